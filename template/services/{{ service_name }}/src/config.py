@@ -1,0 +1,224 @@
+"""Every setting: its environment name, default and meaning.
+
+Values come from the environment, then from `.env`. A secret `X` may be given as `X_FILE`, the path of a file that
+holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+# The service's name, version and defaults are kept once, in pyproject.toml; the image carries it too.
+_PYPROJECT = tomllib.loads((Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
+_PROJECT: dict[str, str] = _PYPROJECT["project"]
+_SERVICE: dict[str, Any] = _PYPROJECT["tool"]["service"]
+
+VERSION: str = _PROJECT["version"]
+ENV_FILE = ".env"
+SECRETS = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "CONSUL_TOKEN", "REDIS_URL")
+
+
+class Settings(BaseSettings):
+    """The worker's configuration, checked once at start."""
+
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        case_sensitive=True,
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    SERVICE_NAME: str = Field(
+        default=_PROJECT["name"],
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Name in Consul, in logs and in front of every durable",
+    )
+    BOUNDED_CONTEXT: str = Field(default=_SERVICE["context"], description="Bounded context, a tag in Consul")
+    HOSTNAME: str = Field(
+        default_factory=socket.gethostname,
+        description="Name of this instance; the machine's or container's unless given",
+    )
+
+    NATS_URL: str = Field(
+        default="nats://localhost:4222",
+        description="Servers, comma-separated; `consul://<service>` looks them up in Consul",
+    )
+    NATS_CREDS_FILE: Path | None = Field(default=None, description="Credentials file (JWT and seed)")
+    NATS_NKEY_SEED_FILE: Path | None = Field(default=None, description="File that holds an NKey seed")
+    NATS_USER: str | None = Field(default=None, description="User name")
+    NATS_PASSWORD: SecretStr | None = Field(default=None, description="Password of the user")
+    NATS_TOKEN: SecretStr | None = Field(default=None, description="Token, where the server wants one")
+    NATS_TLS_CA: Path | None = Field(default=None, description="Certificate authority to trust (PEM file)")
+    NATS_TLS_CERT: Path | None = Field(default=None, description="Client certificate (PEM file)")
+    NATS_TLS_KEY: Path | None = Field(default=None, description="Key of the client certificate (PEM file)")
+
+    CONSUL_ENABLED: bool = Field(default=True, description="Whether to register in Consul")
+    CONSUL_HOST: str = Field(default="localhost", description="Host of the Consul agent")
+    CONSUL_PORT: int = Field(default=8500, ge=1, le=65535, description="HTTP port of the Consul agent")
+    CONSUL_TOKEN: SecretStr | None = Field(default=None, description="ACL token")
+    CONSUL_TTL: float = Field(
+        default=30,
+        ge=3,
+        le=86400,
+        description="Seconds without a heartbeat after which Consul calls the worker critical",
+    )
+
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="Least level that is logged"
+    )
+    LOG_FORMAT: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`json`, `console`, or `auto`: console on a terminal, else JSON"
+    )
+
+    HTTP_HOST: str = Field(default="127.0.0.1", description="Address of the HTTP endpoints; the image sets 0.0.0.0")
+    HTTP_PORT: int = Field(default=8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 takes a free one")
+
+    GRACEFUL_SHUTDOWN_TIMEOUT: float = Field(
+        default=30, gt=0, le=3600, description="Seconds that running handlers have to finish after SIGTERM or SIGINT"
+    )
+    STREAM_MODE: Literal["create", "verify", "off"] = Field(
+        default="create",
+        description="`create` makes missing streams and consumers, `verify` stops when one is missing or differs, "
+        "`off` takes them as they are",
+    )
+    STREAM_REPLICAS: int = Field(default=1, ge=1, le=5, description="Replicas of the streams that the worker makes")
+
+    DEDUP: Literal["none", "nats-kv", "redis"] = Field(
+        default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"
+    )
+    DEDUP_TTL: float = Field(default=86400, ge=1, description="Seconds that a handled message id is kept")
+    REDIS_URL: SecretStr = Field(default=SecretStr("redis://localhost:6379/0"), description="Redis, for `DEDUP=redis`")
+
+    @property
+    def nats_urls(self) -> list[str]:
+        """The addresses in `NATS_URL`."""
+        return [url.strip() for url in self.NATS_URL.split(",") if url.strip()]
+
+    @field_validator("LOG_LEVEL", mode="before")
+    @classmethod
+    def _level_in_any_case(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("NATS_URL")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        urls = [url.strip() for url in value.split(",") if url.strip()]
+        for url in urls:
+            try:
+                parts = urlsplit(url if "://" in url else f"nats://{url}")
+                _ = parts.port  # raises where it is no number, or none that a port can be
+            except ValueError:
+                parts = urlsplit("")
+            if parts.scheme not in ("nats", "tls", "ws", "wss", "consul") or not parts.hostname:
+                raise ValueError("takes addresses such as nats://host:4222, comma-separated")
+        if not urls:
+            raise ValueError("takes at least one address such as nats://host:4222")
+        return value
+
+    @field_validator("NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE", "NATS_TLS_CA", "NATS_TLS_CERT", "NATS_TLS_KEY")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not os.access(value, os.R_OK):
+            raise ValueError(f"takes the path of a file that can be read; {value} cannot")
+        return value
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Settings:
+        if (self.NATS_TLS_CERT is None) != (self.NATS_TLS_KEY is None):
+            raise ValueError("NATS_TLS_CERT and NATS_TLS_KEY go together: give both or neither")
+        if (self.NATS_USER is None) != (self.NATS_PASSWORD is None):
+            raise ValueError("NATS_USER and NATS_PASSWORD go together: give both or neither")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before files that hold secrets, those before `.env`."""
+        return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads `X` from the file that `X_FILE` names, the way Docker and Kubernetes hand out secrets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Required by the base class; `__call__` does the work."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The secrets found."""
+        known = {**dotenv_values(ENV_FILE), **os.environ}
+        found: dict[str, Any] = {}
+        for name in SECRETS:
+            if not (path := known.get(f"{name}_FILE")):
+                continue
+            try:
+                found[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise BadSettings(
+                    [f"{name}_FILE: {path!r} cannot be read ({error}); it takes the path of a text file"]
+                ) from error
+        return found
+
+
+class BadSettings(Exception):
+    """Settings that the worker cannot start with; one line each in `lines`."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def read_settings() -> Settings:
+    """The settings as the environment gives them.
+
+    Raises:
+        BadSettings: a value does not fit.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise BadSettings([_explained(dict(problem)) for problem in error.errors()]) from error
+
+
+def _explained(problem: dict[str, Any]) -> str:
+    """One line: which variable, what it got, what it takes."""
+    takes = str(problem["msg"]).removeprefix("Value error, ")
+    takes = takes[0].lower() + takes[1:] if not takes.startswith("NATS_") else takes
+    if not problem["loc"]:
+        return takes
+    name = str(problem["loc"][0])
+    secret = name in SECRETS
+    got = "its value (not shown)" if secret else repr(os.environ.get(name) or dotenv_values(ENV_FILE).get(name))
+    meaning = Settings.model_fields[name].description
+    return f"{name}: got {got}; {takes} ({meaning})"
+
+
+def _load() -> Settings:
+    try:
+        return read_settings()
+    except BadSettings as error:
+        for line in error.lines:
+            print(f"bad setting {line}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+settings = _load()

@@ -1,0 +1,80 @@
+"""From the payload's bytes to what a handler's annotation asks for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_origin, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from src.infrastructure.errors import ConfigurationError
+
+Decoder = Callable[[bytes], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a handler is called."""
+
+    decode: Decoder
+    takes_message: bool
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """Reads how a handler wants to be called.
+
+    Args:
+        function: a coroutine function `(event)` or `(event, message)`; the annotation of `event` decides its form.
+
+    Raises:
+        ConfigurationError: it is no such function.
+    """
+    where = f"{function.__module__}.{function.__qualname__}"
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigurationError(f"{where} is no coroutine function; write it as `async def`")
+    parameters = list(inspect.signature(function).parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required_elsewhere = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if len(positional) not in (1, 2) or required_elsewhere:
+        raise ConfigurationError(
+            f"{where} takes {len(parameters)} parameters; a handler takes (event) or (event, message)"
+        )
+    annotation = get_type_hints(function).get(positional[0].name, Any)
+    return Signature(decode=decoder_for(annotation, where), takes_message=len(positional) == 2)
+
+
+def decoder_for(annotation: Any, where: str) -> Decoder:
+    """The decoder for one annotation.
+
+    A decoder takes the payload and returns the value; it raises `ValueError` for a payload that does not fit.
+
+    Raises:
+        ConfigurationError: nothing can be decoded into the annotation.
+    """
+    if annotation is Any:
+        return decode_untyped
+    if annotation is bytes:
+        return bytes
+    if annotation is str:
+        return bytes.decode
+    if annotation is list or get_origin(annotation) is list:
+        raise ConfigurationError(f"{where} takes a list; a handler takes one event at a time")
+    try:
+        return TypeAdapter(annotation).validate_json
+    except Exception as error:
+        raise ConfigurationError(f"{where}: a payload cannot be validated into {annotation!r}: {error}") from error
+
+
+def decode_untyped(data: bytes) -> Any:
+    """The payload of a handler without annotation: JSON, else text, else the bytes as they are."""
+    try:
+        return from_json(data)
+    except ValueError:
+        pass
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

@@ -1,0 +1,24 @@
+"""What a handler raises to say what becomes of its message, and what stops a start."""
+
+from __future__ import annotations
+
+
+class Retry(Exception):
+    """The handler asks for another attempt.
+
+    Args:
+        reason: why, for the log and, after the last attempt, the dead letter.
+        after: seconds until the next attempt; without it the subscription's backoff decides.
+    """
+
+    def __init__(self, reason: str = "", *, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Reject(Exception):
+    """The handler will never accept this message: it becomes a dead letter at once, with the reason given."""
+
+
+class ConfigurationError(Exception):
+    """The worker cannot run as it is configured; the message says what, where and what to do."""

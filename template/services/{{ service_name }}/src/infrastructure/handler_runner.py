@@ -1,0 +1,162 @@
+"""Runs one handler: receives its messages, works on them, keeps them alive, and gives them back at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import nats.errors
+from nats.aio.msg import Msg
+
+from src.infrastructure.delivery import Delivery
+from src.infrastructure.message import Message
+from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.pull_consumer import Consumer, PullConsumer
+from src.infrastructure.stats import HandlerStats
+from src.infrastructure.subscription import Subscription
+from src.utils.logging import logger
+
+YIELD_AFTER = 0.005  # seconds of work without a pause, after which other tasks get their turn
+CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
+
+
+class HandlerRunner:
+    """One subscription at work: `concurrency` workers on one buffer that one pull consumer fills."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        nats: NatsClient,
+        delivery: Delivery,
+        provision: Callable[[], Awaitable[Consumer]],
+        stats: HandlerStats,
+    ) -> None:
+        self.subscription = subscription
+        self.stats = stats
+        self._nats = nats
+        self._delivery = delivery
+        self._buffer: deque[Message] = deque()
+        self._running: set[Message] = set()
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._pull = PullConsumer(nats, provision, self._receive, lambda: len(self._buffer), subscription.prefetch)
+        self._workers: list[asyncio.Task[None]] = []
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The handler's name."""
+        return self.subscription.handler
+
+    @property
+    def buffered(self) -> int:
+        """Messages received and not started."""
+        return len(self._buffer)
+
+    @property
+    def in_flight(self) -> int:
+        """Messages being handled."""
+        return len(self._running)
+
+    @property
+    def trouble(self) -> str:
+        """Why no messages come, in a few words; empty while they do."""
+        return self._pull.trouble
+
+    async def run(self) -> None:
+        """Pulls until cancelled; the work on what was pulled goes on until `stop`.
+
+        Raises:
+            ConfigurationError: the consumer cannot be what the subscription wants.
+        """
+        self._workers = [
+            asyncio.create_task(self._work(), name=f"{self.name}-{number}")
+            for number in range(self.subscription.concurrency)
+        ]
+        self._keeper = asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive")
+        await self._pull.run()
+
+    async def stop(self, limit: float) -> None:
+        """Gives back what has not started, and what does not finish within `limit` seconds.
+
+        To be called after `run` was cancelled.
+        """
+        self._stopping = True
+        self._arrived.set()
+        # The subscription ends first: naks before that would come straight back to this worker.
+        await self._pull.stop()
+        while self._buffer:
+            await self._give_back(self._buffer.popleft())
+        await self._finish(limit)
+        if self._keeper:
+            self._keeper.cancel()
+
+    async def _finish(self, limit: float) -> None:
+        if not self._workers:
+            return
+        _, late = await asyncio.wait(self._workers, timeout=limit)
+        for worker in late:
+            worker.cancel()
+        if late:
+            logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self._running))
+            await asyncio.wait(late, timeout=CANCEL_LIMIT)
+        for message in list(self._running):  # of handlers that do not react to being cancelled
+            await self._give_back(message)
+
+    def _receive(self, raw: Msg) -> None:
+        self.stats.received += 1
+        self._buffer.append(Message(raw, self.name, self._nats.answer))
+        self._arrived.set()
+
+    async def _work(self) -> None:
+        clock = asyncio.get_running_loop().time
+        pause_due = clock() + YIELD_AFTER
+        while not self._stopping:
+            if not self._buffer:
+                self._arrived.clear()
+                await self._arrived.wait()
+                pause_due = clock() + YIELD_AFTER
+                continue
+            message = self._buffer.popleft()
+            self._pull.started_one()
+            await self._deliver(message)
+            if clock() > pause_due:
+                await asyncio.sleep(0)
+                pause_due = clock() + YIELD_AFTER
+
+    async def _deliver(self, message: Message) -> None:
+        self._running.add(message)
+        try:
+            await self._delivery.deliver(message)
+        except asyncio.CancelledError:
+            await self._give_back(message)
+            raise
+        except Exception as error:
+            logger.error(
+                "message not settled: the server will deliver it again",
+                handler=self.name,
+                message_id=message.id,
+                exc_info=error,
+            )
+        finally:
+            self._running.discard(message)
+
+    async def _give_back(self, message: Message) -> None:
+        if message.settled:
+            return
+        try:
+            await message.nak()
+            self.stats.released += 1
+        except nats.errors.Error as error:
+            logger.warning("message not given back", message_id=message.id, error=f"{type(error).__name__}: {error}")
+
+    async def _keep_alive(self) -> None:
+        """Tells the server that waiting and running messages are not lost, before `ack_wait` ends."""
+        while True:
+            await asyncio.sleep(self.subscription.ack_wait / 3)
+            for message in [*self._running, *self._buffer]:
+                try:
+                    await message.in_progress()
+                except nats.errors.Error:
+                    break  # not connected; the server delivers again what it has not heard of

@@ -1,0 +1,164 @@
+"""Makes sure that the streams and consumers which the worker needs are on the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, RetentionPolicy, StorageType, StreamConfig
+
+from src.config import Settings
+from src.infrastructure import dead_letters
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.pull_consumer import Consumer
+from src.infrastructure.subscription import Subscription
+from src.utils.logging import logger
+
+
+class Provisioning:
+    """What `STREAM_MODE` allows: making what is missing, or only checking.
+
+    Every call may be repeated: what is there already stays as it is.
+    """
+
+    def __init__(self, nats: NatsClient, settings: Settings) -> None:
+        self._nats = nats
+        self._settings = settings
+
+    async def consumer(self, subscription: Subscription) -> Consumer:
+        """The subscription's consumer, made or brought up to date where `STREAM_MODE` allows it.
+
+        Raises:
+            ConfigurationError: the server does not have, or refuses, what the subscription wants.
+            nats.errors.Error: the server does not answer; to be tried again.
+        """
+        stream = await self._stream_of(subscription)
+        durable = subscription.durable_for(self._settings.SERVICE_NAME)
+        if self._settings.STREAM_MODE != "off":
+            await self._ensure_consumer(stream, durable, subscription)
+        return Consumer(stream, durable)
+
+    async def dead_letters(self) -> None:
+        """The stream that keeps dead letters, made where `STREAM_MODE` allows it.
+
+        Raises:
+            ConfigurationError: the server does not have it, or refuses it.
+            nats.errors.Error: the server does not answer; to be tried again.
+        """
+        jetstream = self._nats.jetstream
+        if self._settings.STREAM_MODE == "off":
+            return
+        try:
+            await jetstream.stream_info(dead_letters.STREAM)
+        except nats.js.errors.NotFoundError as error:
+            if self._settings.STREAM_MODE == "verify":
+                raise ConfigurationError(
+                    f"stream {dead_letters.STREAM} is missing, and STREAM_MODE=verify makes none; "
+                    f"make it with the subjects {', '.join(dead_letters.SUBJECTS)}"
+                ) from error
+            await self._make_stream(jetstream, dead_letters.STREAM, dead_letters.SUBJECTS)
+
+    async def _stream_of(self, subscription: Subscription) -> str:
+        jetstream = self._nats.jetstream
+        try:
+            if subscription.stream is not None:
+                await jetstream.stream_info(subscription.stream)
+                return subscription.stream
+            return await jetstream.find_stream_name_by_subject(subscription.subject)
+        except nats.js.errors.NotFoundError as error:
+            first = subscription.subject.split(".")[0]
+            missing = subscription.stream or f"for {subscription.subject}"
+            if self._settings.STREAM_MODE != "create":
+                raise ConfigurationError(
+                    f"there is no stream {missing}, and STREAM_MODE={self._settings.STREAM_MODE} makes none"
+                ) from error
+            if first in ("*", ">"):
+                raise ConfigurationError(
+                    f"there is no stream {missing}, and none can be named after a wildcard; make one, or give "
+                    f"`stream=` to the subscriber"
+                ) from error
+            name = subscription.stream or first.upper()
+            await self._make_stream(jetstream, name, [f"{first}.>"] if "." in subscription.subject else [first])
+            return name
+
+    async def _make_stream(self, jetstream: JetStreamContext, name: str, subjects: list[str]) -> None:
+        config = StreamConfig(
+            name=name,
+            subjects=subjects,
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            num_replicas=self._settings.STREAM_REPLICAS,
+        )
+        try:
+            await jetstream.add_stream(config)
+        except nats.js.errors.ServiceUnavailableError:
+            raise  # JetStream has no leader yet: to be tried again
+        except nats.js.errors.APIError as error:
+            raise ConfigurationError(
+                f"stream {name} for {', '.join(subjects)} cannot be made: {error.description}; make it by hand, "
+                f"or name another with `stream=`"
+            ) from error
+        logger.info("stream made", stream=name, stream_subjects=subjects, replicas=self._settings.STREAM_REPLICAS)
+
+    async def _ensure_consumer(self, stream: str, durable: str, subscription: Subscription) -> None:
+        jetstream = self._nats.jetstream
+        wanted: dict[str, Any] = {
+            "ack_policy": AckPolicy.EXPLICIT,
+            "ack_wait": subscription.ack_wait,
+            "max_ack_pending": subscription.max_ack_pending,
+            "max_deliver": -1,  # the worker counts: what the server gives up on is counted nowhere
+            "filter_subject": subscription.subject,
+        }
+        try:
+            found = await jetstream.consumer_info(stream, durable)
+        except nats.js.errors.NotFoundError as error:
+            if self._settings.STREAM_MODE == "verify":
+                raise ConfigurationError(
+                    f"consumer {durable} on stream {stream} is missing, and STREAM_MODE=verify makes none"
+                ) from error
+            await self._put_consumer(stream, ConsumerConfig(name=durable, durable_name=durable, **wanted))
+            logger.info("consumer made", stream=stream, durable=durable)
+            return
+        differences = _differences(found, wanted)
+        if not differences:
+            return
+        if self._settings.STREAM_MODE == "verify":
+            raise ConfigurationError(
+                f"consumer {durable} on stream {stream} is not as its subscription says: {'; '.join(differences)}"
+            )
+        if found.config.backoff:
+            wanted["backoff"] = []  # the server would add its own delays to those of the worker
+        try:
+            await self._put_consumer(stream, found.config.evolve(name=durable, **wanted))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error}; it differs: {'; '.join(differences)}") from error
+        logger.info("consumer updated", stream=stream, durable=durable, changed=differences)
+
+    async def _put_consumer(self, stream: str, config: ConsumerConfig) -> None:
+        try:
+            await self._nats.jetstream.add_consumer(stream, config)
+        except nats.js.errors.ServiceUnavailableError:
+            raise
+        except nats.js.errors.APIError as error:
+            raise ConfigurationError(
+                f"consumer {config.durable_name} on stream {stream} cannot be made or updated: {error.description}"
+            ) from error
+
+
+def _differences(found: ConsumerInfo, wanted: dict[str, Any]) -> list[str]:
+    differences = [
+        f"{name} is {_shown(actual)}, wanted {_shown(value)}"
+        for name, value in wanted.items()
+        if (actual := getattr(found.config, name)) != value
+    ]
+    if found.config.deliver_subject:
+        differences.append(f"it pushes to {found.config.deliver_subject}, wanted one to pull from")
+    if found.config.backoff:
+        differences.append(f"backoff is {found.config.backoff}, wanted none")
+    return differences
+
+
+def _shown(value: Any) -> str:
+    return str(getattr(value, "value", value))

@@ -1,0 +1,202 @@
+"""Pulls from one JetStream consumer without a pause: overlapping requests on one inbox.
+
+nats-py offers `fetch()`, which waits for each batch to end before it asks for the next. This asks for more while half
+of what was asked for is still on its way, and outlives reconnects, lost leaders and a deleted consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.pull_requests import PullRequests, Then
+from src.utils.logging import logger
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A JetStream consumer that exists on the server."""
+
+    stream: str
+    durable: str
+
+
+class PullConsumer:
+    """Keeps one durable's messages coming.
+
+    Args:
+        nats: the connection.
+        provision: makes sure that the consumer exists and says where; called at start and when it is gone.
+        receive: takes each message as it arrives.
+        held: how many received messages have not been started yet.
+        prefetch: how many messages are asked for ahead.
+    """
+
+    EXPIRES = 30.0  # seconds that a request waits on the server
+    HEARTBEAT = 5.0  # seconds between signs of life for a waiting request; at most half of EXPIRES
+    TICK = 1.0  # seconds between looks at what no event announces
+    BACK_OFF = (0.1, 5.0)  # seconds, first and longest
+    STOP_LIMIT = 2.0  # seconds that the server has to confirm the end of the subscription
+
+    def __init__(
+        self,
+        nats: NatsClient,
+        provision: Callable[[], Awaitable[Consumer]],
+        receive: Callable[[Msg], None],
+        held: Callable[[], int],
+        prefetch: int,
+    ) -> None:
+        self._nats = nats
+        self._provision = provision
+        self._receive = receive
+        self._held = held
+        self._requests = PullRequests(prefetch)
+        self._consumer: Consumer | None = None
+        self._client: Client | None = None
+        self._subscription: NatsSubscription | None = None
+        self._inbox = ""
+        self._connection = 0
+        self._wake = asyncio.Event()
+        self._last_frame = 0.0
+        self._not_before = 0.0
+        self._back_off = self.BACK_OFF[0]
+        self._trouble = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why no messages come, in a few words; empty while they do."""
+        if not self._nats.connected:
+            return "not connected to NATS"
+        return self._trouble or ("" if self._consumer else "the consumer is not there yet")
+
+    async def run(self) -> None:
+        """Pulls until cancelled.
+
+        Raises:
+            ConfigurationError: the consumer cannot be provisioned as the subscription wants it.
+        """
+        self._nats.on_connection(self._wake.set)
+        while True:
+            try:
+                await self._step()
+            except (nats.errors.Error, TimeoutError, OSError) as error:
+                self._troubled(f"{type(error).__name__}: {error}")
+            try:
+                async with asyncio.timeout(self.TICK):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    def started_one(self) -> None:
+        """A held message has been started: there may be room to ask for more."""
+        if self._requests.due(self._held()):
+            self._wake.set()
+
+    async def stop(self) -> None:
+        """Ends the subscription; whatever the server had sent by then has been received when this returns.
+
+        To be called after `run` was cancelled. Messages still arrive while it waits.
+        """
+        if self._subscription is None or not self._nats.connected:
+            return
+        try:
+            async with asyncio.timeout(self.STOP_LIMIT):
+                await self._subscription.drain()
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            logger.warning("could not end a subscription in time", error=f"{type(error).__name__}: {error}")
+
+    async def _step(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._nats.connected or now < self._not_before:
+            return
+        if self._connection != self._nats.connection:
+            await self._on_new_connection()
+        if self._consumer is None:
+            self._consumer = await self._provision()
+            self._requests.forget()
+        if self._requests.pending and now - self._last_frame > 2 * self.HEARTBEAT:
+            self._requests.forget()
+            self._troubled("no heartbeat from the consumer")
+        if batch := self._requests.due(self._held()):
+            await self._ask(self._consumer, batch)
+
+    async def _on_new_connection(self) -> None:
+        """A reconnect keeps the subscription, but the server has forgotten the requests; a new client has neither."""
+        self._connection = self._nats.connection
+        self._requests.forget()
+        if self._client is not self._nats.client:
+            self._client = self._nats.client
+            self._inbox = self._client.new_inbox()
+            # Limits are off: what arrives was asked for, so the prefetch bounds it.
+            self._subscription = await self._client.subscribe(
+                f"{self._inbox}.*", cb=self._on_frame, pending_msgs_limit=0, pending_bytes_limit=0
+            )
+
+    async def _ask(self, consumer: Consumer, batch: int) -> None:
+        if not self._requests.pending:
+            self._last_frame = asyncio.get_running_loop().time()
+        token = self._requests.asked(batch)
+        request = {
+            "batch": batch,
+            "expires": int(self.EXPIRES * NANOSECONDS),
+            "idle_heartbeat": int(self.HEARTBEAT * NANOSECONDS),
+        }
+        await self._nats.client.publish(
+            f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.durable}",
+            json.dumps(request).encode(),
+            reply=f"{self._inbox}.{token}",
+        )
+
+    async def _on_frame(self, frame: Msg) -> None:
+        self._last_frame = asyncio.get_running_loop().time()
+        if frame.subject.startswith(self._inbox):
+            self._on_status(frame)
+            return
+        self._requests.arrived()
+        self._well()
+        self._receive(frame)
+        if self._requests.due(self._held()):
+            self._wake.set()
+
+    def _on_status(self, frame: Msg) -> None:
+        headers = frame.headers or {}
+        code, description = headers.get("Status", ""), headers.get("Description", "")
+        left = headers.get("Nats-Pending-Messages")
+        then = self._requests.status(
+            frame.subject.rpartition(".")[2], code, description, int(left) if left is not None else None
+        )
+        match then:
+            case Then.IGNORE:
+                return
+            case Then.GO_ON:
+                self._well()
+            case Then.BACK_OFF | Then.MISCONFIGURED:
+                # the consumer may be gone: it is provisioned again, which changes nothing when it is there
+                self._consumer = None
+                self._troubled(f"the server answers {code} {description}".rstrip())
+            case Then.PROVISION:
+                self._consumer = None
+                logger.warning("the consumer was deleted: provisioning it again")
+        self._wake.set()
+
+    def _well(self) -> None:
+        self._trouble = ""
+        self._back_off = self.BACK_OFF[0]
+
+    def _troubled(self, why: str) -> None:
+        if why != self._trouble:
+            logger.warning("not pulling", reason=why)
+        self._trouble = why
+        self._not_before = asyncio.get_running_loop().time() + self._back_off
+        self._back_off = min(2 * self._back_off, self.BACK_OFF[1])

@@ -1,0 +1,57 @@
+"""What the worker counts. `/stats` and `/metrics` both read these numbers, so they agree."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
+
+
+@dataclass(slots=True)
+class Durations:
+    """How long a handler took, as a histogram over `BUCKETS`."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    total: float = 0.0  # seconds
+
+    def add(self, seconds: float) -> None:
+        """Counts one run."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+
+@dataclass(slots=True)
+class HandlerStats:
+    """The counts of one handler since the start of the process.
+
+    Attributes:
+        received: deliveries by the server.
+        handled: messages whose handler returned.
+        retried: deliveries that were given back for another attempt.
+        released: deliveries that were given back unhandled, at shutdown.
+        duplicates: deliveries of messages that had been handled before, by the inbox.
+        dead_letters: messages given up, by reason.
+        durations: how long the handler took.
+        last_error: the latest failure.
+    """
+
+    received: int = 0
+    handled: int = 0
+    retried: int = 0
+    released: int = 0
+    duplicates: int = 0
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    durations: Durations = field(default_factory=Durations)
+    last_error: dict[str, Any] | None = None
+
+    def failed(self, error: BaseException) -> None:
+        """Notes the latest failure."""
+        self.last_error = {
+            "type": type(error).__name__,
+            "message": str(error)[:500],
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }

@@ -1,0 +1,139 @@
+"""What a handler file says about its subscription: the `subscriber` decorator and what it registers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypedDict, TypeVar, Unpack
+
+from src.infrastructure.backoff import Backoff
+from src.infrastructure.decoding import Signature, signature_of
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.message import Message
+
+__all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber"]
+
+Handler = Callable[..., Awaitable[None]]
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+NAME = re.compile(r"[A-Za-z0-9_-]+")  # what NATS takes as the name of a stream or consumer and as one subject token
+SUBJECT = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One handler and how its messages are fetched, retried and given up.
+
+    Attributes:
+        handler: name of the handler, from the function's: `handle_order_created` is `order_created`.
+        subject: the subject it listens to; `*` and a last `>` are wildcards.
+        function: the handler itself.
+        durable: name of the JetStream consumer; without one `<service>-<handler>`.
+        stream: name of the stream; without one it is looked up by the subject.
+        concurrency: handlers that run at once; 1 keeps the stream's order while nothing fails.
+        prefetch: messages that are asked for ahead of the handler.
+        ack_wait: seconds that the server waits for a sign of life from a message; kept alive while it is handled.
+        max_ack_pending: messages that all replicas together may hold unsettled.
+        max_attempts: deliveries after which a failing message becomes a dead letter.
+        backoff: the delays between attempts.
+    """
+
+    handler: str
+    subject: str
+    function: Handler
+    durable: str | None = None
+    stream: str | None = None
+    concurrency: int = 1
+    prefetch: int = 500
+    ack_wait: float = 30.0
+    max_ack_pending: int = 10_000
+    max_attempts: int = 5
+    backoff: Backoff = field(default_factory=Backoff)
+    signature: Signature = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if problems := self._problems():
+            where = f"{self.function.__module__}.{self.function.__qualname__}"
+            raise ConfigurationError(f"{where}: " + "; ".join(problems))
+        object.__setattr__(self, "signature", signature_of(self.function))
+
+    def durable_for(self, service: str) -> str:
+        """Name of the JetStream consumer in `service`."""
+        return self.durable or f"{service}-{self.handler}"
+
+    def _problems(self) -> list[str]:
+        found = self.backoff.problems()
+        if not SUBJECT.fullmatch(self.subject):
+            found.append(f"subject is {self.subject!r}; it takes tokens joined by dots, `*` and a last `>`")
+        for name, value in (("durable", self.durable), ("stream", self.stream)):
+            if value is not None and not NAME.fullmatch(value):
+                found.append(f"{name} is {value!r}; it takes letters, digits, _ and -")
+        for name, number in (
+            ("concurrency", self.concurrency),
+            ("prefetch", self.prefetch),
+            ("max_ack_pending", self.max_ack_pending),
+            ("max_attempts", self.max_attempts),
+        ):
+            if number < 1:
+                found.append(f"{name} is {number}; it takes 1 or more")
+        if self.ack_wait < 1:
+            found.append(f"ack_wait is {self.ack_wait}; it takes seconds, 1 or more")
+        return found
+
+
+class Options(TypedDict, total=False):
+    """What `subscriber` takes beside the subject; each is an attribute of `Subscription`, with its default there."""
+
+    durable: str
+    stream: str
+    concurrency: int
+    prefetch: int
+    ack_wait: float
+    max_ack_pending: int
+    max_attempts: int
+    backoff: Backoff
+
+
+_registry: dict[Handler, Subscription] = {}
+
+
+def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT], HandlerT]:
+    """Registers a coroutine as the handler of a subject and returns it as it is.
+
+    Args:
+        subject: the subject to listen to; `*` and a last `>` are wildcards.
+        options: see `Options`.
+
+    Raises:
+        ConfigurationError: an option or the function's signature does not fit.
+    """
+
+    def register(function: HandlerT) -> HandlerT:
+        if unknown := sorted(options.keys() - Options.__annotations__.keys()):
+            raise ConfigurationError(
+                f"{function.__module__}.{function.__qualname__}: no option {', '.join(unknown)}; "
+                f"there are {', '.join(Options.__annotations__)}"
+            )
+        name = function.__name__.removeprefix("handle_")
+        _registry[function] = Subscription(handler=name, subject=subject, function=function, **options)
+        return function
+
+    return register
+
+
+def registered() -> list[Subscription]:
+    """Every subscription of the handlers imported so far, in the order of their registration.
+
+    Raises:
+        ConfigurationError: two handlers share a name, and so would share a durable and their dead letters.
+    """
+    seen: dict[str, Subscription] = {}
+    for subscription in _registry.values():
+        if other := seen.get(subscription.handler):
+            raise ConfigurationError(
+                f"two handlers are named {subscription.handler}: in {other.function.__module__} and in "
+                f"{subscription.function.__module__}; rename one function"
+            )
+        seen[subscription.handler] = subscription
+    return list(seen.values())

@@ -1,0 +1,159 @@
+"""The worker: every handler of the service, from the connection to the last acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import nats.errors
+
+from src.config import Settings
+from src.infrastructure.dead_letters import DeadLetters
+from src.infrastructure.delivery import Delivery
+from src.infrastructure.handler_runner import HandlerRunner
+from src.infrastructure.inbox import inbox_for
+from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.stats import HandlerStats
+from src.infrastructure.subscription import Subscription
+from src.utils.logging import logger
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the worker consumes, and why not."""
+
+    ready: bool
+    reason: str
+
+
+class Worker:
+    """Consumes with every subscription it was given.
+
+    Args:
+        settings: the service's settings.
+    """
+
+    RETRY = 1.0  # seconds between attempts to provision the dead-letter stream
+
+    def __init__(self, settings: Settings) -> None:
+        self.nats = NatsClient(settings)
+        self.runners: list[HandlerRunner] = []
+        self._settings = settings
+        self._provisioning = Provisioning(self.nats, settings)
+        self._dead_letters = DeadLetters(self.nats, settings.SERVICE_NAME)
+        self._inbox = inbox_for(settings, self.nats)
+        self._consuming: asyncio.Task[None] | None = None
+        self.stopping = False
+        self._prepared = False
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Adds a handler; to be called before `run`."""
+        stats = HandlerStats()
+        delivery = Delivery(subscription, self._dead_letters, self._inbox, stats)
+        provision = partial(self._provisioning.consumer, subscription)
+        self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, stats))
+        _warn_of_sizes(subscription)
+
+    def readiness(self) -> Readiness:
+        """Whether every consumer pulls."""
+        if self.stopping:
+            return Readiness(False, "shutting down")
+        if not self.nats.connected:
+            return Readiness(False, "not connected to NATS")
+        if not self._prepared:
+            return Readiness(False, "starting")
+        troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
+        return Readiness(not troubles, "; ".join(troubles) or "consuming")
+
+    async def run(self) -> None:
+        """Connects and consumes until `stop` is called.
+
+        Raises:
+            ConfigurationError: what the server has does not fit the configuration.
+        """
+        self._consuming = asyncio.create_task(self._consume())
+        try:
+            await self._consuming
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+
+    async def stop(self) -> None:
+        """Stops consuming, waits for running handlers, gives back the rest and closes the connection."""
+        self.stopping = True
+        if self._consuming:
+            self._consuming.cancel()
+            await asyncio.wait([self._consuming])
+        async with asyncio.TaskGroup() as group:
+            for runner in self.runners:
+                group.create_task(runner.stop(self._settings.GRACEFUL_SHUTDOWN_TIMEOUT))
+        if self._inbox:
+            await self._inbox.close()
+        await self.nats.close()
+
+    def stats(self) -> dict[str, Any]:
+        """The counts of every subscription, for people and for `/stats`."""
+        return {runner.name: _stats_of(runner, self._settings.SERVICE_NAME) for runner in self.runners}
+
+    async def _consume(self) -> None:
+        await self.nats.connect()
+        while not self._prepared:
+            try:
+                await self._provisioning.dead_letters()
+                self._prepared = True
+            except (nats.errors.Error, TimeoutError, OSError) as error:
+                logger.warning("waiting for JetStream", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(self.RETRY)
+        async with asyncio.TaskGroup() as group:
+            for runner in self.runners:
+                group.create_task(runner.run())
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    """One handler's failure stops the worker; the first says why."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
+    subscription, stats = runner.subscription, runner.stats
+    return {
+        "subject": subscription.subject,
+        "durable": subscription.durable_for(service),
+        "trouble": runner.trouble,
+        "received": stats.received,
+        "handled": stats.handled,
+        "retried": stats.retried,
+        "released": stats.released,
+        "duplicates": stats.duplicates,
+        "dead_letters": dict(stats.dead_letters),
+        "buffered": runner.buffered,
+        "in_flight": runner.in_flight,
+        "last_error": stats.last_error,
+        "policy": {
+            "concurrency": subscription.concurrency,
+            "prefetch": subscription.prefetch,
+            "ack_wait": subscription.ack_wait,
+            "max_ack_pending": subscription.max_ack_pending,
+            "max_attempts": subscription.max_attempts,
+            "backoff": dataclasses.asdict(subscription.backoff),
+        },
+    }
+
+
+def _warn_of_sizes(subscription: Subscription) -> None:
+    """Warns where one replica alone can use up what all replicas may hold."""
+    needed = int(1.25 * (subscription.prefetch + subscription.concurrency))
+    if subscription.max_ack_pending < needed:
+        logger.warning(
+            "max_ack_pending is small: one replica can hold all messages that may be unsettled",
+            handler=subscription.handler,
+            max_ack_pending=subscription.max_ack_pending,
+            wanted_per_replica=needed,
+        )

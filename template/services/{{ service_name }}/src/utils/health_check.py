@@ -1,0 +1,24 @@
+"""Asks the worker's own `/healthz`: `python -m src.utils.health_check` exits 0 when it answers. For the image."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+
+TIME_LIMIT = 3  # seconds
+
+
+def main() -> int:
+    """The exit code: 0 healthy, 1 not."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("HTTP_PORT") or 8080), timeout=TIME_LIMIT)
+    try:
+        connection.request("GET", "/healthz")
+        return 0 if connection.getresponse().status == 200 else 1
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
