@@ -1,0 +1,188 @@
+"""What the template is told: flags, `--data`, `--data-file` and defaults, merged in that order and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from natsgen import naming
+from natsgen.errors import InputError
+from natsgen.questions import Questionnaire
+
+# The option of each question that has one of its own, as messages name it. The handlers come from --subject.
+FLAGS = {
+    "service_name": "NAME",
+    "bounded_context": "--context",
+    "description": "--description",
+    "python_version": "--python",
+    "dedup": "--dedup",
+    "network": "--network",
+}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One checked answer for every question of copier.yml, under the question's key."""
+
+    service_name: str
+    handlers: Mapping[str, str]
+    bounded_context: str
+    description: str
+    python_version: str
+    dedup: str
+    workspace: str
+    network: str
+
+    def as_data(self) -> dict[str, Any]:
+        """The answers as Copier takes them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a person gave for some of the questions, in the questions' types.
+
+    Attributes:
+        values: the value by the question's key.
+        sources: where each value comes from, for messages: "--data", the data file's name, an option.
+    """
+
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
+
+    def over(self, other: Given) -> Given:
+        """Both, where this one has the last word."""
+        return Given({**other.values, **self.values}, {**other.sources, **self.sources})
+
+
+def from_flags(flags: Mapping[str, str | None], questionnaire: Questionnaire) -> Given:
+    """What the command's own options say.
+
+    Args:
+        flags: the text by question, a key of `FLAGS`; None was not given.
+        questionnaire: what the template asks.
+
+    Raises:
+        InputError: a value is not one of its question's choices.
+    """
+    given = {key: text for key, text in flags.items() if text is not None}
+    return Given(
+        values={key: questionnaire.question(key, FLAGS[key]).check(text, FLAGS[key]) for key, text in given.items()},
+        sources={key: FLAGS[key] for key in given},
+    )
+
+
+def from_subjects(subjects: Sequence[str]) -> Given:
+    """The handlers for what `--subject` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no subject for a worker.
+    """
+    if not subjects:
+        return Given({}, {})
+    for text in subjects:
+        _apply(naming.subject, text, "--subject")
+    return Given({"handlers": naming.handlers_for(subjects)}, {"handlers": "--subject"})
+
+
+def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
+    """What `--data KEY=VALUE` says, the last one of a key counting.
+
+    Raises:
+        InputError: no `=`, an unknown key, or a value that its question does not take.
+    """
+    values = {}
+    for pair in pairs:
+        key, separator, text = pair.partition("=")
+        if not separator:
+            raise InputError(f"--data: {naming.shown(pair)} has no '='; it takes KEY=VALUE")
+        values[key] = questionnaire.question(key, "--data").parse(text, "--data")
+    return Given(values, dict.fromkeys(values, "--data"))
+
+
+def from_file(file: Path, questionnaire: Questionnaire) -> Given:
+    """What a `--data-file` says: a mapping of question to value, in JSON if its name ends so, else in YAML.
+
+    Raises:
+        InputError: it cannot be read, is no mapping, or holds a key or value that its question does not take.
+    """
+    where = f"--data-file {file}"
+    raw = _read_mapping(file, where)
+    values = {str(key): questionnaire.question(str(key), where).check(value, where) for key, value in raw.items()}
+    return Given(values, dict.fromkeys(values, where))
+
+
+def check(given: Given) -> None:
+    """Checks what was given by the rules of its names.
+
+    Raises:
+        InputError: an answer breaks its rule; the message names the option or file that it comes from.
+    """
+    for key, value in given.values.items():
+        where = given.sources.get(key, key)
+        if key == "handlers":
+            for name, subject in value.items():
+                _apply(naming.handler, name, where)
+                _apply(naming.subject, subject, where)
+        elif key in _RULES:
+            _apply(_RULES[key], value, where)
+
+
+def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Answers:
+    """Adds what is derived and what is default.
+
+    Args:
+        given: holds at least `service_name` and `handlers`.
+        questionnaire: what the template asks.
+        workspace: the workspace's folder, which names the workspace if nobody does.
+
+    Raises:
+        InputError: an answer breaks its rule; the message names the option or file that it comes from.
+    """
+    check(given)
+    service_name, handlers = given.values["service_name"], given.values["handlers"]
+    subjects = list(handlers.values())
+    derived = {
+        "bounded_context": naming.context_for(subjects[0], service_name),
+        "description": naming.description_for(subjects),
+        "workspace": naming.workspace_for(workspace),
+    }
+    fixed = {key: question.default for key, question in questionnaire.questions.items()}
+    values = {**fixed, **derived, **given.values}
+    return Answers(**{**values, "description": naming.description(values["description"])})
+
+
+_RULES: Mapping[str, Callable[[str], str]] = {
+    "service_name": naming.service,
+    "bounded_context": naming.context,
+    "description": naming.description,
+    "workspace": naming.workspace,
+    "network": naming.network,
+}
+
+
+def _apply(rule: Callable[[str], str], text: str, where: str) -> None:
+    """Applies a rule, with the place that the text comes from in front of its error."""
+    try:
+        rule(text)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _read_mapping(file: Path, where: str) -> dict[Any, Any]:
+    import yaml
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        raw = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"{where}: {error.strerror}") from error
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"{where}: it is neither YAML nor JSON: {problem}") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{where}: it takes a mapping of questions to answers, one a line, such as 'dedup: redis'")
+    return raw

@@ -1,0 +1,152 @@
+"""The command line: which commands there are, and how each of them ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from natsgen import __version__
+from natsgen.cli import new, output
+from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError
+
+TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
+
+# Typer exports this one class of Click's errors and none of its bases, and where Click is depends on Typer's version.
+_CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name=output.PROGRAM,
+    rich_markup_mode=None,  # importing Rich would take longer than all the rest of --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(new.app, name="new")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; whatever happens in it, no exception leaves.
+
+    Args:
+        arguments: what was typed after `natsgen`; without it, the process's own.
+
+    Returns:
+        The exit code: 0 done, 1 could not be done, 2 wrong usage or input, 130 interrupted.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    output.take_any_character()
+    _let_signals_interrupt()
+    try:
+        _run(arguments)
+    except output.ReaderGone:
+        return DONE
+    except BaseException as error:  # the one place that decides how a command ends
+        return _report(_ending(error), as_json=_wants_json(arguments))
+    return DONE
+
+
+@app.callback(invoke_without_command=True)
+def natsgen(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Generates NATS JetStream workers that run, survive and stay current.
+
+    \b
+    Start here, in the root of your repository or in an empty folder:
+      natsgen new worker billing --subject orders.order.created
+
+    \b
+    Exit codes:
+      0 done, 1 could not be done, 2 wrong usage or input, 130 interrupted
+    """
+    if version:
+        output.result(f"{output.PROGRAM} {__version__}")
+    elif context.invoked_subcommand is None:
+        new.show_help(context)
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a command that was not done ends: its exit code, what kind of error, and what the person is told."""
+
+    exit_code: int
+    kind: str
+    message: str
+
+
+def _run(arguments: Sequence[str]) -> None:
+    code = app(arguments, prog_name=output.PROGRAM, standalone_mode=False)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt  # newer Typers turn it into a code
+    if code:
+        raise SystemExit(code)
+
+
+def _ending(error: BaseException) -> _Ending:
+    kind = type(error).__name__
+    if isinstance(error, NatsgenError):
+        return _Ending(error.exit_code, kind, str(error))
+    if isinstance(error, _CLICK_ERROR):
+        return _Ending(WRONG_INPUT, "UsageError", _usage_message(error))
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return _Ending(INTERRUPTED, "Interrupted", "interrupted")
+    if isinstance(error, SystemExit):
+        return _Ending(error.code if isinstance(error.code, int) else DONE, kind, "")
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        return _Ending(FAILED, "OSError", f"{error.strerror or error}{where}")
+    _show_traceback_if_wanted(error)
+    return _Ending(
+        FAILED,
+        "Bug",
+        f"this is a bug in natsgen, please report it: {kind}: {error} (set {TRACEBACK_VARIABLE}=1 to see where)",
+    )
+
+
+def _report(ending: _Ending, *, as_json: bool) -> int:
+    if ending.message:
+        output.error(ending.message)
+        if as_json:
+            _report_as_json(ending)
+    return ending.exit_code
+
+
+def _report_as_json(ending: _Ending) -> None:
+    try:
+        output.document(
+            {"error": {"type": ending.kind, "message": ending.message, "exit_code": ending.exit_code}},
+        )
+    except (output.ReaderGone, OSError):
+        return  # standard error has it
+
+
+def _usage_message(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    message = str(getattr(error, "message", "") or error).rstrip(".")
+    return f"{message} (see {context.command_path if context else output.PROGRAM} --help)"
+
+
+def _show_traceback_if_wanted(error: BaseException) -> None:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        output.note("".join(traceback.format_exception(error)).rstrip())
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Read off the arguments as they are: they may be the very thing that is wrong."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def _let_signals_interrupt() -> None:
+    """Ends on SIGTERM and SIGHUP as on Ctrl-C, so that what was begun is taken back."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)

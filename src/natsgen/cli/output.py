@@ -1,0 +1,86 @@
+"""All that natsgen says: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import Any, TextIO
+
+PROGRAM = "natsgen"
+
+
+class ReaderGone(Exception):
+    """Whoever read standard output has seen enough and closed it, as `head` does."""
+
+
+def result(text: str) -> None:
+    """Prints what was asked for, and nothing else, so that it can be piped."""
+    try:
+        print(text, end="" if text.endswith("\n") else "\n", flush=True)
+    except BrokenPipeError as error:
+        # What is left in the buffer must not fail again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGone from error
+
+
+def document(content: Mapping[str, Any]) -> None:
+    """Prints the one JSON document of `--json`."""
+    result(json.dumps(content, indent=2))
+
+
+def note(text: str) -> None:
+    """Tells the person something beside the result; that nobody listens never stops the work."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def error(text: str) -> None:
+    """Says what is wrong, on one line whatever the text quotes."""
+    line = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    note(f"{_in_red(f'{PROGRAM}:')} {line}")
+
+
+def ask(question: str, default: str, reason: str) -> str:
+    """Asks the person on the terminal.
+
+    Args:
+        question: what is asked.
+        default: the answer of just pressing Enter.
+        reason: what the answer is for.
+
+    Raises:
+        EOFError: the person closed the input (Ctrl-D) instead.
+    """
+    # Not input() and not typer.prompt(): both print a part of the prompt on standard output, which is for the result.
+    print(f"{reason}\n{question} [{default}]: ", end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        note("")
+        raise EOFError
+    return line.strip() or default
+
+
+def can_ask() -> bool:
+    """Whether there is a person to answer."""
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+
+
+def take_any_character() -> None:
+    """Prints what the terminal's encoding lacks as escapes instead of failing: a path may hold anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _in_red(text: str) -> str:
+    coloured = _is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[1;31m{text}\x1b[0m" if coloured else text
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """A standard stream is None where the process was started without it."""
+    return stream is not None and stream.isatty()

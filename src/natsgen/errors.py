@@ -1,0 +1,42 @@
+"""Everything that natsgen gives up with: a message for a person, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+DONE = 0
+FAILED = 1
+WRONG_INPUT = 2
+INTERRUPTED = 130
+
+
+class NatsgenError(Exception):
+    """It could not be done. The message says what is wrong, where, and what to do."""
+
+    exit_code: ClassVar[int] = FAILED
+
+
+class InputError(NatsgenError):
+    """An option, a name or a file that was given is not one that natsgen takes."""
+
+    exit_code = WRONG_INPUT
+
+
+class TemplateError(NatsgenError):
+    """The template is missing, unreadable, or could not be rendered."""
+
+
+class ConflictError(NatsgenError):
+    """Something that natsgen would have to overwrite is there already."""
+
+
+class UnsafePathError(NatsgenError):
+    """A path leads out of the workspace."""
+
+
+class LockedError(NatsgenError):
+    """Another natsgen command is at work in the workspace."""
+
+
+class TransactionError(NatsgenError):
+    """The workspace could not be changed; what it says about the workspace's state is true."""

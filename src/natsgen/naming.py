@@ -1,0 +1,312 @@
+"""Every name and subject: its rule, what is derived from it, and the error when it breaks the rule.
+
+Checks take text and return it, or raise `InputError`; derivations take checked values and return valid ones.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import PurePath
+
+from natsgen.errors import InputError
+
+SERVICE_MAX_LENGTH = 48  # leaves room for `<service>-<handler>` in NATS, Consul and DNS
+HANDLER_MAX_LENGTH = 64
+CONTEXT_MAX_LENGTH = 48
+SUBJECT_MAX_LENGTH = 255  # longer subjects are legal in NATS and slow everywhere
+NETWORK_MAX_LENGTH = 128
+DESCRIPTION_MAX_LENGTH = 200
+WORKSPACE_MAX_LENGTH = 63  # Compose takes it into container names, which end up in DNS
+
+# Names of files and of Compose services that workspaces have anyway: a service of that name would shadow them.
+RESERVED_SERVICES = frozenset({"compose", "consul", "infrastructure", "nats", "redis"})
+
+# First tokens that belong to others: dead letters and their replay, and the replies of NATS. Compared without case,
+# because a stream is named after the token in upper case.
+RESERVED_FIRST_TOKENS = {
+    "dlq": "dead letters live there",
+    "replay": "dead letters are replayed there",
+    "_inbox": "NATS sends replies there",
+}
+
+# `<Name>` becomes a class next to these in the handler's file.
+RESERVED_HANDLERS = frozenset(
+    {"base_model", "config_dict", "event", "false", "message", "none", "reject", "retry", "true"}
+)
+
+_SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_HANDLER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_CONTEXT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_WORKSPACE = _CONTEXT
+_NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+# Invisible characters that make a line read differently from what it holds, or that YAML does not carry.
+_DECEIVING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_SHOWN_MAX_LENGTH = 60
+
+
+def service(name: str) -> str:
+    """Checks the name of a service.
+
+    Args:
+        name: what the person typed.
+
+    Returns:
+        The same name.
+
+    Raises:
+        InputError: it breaks the rule, or is taken by Python, the standard library or the workspace's own files.
+    """
+    if len(name) > SERVICE_MAX_LENGTH or not _SERVICE.fullmatch(name):
+        raise InputError(
+            f"{shown(name)} is no service name: it takes lower-case letters, digits and single hyphens, starts with a "
+            f"letter and has at most {SERVICE_MAX_LENGTH} characters" + _suggest(_as_service(name))
+        )
+    if taken := _service_taken_by(name):
+        raise InputError(f"{shown(name)} cannot be a service name: {taken}" + _suggest(_as_service(name)))
+    return name
+
+
+def subject(text: str) -> str:
+    """Checks a subject that a worker listens to.
+
+    Args:
+        text: what the person typed, such as `orders.order.created` or `orders.>`.
+
+    Returns:
+        The same subject.
+
+    Raises:
+        InputError: it is no subject, or one that no stream of this worker can hold.
+    """
+    if problem := _subject_problem(text):
+        raise InputError(f"{shown(text)} is no subject for a worker: {problem}")
+    return text
+
+
+def handler(name: str) -> str:
+    """Checks the name of a handler.
+
+    Args:
+        name: `<name>` of `handle_<name>`.
+
+    Returns:
+        The same name.
+
+    Raises:
+        InputError: it breaks the rule or would hide a name that the handler's file uses.
+    """
+    if len(name) > HANDLER_MAX_LENGTH or not _HANDLER.fullmatch(name):
+        raise InputError(
+            f"{shown(name)} is no handler name: it takes lower-case letters, digits and single underscores, starts "
+            f"with a letter and has at most {HANDLER_MAX_LENGTH} characters" + _suggest(_as_handler([name]))
+        )
+    if name in RESERVED_HANDLERS:
+        raise InputError(
+            f"{shown(name)} cannot be a handler name: its class would hide one that the file uses"
+            + _suggest(f"{name}_event")
+        )
+    return name
+
+
+def context(name: str) -> str:
+    """Checks the name of a bounded context; returns it or raises `InputError`."""
+    return _checked(name, _CONTEXT, CONTEXT_MAX_LENGTH, "bounded context", "lower-case letters, digits, _ and -")
+
+
+def workspace(name: str) -> str:
+    """Checks the name of a workspace, the Compose project; returns it or raises `InputError`."""
+    return _checked(name, _WORKSPACE, WORKSPACE_MAX_LENGTH, "workspace name", "lower-case letters, digits, _ and -")
+
+
+def network(name: str) -> str:
+    """Checks the name of a Docker network, or "" for the workspace's own; returns it or raises `InputError`."""
+    if name == "":
+        return name
+    return _checked(name, _NETWORK, NETWORK_MAX_LENGTH, "Docker network", "letters, digits, _, . and -")
+
+
+def description(text: str) -> str:
+    """Checks a description.
+
+    Args:
+        text: one line; quotes, backslashes, braces and emoji are plain data.
+
+    Returns:
+        The text without the spaces around it.
+
+    Raises:
+        InputError: it is empty, too long, more than one line, or holds characters that cannot be seen.
+    """
+    text = text.strip(" ")
+    if not text:
+        raise InputError("the description is empty: say in one line what the service does, or leave it out")
+    if len(text) > DESCRIPTION_MAX_LENGTH:
+        raise InputError(f"the description has {len(text)} characters: it takes at most {DESCRIPTION_MAX_LENGTH}")
+    if hidden := next((character for character in text if _is_hidden(character)), None):
+        raise InputError(
+            f"the description holds the character U+{ord(hidden):04X}: it takes one line of characters that can be seen"
+        )
+    return text
+
+
+def handlers_for(subjects: Sequence[str]) -> dict[str, str]:
+    """Names a handler for each subject: after its last two tokens, or more of them where two would be the same.
+
+    Args:
+        subjects: checked subjects, in the order that the handlers shall have.
+
+    Returns:
+        The subject of each handler by the handler's name.
+
+    Raises:
+        InputError: a subject is there twice.
+    """
+    if twice := next((text for text in subjects if subjects.count(text) > 1), None):
+        raise InputError(f"the subject {shown(twice)} is given twice: a worker handles a subject once")
+    depths = dict.fromkeys(subjects, 2)
+    while deeper := [text for text in _clashing(depths) if depths[text] < text.count(".") + 1]:
+        for text in deeper:
+            depths[text] += 1
+    names: dict[str, str] = {}
+    for text, depth in depths.items():
+        names[_free(_handler_for(text, depth), names)] = text
+    return names
+
+
+def service_for(subject: str) -> str:
+    """A name to propose for the service that listens to a subject, after the subject's first token."""
+    return _as_service(f"{subject.split('.')[0]}-worker")
+
+
+def context_for(subject: str, service: str) -> str:
+    """The bounded context that a subject names with its first token; the service's name if the token cannot be one."""
+    first = subject.split(".")[0].lower()
+    return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
+
+
+def description_for(subjects: Collection[str]) -> str:
+    """The description of a worker that a person said nothing about, within the limit of length."""
+    text = f"Handles {', '.join(subjects)}"
+    return text if len(text) <= DESCRIPTION_MAX_LENGTH else f"Handles {len(subjects)} subjects"
+
+
+def workspace_for(folder: PurePath) -> str:
+    """The workspace's name after its folder, as copier.yml derives it."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder.name.lower())
+    return re.sub(r"^[^a-z0-9]+", "", name)[:WORKSPACE_MAX_LENGTH] or "workspace"
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """A "; did you mean ...?" for a mistyped name, or nothing if none of the known is near."""
+    found = get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def shown(text: str) -> str:
+    """Text from outside as it may stand in a message: quoted, on one line, not too long, no control characters."""
+    return repr(text if len(text) <= _SHOWN_MAX_LENGTH else text[:_SHOWN_MAX_LENGTH] + "...")
+
+
+def _service_taken_by(name: str) -> str:
+    if name in RESERVED_SERVICES:
+        return "every workspace has something of that name beside its services"
+    if keyword.iskeyword(name):
+        return "it is a keyword of Python"
+    if name in sys.stdlib_module_names or name.replace("-", "_") in sys.stdlib_module_names:
+        return "it is a module of Python's standard library"
+    return ""
+
+
+def _subject_problem(text: str) -> str:
+    if not text:
+        return "it is empty; give one such as 'orders.order.created'"
+    if len(text) > SUBJECT_MAX_LENGTH:
+        return f"it has {len(text)} characters of at most {SUBJECT_MAX_LENGTH}"
+    tokens = text.split(".")
+    if tokens[0].startswith("$"):
+        return "subjects that start with $ belong to the NATS server"
+    if tokens[0] in ("*", ">"):
+        return "the first token must be a word, because the stream is named after it"
+    if ">" in tokens[:-1]:
+        return "> may only be the last token"
+    for number, token in enumerate(tokens, start=1):
+        if token not in ("*", ">") and not _TOKEN.fullmatch(token):
+            what = f"token {number} is {shown(token)}" if token else f"token {number} is empty"
+            return f"{what}; a token takes letters, digits, _ and -, or is * or a last >"
+    if owner := RESERVED_FIRST_TOKENS.get(tokens[0].lower()):
+        return f"{tokens[0]!r} is reserved, {owner}"
+    return ""
+
+
+def _checked(name: str, rule: re.Pattern[str], limit: int, kind: str, takes: str) -> str:
+    if len(name) > limit or not rule.fullmatch(name):
+        raise InputError(
+            f"{shown(name)} is no {kind}: it takes {takes}, starts with a letter or a digit and has at most {limit} "
+            "characters"
+        )
+    return name
+
+
+def _is_hidden(character: str) -> bool:
+    not_a_character = ord(character) & 0xFFFE == 0xFFFE
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DECEIVING or not_a_character
+
+
+def _clashing(depths: Mapping[str, int]) -> list[str]:
+    by_name: dict[str, list[str]] = {}
+    for text, depth in depths.items():
+        by_name.setdefault(_handler_for(text, depth), []).append(text)
+    return [text for group in by_name.values() if len(group) > 1 for text in group]
+
+
+def _handler_for(subject: str, depth: int) -> str:
+    tokens = subject.split(".")
+    last = tokens[-depth:]
+    while len(last) < len(tokens) and all(token in ("*", ">") for token in last):
+        last = tokens[-len(last) - 1 :]
+    return _as_handler(["any" if token == "*" else "all" if token == ">" else token for token in last])
+
+
+def _as_handler(tokens: Sequence[str]) -> str:
+    words = [word.lower() for token in tokens for part in _ascii_words(token) for word in _WORD_START.split(part)]
+    name = "_".join(words)
+    if not name or not name[0].isalpha():
+        name = f"event_{name}".strip("_")
+    name = name[:HANDLER_MAX_LENGTH].strip("_")
+    return f"{name}_event" if name in RESERVED_HANDLERS else name
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, or it with the first number that nobody has: subjects that differ only in case or punctuation."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name[: HANDLER_MAX_LENGTH - 8].strip('_')}_{number}"
+    return free
+
+
+def _as_service(text: str) -> str:
+    words = [word.lower() for part in _ascii_words(text) for word in _WORD_START.split(part)]
+    name = "-".join(words)
+    if name and not name[0].isalpha():
+        name = f"worker-{name}"
+    name = name[:SERVICE_MAX_LENGTH].strip("-")
+    return f"{name}-worker" if _service_taken_by(name) else name
+
+
+def _ascii_words(text: str) -> list[str]:
+    """Runs of ASCII letters and digits, accents taken off: what any name can be made from."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.findall(r"[A-Za-z0-9]+", plain)
+
+
+def _suggest(name: str) -> str:
+    return f"; try {name!r}" if name else ""

@@ -1,0 +1,141 @@
+"""What the template asks: the keys, types, choices and defaults of its copier.yml, and the check of a given value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from natsgen import naming
+from natsgen.errors import InputError, TemplateError
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question.
+
+    Attributes:
+        key: its name in the answers.
+        is_mapping: the answer is a mapping; otherwise it is text.
+        choices: the values it takes; empty for any.
+        default: the answer where nobody gives one; None where it is derived or asked.
+    """
+
+    key: str
+    is_mapping: bool
+    choices: tuple[str, ...]
+    default: str | None
+
+    def parse(self, text: str, where: str) -> Any:
+        """The value that `text` from a command line stands for, checked; `where` names the option in the error."""
+        return self.check(_from_yaml(text, where) if self.is_mapping else text, where)
+
+    def check(self, value: Any, where: str) -> Any:
+        """The value in the type of this question.
+
+        Args:
+            value: what a data file or an option gave.
+            where: what to name in the error, such as "--dedup".
+
+        Raises:
+            InputError: wrong type, or not one of the choices.
+        """
+        if self.is_mapping:
+            return self._check_mapping(value, where)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise InputError(f"{where}: {self.key} takes text, not {_kind(value)}; put it in quotes")
+        if self.choices and str(value) not in self.choices:
+            raise InputError(
+                f"{where}: {naming.shown(str(value))} is none of {', '.join(self.choices)}"
+                + naming.nearest(str(value), self.choices)
+            )
+        return str(value)
+
+    def _check_mapping(self, value: Any, where: str) -> dict[str, str]:
+        if not isinstance(value, dict) or not value:
+            raise InputError(
+                f"{where}: {self.key} takes a mapping such as {{order_created: orders.order.created}}, "
+                f"not {_kind(value)}"
+            )
+        for name, text in value.items():
+            if not isinstance(name, str) or not isinstance(text, str):
+                raise InputError(f"{where}: in {self.key}, {naming.shown(str(name))} and its value must both be text")
+        return dict(value)
+
+
+@dataclass(frozen=True)
+class Questionnaire:
+    """All that a template asks, and which of its files are written only once.
+
+    Attributes:
+        questions: by key, in the order of copier.yml.
+        written_once: patterns of paths, relative to the workspace, that are kept as they are where they exist.
+    """
+
+    questions: Mapping[str, Question]
+    written_once: tuple[str, ...]
+
+    def question(self, key: str, where: str) -> Question:
+        """The question of that key.
+
+        Raises:
+            InputError: there is none; the message names the nearest and lists them all.
+        """
+        if key not in self.questions:
+            raise InputError(
+                f"{where}: there is no question {naming.shown(key)}{naming.nearest(key, self.questions)} "
+                f"(there are {', '.join(self.questions)})"
+            )
+        return self.questions[key]
+
+    def is_written_once(self, path: str) -> bool:
+        """Whether the file at `path`, relative to the workspace, is the workspace's own once it exists."""
+        return any(fnmatchcase(path, pattern) for pattern in self.written_once)
+
+
+def read(template: Path) -> Questionnaire:
+    """Reads copier.yml in the folder `template`.
+
+    Raises:
+        TemplateError: it is missing or not what a copier.yml looks like.
+    """
+    import yaml
+
+    file = template / "copier.yml"
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return Questionnaire(
+            questions={key: _question(key, details) for key, details in raw.items() if not key.startswith("_")},
+            written_once=tuple(raw.get("_skip_if_exists", ())),
+        )
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise TemplateError(f"the template's questions in {file} cannot be read: {error}; reinstall natsgen") from error
+
+
+def _question(key: str, details: Mapping[str, Any]) -> Question:
+    choices = details.get("choices", ())
+    default = details.get("default")
+    return Question(
+        key=key,
+        is_mapping=details["type"] == "yaml",
+        choices=tuple(choices.values() if isinstance(choices, dict) else choices),
+        default=None if default is None or "{{" in default else default,
+    )
+
+
+def _from_yaml(text: str, where: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{where}: {naming.shown(text)} is no YAML") from error
+
+
+def _kind(value: Any) -> str:
+    kinds = {type(None): "nothing", bool: "yes or no", list: "a list", dict: "a mapping", str: "text"}
+    if value == {}:
+        return "an empty mapping"
+    return kinds.get(type(value), f"a {type(value).__name__}")

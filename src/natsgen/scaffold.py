@@ -1,0 +1,79 @@
+"""A new service: answers in, its files in the workspace, or the diff that they would make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from natsgen import diff, naming, rendering, transaction
+from natsgen.answers import Answers
+from natsgen.errors import ConflictError
+from natsgen.questions import Questionnaire
+from natsgen.template_source import TemplateSource
+from natsgen.workspace import COMPOSE, SERVICES, Workspace
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, or would be.
+
+    Attributes:
+        created: the files, by their path in the workspace.
+        kept: files of the template that the workspace had already, and that are its own.
+        diff: from the workspace as it was to as it is or would be.
+    """
+
+    created: tuple[PurePosixPath, ...]
+    kept: tuple[PurePosixPath, ...]
+    diff: str
+
+
+def new_worker(
+    workspace: Workspace,
+    template: TemplateSource,
+    questionnaire: Questionnaire,
+    answers: Answers,
+    *,
+    dry_run: bool,
+    notify: Callable[[str], None],
+) -> Outcome:
+    """Adds a worker to the workspace, whole or not at all.
+
+    Args:
+        workspace: where to; made if it is missing.
+        template: what is rendered.
+        questionnaire: the template's questions.
+        answers: the checked answers to them.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        ConflictError: the service or one of its files exists.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    untouched = dry_run and not workspace.root.exists()
+    with nullcontext() if untouched else transaction.session(workspace, notify):
+        _refuse_existing(workspace, answers.service_name)
+        rendered = rendering.render(template, answers.as_data())
+        kept = {
+            path
+            for path in rendered
+            if questionnaire.is_written_once(str(path)) and os.path.lexists(workspace.path(path))
+        }
+        files = {path: file for path, file in rendered.items() if path not in kept}
+        transaction.check(workspace, files)
+        if not dry_run:
+            transaction.add(workspace, files, f"new worker {answers.service_name}")
+    return Outcome(tuple(files), tuple(sorted(kept)), diff.unified({}, files))
+
+
+def _refuse_existing(workspace: Workspace, name: str) -> None:
+    for path in (PurePosixPath(SERVICES, name), PurePosixPath(COMPOSE, f"{name}.yml")):
+        if os.path.lexists(workspace.path(path)):
+            raise ConflictError(
+                f"{naming.shown(name)} exists already in {workspace.root} ({path}) and is left alone: choose another "
+                "name, or remove it first"
+            )

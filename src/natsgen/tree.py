@@ -1,0 +1,35 @@
+"""Files in memory, by their path in the workspace: what is rendered, compared and applied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+
+@dataclass(frozen=True)
+class File:
+    """One file.
+
+    Attributes:
+        content: its bytes.
+        executable: whether it may be run; the rest of its mode is the umask's.
+    """
+
+    content: bytes
+    executable: bool = False
+
+
+Tree = Mapping[PurePosixPath, File]
+
+
+def read(folder: Path) -> Tree:
+    """Every file under `folder`, by its path relative to it, sorted; symlinks are not followed and not read."""
+    found = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink():
+                found[PurePosixPath(path.relative_to(folder))] = File(path.read_bytes(), os.access(path, os.X_OK))
+    return dict(sorted(found.items()))

@@ -1,0 +1,84 @@
+"""The monorepo that services live in: finding it, its services, and that no path leads out of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from natsgen.errors import InputError, UnsafePathError
+
+MARKER = "natsgen.toml"
+SERVICES = "services"
+COMPOSE = "compose"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace.
+
+    Attributes:
+        root: its folder, absolute, without symlinks; need not exist yet.
+    """
+
+    root: Path
+
+    def services(self) -> tuple[str, ...]:
+        """The names of the folders under `services/`, sorted."""
+        folder = self.root / SERVICES
+        if not folder.is_dir():
+            return ()
+        return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+
+    def path(self, relative: PurePosixPath) -> Path:
+        """Where `relative` is, having made sure that writing there stays in the workspace.
+
+        Raises:
+            UnsafePathError: the path is absolute or has `..`, or a folder on its way is a symlink that leads out, a
+                broken one, or no folder.
+        """
+        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+            raise UnsafePathError(f"{relative} is no path inside the workspace {self.root}")
+        for parent in reversed(relative.parents[:-1]):
+            self._check_folder(self.root / parent)
+        return self.root / relative
+
+    def _check_folder(self, folder: Path) -> None:
+        if not os.path.lexists(folder):
+            return
+        if not folder.is_dir():
+            raise UnsafePathError(f"{folder} is not a folder; move it away")
+        if not folder.resolve().is_relative_to(self.root):
+            raise UnsafePathError(
+                f"{folder} is a symlink to {folder.resolve()}, outside of the workspace {self.root}: nothing is "
+                "written there; use --workspace to name the real workspace"
+            )
+
+
+def find(given: Path | None, start: Path) -> Workspace:
+    """The workspace that a command works on.
+
+    Args:
+        given: what `--workspace` says; it need not exist.
+        start: the current folder. Without `given`, the workspace is the nearest folder upwards with a natsgen.toml;
+            else, within the git repository if there is one, the nearest with `services/` or `compose/`; else the root
+            of the git repository; else `start`.
+
+    Raises:
+        InputError: what is given is not a folder.
+    """
+    if given is not None:
+        root = (start / given).resolve()
+        if os.path.lexists(root) and not root.is_dir():
+            raise InputError(f"--workspace: {root} is not a folder")
+        return Workspace(root)
+    upwards = [start.resolve(), *start.resolve().parents]
+    git = next((folder for folder in upwards if (folder / ".git").exists()), None)
+    repository = upwards[: upwards.index(git) + 1] if git else upwards
+    for folder in upwards:
+        if (folder / MARKER).is_file():
+            return Workspace(folder)
+    for folder in repository:
+        if (folder / SERVICES).is_dir() or (folder / COMPOSE).is_dir():
+            return Workspace(folder)
+    return Workspace(git or upwards[0])
