@@ -1,0 +1,44 @@
+"""One HTTP request to a server on this machine or in a container; proxies of the environment play no part."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+REQUEST_SECONDS = 5.0
+
+
+class Response(NamedTuple):
+    """The status code and the body as text."""
+
+    status: int
+    body: str
+
+    def json(self) -> Any:
+        """The body, parsed. Raises `ValueError` if it is no JSON."""
+        return json.loads(self.body)
+
+
+def request(
+    host: str,
+    port: int,
+    path: str,
+    *,
+    method: str = "GET",
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    limit: float = REQUEST_SECONDS,
+) -> Response:
+    """Send one request and read the answer, whatever its status.
+
+    Raises `OSError` or `http.client.HTTPException` when there is none; each wait for bytes may take `limit` seconds.
+    """
+    connection = http.client.HTTPConnection(host, port, timeout=limit)
+    try:
+        connection.request(method, path, body=body, headers=dict(headers or {}))
+        response = connection.getresponse()
+        return Response(response.status, response.read().decode(errors="replace"))
+    finally:
+        connection.close()

@@ -1,0 +1,213 @@
+"""One run of one program: started, watched, signalled and ended, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from natsgen.harness.errors import ProcessDied, ProgramMissing, WaitTimeout, last_lines
+from natsgen.harness.output import OutputFile
+from natsgen.harness.reaper import Reaper
+from natsgen.harness.waiting import wait_until
+
+STOP_SECONDS = 10.0
+"""How long a process gets between SIGTERM and SIGKILL unless the caller knows better: Docker's own default."""
+
+KILL_SECONDS = 10.0
+"""A killed process is gone at once, unless the kernel is busy on its behalf (a disk that hangs)."""
+
+TAIL_LINES = 30
+"""How much of the output an error message shows: a traceback, and what led to it."""
+
+
+class Stopped(NamedTuple):
+    """How a process ended: its exit code (negative: the signal), the seconds since it was asked to, and whether SIGKILL
+    was needed because it had not ended within the limit."""
+
+    exit_code: int
+    seconds: float
+    forced: bool
+
+
+class ManagedProcess:
+    """One run of `command`, in a process group of its own, its output in `<name>.log` under `log_folder`.
+
+    With `separate_errors`, standard error goes to `<name>.err.log`. A file that exists is appended to; `lines` and the
+    like show this run only. `environment` is the whole environment (default: this process's). Standard input is empty.
+    When the process ends, by itself or not, what is left of its group is killed; all of it when *this* process dies.
+
+    Raises `ProgramMissing` when the program cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        name: str,
+        log_folder: Path,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        separate_errors: bool = False,
+    ) -> None:
+        self.name = name
+        self.command = tuple(str(part) for part in command)
+        self.output = OutputFile(log_folder / f"{name}.log")
+        self.errors = OutputFile(log_folder / f"{name}.err.log") if separate_errors else None
+        self._lock = threading.Lock()
+        self._reaper = Reaper()
+        try:
+            self._process = self._spawn(environment, folder)
+        except OSError as error:
+            self._reaper.dismiss()
+            raise ProgramMissing(f"cannot start {name} ({self.command[0]}): {error}") from error
+        except BaseException:
+            self._reaper.dismiss()
+            raise
+        self._reaper.guard(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also the id of its group."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while the process runs."""
+        with self._lock:
+            if self._process.returncode is None and self._process.poll() is not None:
+                # Children that were left behind keep the group's number taken. Without any the number is free, and the
+                # kernel gives it out again only after all others: so the signal is sent now, and never later.
+                self._signal_group(signal.SIGKILL)
+                self._reaper.dismiss()
+            return self._process.returncode
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended (a frozen one has not)."""
+        return self.returncode is None
+
+    def check_alive(self) -> None:
+        """Raise `ProcessDied`, with the end of the output, if the process has ended."""
+        code = self.returncode
+        if code is not None:
+            raise ProcessDied(f"{self.name} has ended with {_exit_text(code)}. The end of its output:\n{self.tail()}")
+
+    def lines(self) -> list[str]:
+        """What this run has printed on standard output (and on standard error, unless separate), line by line."""
+        return self.output.lines()
+
+    def error_lines(self) -> list[str]:
+        """What this run has printed on a separate standard error."""
+        return [] if self.errors is None else self.errors.lines()
+
+    def tail(self, count: int = TAIL_LINES) -> str:
+        """The last `count` lines of the output, and as many of a separate standard error, for an error message."""
+        files = (self.output, self.errors)
+        parts = [last_lines(file.text(), count) for file in files if file is not None]
+        return "\n".join(part for part in parts if part) or "(no output)"
+
+    def wait_for_line(self, pattern: str, *, limit: float) -> re.Match[str]:
+        """Wait up to `limit` seconds for a line in which `pattern` (a regular expression) is found; return the match.
+
+        Lines printed before the call count too. Raises `WaitTimeout`, or `ProcessDied` if the process ended first.
+        """
+        searcher = self.output.searcher(pattern)
+
+        def find() -> re.Match[str] | None:
+            ended = not self.running  # asked before reading, so that its last words are still heard
+            match = next(searcher)
+            if match is None and ended:
+                self.check_alive()
+            return match
+
+        try:
+            return wait_until(find, limit=limit, what=f"{self.name} to print {pattern!r}")
+        except WaitTimeout as error:
+            raise WaitTimeout(f"{error}. The end of its output:\n{self.tail()}") from error
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process (not to its children). Does nothing if it has ended."""
+        with self._lock:
+            if self._process.returncode is None:
+                self._process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Keep the whole group from running (SIGSTOP) until `resume`: to others it looks like a dead network."""
+        self._signal_running_group(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen group run on (SIGCONT)."""
+        self._signal_running_group(signal.SIGCONT)
+
+    def stop(self, limit: float = STOP_SECONDS) -> Stopped:
+        """Ask the process to end (SIGTERM), and kill it if it has not done so within `limit` seconds.
+
+        One that has ended already is reported with the exit code it had.
+        """
+        started = time.monotonic()
+        self.signal(signal.SIGTERM)
+        self.resume()  # a frozen process hears no signal but SIGKILL; others do not notice
+        try:
+            return Stopped(self.wait(limit), time.monotonic() - started, forced=False)
+        except WaitTimeout:
+            self.kill()
+            return Stopped(self.wait(KILL_SECONDS), time.monotonic() - started, forced=True)
+
+    def kill(self) -> None:
+        """End the whole group at once (SIGKILL) and wait until it is gone."""
+        self._signal_running_group(signal.SIGKILL)
+        self.wait(KILL_SECONDS)
+
+    def wait(self, limit: float) -> int:
+        """Wait until the process has ended, and return its exit code. Raises `WaitTimeout` after `limit` seconds."""
+        wait_until(lambda: not self.running, limit=limit, what=f"{self.name} (process {self.pid}) to end", every=0.005)
+        code = self.returncode
+        assert code is not None
+        return code
+
+    def __enter__(self) -> ManagedProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _spawn(self, environment: Mapping[str, str] | None, folder: Path | None) -> subprocess.Popen[bytes]:
+        with contextlib.ExitStack() as files:
+            return subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=files.enter_context(self.output.path.open("ab")),
+                stderr=files.enter_context(self.errors.path.open("ab")) if self.errors else subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                cwd=folder,
+                start_new_session=True,
+            )
+
+    def _signal_running_group(self, number: int) -> None:
+        with self._lock:
+            if self._process.returncode is None:
+                self._signal_group(number)
+
+    def _signal_group(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+def _exit_text(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,51 @@
+"""Waiting for a condition, with a limit: the only way in which time passes in the harness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from natsgen.harness.errors import ProcessDied, WaitTimeout
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+"""Short enough not to be felt, long enough to leave the processor to what is waited for."""
+
+
+def wait_until(
+    condition: Callable[[], T | None],
+    *,
+    limit: float,
+    what: str,
+    every: float = POLL_SECONDS,
+    alive: Callable[[], None] | None = None,
+) -> T:
+    """Call `condition` every `every` seconds until it returns something truthy, and return that.
+
+    `what` completes the sentence "waited for ...". An exception of `condition` counts as "not yet". `alive` is called
+    after each failed try and raises (see `ManagedProcess.check_alive`) when further waiting is pointless.
+
+    Raises `WaitTimeout` after `limit` seconds, with the last value or exception; `ProcessDied` passes through at once.
+    """
+    deadline = time.monotonic() + limit
+    while True:
+        failure: Exception | None = None
+        value: T | None = None
+        try:
+            value = condition()
+        except ProcessDied:
+            raise
+        except Exception as error:  # whatever it is, it is reported when the limit has passed
+            failure = error
+        else:
+            if value:
+                return value
+        if alive is not None:
+            alive()
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            last = f"last value: {value!r}" if failure is None else f"last error: {type(failure).__name__}: {failure}"
+            raise WaitTimeout(f"waited {limit:g} s for {what}, in vain; {last}") from failure
+        time.sleep(min(every, remaining))

@@ -1,0 +1,78 @@
+"""The real parts that the harness's tests start, and the reasons to leave a test out."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import natsgen.harness
+from natsgen.harness.docker_engine import Availability, docker_available
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.programs import find_program
+
+SOURCES = Path(natsgen.harness.__file__).parents[2]
+
+docker = functools.cache(docker_available)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("docker"):
+        _skip_without(docker())
+    if item.get_closest_marker("consul"):
+        _skip_without(Availability("" if find_program("consul") else "no `consul` program on PATH"))
+
+
+def _skip_without(availability: Availability) -> None:
+    if not availability:
+        pytest.skip(availability.reason)
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    with NatsServer(tmp_path / "nats") as server:
+        yield server
+
+
+Owner = Callable[..., tuple[subprocess.Popen[str], str]]
+
+
+@pytest.fixture
+def owner(tmp_path: Path) -> Iterator[Owner]:
+    """Starts a program that uses the harness, in a process that the test may kill; gives that and its first line."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(program: str, *arguments: str | Path) -> tuple[subprocess.Popen[str], str]:
+        file = tmp_path / f"owner{len(started)}.py"
+        file.write_text(textwrap.dedent(program))
+        process = subprocess.Popen(
+            [sys.executable, str(file), *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        )
+        started.append(process)
+        assert process.stdout is not None
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def runs() -> Callable[[int], bool]:
+    """Tells whether a process id belongs to a process that runs; an orphan that nobody waited for does not."""
+
+    def check(pid: int) -> bool:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+        return bool(state) and not state.startswith("Z")
+
+    return check
