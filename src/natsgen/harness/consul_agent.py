@@ -1,0 +1,111 @@
+"""A Consul agent (a server on its own, in memory) as a process on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+from natsgen.harness.commands import run
+from natsgen.harness.consul_api import ConsulApi
+from natsgen.harness.errors import HarnessError, ProgramMissing
+from natsgen.harness.local_server import FixedPortServer
+from natsgen.harness.ports import LOOPBACK, Ports
+from natsgen.harness.processes import ManagedProcess
+from natsgen.harness.programs import find_program
+from natsgen.harness.waiting import wait_until
+
+
+class ConsulMissing(ProgramMissing):
+    """There is no `consul` program."""
+
+
+class ConsulAgent(FixedPortServer):
+    """A `consul agent -dev` whose configuration and log live in `folder`; Consul 1.8 and newer.
+
+    Its ports are chosen at the first start and stay. It keeps everything in memory: an agent that was restarted has
+    forgotten what was registered. With `acl`, everything is denied without a token, and `token` may do everything.
+    As a context manager it is started and stopped. Raises `ConsulMissing` if there is no `consul` program.
+    """
+
+    def __init__(self, folder: Path, *, name: str = "consul", acl: bool = False) -> None:
+        super().__init__(name, port_count=3)
+        program = find_program("consul")
+        if program is None:
+            raise ConsulMissing(
+                "no `consul` program on PATH: install it (https://developer.hashicorp.com/consul/install), "
+                "or use the container"
+            )
+        self.folder = folder.resolve()
+        self.token = str(uuid.uuid4()) if acl else None
+        self._program = program
+        self._node = f"harness-{uuid.uuid4().hex[:8]}"
+
+    @property
+    def http_port(self) -> int:
+        """The port of the HTTP API. Raises `HarnessError` before the first start."""
+        return self.ports[0]
+
+    @property
+    def api(self) -> ConsulApi:
+        """The HTTP API, with the token that may do everything. Raises `HarnessError` before the first start."""
+        return ConsulApi(LOOPBACK, self.http_port, self.token)
+
+    def _spawn(self, ports: Ports) -> ManagedProcess:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / f"{self.name}.json"
+        configuration = agent_configuration(self._node, ports, self.token, _version(self._program))
+        file.write_text(json.dumps(configuration, indent=2), encoding="utf-8")
+        return ManagedProcess(
+            [self._program, "agent", "-dev", "-config-file", file], name=self.name, log_folder=self.folder
+        )
+
+    def _wait_until_ready(self, process: ManagedProcess, ports: Ports, limit: float) -> None:
+        api = ConsulApi(LOOPBACK, ports[0], self.token)
+
+        def ready() -> bool:
+            # The node's name proves that the agent which answers on this port is ours. That the catalog has it means
+            # that a leader is there, that tokens work, and that registrations will reach the health endpoints.
+            ours = api.get("/v1/agent/self")["Config"]["NodeName"] == self._node
+            return ours and any(node["Node"] == self._node for node in api.get("/v1/catalog/nodes"))
+
+        wait_until(ready, limit=limit, what=f"{self.name} to lead and answer", alive=process.check_alive)
+
+
+def agent_configuration(node: str, ports: Ports, token: str | None, version: tuple[int, int]) -> dict[str, Any]:
+    """The configuration file of an agent; `ports` are those for HTTP, Serf and the server's RPC, `version` is Consul's.
+
+    An agent refuses to start with a key that it does not know, so the newer keys depend on the version.
+    """
+    configuration: dict[str, Any] = {
+        "node_name": node,
+        "bind_addr": LOOPBACK,
+        "client_addr": LOOPBACK,
+        "log_level": "INFO",
+        "disable_update_check": True,
+        "ports": {
+            **{"http": ports[0], "serf_lan": ports[1], "server": ports[2]},
+            **dict.fromkeys(("dns", "grpc", "https", "serf_wan"), -1),
+        },
+        "connect": {"enabled": False},  # its certificates take a second of every start
+    }
+    if version >= (1, 14):
+        configuration["ports"]["grpc_tls"] = -1  # a server listens on 8503 otherwise
+    if token is not None:
+        management = "initial_management" if version >= (1, 11) else "master"
+        configuration["acl"] = {
+            "enabled": True,
+            "default_policy": "deny",
+            "tokens": {management: token, "agent": token},
+        }
+    return configuration
+
+
+def _version(program: Path) -> tuple[int, int]:
+    output = run([program, "version"], limit=10).output
+    found = re.search(r"Consul v(\d+)\.(\d+)", output)
+    if found is None:
+        raise HarnessError(f"{program} does not tell its version: {output.strip()!r}")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,62 @@
+"""Reading a Consul agent, wherever it runs: what is registered there, and how healthy Consul thinks it is."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from natsgen.harness.errors import HarnessError
+from natsgen.harness.http_client import Response, request
+
+WORST_FIRST = ("critical", "warning", "passing")
+
+
+class ConsulApi:
+    """The HTTP API of the agent at `host`:`port`; `token` is sent with every request.
+
+    All methods raise `HarnessError` for another status than 200, and `OSError` when the agent cannot be reached.
+    """
+
+    def __init__(self, host: str, port: int, token: str | None = None) -> None:
+        self.host = host
+        self.port = port
+        self._headers = {"X-Consul-Token": token} if token else {}
+
+    def get(self, path: str) -> Any:
+        """The parsed JSON of any path, such as `/v1/status/leader`."""
+        return self._send("GET", path).json()
+
+    def put(self, path: str, body: str = "") -> str:
+        """Send a change, and return the answer as text."""
+        return self._send("PUT", path, body).body
+
+    def service_instances(self, name: str) -> list[dict[str, Any]]:
+        """The instances of a service as `/v1/health/service/<name>` has them: `Node`, `Service`, `Checks` of each."""
+        return list(self.get(f"/v1/health/service/{quote(name, safe='')}"))
+
+    def agent_services(self) -> dict[str, dict[str, Any]]:
+        """What is registered with this agent, by service id."""
+        return dict(self.get("/v1/agent/services"))
+
+    def check_status(self, service_id: str) -> str | None:
+        """The worst status of the service's checks: `passing`, `warning` or `critical`; None if there is no check."""
+        statuses = {check["Status"] for check in self._checks(service_id)}
+        return next((status for status in WORST_FIRST if status in statuses), None)
+
+    def check_output(self, service_id: str) -> str | None:
+        """What the service's checks last said, a line each; None if there is no check."""
+        checks = self._checks(service_id)
+        return "\n".join(str(check["Output"]) for check in checks) if checks else None
+
+    def _checks(self, service_id: str) -> list[dict[str, Any]]:
+        checks: dict[str, dict[str, Any]] = self.get("/v1/agent/checks")
+        return [check for check in checks.values() if check["ServiceID"] == service_id]
+
+    def _send(self, method: str, path: str, body: str | None = None) -> Response:
+        response = request(self.host, self.port, path, method=method, body=body, headers=self._headers)
+        if response.status != 200:
+            raise HarnessError(
+                f"Consul at {self.host}:{self.port} answered {method} {path} with {response.status}: "
+                f"{response.body.strip()}"
+            )
+        return response

