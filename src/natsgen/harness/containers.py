@@ -1,0 +1,208 @@
+"""Containers as a compose project of their own, so that runs side by side do not meet, and nothing of it stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from natsgen.harness.commands import Completed, run
+from natsgen.harness.docker_engine import leftovers
+from natsgen.harness.errors import CommandFailed, HarnessError, last_lines
+from natsgen.harness.output import json_records
+from natsgen.harness.reaper import Reaper
+
+COMMAND_SECONDS = 60.0
+UP_SECONDS = 300.0
+"""Images may have to be pulled first."""
+BUILD_SECONDS = 900.0
+STOP_SECONDS = 10
+"""What Docker gives a container between SIGTERM and SIGKILL."""
+
+
+class Container(NamedTuple):
+    """A row of `docker compose ps`; `health` is empty without a health check, `exit_code` counts once it has exited."""
+
+    service: str
+    name: str
+    id: str
+    state: str
+    health: str
+    exit_code: int
+
+
+class ComposeProject:
+    """The services of the compose `files`, under a project name of their own.
+
+    Paths in the files are relative to `project_directory` (default: the first file's folder). `environment` is added to
+    this process's own, of which what steers Compose (`COMPOSE_*`) is left out; it fills `${...}` in the files. An
+    override (build arguments, other images, ports) is one more file at the end. With `remove_images`, `down` also
+    removes the images that the project built and did not name. Everything is removed when this process dies, too.
+    As a context manager it takes everything down at the end; it does not bring it up.
+
+    Methods raise `CommandFailed` with the command, its exit code and the end of its output.
+    """
+
+    def __init__(
+        self,
+        *files: Path,
+        project_directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        name: str | None = None,
+        remove_images: bool = False,
+    ) -> None:
+        if not files:
+            raise HarnessError("a compose project needs at least one file")
+        self.name = name or f"natsgen-{uuid.uuid4().hex[:10]}"
+        self.files = tuple(file.resolve() for file in files)
+        self.project_directory = (project_directory or self.files[0].parent).resolve()
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
+        self._environment = {**inherited, **(environment or {})}
+        self._removal = ["down", "--volumes", "--remove-orphans", "--timeout", "0"]
+        if remove_images:
+            self._removal += ["--rmi", "local"]
+        # By name alone: the files may be gone by then. The pause lets the reaper of a command that is at work kill it.
+        command = f"sleep 1; exec docker compose --project-name {self.name} {' '.join(self._removal)}"
+        self._reaper = Reaper("sh", "-c", command, environment=self._environment)
+
+    def build(self, *services: str, arguments: Mapping[str, str] | None = None, limit: float = BUILD_SECONDS) -> None:
+        """Build the images, with build `arguments` for all of them."""
+        options = [word for key, value in (arguments or {}).items() for word in ("--build-arg", f"{key}={value}")]
+        self.compose("build", *options, *services, limit=limit)
+
+    def up(self, *services: str, build: bool = False, wait: bool = True, limit: float = UP_SECONDS) -> None:
+        """Create and start the services (default: all); with `wait`, until they run and their health checks pass.
+
+        The error when they do not also shows their states and the end of their logs.
+        """
+        options = ["--detach", *(["--build"] if build else []), *(["--wait"] if wait else [])]
+        try:
+            self.compose("up", *options, *services, limit=limit)
+        except CommandFailed as error:
+            raise CommandFailed(error.command, error.exit_code, error.output, hint=self._account()) from error
+
+    def start(self, service: str) -> None:
+        """Start a stopped service's container again."""
+        self.compose("start", service)
+
+    def stop(self, service: str, timeout: int = STOP_SECONDS) -> None:
+        """Stop a service: SIGTERM, and SIGKILL after `timeout` seconds."""
+        self.compose("stop", "--timeout", str(timeout), service, limit=timeout + COMMAND_SECONDS)
+
+    def kill(self, service: str) -> None:
+        """End a service at once (SIGKILL)."""
+        self.compose("kill", service)
+
+    def pause(self, service: str) -> None:
+        """Make a service silent, its connections open."""
+        self.compose("pause", service)
+
+    def unpause(self, service: str) -> None:
+        """Let a paused service run on."""
+        self.compose("unpause", service)
+
+    def down(self) -> None:
+        """Remove all containers, networks and volumes of the project. May be called again, also after another `up`."""
+        self.compose(*self._removal, limit=UP_SECONDS)
+
+    def close(self) -> None:
+        """`down`, for good. Raises `HarnessError` when something is left."""
+        self.down()
+        left = leftovers(self.name)
+        if left:
+            raise HarnessError(f"the compose project {self.name} is down, but left: {', '.join(left)}")
+        self._reaper.dismiss()
+
+    def ps(self) -> list[Container]:
+        """All containers of the project, stopped ones included."""
+        return parse_containers(self.compose("ps", "--all", "--format", "json").output)
+
+    def container(self, service: str) -> Container:
+        """The container of a service. Raises `HarnessError` if there is none or more than one."""
+        found = [container for container in self.ps() if container.service == service]
+        if len(found) != 1:
+            raise HarnessError(f"the service {service} of {self.name} has {len(found)} containers, not one")
+        return found[0]
+
+    def exit_code(self, service: str) -> int:
+        """The exit code of a service's container. Raises `HarnessError` while it has not exited."""
+        container = self.container(service)
+        if container.state != "exited":
+            raise HarnessError(f"{container.name} has not exited: it is {container.state}")
+        return container.exit_code
+
+    def port(self, service: str, private: int) -> int:
+        """The port on this machine at which a service's `private` port is published."""
+        published = self.compose("port", service, str(private)).output.strip()
+        number = published.rpartition(":")[2]
+        if not number.isdigit() or number == "0":
+            raise HarnessError(f"port {private} of {service} is not published: {published!r}")
+        return int(number)
+
+    def container_ip(self, service: str) -> str:
+        """The address of a running service's container on its first network."""
+        container = self.container(service)
+        form = "{{json .NetworkSettings.Networks}}"
+        networks = json.loads(self._docker("inspect", "--format", form, container.id).output)
+        addresses = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
+        if not addresses:
+            raise HarnessError(f"{container.name} has no address: it is {container.state}")
+        return str(addresses[0])
+
+    def logs(self, service: str) -> str:
+        """What a service has printed: all of its standard output, then all of its standard error."""
+        return self._logs(service).everything
+
+    def log_records(self, service: str) -> list[dict[str, Any]]:
+        """The JSON log of a generated service. Raises `HarnessError` for a line that is no JSON object."""
+        return json_records(self._logs(service).output.splitlines(), service)
+
+    def exec(self, service: str, *command: str, limit: float = COMMAND_SECONDS) -> str:
+        """Run a command in a service's container, and return what it prints on standard output."""
+        return self.compose("exec", "--no-TTY", service, *command, limit=limit).output
+
+    def compose(self, *arguments: str, limit: float = COMMAND_SECONDS) -> Completed:
+        """Run any `docker compose` command on this project, for at most `limit` seconds."""
+        files = [word for file in self.files for word in ("--file", str(file))]
+        directory = ["--project-directory", str(self.project_directory)]
+        return self._docker("compose", "--project-name", self.name, *directory, *files, *arguments, limit=limit)
+
+    def __enter__(self) -> ComposeProject:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _logs(self, service: str) -> Completed:
+        # Not `compose logs`: that mixes what the container printed with Compose's own words.
+        return self._docker("logs", self.container(service).id)
+
+    def _account(self) -> str:
+        """States and last words of all containers, for an error message."""
+        try:
+            return "\n".join(
+                f"{container.service} is {container.state} {container.health}".rstrip()
+                + f"; the end of its log:\n{last_lines(self.logs(container.service), 15)}"
+                for container in self.ps()
+            )
+        except HarnessError as error:
+            return f"(no more is known: {error})"
+
+    def _docker(self, *arguments: str, limit: float = COMMAND_SECONDS) -> Completed:
+        return run(["docker", *arguments], limit=limit, folder=self.project_directory, environment=self._environment)
+
+
+def parse_containers(text: str) -> list[Container]:
+    """The output of `docker compose ps --format json`: one array before Compose 2.21, one object a line since."""
+    text = text.strip()
+    rows: list[dict[str, Any]] = json.loads(text) if text.startswith("[") else [*map(json.loads, text.splitlines())]
+    return [
+        Container(row["Service"], row["Name"], row["ID"], row["State"], row.get("Health") or "", int(row["ExitCode"]))
+        for row in rows
+    ]

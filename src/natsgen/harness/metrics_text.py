@@ -1,0 +1,29 @@
+"""Prometheus's text format, read back."""
+
+from __future__ import annotations
+
+import re
+
+from natsgen.harness.errors import HarnessError
+
+# A label's value may hold anything, escaped quotes and braces included.
+_SAMPLE = re.compile(r'([A-Za-z_:][\w:]*(?:\{(?:[^"}]|"(?:\\.|[^"\\])*")*\})?)\s+(\S+)(?:\s+-?\d+)?\s*')
+
+
+def parse_metrics(text: str) -> dict[str, float]:
+    """Each sample's value by its name with its labels, as written: `events_total{handler="a"}`.
+
+    Raises `HarnessError` for a line that is neither sample, comment nor empty.
+    """
+    samples = {}
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        sample = _SAMPLE.fullmatch(line)
+        try:
+            if sample is None:
+                raise ValueError
+            samples[sample[1]] = float(sample[2])
+        except ValueError:
+            raise HarnessError(f"no line of Prometheus's text format: {line!r}") from None
+    return samples

@@ -1,0 +1,128 @@
+"""A generated service as a process: started as its README says, and watched through its endpoints and its log."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from natsgen.harness.errors import HarnessError, WaitTimeout
+from natsgen.harness.http_client import REQUEST_SECONDS, Response, request
+from natsgen.harness.local_server import START_SECONDS, LocalServer
+from natsgen.harness.metrics_text import parse_metrics
+from natsgen.harness.output import json_records
+from natsgen.harness.ports import LOOPBACK
+from natsgen.harness.processes import ManagedProcess
+from natsgen.harness.waiting import wait_until
+
+READY_SECONDS = 30.0
+
+SERVING_MESSAGE = "http server started"
+"""The log record of a generated service that has its `port`: with HTTP_PORT=0 the kernel chooses it."""
+
+
+class GeneratedService(LocalServer):
+    """`python -m src.main` in `folder`, the folder of a generated service; one object is one run at a time.
+
+    `python` is the interpreter of an environment with its requirements (see `environment_for`), `settings` its
+    environment variables (DESIGN 4.3). Of this process's own environment it gets PATH, HOME and LANG only, so that a
+    test depends on nothing that happens to be set. HTTP is served on 127.0.0.1, on a free port unless the settings
+    name one. Output goes to `<name>.log` and `<name>.err.log` in `log_folder`.
+    As a context manager it is started and stopped.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        python: str | Path,
+        log_folder: Path,
+        settings: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.folder = folder.resolve()
+        super().__init__(name or self.folder.name)
+        self.settings = dict(settings or {})
+        # A path is the caller's, but the process starts in another folder; a link to the interpreter must stay one.
+        self._python = Path(python).absolute() if len(Path(python).parts) > 1 else python
+        self._log_folder = log_folder
+        self._port: int | None = None
+
+    @property
+    def port(self) -> int:
+        """The port of the HTTP endpoints in this run. Raises `HarnessError` before they are served."""
+        if self._port is None:
+            raise HarnessError(f"{self.name} serves no HTTP yet")
+        return self._port
+
+    def launch(self) -> None:
+        """Start the process and return at once; for a service that is expected to refuse to start."""
+        self._refuse_if_running()
+        self._port = None
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._process = ManagedProcess(
+            [self._python, "-m", "src.main"],
+            name=self.name,
+            log_folder=self._log_folder,
+            environment={**kept, "HTTP_HOST": LOOPBACK, "HTTP_PORT": "0", **self.settings},
+            folder=self.folder,
+            separate_errors=True,
+        )
+
+    def start(self, *, limit: float = START_SECONDS) -> None:
+        """Start the process and wait up to `limit` seconds until it serves HTTP (which is before it is ready).
+
+        Raises `ProcessDied` or `WaitTimeout`, each with the end of its output.
+        """
+        self.launch()
+        try:
+            line = self.process.wait_for_line(f'"{SERVING_MESSAGE}"', limit=limit).string
+            record = json_records([line], self.name)[0]
+            self._port = int(record["port"])
+        except (KeyError, TypeError, ValueError) as error:
+            self.process.kill()
+            raise HarnessError(f"{self.name} says {SERVING_MESSAGE!r} without its port: {line}") from error
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def wait_ready(self, limit: float = READY_SECONDS) -> None:
+        """Wait up to `limit` seconds until `/readyz` answers 200.
+
+        Raises `ProcessDied` or `WaitTimeout` with the last answer and the end of the output.
+        """
+        last: Response | None = None
+
+        def ready() -> bool:
+            nonlocal last
+            last = self.get("/readyz")
+            return last.status == 200
+
+        try:
+            wait_until(ready, limit=limit, what=f"{self.name} to be ready", alive=self.process.check_alive)
+        except WaitTimeout as error:
+            raise WaitTimeout(f"{error}; last answer: {last}. Its output:\n{self.process.tail()}") from error
+
+    def get(self, path: str, *, limit: float = REQUEST_SECONDS) -> Response:
+        """The status and body that `path` answers. Raises `OSError` when the service cannot be reached."""
+        return request(LOOPBACK, self.port, path, limit=limit)
+
+    def stats(self) -> dict[str, Any]:
+        """`/stats`, parsed. Raises `HarnessError` for another status than 200."""
+        return dict(json.loads(self._body("/stats")))
+
+    def metrics(self) -> dict[str, float]:
+        """`/metrics`: the value of each sample by its name with its labels. Raises `HarnessError` as `stats` does."""
+        return parse_metrics(self._body("/metrics"))
+
+    def log_records(self) -> list[dict[str, Any]]:
+        """What this run has logged. Raises `HarnessError` for a line on standard output that is no JSON object."""
+        return json_records(self.process.lines(), self.name)
+
+    def _body(self, path: str) -> str:
+        response = self.get(path)
+        if response.status != 200:
+            raise HarnessError(f"{path} of {self.name} answered {response.status}: {response.body.strip()}")
+        return response.body
