@@ -1,0 +1,91 @@
+"""Pins what natsgen and its generated services are installed from: `make requirements`.
+
+Writes `requirements-dev.txt` of this repository and the template's `requirements.txt.jinja` and
+`requirements-dev.txt.jinja`, all with hashes and without addresses. A package that only some answer needs is wrapped in
+that answer's condition.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from jinja2 import Environment
+from jinja2_ansible_filters.core_filters import to_json
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICE = ROOT / "template" / "services" / "{{ service_name }}"
+OPTIONAL = {"redis": 'dedup == "redis"'}  # value of the answer `dedup`, and the condition that its packages are under
+
+
+def main() -> None:
+    """Writes all three files."""
+    lock(ROOT / "pyproject.toml", ROOT / "requirements-dev.txt", group="dev")
+    with tempfile.TemporaryDirectory() as folder:
+        base = blocks(lock_service(Path(folder), "none"))
+        runtime = dict(base)
+        conditions: dict[str, str] = {}
+        for dedup, condition in OPTIONAL.items():
+            extended = blocks(lock_service(Path(folder), dedup))
+            conditions |= dict.fromkeys(extended.keys() - base.keys(), condition)
+            runtime |= {name: text for name, text in extended.items() if name not in base}
+        development = blocks(lock_service(Path(folder), "none", group="dev"))
+    write(SERVICE / "requirements.txt.jinja", runtime, conditions)
+    write(
+        SERVICE / "requirements-dev.txt.jinja",
+        {name: text for name, text in development.items() if name not in runtime},
+        {},
+        first="-r requirements.txt\n",
+    )
+
+
+def lock_service(folder: Path, dedup: str, group: str | None = None) -> str:
+    """The pinned requirements of a service with this answer, consistent with those locked into `folder` before."""
+    environment = Environment(keep_trailing_newline=True, autoescape=False)
+    environment.filters["to_json"] = to_json
+    answers = {"service_name": "service", "description": "", "bounded_context": "", "dedup": dedup}
+    project = folder / "pyproject.toml"
+    project.write_text(environment.from_string((SERVICE / "pyproject.toml.jinja").read_text()).render(answers))
+    constraints, locked = folder / "constraints.txt", folder / "requirements.txt"
+    if constraints.exists():
+        lock(project, locked, "--constraints", str(constraints), group=group)
+    else:
+        lock(project, locked, group=group)
+        constraints.write_text(locked.read_text())
+    return locked.read_text()
+
+
+def lock(project: Path, target: Path, *options: str, group: str | None = None) -> None:
+    """Resolves a pyproject.toml, with one of its dependency groups, for every platform and Python from 3.11 on."""
+    if group:
+        options = (*options, "--group", f"{project}:{group}")
+    subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("uv")), "pip", "compile", "--quiet", "--universal", "--upgrade"),
+            *("--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate"),
+            *(str(project), "--output-file", str(target), *options),
+        ],
+        check=True,
+    )
+
+
+def blocks(locked: str) -> dict[str, str]:
+    """The lines of each package, by its name."""
+    found = re.split(r"^(?=[a-zA-Z0-9])", locked, flags=re.MULTILINE)
+    return {re.split(r"[^a-zA-Z0-9._-]", block, maxsplit=1)[0]: block for block in found if block.strip()}
+
+
+def write(target: Path, packages: dict[str, str], conditions: dict[str, str], first: str = "") -> None:
+    """Writes a template of a requirements file, its packages in order."""
+    lines = ["# Made by `make requirements` in natsgen; to change it, edit pyproject.toml and pin anew.\n", first]
+    for name in sorted(packages):
+        text = packages[name].rstrip("\n") + "\n"
+        lines.append(f"{{% if {conditions[name]} %}}{text}{{% endif %}}" if name in conditions else text)
+    target.write_text("".join(lines))
+
+
+if __name__ == "__main__":
+    main()
