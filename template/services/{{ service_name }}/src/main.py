@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
+
+if __name__ == "__main__":
+    # As the first process of a container, Python ignores SIGTERM until it has a handler, and importing takes a second.
+    for early in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(early, lambda *_: sys.exit(0))
+
+import asyncio
 
 from src.config import VERSION, settings
 from src.domain.handlers import register_handlers

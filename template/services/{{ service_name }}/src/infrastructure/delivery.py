@@ -144,7 +144,8 @@ class Delivery:
             return
         await message.term(reason.value)
         self._stats.dead_letters[reason.value] += 1
-        logger.error("dead letter", reason=reason.value, error=_named(error), exc_info=error)
+        bug = error if reason is Reason.EXHAUSTED else None  # elsewhere the stack says nothing about the handler
+        logger.error("dead letter", reason=reason.value, error=_named(error), exc_info=bug)
 
 
 def _named(error: BaseException | None) -> str | None:
