@@ -59,6 +59,11 @@ def test_is_made_with_pip_where_there_is_no_uv(requirements: Path, monkeypatch: 
     assert imports(environment_for(requirements), "iniconfig")
 
 
+def test_a_relative_path_to_the_interpreter_will_do(requirements: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(sys.executable).parent)
+    assert imports(environment_for(requirements, "./python"), "iniconfig")
+
+
 def test_is_made_once(requirements: Path, tmp_path: Path) -> None:
     python = environment_for(requirements)
     before = made_at(python)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from natsgen.harness.commands import run
 from natsgen.harness.errors import CommandFailed, HarnessError
-from natsgen.harness.programs import find_program
+from natsgen.harness.programs import absolute_program, find_program
 
 INSTALL_SECONDS = 900.0
 """For the largest set over a slow line."""
@@ -44,9 +44,10 @@ def environment_for(requirements_file: Path, python: str | Path = sys.executable
     there, else pip. Raises `HarnessError` with the end of the installer's output.
     """
     requirements_file = requirements_file.resolve()
+    python = absolute_program(python)
     root = cache_folder()
     root.mkdir(parents=True, exist_ok=True)
-    key = _key(requirements_file, str(python), hashes)
+    key = _key(requirements_file, python, hashes)
     folder = root / key
     interpreter = folder / "bin" / "python"
     stamp = folder / "natsgen-complete"
@@ -55,7 +56,7 @@ def environment_for(requirements_file: Path, python: str | Path = sys.executable
         if not (stamp.exists() and interpreter.exists()):
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                _install(folder, requirements_file, str(python), hashes, lock)
+                _install(folder, requirements_file, python, hashes, lock)
             except CommandFailed as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise HarnessError(f"cannot make the environment for {requirements_file}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import sysconfig
@@ -23,6 +24,14 @@ def find_program(name: str) -> Path | None:
             return Path(found)
     found = shutil.which(name)
     return None if found is None else Path(found)
+
+
+def absolute_program(program: str | Path) -> str:
+    """`program` for use in another folder: a path is made absolute, its links kept, and a bare name stays one.
+
+    The interpreter of an environment is a link, and knows its environment only when it is called by it.
+    """
+    return str(Path(program).absolute()) if os.sep in str(program) else str(program)
 
 
 def need_program(name: str, *, hint: str) -> Path:

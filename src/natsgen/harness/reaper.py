@@ -44,7 +44,8 @@ class Reaper:
     """Kills the process group it guards and runs `command` when this process ends without having dismissed it.
 
     `command` is run in `/` with `environment` (default: this process's), its output thrown away, and again up to ten
-    times while it fails.
+    times while it fails. A process made by a bare `fork` holds the pipe too, and so delays the clean-up to its own end;
+    one made by `subprocess` does not.
     """
 
     def __init__(self, *command: str, environment: Mapping[str, str] | None = None) -> None:

@@ -15,6 +15,7 @@ from natsgen.harness.metrics_text import parse_metrics
 from natsgen.harness.output import json_records
 from natsgen.harness.ports import LOOPBACK
 from natsgen.harness.processes import ManagedProcess
+from natsgen.harness.programs import absolute_program
 from natsgen.harness.waiting import wait_until
 
 READY_SECONDS = 30.0
@@ -45,8 +46,7 @@ class GeneratedService(LocalServer):
         self.folder = folder.resolve()
         super().__init__(name or self.folder.name)
         self.settings = dict(settings or {})
-        # A path is the caller's, but the process starts in another folder; a link to the interpreter must stay one.
-        self._python = Path(python).absolute() if len(Path(python).parts) > 1 else python
+        self._python = absolute_program(python)
         self._log_folder = log_folder
         self._port: int | None = None
 
