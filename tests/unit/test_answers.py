@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from natsgen import answers, questions, template_source
+from natsgen.answers import Answers, Given
+from natsgen.errors import InputError
+from natsgen.questions import Questionnaire
+
+WORKSPACE = Path("/srv/My Shop")
+MINIMUM = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+
+
+@pytest.fixture(scope="module")
+def asked() -> Questionnaire:
+    return questions.read(template_source.bundled().folder)
+
+
+def test_there_is_an_answer_for_every_question_of_the_template(asked: Questionnaire) -> None:
+    assert {field.name for field in dataclasses.fields(Answers)} == set(asked.questions)
+
+
+def test_what_nobody_gives_is_derived_or_default(asked: Questionnaire) -> None:
+    assert answers.complete(MINIMUM, asked, WORKSPACE) == Answers(
+        service_name="billing",
+        handlers={"order_created": "orders.order.created"},
+        bounded_context="orders",
+        description="Handles orders.order.created",
+        python_version="3.13",
+        dedup="none",
+        workspace="my-shop",
+        network="",
+    )
+
+
+def test_a_flag_goes_before_data_and_data_before_the_file(asked: Questionnaire, tmp_path: Path) -> None:
+    file = tmp_path / "answers.yml"
+    file.write_text("dedup: redis\ndescription: from the file\nworkspace: from-file\npython_version: 3.11\n")
+    given = (
+        answers.from_flags({"dedup": "nats-kv", "network": None}, asked)
+        .over(answers.from_pairs(["dedup=none", "description=from data"], asked))
+        .over(answers.from_file(file, asked))
+    )
+    found = answers.complete(given.over(MINIMUM), asked, WORKSPACE)
+    assert (found.dedup, found.description, found.workspace) == ("nats-kv", "from data", "from-file")
+    assert (found.python_version, found.network) == ("3.11", "")
+
+
+def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Questionnaire, tmp_path: Path) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text('{\n\t"handlers": {"paid": "orders.order.paid"}}')
+    from_file = answers.from_file(file, asked)
+    assert from_file.values["handlers"] == {"paid": "orders.order.paid"}
+    assert answers.from_subjects(["a.b"]).over(from_file).values["handlers"] == {"a_b": "a.b"}
+    assert answers.from_subjects([]).over(from_file).values["handlers"] == {"paid": "orders.order.paid"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"service_name": "Billing"}, "answers.yml: 'Billing' is no service name"),
+        ({"handlers": {"OrderCreated": "a.b"}}, "answers.yml: 'OrderCreated' is no handler name"),
+        ({"handlers": {"created": "dlq.b"}}, "answers.yml: 'dlq.b' is no subject"),
+        ({"bounded_context": "Orders"}, "answers.yml: 'Orders' is no bounded context"),
+        ({"description": "a\nb"}, "answers.yml: the description"),
+        ({"workspace": "../x"}, "answers.yml: '../x' is no workspace name"),
+        ({"network": "a b"}, "answers.yml: 'a b' is no Docker network"),
+    ],
+)
+def test_an_answer_that_breaks_its_rule_is_refused_with_where_it_comes_from(
+    asked: Questionnaire, values: dict[str, object], message: str
+) -> None:
+    given = Given(values, dict.fromkeys(values, "answers.yml")).over(MINIMUM)
+    with pytest.raises(InputError) as caught:
+        answers.complete(given, asked, WORKSPACE)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("pair", ["dedup", "=x", "_src_path=/etc", "dedupe=none", "handlers=x", "dedup=x", ""])
+def test_data_that_answers_no_question_is_refused(asked: Questionnaire, pair: str) -> None:
+    with pytest.raises(InputError, match="^--data: "):
+        answers.from_pairs([pair], asked)
+
+
+def test_a_value_of_data_may_hold_an_equals_sign(asked: Questionnaire) -> None:
+    assert answers.from_pairs(["description=a=b"], asked).values == {"description": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.yml", b"{"),
+        ("a.yml", b"- dedup"),
+        ("a.yml", b""),
+        ("a.yml", b"\xff\xfe\x00"),
+        ("a.yml", b"!!python/object/apply:os.system [id]"),
+        ("a.yml", b"[" * 5000),
+        ("a.yml", b"1: 2"),
+        ("a.yml", b"? [a]\n: b"),
+        ("a.yml", b"description: 2024-01-01"),
+        ("a.json", b"{"),
+        ("a.json", b"[]"),
+        ("a.json", b'{"subject": "a.b"}'),
+    ],
+)
+def test_a_data_file_that_is_no_mapping_of_answers_is_refused(
+    asked: Questionnaire, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"^--data-file {tmp_path / name}: "):
+        answers.from_file(tmp_path / name, asked)
+
+
+def test_a_data_file_that_cannot_be_read_is_refused(asked: Questionnaire, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        answers.from_file(tmp_path / "missing.yml", asked)
+    with pytest.raises(InputError, match="Is a directory"):
+        answers.from_file(tmp_path, asked)

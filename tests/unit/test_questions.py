@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from natsgen import questions
+from natsgen.errors import InputError, TemplateError
+from natsgen.template_source import TemplateSource
+
+
+def test_keys_choices_and_fixed_defaults_come_from_copier_yml(template: TemplateSource) -> None:
+    found = questions.read(template.folder)
+    assert list(found.questions) == ["service_name", "handlers", "description", "dedup"]
+    assert found.questions["dedup"] == questions.Question("dedup", False, ("none", "redis"), "none")
+    assert found.questions["handlers"].is_mapping
+    assert found.questions["description"].default is None
+
+
+def test_files_that_are_written_once_come_from_copier_yml(template: TemplateSource) -> None:
+    found = questions.read(template.folder)
+    assert found.is_written_once("compose/shared.yml")
+    assert not found.is_written_once("compose/billing.yml")
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_and_all_there_are(template: TemplateSource) -> None:
+    with pytest.raises(InputError, match=r"--data: .*'dedupe'; did you mean 'dedup'\? \(there are service_name, "):
+        questions.read(template.folder).question("dedupe", "--data")
+
+
+def test_a_value_outside_the_choices_is_refused_with_the_nearest(template: TemplateSource) -> None:
+    with pytest.raises(InputError, match=r"--dedup: 'rediss' is none of none, redis; did you mean 'redis'\?"):
+        questions.read(template.folder).question("dedup", "--dedup").check("rediss", "--dedup")
+
+
+@pytest.mark.parametrize("value", [None, True, [], {}, ["redis"]])
+def test_what_is_not_text_is_refused_where_text_is_taken(template: TemplateSource, value: Any) -> None:
+    with pytest.raises(InputError, match="takes text"):
+        questions.read(template.folder).question("description", "f").check(value, "f")
+
+
+def test_a_number_is_text_because_yaml_reads_3_13_as_one() -> None:
+    question = questions.Question("python_version", False, ("3.12", "3.13"), "3.13")
+    assert question.check(3.13, "f") == "3.13"
+
+
+@pytest.mark.parametrize("value", [None, {}, [], "orders.order.created", {"x": 1}, {1: "a.b"}, {"x": None}])
+def test_what_is_no_mapping_of_text_is_refused_where_one_is_taken(template: TemplateSource, value: Any) -> None:
+    with pytest.raises(InputError, match="handlers"):
+        questions.read(template.folder).question("handlers", "f").check(value, "f")
+
+
+def test_a_mapping_on_the_command_line_is_yaml(template: TemplateSource) -> None:
+    question = questions.read(template.folder).question("handlers", "--data")
+    assert question.parse("{made: a.b}", "--data") == {"made": "a.b"}
+    with pytest.raises(InputError, match="is no YAML"):
+        question.parse("{made: ", "--data")
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{", "x: 1", "x: {help: y}"])
+def test_a_template_without_readable_questions_is_an_error(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "copier.yml").write_text(content)
+    with pytest.raises(TemplateError, match="reinstall natsgen"):
+        questions.read(tmp_path)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from natsgen import answers, naming, questions, rendering, template_source
+from natsgen.errors import InputError, TemplateError
+from natsgen.template_source import TemplateSource
+
+DATA = {"service_name": "billing", "handlers": {"paid": "orders.paid"}, "description": "Bills", "dedup": "none"}
+ANSWERS = PurePosixPath("services/billing/.copier-answers.yml")
+TEXT = PurePosixPath("services/billing/text.txt")
+
+
+def test_the_tree_is_the_templates_with_the_answers_in_it(template: TemplateSource) -> None:
+    rendered = rendering.render(template, DATA)
+    assert [str(path) for path in rendered] == [
+        "compose/billing.yml",
+        "compose/shared.yml",
+        "services/billing/.copier-answers.yml",
+        "services/billing/empty",
+        "services/billing/run.sh",
+        "services/billing/text.txt",
+    ]
+    assert rendered[TEXT].content == b"Bills\n"
+    assert rendered[PurePosixPath("services/billing/run.sh")].executable
+    assert not rendered[TEXT].executable
+
+
+def test_the_answers_file_names_the_stable_source_and_no_path_of_this_machine(template: TemplateSource) -> None:
+    text = rendering.render(template, DATA)[ANSWERS].content.decode()
+    assert text.startswith("# note\n_commit: v1.2.3\n_src_path: https://example.org/template.git\n")
+    assert str(template.folder) not in text
+    assert yaml.safe_load(text) == {**DATA, "_commit": "v1.2.3", "_src_path": "https://example.org/template.git"}
+
+
+def test_a_git_checkout_is_rendered_as_it_is_and_not_at_its_latest_tag(
+    template: TemplateSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-C", str(template.folder)]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", "v0.0.1"]):
+        subprocess.run([*git, *command], check=True)
+    file = template.folder / "template" / "services" / "{{ service_name }}" / "text.txt.jinja"
+    file.write_text("newer\n")
+    monkeypatch.setenv("GIT_DIR", str(template.folder / ".git"))
+    assert rendering.render(template, DATA)[TEXT].content == b"newer\n"
+
+
+def test_the_persons_own_copier_settings_change_nothing(
+    template: TemplateSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "settings.yml").write_text("defaults: {dedup: redis, description: theirs}\nnonsense: [")
+    monkeypatch.setenv("COPIER_SETTINGS_PATH", str(tmp_path / "settings.yml"))
+    assert yaml.safe_load(rendering.render(template, DATA)[ANSWERS].content)["dedup"] == "none"
+
+
+@pytest.mark.parametrize("content", ["{{ nothing.at.all }}", "{% if %}"])
+def test_a_template_that_does_not_render_is_one_error(template: TemplateSource, content: str) -> None:
+    (template.folder / "template" / "broken.jinja").write_text(content)
+    with pytest.raises(TemplateError, match="could not be rendered"):
+        rendering.render(template, DATA)
+
+
+def test_a_template_that_asks_for_trust_is_refused(template: TemplateSource, tmp_path: Path) -> None:
+    file = template.folder / "copier.yml"
+    file.write_text(f"{file.read_text()}\n_tasks: ['touch {tmp_path}/ran']\n")
+    with pytest.raises(TemplateError, match="unsafe"):
+        rendering.render(template, DATA)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_nothing_is_left_in_the_temporary_folder(
+    template: TemplateSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    rendering.render(template, DATA)
+    assert os.listdir(tmp_path / "temporary") == []
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet=st.sampled_from("{}%#$`'\"\\:-|> &*!@,[]ä🎉x\n\0\u2028"), min_size=1, max_size=40) | st.text())
+def test_a_description_is_refused_or_ends_up_as_plain_data(template: TemplateSource, text: str) -> None:
+    try:
+        checked = naming.description(text)
+    except InputError:
+        return
+    rendered = rendering.render(template, {**DATA, "description": checked})
+    assert rendered[TEXT].content.decode() == f"{checked}\n"
+    assert yaml.safe_load(rendered[ANSWERS].content)["description"] == checked
+
+
+def test_the_real_template_takes_hostile_answers_as_data() -> None:
+    template = template_source.bundled()
+    asked = questions.read(template.folder)
+    hostile = "'\"\\ {{ 7 * 7 }} {% raw %} ${HOME} $(id) `id` # : - | & * ! 🎉"
+    given_answers = answers.Given(
+        {"service_name": "b" * 48, "handlers": naming.handlers_for(["a.none", "A-b_c.>", "orders"])}, {}
+    )
+    found = replace(answers.complete(given_answers, asked, Path("/w")), description=naming.description(hostile))
+    rendered = rendering.render(template, found.as_data())
+    stored = yaml.safe_load(rendered[PurePosixPath("services", "b" * 48, ".copier-answers.yml")].content)
+    assert stored["description"] == hostile
+    assert stored["handlers"] == {"a_none": "a.none", "a_b_c_all": "A-b_c.>", "orders": "orders"}
+    for path, file in rendered.items():
+        if path.suffix == ".py":
+            compile(file.content, str(path), "exec")

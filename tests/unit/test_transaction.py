@@ -1,0 +1,350 @@
+"""Every file operation of a transaction is made to fail once, and the process to die there once."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import pytest
+from natsgen import transaction, tree
+from natsgen.errors import ConflictError, NatsgenError, TransactionError
+from natsgen.tree import File, Tree
+from natsgen.workspace import Workspace
+
+OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir")
+FILES: Tree = {
+    PurePosixPath("compose/billing.yml"): File(b"compose"),
+    PurePosixPath("services/billing/README.md"): File(b"readme"),
+    PurePosixPath("services/billing/src/main.py"): File(b"main", executable=True),
+}
+BEFORE: Tree = {
+    PurePosixPath("compose/infrastructure.yml"): File(b"theirs"),
+    PurePosixPath("README.md"): File(b"root"),
+}
+AFTER: Tree = dict(sorted({**BEFORE, **FILES}.items()))
+
+# Adds FILES in a process that is killed before its n-th file operation; the same operations as `breaking` breaks.
+VICTIM = """
+import os, signal, sys
+from pathlib import Path, PurePosixPath
+from natsgen import transaction
+from natsgen.tree import File
+from natsgen.workspace import Workspace
+
+left = int(sys.argv[2])
+
+def counted(function):
+    def call(*arguments, **options):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return call
+
+files = {
+    PurePosixPath("compose/billing.yml"): File(b"compose"),
+    PurePosixPath("services/billing/README.md"): File(b"readme"),
+    PurePosixPath("services/billing/src/main.py"): File(b"main", executable=True),
+}
+workspace = Workspace(Path(sys.argv[1]))
+with transaction.session(workspace, print):
+    for name in sys.argv[3].split(","):
+        setattr(os, name, counted(getattr(os, name)))
+    transaction.add(workspace, files, "new worker billing")
+"""
+
+
+@pytest.fixture
+def shop(workspace: Workspace) -> Workspace:
+    """A workspace with a compose folder and no services yet: the transaction adds a file to one and makes the other."""
+    for path, file in BEFORE.items():
+        (workspace.root / path).parent.mkdir(exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+    return workspace
+
+
+@contextmanager
+def breaking(number: int, error: BaseException, *, for_good: bool = False) -> Iterator[list[str]]:
+    """Lets the file operation of that number fail, from 1, or all from there on; yields the operations that were done.
+
+    Opening and syncing are counted like the rest: a full or failing disk shows in any of them.
+    """
+    done: list[str] = []
+    originals = {name: getattr(os, name) for name in OPERATIONS}
+
+    def counted(name: str) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            done.append(name)
+            if len(done) == number or (for_good and len(done) > number):
+                raise error
+            return originals[name](*arguments, **options)
+
+        return call
+
+    for name in OPERATIONS:
+        setattr(os, name, counted(name))
+    try:
+        yield done
+    finally:
+        for name, original in originals.items():
+            setattr(os, name, original)
+
+
+def add(workspace: Workspace, files: Tree = FILES) -> None:
+    with transaction.session(workspace, lambda _: None):
+        transaction.add(workspace, files, "new worker billing")
+
+
+def add_breaking(workspace: Workspace, number: int, error: BaseException, *, for_good: bool = False) -> list[str]:
+    with transaction.session(workspace, lambda _: None), breaking(number, error, for_good=for_good) as done:
+        transaction.add(workspace, FILES, "new worker billing")
+    return done
+
+
+def recover(workspace: Workspace) -> list[str]:
+    messages: list[str] = []
+    with transaction.session(workspace, messages.append):
+        pass
+    return messages
+
+
+def folders(workspace: Workspace) -> set[str]:
+    return {path.name for path in workspace.root.iterdir() if path.is_dir()}
+
+
+def count_of_operations(workspace: Workspace) -> int:
+    return len(add_breaking(workspace, 0, OSError()))
+
+
+def test_all_files_are_added_and_nothing_else_is_left(shop: Workspace) -> None:
+    add(shop)
+    assert tree.read(shop.root) == AFTER
+    assert folders(shop) == {"compose", "services"}
+
+
+def test_a_workspace_that_is_missing_is_made(tmp_path: Path) -> None:
+    new = Workspace(tmp_path / "new" / "shop")
+    add(new)
+    assert tree.read(new.root) == dict(sorted(FILES.items()))
+
+
+def test_a_workspace_that_was_made_is_removed_when_the_command_fails(tmp_path: Path) -> None:
+    new = Workspace(tmp_path / "new" / "shop")
+    with pytest.raises(NatsgenError), transaction.session(new, print):
+        raise ConflictError("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_exists_is_a_conflict_and_is_left_alone(shop: Workspace) -> None:
+    with pytest.raises(ConflictError, match=r"README\.md exists already"):
+        transaction.check(shop, {PurePosixPath("README.md"): File(b"new")})
+    assert tree.read(shop.root) == dict(sorted(BEFORE.items()))
+
+
+def test_every_single_failing_operation_leaves_the_workspace_as_it_was_or_complete(
+    shop: Workspace, tmp_path: Path
+) -> None:
+    total = count_of_operations(shop)
+    assert total > 30
+    for number in range(1, total + 1):
+        fresh = a_copy_of(BEFORE, tmp_path / f"shop{number}")
+        try:
+            add_breaking(fresh, number, OSError(errno.ENOSPC, "No space left on device"))
+        except TransactionError as error:
+            assert "nothing was changed" in str(error), number
+            assert tree.read(fresh.root) == dict(sorted(BEFORE.items())), number
+            assert folders(fresh) == {"compose"}, number
+        else:
+            recover(fresh)  # only clearing up failed; the next command does that
+            assert tree.read(fresh.root) == AFTER, number
+            assert folders(fresh) == {"compose", "services"}, number
+
+
+def test_ctrl_c_at_every_operation_leaves_the_workspace_as_it_was_or_complete(shop: Workspace, tmp_path: Path) -> None:
+    total = count_of_operations(shop)
+    for number in range(1, total + 1):
+        fresh = a_copy_of(BEFORE, tmp_path / f"shop{number}")
+        with pytest.raises(KeyboardInterrupt):
+            add_breaking(fresh, number, KeyboardInterrupt())
+        recover(fresh)
+        assert tree.read(fresh.root) in (dict(sorted(BEFORE.items())), AFTER), number
+        assert folders(fresh) in ({"compose"}, {"compose", "services"}), number
+
+
+def test_a_disk_that_stays_broken_says_that_the_next_command_clears_up_and_it_does(
+    shop: Workspace, tmp_path: Path
+) -> None:
+    total = count_of_operations(shop)
+    for number in range(1, total + 1):
+        fresh = a_copy_of(BEFORE, tmp_path / f"shop{number}")
+        try:
+            add_breaking(fresh, number, OSError(errno.EIO, "Input/output error"), for_good=True)
+        except TransactionError as error:
+            assert "the next natsgen command" in str(error) or "nothing was changed" in str(error), number
+        recover(fresh)
+        assert tree.read(fresh.root) in (dict(sorted(BEFORE.items())), AFTER), number
+        assert folders(fresh) in ({"compose"}, {"compose", "services"}), number
+
+
+def test_after_kill_9_at_every_operation_the_next_command_leaves_all_or_nothing(
+    shop: Workspace, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    total = count_of_operations(shop)
+    outcomes = set()
+    for number in range(1, total + 1):
+        fresh = a_copy_of(BEFORE, tmp_path / f"shop{number}")
+        killed = kill_at(fresh, number, environment)
+        assert killed == -signal.SIGKILL, number
+        recover(fresh)
+        found = tree.read(fresh.root)
+        assert found in (dict(sorted(BEFORE.items())), AFTER), number
+        assert folders(fresh) in ({"compose"}, {"compose", "services"}), number
+        outcomes.add(len(found))
+    assert len(outcomes) == 2  # some kills were early enough to undo, some late enough to finish
+
+
+def test_the_person_is_told_what_was_finished(shop: Workspace, tmp_path: Path, environment: dict[str, str]) -> None:
+    at = at_first("link", shop)
+    fresh = a_copy_of(BEFORE, tmp_path / "fresh")
+    kill_at(fresh, at, environment)
+    assert recover(fresh) == ["finished what was interrupted here: new worker billing"]
+    assert recover(fresh) == []
+
+
+def test_what_cannot_be_finished_is_undone(shop: Workspace, tmp_path: Path, environment: dict[str, str]) -> None:
+    at = at_first("link", shop)
+    fresh = a_copy_of(BEFORE, tmp_path / "fresh")
+    kill_at(fresh, at, environment)
+    (fresh.root / "compose" / "billing.yml").write_text("a person's")
+    assert "undid what was interrupted here, new worker billing" in recover(fresh)[0]
+    assert not (fresh.root / "services").exists()
+    assert (fresh.root / "compose" / "billing.yml").read_text() == "a person's"
+
+
+def test_what_can_be_neither_finished_nor_undone_loses_nothing_and_says_what_to_do(
+    shop: Workspace, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    files = {path: FILES[path] for path in reversed(FILES)}  # the service first, so that it is there at the kill
+    fresh = a_copy_of(BEFORE, tmp_path / "fresh")
+    with pytest.raises(TransactionError):
+        interrupted_after_first_move(fresh, files)
+    (fresh.root / "services" / "billing" / "README.md").write_text("edited")
+    (fresh.root / "compose" / "billing.yml").write_text("a person's")
+    with pytest.raises(TransactionError, match="was changed since; move it away"):
+        recover(fresh)
+    (fresh.root / "compose" / "billing.yml").unlink()
+    assert recover(fresh) == ["finished what was interrupted here: new worker billing"]
+    assert (fresh.root / "services" / "billing" / "README.md").read_text() == "edited"
+    assert (fresh.root / "compose" / "billing.yml").read_bytes() == b"compose"
+
+
+def test_a_file_that_appears_while_the_files_are_staged_is_kept(shop: Workspace) -> None:
+    def intrude() -> None:
+        (shop.root / "compose" / "billing.yml").write_text("a person's")
+
+    with pytest.raises(ConflictError, match=r"compose/billing\.yml, which appeared meanwhile; nothing was changed"):
+        add_with(shop, before_first_move=intrude)
+    assert (shop.root / "compose" / "billing.yml").read_text() == "a person's"
+    assert folders(shop) == {"compose"}
+
+
+@pytest.mark.parametrize("move", ["../../x", "/etc/x"])
+def test_a_journal_that_leads_out_of_the_workspace_is_refused(shop: Workspace, move: str) -> None:
+    (shop.root / ".natsgen").mkdir()
+    (shop.root / ".natsgen" / "journal.json").write_text(json.dumps({"title": "x", "moves": [move], "digests": {}}))
+    with pytest.raises(TransactionError, match=r"journal\.json is damaged"):
+        recover(shop)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2, "digests": 3}', "\xff"])
+def test_a_damaged_journal_is_an_error_that_says_what_to_do(shop: Workspace, content: str) -> None:
+    (shop.root / ".natsgen").mkdir()
+    (shop.root / ".natsgen" / "journal.json").write_text(content, encoding="latin-1")
+    with pytest.raises(TransactionError, match="is damaged"):
+        recover(shop)
+
+
+def test_a_staging_folder_that_leads_elsewhere_is_refused(shop: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (shop.root / ".natsgen").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TransactionError, match="move it away"):
+        recover(shop)
+
+
+def test_files_of_others_in_the_staging_folder_are_left_there(shop: Workspace) -> None:
+    (shop.root / ".natsgen").mkdir()
+    (shop.root / ".natsgen" / "notes.txt").touch()
+    add(shop)
+    assert [path.name for path in (shop.root / ".natsgen").iterdir()] == ["notes.txt"]
+
+
+def test_new_folders_and_files_have_the_mode_of_the_umask(shop: Workspace) -> None:
+    before = os.umask(0o027)
+    try:
+        add(shop)
+    finally:
+        os.umask(before)
+    modes = {path: (shop.root / path).stat().st_mode & 0o777 for path in ("services", "services/billing/README.md")}
+    assert modes == {"services": 0o750, "services/billing/README.md": 0o640}
+    assert (shop.root / "services/billing/src/main.py").stat().st_mode & 0o777 == 0o750
+
+
+def a_copy_of(files: Tree, folder: Path) -> Workspace:
+    for path, file in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(file.content)
+    return Workspace(folder)
+
+
+def at_first(operation: str, workspace: Workspace) -> int:
+    """The number of the first such operation of a transaction that is not broken."""
+    return add_breaking(workspace, 0, OSError()).index(operation) + 1
+
+
+def kill_at(workspace: Workspace, number: int, environment: dict[str, str]) -> int:
+    command = [sys.executable, "-S", "-c", VICTIM, str(workspace.root), str(number), ",".join(OPERATIONS)]
+    return subprocess.run(command, env=environment, timeout=30).returncode
+
+
+def add_with(workspace: Workspace, before_first_move: Callable[[], None]) -> None:
+    original = os.link
+
+    def intruding(*arguments: Path) -> None:
+        before_first_move()
+        original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "link", intruding)
+        add(workspace)
+
+
+def interrupted_after_first_move(workspace: Workspace, files: Tree) -> None:
+    """Leaves a journal behind: the second move fails, and so does every attempt to take back the first."""
+    with transaction.session(workspace, print):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "link", _raise_io_error)
+            patch.setattr(os, "rename", _only_into(workspace.root / "services"))
+            transaction.add(workspace, files, "new worker billing")
+
+
+def _raise_io_error(*_: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def _only_into(target: Path) -> Callable[[Path, Path], None]:
+    original = os.rename
+
+    def rename(source: Path, destination: Path) -> None:
+        if Path(destination) != target and Path(destination).name != "journal.json":
+            _raise_io_error()
+        original(source, destination)
+
+    return rename
