@@ -1,8 +1,7 @@
-"""The real parts that the harness's tests start, and the reasons to leave a test out."""
+"""The real parts that the harness's tests start."""
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
@@ -13,25 +12,9 @@ from pathlib import Path
 import pytest
 
 import natsgen.harness
-from natsgen.harness.docker_engine import Availability, docker_available
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.programs import find_program
 
 SOURCES = Path(natsgen.harness.__file__).parents[2]
-
-docker = functools.cache(docker_available)
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("docker"):
-        _skip_without(docker())
-    if item.get_closest_marker("consul"):
-        _skip_without(Availability("" if find_program("consul") else "no `consul` program on PATH"))
-
-
-def _skip_without(availability: Availability) -> None:
-    if not availability:
-        pytest.skip(availability.reason)
 
 
 @pytest.fixture

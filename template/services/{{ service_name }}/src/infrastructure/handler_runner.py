@@ -12,12 +12,14 @@ from nats.aio.msg import Msg
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.provisioning import Progress
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 YIELD_AFTER = 0.005  # seconds of work without a pause, after which other tasks get their turn
+WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
 
 
@@ -29,7 +31,7 @@ class HandlerRunner:
         subscription: Subscription,
         nats: NatsClient,
         delivery: Delivery,
-        provision: Callable[[], Awaitable[Consumer]],
+        provision: Callable[[Progress | None], Awaitable[Consumer]],
         stats: HandlerStats,
     ) -> None:
         self.subscription = subscription
@@ -40,9 +42,13 @@ class HandlerRunner:
         self._running: set[Message] = set()
         self._arrived = asyncio.Event()
         self._stopping = False
-        self._pull = PullConsumer(nats, provision, self._receive, lambda: len(self._buffer), subscription.prefetch)
+        self._provision = provision
+        self._progress: Progress | None = None
+        self._pull = PullConsumer(
+            nats, self._provisioned, self._receive, lambda: len(self._buffer), subscription.prefetch
+        )
         self._workers: list[asyncio.Task[None]] = []
-        self._keeper: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     @property
     def name(self) -> str:
@@ -74,7 +80,10 @@ class HandlerRunner:
             asyncio.create_task(self._work(), name=f"{self.name}-{number}")
             for number in range(self.subscription.concurrency)
         ]
-        self._keeper = asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive")
+        self._background = [
+            asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
+            asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
+        ]
         await self._pull.run()
 
     async def stop(self, limit: float) -> None:
@@ -89,8 +98,11 @@ class HandlerRunner:
         while self._buffer:
             await self._give_back(self._buffer.popleft())
         await self._finish(limit)
-        if self._keeper:
-            self._keeper.cancel()
+        for task in self._background:
+            task.cancel()
+
+    async def _provisioned(self) -> Consumer:
+        return await self._provision(self._progress)
 
     async def _finish(self, limit: float) -> None:
         if not self._workers:
@@ -160,3 +172,18 @@ class HandlerRunner:
                     await message.in_progress()
                 except nats.errors.Error:
                     break  # not connected; the server delivers again what it has not heard of
+
+    async def _watch(self) -> None:
+        """Looks from time to time how far the consumer has come: all replicas together, which only the server knows."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            consumer = self._pull.consumer
+            if consumer is None or not self._nats.connected:
+                continue
+            try:
+                info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
+            except (nats.errors.Error, TimeoutError, OSError):
+                continue  # the pull consumer reports what is wrong
+            self.stats.pending = info.num_pending
+            if info.ack_floor:
+                self._progress = Progress(consumer, info.ack_floor.stream_seq)

@@ -48,6 +48,7 @@ class WorkerCollector(Collector):
             for runner in worker.runners:
                 gauge.add_metric([runner.name], getattr(runner, attribute))
             yield gauge
+        yield _pending(worker.runners)
         yield _durations(worker.runners)
 
 
@@ -56,6 +57,15 @@ def _dead_letters(runners: list[HandlerRunner]) -> CounterMetricFamily:
     for runner in runners:
         for reason, count in runner.stats.dead_letters.items():
             family.add_metric([runner.name, reason], count)
+    return family
+
+
+def _pending(runners: list[HandlerRunner]) -> GaugeMetricFamily:
+    meaning = "Messages in the stream that no replica has been given yet"
+    family = GaugeMetricFamily("worker_messages_pending", meaning, labels=["handler"])
+    for runner in runners:
+        if runner.stats.pending is not None:
+            family.add_metric([runner.name], runner.stats.pending)
     return family
 
 

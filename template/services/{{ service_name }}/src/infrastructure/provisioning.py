@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import nats.js.errors
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    ConsumerInfo,
+    DeliverPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
 
 from src.config import Settings
 from src.infrastructure import dead_letters
@@ -15,6 +24,19 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a consumer had come when it was last seen.
+
+    Attributes:
+        consumer: which one, in which stream.
+        acknowledged: up to this sequence of the stream, everything was settled.
+    """
+
+    consumer: Consumer
+    acknowledged: int
 
 
 class Provisioning:
@@ -27,18 +49,23 @@ class Provisioning:
         self._nats = nats
         self._settings = settings
 
-    async def consumer(self, subscription: Subscription) -> Consumer:
+    async def consumer(self, subscription: Subscription, progress: Progress | None = None) -> Consumer:
         """The subscription's consumer, made or brought up to date where `STREAM_MODE` allows it.
+
+        Args:
+            subscription: what it is for.
+            progress: how far it had come before; where it has to be made again it goes on from there.
 
         Raises:
             ConfigurationError: the server does not have, or refuses, what the subscription wants.
             nats.errors.Error: the server does not answer; to be tried again.
         """
         stream = await self._stream_of(subscription)
-        durable = subscription.durable_for(self._settings.SERVICE_NAME)
+        created = (await self._nats.jetstream.stream_info(stream)).created
+        consumer = Consumer(stream, subscription.durable_for(self._settings.SERVICE_NAME), created)
         if self._settings.STREAM_MODE != "off":
-            await self._ensure_consumer(stream, durable, subscription)
-        return Consumer(stream, durable)
+            await self._ensure_consumer(consumer, subscription, progress)
+        return consumer
 
     async def dead_letters(self) -> None:
         """The stream that keeps dead letters, made where `STREAM_MODE` allows it.
@@ -102,8 +129,8 @@ class Provisioning:
             ) from error
         logger.info("stream made", stream=name, stream_subjects=subjects, replicas=self._settings.STREAM_REPLICAS)
 
-    async def _ensure_consumer(self, stream: str, durable: str, subscription: Subscription) -> None:
-        jetstream = self._nats.jetstream
+    async def _ensure_consumer(self, consumer: Consumer, subscription: Subscription, progress: Progress | None) -> None:
+        jetstream, stream, durable = self._nats.jetstream, consumer.stream, consumer.durable
         wanted: dict[str, Any] = {
             "ack_policy": AckPolicy.EXPLICIT,
             "ack_wait": subscription.ack_wait,
@@ -118,9 +145,15 @@ class Provisioning:
                 raise ConfigurationError(
                     f"consumer {durable} on stream {stream} is missing, and STREAM_MODE=verify makes none"
                 ) from error
-            await self._put_consumer(stream, ConsumerConfig(name=durable, durable_name=durable, **wanted))
-            logger.info("consumer made", stream=stream, durable=durable)
+            start = _start(consumer, progress)
+            await self._put_consumer(stream, ConsumerConfig(name=durable, durable_name=durable, **wanted, **start))
+            logger.info("consumer made", stream=stream, durable=durable, first_sequence=start.get("opt_start_seq", 1))
             return
+        if found.config.deliver_subject:
+            raise ConfigurationError(
+                f"consumer {durable} on stream {stream} pushes to {found.config.deliver_subject}, wanted one to pull "
+                f"from; delete it, or name another with `durable=`"
+            )
         differences = _differences(found, wanted)
         if not differences:
             return
@@ -128,10 +161,8 @@ class Provisioning:
             raise ConfigurationError(
                 f"consumer {durable} on stream {stream} is not as its subscription says: {'; '.join(differences)}"
             )
-        if found.config.backoff:
-            wanted["backoff"] = []  # the server would add its own delays to those of the worker
         try:
-            await self._put_consumer(stream, found.config.evolve(name=durable, **wanted))
+            await self._put_consumer(stream, found.config.evolve(name=durable, **wanted, backoff=None))
         except ConfigurationError as error:
             raise ConfigurationError(f"{error}; it differs: {'; '.join(differences)}") from error
         logger.info("consumer updated", stream=stream, durable=durable, changed=differences)
@@ -147,15 +178,21 @@ class Provisioning:
             ) from error
 
 
+def _start(consumer: Consumer, progress: Progress | None) -> dict[str, Any]:
+    """Where a new consumer starts: at the first message, unless it had come further in this very stream."""
+    if progress is None or progress.consumer != consumer or not progress.acknowledged:
+        return {}
+    return {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": progress.acknowledged + 1}
+
+
 def _differences(found: ConsumerInfo, wanted: dict[str, Any]) -> list[str]:
     differences = [
         f"{name} is {_shown(actual)}, wanted {_shown(value)}"
         for name, value in wanted.items()
         if (actual := getattr(found.config, name)) != value
     ]
-    if found.config.deliver_subject:
-        differences.append(f"it pushes to {found.config.deliver_subject}, wanted one to pull from")
     if found.config.backoff:
+        # the server would add its own delays to those of the worker
         differences.append(f"backoff is {found.config.backoff}, wanted none")
     return differences
 

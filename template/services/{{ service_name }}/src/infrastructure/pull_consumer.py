@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import nats.errors
 from nats.aio.client import Client
@@ -25,10 +26,17 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A JetStream consumer that exists on the server."""
+    """A JetStream consumer that exists on the server.
+
+    Attributes:
+        stream: name of its stream.
+        durable: its own name.
+        stream_created: when the stream was made: a stream made anew has the same name and counts from 1 again.
+    """
 
     stream: str
     durable: str
+    stream_created: datetime | None
 
 
 class PullConsumer:
@@ -73,6 +81,11 @@ class PullConsumer:
         self._trouble = ""
 
     @property
+    def consumer(self) -> Consumer | None:
+        """What is pulled from; None while it is not known to exist."""
+        return self._consumer
+
+    @property
     def trouble(self) -> str:
         """Why no messages come, in a few words; empty while they do."""
         if not self._nats.connected:
@@ -92,7 +105,7 @@ class PullConsumer:
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 self._troubled(f"{type(error).__name__}: {error}")
             try:
-                async with asyncio.timeout(self.TICK):
+                async with asyncio.timeout(self._next_look()):
                     await self._wake.wait()
             except TimeoutError:
                 pass
@@ -115,6 +128,11 @@ class PullConsumer:
                 await self._subscription.drain()
         except (nats.errors.Error, TimeoutError, OSError) as error:
             logger.warning("could not end a subscription in time", error=f"{type(error).__name__}: {error}")
+
+    def _next_look(self) -> float:
+        """Seconds until something may be due that no event announces."""
+        until_retry = self._not_before - asyncio.get_running_loop().time()
+        return min(until_retry, self.TICK) if until_retry > 0 else self.TICK
 
     async def _step(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -171,7 +189,8 @@ class PullConsumer:
 
     def _on_status(self, frame: Msg) -> None:
         headers = frame.headers or {}
-        code, description = headers.get("Status", ""), headers.get("Description", "")
+        code = headers.get("Status", "")
+        description = headers.get("Description", "").split("\n")[0].strip()  # nats-py leaves further headers in it
         left = headers.get("Nats-Pending-Messages")
         then = self._requests.status(
             frame.subject.rpartition(".")[2], code, description, int(left) if left is not None else None

@@ -36,6 +36,7 @@ class HandlerStats:
         duplicates: deliveries of messages that had been handled before, by the inbox.
         dead_letters: messages given up, by reason.
         durations: how long the handler took.
+        pending: messages in the stream that no replica has been given yet, as last seen; None before.
         last_error: the latest failure.
     """
 
@@ -45,6 +46,7 @@ class HandlerStats:
     released: int = 0
     duplicates: int = 0
     dead_letters: Counter[str] = field(default_factory=Counter)
+    pending: int | None = None
     durations: Durations = field(default_factory=Durations)
     last_error: dict[str, Any] | None = None
 

@@ -133,6 +133,7 @@ def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
         "released": stats.released,
         "duplicates": stats.duplicates,
         "dead_letters": dict(stats.dead_letters),
+        "pending": stats.pending,
         "buffered": runner.buffered,
         "in_flight": runner.in_flight,
         "last_error": stats.last_error,

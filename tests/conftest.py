@@ -1,0 +1,31 @@
+"""What every test may need: the reasons to leave one out, and when that is not allowed."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+
+from natsgen.harness.docker_engine import Availability, docker_available
+from natsgen.harness.programs import find_program
+
+docker = functools.cache(docker_available)
+
+
+@functools.cache
+def consul() -> Availability:
+    return Availability("" if find_program("consul") else "no `consul` program beside the interpreter or on PATH")
+
+
+PARTS = {"docker": docker, "consul": consul}
+REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
+"""Parts that must be there, such as `docker,consul` in CI: a test that needs them fails without, and is not skipped."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name, availability in PARTS.items():
+        if item.get_closest_marker(name) and not availability():
+            if name in REQUIRED:
+                pytest.fail(f"NATSGEN_REQUIRE names {name}, but: {availability().reason}", pytrace=False)
+            pytest.skip(availability().reason)

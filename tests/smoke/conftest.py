@@ -1,0 +1,95 @@
+"""A generated worker and what it runs against: made by the command that a person types, started as its README says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import nats
+import pytest
+from nats.js import JetStreamContext
+
+from natsgen.harness.consul_agent import ConsulAgent
+from natsgen.harness.environment import environment_for
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.service import GeneratedService
+
+SUBJECT = "orders.order.created"
+STREAM = "ORDERS"
+DURABLE = "billing-order_created"
+
+StartWorker = Callable[..., GeneratedService]
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`services/billing`, made with defaults."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    natsgen = [sys.executable, "-m", "natsgen", "new", "worker", "billing", "--subject", SUBJECT]
+    subprocess.run([*natsgen, "--workspace", str(workspace), "--no-input"], check=True, capture_output=True)
+    return workspace / "services" / "billing"
+
+
+@pytest.fixture(scope="session")
+def service_python(generated: Path) -> Path:
+    """The interpreter of an environment with the service's pinned requirements."""
+    return environment_for(generated / "requirements.txt")
+
+
+@pytest.fixture
+def service(generated: Path, tmp_path: Path) -> Path:
+    """A copy of the service that the test may change."""
+    return Path(shutil.copytree(generated, tmp_path / "billing"))
+
+
+@pytest.fixture
+def write_handler(service: Path) -> Callable[[str], None]:
+    """Replaces the service's handler by the test's, as a person would write it."""
+
+    def write(source: str) -> None:
+        handlers = service / "src" / "domain" / "handlers"
+        (handlers / "order_created_handler.py").write_text(source)
+
+    return write
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    with NatsServer(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+async def jetstream(nats_server: NatsServer) -> AsyncIterator[JetStreamContext]:
+    """JetStream as a publisher sees it that knows nothing of the worker."""
+    client = await nats.connect(nats_server.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+    yield client.jetstream()
+    await client.close()
+
+
+@pytest.fixture
+def start_worker(service: Path, service_python: Path, tmp_path: Path) -> Iterator[StartWorker]:
+    """Starts the worker with these settings and waits until it is ready; all are stopped at the end."""
+    with ExitStack() as stack:
+
+        def start(name: str = "billing", *, ready: bool = True, **settings: str) -> GeneratedService:
+            defaults = {"CONSUL_ENABLED": "false", "HOSTNAME": name}
+            worker = GeneratedService(
+                service, python=service_python, log_folder=tmp_path, name=name, settings={**defaults, **settings}
+            )
+            stack.enter_context(worker)
+            if ready:
+                worker.wait_ready()
+            return worker
+
+        yield start
+
+
+@pytest.fixture
+def consul_agent(tmp_path: Path) -> Iterator[ConsulAgent]:
+    with ConsulAgent(tmp_path / "consul") as agent:
+        yield agent

@@ -1,0 +1,114 @@
+"""The generated worker in a real Consul."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from nats.js import JetStreamContext
+
+from natsgen.harness.consul_agent import ConsulAgent
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.service import GeneratedService
+from natsgen.harness.waiting import wait_until
+from tests.smoke.conftest import StartWorker
+from tests.smoke.traffic import publish, settled
+
+pytestmark = pytest.mark.consul
+
+
+@pytest.fixture
+def registered(nats_server: NatsServer, consul_agent: ConsulAgent, start_worker: StartWorker) -> GeneratedService:
+    """A ready worker that is passing in Consul, with a short TTL."""
+    worker = start_worker(NATS_URL=nats_server.url, **in_consul(consul_agent))
+    wait_for_status(consul_agent, "passing")
+    return worker
+
+
+def in_consul(agent: ConsulAgent) -> dict[str, str]:
+    token = {"CONSUL_TOKEN": agent.token} if agent.token else {}
+    return {"CONSUL_ENABLED": "true", "CONSUL_HOST": "127.0.0.1", "CONSUL_PORT": str(agent.http_port)} | token | TTL
+
+
+TTL = {"CONSUL_TTL": "3", "HOSTNAME": "one"}
+ID = "billing-one"
+
+
+def wait_for_status(agent: ConsulAgent, status: str | None, limit: float = 15.0) -> None:
+    wait_until(lambda: agent.api.check_status(ID) == status, limit=limit, what=f"Consul to call the worker {status}")
+
+
+def test_it_is_registered_with_its_endpoints_tags_and_version(
+    registered: GeneratedService, consul_agent: ConsulAgent
+) -> None:
+    (instance,) = consul_agent.api.service_instances("billing")
+
+    assert instance["Service"]["ID"] == ID
+    assert (instance["Service"]["Address"], instance["Service"]["Port"]) == ("127.0.0.1", registered.port)
+    assert instance["Service"]["Tags"] == ["worker", "python", "orders"]
+    assert instance["Service"]["Meta"] == {"version": "0.1.0"}
+    assert consul_agent.api.check_output(ID) == "consuming"
+
+
+def test_it_stays_passing_for_longer_than_its_ttl(registered: GeneratedService, consul_agent: ConsulAgent) -> None:
+    output_before = len(registered.log_records())
+    statuses = set()
+    deadline = asyncio.new_event_loop().time() + 3 * 3
+
+    def observed() -> bool:
+        statuses.add(consul_agent.api.check_status(ID))
+        return asyncio.new_event_loop().time() > deadline
+
+    wait_until(observed, limit=20, what="three times the TTL to pass")
+
+    assert statuses == {"passing"}
+    assert len(registered.log_records()) == output_before
+
+
+def test_it_is_critical_while_it_does_not_consume(
+    registered: GeneratedService, nats_server: NatsServer, consul_agent: ConsulAgent
+) -> None:
+    nats_server.stop()
+    wait_for_status(consul_agent, "critical")
+    assert consul_agent.api.check_output(ID) == "not connected to NATS"
+
+    nats_server.start()
+    wait_for_status(consul_agent, "passing")
+
+
+async def test_consumption_goes_on_while_consul_is_away_and_it_registers_again(
+    registered: GeneratedService, jetstream: JetStreamContext, consul_agent: ConsulAgent
+) -> None:
+    await asyncio.to_thread(consul_agent.kill)
+    await publish(jetstream, 500)
+    await settled(jetstream)
+    assert registered.get("/readyz").status == 200
+
+    await asyncio.to_thread(consul_agent.start)  # in memory: it has forgotten everything
+    await asyncio.to_thread(wait_for_status, consul_agent, "passing", 40)
+
+
+def test_a_stopped_worker_is_gone_from_consul(registered: GeneratedService, consul_agent: ConsulAgent) -> None:
+    stopped = registered.stop()
+
+    assert stopped.exit_code == 0
+    assert consul_agent.api.service_instances("billing") == []
+
+
+def test_it_registers_with_an_acl_token(tmp_path: Path, nats_server: NatsServer, start_worker: StartWorker) -> None:
+    with ConsulAgent(tmp_path / "consul-acl", acl=True) as agent:
+        start_worker(NATS_URL=nats_server.url, **in_consul(agent))
+        wait_for_status(agent, "passing")
+
+
+def test_it_finds_nats_through_consul(
+    nats_server: NatsServer, consul_agent: ConsulAgent, start_worker: StartWorker
+) -> None:
+    worker = start_worker(ready=False, NATS_URL="consul://nats", **in_consul(consul_agent))
+    worker.process.wait_for_line("waiting for NATS", limit=10)
+    consul_agent.api.put(
+        "/v1/agent/service/register", f'{{"Name": "nats", "Address": "127.0.0.1", "Port": {nats_server.port}}}'
+    )
+
+    worker.wait_ready()
