@@ -34,9 +34,9 @@ RESERVED_FIRST_TOKENS = {
     "_inbox": "NATS sends replies there",
 }
 
-# `<Name>` becomes a class next to these in the handler's file.
+# `<Name>` becomes a class next to these in the handler's file and its test; copier.yml refuses the same.
 RESERVED_HANDLERS = frozenset(
-    {"base_model", "config_dict", "event", "false", "message", "none", "reject", "retry", "true"}
+    {"any", "base_model", "config_dict", "event", "false", "message", "none", "reject", "retry", "true"}
 )
 
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import natsgen
 import pytest
+
+import natsgen
 from natsgen.template_source import TemplateSource
 from natsgen.workspace import Workspace
 
@@ -64,11 +65,9 @@ def environment() -> dict[str, str]:
 def natsgen_process(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Runs natsgen in a process: `natsgen_process("new", "worker", ..., cwd=folder)`."""
 
-    def run(
-        *arguments: str, cwd: Path = tmp_path, python: Sequence[str] = (), **variables: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, cwd: Path = tmp_path, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *python, "-m", "natsgen", *arguments],
+            [sys.executable, "-m", "natsgen", *arguments],
             cwd=cwd,
             env={**environment, **variables},
             stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+
 from natsgen import answers, questions, template_source
 from natsgen.answers import Answers, Given
 from natsgen.errors import InputError
@@ -80,7 +81,7 @@ def test_an_answer_that_breaks_its_rule_is_refused_with_where_it_comes_from(
 
 @pytest.mark.parametrize("pair", ["dedup", "=x", "_src_path=/etc", "dedupe=none", "handlers=x", "dedup=x", ""])
 def test_data_that_answers_no_question_is_refused(asked: Questionnaire, pair: str) -> None:
-    with pytest.raises(InputError, match="^--data: "):
+    with pytest.raises(InputError, match=r"^--data: "):
         answers.from_pairs([pair], asked)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from natsgen import diff, tree
 from natsgen.tree import File, Tree
 
@@ -21,7 +22,8 @@ def test_equal_trees_have_no_diff() -> None:
 
 def test_a_new_file_is_shown_whole() -> None:
     assert diff.unified({}, {PurePosixPath("a/b.txt"): File(b"one\ntwo\n")}) == (
-        "diff --git a/a/b.txt b/a/b.txt\nnew file mode 100644\n--- /dev/null\n+++ b/a/b.txt\n@@ -0,0 +1,2 @@\n+one\n+two\n"
+        "diff --git a/a/b.txt b/a/b.txt\nnew file mode 100644\n"
+        "--- /dev/null\n+++ b/a/b.txt\n@@ -0,0 +1,2 @@\n+one\n+two\n"
     )
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from natsgen import durable
 from natsgen.tree import File
 

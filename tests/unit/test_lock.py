@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from natsgen import lock
 from natsgen.errors import LockedError
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from natsgen import questions
 from natsgen.errors import InputError, TemplateError
 from natsgen.template_source import TemplateSource

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -9,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from natsgen import answers, naming, questions, rendering, template_source
 from natsgen.errors import InputError, TemplateError
 from natsgen.template_source import TemplateSource
@@ -81,7 +81,7 @@ def test_nothing_is_left_in_the_temporary_folder(
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     rendering.render(template, DATA)
-    assert os.listdir(tmp_path / "temporary") == []
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

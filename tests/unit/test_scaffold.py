@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
+
 from natsgen import answers, questions, scaffold, template_source, tree
 from natsgen.answers import Answers, Given
 from natsgen.errors import ConflictError, NatsgenError, UnsafePathError

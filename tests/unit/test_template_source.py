@@ -3,8 +3,9 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-import natsgen
 import pytest
+
+import natsgen
 from natsgen import template_source
 from natsgen.errors import TemplateError
 

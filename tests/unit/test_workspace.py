@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import pytest
+
 from natsgen import workspace as workspaces
 from natsgen.errors import InputError, UnsafePathError
 from natsgen.workspace import Workspace

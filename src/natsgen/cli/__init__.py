@@ -121,9 +121,7 @@ def _report(ending: _Ending, *, as_json: bool) -> int:
 
 def _report_as_json(ending: _Ending) -> None:
     try:
-        output.document(
-            {"error": {"type": ending.kind, "message": ending.message, "exit_code": ending.exit_code}},
-        )
+        output.document({"error": {"type": ending.kind, "message": ending.message, "exit_code": ending.exit_code}})
     except (output.ReaderGone, OSError):
         return  # standard error has it
 
@@ -149,4 +147,5 @@ def _let_signals_interrupt() -> None:
     """Ends on SIGTERM and SIGHUP as on Ctrl-C, so that what was begun is taken back."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler)
+            if signal.getsignal(number) is signal.SIG_DFL:  # and not ignored, as under nohup
+                signal.signal(number, signal.default_int_handler)

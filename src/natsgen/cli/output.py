@@ -25,6 +25,8 @@ def result(text: str) -> None:
         # What is left in the buffer must not fail again when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ReaderGone from error
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def document(content: Mapping[str, Any]) -> None:

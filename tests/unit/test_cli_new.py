@@ -1,0 +1,294 @@
+"""`natsgen new worker`, as a person or a script runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from natsgen import tree
+from natsgen.cli import main
+from natsgen.cli.new import next_commands
+from natsgen.workspace import Workspace
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+WORKER = ["new", "worker", "billing", "--subject", "orders.order.created"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, which is an empty workspace."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def stored_answers(workspace: Path, name: str = "billing") -> dict[str, Any]:
+    answers: dict[str, Any] = yaml.safe_load((workspace / "services" / name / ".copier-answers.yml").read_text())
+    return answers
+
+
+def test_one_line_makes_a_worker(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(WORKER) == 0
+    assert (here / "services/billing/src/domain/handlers/order_created_handler.py").is_file()
+    assert (here / "compose/billing.yml").is_file()
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith(f"Made the worker billing in {here}\n")
+
+
+def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None:
+    (tmp_path / "answers.yml").write_text("python_version: 3.11\nworkspace: from-file\n")
+    code = main(
+        [*WORKER, "--subject", "orders.>", "--context", "sales", "--description", "Bills: 'all' of \"it\" {{ x }}",
+         "--workspace", "deep/er", "--dedup", "redis", "--python", "3.14", "--network", "shared_net",
+         "--data", "dedup=none", "--data", "workspace=from-data", "--data-file", str(tmp_path / "answers.yml"),
+         "--no-input"]
+    )  # fmt: skip
+    assert code == 0
+    assert stored_answers(here / "deep/er") == {
+        "_commit": "v0.1.0",
+        "_src_path": "https://github.com/natsgen/natsgen.git",
+        "service_name": "billing",
+        "handlers": {"order_created": "orders.order.created", "orders_all": "orders.>"},
+        "bounded_context": "sales",
+        "description": "Bills: 'all' of \"it\" {{ x }}",
+        "python_version": "3.14",
+        "dedup": "redis",
+        "workspace": "from-data",
+        "network": "shared_net",
+    }
+
+
+def test_all_may_come_from_a_data_file(here: Path) -> None:
+    (here / "a.json").write_text(json.dumps({"service_name": "audit", "handlers": {"seen": "orders.>"}}))
+    assert main(["new", "worker", "--data-file", "a.json", "--no-input"]) == 0
+    assert stored_answers(here, "audit")["handlers"] == {"seen": "orders.>"}
+
+
+def test_with_json_there_is_one_document_and_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORKER, "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert captured.err == ""
+    assert (document["service"], document["workspace"], document["dry_run"]) == ("billing", str(here), False)
+    assert document["created"] == [str(path) for path in tree.read(here)]
+    assert document["answers"]["handlers"] == {"order_created": "orders.order.created"}
+    assert len(document["next"]) == 3
+
+
+def test_the_diff_of_a_dry_run_applied_is_what_the_command_makes(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*WORKER, "--dry-run"]) == 0
+    assert list(here.iterdir()) == []
+    other = tmp_path / "other"
+    other.mkdir()
+    diff = capsys.readouterr().out.encode()
+    subprocess.run(["git", "apply", "-"], cwd=other, input=diff, check=True)
+    assert main(WORKER) == 0
+    assert tree.read(other) == tree.read(here)
+
+
+def test_a_dry_run_with_json_has_the_diff_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORKER, "--dry-run", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["dry_run"]
+    assert document["diff"].startswith("diff --git ")
+
+
+def test_an_existing_service_is_refused_and_stays_as_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(WORKER)
+    (here / "services/billing/README.md").write_text("edited")
+    before = tree.read(here)
+    capsys.readouterr()
+    for option in ([], ["--dry-run"]):
+        assert main([*WORKER, *option, "--json"]) == 1
+        assert json.loads(capsys.readouterr().out)["error"]["type"] == "ConflictError"
+    assert tree.read(here) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Billing Service"], "try 'billing-service'"),
+        (["billing", "--subject", "orders created"], "--subject: 'orders created' is no subject"),
+        (["billing", "--subject", ">"], "--subject: '>' is no subject"),
+        (["billing", "--subject", "a.b", "--subject", "a.b"], "given twice"),
+        (["billing", "--dedup", "redsi"], "did you mean 'redis'?"),
+        (["billing", "--python", "2.7"], "--python: '2.7' is none of 3.11, 3.12, 3.13, 3.14"),
+        (["billing", "--context", "Sales"], "--context: 'Sales' is no bounded context"),
+        (["billing", "--description", "a\nb"], "--description: "),
+        (["billing", "--description", "x" * 10_000], "--description: the description has 10000 characters"),
+        (["billing", "--network", "../x"], "--network: '../x' is no Docker network"),
+        (["billing", "--data", "dedupe=none"], "did you mean 'dedup'?"),
+        (["billing", "--data", "x"], "it takes KEY=VALUE"),
+        (["billing", "--data-file", "missing.yml"], "--data-file missing.yml: No such file"),
+        (["billing", "--workspace", "/dev/null"], "--workspace: /dev/null is not a folder"),
+        (["../billing"], "is no service name"),
+        (["x" * 10_000], "is no service name"),
+    ],
+)
+def test_every_bad_argument_is_one_line_and_exit_code_2(
+    here: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subject = [] if "--subject" in arguments else ["--subject", "a.b"]
+    assert main(["new", "worker", *arguments, *subject, "--no-input"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("natsgen: ")
+    assert message in line
+    assert len(line) < 400
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        ([], "NAME and --subject"),
+        (["--subject", "a.b"], "NAME"),
+        (["billing"], "--subject"),
+        (["billing", "--no-input"], "--subject"),
+    ],
+)
+def test_what_is_missing_without_a_terminal_is_an_error_that_names_it(
+    arguments: list[str], missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", "worker", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"natsgen: {missing} must be given")
+
+
+def test_a_folder_that_may_not_be_written_is_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORKER, "--workspace", "/proc/shop"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "/proc/shop" in line
+
+
+def test_a_symlink_out_of_the_workspace_is_refused(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (here / "services").symlink_to(tmp_path / "outside")
+    assert main(WORKER) == 1
+    assert "outside of the workspace" in capsys.readouterr().err
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_an_interrupted_command_is_finished_by_the_next(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / ".natsgen/staged/services/audit").mkdir(parents=True)
+    (here / ".natsgen/journal.json").write_text('{"title": "new worker audit", "moves": ["services"], "digests": {}}')
+    assert main(WORKER) == 0
+    assert capsys.readouterr().err == "finished what was interrupted here: new worker audit\n"
+    assert sorted(path.name for path in here.iterdir()) == ["compose", "services"]
+    assert sorted(path.name for path in (here / "services").iterdir()) == ["audit", "billing"]
+
+
+def test_two_processes_for_one_name_make_it_once(here: Path, natsgen_process: Run) -> None:
+    with ThreadPoolExecutor() as pool:
+        processes = list(pool.map(lambda _: natsgen_process(*WORKER, cwd=here), range(2)))
+    assert sorted(process.returncode for process in processes) == [0, 1]
+    assert "exists already" in "".join(process.stderr for process in processes)
+
+
+@pytest.mark.parametrize("folder", ["plain", "it's a $(shop)", "-dash"])
+@pytest.mark.parametrize("start", [".", "services/billing/src", ".."])
+def test_the_commands_to_type_next_work_from_where_the_person_is(
+    tmp_path: Path, folder: str, start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / folder
+    (root / "services/billing/src").mkdir(parents=True)
+    (root / "compose").mkdir()
+    (root / "compose/billing.yml").touch()
+    monkeypatch.chdir(root / start)
+    install, test, run = next_commands(Workspace(root), "billing", Path.cwd())
+    change_folder = install.split(" && ")[0].removeprefix("(")
+    assert test.startswith(f"({change_folder} && .venv/bin/pytest")
+    seen = subprocess.run(["sh", "-c", f"{change_folder} && pwd"], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == str(root / "services/billing")
+    compose_file = shlex.split(run)[3]
+    assert Path(compose_file).samefile(root / "compose/billing.yml")
+
+
+def on_a_terminal(arguments: list[str], typed: str, environment: dict[str, str], **streams: Any) -> tuple[int, str]:
+    """Runs natsgen with a terminal as its standard input and error; returns the exit code and what the terminal saw."""
+    mine, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "natsgen", *arguments], env=environment, stdin=theirs, stderr=theirs, **streams
+    )
+    os.close(theirs)
+    os.write(mine, typed.encode())
+    seen = b""
+    while chunk := _read_terminal(mine):
+        seen += chunk
+    os.close(mine)
+    return process.wait(timeout=30), seen.decode()
+
+
+def _read_terminal(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # a terminal ends with an error instead of with nothing
+        return b""
+
+
+def test_on_a_terminal_what_is_missing_is_asked_with_a_reason_and_a_default(
+    here: Path, environment: dict[str, str]
+) -> None:
+    code, seen = on_a_terminal(["new", "worker"], "Bad Name\nshipping\n\n", environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert "Name of the service [billing]" in seen
+    assert "try 'bad-name'" in seen
+    assert "Subject [orders.order.created]" in seen
+    assert stored_answers(here, "shipping")["handlers"] == {"order_created": "orders.order.created"}
+
+
+def test_the_name_that_is_proposed_comes_from_the_subject(here: Path, environment: dict[str, str]) -> None:
+    code, seen = on_a_terminal(["new", "worker", "--subject", "sales.x"], "\n", environment, stdout=subprocess.DEVNULL)
+    assert (code, "[sales-worker]" in seen) == (0, True)
+
+
+def test_several_subjects_may_be_typed_on_one_line(here: Path, environment: dict[str, str]) -> None:
+    typed = "a.b a.b\na.b  c.d\n"
+    code, seen = on_a_terminal(["new", "worker", "audit"], typed, environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert "given twice" in seen
+    assert stored_answers(here, "audit")["handlers"] == {"a_b": "a.b", "c_d": "c.d"}
+
+
+def test_ending_the_input_instead_of_answering_is_an_interruption(here: Path, environment: dict[str, str]) -> None:
+    code, seen = on_a_terminal(["new", "worker"], "\x04", environment, stdout=subprocess.DEVNULL)
+    assert code == 130
+    assert "interrupted" in seen
+    assert list(here.iterdir()) == []
+
+
+def test_the_questions_do_not_mix_with_the_json_document(here: Path, environment: dict[str, str]) -> None:
+    with (here / "out.json").open("w") as out:
+        code, _ = on_a_terminal(["new", "worker", "--json"], "\n\n", environment, stdout=out)
+    assert code == 0
+    assert json.loads((here / "out.json").read_text())["service"] == "billing"
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_colour_is_for_terminals_that_want_it(
+    environment: dict[str, str], variables: dict[str, str], coloured: bool
+) -> None:
+    wanted = {**environment, "TERM": "xterm", **variables}
+    wanted = wanted if "NO_COLOR" in variables else {k: v for k, v in wanted.items() if k != "NO_COLOR"}
+    _, seen = on_a_terminal(["new", "worker", "X", "--no-input"], "", wanted)
+    assert ("\x1b[" in seen) == coloured
+
+
+def test_without_a_terminal_there_is_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["new", "worker", "X", "--no-input"])
+    assert "\x1b[" not in capsys.readouterr().err
