@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -112,10 +113,14 @@ def test_colour_is_only_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPat
 
 def running() -> dict[int, int]:
     """The processes of this machine by their id, each with its parent's; those that ended and wait to be reaped do not
-    count."""
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = (line.split() for line in listing.splitlines())
-    return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
+    count. From /proc, because a small machine has no `ps`."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]  # a program's name may hold anything
+            if state != "Z":
+                found[int(stat.parent.name)] = int(parent)
+    return found
 
 
 def descendants(pid: int) -> set[int]:
