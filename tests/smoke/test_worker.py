@@ -24,7 +24,7 @@ async def handle_order_created(event: dict) -> None:
     await asyncio.sleep(0.5)
 """
 
-# As generated but for `ack_wait`: an acknowledgement that was lost with the connection is answered by a redelivery then.
+# As generated but for `ack_wait`, after which the server delivers again what was acknowledged into a dying connection.
 PATIENT_HANDLER = f"""
 from src.infrastructure.subscription import subscriber
 from src.utils.logging import logger
@@ -136,8 +136,10 @@ async def test_a_worker_without_nats_and_consul_waits_and_begins_when_nats_comes
     worker = start_worker(ready=False, NATS_URL=nats_server.url, CONSUL_ENABLED="true", CONSUL_PORT="1")
 
     wait_until(
-        lambda: {"waiting for NATS", "Consul does not answer as it should: trying again"}
-        <= {record["message"] for record in worker.log_records()},
+        lambda: (
+            {"waiting for NATS", "Consul does not answer as it should: trying again"}
+            <= {record["message"] for record in worker.log_records()}
+        ),
         limit=10,
         what="both to be reported missing",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import nats.js.errors
+import orjson
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -24,6 +25,8 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
+
+API_TIMEOUT = 5.0  # seconds that JetStream has to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,15 @@ class Provisioning:
                     f"consumer {durable} on stream {stream} is missing, and STREAM_MODE=verify makes none"
                 ) from error
             start = _start(consumer, progress)
-            await self._put_consumer(stream, ConsumerConfig(name=durable, durable_name=durable, **wanted, **start))
+            config = ConsumerConfig(name=durable, durable_name=durable, **wanted, **start)
+            try:
+                await jetstream.add_consumer(stream, config)
+            except nats.js.errors.ServiceUnavailableError:
+                raise  # JetStream has no leader yet: to be tried again
+            except nats.js.errors.APIError as refusal:
+                raise ConfigurationError(
+                    f"consumer {durable} on stream {stream} cannot be made: {refusal.description}"
+                ) from refusal
             logger.info("consumer made", stream=stream, durable=durable, first_sequence=start.get("opt_start_seq", 1))
             return
         if found.config.deliver_subject:
@@ -161,21 +172,39 @@ class Provisioning:
             raise ConfigurationError(
                 f"consumer {durable} on stream {stream} is not as its subscription says: {'; '.join(differences)}"
             )
-        try:
-            await self._put_consumer(stream, found.config.evolve(name=durable, **wanted, backoff=None))
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{error}; it differs: {'; '.join(differences)}") from error
+        await self._update_consumer(consumer, wanted, differences)
         logger.info("consumer updated", stream=stream, durable=durable, changed=differences)
 
-    async def _put_consumer(self, stream: str, config: ConsumerConfig) -> None:
+    async def _update_consumer(self, consumer: Consumer, wanted: dict[str, Any], differences: list[str]) -> None:
+        """Changes what is wanted and keeps the rest, also what nats-py does not know and would reset."""
+        stream, durable = consumer.stream, consumer.durable
+        config = (await self._ask(f"$JS.API.CONSUMER.INFO.{stream}.{durable}"))["config"]
+        config |= wanted | {"ack_wait": int(wanted["ack_wait"] * 1e9)}
+        config.pop("backoff", None)
+        request = {"stream_name": stream, "config": config}
         try:
-            await self._nats.jetstream.add_consumer(stream, config)
+            await self._ask(f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{durable}", request)
         except nats.js.errors.ServiceUnavailableError:
-            raise
+            raise  # JetStream has no leader yet: to be tried again
         except nats.js.errors.APIError as error:
             raise ConfigurationError(
-                f"consumer {config.durable_name} on stream {stream} cannot be made or updated: {error.description}"
+                f"consumer {durable} on stream {stream} cannot be updated: {error.description}; "
+                f"it differs: {'; '.join(differences)}"
             ) from error
+
+    async def _ask(self, subject: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Calls the JetStream API.
+
+        Raises:
+            nats.js.errors.APIError: the server refuses.
+            nats.errors.Error: it does not answer.
+        """
+        payload = orjson.dumps(request) if request else b""
+        answer = await self._nats.client.request(subject, payload, timeout=API_TIMEOUT)
+        response: dict[str, Any] = orjson.loads(answer.data)
+        if "error" in response:
+            raise nats.js.errors.APIError.from_error(response["error"])
+        return response
 
 
 def _start(consumer: Consumer, progress: Progress | None) -> dict[str, Any]:

@@ -1,0 +1,175 @@
+"""Which answer each outcome of a handler gets, and in which order things happen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeout
+
+from src.infrastructure.backoff import Backoff
+from src.infrastructure.dead_letters import Reason
+from src.infrastructure.delivery import Delivery
+from src.infrastructure.errors import Reject, Retry
+from src.infrastructure.message import Message
+from src.infrastructure.stats import HandlerStats
+from src.infrastructure.subscription import Subscription
+
+BACKOFF = Backoff(initial=4, factor=2, maximum=60, jitter=0)
+
+
+class Recorder:
+    """Stands in for the server's side, which has no way to say in which order it was told things."""
+
+    def __init__(self, *, dead_letters_work: bool = True) -> None:
+        self.said: list[str] = []
+        self._dead_letters_work = dead_letters_work
+
+    async def answer(self, reply: str, payload: bytes) -> None:
+        self.said.append(payload.decode())
+
+    async def publish(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        if not self._dead_letters_work:
+            raise NatsTimeout
+        self.said.append(f"dead letter {reason.value}")
+
+
+async def deliver(
+    handler: Any, *, attempt: int = 1, data: bytes = b'{"n": 1}', recorder: Recorder | None = None, **options: Any
+) -> tuple[list[str], HandlerStats]:
+    recorder = recorder or Recorder()
+    stats = HandlerStats()
+    subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF, **options)
+    raw = Msg(_client=None, subject="a.b", reply=f"$JS.ACK.S.c.{attempt}.7.9.1700000000000000000.0", data=data)  # type: ignore[arg-type]
+    message = Message(raw, "h", recorder.answer)
+    await Delivery(subscription, recorder, None, stats).deliver(message)  # type: ignore[arg-type]
+    return recorder.said, stats
+
+
+async def test_a_handler_that_returns_acknowledges() -> None:
+    async def handle(event: dict[str, int]) -> None: ...
+
+    said, stats = await deliver(handle)
+
+    assert said == ["+ACK"]
+    assert stats.handled == 1
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 4), (2, 8), (3, 16)])
+async def test_an_exception_is_retried_with_backoff(attempt: int, seconds: int) -> None:
+    async def handle(event: dict[str, int]) -> None:
+        raise RuntimeError("no")
+
+    said, stats = await deliver(handle, attempt=attempt)
+
+    assert said == [f'-NAK {{"delay": {seconds * 10**9}}}']
+    assert stats.retried == 1
+    assert stats.last_error is not None
+    assert stats.last_error["message"] == "no"
+
+
+async def test_the_last_attempt_is_a_dead_letter_before_the_original_is_settled() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        raise RuntimeError("no")
+
+    said, stats = await deliver(handle, attempt=5)
+
+    assert said == ["dead letter exhausted", "+TERM exhausted"]
+    assert stats.dead_letters == {"exhausted": 1}
+
+
+async def test_retry_chooses_the_delay() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        raise Retry("busy", after=2.5)
+
+    assert (await deliver(handle))[0] == ['-NAK {"delay": 2500000000}']
+
+
+async def test_retry_on_the_last_attempt_is_a_dead_letter() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        raise Retry("busy", after=2.5)
+
+    assert (await deliver(handle, attempt=5))[0] == ["dead letter exhausted", "+TERM exhausted"]
+
+
+async def test_reject_is_a_dead_letter_at_once() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        raise Reject("never")
+
+    assert (await deliver(handle))[0] == ["dead letter rejected", "+TERM rejected"]
+
+
+async def test_an_invalid_payload_is_a_dead_letter_and_never_reaches_the_handler() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        pytest.fail("called")
+
+    assert (await deliver(handle, data=b"{"))[0] == ["dead letter invalid", "+TERM invalid"]
+
+
+async def test_more_deliveries_than_attempts_are_a_dead_letter_before_the_handler_runs() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        pytest.fail("called")
+
+    assert (await deliver(handle, attempt=6))[0] == ["dead letter crashed", "+TERM crashed"]
+
+
+async def test_a_dead_letter_that_cannot_be_kept_is_tried_again_later() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        raise Reject("never")
+
+    said, stats = await deliver(handle, recorder=Recorder(dead_letters_work=False))
+
+    assert said == ['-NAK {"delay": 4000000000}']
+    assert stats.dead_letters == {}
+
+
+async def test_what_the_handler_settles_is_left_alone() -> None:
+    async def acks(event: dict[str, int], message: Message) -> None:
+        await message.ack()
+
+    async def naks(event: dict[str, int], message: Message) -> None:
+        await message.nak(3)
+
+    async def terminates(event: dict[str, int], message: Message) -> None:
+        await message.term("enough")
+
+    async def acks_and_fails(event: dict[str, int], message: Message) -> None:
+        await message.ack()
+        raise RuntimeError("late")
+
+    assert (await deliver(acks))[0] == ["+ACK"]
+    assert (await deliver(naks))[0] == ['-NAK {"delay": 3000000000}']
+    assert (await deliver(terminates))[0] == ["+TERM enough"]
+    assert (await deliver(acks_and_fails))[0] == ["+ACK"]
+
+
+async def test_a_handler_may_say_that_it_is_still_at_work() -> None:
+    async def handle(event: dict[str, int], message: Message) -> None:
+        await message.in_progress()
+
+    assert (await deliver(handle))[0] == ["+WPI", "+ACK"]
+
+
+async def test_a_cancellation_inside_the_handler_is_a_failure_like_any_other() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        await task
+
+    assert (await deliver(handle))[0] == ['-NAK {"delay": 4000000000}']
+
+
+async def test_a_cancelled_worker_leaves_the_message_unsettled() -> None:
+    async def handle(event: dict[str, int]) -> None:
+        await asyncio.sleep(60)
+
+    recorder = Recorder()
+    task = asyncio.create_task(deliver(handle, recorder=recorder))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert recorder.said == []

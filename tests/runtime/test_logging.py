@@ -1,0 +1,100 @@
+"""The form of the logs, which dashboards and alerts rely on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from nats.aio.msg import Msg
+
+from src.infrastructure.message import Message, current_message
+from src.utils.logging import configure_logging, logger
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_line_is_one_json_object_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "json")
+
+    logger.warning("two\nlines", amount=3, odd=object)
+
+    (record,) = logged(capsys)
+    assert list(record)[:7] == ["timestamp", "level", "logger", "message", "service", "module", "function"]
+    assert (record["level"], record["message"], record["service"]) == ("WARNING", "two\nlines", "billing")
+    assert record["module"] == "test_logging"
+    assert record["function"].startswith("test_a_line_is")
+    assert record["timestamp"].endswith("Z")
+    assert record["amount"] == 3
+
+
+def test_libraries_log_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "auto")
+
+    logging.getLogger("some.library").error("failed: %s", "why")
+
+    (record,) = logged(capsys)
+    assert (record["logger"], record["message"], record["service"]) == ("some.library", "failed: why", "billing")
+
+
+def test_the_message_that_is_handled_is_on_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "json")
+
+    async def answer(reply: str, payload: bytes) -> None: ...
+
+    headers = {"Nats-Msg-Id": "m1", "Correlation-Id": "c1"}
+    raw = Msg(_client=None, subject="a.b", reply="$JS.ACK.S.c.2.7.9.1700000000000000000.0", headers=headers)  # type: ignore[arg-type]
+    token = current_message.set(Message(raw, "order_created", answer))
+    logger.info("inside")
+    logging.getLogger("some.library").info("inside too")
+    current_message.reset(token)
+    logger.info("outside")
+
+    first, second, third = logged(capsys)
+    bound = {"subject": "a.b", "message_id": "m1", "correlation_id": "c1", "handler": "order_created", "attempt": 2}
+    assert bound.items() <= first.items()
+    assert bound.items() <= second.items()
+    assert not bound.keys() & third.keys()
+
+
+def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "json")
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        logger.exception("it failed")
+
+    (record,) = logged(capsys)
+    assert "ValueError: bad" in record["exception"]
+
+
+def test_less_than_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "WARNING", "json")
+
+    logger.info("quiet")
+
+    assert logged(capsys) == []
+
+
+def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "console")
+
+    logger.info("started", port=8080)
+
+    text = capsys.readouterr().out
+    assert "started" in text
+    assert "port=8080" in text
+    assert not text.startswith("{")

