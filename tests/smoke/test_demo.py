@@ -57,7 +57,7 @@ def test_it_shows_a_worker_from_the_first_line_to_the_clean_shutdown(temporary: 
     assert "   NO   " not in summary
     assert "\x1b" not in completed.stdout, "colour is for terminals"
     assert completed.stderr == ""
-    assert list(temporary.iterdir()) == []
+    assert list(temporary.glob("natsgen-*")) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -79,7 +79,7 @@ def test_interrupting_it_leaves_nothing_behind(temporary: Path, number: signal.S
     assert process.returncode == 130
     assert "interrupted" in errors
     wait_until(lambda: not started & running().keys(), limit=GONE_SECONDS, what="what was started to be gone")
-    assert list(temporary.iterdir()) == []
+    assert list(temporary.glob("natsgen-*")) == []
 
 
 def test_what_was_not_found_so_is_said_and_is_the_exit_code(
