@@ -7,6 +7,7 @@ that answer's condition.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -14,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 from jinja2 import Environment
-from jinja2_ansible_filters.core_filters import to_json
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE = ROOT / "template" / "services" / "{{ service_name }}"
@@ -45,7 +45,7 @@ def main() -> None:
 def lock_service(folder: Path, dedup: str, group: str | None = None) -> str:
     """The pinned requirements of a service with this answer, consistent with those locked into `folder` before."""
     environment = Environment(keep_trailing_newline=True, autoescape=False)
-    environment.filters["to_json"] = to_json
+    environment.filters["to_json"] = json.dumps
     answers = {"service_name": "service", "description": "", "bounded_context": "", "dedup": dedup}
     project = folder / "pyproject.toml"
     project.write_text(environment.from_string((SERVICE / "pyproject.toml.jinja").read_text()).render(answers))
