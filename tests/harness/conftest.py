@@ -55,7 +55,10 @@ def runs() -> Callable[[int], bool]:
     """Tells whether a process id belongs to a process that runs; an orphan that nobody waited for does not."""
 
     def check(pid: int) -> bool:
-        state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
-        return bool(state) and not state.startswith("Z")
+        try:  # read here and not asked of `ps`, which small machines lack
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return state != "Z"
 
     return check

@@ -21,11 +21,11 @@ def result(text: str) -> None:
     """Prints what was asked for, and nothing else, so that it can be piped."""
     try:
         print(text, end="" if text.endswith("\n") else "\n", flush=True)
-    except BrokenPipeError as error:
+    except OSError as error:
         # What is left in the buffer must not fail again when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGone from error
-    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone from error
         raise OSError(error.errno, error.strerror, "standard output") from error
 
 
