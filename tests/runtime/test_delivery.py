@@ -173,3 +173,59 @@ async def test_a_cancelled_worker_leaves_the_message_unsettled() -> None:
         await task
 
     assert recorder.said == []
+
+
+async def deliver_batch(handler: Any, payloads: list[bytes], attempt: int = 1) -> tuple[list[str], HandlerStats]:
+    recorder, stats = Recorder(), HandlerStats()
+    subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF)
+
+    async def answer(reply: str, payload: bytes) -> None:
+        recorder.said.append(f"{reply.split('.')[5]} {payload.decode()}")
+
+    messages = []
+    for sequence, data in enumerate(payloads):
+        reply = f"$JS.ACK.S.c.{attempt}.{sequence}.9.1700000000000000000.0"
+        messages.append(Message(Msg(_client=None, subject="a.b", reply=reply, data=data), "h", answer))  # type: ignore[arg-type]
+    await Delivery(subscription, recorder, None, stats).deliver_batch(messages)  # type: ignore[arg-type]
+    return recorder.said, stats
+
+
+async def test_a_batch_is_acknowledged_message_by_message() -> None:
+    async def handle(events: list[dict[str, int]]) -> None:
+        assert [event["n"] for event in events] == [0, 1, 2]
+
+    said, stats = await deliver_batch(handle, [b'{"n": 0}', b'{"n": 1}', b'{"n": 2}'])
+
+    assert said == ["0 +ACK", "1 +ACK", "2 +ACK"]
+    assert stats.handled == 3
+
+
+async def test_what_is_invalid_in_a_batch_does_not_reach_the_handler_nor_hold_up_the_rest() -> None:
+    async def handle(events: list[dict[str, int]]) -> None:
+        assert events == [{"n": 0}]
+
+    said, _ = await deliver_batch(handle, [b"{", b'{"n": 0}'])
+
+    assert said == ["dead letter invalid", "0 +TERM invalid", "1 +ACK"]
+
+
+async def test_a_batch_handler_may_settle_some_of_its_messages() -> None:
+    async def handle(events: list[dict[str, int]], messages: list[Message]) -> None:
+        await messages[1].nak(3)
+
+    said, _ = await deliver_batch(handle, [b"{}", b"{}", b"{}"])
+
+    assert said == ['1 -NAK {"delay": 3000000000}', "0 +ACK", "2 +ACK"]
+
+
+async def test_a_batch_that_fails_is_retried_or_given_up_message_by_message() -> None:
+    async def handle(events: list[dict[str, int]], messages: list[Message]) -> None:
+        await messages[0].ack()
+        raise RuntimeError("no")
+
+    said, _ = await deliver_batch(handle, [b"{}", b"{}"])
+    assert said == ["0 +ACK", '1 -NAK {"delay": 4000000000}']
+
+    said, stats = await deliver_batch(handle, [b"{}", b"{}"], attempt=5)
+    assert said == ["0 +ACK", "dead letter exhausted", "1 +TERM exhausted"]
+    assert stats.dead_letters == {"exhausted": 1}

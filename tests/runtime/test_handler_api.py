@@ -78,6 +78,13 @@ def test_a_payload_that_does_not_fit_is_a_value_error(function: Any, payload: by
         signature_of(function).decode(payload)
 
 
+def test_a_list_is_a_batch_of_what_is_in_it() -> None:
+    signature = signature_of(takes_list)
+
+    assert signature.takes_list
+    assert signature.decode(EVENT).data == Order(number=7)
+
+
 def test_the_message_may_be_left_out() -> None:
     assert not signature_of(takes_event).takes_message
     assert signature_of(takes_event_and_message).takes_message
@@ -88,7 +95,6 @@ def test_the_message_may_be_left_out() -> None:
     [
         (takes_nothing, r"a handler takes \(event\) or \(event, message\)"),
         (takes_three, r"a handler takes \(event\) or \(event, message\)"),
-        (takes_list, "one event at a time"),
         (is_no_coroutine, "write it as `async def`"),
     ],
 )
@@ -104,6 +110,8 @@ def test_a_function_that_cannot_be_a_handler_is_refused(function: Any, says: str
         ({"prefetch": 0}, "prefetch is 0"),
         ({"max_attempts": 0}, "max_attempts is 0"),
         ({"ack_wait": 0.1}, "ack_wait is 0.1"),
+        ({"batch_size": 501}, "batch_size is 501; it takes 1 up to prefetch"),
+        ({"batch_wait": -1}, "batch_wait is -1"),
         ({"durable": "a.b"}, "durable is 'a.b'"),
         ({"stream": "a b"}, "stream is 'a b'"),
         ({"backoff": Backoff(initial=0)}, "backoff.initial is 0"),

@@ -93,7 +93,7 @@ async def test_a_reader_that_starts_nothing_is_not_sent_more_than_the_prefetch(c
         assert len(reader.received) == 40
 
         reader.held = 10
-        reader.consumer.started_one()
+        reader.consumer.started_some()
         await until(lambda: len(reader.received) == 70)
 
 
@@ -121,7 +121,7 @@ async def test_a_consumer_deleted_while_the_reader_was_away_is_provisioned_again
         await client.jetstream.delete_consumer(CONSUMER.stream, CONSUMER.durable)
 
         reader.held = 0
-        reader.consumer.started_one()
+        reader.consumer.started_some()
 
         await until(lambda: len(reader.received) == 20)
         assert reader.provisioned == 2

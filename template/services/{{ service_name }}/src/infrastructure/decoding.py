@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json
@@ -17,10 +17,17 @@ Decoder = Callable[[bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How a handler is called."""
+    """How a handler is called.
+
+    Attributes:
+        decode: from one payload to one event.
+        takes_message: whether it takes the message as well.
+        takes_list: whether it takes a batch: a list of events, and of messages.
+    """
 
     decode: Decoder
     takes_message: bool
+    takes_list: bool
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
@@ -43,7 +50,10 @@ def signature_of(function: Callable[..., Any]) -> Signature:
             f"{where} takes {len(parameters)} parameters; a handler takes (event) or (event, message)"
         )
     annotation = get_type_hints(function).get(positional[0].name, Any)
-    return Signature(decode=decoder_for(annotation, where), takes_message=len(positional) == 2)
+    takes_list = annotation is list or get_origin(annotation) is list
+    if takes_list:
+        annotation = (*get_args(annotation), Any)[0]
+    return Signature(decoder_for(annotation, where), takes_message=len(positional) == 2, takes_list=takes_list)
 
 
 def decoder_for(annotation: Any, where: str) -> Decoder:
@@ -60,8 +70,6 @@ def decoder_for(annotation: Any, where: str) -> Decoder:
         return bytes
     if annotation is str:
         return bytes.decode
-    if annotation is list or get_origin(annotation) is list:
-        raise ConfigurationError(f"{where} takes a list; a handler takes one event at a time")
     try:
         return TypeAdapter(annotation).validate_json
     except Exception as error:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry
@@ -12,6 +15,8 @@ from src.infrastructure.message import Message, current_message
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
+
+REFUSED = object()  # instead of an event: the message was settled without its handler
 
 
 class Delivery:
@@ -37,72 +42,110 @@ class Delivery:
             asyncio.CancelledError: the worker stops; unless the handler settled it, the message is unsettled.
             nats.errors.Error: the answer could not be sent; the server will deliver the message again.
         """
-        token = current_message.set(message)
-        try:
-            if message.attempt > self._subscription.max_attempts:
-                # the worker answers every attempt that it survives: it died of this message, each time
-                await self._give_up(message, Reason.CRASHED, None)
-            else:
-                await self._handle(message)
-        finally:
-            current_message.reset(token)
+        with _handling(message):
+            event = await self._accept(message)
+            if event is not REFUSED:
+                await self._settle(message, await self._attempt(event, message))
 
-    async def _handle(self, message: Message) -> None:
+    async def deliver_batch(self, messages: Sequence[Message]) -> None:
+        """Hands deliveries to their handler together and settles each on its own.
+
+        Raises:
+            as `deliver`; the other messages have been settled by then.
+        """
+        events, accepted = [], []
+        for message in messages:
+            with _handling(message):
+                event = await self._accept(message)
+            if event is not REFUSED:
+                events.append(event)
+                accepted.append(message)
+        if not accepted:
+            return
+        outcome = await self._attempt(events, accepted)
+        failures = []
+        for message in accepted:
+            try:
+                with _handling(message):
+                    await self._settle(message, outcome)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def _accept(self, message: Message) -> Any:
+        """The event that the handler is to get, or `REFUSED`."""
+        if message.attempt > self._subscription.max_attempts:
+            # the worker answers every attempt that it survives: it died of this message, each time
+            await self._give_up(message, Reason.CRASHED, None)
+            return REFUSED
         try:
             event = self._subscription.signature.decode(message.data)
         except Exception as error:
             await self._give_up(message, Reason.INVALID, error)
-            return
+            return REFUSED
+        if self._inbox is None or await self._claim(self._inbox, message):
+            return event
+        return REFUSED
+
+    async def _claim(self, inbox: Inbox, message: Message) -> bool:
+        """Whether the message is this worker's to handle."""
         try:
-            if self._inbox is None:
-                await self._call(event, message)
-            else:
-                await self._call_once(self._inbox, event, message)
-        except Reject as error:
-            await self._give_up(message, Reason.REJECTED, error)
-        except Retry as error:
-            await self._try_again(message, error, error.after)
-        except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) and task.cancelling():
-                raise
-            await self._try_again(message, error)  # something inside the handler was cancelled, not the worker
+            claim = await inbox.claim(message.inbox_key, self._subscription.ack_wait)
         except Exception as error:
             await self._try_again(message, error)
-        else:
-            await message.ack()  # does nothing where the handler settled it
+            return False
+        if claim is Claim.DONE:
+            self._stats.duplicates += 1
+            await message.ack()
+        elif claim is Claim.HELD:
+            await message.nak(self._subscription.ack_wait / 2)  # the claim ends with `ack_wait` at the latest
+        return claim is Claim.TAKEN
 
-    async def _call(self, event: object, message: Message) -> None:
+    async def _attempt(self, event: Any, message: Message | Sequence[Message]) -> BaseException | None:
+        """Runs the handler; what it raised, or None where it returned."""
         subscription = self._subscription
         started = time.perf_counter()
         try:
-            await (
-                subscription.function(event, message)
-                if subscription.signature.takes_message
-                else subscription.function(event)
-            )
+            if subscription.signature.takes_message:
+                await subscription.function(event, message)
+            else:
+                await subscription.function(event)
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            return error  # something inside the handler was cancelled, not the worker
+        except Exception as error:
+            return error
         finally:
             self._stats.durations.add(time.perf_counter() - started)
-        self._stats.handled += 1
+        return None
 
-    async def _call_once(self, inbox: Inbox, event: object, message: Message) -> None:
-        key = f"{message.handler}:{message.id}"
-        match await inbox.claim(key, self._subscription.ack_wait):
-            case Claim.DONE:
-                self._stats.duplicates += 1
-                return
-            case Claim.HELD:
-                # not a failure: the claim ends with `ack_wait` at the latest
-                await message.nak(self._subscription.ack_wait / 2)
-                return
+    async def _settle(self, message: Message, outcome: BaseException | None) -> None:
+        if self._inbox is not None and not await self._remember(self._inbox, message, outcome):
+            return
+        if outcome is None:
+            self._stats.handled += 1
+            await message.ack()  # does nothing where the handler settled it
+        elif isinstance(outcome, Reject):
+            await self._give_up(message, Reason.REJECTED, outcome)
+        elif isinstance(outcome, Retry):
+            await self._try_again(message, outcome, outcome.after)
+        else:
+            await self._try_again(message, outcome)
+
+    async def _remember(self, inbox: Inbox, message: Message, outcome: BaseException | None) -> bool:
+        """Tells the inbox what came of the claim; False where the message has to be tried again because it did not."""
+        handled = not message.given_back if message.settled else outcome is None
         try:
-            await self._call(event, message)
-        except BaseException:
-            try:
-                await inbox.release(key)
-            except Exception as error:
+            await (inbox.done if handled else inbox.release)(message.inbox_key)
+        except Exception as error:
+            if not handled:
                 logger.warning("claim not released: the next attempt waits for its end", error=_named(error))
-            raise
-        await inbox.done(key)
+                return True
+            await self._try_again(message, error)
+            return False
+        return True
 
     async def _try_again(self, message: Message, error: BaseException, after: float | None = None) -> None:
         self._stats.failed(error)
@@ -146,6 +189,16 @@ class Delivery:
         self._stats.dead_letters[reason.value] += 1
         bug = error if reason is Reason.EXHAUSTED else None  # elsewhere the stack says nothing about the handler
         logger.error("dead letter", reason=reason.value, error=_named(error), exc_info=bug)
+
+
+@contextmanager
+def _handling(message: Message) -> Iterator[None]:
+    """Binds the message to what is logged meanwhile, also by code that its handler calls."""
+    token = current_message.set(message)
+    try:
+        yield
+    finally:
+        current_message.reset(token)
 
 
 def _named(error: BaseException | None) -> str | None:

@@ -130,29 +130,47 @@ class HandlerRunner:
                 await self._arrived.wait()
                 pause_due = clock() + YIELD_AFTER
                 continue
-            message = self._buffer.popleft()
-            self._pull.started_one()
-            await self._deliver(message)
+            if self.subscription.signature.takes_list:
+                await self._work_on(await self._next_batch())
+            else:
+                await self._work_on([self._buffer.popleft()])
             if clock() > pause_due:
                 await asyncio.sleep(0)
                 pause_due = clock() + YIELD_AFTER
 
-    async def _deliver(self, message: Message) -> None:
-        self._running.add(message)
+    async def _next_batch(self) -> list[Message]:
+        """What is here when the batch is full or the first message has waited long enough; nothing at the end."""
+        size = self.subscription.batch_size
         try:
-            await self._delivery.deliver(message)
+            async with asyncio.timeout(self.subscription.batch_wait):
+                while len(self._buffer) < size and not self._stopping:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            pass
+        if self._stopping:
+            return []
+        return [self._buffer.popleft() for _ in range(min(size, len(self._buffer)))]
+
+    async def _work_on(self, messages: list[Message]) -> None:
+        self._running.update(messages)
+        self._pull.started_some()
+        try:
+            if self.subscription.signature.takes_list:
+                await self._delivery.deliver_batch(messages)
+            else:
+                await self._delivery.deliver(messages[0])
         except asyncio.CancelledError:
-            await self._give_back(message)
+            for message in messages:
+                await self._give_back(message)
             raise
         except Exception as error:
+            unsettled = [message.id for message in messages if not message.settled]
             logger.error(
-                "message not settled: the server will deliver it again",
-                handler=self.name,
-                message_id=message.id,
-                exc_info=error,
+                "not settled: the server will deliver again", handler=self.name, message_ids=unsettled, exc_info=error
             )
         finally:
-            self._running.discard(message)
+            self._running.difference_update(messages)
 
     async def _give_back(self, message: Message) -> None:
         if message.settled:

@@ -30,15 +30,17 @@ class Message:
     Attributes:
         handler: name of the handler that it is for.
         settled: whether it has been settled.
+        given_back: whether that was by `nak`, so that it will come again.
     """
 
-    __slots__ = ("_answer", "_raw", "handler", "settled")
+    __slots__ = ("_answer", "_raw", "given_back", "handler", "settled")
 
     def __init__(self, raw: Msg, handler: str, answer: Answer) -> None:
         self._raw = raw
         self._answer = answer
         self.handler = handler
         self.settled = False
+        self.given_back = False
 
     @property
     def subject(self) -> str:
@@ -81,6 +83,11 @@ class Message:
         return self.headers.get("Nats-Msg-Id") or f"{self.stream}:{self.sequence}"
 
     @property
+    def inbox_key(self) -> str:
+        """What the inbox knows it by: each handler of a service handles the message once."""
+        return f"{self.handler}:{self.id}"
+
+    @property
     def correlation_id(self) -> str:
         """The `Correlation-Id` header, else the message's own id: it starts the chain."""
         return self.headers.get("Correlation-Id") or self.id
@@ -91,7 +98,9 @@ class Message:
 
     async def nak(self, delay: float | None = None) -> None:
         """Not handled: delivered again after `delay` seconds, at once without one."""
-        await self._settle(NAK if not delay else NAK + b" " + json.dumps({"delay": int(delay * 1e9)}).encode())
+        if not self.settled:
+            await self._settle(NAK if not delay else NAK + b" " + json.dumps({"delay": int(delay * 1e9)}).encode())
+            self.given_back = True
 
     async def term(self, reason: str = "") -> None:
         """Never to be delivered again; the reason is shown in the server's advisory."""

@@ -111,8 +111,8 @@ class PullConsumer:
                 pass
             self._wake.clear()
 
-    def started_one(self) -> None:
-        """A held message has been started: there may be room to ask for more."""
+    def started_some(self) -> None:
+        """Held messages have been started: there may be room to ask for more."""
         if self._requests.due(self._held()):
             self._wake.set()
 

@@ -37,6 +37,8 @@ class Subscription:
         max_ack_pending: messages that all replicas together may hold unsettled.
         max_attempts: deliveries after which a failing message becomes a dead letter.
         backoff: the delays between attempts.
+        batch_size: the most messages that a handler of `list[...]` gets at once.
+        batch_wait: seconds that such a handler's first message waits for others.
     """
 
     handler: str
@@ -50,6 +52,8 @@ class Subscription:
     max_ack_pending: int = 10_000
     max_attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
+    batch_size: int = 100
+    batch_wait: float = 0.1
     signature: Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +81,10 @@ class Subscription:
         ):
             if number < 1:
                 found.append(f"{name} is {number}; it takes 1 or more")
+        if not 1 <= self.batch_size <= self.prefetch:
+            found.append(f"batch_size is {self.batch_size}; it takes 1 up to prefetch ({self.prefetch})")
+        if self.batch_wait < 0:
+            found.append(f"batch_wait is {self.batch_wait}; it takes seconds, 0 or more")
         if self.ack_wait < 1:
             found.append(f"ack_wait is {self.ack_wait}; it takes seconds, 1 or more")
         return found
@@ -93,6 +101,8 @@ class Options(TypedDict, total=False):
     max_ack_pending: int
     max_attempts: int
     backoff: Backoff
+    batch_size: int
+    batch_wait: float
 
 
 _registry: dict[Handler, Subscription] = {}
