@@ -128,7 +128,8 @@ def test_plain_copier_makes_the_same_tree(rendered: Rendered, tmp_path: Path) ->
     template = tmp_path / "template"  # a copy without git, as it is now
     template.mkdir()
     shutil.copy(repository / "copier.yml", template)
-    shutil.copytree(repository / "template", template / "template")
+    for folder in ("template", "includes"):
+        shutil.copytree(repository / folder, template / folder)
 
     run([copier, "copy", "-q", "--data-file", data_file, "--defaults", template, tmp_path / "plain"], limit=SHORT)
 
