@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from natsgen import naming
 from natsgen.errors import InputError
+from natsgen.handlers import Handler, subjects_of
 from natsgen.questions import Questionnaire
 
 # The option of each question that has one of its own, as messages name it. The handlers come from --subject.
@@ -20,6 +22,7 @@ FLAGS = {
     "python_version": "--python",
     "dedup": "--dedup",
     "network": "--network",
+    "registry": "--registry",
 }
 
 
@@ -28,13 +31,15 @@ class Answers:
     """One checked answer for every question of copier.yml, under the question's key."""
 
     service_name: str
-    handlers: Mapping[str, str]
+    handlers: Mapping[str, Any]
     bounded_context: str
     description: str
     python_version: str
     dedup: str
     workspace: str
     network: str
+    registry: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """The answers as Copier takes them."""
@@ -124,9 +129,8 @@ def check(given: Given) -> None:
     for key, value in given.values.items():
         where = given.sources.get(key, key)
         if key == "handlers":
-            for name, subject in value.items():
-                _apply(naming.handler, name, where)
-                _apply(naming.subject, subject, where)
+            for name, entry in value.items():
+                _apply(partial(Handler.from_answer, name), entry, where)
         elif key in _RULES:
             _apply(_RULES[key], value, where)
 
@@ -144,7 +148,7 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     """
     check(given)
     service_name, handlers = given.values["service_name"], given.values["handlers"]
-    subjects = list(handlers.values())
+    subjects = subjects_of(handlers)
     derived = {
         "bounded_context": naming.context_for(subjects[0], service_name),
         "description": naming.description_for(subjects),
@@ -155,16 +159,18 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     return Answers(**{**values, "description": naming.description(values["description"])})
 
 
-_RULES: Mapping[str, Callable[[str], str]] = {
+_RULES: Mapping[str, Callable[[Any], object]] = {
     "service_name": naming.service,
     "bounded_context": naming.context,
     "description": naming.description,
     "workspace": naming.workspace,
     "network": naming.network,
+    "registry": naming.registry,
+    "labels": naming.labels,
 }
 
 
-def _apply(rule: Callable[[str], str], text: str, where: str) -> None:
+def _apply(rule: Callable[[Any], object], text: Any, where: str) -> None:
     """Applies a rule, with the place that the text comes from in front of its error."""
     try:
         rule(text)

@@ -21,6 +21,12 @@ CONTEXT_MAX_LENGTH = 48
 SUBJECT_MAX_LENGTH = 255  # longer subjects are legal in NATS and slow everywhere
 NETWORK_MAX_LENGTH = 128
 DESCRIPTION_MAX_LENGTH = 200
+DURABLE_MAX_LENGTH = 128
+CONCURRENCY_MAX = 10_000
+REGISTRY_MAX_LENGTH = 200
+LABELS_MAX = 50
+LABEL_MAX_LENGTH = 63
+LABEL_VALUE_MAX_LENGTH = 200
 WORKSPACE_MAX_LENGTH = 63  # Compose takes it into container names, which end up in DNS
 
 # Names of files and of Compose services that workspaces have anyway: a service of that name would shadow them.
@@ -45,6 +51,9 @@ _CONTEXT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _WORKSPACE = _CONTEXT
 _NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_DURABLE = _TOKEN
+_REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
+_LABEL = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 # Invisible characters that make a line read differently from what it holds, or that YAML does not carry.
@@ -155,6 +164,53 @@ def description(text: str) -> str:
             f"the description holds the character U+{ord(hidden):04X}: it takes one line of characters that can be seen"
         )
     return text
+
+
+def durable(name: str) -> str:
+    """Checks the name of a JetStream consumer; returns it or raises `InputError`."""
+    if not isinstance(name, str) or len(name) > DURABLE_MAX_LENGTH or not _DURABLE.fullmatch(name):
+        raise InputError(
+            f"{shown(str(name))} is no durable: it takes letters, digits, _ and -, and has at most "
+            f"{DURABLE_MAX_LENGTH} characters"
+        )
+    return name
+
+
+def concurrency(number: int) -> int:
+    """Checks how many of a handler may run at once; returns it or raises `InputError`."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= CONCURRENCY_MAX:
+        raise InputError(f"{shown(str(number))} is no concurrency: it takes a whole number from 1 to {CONCURRENCY_MAX}")
+    return number
+
+
+def registry(text: str) -> str:
+    """Checks the registry of base images, or "" for the public ones; returns it or raises `InputError`."""
+    if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
+        return text
+    raise InputError(
+        f"{shown(text)} is no registry: it takes host[:port][/path] such as registry.example.com/mirror, without a "
+        f"scheme and without a slash at the end, at most {REGISTRY_MAX_LENGTH} characters"
+    )
+
+
+def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
+    """Checks the labels of containers; returns them or raises `InputError`."""
+    if len(pairs) > LABELS_MAX:
+        raise InputError(f"there are {len(pairs)} labels: a service takes at most {LABELS_MAX}")
+    for key, value in pairs.items():
+        if len(key) > LABEL_MAX_LENGTH or not _LABEL.fullmatch(key):
+            raise InputError(
+                f"{shown(key)} is no label: it takes lower-case letters, digits, ., _, / and -, starts with a letter "
+                f"or a digit and has at most {LABEL_MAX_LENGTH} characters"
+            )
+        if not isinstance(value, str):
+            raise InputError(f"the label {shown(key)} takes text; put its value in quotes")
+        if len(value) > LABEL_VALUE_MAX_LENGTH or any(_is_hidden(character) for character in value):
+            raise InputError(
+                f"the label {shown(key)} takes one line of characters that can be seen, at most "
+                f"{LABEL_VALUE_MAX_LENGTH}"
+            )
+    return pairs
 
 
 def handlers_for(subjects: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,18 @@ class Question:
         is_mapping: the answer is a mapping; otherwise it is text.
         choices: the values it takes; empty for any.
         default: the answer where nobody gives one; None where it is derived or asked.
+        help: what it is about, for a person.
+        meanings: what each choice means, where that is more than the choice itself.
+        placeholder: an example of an answer.
     """
 
     key: str
     is_mapping: bool
     choices: tuple[str, ...]
-    default: str | None
+    default: Any
+    help: str = ""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    placeholder: str = ""
 
     def parse(self, text: str, where: str) -> Any:
         """The value that `text` from a command line stands for, checked; `where` names the option in the error."""
@@ -53,15 +59,17 @@ class Question:
             )
         return str(value)
 
-    def _check_mapping(self, value: Any, where: str) -> dict[str, str]:
-        if not isinstance(value, dict) or not value:
-            raise InputError(
-                f"{where}: {self.key} takes a mapping such as {{order_created: orders.order.created}}, "
-                f"not {_kind(value)}"
-            )
-        for name, text in value.items():
-            if not isinstance(name, str) or not isinstance(text, str):
-                raise InputError(f"{where}: in {self.key}, {naming.shown(str(name))} and its value must both be text")
+    def _check_mapping(self, value: Any, where: str) -> dict[str, Any]:
+        is_required = self.default is None
+        if not isinstance(value, dict) or (is_required and not value):
+            example = f" such as {self.placeholder}" if self.placeholder else ""
+            raise InputError(f"{where}: {self.key} takes a mapping{example}, not {_kind(value)}")
+        for name, entry in value.items():
+            if not isinstance(name, str) or not isinstance(entry, str | dict):
+                raise InputError(
+                    f"{where}: in {self.key}, {naming.shown(str(name))} and its value must both be text; put them in "
+                    "quotes"
+                )
         return dict(value)
 
 
@@ -116,12 +124,17 @@ def read(template: Path) -> Questionnaire:
 
 def _question(key: str, details: Mapping[str, Any]) -> Question:
     choices = details.get("choices", ())
+    meanings = {value: text for text, value in choices.items()} if isinstance(choices, dict) else {}
     default = details.get("default")
+    is_derived = isinstance(default, str) and ("{{" in default or "{%" in default)
     return Question(
         key=key,
         is_mapping=details["type"] == "yaml",
-        choices=tuple(choices.values() if isinstance(choices, dict) else choices),
-        default=None if default is None or "{{" in default else default,
+        choices=tuple(meanings or choices),
+        default=None if is_derived else default,
+        help=" ".join(str(details.get("help", "")).split()),
+        meanings=meanings,
+        placeholder=str(details.get("placeholder", "")),
     )
 
 

@@ -23,6 +23,13 @@ def test_there_is_an_answer_for_every_question_of_the_template(asked: Questionna
     assert {field.name for field in dataclasses.fields(Answers)} == set(asked.questions)
 
 
+def test_a_handler_may_be_its_subject_or_a_mapping_of_options(asked: Questionnaire) -> None:
+    handlers = {"paid": {"subject": "sales.paid", "durable": "d", "concurrency": 4, "batch": True}, "x": "a.b"}
+    found = answers.complete(Given({"service_name": "billing", "handlers": handlers}, {}), asked, WORKSPACE)
+    assert found.handlers == handlers
+    assert (found.bounded_context, found.description) == ("sales", "Handles sales.paid, a.b")
+
+
 def test_what_nobody_gives_is_derived_or_default(asked: Questionnaire) -> None:
     assert answers.complete(MINIMUM, asked, WORKSPACE) == Answers(
         service_name="billing",
@@ -67,6 +74,17 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
         ({"bounded_context": "Orders"}, "answers.yml: 'Orders' is no bounded context"),
         ({"description": "a\nb"}, "answers.yml: the description"),
         ({"workspace": "../x"}, "answers.yml: '../x' is no workspace name"),
+        (
+            {"handlers": {"x": {"subject": "a.b", "durabel": "y"}}},
+            "answers.yml: the handler 'x' has no option 'durabel'",
+        ),
+        ({"handlers": {"x": {"subject": "a.b", "durable": "y z"}}}, "answers.yml: 'y z' is no durable"),
+        ({"handlers": {"x": {"subject": "a.b", "concurrency": 0}}}, "answers.yml: '0' is no concurrency"),
+        ({"handlers": {"x": {"subject": "a.b", "batch": "yes"}}}, "answers.yml: the handler 'x': batch takes true"),
+        ({"handlers": {"x": {"durable": "y"}}}, "answers.yml: the handler 'x' needs a subject"),
+        ({"registry": "https://registry"}, "answers.yml: 'https://registry' is no registry"),
+        ({"labels": {"Team": "x"}}, "answers.yml: 'Team' is no label"),
+        ({"labels": {"team": "a\nb"}}, "answers.yml: the label 'team' takes one line"),
         ({"network": "a b"}, "answers.yml: 'a b' is no Docker network"),
     ],
 )

@@ -53,6 +53,7 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
     code = main(
         [*WORKER, "--subject", "orders.>", "--context", "sales", "--description", "Bills: 'all' of \"it\" {{ x }}",
          "--workspace", "deep/er", "--dedup", "redis", "--python", "3.14", "--network", "shared_net",
+         "--registry", "registry.example.com:5000/mirror", "--data", "labels={team: payments, cost: \"${X}: 'y'\"}",
          "--data", "dedup=none", "--data", "workspace=from-data", "--data-file", str(tmp_path / "answers.yml"),
          "--no-input"]
     )  # fmt: skip
@@ -68,6 +69,8 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "dedup": "redis",
         "workspace": "from-data",
         "network": "shared_net",
+        "registry": "registry.example.com:5000/mirror",
+        "labels": {"team": "payments", "cost": "${X}: 'y'"},
     }
 
 
@@ -132,6 +135,9 @@ def test_an_existing_service_is_refused_and_stays_as_it_is(here: Path, capsys: p
         (["billing", "--description", "a\nb"], "--description: "),
         (["billing", "--description", "x" * 10_000], "--description: the description has 10000 characters"),
         (["billing", "--network", "../x"], "--network: '../x' is no Docker network"),
+        (["billing", "--registry", "https://x"], "--registry: 'https://x' is no registry"),
+        (["billing", "--data", "labels={Team: x}"], "--data: 'Team' is no label"),
+        (["billing", "--data", "labels={team: 1}"], "put them in quotes"),
         (["billing", "--data", "dedupe=none"], "did you mean 'dedup'?"),
         (["billing", "--data", "x"], "it takes KEY=VALUE"),
         (["billing", "--data-file", "missing.yml"], "--data-file missing.yml: No such file"),

@@ -235,6 +235,59 @@ def test_what_is_no_docker_network_is_refused(name: str) -> None:
         naming.network(name)
 
 
+@pytest.mark.parametrize("registry", ["", "registry.example.com/mirror", "localhost:5000", "r/a/b-c.d_e", "R.example"])
+def test_a_registry_is_a_host_with_port_and_path(registry: str) -> None:
+    assert naming.registry(registry) == registry
+
+
+@pytest.mark.parametrize(
+    "registry", ["https://r", "r/", "r//x", "r:x", "-r", "r x", "r\n", "r/X", "r" * 201, "${R}", "r@x"]
+)
+def test_what_is_no_registry_is_refused(registry: str) -> None:
+    with pytest.raises(InputError, match="is no registry"):
+        naming.registry(registry)
+
+
+def test_labels_may_hold_any_visible_line() -> None:
+    pairs = {"team": "payments", "com.example/cost-centre": '{{ 7 * 7 }} ${HOME} "it\'s" # : 🎉', "x_1": ""}
+    assert naming.labels(pairs) == pairs
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        {"": "x"},
+        {"Team": "x"},
+        {"-a": "x"},
+        {"a b": "x"},
+        {"a" * 64: "x"},
+        {"a": "x" * 201},
+        {"a": "\x1b"},
+        {"a\n": "x"},
+    ],
+)
+def test_what_is_no_label_is_refused(pairs: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="label"):
+        naming.labels(pairs)
+
+
+def test_there_are_at_most_50_labels() -> None:
+    with pytest.raises(InputError, match="51 labels"):
+        naming.labels({f"l{number}": "x" for number in range(51)})
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a b", "a" * 129, "ä", "a\n", "*"])
+def test_what_is_no_durable_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="is no durable"):
+        naming.durable(name)
+
+
+@pytest.mark.parametrize("number", [0, -1, 10_001, True])
+def test_what_is_no_concurrency_is_refused(number: int) -> None:
+    with pytest.raises(InputError, match="is no concurrency"):
+        naming.concurrency(number)
+
+
 def test_text_from_outside_is_shown_on_one_short_line() -> None:
     assert naming.shown("a\n\x1b[31m\u202e") == r"'a\n\x1b[31m\u202e'"
     assert len(naming.shown("x" * 10_000)) < 100

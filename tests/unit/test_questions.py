@@ -13,7 +13,9 @@ from natsgen.template_source import TemplateSource
 def test_keys_choices_and_fixed_defaults_come_from_copier_yml(template: TemplateSource) -> None:
     found = questions.read(template.folder)
     assert list(found.questions) == ["service_name", "handlers", "description", "dedup"]
-    assert found.questions["dedup"] == questions.Question("dedup", False, ("none", "redis"), "none")
+    assert found.questions["dedup"] == questions.Question(
+        "dedup", False, ("none", "redis"), "none", meanings={"none": "no inbox", "redis": "Redis"}
+    )
     assert found.questions["handlers"].is_mapping
     assert found.questions["description"].default is None
 

@@ -69,6 +69,10 @@ def worker(
         str | None,
         typer.Option(metavar="NAME", help="Existing Docker network to join [default: the workspace's own]"),
     ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="Registry that base images are taken from [default: the public ones]"),
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Answer any question of the template by its key; may be repeated."),
@@ -107,6 +111,7 @@ def worker(
         "python_version": python,
         "dedup": dedup,
         "network": network,
+        "registry": registry,
     }
     given = answers.from_flags(flags, questionnaire).over(answers.from_subjects(subject or []))
     given = given.over(answers.from_pairs(data or [], questionnaire))
@@ -154,6 +159,7 @@ def _with_missing(given: Given, *, may_ask: bool) -> Given:
         InputError: something is missing and nobody can be asked.
     """
     from natsgen import answers, naming
+    from natsgen.handlers import subjects_of
 
     missing = [
         option for key, option in (("service_name", "NAME"), ("handlers", "--subject")) if key not in given.values
@@ -164,7 +170,7 @@ def _with_missing(given: Given, *, may_ask: bool) -> Given:
             f"{EXAMPLE_SUBJECT}"
         )
     if "NAME" in missing:
-        subjects = list(given.values.get("handlers", {}).values())
+        subjects = subjects_of(given.values.get("handlers", {}))
         name = _ask(
             "Name of the service",
             naming.service_for(subjects[0]) if subjects else EXAMPLE_NAME,
@@ -193,11 +199,14 @@ def _ask(question: str, default: str, reason: str, rule: Callable[[str], str]) -
 
 
 def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
+    from natsgen.handlers import subjects_of
+
     name = answers.service_name
     folder = f"services/{name}/"
     inside = [path for path in outcome.created if str(path).startswith(folder)]
     lines = [f"Made the worker {name} in {workspace.root}", f"  {folder} ({len(inside)} files)"]
-    lines += [f"    {handler} handles {subject}" for handler, subject in answers.handlers.items()]
+    subjects = zip(answers.handlers, subjects_of(answers.handlers), strict=True)
+    lines += [f"    {handler} handles {subject}" for handler, subject in subjects]
     lines += [f"  {path}" for path in outcome.created if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())
