@@ -30,6 +30,11 @@ class Recorder:
     async def answer(self, reply: str, payload: bytes) -> None:
         self.said.append(payload.decode())
 
+    async def start(self, message: Message, most: int) -> int:
+        return message.deliveries
+
+    async def failed(self, message: Message) -> None: ...
+
     async def publish(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         if not self._dead_letters_work:
             raise NatsTimeout
@@ -37,14 +42,22 @@ class Recorder:
 
 
 async def deliver(
-    handler: Any, *, attempt: int = 1, data: bytes = b'{"n": 1}', recorder: Recorder | None = None, **options: Any
+    handler: Any,
+    *,
+    attempt: int = 1,
+    data: bytes = b'{"n": 1}',
+    recorder: Recorder | None = None,
+    stopping: bool = False,
+    **options: Any,
 ) -> tuple[list[str], HandlerStats]:
     recorder = recorder or Recorder()
     stats = HandlerStats()
     subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF, **options)
     raw = Msg(_client=None, subject="a.b", reply=f"$JS.ACK.S.c.{attempt}.7.9.1700000000000000000.0", data=data)  # type: ignore[arg-type]
     message = Message(raw, "h", recorder.answer)
-    await Delivery(subscription, recorder, None, stats).deliver(message)  # type: ignore[arg-type]
+    delivery = Delivery(subscription, recorder, recorder, None, stats)  # type: ignore[arg-type]
+    delivery.stopping = stopping
+    await delivery.deliver(message)
     return recorder.said, stats
 
 
@@ -166,7 +179,7 @@ async def test_a_cancelled_worker_leaves_the_message_unsettled() -> None:
         await asyncio.sleep(60)
 
     recorder = Recorder()
-    task = asyncio.create_task(deliver(handle, recorder=recorder))
+    task = asyncio.create_task(deliver(handle, recorder=recorder, stopping=True))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -186,7 +199,7 @@ async def deliver_batch(handler: Any, payloads: list[bytes], attempt: int = 1) -
     for sequence, data in enumerate(payloads):
         reply = f"$JS.ACK.S.c.{attempt}.{sequence}.9.1700000000000000000.0"
         messages.append(Message(Msg(_client=None, subject="a.b", reply=reply, data=data), "h", answer))  # type: ignore[arg-type]
-    await Delivery(subscription, recorder, None, stats).deliver_batch(messages)  # type: ignore[arg-type]
+    await Delivery(subscription, recorder, recorder, None, stats).deliver_batch(messages)  # type: ignore[arg-type]
     return recorder.said, stats
 
 

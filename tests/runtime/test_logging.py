@@ -57,7 +57,9 @@ def test_the_message_that_is_handled_is_on_every_line(capsys: pytest.CaptureFixt
 
     headers = {"Nats-Msg-Id": "m1", "Correlation-Id": "c1"}
     raw = Msg(_client=None, subject="a.b", reply="$JS.ACK.S.c.2.7.9.1700000000000000000.0", headers=headers)  # type: ignore[arg-type]
-    token = current_message.set(Message(raw, "order_created", answer))
+    message = Message(raw, "order_created", answer)
+    message.attempt = 2
+    token = current_message.set(message)
     logger.info("inside")
     logging.getLogger("some.library").info("inside too")
     current_message.reset(token)

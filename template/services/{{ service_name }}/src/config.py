@@ -99,7 +99,9 @@ class Settings(BaseSettings):
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
         default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"
     )
-    DEDUP_TTL: float = Field(default=86400, ge=1, description="Seconds that a handled message id is kept")
+    DEDUP_TTL: float = Field(
+        default=86400, ge=1, le=31_536_000, description="Seconds that a handled message id is kept"
+    )
     REDIS_URL: SecretStr = Field(default=SecretStr("redis://localhost:6379/0"), description="Redis, for `DEDUP=redis`")
 
     @property
@@ -116,22 +118,26 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, value: str) -> str:
         urls = [url.strip() for url in value.split(",") if url.strip()]
-        for url in urls:
-            try:
-                parts = urlsplit(url if "://" in url else f"nats://{url}")
-                _ = parts.port  # raises where it is no number, or none that a port can be
-            except ValueError:
-                parts = urlsplit("")
-            if parts.scheme not in ("nats", "tls", "ws", "wss", "consul") or not parts.hostname:
-                raise ValueError("takes addresses such as nats://host:4222, comma-separated")
         if not urls:
             raise ValueError("takes at least one address such as nats://host:4222")
+        schemes = {_scheme_of(url if "://" in url else f"nats://{url}") for url in urls}
+        if not schemes <= {"nats", "tls", "ws", "wss", "consul"}:
+            raise ValueError("takes addresses such as nats://host:4222, comma-separated")
+        if schemes & {"ws", "wss"} and schemes - {"ws", "wss"}:
+            raise ValueError("takes addresses of one kind: WebSocket (ws, wss) or not")
+        return value
+
+    @field_validator("REDIS_URL")
+    @classmethod
+    def _redis_address(cls, value: SecretStr) -> SecretStr:
+        if _scheme_of(value.get_secret_value()) not in ("redis", "rediss"):
+            raise ValueError("takes an address such as redis://host:6379/0")
         return value
 
     @field_validator("NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE", "NATS_TLS_CA", "NATS_TLS_CERT", "NATS_TLS_KEY")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not os.access(value, os.R_OK):
+        if value is not None and not (value.is_file() and os.access(value, os.R_OK)):
             raise ValueError(f"takes the path of a file that can be read; {value} cannot")
         return value
 
@@ -171,12 +177,25 @@ class SecretFiles(PydanticBaseSettingsSource):
             if not (path := known.get(f"{name}_FILE")):
                 continue
             try:
-                found[name] = Path(path).read_text(encoding="utf-8").strip()
+                secret = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise BadSettings(
                     [f"{name}_FILE: {path!r} cannot be read ({error}); it takes the path of a text file"]
                 ) from error
+            if not secret:
+                raise BadSettings([f"{name}_FILE: {path!r} is empty; it takes the path of a file with the value"])
+            found[name] = secret
         return found
+
+
+def _scheme_of(url: str) -> str:
+    """The scheme of an address whose host and port can be one, in the one spelling that clients know; else nothing."""
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0 and url.startswith(f"{parts.scheme}://")
+    except ValueError:
+        usable = False
+    return parts.scheme if usable else ""
 
 
 class BadSettings(Exception):

@@ -11,6 +11,8 @@ if __name__ == "__main__":
         signal.signal(early, lambda *_: sys.exit(0))
 
 import asyncio
+import logging
+import os
 
 from src.config import VERSION, settings
 from src.domain.handlers import register_handlers
@@ -31,43 +33,59 @@ async def main() -> None:
     register_handlers(worker)
     http = HttpServer(settings, VERSION, worker)
     consul = ConsulClient(settings, VERSION, worker.readiness)
-    stop = _stop_on_signals()
+    stop, hurry = _on_signals(2)
 
     logger.info("worker starting", version=VERSION)
     await http.start()
     consul.start(http.port)
     consuming = asyncio.create_task(worker.run())
-    try:
-        await asyncio.wait([consuming, stop], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        logger.info("worker stopping")
-        worker.stopping = True  # unready from here on
-        await consul.deregister()
-        await worker.stop()
-        await http.stop()
-        logger.info("worker stopped")
-    await consuming  # raises what it failed with
+    await asyncio.wait([consuming, stop], return_when=asyncio.FIRST_COMPLETED)
+
+    logger.info("worker stopping")
+    worker.stopping = True  # unready from here on
+    await consul.deregister()
+    await worker.stop(hurry)
+    await http.stop()
+    if consuming.done():
+        consuming.result()  # raises what it failed with
+    logger.info("worker stopped")
 
 
-def _stop_on_signals() -> asyncio.Future[None]:
-    """A future that is done when SIGTERM or SIGINT arrives."""
+def _on_signals(count: int) -> list[asyncio.Future[None]]:
+    """As many futures; the first is done when SIGTERM or SIGINT arrives, the next with the next signal."""
     loop = asyncio.get_running_loop()
-    stop = loop.create_future()
+    futures = [loop.create_future() for _ in range(count)]
 
-    def shut_down(received: signal.Signals) -> None:
-        logger.info("shutting down", signal=received.name)
-        if not stop.done():
-            stop.set_result(None)
+    def received(number: signal.Signals) -> None:
+        logger.info("signal received", signal=number.name)
+        for future in futures:
+            if not future.done():
+                future.set_result(None)
+                return
 
-    for received in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(received, shut_down, received)
-    return stop
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number)
+    return futures
+
+
+async def _run_and_exit() -> None:
+    """Ends the process as soon as `main` has ended.
+
+    A handler that does not let itself be cancelled, or that waits in a thread, would hold it for ever.
+    """
+    code = 0
+    try:
+        await main()
+    except ConfigurationError as error:
+        logger.critical(str(error))
+        code = 2
+    except Exception:
+        logger.critical("worker failed", exc_info=True)
+        code = 1
+    logging.shutdown()
+    os._exit(code)
 
 
 if __name__ == "__main__":
     configure_logging(settings.SERVICE_NAME, settings.LOG_LEVEL, settings.LOG_FORMAT)
-    try:
-        asyncio.run(main())
-    except ConfigurationError as error:
-        logger.critical(str(error))
-        sys.exit(2)
+    asyncio.run(_run_and_exit())

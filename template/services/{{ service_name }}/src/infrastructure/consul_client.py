@@ -10,15 +10,12 @@ import random
 import socket
 from collections.abc import Callable
 
-import aiohttp
 from consul import Check, ConsulException
 from consul.aio import Consul
 
 from src.config import Settings
 from src.infrastructure.worker import Readiness
 from src.utils.logging import logger
-
-FAILURES = (ConsulException, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class ConsulClient:
@@ -31,6 +28,7 @@ class ConsulClient:
     """
 
     TIME_LIMIT = 5.0  # seconds for one request
+    STOP_LIMIT = 2.0  # seconds for the last request: messages wait to be given back
     LOOK = 1.0  # seconds between looks at the readiness: a change is reported at once
     REGISTER_AGAIN = 60.0  # seconds between registrations: an agent that was replaced has forgotten
     RETRY = (1.0, 15.0)  # seconds between attempts while Consul is away, first and longest
@@ -43,7 +41,8 @@ class ConsulClient:
         self._client: Consul | None = None
         self._task: asyncio.Task[None] | None = None
         self._port = 0
-        self.registered = False
+        self._may_be_registered = False  # also where an answer was lost: so it is taken out again at the end
+        self._well = True
 
     @property
     def service_id(self) -> str:
@@ -71,18 +70,18 @@ class ConsulClient:
         self._task = asyncio.create_task(self._keep_registered(self._client), name="consul")
 
     async def deregister(self) -> None:
-        """Takes the instance out of Consul; takes no longer than `TIME_LIMIT`."""
+        """Takes the instance out of Consul; takes no longer than `STOP_LIMIT` and a moment."""
         if self._client is None or self._task is None:
             return
         self._task.cancel()
         await asyncio.wait([self._task])
         try:
-            if self.registered:
-                await self._client.agent.service.deregister(self.service_id)
+            if self._may_be_registered:
+                async with asyncio.timeout(self.STOP_LIMIT):
+                    await self._client.agent.service.deregister(self.service_id)
                 logger.info("deregistered from Consul", service_id=self.service_id)
-        except FAILURES as error:
+        except Exception as error:  # whatever it is, the worker goes on stopping
             logger.warning("not deregistered from Consul", error=_named(error))
-        self.registered = False
         await self._client.close()
 
     async def _keep_registered(self, client: Consul) -> None:
@@ -92,10 +91,10 @@ class ConsulClient:
                 await self._register(client)
                 retry = self.RETRY[0]
                 await self._send_heartbeats(client)
-            except FAILURES as error:
-                if self.registered or retry == self.RETRY[0]:
+            except Exception as error:  # whatever it is, it must not end the attempts
+                if self._well:
                     logger.warning("Consul does not answer as it should: trying again", error=_named(error))
-                self.registered = False
+                self._well = False
                 await asyncio.sleep(retry * random.uniform(0.5, 1))
                 retry = min(2 * retry, longest)
 
@@ -104,22 +103,24 @@ class ConsulClient:
         check = Check.ttl(f"{settings.CONSUL_TTL:g}s") | {
             "name": "consuming",
             "checkid": self._check_id,
-            "status": "critical",  # until the first heartbeat says otherwise
+            "status": "passing" if self._readiness().ready else "critical",
             "deregistercriticalserviceafter": self.FORGET_AFTER,
         }
-        if not self.registered:
-            address = await asyncio.get_running_loop().run_in_executor(None, self._address)
-            await client.agent.service.register(
-                name=settings.SERVICE_NAME,
-                service_id=self.service_id,
-                address=address,
-                port=self._port,
-                tags=["worker", "python", settings.BOUNDED_CONTEXT],
-                meta={"version": self._version},
-                check=check,
-            )
+        address = await asyncio.get_running_loop().run_in_executor(None, self._address)
+        first = not self._may_be_registered or not self._well
+        self._may_be_registered = True
+        await client.agent.service.register(
+            name=settings.SERVICE_NAME,
+            service_id=self.service_id,
+            address=address,
+            port=self._port,
+            tags=["worker", "python", settings.BOUNDED_CONTEXT],
+            meta={"version": self._version},
+            check=check,
+        )
+        self._well = True
+        if first:
             logger.info("registered in Consul", service_id=self.service_id, address=address, port=self._port)
-        self.registered = True
 
     async def _send_heartbeats(self, client: Consul) -> None:
         """Until the registration is due again.

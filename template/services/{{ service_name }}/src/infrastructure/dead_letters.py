@@ -5,9 +5,13 @@ A dead letter is the original payload and headers plus `Dlq-...` headers, on `dl
 
 from __future__ import annotations
 
+import re
 import traceback
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from nats.js.errors import NoStreamResponseError
 
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
@@ -16,6 +20,8 @@ STREAM = "DLQ"
 SUBJECTS = ["dlq.>", "replay.>"]  # replay.<service>.<handler> is where a letter is sent back to its handler
 
 ERROR_LENGTH = 1_000  # characters kept of the error's text
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 7230's token, which is what nats-py sends
+HEADER_FRAME = 64  # bytes around the headers, and some to spare
 STACK_LENGTH = 4_000  # characters kept of its stack; the end, which says where
 
 
@@ -28,12 +34,23 @@ class Reason(StrEnum):
     CRASHED = "crashed"  # the worker did not survive any of its attempts
 
 
-class DeadLetters:
-    """Publishes the dead letters of one service."""
+class TooLarge(Exception):
+    """Payload and headers together are more than the server takes in one message."""
 
-    def __init__(self, nats: NatsClient, service: str) -> None:
+
+class DeadLetters:
+    """Publishes the dead letters of one service.
+
+    Args:
+        nats: the connection.
+        service: the service's name.
+        provision: makes sure that the stream exists; called when it turns out not to.
+    """
+
+    def __init__(self, nats: NatsClient, service: str, provision: Callable[[], Awaitable[None]]) -> None:
         self._nats = nats
         self._service = service
+        self._provision = provision
 
     async def publish(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         """Keeps a message as a dead letter; returns when the stream has confirmed it.
@@ -42,15 +59,33 @@ class DeadLetters:
 
         Raises:
             nats.errors.Error: the stream did not confirm.
+            TooLarge: it cannot be published. Sending it all the same would cost the whole worker its connection.
         """
-        await self._nats.publish(
-            f"dlq.{self._service}.{message.handler}", message.data, headers=self._headers(message, reason, error)
-        )
+        subject = f"dlq.{self._service}.{message.handler}"
+        headers = self._fitting(message, self._headers(message, reason, error))
+        try:
+            await self._nats.publish(subject, message.data, headers=headers)
+        except NoStreamResponseError:
+            await self._provision()
+            await self._nats.publish(subject, message.data, headers=headers)
+
+    def _fitting(self, message: Message, headers: dict[str, str]) -> dict[str, str]:
+        """The headers without those that explain most at length, if it takes that."""
+        limit = self._nats.client.max_payload
+        for spare in ("Dlq-Stack", "Dlq-Error", None):
+            size = len(message.data) + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+            if size + HEADER_FRAME <= limit:
+                return headers
+            headers.pop(spare or "", None)
+        raise TooLarge(f"payload and headers are {size} bytes, and the server takes {limit} (max_payload)")
 
     def _headers(self, message: Message, reason: Reason, error: BaseException | None) -> dict[str, str]:
         # Headers of the original that instruct the server (Nats-Expected-..., Nats-TTL, Nats-Rollup) were for the
         # original's stream; here they would be refused or do harm.
-        headers = {name: value for name, value in message.headers.items() if not name.lower().startswith("nats-")}
+        kept = {name: value for name, value in message.headers.items() if not name.lower().startswith("nats-")}
+        headers = {name: value for name, value in kept.items() if HEADER_NAME.fullmatch(name)}
+        if dropped := sorted(kept.keys() - headers.keys()):
+            headers["Dlq-Dropped-Headers"] = _one_line(", ".join(dropped))  # nats-py sends no such names
         headers |= {
             "Nats-Msg-Id": f"dlq.{self._service}.{message.handler}.{message.stream}.{message.sequence}."
             f"{message.stored_at.timestamp()}",

@@ -49,7 +49,12 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         raise ConfigurationError(
             f"{where} takes {len(parameters)} parameters; a handler takes (event) or (event, message)"
         )
-    annotation = get_type_hints(function).get(positional[0].name, Any)
+    try:
+        annotation = get_type_hints(function).get(positional[0].name, Any)
+    except NameError as error:
+        raise ConfigurationError(
+            f"{where}: {error}; import what its annotations name outside of TYPE_CHECKING"
+        ) from error
     takes_list = annotation is list or get_origin(annotation) is list
     if takes_list:
         annotation = (*get_args(annotation), Any)[0]

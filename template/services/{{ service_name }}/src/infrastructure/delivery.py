@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry
 from src.infrastructure.inbox import Claim, Inbox
@@ -28,12 +29,20 @@ class Delivery:
     """
 
     def __init__(
-        self, subscription: Subscription, dead_letters: DeadLetters, inbox: Inbox | None, stats: HandlerStats
+        self,
+        subscription: Subscription,
+        attempts: Attempts,
+        dead_letters: DeadLetters,
+        inbox: Inbox | None,
+        stats: HandlerStats,
     ) -> None:
         self._subscription = subscription
+        self._attempts = attempts
         self._dead_letters = dead_letters
         self._inbox = inbox
         self._stats = stats
+        self.stopping = False  # a cancellation is the worker's from then on, and the handler's own before
+        self.trouble = ""  # why messages cannot be handled although they come; empty while they can
 
     async def deliver(self, message: Message) -> None:
         """Handles one delivery and settles it.
@@ -75,26 +84,28 @@ class Delivery:
 
     async def _accept(self, message: Message) -> Any:
         """The event that the handler is to get, or `REFUSED`."""
-        if message.attempt > self._subscription.max_attempts:
-            # the worker answers every attempt that it survives: it died of this message, each time
-            await self._give_up(message, Reason.CRASHED, None)
-            return REFUSED
         try:
             event = self._subscription.signature.decode(message.data)
         except Exception as error:
             await self._give_up(message, Reason.INVALID, error)
             return REFUSED
-        if self._inbox is None or await self._claim(self._inbox, message):
-            return event
-        return REFUSED
+        try:
+            if self._inbox is not None and not await self._claim(self._inbox, message):
+                return REFUSED
+            message.attempt = await self._attempts.start(message, self._subscription.max_attempts)
+        except Exception as error:
+            await self._put_off(message, error)
+            return REFUSED
+        self.trouble = ""
+        if message.attempt > self._subscription.max_attempts:
+            # the worker answers every attempt that it survives: it died of this message, each time
+            await self._give_up(message, Reason.CRASHED, None)
+            return REFUSED
+        return event
 
     async def _claim(self, inbox: Inbox, message: Message) -> bool:
-        """Whether the message is this worker's to handle."""
-        try:
-            claim = await inbox.claim(message.inbox_key, self._subscription.ack_wait)
-        except Exception as error:
-            await self._try_again(message, error)
-            return False
+        """Whether the message is this worker's to handle; it is settled if not."""
+        claim = await inbox.claim(message.inbox_key, self._subscription.ack_wait)
         if claim is Claim.DONE:
             self._stats.duplicates += 1
             await message.ack()
@@ -112,9 +123,12 @@ class Delivery:
             else:
                 await subscription.function(event)
         except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) and task.cancelling():
+            if self.stopping:
                 raise
-            return error  # something inside the handler was cancelled, not the worker
+            task = asyncio.current_task()
+            while task and task.cancelling():
+                task.uncancel()
+            return error  # the handler was cancelled by something of its own, not by the worker
         except Exception as error:
             return error
         finally:
@@ -143,9 +157,18 @@ class Delivery:
             if not handled:
                 logger.warning("claim not released: the next attempt waits for its end", error=_named(error))
                 return True
-            await self._try_again(message, error)
+            await self._put_off(message, error)
             return False
         return True
+
+    async def _put_off(self, message: Message, error: BaseException) -> None:
+        """What the worker stands on is not there: tried again later, which is no failure of the handler's."""
+        self.trouble = f"waiting for what it needs: {_named(error)}"
+        self._stats.failed(error)
+        delay = self._subscription.backoff.delay(message.deliveries)
+        logger.error("message put off", error=_named(error), delay_seconds=round(delay, 3))
+        await message.nak(delay)
+        self._stats.retried += 1
 
     async def _try_again(self, message: Message, error: BaseException, after: float | None = None) -> None:
         self._stats.failed(error)
@@ -155,6 +178,10 @@ class Delivery:
         if message.attempt >= self._subscription.max_attempts:
             await self._give_up(message, Reason.EXHAUSTED, error)
             return
+        try:
+            await self._attempts.failed(message)
+        except Exception as failure:
+            logger.warning("attempt not noted: there may be one more than max_attempts", error=_named(failure))
         delay = self._subscription.backoff.delay(message.attempt) if after is None else after
         logger.warning(
             "handler failed: trying again",
@@ -175,7 +202,7 @@ class Delivery:
         try:
             await self._dead_letters.publish(message, reason, error)
         except Exception as failure:
-            delay = self._subscription.backoff.delay(message.attempt)
+            delay = self._subscription.backoff.delay(message.deliveries)
             logger.error(
                 "dead letter not kept: the message will be tried again",
                 reason=reason.value,

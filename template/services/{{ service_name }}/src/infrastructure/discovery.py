@@ -47,6 +47,10 @@ async def _passing(settings: Settings, service: str) -> list[str]:
     if not instances:
         raise ConnectionError(f"{where} knows no passing instance of {service}")
     return [
-        f"nats://{instance['Service']['Address'] or instance['Node']['Address']}:{instance['Service']['Port']}"
+        _url(instance["Service"]["Address"] or instance["Node"]["Address"], instance["Service"]["Port"])
         for instance in instances
     ]
+
+
+def _url(host: str, port: int) -> str:
+    return f"nats://[{host}]:{port}" if ":" in host else f"nats://{host}:{port}"

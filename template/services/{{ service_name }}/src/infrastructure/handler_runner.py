@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -67,47 +68,61 @@ class HandlerRunner:
 
     @property
     def trouble(self) -> str:
-        """Why no messages come, in a few words; empty while they do."""
-        return self._pull.trouble
+        """Why no messages are handled, in a few words; empty while they are."""
+        return self._pull.trouble or self._delivery.trouble
 
     async def run(self) -> None:
-        """Pulls until cancelled; the work on what was pulled goes on until `stop`.
+        """Works until `stop` is called.
 
         Raises:
             ConfigurationError: the consumer cannot be what the subscription wants.
+            Exception: one of its tasks ended, which would go unnoticed otherwise.
         """
         self._workers = [
             asyncio.create_task(self._work(), name=f"{self.name}-{number}")
             for number in range(self.subscription.concurrency)
         ]
         self._background = [
+            asyncio.create_task(self._pull.run(), name=f"{self.name}-pull"),
             asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
             asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
         ]
-        await self._pull.run()
+        ended, _ = await asyncio.wait([*self._workers, *self._background], return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            if not self._stopping:
+                task.result()
+                raise RuntimeError(f"the task {task.get_name()} ended")
 
-    async def stop(self, limit: float) -> None:
-        """Gives back what has not started, and what does not finish within `limit` seconds.
-
-        To be called after `run` was cancelled.
-        """
-        self._stopping = True
+    async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
+        """Gives back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
+        deadline = asyncio.get_running_loop().time() + limit
+        self._stopping = self._delivery.stopping = True
         self._arrived.set()
         # The subscription ends first: naks before that would come straight back to this worker.
         await self._pull.stop()
-        while self._buffer:
-            await self._give_back(self._buffer.popleft())
-        await self._finish(limit)
+        if self._buffer or self._running:
+            await self._nats.wait_connected(limit)
+        await self._give_back_buffer()
+        await self._finish(deadline - asyncio.get_running_loop().time(), hurry)
+        await self._give_back_buffer()  # what arrived after all, where the subscription did not end in time
         for task in self._background:
             task.cancel()
+
+    async def _give_back_buffer(self) -> None:
+        while self._buffer:
+            await self._give_back(self._buffer.popleft())
 
     async def _provisioned(self) -> Consumer:
         return await self._provision(self._progress)
 
-    async def _finish(self, limit: float) -> None:
+    async def _finish(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
         if not self._workers:
             return
-        _, late = await asyncio.wait(self._workers, timeout=limit)
+        finished = asyncio.ensure_future(asyncio.wait(self._workers))
+        events: list[asyncio.Future[Any]] = [finished, hurry] if hurry else [finished]
+        await asyncio.wait(events, timeout=max(limit, 0), return_when=asyncio.FIRST_COMPLETED)
+        finished.cancel()
+        late = [worker for worker in self._workers if not worker.done()]
         for worker in late:
             worker.cancel()
         if late:
@@ -174,6 +189,9 @@ class HandlerRunner:
 
     async def _give_back(self, message: Message) -> None:
         if message.settled:
+            return
+        if not self._nats.connected:
+            logger.warning("message not given back: not connected to NATS", message_id=message.id)
             return
         try:
             await message.nak()

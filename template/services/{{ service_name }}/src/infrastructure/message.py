@@ -29,16 +29,18 @@ class Message:
 
     Attributes:
         handler: name of the handler that it is for.
+        attempt: which attempt of the handler this is, 1 for the first.
         settled: whether it has been settled.
         given_back: whether that was by `nak`, so that it will come again.
     """
 
-    __slots__ = ("_answer", "_raw", "given_back", "handler", "settled")
+    __slots__ = ("_answer", "_raw", "attempt", "given_back", "handler", "settled")
 
     def __init__(self, raw: Msg, handler: str, answer: Answer) -> None:
         self._raw = raw
         self._answer = answer
         self.handler = handler
+        self.attempt = 1
         self.settled = False
         self.given_back = False
 
@@ -58,8 +60,8 @@ class Message:
         return self._raw.headers or {}
 
     @property
-    def attempt(self) -> int:
-        """How many times the server has delivered the message, this time included."""
+    def deliveries(self) -> int:
+        """How many times the server has delivered the message, also where no handler came to it; at least `attempt`."""
         return self._raw.metadata.num_delivered
 
     @property

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-import nats.errors
 import orjson
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 
 from src.config import Settings
 from src.infrastructure.discovery import is_discovered, server_addresses
+from src.infrastructure.errors import ConfigurationError
 from src.utils.logging import logger
 
 
@@ -31,7 +31,11 @@ class NatsClient:
     CONNECT_TIMEOUT = 2  # seconds for one attempt
     WAIT = (0.1, 2.0)  # seconds between attempts, first and longest
     PENDING_SIZE = 16 * 1024 * 1024  # bytes that may wait to be sent while the connection is away
-    CLOSE_LIMIT = 2.0  # seconds that the last flush may take
+    CLOSE_LIMIT = 2.0  # seconds that the last flush may take, and as much again the closing
+    FLUSH_TIMEOUT = 5.0  # seconds that a full buffer may hold up a publish
+    HALF_OPEN = 1.0  # seconds that an old connection has to close before it is torn down
+    QUIET = 15.0  # seconds without any attempt to reconnect, after which the client is replaced
+    LOOK = 0.5  # seconds between looks at the above
     PUBLISH_TIMEOUT = 5.0  # seconds that a stream has to confirm
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +43,10 @@ class NatsClient:
         self._failures = 0
         self._closing = False
         self._listeners: list[Callable[[], None]] = []
-        self._reconnecting: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._last_sign = 0.0  # loop time of the latest news of the connection
+        self._leaving_since: float | None = None  # loop time at which an old connection began to close
+        self._connected = asyncio.Event()
         self.client = Client()
         self.connection = 0  # counts connections: a changed number means that the server has forgotten this client
 
@@ -61,8 +68,26 @@ class NatsClient:
         """Returns once connected, however long that takes.
 
         Raises:
-            nats.errors.Error: the credentials cannot be read or no address can be parsed.
+            ConfigurationError: the credentials, certificates or addresses cannot be used.
         """
+        try:
+            await self._connect()
+        except Exception as error:  # what passes with time does not get here
+            raise ConfigurationError(
+                f"cannot connect to NATS with the NATS_... settings as they are: {_named(error)}"
+            ) from error
+        self._keeper = asyncio.create_task(self._keep(), name="nats")
+
+    async def wait_connected(self, limit: float) -> None:
+        """Returns when connected, or after `limit` seconds."""
+        if not self.connected:
+            try:
+                async with asyncio.timeout(limit):
+                    await self._connected.wait()
+            except TimeoutError:
+                pass
+
+    async def _connect(self) -> None:
         servers = await self._discover()
         self.client = Client()
         await self.client.connect(
@@ -75,10 +100,10 @@ class NatsClient:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0,  # the pause is made in _on_error, where it can grow
             pending_size=self.PENDING_SIZE,
+            flush_timeout=self.FLUSH_TIMEOUT,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_connected,
-            closed_cb=self._on_closed,
             **self._credentials(),
         )
         await self._on_connected()
@@ -109,23 +134,56 @@ class NatsClient:
     async def close(self) -> None:
         """Sends what waits to be sent and closes; takes no longer than `CLOSE_LIMIT` and a moment."""
         self._closing = True
-        if self._reconnecting:
-            self._reconnecting.cancel()
+        if self._keeper:
+            self._keeper.cancel()
         if self.connected:
-            try:
-                async with asyncio.timeout(self.CLOSE_LIMIT):
-                    await self.client.flush()
-            except (nats.errors.Error, TimeoutError, OSError) as error:
-                logger.warning("could not flush before closing", error=_named(error))
-        if not self.client.is_closed:
-            await self.client.close()
+            await self._within(self.CLOSE_LIMIT, self.client.flush(), "flush")
+        if self.connection:
+            await self._within(self.CLOSE_LIMIT, self.client.close(), "close")
+
+    async def _within(self, limit: float, step: Coroutine[Any, Any, None], name: str) -> None:
+        """Gives a step of nats-py's a time limit; it swallows cancellations, so what is late is left behind."""
+        task = asyncio.create_task(step)
+        _, late = await asyncio.wait([task], timeout=limit)
+        if late or task.exception():
+            logger.warning(
+                "NATS connection not closed in order", step=name, error="late" if late else _named(task.exception())
+            )
+
+    async def _keep(self) -> None:
+        """Sees to it that there is a connection, or an attempt at one, where nats-py has given up or is stuck."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self.LOOK)
+            if self.client.is_connected:
+                self._leaving_since = None
+                continue
+            now = loop.time()
+            if self.client.is_reconnecting and self._connected.is_set():
+                # The old connection has not closed yet. Half open and with a full buffer it never will (nats.py#671).
+                self._leaving_since = self._leaving_since or now
+                if now - self._leaving_since > self.HALF_OPEN:
+                    _abort(self.client)
+            if self.client.is_closed or now - self._last_sign > self.QUIET:
+                await self._connect_anew()
+
+    async def _connect_anew(self) -> None:
+        """With a new client: nats-py closes for good when credentials are refused, which may be over in a moment."""
+        logger.warning("connecting anew", error=_named(self.client.last_error))
+        old = self.client
+        try:
+            if not old.is_closed:
+                await self._within(self.CLOSE_LIMIT, old.close(), "close")
+            await self._connect()
+        except Exception as error:
+            await self._pause(error)
 
     def _credentials(self) -> dict[str, Any]:
         settings = self._settings
         given: dict[str, Any] = {
             "user": settings.NATS_USER,
-            "password": settings.NATS_PASSWORD and settings.NATS_PASSWORD.get_secret_value(),
-            "token": settings.NATS_TOKEN and settings.NATS_TOKEN.get_secret_value(),
+            "password": None if settings.NATS_PASSWORD is None else settings.NATS_PASSWORD.get_secret_value(),
+            "token": None if settings.NATS_TOKEN is None else settings.NATS_TOKEN.get_secret_value(),
             "user_credentials": settings.NATS_CREDS_FILE and str(settings.NATS_CREDS_FILE),
             "nkeys_seed": settings.NATS_NKEY_SEED_FILE and str(settings.NATS_NKEY_SEED_FILE),
         }
@@ -138,13 +196,20 @@ class NatsClient:
 
     async def _on_connected(self) -> None:
         self._failures = 0
+        self._heard()
+        self._connected.set()
         self.connection += 1
         url = self.client.connected_url
         logger.info("connected to NATS", server=f"{url.hostname}:{url.port}" if url else None)
         for listener in self._listeners:
             listener()
 
+    def _heard(self) -> None:
+        self._last_sign = asyncio.get_running_loop().time()
+
     async def _on_disconnected(self) -> None:
+        self._heard()
+        self._connected.clear()
         if not self._closing:
             logger.warning("disconnected from NATS")
 
@@ -154,10 +219,11 @@ class NatsClient:
             logger.warning("NATS reports an error", error=_named(error))
             return
         await self._pause(error)
+        self._heard()
         if any(is_discovered(url) for url in self._settings.nats_urls):
             try:
                 self.client.set_server_pool(await server_addresses(self._settings))
-            except (ConnectionError, nats.errors.Error) as failure:
+            except Exception as failure:  # whatever it is, it must not end nats-py's attempts
                 logger.debug("the NATS servers could not be looked up again", error=_named(failure))
 
     async def _discover(self) -> list[str]:
@@ -169,6 +235,7 @@ class NatsClient:
 
     async def _pause(self, error: Exception) -> None:
         """Waits before the next attempt to connect, longer each time."""
+        self._heard()
         if self._failures == 0:
             logger.warning("waiting for NATS", error=_named(error))
         first, longest = self.WAIT
@@ -176,15 +243,12 @@ class NatsClient:
         self._failures += 1
         await asyncio.sleep(wait)
 
-    async def _on_closed(self) -> None:
-        """nats-py closes for good when a server refuses the credentials; they may be valid again in a moment."""
-        if not self._closing:
-            logger.warning("NATS closed the connection", error=_named(self.client.last_error))
-            self._reconnecting = asyncio.create_task(self._connect_anew())
 
-    async def _connect_anew(self) -> None:
-        await asyncio.sleep(self.WAIT[1])
-        await self.connect()
+def _abort(client: Client) -> None:
+    """Tears down what is below the client; nats-py has no public way to it."""
+    writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
 
 
 def encode(data: BaseModel | dict[str, Any] | bytes) -> bytes:

@@ -26,6 +26,9 @@ from src.infrastructure.pull_consumer import Consumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
+# no suitable peers, no leader or quorum yet, not enough resources; jsapi errors of nats-server's errors.json
+PASSING = frozenset({10004, 10005, 10008, 10009, 10023, 10047})
+NAME_IN_USE = 10058  # a stream of that name has another configuration
 API_TIMEOUT = 5.0  # seconds that JetStream has to answer
 
 
@@ -64,8 +67,10 @@ class Provisioning:
             nats.errors.Error: the server does not answer; to be tried again.
         """
         stream = await self._stream_of(subscription)
-        created = (await self._nats.jetstream.stream_info(stream)).created
-        consumer = Consumer(stream, subscription.durable_for(self._settings.SERVICE_NAME), created)
+        info = await self._nats.jetstream.stream_info(stream)
+        consumer = Consumer(stream, subscription.durable_for(self._settings.SERVICE_NAME), info.created)
+        if info.config.retention == RetentionPolicy.WORK_QUEUE:
+            progress = None  # what was settled is gone from there, and such a stream takes no other start
         if self._settings.STREAM_MODE != "off":
             await self._ensure_consumer(consumer, subscription, progress)
         return consumer
@@ -81,7 +86,13 @@ class Provisioning:
         if self._settings.STREAM_MODE == "off":
             return
         try:
-            await jetstream.stream_info(dead_letters.STREAM)
+            found = (await jetstream.stream_info(dead_letters.STREAM)).config
+            if set(dead_letters.SUBJECTS) - set(found.subjects or ()) or found.retention != RetentionPolicy.LIMITS:
+                raise ConfigurationError(
+                    f"stream {dead_letters.STREAM} has the subjects {', '.join(found.subjects or ())} and the "
+                    f"retention {_shown(found.retention)}; dead letters need {', '.join(dead_letters.SUBJECTS)} and "
+                    f"limits"
+                )
         except nats.js.errors.NotFoundError as error:
             if self._settings.STREAM_MODE == "verify":
                 raise ConfigurationError(
@@ -91,27 +102,42 @@ class Provisioning:
             await self._make_stream(jetstream, dead_letters.STREAM, dead_letters.SUBJECTS)
 
     async def _stream_of(self, subscription: Subscription) -> str:
-        jetstream = self._nats.jetstream
-        try:
-            if subscription.stream is not None:
-                await jetstream.stream_info(subscription.stream)
-                return subscription.stream
-            return await jetstream.find_stream_name_by_subject(subscription.subject)
-        except nats.js.errors.NotFoundError as error:
-            first = subscription.subject.split(".")[0]
-            missing = subscription.stream or f"for {subscription.subject}"
-            if self._settings.STREAM_MODE != "create":
-                raise ConfigurationError(
-                    f"there is no stream {missing}, and STREAM_MODE={self._settings.STREAM_MODE} makes none"
-                ) from error
-            if first in ("*", ">"):
-                raise ConfigurationError(
-                    f"there is no stream {missing}, and none can be named after a wildcard; make one, or give "
-                    f"`stream=` to the subscriber"
-                ) from error
-            name = subscription.stream or first.upper()
-            await self._make_stream(jetstream, name, [f"{first}.>"] if "." in subscription.subject else [first])
-            return name
+        names = await self._matching(subscription)
+        if len(names) == 1:
+            return names[0]
+        if names:
+            raise ConfigurationError(
+                f"{subscription.subject} is in several streams, and a consumer has one: {', '.join(sorted(names))}; "
+                f"name it with `stream=`"
+            )
+        first = subscription.subject.split(".")[0]
+        missing = subscription.stream or f"for {subscription.subject}"
+        if self._settings.STREAM_MODE != "create":
+            raise ConfigurationError(
+                f"there is no stream {missing}, and STREAM_MODE={self._settings.STREAM_MODE} makes none"
+            )
+        if first in ("*", ">"):
+            raise ConfigurationError(
+                f"there is no stream {missing}, and none can be named after a wildcard; make one, or give "
+                f"`stream=` to the subscriber"
+            )
+        name = subscription.stream or first.upper()
+        subjects = [f"{first}.>"] if "." in subscription.subject else [first]
+        await self._make_stream(self._nats.jetstream, name, subjects)
+        return name
+
+    async def _matching(self, subscription: Subscription) -> list[str]:
+        """The streams that the subscription can mean: the one it names, or those that have its subject."""
+        if subscription.stream is not None:
+            try:
+                await self._nats.jetstream.stream_info(subscription.stream)
+            except nats.js.errors.NotFoundError:
+                return []
+            return [subscription.stream]
+        found = await self._ask("$JS.API.STREAM.NAMES", {"subject": subscription.subject})
+        # a wildcard may reach into the worker's own dead letters, and into buckets
+        own = (dead_letters.STREAM, "KV_", "OBJ_")
+        return [name for name in found["streams"] or () if not name.startswith(own)]
 
     async def _make_stream(self, jetstream: JetStreamContext, name: str, subjects: list[str]) -> None:
         config = StreamConfig(
@@ -123,9 +149,14 @@ class Provisioning:
         )
         try:
             await jetstream.add_stream(config)
-        except nats.js.errors.ServiceUnavailableError:
-            raise  # JetStream has no leader yet: to be tried again
         except nats.js.errors.APIError as error:
+            _raise_if_passing(error)
+            if error.err_code == NAME_IN_USE:
+                there = (await jetstream.stream_info(name)).config.subjects or []
+                raise ConfigurationError(
+                    f"stream {name} exists with the subjects {', '.join(there)}; add {', '.join(subjects)} to them, or "
+                    f"name another stream with `stream=`"
+                ) from error
             raise ConfigurationError(
                 f"stream {name} for {', '.join(subjects)} cannot be made: {error.description}; make it by hand, "
                 f"or name another with `stream=`"
@@ -148,17 +179,16 @@ class Provisioning:
                 raise ConfigurationError(
                     f"consumer {durable} on stream {stream} is missing, and STREAM_MODE=verify makes none"
                 ) from error
-            start = _start(consumer, progress)
+            start = _start(subscription, consumer, progress)
             config = ConsumerConfig(name=durable, durable_name=durable, **wanted, **start)
             try:
                 await jetstream.add_consumer(stream, config)
-            except nats.js.errors.ServiceUnavailableError:
-                raise  # JetStream has no leader yet: to be tried again
             except nats.js.errors.APIError as refusal:
+                _raise_if_passing(refusal)
                 raise ConfigurationError(
                     f"consumer {durable} on stream {stream} cannot be made: {refusal.description}"
                 ) from refusal
-            logger.info("consumer made", stream=stream, durable=durable, first_sequence=start.get("opt_start_seq", 1))
+            logger.info("consumer made", stream=stream, durable=durable, deliver=start["deliver_policy"].value)
             return
         if found.config.deliver_subject:
             raise ConfigurationError(
@@ -184,9 +214,8 @@ class Provisioning:
         request = {"stream_name": stream, "config": config}
         try:
             await self._ask(f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{durable}", request)
-        except nats.js.errors.ServiceUnavailableError:
-            raise  # JetStream has no leader yet: to be tried again
         except nats.js.errors.APIError as error:
+            _raise_if_passing(error)
             raise ConfigurationError(
                 f"consumer {durable} on stream {stream} cannot be updated: {error.description}; "
                 f"it differs: {'; '.join(differences)}"
@@ -207,10 +236,16 @@ class Provisioning:
         return response
 
 
-def _start(consumer: Consumer, progress: Progress | None) -> dict[str, Any]:
-    """Where a new consumer starts: at the first message, unless it had come further in this very stream."""
+def _raise_if_passing(error: nats.js.errors.APIError) -> None:
+    """Raises a refusal again that may be over in a moment, such as while a cluster finds its leaders."""
+    if isinstance(error, nats.js.errors.ServiceUnavailableError) or error.err_code in PASSING:
+        raise error
+
+
+def _start(subscription: Subscription, consumer: Consumer, progress: Progress | None) -> dict[str, Any]:
+    """Where a new consumer starts: where it had come to in this very stream, else as the subscription says."""
     if progress is None or progress.consumer != consumer or not progress.acknowledged:
-        return {}
+        return {"deliver_policy": DeliverPolicy(subscription.deliver)}
     return {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": progress.acknowledged + 1}
 
 

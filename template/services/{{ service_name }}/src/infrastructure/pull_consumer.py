@@ -79,6 +79,7 @@ class PullConsumer:
         self._not_before = 0.0
         self._back_off = self.BACK_OFF[0]
         self._trouble = ""
+        self._ended = False
 
     @property
     def consumer(self) -> Consumer | None:
@@ -93,13 +94,13 @@ class PullConsumer:
         return self._trouble or ("" if self._consumer else "the consumer is not there yet")
 
     async def run(self) -> None:
-        """Pulls until cancelled.
+        """Pulls until `stop` is called.
 
         Raises:
             ConfigurationError: the consumer cannot be provisioned as the subscription wants it.
         """
         self._nats.on_connection(self._wake.set)
-        while True:
+        while not self._ended:
             try:
                 await self._step()
             except (nats.errors.Error, TimeoutError, OSError) as error:
@@ -119,15 +120,17 @@ class PullConsumer:
     async def stop(self) -> None:
         """Ends the subscription; whatever the server had sent by then has been received when this returns.
 
-        To be called after `run` was cancelled. Messages still arrive while it waits.
+        Messages still arrive while it waits.
         """
+        self._ended = True
+        self._wake.set()
         if self._subscription is None or not self._nats.connected:
             return
-        try:
-            async with asyncio.timeout(self.STOP_LIMIT):
-                await self._subscription.drain()
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            logger.warning("could not end a subscription in time", error=f"{type(error).__name__}: {error}")
+        # never cancelled: nats-py would trip over the answer that comes late
+        draining = asyncio.ensure_future(self._subscription.drain())
+        _, late = await asyncio.wait([draining], timeout=self.STOP_LIMIT)
+        if late or draining.exception():
+            logger.warning("could not end a subscription in time", error=str(late or draining.exception()))
 
     def _next_look(self) -> float:
         """Seconds until something may be due that no event announces."""
@@ -162,6 +165,8 @@ class PullConsumer:
             )
 
     async def _ask(self, consumer: Consumer, batch: int) -> None:
+        if self._ended:
+            return  # what the server would send now, nobody would receive
         if not self._requests.pending:
             self._last_frame = asyncio.get_running_loop().time()
         token = self._requests.asked(batch)

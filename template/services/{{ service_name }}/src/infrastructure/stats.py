@@ -54,6 +54,6 @@ class HandlerStats:
         """Notes the latest failure."""
         self.last_error = {
             "type": type(error).__name__,
-            "message": str(error)[:500],
+            "message": str(error)[:500].encode(errors="replace").decode(),  # JSON takes no lone surrogates
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypedDict, TypeVar, Unpack
+from typing import Literal, TypedDict, TypeVar, Unpack
 
 from src.infrastructure.backoff import Backoff
 from src.infrastructure.decoding import Signature, signature_of
@@ -31,6 +31,7 @@ class Subscription:
         function: the handler itself.
         durable: name of the JetStream consumer; without one `<service>-<handler>`.
         stream: name of the stream; without one it is looked up by the subject.
+        deliver: where a durable that has to be made starts: `all` messages of the stream, or `new` ones only.
         concurrency: handlers that run at once; 1 keeps the stream's order while nothing fails.
         prefetch: messages that are asked for ahead of the handler.
         ack_wait: seconds that the server waits for a sign of life from a message; kept alive while it is handled.
@@ -46,6 +47,7 @@ class Subscription:
     function: Handler
     durable: str | None = None
     stream: str | None = None
+    deliver: Literal["all", "new"] = "all"
     concurrency: int = 1
     prefetch: int = 500
     ack_wait: float = 30.0
@@ -73,6 +75,8 @@ class Subscription:
         for name, value in (("durable", self.durable), ("stream", self.stream)):
             if value is not None and not NAME.fullmatch(value):
                 found.append(f"{name} is {value!r}; it takes letters, digits, _ and -")
+        if self.deliver not in ("all", "new"):
+            found.append(f"deliver is {self.deliver!r}; it takes 'all' or 'new'")
         for name, number in (
             ("concurrency", self.concurrency),
             ("prefetch", self.prefetch),
@@ -95,6 +99,7 @@ class Options(TypedDict, total=False):
 
     durable: str
     stream: str
+    deliver: Literal["all", "new"]
     concurrency: int
     prefetch: int
     ack_wait: float
@@ -105,7 +110,7 @@ class Options(TypedDict, total=False):
     batch_wait: float
 
 
-_registry: dict[Handler, Subscription] = {}
+_registry: list[Subscription] = []
 
 
 def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT], HandlerT]:
@@ -126,7 +131,7 @@ def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT],
                 f"there are {', '.join(Options.__annotations__)}"
             )
         name = function.__name__.removeprefix("handle_")
-        _registry[function] = Subscription(handler=name, subject=subject, function=function, **options)
+        _registry.append(Subscription(handler=name, subject=subject, function=function, **options))
         return function
 
     return register
@@ -139,11 +144,11 @@ def registered() -> list[Subscription]:
         ConfigurationError: two handlers share a name, and so would share a durable and their dead letters.
     """
     seen: dict[str, Subscription] = {}
-    for subscription in _registry.values():
+    for subscription in _registry:
         if other := seen.get(subscription.handler):
             raise ConfigurationError(
                 f"two handlers are named {subscription.handler}: in {other.function.__module__} and in "
-                f"{subscription.function.__module__}; rename one function"
+                f"{subscription.function.__module__}; give each subscription a function with a name of its own"
             )
         seen[subscription.handler] = subscription
     return list(seen.values())

@@ -11,8 +11,10 @@ from typing import Any
 import nats.errors
 
 from src.config import Settings
+from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.delivery import Delivery
+from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
 from src.infrastructure.nats_client import NatsClient
@@ -38,22 +40,35 @@ class Worker:
     """
 
     RETRY = 1.0  # seconds between attempts to provision the dead-letter stream
+    STOP_MARGIN = 5.0  # seconds beyond their own limits that the parts have to stop; then they are left behind
 
     def __init__(self, settings: Settings) -> None:
         self.nats = NatsClient(settings)
         self.runners: list[HandlerRunner] = []
         self._settings = settings
         self._provisioning = Provisioning(self.nats, settings)
-        self._dead_letters = DeadLetters(self.nats, settings.SERVICE_NAME)
+        self._attempts = Attempts(self.nats, settings)
+        self._dead_letters = DeadLetters(self.nats, settings.SERVICE_NAME, self._provisioning.dead_letters)
         self._inbox = inbox_for(settings, self.nats)
         self._consuming: asyncio.Task[None] | None = None
         self.stopping = False
         self._prepared = False
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Adds a handler; to be called before `run`."""
+        """Adds a handler; to be called before `run`.
+
+        Raises:
+            ConfigurationError: another handler has the same durable, and each would take the other's messages.
+        """
+        durable = subscription.durable_for(self._settings.SERVICE_NAME)
+        for runner in self.runners:
+            if runner.subscription.durable_for(self._settings.SERVICE_NAME) == durable:
+                raise ConfigurationError(
+                    f"the handlers {runner.name} and {subscription.handler} share the durable {durable}; "
+                    f"give each its own with `durable=`"
+                )
         stats = HandlerStats()
-        delivery = Delivery(subscription, self._dead_letters, self._inbox, stats)
+        delivery = Delivery(subscription, self._attempts, self._dead_letters, self._inbox, stats)
         provision = partial(self._provisioning.consumer, subscription)
         self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, stats))
         _warn_of_sizes(subscription)
@@ -84,17 +99,25 @@ class Worker:
         except BaseExceptionGroup as group:
             raise _first(group) from group
 
-    async def stop(self) -> None:
-        """Stops consuming, waits for running handlers, gives back the rest and closes the connection."""
+    async def stop(self, hurry: asyncio.Future[None] | None = None) -> None:
+        """Stops consuming, waits for running handlers, gives back the rest and closes the connection.
+
+        Args:
+            hurry: when done, running handlers are not waited for any longer.
+        """
         self.stopping = True
+        limit = self._settings.GRACEFUL_SHUTDOWN_TIMEOUT
+        if running := sum(runner.in_flight for runner in self.runners):
+            logger.info("waiting for handlers; a second signal ends the wait", handlers=running, seconds=limit)
+        stopping = [
+            asyncio.create_task(runner.stop(limit, hurry), name=f"{runner.name}-stop") for runner in self.runners
+        ]
+        await _ended(stopping, limit + self.STOP_MARGIN)
         if self._consuming:
             self._consuming.cancel()
-            await asyncio.wait([self._consuming])
-        async with asyncio.TaskGroup() as group:
-            for runner in self.runners:
-                group.create_task(runner.stop(self._settings.GRACEFUL_SHUTDOWN_TIMEOUT))
+            await _ended([self._consuming], self.STOP_MARGIN)
         if self._inbox:
-            await self._inbox.close()
+            await _ended([asyncio.create_task(self._inbox.close(), name="inbox")], self.STOP_MARGIN)
         await self.nats.close()
 
     def stats(self) -> dict[str, Any]:
@@ -113,6 +136,18 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             for runner in self.runners:
                 group.create_task(runner.run())
+
+
+async def _ended(tasks: list[asyncio.Task[None]], limit: float) -> None:
+    """Waits for tasks; leaves behind what is late, since nats-py swallows some cancellations."""
+    if not tasks:
+        return
+    ended, late = await asyncio.wait(tasks, timeout=limit)
+    for task in late:
+        logger.error("did not stop in time", task=task.get_name())
+    for task in ended:
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, ConfigurationError):
+            logger.error("failed while stopping", task=task.get_name(), error=f"{type(error).__name__}: {error}")
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:

@@ -7,11 +7,13 @@ import os
 import sys
 
 TIME_LIMIT = 3  # seconds
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # where to ask what listens on all addresses
 
 
 def main() -> int:
     """The exit code: 0 healthy, 1 not."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("HTTP_PORT") or 8080), timeout=TIME_LIMIT)
+    host, port = os.environ.get("HTTP_HOST", ""), int(os.environ.get("HTTP_PORT") or 8080)
+    connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), port, timeout=TIME_LIMIT)
     try:
         connection.request("GET", "/healthz")
         return 0 if connection.getresponse().status == 200 else 1

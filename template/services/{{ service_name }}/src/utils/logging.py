@@ -6,6 +6,7 @@ Libraries that use the standard library's logging end up in the same form.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import Any, Literal
@@ -93,4 +94,7 @@ def _as_promised(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _json(value: Any, default: Any = None, **_: Any) -> str:
-    return orjson.dumps(value, default=default or repr, option=orjson.OPT_NON_STR_KEYS).decode(errors="replace")
+    try:
+        return orjson.dumps(value, default=default or repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # integers beyond 64 bits, lone surrogates: no line may be lost for those
+        return json.dumps(value, default=default or repr)
