@@ -31,6 +31,7 @@ clean:
 # pip installs uv, and uv the rest: all checked against the hashes, in a fraction of the time that pip takes.
 .venv/complete: requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("natsgen needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ": make PYTHON=python3.13 names another")'
+	@echo 'setting up .venv from requirements-dev.txt'
 	$(PYTHON) -m venv --clear .venv
 	@awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements-dev.txt > .venv/uv.txt
 	$(bin)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt

@@ -80,7 +80,7 @@ def blocks(locked: str) -> dict[str, str]:
 
 def write(target: Path, packages: dict[str, str], conditions: dict[str, str], first: str = "") -> None:
     """Writes a template of a requirements file, its packages in order."""
-    lines = ["# Made by `make requirements` in natsgen; to change it, edit pyproject.toml and pin anew.\n", first]
+    lines = ["# Pinned from pyproject.toml; README.md says how to add a dependency.\n", first]
     for name in sorted(packages):
         text = packages[name].rstrip("\n") + "\n"
         lines.append(f"{{% if {conditions[name]} %}}{text}{{% endif %}}" if name in conditions else text)
