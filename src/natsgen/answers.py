@@ -89,7 +89,7 @@ def from_subjects(subjects: Sequence[str]) -> Given:
     if not subjects:
         return Given({}, {})
     for text in subjects:
-        _apply(naming.subject, text, "--subject")
+        naming.at("--subject", naming.subject, text)
     return Given({"handlers": naming.handlers_for(subjects)}, {"handlers": "--subject"})
 
 
@@ -130,9 +130,9 @@ def check(given: Given) -> None:
         where = given.sources.get(key, key)
         if key == "handlers":
             for name, entry in value.items():
-                _apply(partial(Handler.from_answer, name), entry, where)
+                naming.at(where, partial(Handler.from_answer, name), entry)
         elif key in _RULES:
-            _apply(_RULES[key], value, where)
+            naming.at(where, _RULES[key], value)
 
 
 def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Answers:
@@ -168,14 +168,6 @@ _RULES: Mapping[str, Callable[[Any], object]] = {
     "registry": naming.registry,
     "labels": naming.labels,
 }
-
-
-def _apply(rule: Callable[[Any], object], text: Any, where: str) -> None:
-    """Applies a rule, with the place that the text comes from in front of its error."""
-    try:
-        rule(text)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
 
 
 def _read_mapping(file: Path, where: str) -> dict[Any, Any]:

@@ -59,6 +59,7 @@ def move(source: Path, target: Path) -> None:
             raise
         source.rename(target)
         return
+    sync(target.parent)  # the new name first: a power cut between the two must not leave the file without any
     source.unlink()
 
 

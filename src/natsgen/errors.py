@@ -40,3 +40,7 @@ class LockedError(NatsgenError):
 
 class TransactionError(NatsgenError):
     """The workspace could not be changed; what it says about the workspace's state is true."""
+
+
+class ServiceError(NatsgenError):
+    """A service of the workspace is not what natsgen made: its answers or its files cannot be used."""

@@ -9,9 +9,10 @@ import keyword
 import re
 import sys
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import PurePath
+from typing import TypeVar
 
 from natsgen.errors import InputError
 
@@ -59,6 +60,9 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Invisible characters that make a line read differently from what it holds, or that YAML does not carry.
 _DECEIVING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _SHOWN_MAX_LENGTH = 60
+_Given = TypeVar("_Given")
+_Checked = TypeVar("_Checked")
+_LISTED_MAX = 10
 
 
 def service(name: str) -> str:
@@ -237,6 +241,13 @@ def handlers_for(subjects: Sequence[str]) -> dict[str, str]:
     return names
 
 
+def handler_for(subject: str, taken: Collection[str] = ()) -> str:
+    """A name for the handler of one subject, after as many of its last tokens as it takes to be none of the taken."""
+    depths = range(2, max(2, subject.count(".") + 1) + 1)
+    names = [_handler_for(subject, depth) for depth in depths]
+    return next((name for name in names if name not in taken), _free(names[0], taken))
+
+
 def service_for(subject: str) -> str:
     """A name to propose for the service that listens to a subject, after the subject's first token."""
     return _as_service(f"{subject.split('.')[0]}-worker")
@@ -260,10 +271,24 @@ def workspace_for(folder: PurePath) -> str:
     return re.sub(r"^[^a-z0-9]+", "", name)[:WORKSPACE_MAX_LENGTH] or "workspace"
 
 
+def at(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _Checked:
+    """What a rule makes of a value that was given at `where`, such as "--dedup", which its error begins with."""
+    try:
+        return rule(value)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
 def nearest(name: str, known: Collection[str]) -> str:
     """A "; did you mean ...?" for a mistyped name, or nothing if none of the known is near."""
     found = get_close_matches(name, known, n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def listed(names: Collection[str]) -> str:
+    """The first few names, for a message that says what there is."""
+    first = sorted(names)[:_LISTED_MAX]
+    return ", ".join(first) + (f" and {len(names) - _LISTED_MAX} more" if len(names) > _LISTED_MAX else "")
 
 
 def shown(text: str) -> str:

@@ -113,7 +113,8 @@ def read(template: Path) -> Questionnaire:
 
     file = template / "copier.yml"
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        # libyaml's loader is ten times as fast; the file is natsgen's own
+        raw = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return Questionnaire(
             questions={key: _question(key, details) for key, details in raw.items() if not key.startswith("_")},
             written_once=tuple(raw.get("_skip_if_exists", ())),

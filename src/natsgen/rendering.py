@@ -1,11 +1,11 @@
-"""Answers in, a tree of files out: the only place that runs Copier."""
+"""Answers in, a tree of files out: the only place that runs Copier, or does what Copier does."""
 
 from __future__ import annotations
 
+import os
 import re
-import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,8 +14,11 @@ from natsgen import tree
 from natsgen.errors import TemplateError
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
+from natsgen.workspace import ANSWERS_FILE
 
-ANSWERS_FILE = ".copier-answers.yml"
+TEMPLATE_FOLDER = "template"  # what copier.yml calls _subdirectory
+_SUFFIX = ".jinja"
+_YIELD, _END_YIELD = "{% yield handler from handlers %}", "{% endyield %}"
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
@@ -32,10 +35,61 @@ def render(template: TemplateSource, data: Mapping[str, Any]) -> Tree:
     Raises:
         TemplateError: Copier refused the template or the answers.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         _run_copier(template.folder, Path(folder, "tree"), data)
         rendered = tree.read(Path(folder, "tree"))
     return {path: _with_stable_source(path, file, template) for path, file in rendered.items()}
+
+
+def render_handler(template: TemplateSource, data: Mapping[str, Any], paths: Collection[PurePosixPath]) -> Tree:
+    """Renders only the files of one handler, byte for byte what `render` makes of them, without importing Copier.
+
+    Args:
+        template: which one.
+        data: as for `render`, with only that handler in `handlers`.
+        paths: of the handler's files, relative to the workspace.
+
+    Returns:
+        Those files.
+
+    Raises:
+        TemplateError: the template does not make them, or refuses the answers.
+    """
+    rendered = _render_yielded_files(template.folder, data)
+    if not set(paths) <= set(rendered):
+        rendered = render(template, data)  # whatever is wrong, Copier says it best
+    if missing := [path for path in paths if path not in rendered]:
+        raise TemplateError(f"the template in {template.folder} makes no {missing[0]}: reinstall natsgen")
+    return {path: rendered[path] for path in paths}
+
+
+def _render_yielded_files(template: Path, data: Mapping[str, Any]) -> Tree:
+    """The files that the template makes for each handler, in an environment like Copier's; none if that fails."""
+    from jinja2 import FileSystemLoader
+    from jinja2 import TemplateError as JinjaError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    (handler,) = data["handlers"]
+    context = {**data, "handler": handler}
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(template),
+        extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
+        keep_trailing_newline=True,
+    )
+    found = {}
+    try:
+        for file in (template / TEMPLATE_FOLDER).rglob(f"*{_YIELD}*{_SUFFIX}"):
+            source = file.relative_to(template)
+            pattern = str(source.with_suffix("")).replace(_YIELD, "").replace(_END_YIELD, "")
+            path = PurePosixPath(environment.from_string(pattern).render(context)).relative_to(TEMPLATE_FOLDER)
+            if path.suffix:  # where a condition renders the name empty, there is no file
+                content = environment.get_template(source.as_posix()).render(context)
+                found[path] = File(content.encode(), os.access(file, os.X_OK))
+    except (JinjaError, ValueError, TypeError):
+        return {}
+    return found
 
 
 def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:

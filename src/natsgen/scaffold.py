@@ -8,8 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from natsgen import diff, naming, rendering, transaction
+from natsgen import naming, rendering, transaction
 from natsgen.answers import Answers
+from natsgen.change import Change
 from natsgen.errors import ConflictError
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
@@ -63,11 +64,11 @@ def new_worker(
             for path in rendered
             if questionnaire.is_written_once(str(path)) and os.path.lexists(workspace.path(path))
         }
-        files = {path: file for path, file in rendered.items() if path not in kept}
-        transaction.check(workspace, files)
+        change = Change(after={path: file for path, file in rendered.items() if path not in kept})
+        transaction.check(workspace, change)
         if not dry_run:
-            transaction.add(workspace, files, f"new worker {answers.service_name}")
-    return Outcome(tuple(files), tuple(sorted(kept)), diff.unified({}, files))
+            transaction.apply(workspace, change, f"new worker {answers.service_name}")
+    return Outcome(change.added, tuple(sorted(kept)), change.diff())
 
 
 def _refuse_existing(workspace: Workspace, name: str) -> None:

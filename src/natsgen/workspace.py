@@ -11,6 +11,7 @@ from natsgen.errors import InputError, UnsafePathError
 MARKER = "natsgen.toml"
 SERVICES = "services"
 COMPOSE = "compose"
+ANSWERS_FILE = ".copier-answers.yml"  # in a service's folder: what it was made with
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,9 @@ def test_a_symlink_out_of_the_workspace_is_refused(
 
 def test_an_interrupted_command_is_finished_by_the_next(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / ".natsgen/staged/services/audit").mkdir(parents=True)
-    (here / ".natsgen/journal.json").write_text('{"title": "new worker audit", "moves": ["services"], "digests": {}}')
+    (here / ".natsgen/journal.json").write_text(
+        '{"title": "new worker audit", "moves": [{"path": "services", "leaves": false, "digests": {}}]}'
+    )
     assert main(WORKER) == 0
     assert capsys.readouterr().err == "finished what was interrupted here: new worker audit\n"
     assert sorted(path.name for path in here.iterdir()) == ["compose", "services"]

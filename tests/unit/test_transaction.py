@@ -15,11 +15,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from natsgen import transaction, tree
+from natsgen.change import Change
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
 from natsgen.tree import File, Tree
 from natsgen.workspace import Workspace
 
-OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir")
+OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
 FILES: Tree = {
     PurePosixPath("compose/billing.yml"): File(b"compose"),
     PurePosixPath("services/billing/README.md"): File(b"readme"),
@@ -36,6 +37,7 @@ VICTIM = """
 import os, signal, sys
 from pathlib import Path, PurePosixPath
 from natsgen import transaction
+from natsgen.change import Change
 from natsgen.tree import File
 from natsgen.workspace import Workspace
 
@@ -59,7 +61,7 @@ workspace = Workspace(Path(sys.argv[1]))
 with transaction.session(workspace, print):
     for name in sys.argv[3].split(","):
         setattr(os, name, counted(getattr(os, name)))
-    transaction.add(workspace, files, "new worker billing")
+    transaction.apply(workspace, Change(after=files), "new worker billing")
 """
 
 
@@ -101,12 +103,12 @@ def breaking(number: int, error: BaseException, *, for_good: bool = False) -> It
 
 def add(workspace: Workspace, files: Tree = FILES) -> None:
     with transaction.session(workspace, lambda _: None):
-        transaction.add(workspace, files, "new worker billing")
+        transaction.apply(workspace, Change(after=files), "new worker billing")
 
 
 def add_breaking(workspace: Workspace, number: int, error: BaseException, *, for_good: bool = False) -> list[str]:
     with transaction.session(workspace, lambda _: None), breaking(number, error, for_good=for_good) as done:
-        transaction.add(workspace, FILES, "new worker billing")
+        transaction.apply(workspace, Change(after=FILES), "new worker billing")
     return done
 
 
@@ -155,7 +157,7 @@ def test_a_workspace_that_was_made_is_removed_when_the_command_fails(tmp_path: P
 
 def test_what_exists_is_a_conflict_and_is_left_alone(shop: Workspace) -> None:
     with pytest.raises(ConflictError, match=r"README\.md exists already"):
-        transaction.check(shop, {PurePosixPath("README.md"): File(b"new")})
+        transaction.check(shop, Change(after={PurePosixPath("README.md"): File(b"new")}))
     assert tree.read(shop.root) == dict(sorted(BEFORE.items()))
 
 
@@ -266,12 +268,14 @@ def test_a_file_that_appears_while_the_files_are_staged_is_kept(shop: Workspace)
 @pytest.mark.parametrize("move", ["../../x", "/etc/x"])
 def test_a_journal_that_leads_out_of_the_workspace_is_refused(shop: Workspace, move: str) -> None:
     (shop.root / ".natsgen").mkdir()
-    (shop.root / ".natsgen" / "journal.json").write_text(json.dumps({"title": "x", "moves": [move], "digests": {}}))
+    (shop.root / ".natsgen" / "journal.json").write_text(
+        json.dumps({"title": "x", "moves": [{"path": move, "leaves": False, "digests": {}}]})
+    )
     with pytest.raises(TransactionError, match=r"journal\.json is damaged"):
         recover(shop)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2, "digests": 3}', "\xff"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2}', "\xff"])
 def test_a_damaged_journal_is_an_error_that_says_what_to_do(shop: Workspace, content: str) -> None:
     (shop.root / ".natsgen").mkdir()
     (shop.root / ".natsgen" / "journal.json").write_text(content, encoding="latin-1")
@@ -338,7 +342,7 @@ def interrupted_after_first_move(workspace: Workspace, files: Tree) -> None:
     with transaction.session(workspace, print), pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "link", _raise_io_error)
         patch.setattr(os, "rename", _only_into(workspace.root / "services"))
-        transaction.add(workspace, files, "new worker billing")
+        transaction.apply(workspace, Change(after=files), "new worker billing")
 
 
 def _raise_io_error(*_: object) -> None:

@@ -46,7 +46,7 @@ def test_it_carries_the_template_and_no_litter(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "natsgen/_template/copier.yml" in names
     assert "natsgen/py.typed" in names
-    assert any(name.endswith("_handler.py.jinja") for name in names)
+    assert any("_handler.py" in name and name.endswith(".jinja") for name in names)
     assert [name for name in names if "__pycache__" in name or "_cache" in name or "/.venv/" in name] == []
 
 

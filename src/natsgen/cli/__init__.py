@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from natsgen import __version__
-from natsgen.cli import new, output
+from natsgen.cli import completion, handlers, look, new, output
 from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
@@ -29,6 +31,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(new.app, name="new")
+app.command("add-handler")(handlers.add_handler)
+app.command("remove-handler")(handlers.remove_handler)
+app.command("list")(look.list_services)
+app.command("show")(look.show)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     output.take_any_character()
+    if completion.is_wanted():
+        return _complete(arguments)
     _let_signals_interrupt()
     try:
         _run(arguments)
@@ -88,6 +96,13 @@ def _run(arguments: Sequence[str]) -> None:
         raise KeyboardInterrupt  # newer Typers turn it into a code
     if code:
         raise SystemExit(code)
+
+
+def _complete(arguments: Sequence[str]) -> int:
+    """Completes the line that a shell asks about. A person is typing it: whatever is wrong, nothing is said."""
+    with suppress(BaseException), redirect_stderr(io.StringIO()):
+        _run(arguments)
+    return DONE
 
 
 def _ending(error: BaseException) -> _Ending:

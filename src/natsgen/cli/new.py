@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import output
+from natsgen.cli import next_steps, options, output
 from natsgen.errors import WRONG_INPUT, InputError
 
 if TYPE_CHECKING:
@@ -49,14 +47,7 @@ def worker(
         typer.Option(metavar="NAME", help="Bounded context [default: the first token of the first subject]"),
     ] = None,
     description: Annotated[str | None, typer.Option(metavar="TEXT", help="What the service does, in one line.")] = None,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Root of the monorepo; made if it is missing [default: upwards from here, the folder with "
-            "natsgen.toml, services/ or compose/, or the git repository]",
-        ),
-    ] = None,
+    workspace: options.Workspace = None,
     dedup: Annotated[
         str | None,
         typer.Option(metavar="none|nats-kv|redis", help="Where handled message ids are kept [default: none]"),
@@ -81,11 +72,9 @@ def worker(
         Path | None,
         typer.Option(metavar="FILE", help="Answers in a YAML or JSON mapping; options and --data go before it."),
     ] = None,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; what is missing is an error.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, as a diff; write nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a worker: services/NAME/ and compose/NAME.yml.
 
@@ -139,17 +128,9 @@ def show_help(context: typer.Context) -> None:
 
 
 def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str, str]:
-    """What to type after a worker was made: install, test, run.
-
-    Each is a line for a POSIX shell that works in the folder `here` and leaves the shell in it.
-    """
-    service = shlex.quote(_seen_from(here, workspace.root / "services" / name))
-    compose = shlex.quote(_seen_from(here, workspace.root / "compose" / f"{name}.yml"))
-    return (
-        f"(cd {service} && python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt)",
-        f"(cd {service} && .venv/bin/pytest tests/)",
-        f"docker compose -f {compose} up -d --build",
-    )
+    """What to type after a worker was made: install, test, run."""
+    install, test = next_steps.to_install(workspace, name, here), next_steps.to_test(workspace, name, here)
+    return install, test, next_steps.to_run(workspace, name, here)
 
 
 def _with_missing(given: Given, *, may_ask: bool) -> Given:
@@ -227,11 +208,3 @@ def _document(workspace: Workspace, answers: Answers, outcome: Outcome, *, dry_r
         "next": next_commands(workspace, answers.service_name, Path.cwd()),
     }
     return {**document, "diff": outcome.diff} if dry_run else document
-
-
-def _seen_from(here: Path, path: Path) -> str:
-    """A path as a person in `here` would type it: relative within the workspace, else absolute."""
-    relative = os.path.relpath(path, here.resolve())
-    if relative.startswith("../") and not here.resolve().is_relative_to(path.parents[1]):
-        return str(path)
-    return f"./{relative}" if relative.startswith("-") else relative

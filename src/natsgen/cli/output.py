@@ -42,8 +42,12 @@ def note(text: str) -> None:
 
 def error(text: str) -> None:
     """Says what is wrong, on one line whatever the text quotes."""
-    line = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-    note(f"{_in_red(f'{PROGRAM}:')} {line}")
+    note(f"{_in_red(f'{PROGRAM}:')} {printable(text)}")
+
+
+def printable(text: str) -> str:
+    """Text from a file or a command line as it may stand on a terminal: on one line, control characters escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def ask(question: str, default: str, reason: str) -> str:

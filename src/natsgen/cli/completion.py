@@ -1,0 +1,41 @@
+"""What the shell offers when a person presses Tab: names that are there. It writes nothing, and is silent on errors."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import typer
+
+VARIABLE = "_NATSGEN_COMPLETE"
+
+
+def is_wanted() -> bool:
+    """Whether a shell runs this process to complete a line, and not a person to do something."""
+    return bool(os.environ.get(VARIABLE))
+
+
+def services(context: typer.Context, incomplete: str) -> list[str]:
+    """The services that begin like what was typed."""
+    from natsgen import inventory
+    from natsgen import workspace as workspaces
+
+    with suppress(Exception):
+        place = workspaces.find(context.params.get("workspace"), Path.cwd())
+        return [name for name in inventory.names(place) if name.startswith(incomplete)]
+    return []
+
+
+def handlers(context: typer.Context, incomplete: str) -> list[str]:
+    """The handlers of the service on the line that begin like what was typed."""
+    from natsgen import discovery, inventory
+    from natsgen import workspace as workspaces
+    from natsgen.handlers import SUFFIX
+
+    with suppress(Exception):
+        place = workspaces.find(context.params.get("workspace"), Path.cwd())
+        folder = inventory.need_service(place, str(context.params.get("service")))
+        names = [path.name.removesuffix(SUFFIX) for path in discovery.handler_paths(folder)]
+        return [name for name in names if name.startswith(incomplete.replace("-", "_"))]
+    return []

@@ -1,0 +1,40 @@
+"""What to type next: lines for a POSIX shell that work in the folder where the person is, and leave the shell there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from natsgen.workspace import Workspace
+
+
+def to_install(workspace: Workspace, service: str, here: Path) -> str:
+    """Installs what the service needs, in an environment of its own."""
+    folder = _service_folder(workspace, service, here)
+    return f"(cd {folder} && python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt)"
+
+
+def to_test(workspace: Workspace, service: str, here: Path, path: str = "tests/") -> str:
+    """Runs the service's tests, or those in `path`."""
+    return f"(cd {_service_folder(workspace, service, here)} && .venv/bin/pytest {shlex.quote(path)})"
+
+
+def to_run(workspace: Workspace, service: str, here: Path) -> str:
+    """Builds and starts the service anew, with what it needs."""
+    file = shlex.quote(seen_from(here, workspace.root / "compose" / f"{service}.yml"))
+    return f"docker compose -f {file} up -d --build"
+
+
+def seen_from(here: Path, path: Path) -> str:
+    """A path as a person in `here` would type it: relative within the workspace, else absolute."""
+    relative = os.path.relpath(path, here.resolve())
+    if relative.startswith("../") and not here.resolve().is_relative_to(path.parents[1]):
+        return str(path)
+    return f"./{relative}" if relative.startswith("-") else relative
+
+
+def _service_folder(workspace: Workspace, service: str, here: Path) -> str:
+    return shlex.quote(seen_from(here, workspace.root / "services" / service))

@@ -1,0 +1,248 @@
+"""What the source of a service says, read without importing it: its handlers, settings and published subjects."""
+
+from __future__ import annotations
+
+import ast
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from natsgen.errors import InputError
+from natsgen.handlers import HANDLER_FOLDER, SUFFIX, Handler
+
+CONFIG_FILE = PurePosixPath("src/config.py")
+_DECORATOR = "subscriber"
+_PREFIX = "handle_"
+
+
+@dataclass(frozen=True)
+class Value:
+    """An argument in the source.
+
+    Attributes:
+        source: the expression as it is written.
+        literal: its value where it is a plain one; None for any other expression.
+    """
+
+    source: str
+    literal: str | int | float | bool | None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a literal text."""
+        return isinstance(self.literal, str)
+
+    @property
+    def text(self) -> str:
+        """The value as a person reads it: a literal's own text, else the expression."""
+        return self.source if self.literal is None else str(self.literal)
+
+
+@dataclass(frozen=True)
+class FoundHandler:
+    """A function with a subscription.
+
+    Attributes:
+        name: the handler's name, as the worker derives it: `handle_order_created` is `order_created`.
+        line: where it begins.
+        subject: what it listens to; None where the decorator names nothing.
+        options: the decorator's other arguments, by name.
+        batch: whether it takes a list of events.
+    """
+
+    name: str
+    line: int
+    subject: Value | None
+    options: dict[str, Value]
+    batch: bool
+
+    def durable_in(self, service: str) -> str:
+        """The name of its JetStream consumer, or the expression that makes it."""
+        given = self.options.get("durable")
+        return given.text if given and given.source != "None" else f"{service}-{self.name}"
+
+
+@dataclass(frozen=True)
+class HandlerFile:
+    """A `*_handler.py`.
+
+    Attributes:
+        path: in the service's folder.
+        handlers: those in it, in their order.
+        error: why it cannot be read; "" if it can.
+    """
+
+    path: PurePosixPath
+    handlers: tuple[FoundHandler, ...]
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the handler that a file of this name is made for."""
+        return self.path.name.removesuffix(SUFFIX)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the service: its environment name, its default as it is written ("" if it must be given)."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+def handler_files(service: Path) -> tuple[HandlerFile, ...]:
+    """The handler files in a service's folder, sorted; one that cannot be read says why and hides no other."""
+    return tuple(_handler_file(service / path, path) for path in handler_paths(service))
+
+
+def handler_paths(service: Path) -> tuple[PurePosixPath, ...]:
+    """Where the handler files in a service's folder are, sorted, without reading them."""
+    try:
+        with os.scandir(service / HANDLER_FOLDER) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX) and entry.is_file())
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(HANDLER_FOLDER / name for name in names)
+
+
+def handlers_in(module: ast.Module) -> tuple[FoundHandler, ...]:
+    """The functions of a module that `@subscriber(...)` decorates."""
+    names = _names_of_decorator(module)
+    functions = (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    found = [
+        _found(function, decorator)
+        for function in functions
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Call) and _called_name(decorator) in names
+    ]
+    return tuple(sorted(found, key=lambda handler: handler.line))
+
+
+def as_made(file: HandlerFile) -> Handler:
+    """The handler that a command would have made a file for, if it has made it.
+
+    Raises:
+        InputError: no command makes such a file.
+    """
+    found = file.handlers[0] if len(file.handlers) == 1 else None
+    if found is None or found.name != file.name or found.subject is None:
+        raise InputError(f"{file.path} holds something else than one handler {file.name}")
+    options = {key: value.literal for key, value in found.options.items()}
+    return Handler.from_answer(found.name, {"subject": found.subject.literal, "batch": found.batch, **options})
+
+
+def settings_of(service: Path) -> tuple[Setting, ...]:
+    """The settings that the classes in a service's `src/config.py` declare, in their order.
+
+    Raises:
+        ValueError: the file cannot be read or parsed; the message says why.
+    """
+    module = _parse(service / CONFIG_FILE)
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef) and _is_settings(node)]
+    return tuple(_setting(node) for one in classes for node in one.body if _is_setting(node))
+
+
+def published_by(service: Path) -> tuple[str, ...]:
+    """The subjects that a service's source names in `publish("...")`, sorted; what does not parse is left out."""
+    subjects: set[str] = set()
+    for file in sorted((service / "src").rglob("*.py")):
+        try:
+            subjects.update(_published_in(_parse(file)))
+        except ValueError:
+            continue  # a handler's error is told with the handlers
+    return tuple(sorted(subjects))
+
+
+def _handler_file(file: Path, path: PurePosixPath) -> HandlerFile:
+    try:
+        handlers = handlers_in(_parse(file))
+    except ValueError as error:
+        return HandlerFile(path, (), str(error))
+    return HandlerFile(path, handlers, "" if handlers else f"there is no @{_DECORATOR} in it")
+
+
+def _parse(file: Path) -> ast.Module:
+    """Parses a file; whatever stands in the way is a ValueError of one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
+            return ast.parse(file.read_bytes())
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno or 1}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"it is no Python: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def _names_of_decorator(module: ast.Module) -> set[str]:
+    imports = [node for node in module.body if isinstance(node, ast.ImportFrom)]
+    aliases = {name.asname for node in imports for name in node.names if name.name == _DECORATOR and name.asname}
+    return {_DECORATOR, *aliases}
+
+
+def _called_name(call: ast.Call) -> str:
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _found(function: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.Call) -> FoundHandler:
+    options = {keyword.arg: _value(keyword.value) for keyword in decorator.keywords if keyword.arg is not None}
+    subject = _value(decorator.args[0]) if decorator.args else options.pop("subject", None)
+    return FoundHandler(
+        name=function.name.removeprefix(_PREFIX),
+        line=function.lineno,
+        subject=subject,
+        options=options,
+        batch=_takes_list(function.args),
+    )
+
+
+def _value(node: ast.expr) -> Value:
+    literal = node.value if isinstance(node, ast.Constant) else None
+    known = literal if isinstance(literal, str | int | float | bool) else None
+    return Value(ast.unparse(node), known)
+
+
+def _takes_list(arguments: ast.arguments) -> bool:
+    parameters = [*arguments.posonlyargs, *arguments.args]
+    annotation = parameters[0].annotation if parameters else None
+    name = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return isinstance(name, ast.Name) and name.id in ("list", "List")
+
+
+def _is_settings(node: ast.ClassDef) -> bool:
+    return any("Settings" in ast.unparse(base) for base in node.bases) and "Source" not in ast.unparse(node.bases[0])
+
+
+def _is_setting(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.target.id.startswith("_"):
+        return False
+    return "ClassVar" not in ast.unparse(node.annotation)
+
+
+def _setting(node: ast.stmt) -> Setting:
+    assert isinstance(node, ast.AnnAssign)
+    assert isinstance(node.target, ast.Name)
+    name, value = node.target.id, node.value
+    if not (isinstance(value, ast.Call) and _called_name(value) == "Field"):
+        return Setting(name, "" if value is None else ast.unparse(value), "")
+    arguments = {keyword.arg: keyword.value for keyword in value.keywords}
+    default = value.args[0] if value.args else arguments.get("default")
+    if default is not None:
+        shown = ast.unparse(default)
+    else:
+        shown = f"{ast.unparse(arguments['default_factory'])}()" if "default_factory" in arguments else ""
+    description = arguments.get("description")
+    return Setting(name, "" if shown == "..." else shown, _value(description).text if description else "")
+
+
+def _published_in(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and _called_name(node) == "publish" and node.args:
+            subject = _value(node.args[0]).literal
+            if isinstance(subject, str):
+                yield subject

@@ -1,0 +1,119 @@
+"""One service in full: what it was made with, what it reads, and what a person changed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from natsgen import discovery, inventory, rendering, stored
+from natsgen.answers import Answers
+from natsgen.discovery import Setting
+from natsgen.errors import InputError
+from natsgen.handlers import handler_test, is_persons_own
+from natsgen.inventory import Service
+from natsgen.questions import Questionnaire
+from natsgen.template_source import TemplateSource
+from natsgen.tree import File, Tree
+from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
+
+
+@dataclass(frozen=True)
+class ChangedFile:
+    """A file that is not as the template makes it.
+
+    Attributes:
+        path: in the workspace.
+        how: "changed" or "missing".
+        is_own: whether it is there for a person to change: a handler, or a handler's test.
+    """
+
+    path: PurePosixPath
+    how: str
+    is_own: bool
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A service in full.
+
+    Attributes:
+        service: as `list` tells it.
+        answers: what it was made with.
+        settings: what it reads from its environment.
+        settings_error: why those are not known; "" if they are.
+        published: the subjects that its source names in `publish("...")`.
+        changed: the files that are not as this natsgen's template makes them.
+        is_outdated: whether this natsgen's template is newer; None where one is no release.
+    """
+
+    service: Service
+    answers: Mapping[str, Any]
+    settings: tuple[Setting, ...]
+    settings_error: str
+    published: tuple[str, ...]
+    changed: tuple[ChangedFile, ...]
+    is_outdated: bool | None
+
+
+def of(workspace: Workspace, template: TemplateSource, questionnaire: Questionnaire, name: str) -> Portrait:
+    """One service in full.
+
+    Args:
+        workspace: where it is.
+        template: what it is compared with.
+        questionnaire: the template's questions.
+        name: the service's.
+
+    Raises:
+        InputError: there is no such service.
+        ServiceError: its answers cannot be used, so that nothing can be compared.
+    """
+    folder = inventory.need_service(workspace, name)
+    memory = stored.read(folder)
+    known = stored.answers_of(memory, questionnaire, workspace.root)
+    settings: tuple[Setting, ...] = ()
+    settings_error = ""
+    try:
+        settings = discovery.settings_of(folder)
+    except ValueError as error:
+        settings_error = f"{discovery.CONFIG_FILE}: {error}"
+    found = inventory.service(workspace, name)
+    made = {**_added_later(template, known, found), **rendering.render(template, known.as_data())}
+    return Portrait(
+        service=found,
+        answers=memory.values,
+        settings=settings,
+        settings_error=settings_error,
+        published=discovery.published_by(folder),
+        changed=tuple(_changed(workspace, questionnaire, name, made)),
+        is_outdated=stored.is_newer(template.commit, memory.commit),
+    )
+
+
+def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tree:
+    """The files of the handlers that the answers do not name, as a command would make them."""
+    made: dict[PurePosixPath, File] = {}
+    for file in found.handlers:
+        paths = [PurePosixPath(SERVICES, found.name) / path for path in (file.path, handler_test(file.name))]
+        try:
+            handler = discovery.as_made(file)
+            only = replace(known, handlers={handler.name: handler.answer()})
+            made.update(rendering.render_handler(template, only.as_data(), paths))
+        except InputError:
+            made[paths[0]] = File(b"")  # no command makes it like this: a person did
+    return made
+
+
+def _changed(workspace: Workspace, questionnaire: Questionnaire, name: str, made: Tree) -> Iterator[ChangedFile]:
+    folder = PurePosixPath(SERVICES, name)
+    for path, file in sorted(made.items()):
+        if questionnaire.is_written_once(str(path)) or path.name == ANSWERS_FILE:
+            continue
+        is_own = path.is_relative_to(folder) and is_persons_own(path.relative_to(folder))
+        target = workspace.root / path
+        if not target.is_file():
+            yield ChangedFile(path, "missing", is_own)
+        elif target.read_bytes() != file.content:
+            yield ChangedFile(path, "changed", is_own)

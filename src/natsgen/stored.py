@@ -1,0 +1,90 @@
+"""What a service remembers of how it was made: its answers file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from natsgen import answers, naming
+from natsgen.answers import Answers, Given
+from natsgen.errors import NatsgenError, ServiceError
+from natsgen.questions import Questionnaire
+from natsgen.workspace import ANSWERS_FILE
+
+_VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The content of an answers file.
+
+    Attributes:
+        file: where it is.
+        values: the answer by the question's key, as it is there, unchecked.
+        commit: the template's version, such as v0.1.0; "" where it says none.
+    """
+
+    file: Path
+    values: Mapping[str, Any]
+    commit: str
+
+
+def read(service: Path) -> Stored:
+    """Reads the answers file in a service's folder.
+
+    Raises:
+        ServiceError: there is none, or it is not what an answers file looks like.
+    """
+    import yaml
+
+    file = service / ANSWERS_FILE
+    try:
+        raw = yaml.safe_load(file.read_bytes())  # not libyaml's loader: deep nesting kills the process in it
+    except FileNotFoundError as error:
+        raise ServiceError(f"{service} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone") from error
+    except OSError as error:
+        raise ServiceError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ServiceError(f"{file} is no YAML ({_on_one_line(error)}): restore it from your repository") from error
+    if not isinstance(raw, dict):
+        raise ServiceError(f"{file} holds no answers: restore it from your repository")
+    values = {str(key): value for key, value in raw.items() if not str(key).startswith("_")}
+    return Stored(file, values, str(raw.get("_commit", "")))
+
+
+def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) -> Answers:
+    """The checked answers of a service; what its template did not ask yet gets its default.
+
+    Raises:
+        ServiceError: an answer breaks its rule, or the answers are another service's.
+    """
+    name = stored.file.parent.name
+    if stored.values.get("service_name") != name:
+        raise ServiceError(
+            f"{stored.file} holds the answers of {naming.shown(str(stored.values.get('service_name')))}, not of "
+            f"{naming.shown(name)}: give the folder its name back, or correct the answer"
+        )
+    known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
+    try:
+        checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
+        if "handlers" not in checked:
+            raise ServiceError(f"{stored.file} names no handlers: restore it from your repository")
+        given = Given(checked, dict.fromkeys(checked, str(stored.file)))
+        return answers.complete(given, questionnaire, workspace)
+    except NatsgenError as error:
+        raise ServiceError(str(error)) from error
+
+
+def is_newer(commit: str, than: str) -> bool | None:
+    """Whether one version of the template is newer than another; None where one of them is no release."""
+    one, other = _VERSION.fullmatch(commit), _VERSION.fullmatch(than)
+    if one is None or other is None:
+        return None
+    return tuple(map(int, one.groups())) > tuple(map(int, other.groups()))
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
