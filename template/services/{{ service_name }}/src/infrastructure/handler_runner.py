@@ -10,10 +10,10 @@ from typing import Any
 import nats.errors
 from nats.aio.msg import Msg
 
+from src.infrastructure.consumers import Progress
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import Progress
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,6 +14,7 @@ from nats.js.api import PubAck
 from pydantic import BaseModel
 
 from src.config import Settings
+from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
 from src.infrastructure.errors import ConfigurationError
 from src.utils.logging import logger
@@ -104,7 +104,7 @@ class NatsClient:
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_connected,
-            **self._credentials(),
+            **credentials(self._settings),
         )
         await self._on_connected()
 
@@ -177,22 +177,6 @@ class NatsClient:
             await self._connect()
         except Exception as error:
             await self._pause(error)
-
-    def _credentials(self) -> dict[str, Any]:
-        settings = self._settings
-        given: dict[str, Any] = {
-            "user": settings.NATS_USER,
-            "password": None if settings.NATS_PASSWORD is None else settings.NATS_PASSWORD.get_secret_value(),
-            "token": None if settings.NATS_TOKEN is None else settings.NATS_TOKEN.get_secret_value(),
-            "user_credentials": settings.NATS_CREDS_FILE and str(settings.NATS_CREDS_FILE),
-            "nkeys_seed": settings.NATS_NKEY_SEED_FILE and str(settings.NATS_NKEY_SEED_FILE),
-        }
-        if settings.NATS_TLS_CA or settings.NATS_TLS_CERT:
-            context = ssl.create_default_context(cafile=settings.NATS_TLS_CA)
-            if settings.NATS_TLS_CERT:
-                context.load_cert_chain(settings.NATS_TLS_CERT, settings.NATS_TLS_KEY)
-            given["tls"] = context
-        return {name: value for name, value in given.items() if value is not None}
 
     async def _on_connected(self) -> None:
         self._failures = 0

@@ -12,14 +12,15 @@ import nats.errors
 
 from src.config import Settings
 from src.infrastructure.attempts import Attempts
+from src.infrastructure.consumers import Consumers
 from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import Provisioning
 from src.infrastructure.stats import HandlerStats
+from src.infrastructure.streams import Streams
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
@@ -46,9 +47,10 @@ class Worker:
         self.nats = NatsClient(settings)
         self.runners: list[HandlerRunner] = []
         self._settings = settings
-        self._provisioning = Provisioning(self.nats, settings)
+        self._streams = Streams(self.nats, settings)
+        self._consumers = Consumers(self.nats, self._streams, settings)
         self._attempts = Attempts(self.nats, settings)
-        self._dead_letters = DeadLetters(self.nats, settings.SERVICE_NAME, self._provisioning.dead_letters)
+        self._dead_letters = DeadLetters(self.nats, settings.SERVICE_NAME, self._streams.dead_letters)
         self._inbox = inbox_for(settings, self.nats)
         self._consuming: asyncio.Task[None] | None = None
         self.stopping = False
@@ -69,7 +71,7 @@ class Worker:
                 )
         stats = HandlerStats()
         delivery = Delivery(subscription, self._attempts, self._dead_letters, self._inbox, stats)
-        provision = partial(self._provisioning.consumer, subscription)
+        provision = partial(self._consumers.provide, subscription)
         self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, stats))
         _warn_of_sizes(subscription)
 
@@ -128,7 +130,7 @@ class Worker:
         await self.nats.connect()
         while not self._prepared:
             try:
-                await self._provisioning.dead_letters()
+                await self._streams.dead_letters()
                 self._prepared = True
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 logger.warning("waiting for JetStream", error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,122 @@
+"""Finds the streams that the worker stands on, and makes those that are missing where `STREAM_MODE` allows it."""
+
+from __future__ import annotations
+
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import RetentionPolicy, StorageType, StreamConfig
+
+from src.config import Settings
+from src.infrastructure import dead_letters
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.jetstream_api import ask, raise_if_passing
+from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.subscription import Subscription
+from src.utils.logging import logger
+
+NAME_IN_USE = 10058  # a stream of that name has another configuration
+
+
+class Streams:
+    """The streams of one service. Every call may be repeated: what is there already stays as it is."""
+
+    def __init__(self, nats: NatsClient, settings: Settings) -> None:
+        self._nats = nats
+        self._settings = settings
+
+    async def dead_letters(self) -> None:
+        """The stream that keeps dead letters, made where `STREAM_MODE` allows it.
+
+        Raises:
+            ConfigurationError: the server does not have it, or refuses it.
+            nats.errors.Error: the server does not answer; to be tried again.
+        """
+        jetstream = self._nats.jetstream
+        if self._settings.STREAM_MODE == "off":
+            return
+        try:
+            found = (await jetstream.stream_info(dead_letters.STREAM)).config
+            if set(dead_letters.SUBJECTS) - set(found.subjects or ()) or found.retention != RetentionPolicy.LIMITS:
+                raise ConfigurationError(
+                    f"stream {dead_letters.STREAM} has the subjects {', '.join(found.subjects or ())} and the "
+                    f"retention {found.retention}; dead letters need {', '.join(dead_letters.SUBJECTS)} and "
+                    f"limits"
+                )
+        except nats.js.errors.NotFoundError as error:
+            if self._settings.STREAM_MODE == "verify":
+                raise ConfigurationError(
+                    f"stream {dead_letters.STREAM} is missing, and STREAM_MODE=verify makes none; "
+                    f"make it with the subjects {', '.join(dead_letters.SUBJECTS)}"
+                ) from error
+            await self._make_stream(jetstream, dead_letters.STREAM, dead_letters.SUBJECTS)
+
+    async def holding(self, subscription: Subscription) -> str:
+        """Name of the stream that holds the subscription's messages, made where `STREAM_MODE` allows it.
+
+        Raises:
+            ConfigurationError: there is none, or several, or the server refuses it.
+            nats.errors.Error: the server does not answer; to be tried again.
+        """
+        names = await self._matching(subscription)
+        if len(names) == 1:
+            return names[0]
+        if names:
+            raise ConfigurationError(
+                f"{subscription.subject} is in several streams, and a consumer has one: {', '.join(sorted(names))}; "
+                f"name it with `stream=`"
+            )
+        first = subscription.subject.split(".")[0]
+        missing = subscription.stream or f"for {subscription.subject}"
+        if self._settings.STREAM_MODE != "create":
+            raise ConfigurationError(
+                f"there is no stream {missing}, and STREAM_MODE={self._settings.STREAM_MODE} makes none"
+            )
+        if first in ("*", ">"):
+            raise ConfigurationError(
+                f"there is no stream {missing}, and none can be named after a wildcard; make one, or give "
+                f"`stream=` to the subscriber"
+            )
+        name = subscription.stream or first.upper()
+        subjects = [f"{first}.>"] if "." in subscription.subject else [first]
+        await self._make_stream(self._nats.jetstream, name, subjects)
+        return name
+
+    async def _matching(self, subscription: Subscription) -> list[str]:
+        """The streams that the subscription can mean: the one it names, or those that have its subject."""
+        if subscription.stream is not None:
+            try:
+                await self._nats.jetstream.stream_info(subscription.stream)
+            except nats.js.errors.NotFoundError:
+                return []
+            return [subscription.stream]
+        found = await ask(self._nats.client, "STREAM.NAMES", {"subject": subscription.subject})
+        # a wildcard may reach into the worker's own dead letters, and into buckets
+        return [
+            name
+            for name in found["streams"] or ()
+            if name != dead_letters.STREAM and not name.startswith(("KV_", "OBJ_"))
+        ]
+
+    async def _make_stream(self, jetstream: JetStreamContext, name: str, subjects: list[str]) -> None:
+        config = StreamConfig(
+            name=name,
+            subjects=subjects,
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            num_replicas=self._settings.STREAM_REPLICAS,
+        )
+        try:
+            await jetstream.add_stream(config)
+        except nats.js.errors.APIError as error:
+            raise_if_passing(error)
+            if error.err_code == NAME_IN_USE:
+                there = (await jetstream.stream_info(name)).config.subjects or []
+                raise ConfigurationError(
+                    f"stream {name} exists with the subjects {', '.join(there)}; add {', '.join(subjects)} to them, or "
+                    f"name another stream with `stream=`"
+                ) from error
+            raise ConfigurationError(
+                f"stream {name} for {', '.join(subjects)} cannot be made: {error.description}; make it by hand, "
+                f"or name another with `stream=`"
+            ) from error
+        logger.info("stream made", stream=name, stream_subjects=subjects, replicas=self._settings.STREAM_REPLICAS)
