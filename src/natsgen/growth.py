@@ -198,8 +198,8 @@ def _removal(workspace: Workspace, service: str, file: HandlerFile) -> Change:
     before = {handler: _read(workspace, handler)}
     if os.path.lexists(workspace.path(test)):
         before[test] = _read(workspace, test)
-    folders = (PurePosixPath(SERVICES, service) / folder for folder in (HANDLER_FOLDER, TEST_FOLDER))
-    return Change(before=before, passing=frozenset(folders))
+    made = (one for folder in (HANDLER_FOLDER, TEST_FOLDER) for one in (folder, *folder.parents[:-1]))
+    return Change(before=before, passing=frozenset(PurePosixPath(SERVICES, service) / folder for folder in made))
 
 
 def _read(workspace: Workspace, path: PurePosixPath) -> File:

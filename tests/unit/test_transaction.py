@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -263,6 +264,129 @@ def test_a_file_that_appears_while_the_files_are_staged_is_kept(shop: Workspace)
         add_with(shop, before_first_move=intrude)
     assert (shop.root / "compose" / "billing.yml").read_text() == "a person's"
     assert folders(shop) == {"compose"}
+
+
+def changing(shop: Workspace) -> Change:
+    """Replaces one file, removes another with its folder, and adds a third."""
+    (shop.root / "services/old").mkdir(parents=True)
+    (shop.root / "services/old/gone.py").write_text("gone")
+    return Change(
+        before={PurePosixPath("README.md"): File(b"root"), PurePosixPath("services/old/gone.py"): File(b"gone")},
+        after={PurePosixPath("README.md"): File(b"new"), PurePosixPath("services/x.py"): File(b"x")},
+        passing=frozenset({PurePosixPath("services/old")}),
+    )
+
+
+def apply(workspace: Workspace, change: Change) -> None:
+    with transaction.session(workspace, lambda _: None):
+        transaction.check(workspace, change)
+        transaction.apply(workspace, change, "change")
+
+
+def apply_with(workspace: Workspace, change: Change, before_link: int, intrude: Callable[[], None]) -> None:
+    """Applies a change while somebody else does something right before its link of that number."""
+    original, links = os.link, 0
+
+    def intruding(*arguments: Path) -> None:
+        nonlocal links
+        links += 1
+        if links == before_link:
+            intrude()
+        original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "link", intruding)
+        apply(workspace, change)
+
+
+def contents(workspace: Workspace) -> dict[str, str]:
+    return {str(path): file.content.decode() for path, file in tree.read(workspace.root).items()}
+
+
+def test_one_change_may_add_replace_and_remove(shop: Workspace) -> None:
+    change = changing(shop)
+    (shop.root / "README.md").chmod(0o600)
+    apply(shop, change)
+    assert contents(shop) == {"README.md": "new", "compose/infrastructure.yml": "theirs", "services/x.py": "x"}
+    assert (shop.root / "README.md").stat().st_mode & 0o777 == 0o600
+    assert not (shop.root / "services/old").exists()
+    assert folders(shop) == {"compose", "services"}
+
+
+def test_a_folder_that_may_pass_stays_while_anything_else_is_in_it(shop: Workspace) -> None:
+    change = changing(shop)
+    (shop.root / "services/old/link").symlink_to("nowhere")
+    apply(shop, change)
+    assert [path.name for path in (shop.root / "services/old").iterdir()] == ["link"]
+
+
+def test_a_folder_that_may_not_pass_stays_empty(shop: Workspace) -> None:
+    apply(shop, replace(changing(shop), passing=frozenset()))
+    assert list((shop.root / "services/old").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["README.md", "services/old/gone.py"])
+def test_what_was_changed_before_it_goes_is_a_conflict(shop: Workspace, path: str) -> None:
+    change = changing(shop)
+    (shop.root / path).write_text("a person's")
+    with pytest.raises(ConflictError, match="was changed meanwhile"):
+        apply(shop, change)
+    assert contents(shop)[path] == "a person's"
+
+
+@pytest.mark.parametrize("path", ["README.md", "services/old/gone.py"])
+def test_a_symlink_is_neither_replaced_nor_removed(shop: Workspace, path: str, tmp_path: Path) -> None:
+    change = changing(shop)
+    (shop.root / path).rename(tmp_path / "elsewhere")
+    (shop.root / path).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConflictError, match="is no regular file"):
+        apply(shop, change)
+    assert (shop.root / path).is_symlink()
+
+
+def test_what_a_person_changes_while_it_goes_comes_back_as_they_left_it(shop: Workspace) -> None:
+    change = changing(shop)
+    before = contents(shop)
+    with pytest.raises(ConflictError, match=r"README\.md was changed meanwhile; nothing was changed"):
+        apply_with(shop, change, 1, lambda: (shop.root / "README.md").write_text("a person's") and None)
+    assert contents(shop) == {**before, "README.md": "a person's"}
+
+
+def test_what_a_person_writes_into_a_file_that_is_away_comes_back_with_it(shop: Workspace) -> None:
+    change = changing(shop)
+    before = contents(shop)
+
+    def write_and_interrupt() -> None:
+        (shop.root / ".natsgen/kept/README.md").write_text("a person's")  # an editor that had it open
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        apply_with(shop, change, 2, write_and_interrupt)
+    assert contents(shop) == {**before, "README.md": "a person's"}
+
+
+def test_a_file_that_takes_the_place_of_a_replaced_one_is_kept_and_so_is_the_old_one(shop: Workspace) -> None:
+    change = changing(shop)
+    with pytest.raises(TransactionError, match=r"README\.md appeared meanwhile; move it away"):
+        apply_with(shop, change, 2, lambda: (shop.root / "README.md").write_text("a person's") and None)
+    assert (shop.root / "README.md").read_text() == "a person's"
+    with pytest.raises(TransactionError, match="move it away"):
+        recover(shop)
+    (shop.root / "README.md").unlink()
+    assert recover(shop) == ["finished what was interrupted here: change"]
+    assert contents(shop) == {"README.md": "new", "compose/infrastructure.yml": "theirs", "services/x.py": "x"}
+
+
+def test_a_symlink_in_a_new_folder_is_not_lost_when_the_folder_is_taken_back(shop: Workspace) -> None:
+    add_only = Change(after={PurePosixPath("a/x"): File(b"x"), PurePosixPath("compose/y"): File(b"y")})
+
+    def intrude() -> None:
+        (shop.root / "a" / "theirs").symlink_to("somewhere")
+        (shop.root / "compose" / "y").write_text("a person's")
+
+    with pytest.raises(TransactionError, match="was changed since; move it away"):
+        apply_with(shop, add_only, 1, intrude)
+    assert (shop.root / "a" / "theirs").is_symlink()
 
 
 @pytest.mark.parametrize("move", ["../../x", "/etc/x"])

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from natsgen import __version__
-from natsgen.cli import completion, handlers, look, new, output
+from natsgen.cli import completion, handlers, init, look, new, output
 from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
@@ -35,6 +35,7 @@ app.command("add-handler")(handlers.add_handler)
 app.command("remove-handler")(handlers.remove_handler)
 app.command("list")(look.list_services)
 app.command("show")(look.show)
+app.command("init")(init.init)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -88,7 +88,7 @@ def worker(
       natsgen new worker billing --data-file answers.yml --no-input --json
       natsgen new worker billing --subject orders.order.created --dry-run | git apply
     """
-    from natsgen import answers, questions, scaffold, template_source
+    from natsgen import answers, organisation, questions, scaffold, template_source
     from natsgen import workspace as workspaces
 
     template = template_source.bundled()
@@ -106,10 +106,11 @@ def worker(
     given = given.over(answers.from_pairs(data or [], questionnaire))
     if data_file is not None:
         given = given.over(answers.from_file(data_file, questionnaire))
+    place = workspaces.find(workspace, Path.cwd())
+    given = given.over(organisation.read(place.root, questionnaire))
     answers.check(given)
     given = _with_missing(given, may_ask=not no_input and output.can_ask())
 
-    place = workspaces.find(workspace, Path.cwd())
     complete = answers.complete(given, questionnaire, place.root)
     outcome = scaffold.new_worker(place, template, questionnaire, complete, dry_run=dry_run, notify=output.note)
     if as_json:

@@ -1,0 +1,63 @@
+"""`natsgen init`: the workspace's own settings, and what git shall ignore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from natsgen.cli import options, output
+
+if TYPE_CHECKING:
+    from natsgen.change import Change
+    from natsgen.workspace import Workspace
+
+
+def init(
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Write natsgen.toml, with every key explained, and complete .gitignore.
+
+    natsgen.toml holds your organisation's defaults for services that are made from now on. One that is there is left
+    alone; of .gitignore nothing is taken away.
+
+    \b
+    Examples:
+      natsgen init
+      natsgen init --dry-run
+    """
+    from natsgen import founding, questions, template_source
+    from natsgen import workspace as workspaces
+
+    questionnaire = questions.read(template_source.bundled().folder)
+    place = workspaces.find(workspace, Path.cwd())
+    change = founding.found(place, questionnaire, dry_run=dry_run, notify=output.note)
+    if as_json:
+        output.document(_document(place, change, dry_run=dry_run))
+    elif dry_run:
+        output.result(change.diff())
+        output.note(f"{len(change.after)} files would be written in {place.root}; nothing was written")
+    else:
+        output.result(_story(place, change))
+
+
+def _story(workspace: Workspace, change: Change) -> str:
+    lines = [f"Prepared the workspace {workspace.root}"]
+    lines += [f"  {path}" for path in change.added]
+    lines += [f"  {path} (extended)" for path in change.replaced]
+    return "\n".join([*lines, "", "Next: see which defaults natsgen.toml takes, then make a service:", f"  {_EXAMPLE}"])
+
+
+def _document(workspace: Workspace, change: Change, *, dry_run: bool) -> dict[str, object]:
+    document: dict[str, object] = {
+        "workspace": str(workspace.root),
+        "dry_run": dry_run,
+        "created": [str(path) for path in change.added],
+        "changed": [str(path) for path in change.replaced],
+    }
+    return {**document, "diff": change.diff()} if dry_run else document
+
+
+_EXAMPLE = "natsgen new worker billing --subject orders.order.created"

@@ -1,0 +1,77 @@
+"""A workspace gets its natsgen.toml, and git learns which files are only for running."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import PurePosixPath
+
+from natsgen import organisation, transaction
+from natsgen.change import Change
+from natsgen.errors import ConflictError
+from natsgen.questions import Questionnaire
+from natsgen.tree import File
+from natsgen.workspace import MARKER, Workspace
+
+IGNORED = (".env", ".venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".natsgen/")
+"""What running the services and natsgen leaves behind; `.env` may hold secrets."""
+
+_SETTINGS = PurePosixPath(MARKER)
+_GITIGNORE = PurePosixPath(".gitignore")
+
+
+def found(
+    workspace: Workspace, questionnaire: Questionnaire, *, dry_run: bool, notify: Callable[[str], None]
+) -> Change:
+    """Writes natsgen.toml, and what is missing in `.gitignore`, whole or not at all.
+
+    Args:
+        workspace: where to; made if it is missing.
+        questionnaire: what the template asks.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        ConflictError: there is a natsgen.toml.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    untouched = dry_run and not workspace.root.exists()
+    with nullcontext() if untouched else transaction.session(workspace, notify):
+        if os.path.lexists(workspace.root / MARKER):
+            raise ConflictError(
+                f"{workspace.root / MARKER} exists already and is left alone: edit it, or remove it first"
+            )
+        change = _change(workspace, questionnaire)
+        transaction.check(workspace, change)
+        if not dry_run:
+            transaction.apply(workspace, change, "init")
+    return change
+
+
+def with_ignored(content: bytes) -> bytes:
+    """The content of a .gitignore that ignores what is in `IGNORED`: what is there stays, what is missing follows."""
+    there = {_bare(line) for line in content.decode("utf-8", errors="replace").splitlines()}
+    missing = [entry for entry in IGNORED if _bare(entry) not in there]
+    end = b"\r\n" if b"\r\n" in content else b"\n"
+    gap = b"" if not content or content.endswith(b"\n") or not missing else end
+    return content + gap + b"".join(entry.encode() + end for entry in missing)
+
+
+def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
+    settings = File(organisation.new_document(questionnaire, workspace.root).encode())
+    target = workspace.root / _GITIGNORE
+    if not os.path.lexists(target):
+        return Change(after={_GITIGNORE: File(with_ignored(b"")), _SETTINGS: settings})
+    if target.is_symlink() or not target.is_file():
+        raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
+    before = File(target.read_bytes(), os.access(target, os.X_OK))
+    after = File(with_ignored(before.content), before.executable)
+    if after == before:
+        return Change(after={_SETTINGS: settings})
+    return Change(before={_GITIGNORE: before}, after={_GITIGNORE: after, _SETTINGS: settings})
+
+
+def _bare(line: str) -> str:
+    """What a line of a .gitignore is about, whether it ignores it or, with `!`, says that a person wants it."""
+    return line.strip().removeprefix("!").removeprefix("**/").rstrip("/")

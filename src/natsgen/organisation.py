@@ -1,0 +1,122 @@
+"""`natsgen.toml`: the organisation's answers to the template's questions, for every service that is made."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from natsgen import naming
+from natsgen.answers import FLAGS, Given
+from natsgen.errors import InputError
+from natsgen.questions import Question, Questionnaire
+from natsgen.workspace import MARKER
+
+TABLE = "defaults"
+OF_ONE_SERVICE = ("service_name", "handlers", "description")
+"""Questions that only one service can answer."""
+
+# An option's name is what a person knows, so that it stands for the question's key: `python` for `python_version`.
+ALIASES = {option.removeprefix("--"): key for key, option in FLAGS.items() if option.startswith("--")}
+_WIDTH = 100
+_EXAMPLE = "example"
+
+
+def read(workspace: Path, questionnaire: Questionnaire) -> Given:
+    """What the workspace's natsgen.toml says; nothing where there is none.
+
+    Args:
+        workspace: the workspace's folder.
+        questionnaire: what the template asks.
+
+    Raises:
+        InputError: it is no TOML, or has a key or a value that no question takes; the message names the file, the key
+            and the nearest that there is.
+    """
+    file = workspace / MARKER
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Given({}, {})
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file} is no TOML: {' '.join(str(error).split())}") from error
+    for key in document:
+        if key != TABLE:
+            raise InputError(
+                f"{file}: there is no {naming.shown(key)}{naming.nearest(key, [TABLE])} (it has [{TABLE}])"
+            )
+    table = document.get(TABLE, {})
+    if not isinstance(table, dict):
+        raise InputError(f"{file}: {TABLE} takes a table: write [{TABLE}] on a line of its own")
+    return _checked(table, file, questionnaire)
+
+
+def new_document(questionnaire: Questionnaire, workspace: Path) -> str:
+    """A natsgen.toml that changes nothing and explains every key it takes.
+
+    Args:
+        questionnaire: what the template asks: a new question is in here by itself.
+        workspace: the workspace's folder, which some of the examples are named after.
+    """
+    names = {key: alias for alias, key in ALIASES.items()}
+    lines = [
+        "# What natsgen takes for granted in this workspace. This file also marks the workspace's root.",
+        "# An option goes before --data, --data before --data-file, and all of them before what is here.",
+        "",
+        f"[{TABLE}]",
+    ]
+    for key, question in questionnaire.questions.items():
+        if key not in OF_ONE_SERVICE:
+            lines += ["", *_explained(question, names.get(key, key), naming.workspace_for(workspace))]
+    return "\n".join(lines) + "\n"
+
+
+def _checked(table: dict[str, Any], file: Path, questionnaire: Questionnaire) -> Given:
+    allowed = [key for key in questionnaire.questions if key not in OF_ONE_SERVICE]
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        key = ALIASES.get(name, name)
+        where = f"{file}: [{TABLE}] {name}"
+        if key in OF_ONE_SERVICE:
+            raise InputError(f"{where}: it is for one service only; say it when you make the service")
+        if key not in allowed:
+            known = [*allowed, *ALIASES]
+            raise InputError(
+                f"{file}: [{TABLE}] has no key {naming.shown(name)}{naming.nearest(name, known)} "
+                f"(it takes {', '.join(allowed)})"
+            )
+        if key in values:
+            raise InputError(f"{where}: it is given twice, also as {naming.shown(key if name != key else name)}")
+        values[key] = questionnaire.questions[key].check(value, where)
+    return Given(values, {ALIASES.get(name, name): f"{file}: [{TABLE}] {name}" for name in table})
+
+
+def _explained(question: Question, name: str, workspace: str) -> Iterator[str]:
+    yield from _comment(question.help)
+    for choice in question.choices:
+        meaning = question.meanings.get(choice, choice)
+        if meaning != choice:
+            yield from _comment(f"  {json.dumps(choice)}: {meaning}")
+    if question.choices and not question.meanings:
+        yield from _comment(f"  One of {', '.join(question.choices)}.")
+    if question.default is None:
+        yield "# Made from the service or the workspace unless it is given, for example:"
+    example = workspace if question.key == "workspace" else question.placeholder or _EXAMPLE
+    yield f"# {name} = {_toml(example if question.default is None else question.default)}"
+
+
+def _comment(text: str) -> Iterator[str]:
+    indent = " " * (len(text) - len(text.lstrip()))
+    return (f"# {line}" for line in textwrap.wrap(text, _WIDTH, subsequent_indent=indent, drop_whitespace=True))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{json.dumps(key, ensure_ascii=False)} = {_toml(entry)}" for key, entry in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,169 @@
+"""Every command that writes, made small, and the file operations in it made to fail: for test_fault_injection.py.
+
+Run as a program, it kills a command before each of its file operations in turn, and prints what the next command finds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from natsgen import answers, founding, growth, questions, rendering, scaffold, template_source, transaction
+from natsgen.answers import Given
+from natsgen.handlers import Handler
+from natsgen.tree import File, Tree
+from natsgen.workspace import Workspace
+
+OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
+Snapshot = dict[str, tuple[str, int]]
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+BILLING = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+PAID = Handler("order_paid", "orders.order.paid", durable="archive", concurrency=3)
+HANDLER_FILES = ("src/domain/handlers/order_created_handler.py", "tests/handlers/test_order_created_handler.py")
+
+# Enough of a worker to have every kind of step in it; all of its files would only take longer.
+KEPT_FILES = (".copier-answers.yml", "src/main.py", "src/domain/handlers/__init__.py", *HANDLER_FILES)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to break: what is there before it, and how it is run."""
+
+    prepare: Callable[[Workspace], None]
+    run: Callable[[Workspace], object]
+
+
+def worker_tree(workspace: Workspace) -> Tree:
+    """A worker of a few files."""
+    data = answers.complete(BILLING, QUESTIONS, workspace.root).as_data()
+    wanted = {PurePosixPath("services/billing", path) for path in KEPT_FILES} | {PurePosixPath("compose/billing.yml")}
+    return {path: file for path, file in rendering.render(TEMPLATE, data).items() if path in wanted}
+
+
+def put(workspace: Workspace, files: Tree) -> None:
+    for path, file in files.items():
+        (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+
+
+def new_worker(workspace: Workspace) -> None:
+    wanted = answers.complete(BILLING, QUESTIONS, workspace.root)
+    scaffold.new_worker(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
+
+
+def add_handler(workspace: Workspace) -> None:
+    growth.add_handler(workspace, TEMPLATE, QUESTIONS, "billing", PAID, dry_run=False, notify=str)
+
+
+def remove_handler(workspace: Workspace) -> None:
+    growth.remove_handler(
+        workspace, TEMPLATE, QUESTIONS, "billing", "order-created", force=False, dry_run=False, notify=str
+    )
+
+
+def init(workspace: Workspace) -> None:
+    founding.found(workspace, QUESTIONS, dry_run=False, notify=str)
+
+
+def commands(worker: Tree) -> dict[str, Command]:
+    """The commands by their name; `worker` is what `worker_tree` returned."""
+    without_tests = {path: file for path, file in worker.items() if "tests" not in path.parts}
+    gitignore = {PurePosixPath(".gitignore"): File(b"mine\n.venv")}
+    return {
+        "new worker": Command(lambda workspace: put(workspace, gitignore), new_worker),
+        "add-handler": Command(lambda workspace: put(workspace, without_tests), add_handler),
+        "remove-handler": Command(lambda workspace: put(workspace, worker), remove_handler),
+        "init": Command(lambda workspace: put(workspace, gitignore), init),
+    }
+
+
+@contextmanager
+def counted(at: Callable[[int], None]) -> Iterator[list[str]]:
+    """Calls `at` with the number, from 1, of each file operation before it is done; yields the operations."""
+    done: list[str] = []
+    originals = {name: getattr(os, name) for name in OPERATIONS}
+
+    def wrapped(name: str) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            done.append(name)
+            at(len(done))
+            return originals[name](*arguments, **options)
+
+        return call
+
+    for name in OPERATIONS:
+        setattr(os, name, wrapped(name))
+    try:
+        yield done
+    finally:
+        for name, original in originals.items():
+            setattr(os, name, original)
+
+
+def recover(workspace: Workspace) -> None:
+    """What the next command does first."""
+    with transaction.session(workspace, str):
+        pass
+
+
+def snapshot(folder: Path) -> Snapshot:
+    """Everything in a folder: folders, files with their content, and all modes."""
+    return {
+        str(path.relative_to(folder)): (
+            path.read_bytes().decode() if path.is_file() else "(folder)",
+            stat.S_IMODE(path.lstat().st_mode),
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def fresh_copy(prepared: Path, number: int) -> Workspace:
+    folder = prepared.parent / "copies" / str(number) / "shop"
+    shutil.copytree(prepared, folder)
+    return Workspace(folder)
+
+
+def kill_each(name: str, prepared: Path, worker: Tree) -> list[Snapshot]:
+    """What is found after the command was killed at each of its operations, and another one followed."""
+    command, found, number = commands(worker)[name], [], 0
+    while True:
+        number += 1
+        copy = fresh_copy(prepared, number)
+        if not _killed(command, copy, number):
+            return found
+        recover(copy)
+        found.append(snapshot(copy.root))
+
+
+def _killed(command: Command, workspace: Workspace, number: int) -> bool:
+    child = os.fork()
+    if child == 0:
+        with counted(lambda done: os.kill(os.getpid(), signal.SIGKILL) if done == number else None):
+            command.run(workspace)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status) == signal.SIGKILL
+    assert os.WEXITSTATUS(status) == 0
+    return False
+
+
+def main() -> None:
+    name, prepared = sys.argv[1], Path(sys.argv[2])
+    worker = worker_tree(Workspace(prepared))
+    rendering.render = lambda *_: worker
+    json.dump(kill_each(name, prepared, worker), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
