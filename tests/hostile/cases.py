@@ -1,0 +1,397 @@
+"""The corpus: each hostile text at each place that takes one, and files that are not what they should be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from natsgen.naming import DESCRIPTION_MAX_LENGTH
+from tests.hostile.oracle import quoted
+from tests.hostile.texts import (
+    BROKEN,
+    ENDS,
+    FEW,
+    FOLDER_NAMES,
+    ONE_EACH,
+    PLAIN,
+    REGISTRIES,
+    SPACED,
+    SUBJECTS,
+    TEXTS,
+    WORDS,
+)
+
+SERVICE = "billing"
+SUBJECT = "orders.order.created"
+HANDLER = "order_created"
+NEW = ("new", "worker")
+DEFAULT = (*NEW, SERVICE, "--subject", SUBJECT)
+
+LABELS_AT_ONCE = 50  # as many as a service takes
+
+REFUSED, TAKEN, EITHER = "refused", "taken", "either"
+
+# What cannot be an argument of a process: it can still come out of a file.
+UNTYPABLE = {name for name, text in TEXTS.items() if "\0" in text} | {"lone surrogate", "a million characters"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that a person types.
+
+    Attributes:
+        name: what is hostile about it, and where.
+        arguments: the command, without `--no-input`.
+        typed: what the generated files must say if the command takes it, by question.
+        outcome: whether it has to be refused or taken, or may be either.
+        files: what is in the workspace before, by path.
+        service: the name of the service that is made.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    typed: Mapping[str, Any] = field(default_factory=dict)
+    outcome: str = EITHER
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    service: str = SERVICE
+
+
+def name_cases() -> Iterable[Case]:
+    """Every text as the service's name and as a subject; the names and a few texts in the other answers of names."""
+    for name, text in typable(TEXTS):
+        yield Case(f"service: {name}", (*NEW, "--subject", SUBJECT, "--", text), {"service_name": text}, service=text)
+        # named, because the name that would be derived from it is not what was typed
+        handlers = json.dumps({"seen": text})
+        typed = {"handlers": {"seen": {"subject": text}}}
+        yield Case(f"subject: {name}", (*NEW, SERVICE, "--data", f"handlers={handlers}"), typed)
+    for name, text in typable({**FEW, **SUBJECTS}):
+        yield Case(f"--subject: {name}", (*NEW, SERVICE, f"--subject={text}"))
+    for name, text in typable({**FEW, **ENDS}):
+        yield Case(f"context: {name}", (*DEFAULT, f"--context={text}"), {"bounded_context": text})
+    for name, text in typable(FEW):
+        yield Case(f"workspace: {name}", (*DEFAULT, "--data", f"workspace={text}"), {"workspace": text})
+        yield Case(f"network: {name}", (*DEFAULT, f"--network={text}"), {"network": text})
+    for name, text in typable({**FEW, **REGISTRIES}):
+        yield Case(f"registry: {name}", (*DEFAULT, f"--registry={text}"), {"registry": text})
+    for name, text in {**FEW, **WORDS}.items():
+        yield Case(
+            f"handler: {name}",
+            (*NEW, SERVICE, "--data", f"handlers={{{quoted(text)}: a.b}}"),
+            {"handlers": {text: {"subject": "a.b"}}},
+        )
+    for name, text in FEW.items():
+        yield Case(
+            f"durable: {name}",
+            (*NEW, SERVICE, "--data", f"handlers={{seen: {{subject: a.b, durable: {quoted(text)}}}}}"),
+            {"handlers": {"seen": {"subject": "a.b", "durable": text}}},
+        )
+        yield Case(f"label: {name}", (*DEFAULT, "--data", f"labels={{{quoted(text)}: x}}"), {"labels": {text: "x"}})
+
+
+def text_cases() -> Iterable[Case]:
+    """Every text as the description, and as a label's value, which both take nearly everything."""
+    for name, text in {**ONE_EACH, **SPACED}.items():
+        yield Case(f"description: {name}", (*DEFAULT, f"--description={text}"), {"description": text.strip(" ")}, TAKEN)
+    for number, text in enumerate(joined(PLAIN.values()), start=1):
+        yield Case(
+            f"description: many texts {number}", (*DEFAULT, f"--description={text}"), {"description": text}, TAKEN
+        )
+    for number, texts in enumerate(batched([*PLAIN.values(), *SPACED.values(), "", " "], LABELS_AT_ONCE), start=1):
+        labels = {f"note{position}": text for position, text in enumerate(texts)}
+        flow = ", ".join(f"{key}: {quoted(text)}" for key, text in labels.items())
+        yield Case(
+            f"labels: many texts {number}", (*DEFAULT, "--data", f"labels={{{flow}}}"), {"labels": labels}, TAKEN
+        )
+    for name, text in typable(BROKEN):
+        yield Case(f"description: {name}", (*DEFAULT, f"--description={text}"), outcome=REFUSED)
+    for name, text in BROKEN.items():
+        if text.strip(" "):
+            data = f"labels={{note: {quoted(text)}}}"
+            yield Case(f"label's value: {name}", (*DEFAULT, "--data", data), outcome=REFUSED)
+    for name, text in FEW.items():
+        outcome = REFUSED if name in BROKEN else TAKEN
+        file = f"service_name: {SERVICE}\nhandlers: {{{HANDLER}: {SUBJECT}}}\ndescription: {quoted(text)}\n".encode()
+        yield Case(
+            f"description in a file: {name}",
+            (*NEW, "--data-file", "answers.yml"),
+            {"description": text},
+            outcome,
+            {"answers.yml": file},
+        )
+
+
+def choice_cases() -> Iterable[Case]:
+    """Answers that are one of a few, keys, and pairs."""
+    for name, text in typable(FEW):
+        yield Case(f"--dedup: {name}", (*DEFAULT, f"--dedup={text}"), outcome=REFUSED)
+        yield Case(f"--python: {name}", (*DEFAULT, f"--python={text}"), outcome=REFUSED)
+        yield Case(f"--data: {name}", (*DEFAULT, f"--data={text}"), outcome=REFUSED)
+        yield Case(f"--data key: {name}", (*DEFAULT, f"--data={text}=x"), outcome=REFUSED)
+        yield Case(f"--data-file: {name}", (*DEFAULT, f"--data-file={text}"), outcome=REFUSED)
+        yield Case(f"unknown argument: {name}", (*DEFAULT, "--", text), outcome=REFUSED)
+        yield Case(f"unknown option: {name}", (*DEFAULT, f"--{text}x"), outcome=REFUSED)
+        yield Case(f"unknown command: {name}", (f"x{text}",), outcome=REFUSED)
+
+
+def yaml_cases() -> Iterable[Case]:
+    """YAML that means something else than it seems, in `--data`."""
+    for text in (
+        "", "{}", "[]", "null", "x", "1", "{", "}", "{a: b", "{a: b}}", "a: b: c", "- a", "'", '"', "!", "&", "*", "%",
+        "{x: 1}", "{x: null}", "{x: [a]}", "{x: {}}", "{x: {subject: []}}", "{x: true}", "{1: a.b}", "{null: a.b}",
+        "{x: 2024-01-01}", "{x: 2024-02-30}", "{x: !!int y}", "{x: !!float y}", "{x: !!bool y}", "{x: !!binary é}",
+        "{x: !!timestamp y}", "{x: !!null y}", "{x: !!set {a}}", "{x: !!omap [a: b]}", "{x: !!pairs [a: b]}",
+        "{x: !!python/object/apply:os.system [id]}", "{x: !!python/name:os.system }", "{x: !evil a.b}",
+        "!!map {x: a.b}",
+        "{? [a] : b}", "{? {a: b} : c}", "&a [*a]", "&a {x: *a}", "{x: &a {subject: *a}}", "{x: *missing}",
+        "{<<: {x: a.b}}", "{<<: 1}", "{x: a.b, x: c.d}", "--- {x: a.b}\n--- {y: c.d}", "%YAML 9.9\n--- {x: a.b}",
+        "[" * 5_000, "{a: " * 5_000, "1" * 10_000, "{x: " + "1" * 10_000 + "}", "0x" + "f" * 10_000, "{x: 0b2}",
+        "{x: 1:99:99}", "{x: .nan}", '{x: "\\ud800"}', '{x: "\\0"}', "\t{x: a.b}", "{x:\ta.b}", "{x: |\n a.b\n}",
+        "{x: {subject: a.b, durable: 1}}", "{x: {subject: a.b, durable: [y]}}", "{x: {subject: a.b, durable: {}}}",
+        "{x: {subject: a.b, concurrency: 0}}", "{x: {subject: a.b, concurrency: -1}}",
+        "{x: {subject: a.b, concurrency: 1.5}}", "{x: {subject: a.b, concurrency: true}}",
+        "{x: {subject: a.b, concurrency: 10001}}", "{x: {subject: a.b, concurrency: .inf}}",
+        "{x: {subject: a.b, concurrency: " + "9" * 1_000 + "}}", "{x: {subject: a.b, concurrency: '{{ 3 }}'}}",
+        "{x: {subject: a.b, concurrency: 0x" + "f" * 10_000 + "}}", "{x: {subject: a.b, batch: 1}}",
+        "{x: {subject: a.b, batch: 'yes'}}", "{x: {subject: a.b, batch: [yes]}}", "{x: {subject: a.b, 1: 2}}",
+        "{x: {subject: a.b, [a]: 2}}", "{x: {subject: a.b, import: os}}", "{x: {subjects: a.b}}", "{x: {batch: true}}",
+        "{x: {subject: null}}", "{x: {subject: 1.5}}", "{x: {subject: {subject: a.b}}}",
+    ):  # fmt: skip
+        shown = text if len(text) < 60 else f"{text[:12]}... ({len(text)} characters)"
+        yield Case(f"handlers in YAML: {shown}", (*NEW, SERVICE, "--data", f"handlers={text}"))
+        if "subject" not in text:
+            yield Case(f"labels in YAML: {shown}", (*DEFAULT, "--data", f"labels={text}"))
+    for key in ("bounded-context", "com.docker.compose.project", "yes", "null", "1", "1.5", "~x", "a" * 63, "a" * 64):
+        labels = f"{{{quoted(key)}: x}}"
+        yield Case(f"label that is taken: {key}", (*DEFAULT, "--data", f"labels={labels}"), {"labels": {key: "x"}})
+    many = {f"label{number}": "x" for number in range(1_000)}
+    yield Case("a thousand labels", (*DEFAULT, "--data", f"labels={json.dumps(many)}"), outcome=REFUSED)
+
+
+def data_file_cases() -> Iterable[Case]:
+    """Files that are given as answers, and are not."""
+    good = f"service_name: {SERVICE}\nhandlers: {{{HANDLER}: {SUBJECT}}}\n"
+    contents: dict[str, bytes] = {
+        "empty": b"",
+        "nul": b"\0",
+        "spaces": b"   \n\n",
+        "text": b"hello",
+        "number": b"1",
+        "list": b"- a\n- b\n",
+        "not utf-8": b"description: \xff\xfe\n",
+        "latin-1": "description: é\n".encode("latin-1"),
+        "utf-16": good.encode("utf-16"),
+        "binary": bytes(range(256)),
+        "control characters": b"description: \x07\n",
+        "tabs": b"service_name:\tbilling\n\tcontext: x\n",
+        "merge conflict": b"<<<<<<< HEAD\nservice_name: a\n=======\nservice_name: b\n>>>>>>> x\n",
+        "unknown key": b"servicename: billing\n",
+        "hostile key": b'"{{ 7*7 }}\\n$(id)": x\n',
+        "number as key": b"1: x\n",
+        "null as key": b"null: x\n",
+        "list as key": b"? [a]\n: x\n",
+        "private key of copier": b"_src_path: /etc\n",
+        "private key of jinja": b"_copier_conf: {}\n",
+        "object": b"description: !!python/object/apply:os.system ['id']\n",
+        "name of an object": b"description: !!python/name:os.system\n",
+        "unknown tag": b"description: !evil x\n",
+        "bad integer": b"description: !!int x\n",
+        "bad float": b"description: !!float x\n",
+        "bad boolean": b"description: !!bool maybe\n",
+        "bad timestamp": b"description: !!timestamp x\n",
+        "impossible date": b"description: 2024-02-30\n",
+        "date": b"description: 2024-02-28\n",
+        "set": b"description: !!set {a}\n",
+        "anchor to itself": b"&a {description: *a}\n",
+        "list in itself": b"description: &a [*a]\n",
+        "missing anchor": b"description: *a\n",
+        "two documents": b"--- {}\n--- {}\n",
+        "deep": b"[" * 100_000,
+        "deep mapping": b"{a: " * 5_000,
+        "many digits": b"description: " + b"1" * 10_000 + b"\n",
+        "many hexadecimal digits": good.encode() + b"description: 0x" + b"f" * 10_000 + b"\n",
+        "null everywhere": b"service_name:\nhandlers:\ndescription:\n",
+        "list as text": f"{good}description: [a]\n".encode(),
+        "mapping as text": f"{good}description: {{a: b}}\n".encode(),
+        "true as text": f"{good}description: true\n".encode(),
+        "float as choice": f"{good}python_version: 3.10\n".encode(),
+        "infinity": f"{good}python_version: .inf\n".encode(),
+        "mapping as choice": f"{good}dedup: {{none: none}}\n".encode(),
+        "labels as list": f"{good}labels: [a]\n".encode(),
+        "label without value": f"{good}labels: {{a: }}\n".encode(),
+        "label of numbers": f"{good}labels: {{a: 1}}\n".encode(),
+    }
+    for name, content in contents.items():
+        yield Case(
+            f"data file: {name}",
+            (*NEW, "--data-file", "answers.yml"),
+            outcome=REFUSED,
+            files={"answers.yml": content},
+        )
+    taken: dict[str, bytes] = {
+        "byte order mark": b"\xef\xbb\xbf" + good.encode(),
+        "windows newlines": good.replace("\n", "\r\n").encode(),
+        "alias": f"x: &x {SERVICE}\n".encode(),
+        "merge key": f"<<: {{service_name: {SERVICE}}}\nhandlers: {{{HANDLER}: {SUBJECT}}}\n".encode(),
+        "key twice": f"{good}service_name: {SERVICE}\n".encode(),
+        "document marker": f"---\n{good}...\n".encode(),
+        "tag of a string": f"{good}description: !!str 1\n".encode(),
+        "folded text": f"{good}description: >-\n  one\n  two\n".encode(),
+        "number as text": f"{good}description: 1e3\n".encode(),
+    }
+    for name, content in taken.items():
+        yield Case(f"data file: {name}", (*NEW, "--data-file", "answers.yml"), files={"answers.yml": content})
+    for name, content in {
+        "not json": b"{",
+        "trailing comma": b'{"service_name": "billing",}',
+        "comment": b"{} // x",
+        "list": b"[]",
+        "nothing": b"null",
+        "not a number": b'{"description": NaN}',
+        "deep": b"[" * 100_000,
+        "many digits": b'{"description": ' + b"1" * 10_000 + b"}",
+        "lone surrogate": b'{"service_name": "billing", "handlers": {"a": "a.b"}, "description": "\\ud800"}',
+        "lone surrogate in a name": b'{"service_name": "\\ud800", "handlers": {"a": "a.b"}}',
+        "lone surrogate as key": b'{"\\ud800": "x"}',
+        "nul": b'{"service_name": "billing\\u0000", "handlers": {"a": "a.b"}}',
+    }.items():
+        yield Case(
+            f"data file in JSON: {name}",
+            (*NEW, "--data-file", "answers.json"),
+            outcome=REFUSED,
+            files={"answers.json": content},
+        )
+
+
+def defaults_cases() -> Iterable[Case]:
+    """`natsgen.toml`: files that are not what they should be, and hostile values in good ones."""
+    contents: dict[str, bytes] = {
+        "not toml": b"defaults",
+        "nul": b"\0",
+        "not utf-8": b'[defaults]\ncontext = "\xff"\n',
+        "utf-16": '[defaults]\ncontext = "x"\n'.encode("utf-16"),
+        "yaml": b"defaults:\n  dedup: redis\n",
+        "json": b'{"defaults": {}}',
+        "merge conflict": b"<<<<<<< HEAD\n[defaults]\n=======\n>>>>>>> x\n",
+        "table twice": b"[defaults]\n[defaults]\n",
+        "key twice": b'[defaults]\ndedup = "none"\ndedup = "redis"\n',
+        "open string": b'[defaults]\ndedup = "none\n',
+        "defaults is text": b'defaults = "x"\n',
+        "defaults is a list": b"[[defaults]]\n",
+        "defaults is a number": b"defaults = 1\n",
+        "unknown key": b'[defaults]\ndedupe = "none"\n',
+        "hostile key": b'[defaults]\n"{{ 7*7 }}\\n$(id)" = "x"\n',
+        "empty key": b'[defaults]\n"" = "x"\n',
+        "private key of copier": b'[defaults]\n_src_path = "/etc"\n',
+        "unknown choice": b'[defaults]\ndedup = "redsi"\n',
+        "list as text": b'[defaults]\ncontext = ["x"]\n',
+        "table as text": b"[defaults.context]\nx = 1\n",
+        "true as text": b"[defaults]\ncontext = true\n",
+        "date as text": b"[defaults]\ncontext = 2024-01-01\n",
+        "time as text": b"[defaults]\ncontext = 10:00:00\n",
+        "impossible date": b"[defaults]\ncontext = 2024-02-30\n",
+        "infinity as choice": b"[defaults]\npython_version = inf\n",
+        "float as choice": b"[defaults]\npython_version = 3.10\n",
+        "many digits": b"[defaults]\ncontext = " + b"1" * 10_000 + b"\n",
+        "many hexadecimal digits": b"[defaults]\ncontext = 0x" + b"f" * 10_000 + b"\n",
+        "deep": b"[defaults]\nlabels = " + b"[" * 5_000 + b"\n",
+        "text as labels": b'[defaults]\nlabels = "a"\n',
+        "list as labels": b'[defaults]\nlabels = ["a"]\n',
+        "label of numbers": b"[defaults]\nlabels = {a = 1}\n",
+        "label of dates": b"[defaults]\nlabels = {a = 2024-01-01}\n",
+        "label that is none": b'[defaults]\nlabels = {"A B" = "x"}\n',
+        "lone surrogate": b'[defaults]\ncontext = "\\ud800"\n',
+        "beyond unicode": b'[defaults]\ncontext = "\\U00110000"\n',
+        "windows newline in text": b'[defaults]\ncontext = """a\r\nb"""\n',
+    }
+    for name, content in contents.items():
+        yield Case(f"natsgen.toml: {name}", DEFAULT, outcome=REFUSED, files={"natsgen.toml": content})
+    for name, content in {
+        "empty": b"",
+        "only a comment": b"# {{ x }}",
+        "no defaults": b"[defaults]\n",
+        "byte order mark": b"\xef\xbb\xbf[defaults]\n",
+    }.items():
+        yield Case(f"natsgen.toml: {name}", DEFAULT, files={"natsgen.toml": content})
+    for name, text in FEW.items():
+        for key in ("bounded_context", "network", "registry", "workspace"):
+            content = f"[defaults]\n{key} = {quoted(text)}\n".encode()
+            yield Case(f"{key} in natsgen.toml: {name}", DEFAULT, {key: text}, files={"natsgen.toml": content})
+        content = f"[defaults.labels]\nnote = {quoted(text)}\n".encode()
+        outcome = REFUSED if name in BROKEN and text.strip() else TAKEN
+        yield Case(
+            f"label in natsgen.toml: {name}", DEFAULT, {"labels": {"note": text}}, outcome, {"natsgen.toml": content}
+        )
+        content = f"[defaults]\n{quoted(text)} = 1\n".encode()
+        yield Case(f"key in natsgen.toml: {name}", DEFAULT, outcome=REFUSED, files={"natsgen.toml": content})
+
+
+def folder_cases() -> Iterable[Case]:
+    """Every text that can be the name of one folder, as the workspace's."""
+    for name, text in typable({**FEW, **SPACED, **FOLDER_NAMES}):
+        if "/" not in text and text not in ("", ".", "..") and len(text) <= 255:
+            yield Case(f"workspace's folder: {name}", (*DEFAULT, f"--workspace={text}"))
+
+
+def command_cases() -> Iterable[Case]:
+    """What the other commands take, in a workspace with the service `billing` and its one handler."""
+    for name, text in typable({**FEW, **WORDS, **ENDS}):
+        yield Case(f"add-handler, service: {name}", ("add-handler", "--", text, "a.b"))
+        yield Case(
+            f"add-handler, name: {name}",
+            ("add-handler", f"--name={text}", SERVICE, "a.b"),
+            {"name": text, "subject": "a.b"},
+        )
+        yield Case(
+            f"remove-handler by force: {name}", ("remove-handler", "--force", "--", SERVICE, text), outcome=REFUSED
+        )
+        yield Case(f"show: {name}", ("show", "--", text), outcome=REFUSED)
+    for name, text in typable(TEXTS):
+        yield Case(f"add-handler, subject: {name}", ("add-handler", "--", SERVICE, text), {"subject": text})
+    for name, text in typable(FEW):
+        yield Case(
+            f"add-handler, durable: {name}",
+            ("add-handler", f"--durable={text}", SERVICE, "a.b"),
+            {"subject": "a.b", "durable": text},
+        )
+        yield Case(f"add-handler, concurrency: {name}", ("add-handler", f"--concurrency={text}", SERVICE, "a.b"))
+        yield Case(f"remove-handler, service: {name}", ("remove-handler", "--", text, HANDLER), outcome=REFUSED)
+        yield Case(f"remove-handler, handler: {name}", ("remove-handler", "--", SERVICE, text), outcome=REFUSED)
+        yield Case(f"list: {name}", ("list", "--", text), outcome=REFUSED)
+    for text in ("0", "-1", "1.5", "10001", "1e2", "0x10", "1_0", "\u0663", "9" * 5_000, "nan", "{{ 3 }}", "3\n"):
+        shown = text if len(text) < 60 else f"{len(text)} digits"
+        yield Case(f"concurrency of {shown!a}", ("add-handler", f"--concurrency={text}", SERVICE, "a.b"))
+
+
+def typable(texts: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Those that can be an argument of a process."""
+    return ((name, text) for name, text in texts.items() if name not in UNTYPABLE)
+
+
+def joined(texts: Iterable[str]) -> Iterable[str]:
+    """The texts, as many of them in one as a description takes."""
+    line = ""
+    for text in texts:
+        if line and len(line) + len(" | ") + len(text) > DESCRIPTION_MAX_LENGTH:
+            yield line
+            line = ""
+        line = f"{line} | {text}" if line else text
+    yield line
+
+
+def batched(texts: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    """The texts, so many at a time."""
+    return (texts[start : start + size] for start in range(0, len(texts), size))
+
+
+NEW_WORKER = [
+    *name_cases(),
+    *text_cases(),
+    *choice_cases(),
+    *yaml_cases(),
+    *data_file_cases(),
+    *defaults_cases(),
+]
+FOLDERS = list(folder_cases())
+COMMANDS = list(command_cases())

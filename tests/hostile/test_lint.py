@@ -1,0 +1,61 @@
+"""What hostile answers made passes the gates of the generated service: a sample, in one run of each tool."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from natsgen.harness.commands import run
+from natsgen.harness.environment import environment_for
+from natsgen.naming import handlers_for
+from tests.hostile.conftest import make_place
+from tests.hostile.oracle import check_tree, quoted
+from tests.hostile.texts import PLAIN, SUBJECTS, WORDS
+
+RUFF_SECONDS = 60.0
+
+LENGTHS = (70, 74, 75, 76, 77, 78, 79, 80, 90, 95, 103, 104, 105, 106, 107, 120, 253)  # around where lines break
+LONG = [f"a.{'b' * length}" for length in LENGTHS]
+DURABLES = ["d", "d" * 30, "d" * 60, "d" * 128]
+DESCRIPTIONS = ["sign sequence", "jinja attack", "200 quotes", "200 emoji", "python encoding", "stacked marks"]
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Services whose names, subjects and options are as far out as they may be."""
+    place = make_place(tmp_path_factory.mktemp("lint") / "around")
+    words = dict.fromkeys((*WORDS.values(), "class", "print", "none_event", "b" * 64, "x1", "a_1_b"), "a.b")
+    taken = {name: subject for name, subject in words.items() if name.isidentifier() and name.strip("_") == name}
+    taken = {name: subject for name, subject in taken.items() if name.islower() and name not in ("event", "any")}
+    options = {
+        f"h{number}": {"subject": subject, "durable": durable, "concurrency": 10_000, "batch": number % 2 == 0}
+        for number, (subject, durable) in enumerate((subject, durable) for subject in LONG for durable in DURABLES)
+    }
+    derived = handlers_for(LONG)
+    groups = {"words": taken, "options": options, "subjects": derived}
+    for service, handlers in groups.items():
+        ran = place.run("new", "worker", service, "--data", f"handlers={json.dumps(handlers)}")
+        assert ran.code == 0, ran.err
+    for subject in SUBJECTS.values():
+        place.run("add-handler", "subjects", "--", subject)  # refused or not: what it makes counts
+    for number, name in enumerate(DESCRIPTIONS):
+        labels = f"labels={{note: {quoted(PLAIN[name])}}}"
+        text = f"--description={PLAIN[name]}"
+        ran = place.run("new", "worker", f"text-{number}", "--subject", "a.b", text, "--data", labels)
+        assert ran.code == 0, ran.err
+    check_tree(place.workspace)
+    return place.workspace / "services"
+
+
+def test_ruff_finds_nothing(services: Path) -> None:
+    python = environment_for(services / "words" / "requirements-dev.txt")
+    run([python, "-m", "ruff", "check", "--no-cache", "."], limit=RUFF_SECONDS, folder=services)
+
+
+def test_ruff_would_format_nothing(services: Path) -> None:
+    python = environment_for(services / "words" / "requirements-dev.txt")
+    formatted = run([python, "-m", "ruff", "format", "--no-cache", "--check", "."], limit=RUFF_SECONDS, folder=services)
+
+    assert f"{len(list(services.rglob('*.py')))} files already formatted" in formatted.everything
