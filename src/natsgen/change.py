@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -38,10 +37,6 @@ class Change:
     def removed(self) -> tuple[PurePosixPath, ...]:
         """The paths that will be gone."""
         return tuple(path for path in self.before if path not in self.after)
-
-    def paths(self) -> Iterator[PurePosixPath]:
-        """Every path that it touches, sorted."""
-        return iter(sorted({*self.before, *self.after}))
 
     def diff(self) -> str:
         """The change as a diff that `git apply` takes."""

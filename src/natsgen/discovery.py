@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from natsgen.errors import InputError
 from natsgen.handlers import HANDLER_FOLDER, SUFFIX, Handler
@@ -15,6 +16,7 @@ from natsgen.handlers import HANDLER_FOLDER, SUFFIX, Handler
 CONFIG_FILE = PurePosixPath("src/config.py")
 _DECORATOR = "subscriber"
 _PREFIX = "handle_"
+_Extracted = TypeVar("_Extracted")
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,7 @@ def settings_of(service: Path) -> tuple[Setting, ...]:
     Raises:
         ValueError: the file cannot be read or parsed; the message says why.
     """
-    module = _parse(service / CONFIG_FILE)
-    classes = [node for node in module.body if isinstance(node, ast.ClassDef) and _is_settings(node)]
-    return tuple(_setting(node) for one in classes for node in one.body if _is_setting(node))
+    return _read(service / CONFIG_FILE, _settings_in)
 
 
 def published_by(service: Path) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ def published_by(service: Path) -> tuple[str, ...]:
     subjects: set[str] = set()
     for file in sorted((service / "src").rglob("*.py")):
         try:
-            subjects.update(_published_in(_parse(file)))
+            subjects.update(_read(file, _published_in))
         except ValueError:
             continue  # a handler's error is told with the handlers
     return tuple(sorted(subjects))
@@ -158,18 +158,18 @@ def published_by(service: Path) -> tuple[str, ...]:
 
 def _handler_file(file: Path, path: PurePosixPath) -> HandlerFile:
     try:
-        handlers = handlers_in(_parse(file))
+        handlers = _read(file, handlers_in)
     except ValueError as error:
         return HandlerFile(path, (), str(error))
     return HandlerFile(path, handlers, "" if handlers else f"there is no @{_DECORATOR} in it")
 
 
-def _parse(file: Path) -> ast.Module:
-    """Parses a file; whatever stands in the way is a ValueError of one line."""
+def _read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) -> tuple[_Extracted, ...]:
+    """What is wanted of a Python file; whatever stands in the way is a ValueError of one line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
-            return ast.parse(file.read_bytes())
+            return extract(ast.parse(file.read_bytes()))
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
     except SyntaxError as error:
@@ -214,6 +214,11 @@ def _takes_list(arguments: ast.arguments) -> bool:
     return isinstance(name, ast.Name) and name.id in ("list", "List")
 
 
+def _settings_in(module: ast.Module) -> tuple[Setting, ...]:
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef) and _is_settings(node)]
+    return tuple(_setting(node) for one in classes for node in one.body if _is_setting(node))
+
+
 def _is_settings(node: ast.ClassDef) -> bool:
     return any("Settings" in ast.unparse(base) for base in node.bases) and "Source" not in ast.unparse(node.bases[0])
 
@@ -240,9 +245,7 @@ def _setting(node: ast.stmt) -> Setting:
     return Setting(name, "" if shown == "..." else shown, _value(description).text if description else "")
 
 
-def _published_in(module: ast.Module) -> Iterator[str]:
-    for node in ast.walk(module):
-        if isinstance(node, ast.Call) and _called_name(node) == "publish" and node.args:
-            subject = _value(node.args[0]).literal
-            if isinstance(subject, str):
-                yield subject
+def _published_in(module: ast.Module) -> tuple[str, ...]:
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and _called_name(node) == "publish"]
+    subjects = [_value(call.args[0]).literal for call in calls if call.args]
+    return tuple(subject for subject in subjects if isinstance(subject, str))
