@@ -58,4 +58,4 @@ def test_ruff_would_format_nothing(services: Path) -> None:
     python = environment_for(services / "words" / "requirements-dev.txt")
     formatted = run([python, "-m", "ruff", "format", "--no-cache", "--check", "."], limit=RUFF_SECONDS, folder=services)
 
-    assert f"{len(list(services.rglob('*.py')))} files already formatted" in formatted.everything
+    assert int(formatted.output.split()[0]) >= len(list(services.rglob("*.py")))
