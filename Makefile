@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test lint types requirements setup clean
+.PHONY: demo test lint types bench requirements setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m natsgen.demo
@@ -19,6 +19,9 @@ lint: .venv/complete # ruff and mypy, over the tool and over the template's Pyth
 types: .venv/complete # the part of `lint` that is mypy
 	$(bin)/mypy src scripts
 	cd "$(service)" && "$(CURDIR)/$(bin)/mypy" --strict --allow-untyped-calls --cache-dir "$(CURDIR)/.mypy_cache/template" src
+
+bench: .venv/complete # how long the commands take, and against each other
+	@$(bin)/python benchmarks/tool.py
 
 requirements: .venv/complete # pins natsgen's own requirements and the template's anew
 	$(bin)/python scripts/lock_requirements.py
