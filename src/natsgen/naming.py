@@ -170,7 +170,7 @@ def description(text: str) -> str:
     return text
 
 
-def durable(name: str) -> str:
+def durable(name: object) -> str:
     """Checks the name of a JetStream consumer; returns it or raises `InputError`."""
     if not isinstance(name, str) or len(name) > DURABLE_MAX_LENGTH or not _DURABLE.fullmatch(name):
         raise InputError(
@@ -180,11 +180,16 @@ def durable(name: str) -> str:
     return name
 
 
-def concurrency(number: int) -> int:
+def concurrency(number: object) -> int:
     """Checks how many of a handler may run at once; returns it or raises `InputError`."""
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= CONCURRENCY_MAX:
         raise InputError(f"{shown(str(number))} is no concurrency: it takes a whole number from 1 to {CONCURRENCY_MAX}")
     return number
+
+
+def concurrency_in(text: str) -> int:
+    """The concurrency that a text on a command line says; returns it or raises `InputError`."""
+    return concurrency(int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text)
 
 
 def registry(text: str) -> str:

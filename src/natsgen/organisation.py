@@ -21,6 +21,7 @@ OF_ONE_SERVICE = ("service_name", "handlers", "description")
 
 # An option's name is what a person knows, so that it stands for the question's key: `python` for `python_version`.
 ALIASES = {option.removeprefix("--"): key for key, option in FLAGS.items() if option.startswith("--")}
+_NEWLINE = "\n"
 _WIDTH = 100
 _EXAMPLE = "example"
 
@@ -37,14 +38,19 @@ def read(workspace: Path, questionnaire: Questionnaire) -> Given:
             and the nearest that there is.
     """
     file = workspace / MARKER
+    text = ""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
     except FileNotFoundError:
         return Given({}, {})
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is no TOML: {' '.join(str(error).split())}") from error
+        problem = " ".join(str(error).split()).replace(
+            "at end of document", f"at the end, line {text.count(_NEWLINE) + 1}"
+        )
+        raise InputError(f"{file} is no TOML: {problem}") from error
     for key in document:
         if key != TABLE:
             raise InputError(
@@ -117,6 +123,6 @@ def _comment(text: str) -> Iterator[str]:
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        pairs = ", ".join(f"{json.dumps(key, ensure_ascii=False)} = {_toml(entry)}" for key, entry in value.items())
+        pairs = ", ".join(f"{_toml(key)} = {_toml(entry)}" for key, entry in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
-    return json.dumps(str(value), ensure_ascii=False)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML takes JSON's strings but that

@@ -144,7 +144,8 @@ def _report_as_json(ending: _Ending) -> None:
 
 def _usage_message(error: Exception) -> str:
     context = getattr(error, "ctx", None)
-    message = str(getattr(error, "message", "") or error).rstrip(".")
+    in_full = getattr(error, "format_message", None)  # names the option or argument, which the message alone does not
+    message = " ".join(str(in_full() if in_full else error).split()).rstrip(".")
     return f"{message} (see {context.command_path if context else output.PROGRAM} --help)"
 
 

@@ -32,7 +32,7 @@ def add_handler(
         typer.Option(metavar="NAME", help="Name of its JetStream consumer [default: SERVICE-NAME]"),
     ] = None,
     concurrency: Annotated[
-        int | None,
+        str | None,
         typer.Option(metavar="N", help="How many events it handles at once [default: 1]"),
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="It takes a list of events.")] = False,
@@ -61,7 +61,7 @@ def add_handler(
         name=naming.handler_for(subject) if name is None else naming.at("--name", naming.handler, name),
         subject=subject,
         durable=None if durable is None else naming.at("--durable", naming.durable, durable),
-        concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency, concurrency),
+        concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
         batch=batch,
     )
     template = template_source.bundled()

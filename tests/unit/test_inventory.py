@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from natsgen import inventory
+from natsgen.errors import InputError, ServiceError
+from natsgen.workspace import Workspace
+
+
+def make(workspace: Workspace, name: str, answers: str = "_commit: v0.1.0\n") -> Path:
+    folder = workspace.root / "services" / name
+    (folder / "src/domain/handlers").mkdir(parents=True)
+    (folder / ".copier-answers.yml").write_text(answers)
+    return folder
+
+
+def test_services_are_the_folders_with_answers(workspace: Workspace) -> None:
+    assert inventory.names(workspace) == ()
+    make(workspace, "billing")
+    make(workspace, "audit")
+    (workspace.root / "services" / "other").mkdir()
+    assert inventory.names(workspace) == ("audit", "billing")
+
+
+@pytest.mark.parametrize(
+    ("answers", "version"),
+    [
+        ("# x\n_commit: v0.1.0\n_src_path: y\n", "v0.1.0"),
+        ("_commit: '1.0'\n", "1.0"),
+        ('_commit: "v1"  \n', "v1"),
+        ("x: {_commit: no}\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_version_is_read_without_parsing_the_rest(workspace: Workspace, answers: str, version: str) -> None:
+    make(workspace, "billing", answers)
+    found = inventory.service(workspace, "billing")
+    assert (found.kind, found.version, found.error) == ("worker", version, "")
+
+
+def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Workspace) -> None:
+    folder = make(workspace, "billing")
+    (folder / ".copier-answers.yml").unlink()
+    (folder / ".copier-answers.yml").mkdir()
+    (folder / "src/domain/handlers/x_handler.py").write_text('@subscriber("a.b")\nasync def handle_x(e): ...')
+    found = inventory.service(workspace, "billing")
+    assert found.error == ".copier-answers.yml: Is a directory"
+    assert [file.name for file in found.handlers] == ["x"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../services/billing", "billing/", "billin"])
+def test_what_is_no_service_is_refused(workspace: Workspace, name: str) -> None:
+    make(workspace, "billing")
+    with pytest.raises(InputError, match=r"there is no service .* \(there are billing\)"):
+        inventory.need_service(workspace, name)
+
+
+def test_a_folder_that_no_template_made_is_not_taken_for_a_service(workspace: Workspace) -> None:
+    (workspace.root / "services" / "other").mkdir(parents=True)
+    with pytest.raises(ServiceError, match="natsgen did not make it"):
+        inventory.need_service(workspace, "other")
+
+
+def test_of_many_services_a_message_names_a_few(workspace: Workspace) -> None:
+    for number in range(12):
+        make(workspace, f"s{number:02}")
+    with pytest.raises(InputError, match=r"\(there are s00, .*, s09 and 2 more\)"):
+        inventory.need_service(workspace, "nothing-like-it")

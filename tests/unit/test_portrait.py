@@ -1,0 +1,90 @@
+"""`show`: what a person changed is found by making the service again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from natsgen import answers, growth, portrait, questions, rendering, template_source
+from natsgen.answers import Given
+from natsgen.handlers import Handler
+from natsgen.portrait import Portrait
+from natsgen.tree import Tree
+from natsgen.workspace import Workspace
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+SERVICE = Path("services/billing")
+
+
+@pytest.fixture(scope="module")
+def worker_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    given = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+    root = tmp_path_factory.mktemp("any") / "shop"
+    return rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, root).as_data())
+
+
+@pytest.fixture
+def shop(workspace: Workspace, worker_tree: Tree) -> Workspace:
+    for path, file in worker_tree.items():
+        (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+    return workspace
+
+
+def of(shop: Workspace) -> Portrait:
+    return portrait.of(shop, TEMPLATE, QUESTIONS, "billing")
+
+
+def changed(shop: Workspace) -> list[tuple[str, str, bool]]:
+    return [(str(one.path.relative_to(SERVICE)), one.how, one.is_own) for one in of(shop).changed]
+
+
+def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
+    found = of(shop)
+    assert found.changed == ()
+    assert found.answers["handlers"] == {"order_created": "orders.order.created"}
+    assert found.is_outdated is False
+    assert {"NATS_URL", "LOG_LEVEL", "DEDUP"} <= {setting.name for setting in found.settings}
+    assert all(setting.meaning for setting in found.settings)
+
+
+def test_a_handler_that_was_added_is_no_change(shop: Workspace) -> None:
+    growth.add_handler(
+        shop, TEMPLATE, QUESTIONS, "billing", Handler("paid", "a.paid", "d", 2), dry_run=False, notify=print
+    )
+    assert changed(shop) == []
+
+
+def test_changed_and_missing_files_are_told_and_a_persons_own_are_marked(shop: Workspace) -> None:
+    (shop.root / SERVICE / "src/main.py").write_text("changed")
+    (shop.root / SERVICE / "Dockerfile").unlink()
+    (shop.root / SERVICE / "src/domain/handlers/order_created_handler.py").write_text("mine")
+    (shop.root / SERVICE / "src/domain/handlers/own_handler.py").write_text("mine too")
+    (shop.root / SERVICE / "notes.txt").touch()
+    (shop.root / "compose/infrastructure.yml").write_text("the workspace's own")
+    assert changed(shop) == [
+        ("Dockerfile", "missing", False),
+        ("src/domain/handlers/order_created_handler.py", "changed", True),
+        ("src/domain/handlers/own_handler.py", "changed", True),
+        ("src/main.py", "changed", False),
+    ]
+
+
+def test_an_older_service_is_told(shop: Workspace) -> None:
+    file = shop.root / SERVICE / ".copier-answers.yml"
+    file.write_text(file.read_text().replace(f"_commit: {TEMPLATE.commit}", "_commit: v0.0.1"))
+    assert of(shop).is_outdated
+
+
+def test_settings_that_do_not_parse_are_told(shop: Workspace) -> None:
+    (shop.root / SERVICE / "src/config.py").write_text("class (")
+    assert of(shop).settings == ()
+    assert of(shop).settings_error.startswith("src/config.py: line 1: ")
+
+
+def test_published_subjects_are_told(shop: Workspace) -> None:
+    file = shop.root / SERVICE / "src/domain/handlers/order_created_handler.py"
+    file.write_text(f'{file.read_text()}\nasync def f(m): await m.publish("invoices.invoice.written", x)\n')
+    assert of(shop).published == ("invoices.invoice.written",)
