@@ -77,7 +77,7 @@ def add_handler(
         ConflictError: a file, handler or durable of that name exists.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    inventory.need_service(workspace, service)
+    inventory.need_service(workspace, service)  # before the session, which would make a missing workspace
     with transaction.session(workspace, notify):
         there = discovery.handler_files(inventory.need_service(workspace, service))
         _refuse_clashes(workspace, service, handler, there)
@@ -116,7 +116,7 @@ def remove_handler(
         ConflictError: a person changed one of the files, and `force` is not given.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    inventory.need_service(workspace, service)
+    inventory.need_service(workspace, service)  # before the session, which would make a missing workspace
     with transaction.session(workspace, notify):
         there = discovery.handler_files(inventory.need_service(workspace, service))
         file = _file_of(service, text, there)

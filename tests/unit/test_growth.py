@@ -66,7 +66,16 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
     assert {path: after[path] for path in before} == before
 
 
-@pytest.mark.parametrize("handler", [PAID, replace(PAID, durable="d", concurrency=7), replace(PAID, batch=True)])
+@pytest.mark.parametrize(
+    "handler",
+    [
+        PAID,
+        replace(PAID, durable="d", concurrency=7),
+        replace(PAID, batch=True),
+        Handler("n" * 64, "s" * 255, durable="d" * 128, concurrency=10_000, batch=True),
+        Handler("wide", "orders.*.order-item.>"),
+    ],
+)
 def test_a_handler_that_is_added_is_byte_for_byte_what_a_new_worker_would_have(
     shop: Workspace, handler: Handler
 ) -> None:

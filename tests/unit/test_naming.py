@@ -179,6 +179,27 @@ def test_a_handler_name_that_would_not_work_as_python_is_refused(name: str) -> N
         naming.handler(name)
 
 
+def test_a_handler_is_named_after_more_tokens_where_the_name_is_taken() -> None:
+    subject = "orders.order.created"
+    assert naming.handler_for(subject) == "order_created"
+    assert naming.handler_for(subject, {"order_created"}) == "orders_order_created"
+    assert naming.handler_for(subject, {"order_created", "orders_order_created"}) == "order_created_2"
+
+
+@given(SUBJECTS, st.sets(st.sampled_from(["order_created", "a_b", "all", "a"])))
+def test_the_name_for_a_subject_is_valid_and_free(subject: str, taken: set[str]) -> None:
+    name = naming.handler_for(subject, taken)
+    assert naming.handler(name) == name
+    assert name not in taken
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "٣", "0", "10001", "9" * 50])
+def test_a_text_that_is_no_concurrency_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no concurrency"):
+        naming.concurrency_in(text)
+    assert naming.concurrency_in("10000") == 10_000
+
+
 @given(SUBJECTS)
 def test_the_context_of_a_subject_is_a_valid_context(subject: str) -> None:
     assert naming.context(naming.context_for(subject, "billing"))

@@ -41,9 +41,9 @@ def add_handler(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Add a handler to a service: one file, and one for its test.
+    """Add a handler and its test to a service.
 
-    Nothing else changes, so that two branches that each add a handler merge without a conflict. The worker finds it
+    Two files come and nothing else changes, so that two branches that each add a handler merge without a conflict. The worker finds it
     when it starts.
 
     \b
@@ -96,7 +96,7 @@ def remove_handler(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Remove a handler from a service: its file, and that of its test.
+    """Remove a handler and its test from a service.
 
     What somebody edited is not removed without --force. The consumer on the NATS server stays; how to delete it is
     said.

@@ -18,9 +18,9 @@ def init(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write natsgen.toml, with every key explained, and complete .gitignore.
+    """Write natsgen.toml and complete .gitignore.
 
-    natsgen.toml holds your organisation's defaults for services that are made from now on. One that is there is left
+    natsgen.toml explains every key it takes, and holds your organisation's defaults for services that are made from now on. One that is there is left
     alone; of .gitignore nothing is taken away.
 
     \b

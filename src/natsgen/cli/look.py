@@ -30,7 +30,9 @@ def list_services(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the services and their handlers, read from source: nothing is imported or run.
+    """List the services and their handlers.
+
+    They are read from source: nothing is imported or run.
 
     \b
     Examples:
@@ -59,7 +61,10 @@ def show(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show one service in full: answers, handlers, settings, and the files that a person changed.
+    """Show one service in full.
+
+    That is its answers, handlers, settings, published subjects, and the files that a person changed: those that are
+    not as this natsgen would make them.
 
     \b
     Examples:
