@@ -220,7 +220,7 @@ def _refuse_edited(
     made: Tree = {}
     with suppress(InputError):  # what no command makes was not made by one
         made = _render(workspace, template, questionnaire, service, discovery.as_made(file))
-    edited = [path for path in change.before if path not in made or made[path] != change.before[path]]
+    edited = [path for path, file in change.before.items() if path not in made or made[path].content != file.content]
     if edited:
         names = " and ".join(str(workspace.root / path) for path in edited)
         raise ConflictError(

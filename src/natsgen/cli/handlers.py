@@ -43,8 +43,8 @@ def add_handler(
 ) -> None:
     """Add a handler and its test to a service.
 
-    Two files come and nothing else changes, so that two branches that each add a handler merge without a conflict. The worker finds it
-    when it starts.
+    Two files come and nothing else changes, so that two branches that each add a handler merge without a conflict.
+    The worker finds it when it starts.
 
     \b
     Examples:

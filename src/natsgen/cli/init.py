@@ -20,8 +20,8 @@ def init(
 ) -> None:
     """Write natsgen.toml and complete .gitignore.
 
-    natsgen.toml explains every key it takes, and holds your organisation's defaults for services that are made from now on. One that is there is left
-    alone; of .gitignore nothing is taken away.
+    natsgen.toml explains every key it takes, and holds your organisation's defaults for services that are made from
+    now on. One that is there is left alone; of .gitignore nothing is taken away.
 
     \b
     Examples:
