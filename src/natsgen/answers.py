@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import naming
+from natsgen import naming, yaml_text
 from natsgen.errors import InputError
 from natsgen.handlers import Handler, subjects_of
 from natsgen.questions import Questionnaire
@@ -171,14 +171,12 @@ _RULES: Mapping[str, Callable[[Any], object]] = {
 
 
 def _read_mapping(file: Path, where: str) -> dict[Any, Any]:
-    import yaml
-
     try:
         text = file.read_text(encoding="utf-8")
-        raw = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
+        raw = json.loads(text) if file.suffix.lower() == ".json" else yaml_text.load(text)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}") from error
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{where}: it is neither YAML nor JSON: {problem}") from error
     if not isinstance(raw, dict):

@@ -33,6 +33,11 @@ WORKSPACE_MAX_LENGTH = 63  # Compose takes it into container names, which end up
 # Names of files and of Compose services that workspaces have anyway: a service of that name would shadow them.
 RESERVED_SERVICES = frozenset({"compose", "consul", "infrastructure", "nats", "redis"})
 
+# What YAML 1.1 takes for something else than text where it is not quoted.
+YAML_WORDS = frozenset({"false", "n", "no", "null", "off", "on", "true", "y", "yes"})
+
+RESERVED_LABELS = frozenset({"bounded-context"})
+
 # First tokens that belong to others: dead letters and their replay, and the replies of NATS. Compared without case,
 # because a stream is named after the token in upper case.
 RESERVED_FIRST_TOKENS = {
@@ -207,6 +212,8 @@ def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
     if len(pairs) > LABELS_MAX:
         raise InputError(f"there are {len(pairs)} labels: a service takes at most {LABELS_MAX}")
     for key, value in pairs.items():
+        if key in RESERVED_LABELS:
+            raise InputError(f"the label {shown(key)} is taken: every service has one that says so of itself")
         if len(key) > LABEL_MAX_LENGTH or not _LABEL.fullmatch(key):
             raise InputError(
                 f"{shown(key)} is no label: it takes lower-case letters, digits, ., _, / and -, starts with a letter "
@@ -306,6 +313,8 @@ def _service_taken_by(name: str) -> str:
         return "every workspace has something of that name beside its services"
     if keyword.iskeyword(name):
         return "it is a keyword of Python"
+    if name in YAML_WORDS:
+        return "it is no text but a value in YAML, which Compose reads"
     if name in sys.stdlib_module_names or name.replace("-", "_") in sys.stdlib_module_names:
         return "it is a module of Python's standard library"
     return ""

@@ -42,6 +42,7 @@ def read(workspace: Path, questionnaire: Questionnaire) -> Given:
     try:
         text = file.read_text(encoding="utf-8")
         document = tomllib.loads(text)
+        repr(document)  # numbers of thousands of digits can be read and not be shown
     except FileNotFoundError:
         return Given({}, {})
     except OSError as error:

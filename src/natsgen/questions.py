@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from natsgen import naming
+from natsgen import naming, yaml_text
 from natsgen.errors import InputError, TemplateError
 
 
@@ -140,11 +140,9 @@ def _question(key: str, details: Mapping[str, Any]) -> Question:
 
 
 def _from_yaml(text: str, where: str) -> Any:
-    import yaml
-
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+        return yaml_text.load(text)
+    except ValueError as error:
         raise InputError(f"{where}: {naming.shown(text)} is no YAML") from error
 
 

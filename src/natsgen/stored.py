@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from natsgen import answers, naming
+from natsgen import answers, naming, yaml_text
 from natsgen.answers import Answers, Given
 from natsgen.errors import NatsgenError, ServiceError
 from natsgen.questions import Questionnaire
@@ -38,16 +38,14 @@ def read(service: Path) -> Stored:
     Raises:
         ServiceError: there is none, or it is not what an answers file looks like.
     """
-    import yaml
-
     file = service / ANSWERS_FILE
     try:
-        raw = yaml.safe_load(file.read_bytes())  # not libyaml's loader: deep nesting kills the process in it
+        raw = yaml_text.load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ServiceError(f"{service} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone") from error
     except OSError as error:
         raise ServiceError(f"{file} cannot be read: {error.strerror}") from error
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except ValueError as error:
         raise ServiceError(f"{file} is no YAML ({_on_one_line(error)}): restore it from your repository") from error
     if not isinstance(raw, dict):
         raise ServiceError(f"{file} holds no answers: restore it from your repository")

@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from typing import Any, TextIO
 
 PROGRAM = "natsgen"
+ERROR_MAX_LENGTH = 800  # characters; somebody's argument may be longer, and what to do stands at the end
 
 
 class ReaderGone(Exception):
@@ -41,8 +42,12 @@ def note(text: str) -> None:
 
 
 def error(text: str) -> None:
-    """Says what is wrong, on one line whatever the text quotes."""
-    note(f"{_in_red(f'{PROGRAM}:')} {printable(text)}")
+    """Says what is wrong, on one line that can be read, whatever the text quotes."""
+    line = printable(text)
+    if len(line) > ERROR_MAX_LENGTH:
+        half = ERROR_MAX_LENGTH // 2
+        line = f"{line[:half]} [...] {line[-half:]}"
+    note(f"{_in_red(f'{PROGRAM}:')} {line}")
 
 
 def printable(text: str) -> str:
