@@ -10,11 +10,11 @@ from typing import Any
 from natsgen.naming import DESCRIPTION_MAX_LENGTH
 from tests.hostile.oracle import quoted
 from tests.hostile.texts import (
+    ALONE,
     BROKEN,
     ENDS,
     FEW,
     FOLDER_NAMES,
-    ONE_EACH,
     PLAIN,
     REGISTRIES,
     SPACED,
@@ -59,14 +59,15 @@ class Case:
 
 
 def name_cases() -> Iterable[Case]:
-    """Every text as the service's name and as a subject; the names and a few texts in the other answers of names."""
-    for name, text in typable(TEXTS):
+    """The names, and a few of all texts, in every answer that is a name."""
+    for name, text in typable({**FEW, **ALONE, **SPACED, **WORDS, **ENDS}):
         yield Case(f"service: {name}", (*NEW, "--subject", SUBJECT, "--", text), {"service_name": text}, service=text)
+    for name, text in typable({**FEW, **ALONE, **SUBJECTS}):
         # named, because the name that would be derived from it is not what was typed
         handlers = json.dumps({"seen": text})
         typed = {"handlers": {"seen": {"subject": text}}}
         yield Case(f"subject: {name}", (*NEW, SERVICE, "--data", f"handlers={handlers}"), typed)
-    for name, text in typable({**FEW, **SUBJECTS}):
+    for name, text in typable(FEW):
         yield Case(f"--subject: {name}", (*NEW, SERVICE, f"--subject={text}"))
     for name, text in typable({**FEW, **ENDS}):
         yield Case(f"context: {name}", (*DEFAULT, f"--context={text}"), {"bounded_context": text})
@@ -75,7 +76,7 @@ def name_cases() -> Iterable[Case]:
         yield Case(f"network: {name}", (*DEFAULT, f"--network={text}"), {"network": text})
     for name, text in typable({**FEW, **REGISTRIES}):
         yield Case(f"registry: {name}", (*DEFAULT, f"--registry={text}"), {"registry": text})
-    for name, text in {**FEW, **WORDS}.items():
+    for name, text in {**FEW, **ENDS}.items():
         yield Case(
             f"handler: {name}",
             (*NEW, SERVICE, "--data", f"handlers={{{quoted(text)}: a.b}}"),
@@ -92,7 +93,7 @@ def name_cases() -> Iterable[Case]:
 
 def text_cases() -> Iterable[Case]:
     """Every text as the description, and as a label's value, which both take nearly everything."""
-    for name, text in {**ONE_EACH, **SPACED}.items():
+    for name, text in {**ALONE, **SPACED}.items():
         yield Case(f"description: {name}", (*DEFAULT, f"--description={text}"), {"description": text.strip(" ")}, TAKEN)
     for number, text in enumerate(joined(PLAIN.values()), start=1):
         yield Case(
@@ -162,7 +163,7 @@ def yaml_cases() -> Iterable[Case]:
         yield Case(f"handlers in YAML: {shown}", (*NEW, SERVICE, "--data", f"handlers={text}"))
         if "subject" not in text:
             yield Case(f"labels in YAML: {shown}", (*DEFAULT, "--data", f"labels={text}"))
-    for key in ("bounded-context", "com.docker.compose.project", "yes", "null", "1", "1.5", "~x", "a" * 63, "a" * 64):
+    for key in ("bounded-context", "com.docker.compose.project", "null", "1.5", "a" * 64):
         labels = f"{{{quoted(key)}: x}}"
         yield Case(f"label that is taken: {key}", (*DEFAULT, "--data", f"labels={labels}"), {"labels": {key: "x"}})
     many = {f"label{number}": "x" for number in range(1_000)}
@@ -315,7 +316,7 @@ def defaults_cases() -> Iterable[Case]:
     }.items():
         yield Case(f"natsgen.toml: {name}", DEFAULT, files={"natsgen.toml": content})
     for name, text in FEW.items():
-        for key in ("bounded_context", "network", "registry", "workspace"):
+        for key in ("bounded_context", "network", "registry"):
             content = f"[defaults]\n{key} = {quoted(text)}\n".encode()
             yield Case(f"{key} in natsgen.toml: {name}", DEFAULT, {key: text}, files={"natsgen.toml": content})
         content = f"[defaults.labels]\nnote = {quoted(text)}\n".encode()
@@ -329,14 +330,14 @@ def defaults_cases() -> Iterable[Case]:
 
 def folder_cases() -> Iterable[Case]:
     """Every text that can be the name of one folder, as the workspace's."""
-    for name, text in typable({**FEW, **SPACED, **FOLDER_NAMES}):
+    for name, text in typable(FOLDER_NAMES):
         if "/" not in text and text not in ("", ".", "..") and len(text) <= 255:
             yield Case(f"workspace's folder: {name}", (*DEFAULT, f"--workspace={text}"))
 
 
 def command_cases() -> Iterable[Case]:
     """What the other commands take, in a workspace with the service `billing` and its one handler."""
-    for name, text in typable({**FEW, **WORDS, **ENDS}):
+    for name, text in typable({**FEW, **ENDS}):
         yield Case(f"add-handler, service: {name}", ("add-handler", "--", text, "a.b"))
         yield Case(
             f"add-handler, name: {name}",
@@ -346,8 +347,7 @@ def command_cases() -> Iterable[Case]:
         yield Case(
             f"remove-handler by force: {name}", ("remove-handler", "--force", "--", SERVICE, text), outcome=REFUSED
         )
-        yield Case(f"show: {name}", ("show", "--", text), outcome=REFUSED)
-    for name, text in typable(TEXTS):
+    for name, text in typable({**FEW, **SUBJECTS}):
         yield Case(f"add-handler, subject: {name}", ("add-handler", "--", SERVICE, text), {"subject": text})
     for name, text in typable(FEW):
         yield Case(
@@ -359,6 +359,7 @@ def command_cases() -> Iterable[Case]:
         yield Case(f"remove-handler, service: {name}", ("remove-handler", "--", text, HANDLER), outcome=REFUSED)
         yield Case(f"remove-handler, handler: {name}", ("remove-handler", "--", SERVICE, text), outcome=REFUSED)
         yield Case(f"list: {name}", ("list", "--", text), outcome=REFUSED)
+        yield Case(f"show: {name}", ("show", "--", text), outcome=REFUSED)
     for text in ("0", "-1", "1.5", "10001", "1e2", "0x10", "1_0", "\u0663", "9" * 5_000, "nan", "{{ 3 }}", "3\n"):
         shown = text if len(text) < 60 else f"{len(text)} digits"
         yield Case(f"concurrency of {shown!a}", ("add-handler", f"--concurrency={text}", SERVICE, "a.b"))

@@ -1,0 +1,43 @@
+"""Hostile names of folders, and hostile arguments of the commands that work on a service that is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.hostile import oracle
+from tests.hostile.cases import COMMANDS, FOLDERS, HANDLER, SERVICE, Case
+from tests.hostile.checks import ids, is_refused, with_options_first
+from tests.hostile.conftest import WORKSPACE, Place
+
+
+@pytest.mark.parametrize("case", FOLDERS, ids=ids(FOLDERS))
+def test_a_folder_of_any_name_is_refused_or_is_the_workspace(case: Case, place: Place) -> None:
+    folder = case.arguments[-1].removeprefix("--workspace=")
+
+    ran = place.run(*case.arguments)
+
+    if is_refused(case, ran):
+        return
+    oracle.check_only_inside(ran, f"{WORKSPACE}/{folder}")
+    oracle.check_tree(place.workspace / folder)
+    said = oracle.values(place.workspace / folder, SERVICE)
+    assert len(set(said["workspace"])) == 1
+
+
+@pytest.mark.parametrize("case", COMMANDS, ids=ids(COMMANDS))
+def test_other_commands_refuse_or_do_what_was_typed(case: Case, with_service: Place) -> None:
+    ran = with_service.run(*with_options_first(case.arguments))
+
+    if is_refused(case, ran):
+        return
+    assert case.arguments[0] == "add-handler"
+    oracle.check_only_inside(ran, WORKSPACE)
+    oracle.check_tree(with_service.workspace)
+    handlers = oracle.handlers(with_service.workspace / "services" / SERVICE)
+    (name,) = handlers.keys() - {HANDLER}
+    assert {path.removeprefix(f"{WORKSPACE}/services/{SERVICE}/") for path in ran.changed} == {
+        f"src/domain/handlers/{name}_handler.py",
+        f"tests/handlers/test_{name}_handler.py",
+    }
+    said = {"name": name, **handlers[name]}
+    assert {question: said.get(question) for question in case.typed} == case.typed
