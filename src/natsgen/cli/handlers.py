@@ -72,8 +72,7 @@ def add_handler(
         output.document(_document_of_added(place, service, added, dry_run=dry_run))
         return
     if dry_run:
-        output.result(added.change.diff())
-        output.note(f"{len(added.change.added)} files would be made in {place.root}; nothing was written")
+        output.dry_run(added.change.diff(), len(added.change.added), "made", place.root)
     else:
         output.result(_story_of_added(place, service, added))
     _tell(added.notes)
@@ -119,8 +118,7 @@ def remove_handler(
         output.document(_document_of_removed(place, service, removed, dry_run=dry_run))
         return
     if dry_run:
-        output.result(removed.change.diff())
-        output.note(f"{len(removed.change.removed)} files would be removed in {place.root}; nothing was changed")
+        output.dry_run(removed.change.diff(), len(removed.change.removed), "removed", place.root)
     else:
         output.result(_story_of_removed(place, service, removed))
     _tell(removed.notes)

@@ -37,8 +37,7 @@ def init(
     if as_json:
         output.document(_document(place, change, dry_run=dry_run))
     elif dry_run:
-        output.result(change.diff())
-        output.note(f"{len(change.after)} files would be written in {place.root}; nothing was written")
+        output.dry_run(change.diff(), len(change.after), "written", place.root)
     else:
         output.result(_story(place, change))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from natsgen.scaffold import Outcome
     from natsgen.workspace import Workspace
 
+INFRASTRUCTURE = "compose/infrastructure.yml"
 EXAMPLE_NAME = "billing"
 EXAMPLE_SUBJECT = "orders.order.created"
 
@@ -113,11 +114,12 @@ def worker(
 
     complete = answers.complete(given, questionnaire, place.root)
     outcome = scaffold.new_worker(place, template, questionnaire, complete, dry_run=dry_run, notify=output.note)
+    if network is not None and INFRASTRUCTURE in map(str, outcome.kept):
+        output.note(f"{INFRASTRUCTURE} was there: its network counts for every service, and not --network {network}")
     if as_json:
         output.document(_document(place, complete, outcome, dry_run=dry_run))
     elif dry_run:
-        output.result(outcome.diff)
-        output.note(f"{len(outcome.created)} files would be made in {place.root}; nothing was written")
+        output.dry_run(outcome.diff, len(outcome.created), "made", place.root)
     else:
         output.result(_story(place, complete, outcome))
 

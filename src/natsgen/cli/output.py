@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO
 
 PROGRAM = "natsgen"
@@ -28,6 +30,21 @@ def result(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from error
         raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
+    """Prints the diff of a command that changes nothing, and how to apply it.
+
+    Args:
+        diff: from the workspace as it is to as it would be.
+        count: how many files are in it.
+        what_would_be: what would be done to them, such as "made".
+        root: the workspace, to which the diff's paths are relative.
+    """
+    result(diff)
+    # git ignores, without a word, what lies outside of the folder that it is called in
+    elsewhere = "" if root == Path.cwd() else f"; apply the diff with: git -C {shlex.quote(str(root))} apply"
+    note(f"{count} files would be {what_would_be} in {root}; nothing was changed{elsewhere}")
 
 
 def document(content: Mapping[str, Any]) -> None:
