@@ -89,6 +89,23 @@ async def test_consumption_goes_on_while_consul_is_away_and_it_registers_again(
     await asyncio.to_thread(wait_for_status, consul_agent, "passing", 40)
 
 
+def test_a_worker_that_started_without_nats_and_consul_works_when_they_come(
+    nats_server: NatsServer, consul_agent: ConsulAgent, start_worker: StartWorker
+) -> None:
+    nats_server.stop()
+    consul_agent.stop()
+    worker = start_worker(ready=False, NATS_URL=nats_server.url, **in_consul(consul_agent))
+    worker.process.wait_for_line("waiting for NATS", limit=10)
+    worker.process.wait_for_line("Consul does not answer", limit=10)
+
+    consul_agent.start()
+    wait_for_status(consul_agent, "critical", 40)  # registered, and honest about not consuming
+    nats_server.start()
+
+    worker.wait_ready()
+    wait_for_status(consul_agent, "passing")
+
+
 def test_a_stopped_worker_is_gone_from_consul(registered: GeneratedService, consul_agent: ConsulAgent) -> None:
     stopped = registered.stop()
 
