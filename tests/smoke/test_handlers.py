@@ -44,7 +44,7 @@ async def save(event_id: str) -> None:
 @pytest.fixture
 def shop(generated: Path, tmp_path: Path) -> Path:
     """A git repository with the service `billing`, all committed."""
-    workspace = shutil.copytree(generated.parents[1], tmp_path / "shop")
+    workspace = shutil.copytree(generated.parents[1], tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__"))
     git(workspace, "init", "--quiet", "--initial-branch=main")
     commit(workspace, "billing")
     return Path(workspace)
