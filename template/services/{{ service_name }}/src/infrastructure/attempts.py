@@ -14,6 +14,7 @@ from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from src.config import Settings
+from src.infrastructure.jetstream_api import open_bucket
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 
@@ -67,15 +68,12 @@ class Attempts:
 
     async def _open(self) -> KeyValue | None:
         """The bucket. Opened for each use: it may have been deleted, or be on another server by now."""
-        jetstream = self._nats.jetstream
+        if self._settings.STREAM_MODE == "create":
+            return await open_bucket(self._nats.jetstream, self._bucket, KEPT, self._settings.STREAM_REPLICAS)
         try:
-            return await jetstream.key_value(self._bucket)
+            return await self._nats.jetstream.key_value(self._bucket)
         except BucketNotFoundError:
-            if self._settings.STREAM_MODE != "create":
-                return None
-            return await jetstream.create_key_value(
-                bucket=self._bucket, ttl=KEPT, history=1, replicas=self._settings.STREAM_REPLICAS
-            )
+            return None
 
 
 def _key(message: Message) -> str:

@@ -14,6 +14,8 @@ from consul import Check, ConsulException
 from consul.aio import Consul
 
 from src.config import Settings
+from src.infrastructure.discovery import consul_of
+from src.infrastructure.errors import named
 from src.infrastructure.worker import Readiness
 from src.utils.logging import logger
 
@@ -63,10 +65,7 @@ class ConsulClient:
             logger.info("not registering in Consul: CONSUL_ENABLED is off")
             return
         self._port = port
-        token = self._settings.CONSUL_TOKEN.get_secret_value() if self._settings.CONSUL_TOKEN else None
-        self._client = Consul(
-            self._settings.CONSUL_HOST, self._settings.CONSUL_PORT, token=token, connections_timeout=self.TIME_LIMIT
-        )
+        self._client = consul_of(self._settings, self.TIME_LIMIT)
         self._task = asyncio.create_task(self._keep_registered(self._client), name="consul")
 
     async def deregister(self) -> None:
@@ -81,7 +80,7 @@ class ConsulClient:
                     await self._client.agent.service.deregister(self.service_id)
                 logger.info("deregistered from Consul", service_id=self.service_id)
         except Exception as error:  # whatever it is, the worker goes on stopping
-            logger.warning("not deregistered from Consul", error=_named(error))
+            logger.warning("not deregistered from Consul", error=named(error))
         await self._client.close()
 
     async def _keep_registered(self, client: Consul) -> None:
@@ -93,7 +92,7 @@ class ConsulClient:
                 await self._send_heartbeats(client)
             except Exception as error:  # whatever it is, it must not end the attempts
                 if self._well:
-                    logger.warning("Consul does not answer as it should: trying again", error=_named(error))
+                    logger.warning("Consul does not answer as it should: trying again", error=named(error))
                 self._well = False
                 await asyncio.sleep(retry * random.uniform(0.5, 1))
                 retry = min(2 * retry, longest)
@@ -151,7 +150,3 @@ class ConsulClient:
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(address)  # sends nothing: it only makes the system choose a local address
             return str(probe.getsockname()[0])
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters, Reason
-from src.infrastructure.errors import Reject, Retry
+from src.infrastructure.errors import Reject, Retry, named
 from src.infrastructure.inbox import Claim, Inbox
 from src.infrastructure.message import Message, current_message
 from src.infrastructure.stats import HandlerStats
@@ -155,7 +155,7 @@ class Delivery:
             await (inbox.done if handled else inbox.release)(message.inbox_key)
         except Exception as error:
             if not handled:
-                logger.warning("claim not released: the next attempt waits for its end", error=_named(error))
+                logger.warning("claim not released: the next attempt waits for its end", error=named(error))
                 return True
             await self._put_off(message, error)
             return False
@@ -163,17 +163,17 @@ class Delivery:
 
     async def _put_off(self, message: Message, error: BaseException) -> None:
         """What the worker stands on is not there: tried again later, which is no failure of the handler's."""
-        self.trouble = f"waiting for what it needs: {_named(error)}"
+        self.trouble = f"waiting for what it needs: {named(error)}"
         self._stats.failed(error)
         delay = self._subscription.backoff.delay(message.deliveries)
-        logger.error("message put off", error=_named(error), delay_seconds=round(delay, 3))
+        logger.error("message put off", error=named(error), delay_seconds=round(delay, 3))
         await message.nak(delay)
         self._stats.retried += 1
 
     async def _try_again(self, message: Message, error: BaseException, after: float | None = None) -> None:
         self._stats.failed(error)
         if message.settled:
-            logger.warning("handler failed after it had settled the message", error=_named(error), exc_info=error)
+            logger.warning("handler failed after it had settled the message", error=named(error), exc_info=error)
             return
         if message.attempt >= self._subscription.max_attempts:
             await self._give_up(message, Reason.EXHAUSTED, error)
@@ -181,11 +181,11 @@ class Delivery:
         try:
             await self._attempts.failed(message)
         except Exception as failure:
-            logger.warning("attempt not noted: there may be one more than max_attempts", error=_named(failure))
+            logger.warning("attempt not noted: there may be one more than max_attempts", error=named(failure))
         delay = self._subscription.backoff.delay(message.attempt) if after is None else after
         logger.warning(
             "handler failed: trying again",
-            error=_named(error),
+            error=named(error),
             delay_seconds=round(delay, 3),
             max_attempts=self._subscription.max_attempts,
             exc_info=None if isinstance(error, Retry) else error,
@@ -197,7 +197,7 @@ class Delivery:
         if error is not None:
             self._stats.failed(error)
         if message.settled:
-            logger.warning("handler gave up a message that it had settled", error=_named(error))
+            logger.warning("handler gave up a message that it had settled", error=named(error))
             return
         try:
             await self._dead_letters.publish(message, reason, error)
@@ -206,7 +206,7 @@ class Delivery:
             logger.error(
                 "dead letter not kept: the message will be tried again",
                 reason=reason.value,
-                error=_named(failure),
+                error=named(failure),
                 delay_seconds=round(delay, 3),
             )
             await message.nak(delay)
@@ -215,7 +215,7 @@ class Delivery:
         await message.term(reason.value)
         self._stats.dead_letters[reason.value] += 1
         bug = error if reason is Reason.EXHAUSTED else None  # elsewhere the stack says nothing about the handler
-        logger.error("dead letter", reason=reason.value, error=_named(error), exc_info=bug)
+        logger.error("dead letter", reason=reason.value, error=None if error is None else named(error), exc_info=bug)
 
 
 @contextmanager
@@ -226,7 +226,3 @@ def _handling(message: Message) -> Iterator[None]:
         yield
     finally:
         current_message.reset(token)
-
-
-def _named(error: BaseException | None) -> str | None:
-    return None if error is None else f"{type(error).__name__}: {error}"

@@ -29,6 +29,12 @@ async def server_addresses(settings: Settings) -> list[str]:
     return addresses
 
 
+def consul_of(settings: Settings, limit: float) -> Consul:
+    """A client of the Consul agent, whose requests take `limit` seconds at most; to be closed."""
+    token = settings.CONSUL_TOKEN.get_secret_value() if settings.CONSUL_TOKEN else None
+    return Consul(settings.CONSUL_HOST, settings.CONSUL_PORT, token=token, connections_timeout=limit)
+
+
 def is_discovered(url: str) -> bool:
     """Whether the address has to be looked up."""
     return urlsplit(url).scheme == SCHEME
@@ -36,8 +42,7 @@ def is_discovered(url: str) -> bool:
 
 async def _passing(settings: Settings, service: str) -> list[str]:
     where = f"Consul at {settings.CONSUL_HOST}:{settings.CONSUL_PORT}"
-    token = settings.CONSUL_TOKEN.get_secret_value() if settings.CONSUL_TOKEN else None
-    consul = Consul(settings.CONSUL_HOST, settings.CONSUL_PORT, token=token, connections_timeout=LIMIT)
+    consul = consul_of(settings, LIMIT)
     try:
         _, instances = await consul.health.service(service, passing=True)
     except (aiohttp.ClientError, ConsulException, TimeoutError) as error:

@@ -22,3 +22,8 @@ class Reject(Exception):
 
 class ConfigurationError(Exception):
     """The worker cannot run as it is configured; the message says what, where and what to do."""
+
+
+def named(error: BaseException | None) -> str:
+    """An error on one line of a log: its type and what it says."""
+    return f"{type(error).__name__}: {error}"

@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 
 from src.infrastructure.consumers import Progress
 from src.infrastructure.delivery import Delivery
+from src.infrastructure.errors import named
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
@@ -197,7 +198,7 @@ class HandlerRunner:
             await message.nak()
             self.stats.released += 1
         except nats.errors.Error as error:
-            logger.warning("message not given back", message_id=message.id, error=f"{type(error).__name__}: {error}")
+            logger.warning("message not given back", message_id=message.id, error=named(error))
 
     async def _keep_alive(self) -> None:
         """Tells the server that waiting and running messages are not lost, before `ack_wait` ends."""

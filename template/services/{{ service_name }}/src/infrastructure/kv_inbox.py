@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 
-from nats.js.errors import BucketNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from src.infrastructure.inbox import Claim
+from src.infrastructure.jetstream_api import open_bucket
 from src.infrastructure.nats_client import NatsClient
 
 DONE = b"done"
@@ -66,13 +67,7 @@ class KvInbox:
 
     async def _open(self) -> KeyValue:
         if self._store is None:
-            jetstream = self._nats.jetstream
-            try:
-                self._store = await jetstream.key_value(self._bucket)
-            except BucketNotFoundError:
-                self._store = await jetstream.create_key_value(
-                    bucket=self._bucket, ttl=self._ttl, replicas=self._replicas, history=1
-                )
+            self._store = await open_bucket(self._nats.jetstream, self._bucket, self._ttl, self._replicas)
         return self._store
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from src.config import Settings
 from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
-from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.errors import ConfigurationError, named
 from src.utils.logging import logger
 
 
@@ -74,7 +74,7 @@ class NatsClient:
             await self._connect()
         except Exception as error:  # what passes with time does not get here
             raise ConfigurationError(
-                f"cannot connect to NATS with the NATS_... settings as they are: {_named(error)}"
+                f"cannot connect to NATS with the NATS_... settings as they are: {named(error)}"
             ) from error
         self._keeper = asyncio.create_task(self._keep(), name="nats")
 
@@ -147,7 +147,7 @@ class NatsClient:
         _, late = await asyncio.wait([task], timeout=limit)
         if late or task.exception():
             logger.warning(
-                "NATS connection not closed in order", step=name, error="late" if late else _named(task.exception())
+                "NATS connection not closed in order", step=name, error="late" if late else named(task.exception())
             )
 
     async def _keep(self) -> None:
@@ -169,7 +169,7 @@ class NatsClient:
 
     async def _connect_anew(self) -> None:
         """With a new client: nats-py closes for good when credentials are refused, which may be over in a moment."""
-        logger.warning("connecting anew", error=_named(self.client.last_error))
+        logger.warning("connecting anew", error=named(self.client.last_error))
         old = self.client
         try:
             if not old.is_closed:
@@ -200,7 +200,7 @@ class NatsClient:
     async def _on_error(self, error: Exception) -> None:
         """Called by nats-py with every error; during attempts to connect it also makes the pause between them."""
         if self.connected:
-            logger.warning("NATS reports an error", error=_named(error))
+            logger.warning("NATS reports an error", error=named(error))
             return
         await self._pause(error)
         self._heard()
@@ -208,7 +208,7 @@ class NatsClient:
             try:
                 self.client.set_server_pool(await server_addresses(self._settings))
             except Exception as failure:  # whatever it is, it must not end nats-py's attempts
-                logger.debug("the NATS servers could not be looked up again", error=_named(failure))
+                logger.debug("the NATS servers could not be looked up again", error=named(failure))
 
     async def _discover(self) -> list[str]:
         while True:
@@ -221,7 +221,7 @@ class NatsClient:
         """Waits before the next attempt to connect, longer each time."""
         self._heard()
         if self._failures == 0:
-            logger.warning("waiting for NATS", error=_named(error))
+            logger.warning("waiting for NATS", error=named(error))
         first, longest = self.WAIT
         wait = min(first * 2 ** min(self._failures, 16), longest) * random.uniform(0.5, 1)
         self._failures += 1
@@ -242,7 +242,3 @@ def encode(data: BaseModel | dict[str, Any] | bytes) -> bytes:
     if isinstance(data, BaseModel):
         return data.model_dump_json(by_alias=True).encode()
     return orjson.dumps(data)
-
-
-def _named(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_requests import PullRequests, Then
 from src.utils.logging import logger
@@ -104,7 +105,7 @@ class PullConsumer:
             try:
                 await self._step()
             except (nats.errors.Error, TimeoutError, OSError) as error:
-                self._troubled(f"{type(error).__name__}: {error}")
+                self._troubled(named(error))
             try:
                 async with asyncio.timeout(self._next_look()):
                     await self._wake.wait()

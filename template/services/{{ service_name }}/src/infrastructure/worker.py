@@ -15,7 +15,7 @@ from src.infrastructure.attempts import Attempts
 from src.infrastructure.consumers import Consumers
 from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.delivery import Delivery
-from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.errors import ConfigurationError, named
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
 from src.infrastructure.nats_client import NatsClient
@@ -133,7 +133,7 @@ class Worker:
                 await self._streams.dead_letters()
                 self._prepared = True
             except (nats.errors.Error, TimeoutError, OSError) as error:
-                logger.warning("waiting for JetStream", error=f"{type(error).__name__}: {error}")
+                logger.warning("waiting for JetStream", error=named(error))
                 await asyncio.sleep(self.RETRY)
         async with asyncio.TaskGroup() as group:
             for runner in self.runners:
@@ -149,7 +149,7 @@ async def _ended(tasks: list[asyncio.Task[None]], limit: float) -> None:
         logger.error("did not stop in time", task=task.get_name())
     for task in ended:
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, ConfigurationError):
-            logger.error("failed while stopping", task=task.get_name(), error=f"{type(error).__name__}: {error}")
+            logger.error("failed while stopping", task=task.get_name(), error=named(error))
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:
