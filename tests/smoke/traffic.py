@@ -50,8 +50,11 @@ async def settled(jetstream: JetStreamContext, limit: float = 60.0) -> None:
     deadline = asyncio.get_running_loop().time() + limit
     while True:
         try:
+            last = (await jetstream.stream_info(STREAM)).state.last_seq
             state = await jetstream.consumer_info(STREAM, DURABLE)
-            if state.num_pending == 0 and state.num_ack_pending == 0:
+            # a consumer hears of a message a moment after its publisher does, and has nothing pending until then
+            seen_all = state.delivered is not None and state.delivered.stream_seq >= last
+            if seen_all and state.num_pending == 0 and state.num_ack_pending == 0:
                 return
             seen: Any = state
         except nats.errors.Error as error:
