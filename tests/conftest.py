@@ -18,9 +18,10 @@ def consul() -> Availability:
     return Availability("" if find_program("consul") else "no `consul` program beside the interpreter or on PATH")
 
 
-PARTS = {"docker": docker, "consul": consul}
+# Redis runs as a container
+PARTS = {"docker": docker, "consul": consul, "redis": docker}
 REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
-"""Parts that must be there, such as `docker,consul` in CI: a test that needs them fails without, and is not skipped."""
+"""Parts that must be there, such as `docker,consul,redis` in CI: a test that needs one fails without, not skipped."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

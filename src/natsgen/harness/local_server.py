@@ -31,6 +31,11 @@ class LocalServer(ABC):
             raise HarnessError(f"{self.name} has not been started")
         return self._process
 
+    @property
+    def started(self) -> bool:
+        """Whether it has been started at least once; it may have ended since."""
+        return self._process is not None
+
     @abstractmethod
     def start(self, *, limit: float = START_SECONDS) -> None:
         """Start it and wait up to `limit` seconds until it can be used.
