@@ -44,3 +44,21 @@ class TransactionError(NatsgenError):
 
 class ServiceError(NatsgenError):
     """A service of the workspace is not what natsgen made: its answers or its files cannot be used."""
+
+
+class NatsError(NatsgenError):
+    """NATS cannot be reached, refuses, or lacks what a command needs."""
+
+
+class LetterError(NatsgenError):
+    """One dead letter cannot be read, sent or kept; the others can."""
+
+
+class GoneError(LetterError):
+    """There is no such dead letter, or no longer."""
+
+
+class StoppedError(NatsgenError):
+    """The person stopped a command that had begun; the message says how far it came."""
+
+    exit_code = INTERRUPTED

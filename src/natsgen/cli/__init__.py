@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from natsgen import __version__
-from natsgen.cli import completion, handlers, init, look, new, output
+from natsgen.cli import completion, dlq, handlers, init, look, new, output
 from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
@@ -36,6 +36,7 @@ app.command("remove-handler")(handlers.remove_handler)
 app.command("list")(look.list_services)
 app.command("show")(look.show)
 app.command("init")(init.init)
+app.add_typer(dlq.app, name="dlq")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

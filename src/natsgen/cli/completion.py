@@ -39,3 +39,8 @@ def handlers(context: typer.Context, incomplete: str) -> list[str]:
         names = [path.name.removesuffix(SUFFIX) for path in discovery.handler_paths(folder)]
         return [name for name in names if name.startswith(incomplete.replace("-", "_"))]
     return []
+
+
+def reasons(incomplete: str) -> list[str]:
+    """The reasons for a dead letter that begin like what was typed."""
+    return [reason for reason in ("crashed", "exhausted", "invalid", "rejected") if reason.startswith(incomplete)]

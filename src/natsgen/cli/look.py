@@ -86,7 +86,7 @@ def show(
 def _service_lines(service: Service) -> Iterator[str]:
     yield f"{service.name}  {service.kind}  {service.version or 'version unknown'}{_because(service.error)}"
     rows = [_row(service.name, handler) for file in service.handlers for handler in file.handlers]
-    yield from (f"  {line}" for line in _columns(rows))
+    yield from (f"  {line}" for line in output.columns(rows))
     yield from (f"  {_failed(file)}" for file in service.handlers if file.error)
 
 
@@ -106,14 +106,6 @@ def _failed(file: HandlerFile) -> str:
 
 def _because(error: str) -> str:
     return f"  ({output.printable(error)})" if error else ""
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """The rows as lines, each column as wide as it must be."""
-    plain = [tuple(output.printable(cell) for cell in row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
-    for row in plain:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _service_document(service: Service) -> dict[str, Any]:
@@ -158,7 +150,7 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -
     if rows or otherwise:
         yield ""
         yield f"{title}:"
-        yield from (f"  {line}" for line in _columns(rows))
+        yield from (f"  {line}" for line in output.columns(rows))
         if not rows:
             yield f"  {otherwise}"
 

@@ -6,11 +6,11 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 PROGRAM = "natsgen"
 ERROR_MAX_LENGTH = 800  # characters; somebody's argument may be longer, and what to do stands at the end
@@ -25,11 +25,7 @@ def result(text: str) -> None:
     try:
         print(text, end="" if text.endswith("\n") else "\n", flush=True)
     except OSError as error:
-        # What is left in the buffer must not fail again when the process ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise ReaderGone from error
-        raise OSError(error.errno, error.strerror, "standard output") from error
+        _give_up_on_standard_output(error)
 
 
 def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
@@ -72,6 +68,14 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
+def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """The rows as lines that may stand on a terminal, each column as wide as it must be."""
+    plain = [tuple(printable(cell) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    for row in plain:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
 def ask(question: str, default: str, reason: str) -> str:
     """Asks the person on the terminal.
 
@@ -97,11 +101,39 @@ def can_ask() -> bool:
     return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
+def can_animate() -> bool:
+    """Whether standard error is a terminal on which lines can be drawn anew."""
+    return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+
+
+def is_shown() -> bool:
+    """Whether the result goes to a terminal, which obeys the control characters in it."""
+    return _is_terminal(sys.stdout)
+
+
+def result_bytes(content: bytes) -> None:
+    """Writes what was asked for to standard output as it is, byte for byte."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        _give_up_on_standard_output(error)
+
+
 def take_any_character() -> None:
     """Prints what the terminal's encoding lacks as escapes instead of failing: a path may hold anything."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _give_up_on_standard_output(error: OSError) -> NoReturn:
+    # What is left in the buffer must not fail again when the process ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        raise ReaderGone from error
+    raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def _in_red(text: str) -> str:

@@ -1,0 +1,104 @@
+"""One dead letter in full, as `natsgen dlq show` tells it to people and to programs."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from natsgen.cli import output
+from natsgen.cli.dlq_story import summary_document
+from natsgen.dlq import headers
+from natsgen.dlq.exhibit import Exhibit
+from natsgen.dlq.headers import Headers
+from natsgen.dlq.letters import shown_time
+from natsgen.dlq.payload import decode
+
+_STACK = "Dlq-Stack"
+
+
+def letter_lines(found: Exhibit) -> Iterator[str]:
+    """The answer of `show`."""
+    letter, short = found.letter, found.letter.summary()
+    yield output.printable(f"Dead letter {letter.id} of {short.service or '-'} {short.handler}")
+    size = short.size if found.payload is None else len(found.payload)
+    facts = {
+        "reason": short.reason or "-",
+        "error": short.error or "-",
+        "attempts": _own(letter.headers, "Dlq-Attempts"),
+        "failed at": shown_time(short.when),
+        "stored at": shown_time(letter.stored),
+        "subject": _own(letter.headers, "Dlq-Subject"),
+        "stream": f"{_own(letter.headers, 'Dlq-Stream')}, sequence {_own(letter.headers, 'Dlq-Sequence')}",
+        "message id": _own(letter.headers, "Dlq-Msg-Id"),
+        "correlation id": short.correlation or "-",
+        "payload": f"{size} bytes" + (f", in the object store as {short.object}" if short.object else ""),
+    }
+    yield from (f"  {line}" for line in output.columns(list(facts.items())))
+    if command := _correlation_command(short.correlation):
+        yield f"  all letters of this correlation id: {command}"
+    yield from _section("Stack", _stack(letter.headers))
+    yield from _section("Headers of the message", _header_lines(letter.original_headers()))
+    told = [(name, value) for name, value in letter.own_headers() if name != _STACK]
+    yield from _section("Headers of the dead letter", _header_lines(tuple(told)))
+    yield from _payload_lines(found)
+
+
+def letter_document(found: Exhibit) -> dict[str, Any]:
+    """The answer of `show`, for programs."""
+    letter = found.letter
+    payload = found.payload
+    decoded = None if payload is None else decode(payload)
+    is_text = decoded is not None and decoded.kind != "binary"
+    return {
+        **summary_document(letter.summary()),
+        "stored_at": letter.stored.isoformat(),
+        "stack": _stack(letter.headers),
+        "headers": headers.by_name(letter.original_headers()),
+        "dead_letter_headers": headers.by_name(letter.own_headers()),
+        "payload": {
+            "size": None if payload is None else len(payload),
+            "kind": decoded.kind if decoded else "missing",
+            "text": payload.decode() if payload is not None and is_text else None,
+            "base64": None if payload is None else base64.b64encode(payload).decode(),
+            "problem": found.problem or None,
+        },
+    }
+
+
+def _own(found: Headers, name: str) -> str:
+    return headers.first(found, name) or "-"
+
+
+def _stack(found: Headers) -> list[str]:
+    """The worker writes the stack's line breaks as the two characters `\\n`."""
+    text = headers.first(found, _STACK)
+    return text.replace("\\n", "\n").rstrip("\n").split("\n") if text else []
+
+
+def _correlation_command(correlation: str) -> str:
+    if not correlation or output.printable(correlation) != correlation:
+        return ""
+    return f"{output.PROGRAM} dlq list --ids --correlation {shlex.quote(correlation)}"
+
+
+def _header_lines(found: Headers) -> list[str]:
+    return [f"{name}: {value}" for name, value in found]
+
+
+def _payload_lines(found: Exhibit) -> Iterator[str]:
+    if found.payload is None:
+        yield from _section("Payload", [found.problem])
+        return
+    decoded = decode(found.payload)
+    yield from _section(f"Payload ({decoded.kind})", decoded.lines, always=True)
+    if decoded.rest:
+        yield f"  and {decoded.rest:,} bytes more; --raw writes all of them"
+
+
+def _section(title: str, lines: Sequence[str], *, always: bool = False) -> Iterator[str]:
+    if lines or always:
+        yield ""
+        yield f"{title}:"
+        yield from (f"  {output.printable(line)}" for line in lines)

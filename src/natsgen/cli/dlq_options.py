@@ -1,0 +1,135 @@
+"""What the commands of `natsgen dlq` take in common, and how they make sense of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from natsgen.cli import completion, output
+from natsgen.errors import InputError, StoppedError
+
+if TYPE_CHECKING:
+    from natsgen.dlq.selection import Selection
+    from natsgen.dlq.settings import Settings
+
+Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="IDs of letters.", show_default=False)]
+Everything = Annotated[bool, typer.Option("--all", help="All letters.")]
+Service = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Only letters of this service; the .env of the service of that name in the workspace says how to connect.",
+        autocompletion=completion.services,
+    ),
+]
+Handler = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Only letters of this handler.", autocompletion=completion.handlers),
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON",
+        help="Only letters with this reason: rejected, invalid, exhausted or crashed.",
+        autocompletion=completion.reasons,
+    ),
+]
+Correlation = Annotated[str | None, typer.Option(metavar="ID", help="Only letters with this correlation id.")]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only letters that failed since: 2026-03-01T12:00:00Z, or 2h for two hours ago."),
+]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only letters that failed until then.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL[,URL]", help="NATS servers [default: NATS_URL as the worker has it, else nats://localhost:4222]"
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show which letters it would be; change nothing.")]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The filters as they were typed."""
+
+    service: str | None
+    handler: str | None
+    reason: str | None
+    correlation: str | None
+    since: str | None
+    until: str | None
+
+    def selection(self) -> Selection:
+        """What they mean. Raises `InputError` for one that means nothing."""
+        from natsgen import naming
+        from natsgen.dlq import selection
+
+        now = datetime.now(UTC)
+        return selection.Selection(
+            service=None if self.service is None else naming.at("--service", selection.token, self.service),
+            handler=None if self.handler is None else naming.at("--handler", selection.token, self.handler),
+            reason=self.reason,
+            correlation=self.correlation,
+            since=None
+            if self.since is None
+            else naming.at("--since", lambda text: selection.time(text, now), self.since),
+            until=None
+            if self.until is None
+            else naming.at("--until", lambda text: selection.time(text, now), self.until),
+        )
+
+    def need(self, ids: Sequence[int] | None, everything: bool) -> Selection:
+        """What they mean to a command that changes something: it must have been said which letters.
+
+        Raises:
+            InputError: nothing is chosen, or all and also some.
+        """
+        found = self.selection()
+        if not ids and not everything and found.is_everything:
+            raise InputError("say which letters: IDs, a filter such as --service, or --all")
+        if everything and (ids or not found.is_everything):
+            raise InputError("--all excludes IDs and filters")
+        return found
+
+
+def settings(server: str | None, workspace: Path | None, service: str | None) -> Settings:
+    """How to connect: as `--server` and the environment say, and the `.env` of the service in the workspace.
+
+    Raises:
+        InputError: a setting cannot be used.
+    """
+    from natsgen import workspace as workspaces
+    from natsgen.dlq import settings
+    from natsgen.workspace import SERVICES
+
+    folder = None
+    if service is not None:
+        folder = workspaces.find(workspace, Path.cwd()).root / SERVICES / service
+    return settings.read(server, os.environ, folder if folder and folder.is_dir() else None)
+
+
+def confirm(counts: Sequence[str], question: str) -> None:
+    """Asks the person, who sees what it is about.
+
+    Raises:
+        StoppedError: the answer is no, or none.
+    """
+    try:
+        answer = output.ask(question, "no", "\n".join(counts))
+    except EOFError:
+        answer = ""
+    if answer.lower() not in ("y", "yes"):
+        raise StoppedError("nothing was changed")
+
+
+def can_ask(no_input: bool) -> bool:
+    """Whether there is somebody to ask, and it is allowed."""
+    return not no_input and output.can_ask()

@@ -1,0 +1,129 @@
+"""What `natsgen dlq` tells about letters, to people and to programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from natsgen.cli import output
+from natsgen.dlq.choosing import Chosen
+from natsgen.dlq.letters import STREAM, Summary, shown_time
+from natsgen.dlq.pipeline import Tally
+from natsgen.dlq.summing import Group, groups
+
+FAILURES_SHOWN = 10
+_ERROR_SHOWN = 100  # characters of an error in a list
+
+
+def nothing(chosen: Chosen) -> str:
+    """Says why there are no letters."""
+    if chosen.state is None:
+        return f"there is no stream {STREAM} at {chosen.server}: no worker has kept a dead letter there yet"
+    which = "" if chosen.selection.is_everything else " that fits"
+    return f"there is no dead letter{which} in stream {STREAM} at {chosen.server}"
+
+
+def counted(number: int) -> str:
+    """A number of letters, in words."""
+    return "1 dead letter" if number == 1 else f"{number:,} dead letters"
+
+
+def count_lines(letters: Sequence[Summary]) -> list[str]:
+    """A table of how many there are of what."""
+    found = groups(letters)
+    rows = [("SERVICE", "HANDLER", "REASON", "LETTERS", "OLDEST", "NEWEST")]
+    rows += [
+        (
+            one.service or "-",
+            one.handler,
+            one.reason or "-",
+            str(one.count),
+            shown_time(one.oldest),
+            shown_time(one.newest),
+        )
+        for one in found
+    ]
+    return list(output.columns(rows))
+
+
+def list_lines(chosen: Chosen, *, ids: bool, limit: int) -> Iterator[str]:
+    """The answer of `list`."""
+    if not ids:
+        yield from count_lines(chosen.letters)
+        yield f"{counted(len(chosen.letters))} in stream {STREAM} at {chosen.server}"
+        return
+    rows = [("ID", "FAILED AT", "SERVICE", "HANDLER", "REASON", "ERROR")]
+    rows += [
+        (str(one.id), shown_time(one.when), one.service or "-", one.handler, one.reason or "-", _short(one.error))
+        for one in chosen.letters[-limit:]
+    ]
+    yield from output.columns(rows)
+    if len(chosen.letters) > limit:
+        yield f"the newest {limit} of {counted(len(chosen.letters))}; --limit shows more"
+
+
+def list_document(chosen: Chosen, *, ids: bool, limit: int) -> dict[str, Any]:
+    """The answer of `list`, for programs."""
+    document: dict[str, Any] = {
+        "server": chosen.server,
+        "stream": STREAM,
+        "total": len(chosen.letters),
+        "groups": group_documents(chosen.letters),
+    }
+    return {**document, "letters": [summary_document(one) for one in chosen.letters[-limit:]]} if ids else document
+
+
+def group_documents(letters: Sequence[Summary]) -> list[dict[str, Any]]:
+    """How many there are of what, for programs."""
+    return [_group_document(one) for one in groups(letters)]
+
+
+def summary_document(letter: Summary) -> dict[str, Any]:
+    """A letter in short, for programs."""
+    return {
+        "id": letter.id,
+        "subject": letter.subject,
+        "service": letter.service or None,
+        "handler": letter.handler,
+        "reason": letter.reason or None,
+        "failed_at": letter.when.isoformat(),
+        "error": letter.error or None,
+        "correlation_id": letter.correlation or None,
+        "object": letter.object or None,
+        "size": letter.size,
+    }
+
+
+def so_far(tally: Tally, done: str) -> str:
+    """How far a command came that was broken off."""
+    return (
+        f"{tally.done:,} of {counted(tally.total)} {'was' if tally.total == 1 else 'were'} {done}, and the others are "
+        f"in stream {STREAM} as before: run the command again to go on"
+    )
+
+
+def failure_lines(tally: Tally) -> Iterator[str]:
+    """The letters that could not be done, and why."""
+    for number, why in list(tally.failed.items())[:FAILURES_SHOWN]:
+        yield output.printable(f"letter {number} stays: {why}")
+    if (more := len(tally.failed) - FAILURES_SHOWN) > 0:
+        yield f"and {more:,} more"
+
+
+def _group_document(group: Group) -> dict[str, Any]:
+    return {
+        "service": group.service or None,
+        "handler": group.handler,
+        "reason": group.reason or None,
+        "count": group.count,
+        "oldest": group.oldest.isoformat(),
+        "newest": group.newest.isoformat(),
+    }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _ERROR_SHOWN else f"{text[:_ERROR_SHOWN]}..."
+
+
+def _times(group: Group) -> tuple[str, str]:
+    return shown_time(group.oldest), shown_time(group.newest)

@@ -1,0 +1,59 @@
+"""The headers of a message: read from the bytes as the server keeps them, and handed to nats-py without loss."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+Headers = tuple[tuple[str, str], ...]
+"""Name and value, in their order; a name may come several times."""
+
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 7230's token, which is all that nats-py sends
+FRAME = 64  # bytes around the headers, and some to spare
+
+
+def parse(raw: bytes) -> Headers:
+    """The headers in a block such as `NATS/1.0\\r\\nName: value\\r\\n\\r\\n`; what is no UTF-8 becomes U+FFFD."""
+    lines = raw.split(b"\r\n")[1:]
+    pairs = (line.partition(b":") for line in lines if b":" in line)
+    return tuple((_text(name), _text(value)) for name, _, value in pairs)
+
+
+def first(headers: Headers, name: str) -> str:
+    """The first value of a header, "" if there is none."""
+    return next((value for key, value in headers if key == name), "")
+
+
+def by_name(headers: Headers) -> dict[str, list[str]]:
+    """All the values of each header."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def size(headers: Headers) -> int:
+    """How many bytes the headers take in a message, and some to spare."""
+    return FRAME + sum(len(name.encode()) + len(value.encode()) + 4 for name, value in headers)
+
+
+def is_of(name: str, *prefixes: str) -> bool:
+    """Whether a header's name begins with one of the prefixes, in any case."""
+    return name.lower().startswith(tuple(prefix.lower() for prefix in prefixes))
+
+
+class Outgoing(dict[str, Any]):
+    """Headers as nats-py takes them: a dict, of which it only asks `items`; so a name may come several times."""
+
+    def __init__(self, headers: Headers) -> None:
+        super().__init__(headers)
+        self._headers = headers
+
+    def items(self) -> Iterable[tuple[str, Any]]:  # type: ignore[override]
+        """Each name and value that is to be sent."""
+        return self._headers
+
+
+def _text(raw: bytes) -> str:
+    return raw.strip().decode(errors="replace")

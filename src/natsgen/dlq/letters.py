@@ -1,0 +1,158 @@
+"""A dead letter, and what is made of it: the message that is replayed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from natsgen.dlq import headers
+from natsgen.dlq.headers import Headers
+from natsgen.errors import LetterError
+
+STREAM = "DLQ"
+PREFIX = "dlq."
+ALL = f"{PREFIX}>"
+
+# Of the failure alone: a replay begins afresh.
+OF_THE_FAILURE = frozenset({"dlq-reason", "dlq-error-type", "dlq-error", "dlq-stack", "dlq-attempts", "dlq-failed-at"})
+OBJECT = "Dlq-Object"
+MESSAGE_ID = "Nats-Msg-Id"
+CORRELATION = "Correlation-Id"
+
+_OF_A_HANDLER = re.compile(r"dlq\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A letter without payload, stack and original headers.
+
+    Attributes:
+        id: its sequence in the stream.
+        service: as its subject says; "" if the subject is not of the form `dlq.<service>.<handler>`.
+        handler: as its subject says; the whole subject if it is of another form.
+        when: when the message failed, or was stored if the letter does not say.
+        error: type and text of the error, on one line.
+        object: name of its payload in the object store; "" if the payload is in the letter.
+        size: bytes of the payload in the letter.
+    """
+
+    id: int
+    subject: str
+    service: str
+    handler: str
+    reason: str
+    when: datetime
+    error: str
+    correlation: str
+    object: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A letter in full, as the stream holds it.
+
+    Attributes:
+        id: its sequence in the stream.
+        subject: where the stream took it.
+        stored: when.
+        headers: all of them.
+        payload: as the letter has it: empty where it is in the object store.
+    """
+
+    id: int
+    subject: str
+    stored: datetime
+    headers: Headers
+    payload: bytes
+
+    @property
+    def object(self) -> str:
+        """The name of its payload in the object store; "" if the payload is in the letter."""
+        return headers.first(self.headers, OBJECT)
+
+    def summary(self) -> Summary:
+        """The letter in short."""
+        return summary_of(self.id, self.subject, self.stored, dict(reversed(self.headers)), len(self.payload))
+
+    def original_headers(self) -> Headers:
+        """The headers that the message had before it failed."""
+        return tuple((name, value) for name, value in self.headers if not headers.is_of(name, "Dlq-", "Nats-"))
+
+    def own_headers(self) -> Headers:
+        """The headers that say why and where it failed, and those of the server."""
+        return tuple((name, value) for name, value in self.headers if headers.is_of(name, "Dlq-", "Nats-"))
+
+    def replay_subject(self) -> str:
+        """Where the handler that failed takes it again.
+
+        Raises:
+            LetterError: its subject names no handler.
+        """
+        found = _OF_A_HANDLER.fullmatch(self.subject)
+        if not found:
+            raise LetterError("its subject is not dlq.<service>.<handler>: only --to-subject can replay it")
+        return f"replay.{found[1]}.{found[2]}"
+
+    def replay_headers(self, *, to_handler: bool) -> Headers:
+        """The headers of its replay: to its handler with where it came from, to everyone as the original had them."""
+        if to_handler:
+            kept = tuple(
+                (name, value)
+                for name, value in self.headers
+                if not headers.is_of(name, "Nats-") and name.lower() not in OF_THE_FAILURE
+            )
+        else:
+            kept = self.original_headers()
+        return (*kept, (MESSAGE_ID, self.replay_id()))
+
+    def replay_id(self) -> str:
+        """The same for every replay of this letter, so that a stream keeps one where a confirmation was lost."""
+        return f"replay.{self.id}.{int(self.stored.timestamp())}"
+
+
+def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, str], size: int) -> Summary:
+    """A letter in short, from its headers by name."""
+    service, handler = place_of(subject)
+    kind, text = found.get("Dlq-Error-Type", ""), found.get("Dlq-Error", "")
+    return Summary(
+        id=number,
+        subject=subject,
+        service=service,
+        handler=handler,
+        reason=found.get("Dlq-Reason", ""),
+        when=_failed_at(found.get("Dlq-Failed-At", "")) or stored,
+        error=f"{kind}: {text}" if kind and text else kind or text,
+        correlation=found.get(CORRELATION, ""),
+        object=found.get(OBJECT, ""),
+        size=size,
+    )
+
+
+def place_of(subject: str) -> tuple[str, str]:
+    """Service and handler of a letter's subject; no service and the whole subject where it is of another form."""
+    tokens = subject.split(".")
+    return (tokens[1], tokens[2]) if len(tokens) == 3 else ("", subject)
+
+
+def as_time(text: str) -> datetime:
+    """An ISO 8601 time in UTC; without a zone it is taken as UTC. Raises `ValueError` if it is none."""
+    time = datetime.fromisoformat(text)
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} is out of range") from error
+
+
+def shown_time(time: datetime) -> str:
+    """A time as people and programs read it: ISO 8601, UTC, seconds."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _failed_at(text: str) -> datetime | None:
+    try:
+        return as_time(text) if text else None
+    except ValueError:
+        return None  # a header can be anyone's

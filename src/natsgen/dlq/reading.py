@@ -1,0 +1,165 @@
+"""The letters of the stream: all in short, quickly; one in full, without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from natsgen.dlq import headers
+from natsgen.dlq.connection import API, REQUEST_LIMIT, ApiError, Connection
+from natsgen.dlq.letters import PREFIX, STREAM, Letter, Summary, as_time, summary_of
+from natsgen.errors import GoneError, LetterError, NatsError
+
+BATCH = 1_000  # letters asked for at once; two requests are on their way
+ABANDONED_AFTER = 30  # seconds after which the server removes the consumer of a command that was killed
+_NO_MORE = ("404", "408")
+_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """The stream, as it was when a command began: what comes later is not the command's.
+
+    Attributes:
+        messages: how many it holds, replays among them.
+        last: sequence of the newest.
+        replicas: on how many servers it is kept.
+    """
+
+    messages: int
+    last: int
+    replicas: int
+
+
+async def stream_state(connection: Connection) -> StreamState | None:
+    """The stream's state; None if there is no such stream."""
+    try:
+        info = await connection.api(f"STREAM.INFO.{STREAM}")
+    except ApiError as error:
+        if error.is_not_found:
+            return None
+        raise
+    state = info["state"]
+    return StreamState(int(state["messages"]), int(state["last_seq"]), int(info["config"].get("num_replicas", 1)))
+
+
+async def summaries(connection: Connection, subject: str, last: int) -> AsyncIterator[list[Summary]]:
+    """The letters on `subject` up to the sequence `last`, oldest first, in batches.
+
+    Only headers are sent, by a consumer that is gone afterwards.
+    """
+    name, pending = await _consumer(connection, subject)
+    if not pending:
+        return
+    arrived: list[Msg] = []
+    news = asyncio.Event()
+
+    async def take(message: Msg) -> None:
+        arrived.append(message)
+        news.set()
+
+    inbox = connection.client.new_inbox()
+    subscription = await connection.client.subscribe(inbox, cb=take)
+    try:
+        asked = received = 0
+        while True:
+            while asked - received <= BATCH:
+                asked += BATCH
+                await connection.client.publish(
+                    f"{API}.CONSUMER.MSG.NEXT.{STREAM}.{name}", b'{"batch": %d, "no_wait": true}' % BATCH, reply=inbox
+                )
+            await _news(news, connection)
+            batch, arrived[:] = arrived[:], []
+            # A status comes on the inbox, a letter on its own subject; headers alone cannot tell them apart.
+            found = [_summary(message) for message in batch if message.subject != inbox]
+            received += len(found)
+            yield [letter for letter in found if letter.id <= last]
+            if _says_end([message for message in batch if message.subject == inbox]) or (
+                found and found[-1].id >= last
+            ):
+                return
+    finally:
+        await subscription.unsubscribe()
+        await connection.client.publish(f"{API}.CONSUMER.DELETE.{STREAM}.{name}")
+
+
+async def letter(connection: Connection, number: int) -> Letter:
+    """One letter in full.
+
+    Raises:
+        GoneError: there is none of that number.
+        LetterError: the message of that number is something else.
+    """
+    try:
+        document = await connection.api(f"STREAM.MSG.GET.{STREAM}", {"seq": number})
+    except ApiError as error:
+        if error.is_not_found:
+            raise GoneError(f"there is no dead letter {number} in stream {STREAM}") from error
+        raise
+    message = document["message"]
+    if not message["subject"].startswith(PREFIX):
+        raise LetterError(f"message {number} of stream {STREAM} is no dead letter but on {message['subject']}")
+    return Letter(
+        id=number,
+        subject=message["subject"],
+        stored=as_time(message["time"]),
+        headers=headers.parse(base64.b64decode(message.get("hdrs", ""))),
+        payload=base64.b64decode(message.get("data", "")),
+    )
+
+
+async def _consumer(connection: Connection, subject: str) -> tuple[str, int]:
+    """Makes a consumer; its name, and how many messages it has."""
+    name = f"natsgen-{secrets.token_hex(8)}"
+    configuration: dict[str, Any] = {
+        "name": name,
+        "description": "natsgen dlq reads",
+        "filter_subject": subject,
+        "deliver_policy": "all",
+        "ack_policy": "none",
+        "replay_policy": "instant",
+        "headers_only": True,
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": ABANDONED_AFTER * _NANOSECONDS,
+    }
+    made = await connection.api(
+        f"CONSUMER.CREATE.{STREAM}.{name}.{subject}", {"stream_name": STREAM, "config": configuration}
+    )
+    return name, int(made["num_pending"])
+
+
+def _says_end(statuses: list[Msg]) -> bool:
+    """Whether the server has said that there are no more letters. Raises `NatsError` if it said anything else."""
+    for message in statuses:
+        found = message.headers or {}
+        if found.get("Status") not in _NO_MORE:
+            raise NatsError(f"reading was broken off: {found.get('Description', 'no reason given')}; try again")
+    return bool(statuses)
+
+
+async def _news(news: asyncio.Event, connection: Connection) -> None:
+    try:
+        await asyncio.wait_for(news.wait(), REQUEST_LIMIT)
+    except TimeoutError as error:
+        raise NatsError(f"NATS at {connection.server} sent no letters for {REQUEST_LIMIT:g} s") from error
+    news.clear()
+
+
+def _summary(message: Msg) -> Summary:
+    found = message.headers or {}
+    metadata = message.metadata
+    size = found.get("Nats-Msg-Size", "")
+    return summary_of(
+        metadata.sequence.stream,
+        message.subject,
+        metadata.timestamp,
+        found,
+        int(size) if size.isdecimal() else 0,
+    )

@@ -1,0 +1,166 @@
+"""How to reach NATS: as the worker's own settings say it, read from the same names in the same order."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from natsgen import naming
+from natsgen.errors import InputError
+
+DEFAULT_URL = "nats://localhost:4222"
+ENV_FILE = ".env"
+SECRETS = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "CONSUL_TOKEN")
+"""May be given as `X_FILE`, the path of a file that holds the value; never shown."""
+
+_SCHEMES = {"nats", "tls", "ws", "wss", "consul"}
+_PORT_MAX = 65_535
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What it takes to connect.
+
+    Attributes:
+        servers: addresses; `consul://<service>` is to be looked up.
+        inbox: what the subjects begin with on which replies are received; credentials may be limited to it.
+        credentials: nats-py's own names, secrets among them.
+    """
+
+    servers: tuple[str, ...]
+    inbox: str
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    consul_host: str = "localhost"
+    consul_port: int = 8500
+    consul_token: str | None = field(default=None, repr=False)
+
+
+def read(server: str | None, environment: Mapping[str, str], folder: Path | None) -> Settings:
+    """The settings for a command.
+
+    Args:
+        server: what `--server` says, which goes before `NATS_URL`.
+        environment: the environment, which goes before files that hold secrets, and those before `.env`.
+        folder: the service whose `.env` counts, if there is one; paths in it are relative to that folder.
+
+    Raises:
+        InputError: a value does not fit; the message names the variable, and no secret.
+    """
+    sources = _Sources(environment, folder)
+    where, address = ("--server", server) if server is not None else ("NATS_URL", sources.value("NATS_URL"))
+    user, password = sources.value("NATS_USER"), sources.value("NATS_PASSWORD")
+    cert, key = sources.file("NATS_TLS_CERT"), sources.file("NATS_TLS_KEY")
+    creds, seed = sources.file("NATS_CREDS_FILE"), sources.file("NATS_NKEY_SEED_FILE")
+    for one, other, names in ((cert, key, "NATS_TLS_CERT and NATS_TLS_KEY"), (user, password, _USER_AND_PASSWORD)):
+        if (one is None) != (other is None):
+            raise InputError(f"{names} go together: give both or neither")
+    credentials = {
+        "user": user,
+        "password": password,
+        "token": sources.value("NATS_TOKEN"),
+        "user_credentials": str(creds) if creds else None,
+        "nkeys_seed": str(seed) if seed else None,
+    }
+    return Settings(
+        servers=_addresses(where, DEFAULT_URL if address is None else address),
+        inbox=f"_INBOX_{_inbox_name(sources)}",
+        credentials={name: value for name, value in credentials.items() if value is not None},
+        tls_ca=sources.file("NATS_TLS_CA"),
+        tls_cert=cert,
+        tls_key=key,
+        consul_host=sources.value("CONSUL_HOST") or Settings.consul_host,
+        consul_port=_port(sources.value("CONSUL_PORT")),
+        consul_token=sources.value("CONSUL_TOKEN"),
+    )
+
+
+_USER_AND_PASSWORD = "NATS_USER and NATS_PASSWORD"
+
+
+class _Sources:
+    """Where values come from; an empty one counts as none."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path | None) -> None:
+        self._environment = environment
+        self._folder = folder
+        self._file = _read_env_file(folder / ENV_FILE) if folder else {}
+
+    def value(self, name: str) -> str | None:
+        """The value of a variable, from its `X_FILE` where it is a secret."""
+        if given := self._environment.get(name):
+            return given
+        if name in SECRETS and (path := self.file(f"{name}_FILE")):
+            return _read_secret(f"{name}_FILE", path)
+        return self._file.get(name) or None
+
+    def file(self, name: str) -> Path | None:
+        """The path that a variable holds, of a file that can be read."""
+        if given := self._environment.get(name):
+            path = Path(given)
+        elif (found := self._file.get(name)) and self._folder:
+            path = self._folder / found
+        else:
+            return None
+        if not (path.is_file() and os.access(path, os.R_OK)):
+            raise InputError(f"{name}: takes the path of a file that can be read; {naming.shown(str(path))} cannot")
+        return path
+
+
+def _read_env_file(file: Path) -> Mapping[str, str]:
+    from dotenv import dotenv_values  # as the worker reads it
+
+    if not file.is_file():
+        return {}
+    try:
+        return {name: value for name, value in dotenv_values(file).items() if value}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _read_secret(name: str, path: Path) -> str:
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: {path} cannot be read; it takes the path of a text file") from error
+    if not secret:
+        raise InputError(f"{name}: {path} is empty; it takes the path of a file with the value")
+    return secret
+
+
+def _inbox_name(sources: _Sources) -> str:
+    """The worker's name where its settings say it: its credentials may be limited to its own inbox."""
+    name = sources.value("SERVICE_NAME") or "natsgen"
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else "natsgen"
+
+
+def _addresses(where: str, text: str) -> tuple[str, ...]:
+    # The value is not shown: addresses may hold passwords.
+    urls = tuple(url.strip() for url in text.split(",") if url.strip())
+    if not urls or not all(_is_address(url) for url in urls):
+        raise InputError(
+            f"{where}: takes addresses such as nats://host:4222 or consul://service, comma-separated; this is none"
+        )
+    return urls
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        return parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _port(text: str | None) -> int:
+    if text is None:
+        return Settings.consul_port
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _PORT_MAX:
+        raise InputError(f"CONSUL_PORT: got {naming.shown(text)}; it takes a port from 1 to {_PORT_MAX}")
+    return int(text)
