@@ -3,70 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import nats
 import nats.errors
 import pytest
 
 from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.tcp_proxy import Direction, TcpProxy
 from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
-
-
-class Proxy:
-    """Passes bytes on to a server, until it is told to stop reading from the connections that it has."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._server: asyncio.Server | None = None
-        self._pumps: list[asyncio.Task[None]] = []
-        self.port = 0
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    def freeze(self) -> None:
-        """Half open: the connections stay, and nothing gets through any more."""
-        for pump in self._pumps:
-            pump.cancel()
-
-    async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.freeze()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._pumps += [
-            asyncio.create_task(pump(reader, upstream_writer)),
-            asyncio.create_task(pump(upstream_reader, writer)),
-        ]
-
-
-async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    while data := await source.read(65536):
-        target.write(data)
-        await target.drain()
+from src.infrastructure.nats_internals import LOOPS, abort
+from src.infrastructure.pulse import Pulse
 
 
 @pytest.fixture
-async def proxy(nats_server: NatsServer) -> AsyncIterator[Proxy]:
-    between = Proxy(nats_server.port)
-    await between.start()
-    yield between
-    await between.stop()
+def proxy(nats_server: NatsServer) -> Iterator[TcpProxy]:
+    with TcpProxy(nats_server.port) as between:
+        yield between
+
+
+@pytest.fixture
+async def proxied(proxy: TcpProxy, service_settings: Settings) -> AsyncIterator[NatsClient]:
+    """A connection through the proxy."""
+    connection = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
+    await connection.connect()
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter times than in production."""
-    monkeypatch.setattr(NatsClient, "PING_INTERVAL", 0.3)
     monkeypatch.setattr(NatsClient, "FLUSH_TIMEOUT", 0.5)
     monkeypatch.setattr(NatsClient, "QUIET", 1.5)
+    monkeypatch.setattr(Pulse, "LOOK", 0.05)
+    monkeypatch.setattr(Pulse, "ASK_AFTER", 0.2)
+    monkeypatch.setattr(Pulse, "DEAD_AFTER", 1.0)
 
 
 async def connected_again(client: NatsClient, connections: int) -> None:
@@ -76,26 +54,197 @@ async def connected_again(client: NatsClient, connections: int) -> None:
     await asyncio.to_thread(wait_until, again, limit=20, what="a new connection")
 
 
+async def fill_the_buffer(client: NatsClient) -> None:
+    for _ in range(40):
+        await client.client.publish("somewhere", bytes(900_000))
+
+
+async def test_a_half_open_connection_is_found_dead_and_replaced_in_time(proxied: NatsClient, proxy: TcpProxy) -> None:
+    """With the times of production: two heartbeats of 5 s plus 2 s until messages are handled again."""
+    started = time.monotonic()
+    proxy.abandon()
+
+    await asyncio.to_thread(wait_until, lambda: not proxied.connected, limit=8, what="it to be found dead")
+    await connected_again(proxied, 1)
+
+    assert time.monotonic() - started < 8.5
+    await proxied.client.flush()
+
+
 async def test_a_half_open_connection_with_a_full_buffer_is_torn_down(
-    impatient: None, proxy: Proxy, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    impatient: None, proxied: NatsClient, proxy: TcpProxy
 ) -> None:
     """nats.py#671: its reconnect waits for the old connection to close, which it never does."""
+    proxy.abandon()
+    filling = asyncio.create_task(fill_the_buffer(proxied))
+
+    await connected_again(proxied, 1)
+
+    await asyncio.wait([filling], timeout=20)
+    await proxied.client.flush()
+
+
+async def test_a_half_open_connection_that_nats_py_notices_first_is_torn_down(
+    impatient: None, proxied: NatsClient, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(NatsClient, "QUIET", 60.0)  # what else would help, much later
-    client = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
-    await client.connect()
-    proxy.freeze()
+    proxy.abandon()
+    filling = asyncio.create_task(fill_the_buffer(proxied))
+    await asyncio.to_thread(wait_until, lambda: proxied.client.pending_data_size, limit=10, what="a full buffer")
+    await proxied.client.force_reconnect()
 
-    async def fill() -> None:
-        for _ in range(40):
-            await client.client.publish("somewhere", bytes(900_000))
+    await connected_again(proxied, 1)
 
-    filling = asyncio.create_task(fill())
+    await asyncio.wait([filling], timeout=20)
+
+
+@pytest.mark.parametrize("direction", Direction.BOTH)
+async def test_a_connection_that_is_dead_in_one_direction_is_replaced(
+    impatient: None, proxied: NatsClient, proxy: TcpProxy, direction: Direction
+) -> None:
+    proxy.abandon(direction)
+
+    await connected_again(proxied, 1)
+
+
+async def test_heartbeats_do_not_hide_that_nothing_gets_to_the_server(
+    impatient: None, proxied: NatsClient, proxy: TcpProxy, nats_server: NatsServer
+) -> None:
+    await proxied.client.subscribe("heartbeats")
+    await proxied.client.flush()
+    server = await nats.connect(nats_server.url)
+    proxy.abandon(Direction.TO_SERVER)
+
+    async def heartbeats() -> None:
+        while True:
+            await server.publish("heartbeats")
+            await asyncio.sleep(0.02)
+
+    beating = asyncio.create_task(heartbeats())
+    await connected_again(proxied, 1)
+
+    beating.cancel()
+    await server.close()
+
+
+async def test_a_read_loop_that_died_of_a_late_answer_is_noticed(client: NatsClient, nats_server: NatsServer) -> None:
+    """What PR #914 is about: `is_connected` stays true, and a flush pretends that all is well."""
+    await asyncio.to_thread(nats_server.freeze)
+    late = False
+    async with asyncio.timeout(10):
+        while not late:  # the server may take a moment to stand still
+            try:
+                await client.client.flush(timeout=1)
+            except nats.errors.FlushTimeoutError:
+                late = True
+    await asyncio.to_thread(nats_server.resume)
+
     await connected_again(client, 1)
+    await client.client.rtt(timeout=2)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_a_loop_of_nats_py_that_died_is_noticed(client: NatsClient, loop: str) -> None:
+    getattr(client.client, loop).cancel()
+
+    await connected_again(client, 1)
+    await client.client.rtt(timeout=2)
+
+
+async def test_a_server_that_stands_still_for_3_s_keeps_its_connections(
+    client: NatsClient, nats_server: NatsServer
+) -> None:
+    await asyncio.to_thread(nats_server.freeze)
+    await asyncio.sleep(3)  # what is tested: standing still for as long
+    await asyncio.to_thread(nats_server.resume)
 
     await client.client.flush()
-    filling.cancel()
-    await asyncio.wait([filling])
-    await client.close()
+    assert (client.connected, client.connection) == (True, 1)
+
+
+async def test_a_loop_that_was_blocked_is_not_taken_for_a_dead_connection(impatient: None, client: NatsClient) -> None:
+    for _ in range(5):
+        time.sleep(1.5)  # noqa: ASYNC251 - what is tested: blocked for longer than the server may be silent
+        await asyncio.sleep(0.01)
+
+    await client.client.flush()
+    assert (client.connected, client.connection) == (True, 1)
+
+
+async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
+    impatient: None, proxied: NatsClient, proxy: TcpProxy
+) -> None:
+    """The answer to a PING comes after all that was written before it."""
+    carrying = asyncio.create_task(fill_the_buffer(proxied))
+    while not carrying.done():  # a little at a time, for longer than the server may be silent
+        proxy.stall()
+        await asyncio.sleep(0.3)
+        proxy.resume()
+        await asyncio.sleep(0.01)
+
+    await proxied.client.flush()
+    assert proxied.connection == 1
+
+
+async def test_replaced_clients_leave_nothing_behind(
+    impatient: None, client: NatsClient, nats_server: NatsServer
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def footprint() -> tuple[int, int, int]:
+        return len(asyncio.all_tasks(loop)), open_files(), len(nats_server.connz()["connections"])
+
+    async def replace_it() -> None:
+        before = client.connection
+        await client.client.subscribe("somewhere", cb=ignore)
+        abort(client.client)
+        await client.client.publish("somewhere", b"something that waits to be sent")
+        with contextlib.suppress(ConnectionError):  # nats-py fails halfway
+            await client.client.close()
+        await connected_again(client, before)
+
+    await replace_it()
+    await asyncio.to_thread(wait_until, lambda: footprint()[2] == 1, limit=10, what="the old connection to be gone")
+    before = footprint()
+    for _ in range(20):
+        await replace_it()
+
+    await asyncio.to_thread(wait_until, lambda: footprint() == before, limit=10, what=f"no more than {before}")
+
+
+async def test_attempts_at_a_server_that_does_not_answer_leave_nothing_behind(
+    impatient: None, client: NatsClient, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.client.options["connect_timeout"] = 0.1
+    monkeypatch.setattr(NatsClient, "WAIT", (0.01, 0.02))
+    await asyncio.to_thread(nats_server.freeze)
+    await asyncio.to_thread(wait_until, lambda: client._failures > 2, limit=10, what="attempts")
+    files = open_files()
+    await asyncio.to_thread(wait_until, lambda: client._failures > 22, limit=20, what="more attempts")
+
+    assert open_files() <= files + 1
+    await asyncio.to_thread(nats_server.resume)
+    await connected_again(client, 1)
+
+
+async def ignore(_: object) -> None:
+    """Takes a message."""
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_waiting_for_a_connection_does_not_take_a_lost_one_for_it(
+    client: NatsClient, nats_server: NatsServer
+) -> None:
+    await asyncio.to_thread(nats_server.kill)
+    await asyncio.to_thread(wait_until, lambda: not client.connected, limit=10, what="the loss")
+    started = time.monotonic()
+
+    await client.wait_connected(0.5)
+
+    assert time.monotonic() - started > 0.4
 
 
 async def test_attempts_to_reconnect_that_died_are_taken_up_again(

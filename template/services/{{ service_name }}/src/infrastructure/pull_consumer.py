@@ -92,6 +92,8 @@ class PullConsumer:
         """Why no messages come, in a few words; empty while they do."""
         if not self._nats.connected:
             return "not connected to NATS"
+        if self._connection != self._nats.connection:
+            return "not pulling on the new connection yet"
         return self._trouble or ("" if self._consumer else "the consumer is not there yet")
 
     async def run(self) -> None:
@@ -155,15 +157,16 @@ class PullConsumer:
 
     async def _on_new_connection(self) -> None:
         """A reconnect keeps the subscription, but the server has forgotten the requests; a new client has neither."""
-        self._connection = self._nats.connection
+        client, connection = self._nats.client, self._nats.connection
         self._requests.forget()
-        if self._client is not self._nats.client:
-            self._client = self._nats.client
-            self._inbox = self._client.new_inbox()
+        if self._client is not client:
+            self._inbox = client.new_inbox()
             # Limits are off: what arrives was asked for, so the prefetch bounds it.
-            self._subscription = await self._client.subscribe(
+            self._subscription = await client.subscribe(
                 f"{self._inbox}.*", cb=self._on_frame, pending_msgs_limit=0, pending_bytes_limit=0
             )
+            self._client = client
+        self._connection = connection
 
     async def _ask(self, consumer: Consumer, batch: int) -> None:
         if self._ended:

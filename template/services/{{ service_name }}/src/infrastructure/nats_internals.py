@@ -1,0 +1,89 @@
+"""What the worker has to know of nats-py's inside, since there is no public way to it. All of it is here.
+
+Written against nats-py 2.16. An attribute that another version lacks is taken for "cannot tell", never for a fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from nats.aio.client import Client
+from nats.protocol.parser import Parser
+
+GENTLE_LIMIT = 0.5  # seconds that a connection has to close in order before it is torn down
+
+# Each is started with the connection and lives as long. One that has ended by an exception that nats-py does not expect
+# leaves `is_connected` true (https://github.com/nats-io/nats.py/pull/914).
+LOOPS = {"_reading_task": "read loop", "_flusher_task": "flusher", "_ping_interval_task": "ping loop"}
+
+
+class CountingParser(Parser):
+    """nats-py's parser, which also counts the bytes that the read loop hands it."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.received = 0
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Takes the next bytes of the connection."""
+        self.received += len(data)
+        await super().parse(data)
+
+
+def count_received(client: Client) -> CountingParser:
+    """Has the bytes counted that a client receives; to be called before it connects."""
+    parser = CountingParser(client)
+    client._ps = parser
+    return parser
+
+
+def unsent(client: Client) -> int:
+    """How many bytes wait for the kernel to take them; 0 where that cannot be told."""
+    transport = _socket_transport(client)
+    return 0 if transport is None else int(transport.get_write_buffer_size())
+
+
+def ended_loop(client: Client) -> str:
+    """Which of a connected client's loops has ended; empty while all run."""
+    for attribute, name in LOOPS.items():
+        task = getattr(client, attribute, None)
+        if task is not None and task.done():
+            return name
+    return ""
+
+
+def abort(client: Client) -> None:
+    """Tears down what is below a client, also where the other side does not answer."""
+    transport = _socket_transport(client)
+    if transport is not None:
+        transport.abort()
+
+
+async def discard(client: Client, limit: float) -> bool:
+    """Closes a client for good, in whatever state it is, with its sockets, tasks and subscriptions.
+
+    What it has not sent is dropped: nats-py would try to send it first, and where that fails leave the rest open.
+
+    Returns:
+        Whether that was done within `limit` seconds.
+    """
+    client._pending, client._pending_data_size = [], 0
+    closing = asyncio.create_task(client.close())
+    _, late = await asyncio.wait([closing], timeout=min(GENTLE_LIMIT, limit))
+    if late:
+        abort(client)
+        _, late = await asyncio.wait([closing], timeout=limit)
+    for subscription in getattr(client, "_subs", {}).values():  # of a client that had closed halfway
+        if task := getattr(subscription, "_wait_for_msgs_task", None):
+            task.cancel()
+    return not late and closing.exception() is None
+
+
+def _socket_transport(client: Client) -> Any:
+    """asyncio's transport of the socket itself, below TLS and WebSocket; None where there is none."""
+    transport = getattr(client, "_transport", None)
+    writer = getattr(transport, "_bare_io_writer", None)
+    if writer is not None:
+        return writer.transport
+    return getattr(getattr(getattr(transport, "_ws", None), "_conn", None), "transport", None)
