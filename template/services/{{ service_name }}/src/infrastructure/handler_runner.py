@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import nats.errors
@@ -102,7 +102,7 @@ class HandlerRunner:
         # The subscription ends first: naks before that would come straight back to this worker.
         await self._pull.stop()
         if self._buffer or self._running:
-            await self._nats.wait_connected(limit)
+            await _first_of(self._nats.wait_connected(limit), hurry)
         await self._give_back_buffer()
         await self._finish(deadline - asyncio.get_running_loop().time(), hurry)
         await self._give_back_buffer()  # what arrived after all, where the subscription did not end in time
@@ -224,3 +224,10 @@ class HandlerRunner:
             self.stats.pending = info.num_pending
             if info.ack_floor:
                 self._progress = Progress(consumer, info.ack_floor.stream_seq)
+
+
+async def _first_of(step: Coroutine[Any, Any, None], hurry: asyncio.Future[None] | None) -> None:
+    """Returns when `step` has ended, or has been cancelled because `hurry` is done."""
+    task = asyncio.create_task(step)
+    await asyncio.wait([task, hurry] if hurry else [task], return_when=asyncio.FIRST_COMPLETED)
+    task.cancel()
