@@ -23,9 +23,12 @@ BACKOFF = Backoff(initial=4, factor=2, maximum=60, jitter=0)
 class Recorder:
     """Stands in for the server's side, which has no way to say in which order it was told things."""
 
-    def __init__(self, *, dead_letters_work: bool = True) -> None:
+    service = "billing"
+
+    def __init__(self, *, dead_letters_work: bool = True, schedules: bool = True) -> None:
         self.said: list[str] = []
         self._dead_letters_work = dead_letters_work
+        self._schedules = schedules
 
     async def answer(self, reply: str, payload: bytes) -> None:
         self.said.append(payload.decode())
@@ -33,12 +36,21 @@ class Recorder:
     async def start(self, message: Message, most: int) -> int:
         return message.deliveries
 
-    async def failed(self, message: Message) -> None: ...
+    async def take_back(self, message: Message) -> None: ...
+
+    async def schedule(self, message: Message, delay: float) -> bool:
+        if self._schedules:
+            self.said.append(f"scheduled in {delay:g} s")
+        return self._schedules
 
     async def publish(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         if not self._dead_letters_work:
             raise NatsTimeout
         self.said.append(f"dead letter {reason.value}")
+
+
+def delivery_of(subscription: Subscription, recorder: Recorder, stats: HandlerStats) -> Delivery:
+    return Delivery(subscription, recorder, recorder, None, recorder, None, stats)  # type: ignore[arg-type]
 
 
 async def deliver(
@@ -54,8 +66,8 @@ async def deliver(
     stats = HandlerStats()
     subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF, **options)
     raw = Msg(_client=None, subject="a.b", reply=f"$JS.ACK.S.c.{attempt}.7.9.1700000000000000000.0", data=data)  # type: ignore[arg-type]
-    message = Message(raw, "h", recorder.answer)
-    delivery = Delivery(subscription, recorder, recorder, None, stats)  # type: ignore[arg-type]
+    message = Message(raw, "h", recorder)  # type: ignore[arg-type]
+    delivery = delivery_of(subscription, recorder, stats)
     delivery.stopping = stopping
     await delivery.deliver(message)
     return recorder.said, stats
@@ -189,17 +201,17 @@ async def test_a_cancelled_worker_leaves_the_message_unsettled() -> None:
 
 
 async def deliver_batch(handler: Any, payloads: list[bytes], attempt: int = 1) -> tuple[list[str], HandlerStats]:
-    recorder, stats = Recorder(), HandlerStats()
+    class Numbered(Recorder):
+        async def answer(self, reply: str, payload: bytes) -> None:
+            self.said.append(f"{reply.split('.')[5]} {payload.decode()}")
+
+    recorder, stats = Numbered(), HandlerStats()
     subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF)
-
-    async def answer(reply: str, payload: bytes) -> None:
-        recorder.said.append(f"{reply.split('.')[5]} {payload.decode()}")
-
     messages = []
     for sequence, data in enumerate(payloads):
         reply = f"$JS.ACK.S.c.{attempt}.{sequence}.9.1700000000000000000.0"
-        messages.append(Message(Msg(_client=None, subject="a.b", reply=reply, data=data), "h", answer))  # type: ignore[arg-type]
-    await Delivery(subscription, recorder, recorder, None, stats).deliver_batch(messages)  # type: ignore[arg-type]
+        messages.append(Message(Msg(_client=None, subject="a.b", reply=reply, data=data), "h", recorder))  # type: ignore[arg-type]
+    await delivery_of(subscription, recorder, stats).deliver_batch(messages)
     return recorder.said, stats
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
-from src.infrastructure.message import Message, current_message
+from src.infrastructure.message import Message
 from src.utils.logging import configure_logging, logger
 
 
@@ -53,23 +54,27 @@ def test_libraries_log_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_message_that_is_handled_is_on_every_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("billing", "INFO", "json")
 
-    async def answer(reply: str, payload: bytes) -> None: ...
-
-    headers = {"Nats-Msg-Id": "m1", "Correlation-Id": "c1"}
+    headers = {"Nats-Msg-Id": "m1", "Correlation-Id": "c1", "Causation-Id": "m0", "traceparent": "00-a-b-01"}
     raw = Msg(_client=None, subject="a.b", reply="$JS.ACK.S.c.2.7.9.1700000000000000000.0", headers=headers)  # type: ignore[arg-type]
-    message = Message(raw, "order_created", answer)
+    message = Message(raw, "order_created", None)  # type: ignore[arg-type]
     message.attempt = 2
-    token = current_message.set(message)
-    logger.info("inside")
-    logging.getLogger("some.library").info("inside too")
-    current_message.reset(token)
+
+    async def called_by_the_handler() -> None:
+        logger.info("inside a task")
+        await asyncio.to_thread(logger.info, "inside a thread")
+
+    with message.bound():
+        logger.info("inside")
+        logging.getLogger("some.library").info("inside a library")
+        asyncio.run(called_by_the_handler())
     logger.info("outside")
 
-    first, second, third = logged(capsys)
+    *inside, outside = logged(capsys)
     bound = {"subject": "a.b", "message_id": "m1", "correlation_id": "c1", "handler": "order_created", "attempt": 2}
-    assert bound.items() <= first.items()
-    assert bound.items() <= second.items()
-    assert not bound.keys() & third.keys()
+    bound |= {"causation_id": "m0", "traceparent": "00-a-b-01"}
+    assert len(inside) == 4
+    assert all(bound.items() <= line.items() for line in inside)
+    assert not bound.keys() & outside.keys()
 
 
 def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:

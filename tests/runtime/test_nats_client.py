@@ -298,10 +298,10 @@ async def test_a_file_with_nonsense_is_a_configuration_error(
 
 async def test_a_publish_returns_when_the_stream_has_confirmed(client: NatsClient) -> None:
     with pytest.raises(nats.errors.Error):
-        await client.publish("events.one", {"n": 1})
+        await client.publish("events.one", b"1", {})
 
     await client.jetstream.add_stream(name="EVENTS", subjects=["events.>"])
-    assert (await client.publish("events.one", {"n": 1})).seq == 1
+    assert (await client.publish("events.one", b"1", {})).seq == 1
 
 
 async def test_its_inboxes_are_its_own(client: NatsClient) -> None:

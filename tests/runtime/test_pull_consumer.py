@@ -71,7 +71,7 @@ async def until(condition: Callable[[], bool], limit: float = 15.0) -> None:
 
 async def publish(client: NatsClient, count: int) -> None:
     for number in range(count):
-        await client.publish("events.one", str(number).encode())
+        await client.publish("events.one", str(number).encode(), {})
 
 
 async def test_it_goes_on_through_requests_that_expire(client: NatsClient) -> None:

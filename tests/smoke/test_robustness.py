@@ -153,7 +153,7 @@ async def test_a_handler_that_cancels_itself_is_a_failing_handler(
     assert counts(worker)["dead_letters"] == {"exhausted": 1}
 
 
-async def test_a_dead_letter_that_does_not_fit_keeps_the_message_and_the_connection(
+async def test_a_dead_letter_that_does_not_fit_has_its_payload_in_the_object_store(
     nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker, write_handler: WriteHandler
 ) -> None:
     write_handler(REJECTS)
@@ -162,13 +162,21 @@ async def test_a_dead_letter_that_does_not_fit_keeps_the_message_and_the_connect
     await jetstream.publish(SUBJECT, b"bad".ljust(1024 * 1024 - 3_000, b"."), headers={"Tenant": "acme"})
     await jetstream.publish(SUBJECT, b"good")
 
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["retried"] >= 3, limit=20, what="the retries")
+    await settled(jetstream)
 
     assert worker.stats()["nats_connections"] == 1
     assert counts(worker)["handled"] == 1
-    assert counts(worker)["dead_letters"] == {"rejected": 1}, "the smaller one fits without its stack"
-    state = await jetstream.consumer_info(STREAM, DURABLE)
-    assert state.num_ack_pending == 1, "the larger one is not lost"
+    assert counts(worker)["dead_letters"] == {"rejected": 2}
+    large, smaller = await jetstream.get_msg("DLQ", 1), await jetstream.get_msg("DLQ", 2)
+    assert large.headers is not None
+    assert smaller.headers is not None
+    assert smaller.data == b"bad".ljust(1024 * 1024 - 3_000, b"."), "it fits without its stack"
+    assert "Dlq-Object" not in smaller.headers
+    payloads = await jetstream.object_store("dlq")
+    assert (large.data or b"", (await payloads.get(large.headers["Dlq-Object"])).data) == (
+        b"",
+        b"bad".ljust(1024 * 1024 - 200, b"."),
+    )
 
 
 async def test_headers_that_cannot_be_sent_are_left_out_of_a_dead_letter(
@@ -256,25 +264,54 @@ async def test_a_subject_in_several_streams_stops_the_start(
     assert "orders.> is in several streams, and a consumer has one: A, B" in worker.log_records()[-1]["message"]
 
 
-async def test_an_inbox_that_is_away_makes_it_unready_and_no_dead_letters(
-    nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker, write_handler: WriteHandler
+async def test_a_deleted_inbox_is_made_again(
+    nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
 ) -> None:
-    write_handler(REJECTS)
-    worker = start_worker(NATS_URL=nats_server.url, DEDUP="nats-kv", STREAM_MODE="create")
-    await jetstream.publish(SUBJECT, b"good")
+    worker = start_worker(NATS_URL=nats_server.url, DEDUP="nats-kv")
+    await publish(jetstream, 1)
     await settled(jetstream, 10)
     await jetstream.delete_key_value("inbox_billing")
 
-    await jetstream.publish(SUBJECT, b"good")
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["retried"] >= 6, limit=20, what="it to be put off")
+    await publish(jetstream, 1, first=1)
+    await settled(jetstream, 20)
+
+    worker.wait_ready(10)
+    assert (counts(worker)["handled"], counts(worker)["dead_letters"]) == (2, {})
+    assert (await (await jetstream.key_value("inbox_billing")).status()).values == 1
+
+
+async def test_an_inbox_that_is_away_makes_it_unready_and_no_dead_letters(
+    nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
+) -> None:
+    start_worker("first", NATS_URL=nats_server.url).process.stop()  # makes the streams
+    worker = start_worker("second", NATS_URL=nats_server.url, DEDUP="nats-kv", STREAM_MODE="verify")
+
+    await publish(jetstream, 1)
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["retried"] >= 4, limit=20, what="it to be put off")
     assert worker.get("/readyz").status == 503
     assert "waiting for what it needs" in worker.get("/readyz").json()["reason"]
-    assert counts(worker)["dead_letters"] == {}
+    assert (counts(worker)["handled"], counts(worker)["dead_letters"]) == (0, {})
 
     await jetstream.create_key_value(bucket="inbox_billing")
     await settled(jetstream, 20)
     worker.wait_ready(10)
-    assert counts(worker)["handled"] == 2
+    assert counts(worker)["handled"] == 1
+
+
+async def test_messages_need_not_wait_for_an_inbox_that_is_away(
+    nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
+) -> None:
+    start_worker("first", NATS_URL=nats_server.url).process.stop()  # makes the streams
+    worker = start_worker(
+        "second", NATS_URL=nats_server.url, DEDUP="nats-kv", STREAM_MODE="verify", DEDUP_UNAVAILABLE="handle"
+    )
+
+    await publish(jetstream, 100)
+    await settled(jetstream, 20)
+
+    assert worker.get("/readyz").status == 200
+    assert (counts(worker)["handled"], counts(worker)["retried"]) == (100, 0)
+    assert any("handling without the inbox" in line["message"] for line in worker.log_records())
 
 
 def test_two_handlers_with_one_durable_stop_the_start(

@@ -102,6 +102,10 @@ class Settings(BaseSettings):
     DEDUP_TTL: float = Field(
         default=86400, ge=1, le=31_536_000, description="Seconds that a handled message id is kept"
     )
+    DEDUP_UNAVAILABLE: Literal["wait", "handle"] = Field(
+        default="wait",
+        description="While that store is away: `wait` has messages wait, `handle` handles them, perhaps twice",
+    )
     REDIS_URL: SecretStr = Field(default=SecretStr("redis://localhost:6379/0"), description="Redis, for `DEDUP=redis`")
 
     @property

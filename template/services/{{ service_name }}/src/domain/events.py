@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+
+from src.infrastructure.context import current_message
 
 Data = TypeVar("Data")
 
@@ -31,9 +34,15 @@ class Event(BaseModel, Generic[Data]):
     def new(cls, type: str, aggregate_id: str, data: Data) -> Event[Data]:
         """An event that happens now, with an id of its own.
 
+        Made while a message is handled, the id follows from that message and from what is given here: a handler that
+        is tried again makes the same event again, and a stream or an inbox knows it.
+
         Args:
             type: its subject, such as `orders.order.created`.
             aggregate_id: what it happened to.
             data: what there is to know about it.
         """
-        return cls(id=str(uuid4()), type=type, timestamp=datetime.now(UTC), aggregate_id=aggregate_id, data=data)
+        message = current_message.get()
+        content = to_json(data, serialize_unknown=True)
+        identity = str(uuid4()) if message is None else message.derived_id(type, aggregate_id, content)
+        return cls(id=identity, type=type, timestamp=datetime.now(UTC), aggregate_id=aggregate_id, data=data)

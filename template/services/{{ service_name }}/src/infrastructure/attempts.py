@@ -1,20 +1,22 @@
 """Counts how often a handler was started with a message, so that only real attempts use up `max_attempts`.
 
 The server's own count also grows when a message was merely fetched: by a worker that was stopped before it came to
-it, or that died of the message in front of it. A first delivery needs no look-up; from the second on, every start is
-written to a NATS key-value bucket before the handler runs. So a message that kills its worker is recognised, and its
-neighbours are not taken for it.
+it, or that died of the message in front of it. So starts are counted here, in a NATS key-value bucket, from the second
+delivery on; most messages have none and cost nothing. The first delivery counts as a start unless a worker said
+otherwise when it gave the message back: a message that kills its worker never gets further than `max_attempts`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
+import nats.errors
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from src.config import Settings
-from src.infrastructure.jetstream_api import open_bucket
+from src.infrastructure.bucket import Bucket
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 
@@ -29,8 +31,17 @@ class Attempts:
 
     def __init__(self, nats: NatsClient, settings: Settings) -> None:
         self._nats = nats
-        self._settings = settings
-        self._bucket = f"attempts_{settings.SERVICE_NAME}"
+        self._bucket = Bucket(nats, settings, f"attempts_{settings.SERVICE_NAME}", KEPT)
+
+    async def prepare(self) -> None:
+        """Makes sure that the bucket is there, if it may be made.
+
+        Raises:
+            nats.errors.Error: it cannot be reached.
+        """
+        with suppress(BucketNotFoundError):
+            async with self._bucket.opened():
+                pass
 
     async def start(self, message: Message, most: int) -> int:
         """Notes that the handler is about to start, and returns which attempt this is, 1 for the first.
@@ -42,41 +53,48 @@ class Attempts:
         Raises:
             nats.errors.Error: the bucket cannot be reached.
         """
-        if message.deliveries == 1:
-            return 1
-        if (store := await self._open()) is None:
-            return message.deliveries
-        attempt = await self._noted(store, message) + 1
-        if attempt <= most:
-            await store.put(_key(message), str(attempt).encode())
+        before = _before(message)
+        if message.deliveries == 1 and most > 1:
+            return before + 1
+        try:
+            async with self._bucket.opened() as store:
+                starts = await self._noted(store, message)
+                if starts is None:
+                    # with one attempt only, the first start is noted as well, and none means none
+                    starts = 1 if most > 1 else 0
+                attempt = before + starts + 1
+                if attempt <= most:
+                    await store.put(_key(message), str(starts + 1).encode())
+        except BucketNotFoundError:
+            return before + message.deliveries
         return attempt
 
-    async def failed(self, message: Message) -> None:
-        """Notes a failed first attempt, the only one that `start` does not note.
+    async def take_back(self, message: Message) -> None:
+        """Has this delivery not count: the handler was not started, or was cut short by the worker's own stop.
 
-        Raises:
-            nats.errors.Error: the bucket cannot be reached.
+        Sent and not waited for: where it is lost, the message has one attempt less.
         """
-        if message.deliveries == 1 and (store := await self._open()) is not None:
-            await store.put(_key(message), b"1")
+        if message.started:
+            starts = message.attempt - _before(message) - 1
+        elif message.deliveries == 1:
+            starts = 0
+        else:
+            return  # its starts have been noted
+        with suppress(nats.errors.Error):
+            await self._nats.client.publish(f"$KV.{self._bucket.name}.{_key(message)}", str(starts).encode())
 
-    async def _noted(self, store: KeyValue, message: Message) -> int:
+    async def _noted(self, store: KeyValue, message: Message) -> int | None:
         try:
             return int((await store.get(_key(message))).value or 0)
         except KeyNotFoundError:
-            return 0
-
-    async def _open(self) -> KeyValue | None:
-        """The bucket. Opened for each use: it may have been deleted, or be on another server by now."""
-        if self._settings.STREAM_MODE == "create":
-            return await open_bucket(self._nats.jetstream, self._bucket, KEPT, self._settings.STREAM_REPLICAS)
-        try:
-            return await self._nats.jetstream.key_value(self._bucket)
-        except BucketNotFoundError:
             return None
 
 
+def _before(message: Message) -> int:
+    """Attempts that were made before the message came back as what it is now."""
+    return message.origin.attempts if message.origin else 0
+
+
 def _key(message: Message) -> str:
-    """A message's identity, which a stream made anew under the same name does not repeat."""
-    identity = f"{message.handler}:{message.stream}:{message.sequence}:{message.stored_at.timestamp()}"
-    return hashlib.sha256(identity.encode()).hexdigest()
+    """A key may hold few characters, so that it is a digest."""
+    return hashlib.sha256(message.identity.encode()).hexdigest()

@@ -9,10 +9,12 @@ import nats.js.errors
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, RetentionPolicy
 
 from src.config import Settings
+from src.infrastructure import dead_letters
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.jetstream_api import ask, raise_if_passing
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer
+from src.infrastructure.replays import replay_subject
 from src.infrastructure.streams import Streams
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
@@ -55,19 +57,28 @@ class Consumers:
         consumer = Consumer(stream, subscription.durable_for(self._settings.SERVICE_NAME), info.created)
         if info.config.retention == RetentionPolicy.WORK_QUEUE:
             progress = None  # what was settled is gone from there, and such a stream takes no other start
-        if self._settings.STREAM_MODE != "off":
-            await self._ensure(consumer, subscription, progress)
+        wanted = _wanted(subscription, subscription.subject)
+        await self._ensure(consumer, wanted, _start(subscription, consumer, progress))
         return consumer
 
-    async def _ensure(self, consumer: Consumer, subscription: Subscription, progress: Progress | None) -> None:
+    async def provide_replays(self, subscription: Subscription) -> Consumer:
+        """The consumer of what comes back to the subscription's handler, made or brought up to date.
+
+        Raises:
+            as `provide`.
+        """
+        await self._streams.dead_letters()
+        service = self._settings.SERVICE_NAME
+        info = await self._nats.jetstream.stream_info(dead_letters.STREAM)
+        consumer = Consumer(dead_letters.STREAM, f"{subscription.durable_for(service)}-replay", info.created)
+        wanted = _wanted(subscription, replay_subject(service, subscription.handler))
+        await self._ensure(consumer, wanted, {"deliver_policy": DeliverPolicy.ALL})
+        return consumer
+
+    async def _ensure(self, consumer: Consumer, wanted: dict[str, Any], start: dict[str, Any]) -> None:
         stream, durable = consumer.stream, consumer.durable
-        wanted: dict[str, Any] = {
-            "ack_policy": AckPolicy.EXPLICIT,
-            "ack_wait": subscription.ack_wait,
-            "max_ack_pending": subscription.max_ack_pending,
-            "max_deliver": -1,  # the worker counts: what the server gives up on is counted nowhere
-            "filter_subject": subscription.subject,
-        }
+        if self._settings.STREAM_MODE == "off":
+            return
         try:
             found = await self._nats.jetstream.consumer_info(stream, durable)
         except nats.js.errors.NotFoundError as error:
@@ -75,7 +86,7 @@ class Consumers:
                 raise ConfigurationError(
                     f"consumer {durable} on stream {stream} is missing, and STREAM_MODE=verify makes none"
                 ) from error
-            await self._make(consumer, subscription, wanted, progress)
+            await self._make(consumer, wanted, start)
             return
         if found.config.deliver_subject:
             raise ConfigurationError(
@@ -92,11 +103,8 @@ class Consumers:
         await self._update(consumer, wanted, differences)
         logger.info("consumer updated", stream=stream, durable=durable, changed=differences)
 
-    async def _make(
-        self, consumer: Consumer, subscription: Subscription, wanted: dict[str, Any], progress: Progress | None
-    ) -> None:
+    async def _make(self, consumer: Consumer, wanted: dict[str, Any], start: dict[str, Any]) -> None:
         stream, durable = consumer.stream, consumer.durable
-        start = _start(subscription, consumer, progress)
         config = ConsumerConfig(name=durable, durable_name=durable, **wanted, **start)
         try:
             await self._nats.jetstream.add_consumer(stream, config)
@@ -122,6 +130,16 @@ class Consumers:
                 f"consumer {durable} on stream {stream} cannot be updated: {error.description}; "
                 f"it differs: {'; '.join(differences)}"
             ) from error
+
+
+def _wanted(subscription: Subscription, subject: str) -> dict[str, Any]:
+    return {
+        "ack_policy": AckPolicy.EXPLICIT,
+        "ack_wait": subscription.ack_wait,
+        "max_ack_pending": subscription.max_ack_pending,
+        "max_deliver": -1,  # the worker counts: what the server gives up on is counted nowhere
+        "filter_subject": subject,
+    }
 
 
 def _start(subscription: Subscription, consumer: Consumer, progress: Progress | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ A dead letter is the original payload and headers plus `Dlq-...` headers, on `dl
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -13,15 +12,16 @@ from enum import StrEnum
 
 from nats.js.errors import NoStreamResponseError
 
+from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.origin import OBJECT, one_line, travelling
+from src.infrastructure.publication import size_of
 
 STREAM = "DLQ"
 SUBJECTS = ["dlq.>", "replay.>"]  # replay.<service>.<handler> is where a letter is sent back to its handler
 
 ERROR_LENGTH = 1_000  # characters kept of the error's text
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 7230's token, which is what nats-py sends
-HEADER_FRAME = 64  # bytes around the headers, and some to spare
 STACK_LENGTH = 4_000  # characters kept of its stack; the end, which says where
 
 
@@ -34,22 +34,26 @@ class Reason(StrEnum):
     CRASHED = "crashed"  # the worker did not survive any of its attempts
 
 
-class TooLarge(Exception):
-    """Payload and headers together are more than the server takes in one message."""
-
-
 class DeadLetters:
     """Publishes the dead letters of one service.
 
     Args:
         nats: the connection.
         service: the service's name.
+        large_payloads: keeps what does not fit into a letter.
         provision: makes sure that the stream exists; called when it turns out not to.
     """
 
-    def __init__(self, nats: NatsClient, service: str, provision: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        nats: NatsClient,
+        service: str,
+        large_payloads: LargePayloads,
+        provision: Callable[[], Awaitable[None]],
+    ) -> None:
         self._nats = nats
         self._service = service
+        self._large_payloads = large_payloads
         self._provision = provision
 
     async def publish(self, message: Message, reason: Reason, error: BaseException | None) -> None:
@@ -59,57 +63,40 @@ class DeadLetters:
 
         Raises:
             nats.errors.Error: the stream did not confirm.
-            TooLarge: it cannot be published. Sending it all the same would cost the whole worker its connection.
         """
         subject = f"dlq.{self._service}.{message.handler}"
-        headers = self._fitting(message, self._headers(message, reason, error))
+        data, headers = await self._fitting(message, self._headers(message, reason, error))
         try:
-            await self._nats.publish(subject, message.data, headers=headers)
+            await self._nats.publish(subject, data, headers)
         except NoStreamResponseError:
             await self._provision()
-            await self._nats.publish(subject, message.data, headers=headers)
+            await self._nats.publish(subject, data, headers)
 
-    def _fitting(self, message: Message, headers: dict[str, str]) -> dict[str, str]:
-        """The headers without those that explain most at length, if it takes that."""
+    async def _fitting(self, message: Message, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
+        """Payload and headers as one message can hold them: without what explains at length, or the payload apart."""
         limit = self._nats.client.max_payload
         for spare in ("Dlq-Stack", "Dlq-Error", None):
-            size = len(message.data) + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
-            if size + HEADER_FRAME <= limit:
-                return headers
-            headers.pop(spare or "", None)
-        raise TooLarge(f"payload and headers are {size} bytes, and the server takes {limit} (max_payload)")
+            if size_of(message.data, headers) <= limit:
+                return message.data, headers
+            if spare is not None:
+                headers.pop(spare, None)
+        name = message.headers.get(OBJECT) or f"{self._service}.{message.identity}"
+        await self._large_payloads.put(name, message.data)
+        return b"", headers | {OBJECT: name}
 
     def _headers(self, message: Message, reason: Reason, error: BaseException | None) -> dict[str, str]:
-        # Headers of the original that instruct the server (Nats-Expected-..., Nats-TTL, Nats-Rollup) were for the
-        # original's stream; here they would be refused or do harm.
-        kept = {name: value for name, value in message.headers.items() if not name.lower().startswith("nats-")}
-        headers = {name: value for name, value in kept.items() if HEADER_NAME.fullmatch(name)}
-        if dropped := sorted(kept.keys() - headers.keys()):
-            headers["Dlq-Dropped-Headers"] = _one_line(", ".join(dropped))  # nats-py sends no such names
-        headers |= {
-            "Nats-Msg-Id": f"dlq.{self._service}.{message.handler}.{message.stream}.{message.sequence}."
-            f"{message.stored_at.timestamp()}",
-            "Correlation-Id": message.correlation_id,
+        headers = travelling(message, self._service) | {
+            "Nats-Msg-Id": f"dlq.{self._service}.{message.identity}",
             "Dlq-Reason": reason.value,
-            "Dlq-Attempts": str(message.attempt),
-            "Dlq-Service": self._service,
-            "Dlq-Handler": message.handler,
-            "Dlq-Subject": message.subject,
-            "Dlq-Stream": message.stream,
-            "Dlq-Sequence": str(message.sequence),
-            "Dlq-Msg-Id": message.id,
             "Dlq-Failed-At": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
+        if message.data:
+            headers.pop(OBJECT, None)  # the payload was fetched, and may fit now
         if error is not None:
             stack = "".join(traceback.format_exception(error))[-STACK_LENGTH:]
             headers |= {
                 "Dlq-Error-Type": type(error).__name__,
-                "Dlq-Error": _one_line(str(error)[:ERROR_LENGTH]),
-                "Dlq-Stack": _one_line(stack),
+                "Dlq-Error": one_line(str(error)[:ERROR_LENGTH]),
+                "Dlq-Stack": one_line(stack),
             }
         return headers
-
-
-def _one_line(text: str) -> str:
-    """A header holds one line: line breaks become the two characters `\\n`."""
-    return "\\n".join(text.encode(errors="replace").decode().splitlines())

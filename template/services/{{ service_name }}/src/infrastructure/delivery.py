@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
+
+import nats.errors
 
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters, Reason
+from src.infrastructure.deduplication import Deduplication
 from src.infrastructure.errors import Reject, Retry, named
-from src.infrastructure.inbox import Claim, Inbox
-from src.infrastructure.message import Message, current_message
+from src.infrastructure.inbox import Claim
+from src.infrastructure.large_payloads import LargePayloads
+from src.infrastructure.message import Message
+from src.infrastructure.origin import OBJECT
+from src.infrastructure.replays import Replays
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
@@ -23,9 +28,9 @@ REFUSED = object()  # instead of an event: the message was settled without its h
 class Delivery:
     """Runs one handler's messages.
 
-    A message is acknowledged only after its handler returned. A failure is given back with a delay, and becomes a
-    dead letter after the last attempt. Nothing is dropped: a dead letter is confirmed before its original is settled,
-    and where that cannot be done the original is tried again later.
+    A message is acknowledged only after its handler returned and what it published was confirmed. A failure is given
+    back with a delay, and becomes a dead letter after the last attempt. Nothing is dropped: a dead letter is confirmed
+    before its original is settled, and where that cannot be done the original is tried again later.
     """
 
     def __init__(
@@ -33,16 +38,25 @@ class Delivery:
         subscription: Subscription,
         attempts: Attempts,
         dead_letters: DeadLetters,
-        inbox: Inbox | None,
+        large_payloads: LargePayloads,
+        replays: Replays,
+        deduplication: Deduplication | None,
         stats: HandlerStats,
     ) -> None:
         self._subscription = subscription
         self._attempts = attempts
         self._dead_letters = dead_letters
-        self._inbox = inbox
+        self._large_payloads = large_payloads
+        self._replays = replays
+        self._deduplication = deduplication
         self._stats = stats
+        self._waiting_for = ""
         self.stopping = False  # a cancellation is the worker's from then on, and the handler's own before
-        self.trouble = ""  # why messages cannot be handled although they come; empty while they can
+
+    @property
+    def trouble(self) -> str:
+        """Why messages cannot be handled although they come, in a few words; empty while they can."""
+        return self._waiting_for or (self._deduplication.trouble if self._deduplication else "")
 
     async def deliver(self, message: Message) -> None:
         """Handles one delivery and settles it.
@@ -51,9 +65,10 @@ class Delivery:
             asyncio.CancelledError: the worker stops; unless the handler settled it, the message is unsettled.
             nats.errors.Error: the answer could not be sent; the server will deliver the message again.
         """
-        with _handling(message):
+        with message.bound():
             event = await self._accept(message)
             if event is not REFUSED:
+                message.started = True
                 await self._settle(message, await self._attempt(event, message))
 
     async def deliver_batch(self, messages: Sequence[Message]) -> None:
@@ -64,57 +79,98 @@ class Delivery:
         """
         events, accepted = [], []
         for message in messages:
-            with _handling(message):
+            with message.bound():
                 event = await self._accept(message)
             if event is not REFUSED:
                 events.append(event)
                 accepted.append(message)
         if not accepted:
             return
+        for message in accepted:
+            message.started = True
         outcome = await self._attempt(events, accepted)
         failures = []
         for message in accepted:
             try:
-                with _handling(message):
+                with message.bound():
                     await self._settle(message, outcome)
             except Exception as error:
                 failures.append(error)
         if failures:
             raise failures[0]
 
+    async def keep_alive(self, message: Message) -> None:
+        """Tells the server, and the inbox, that the message is not lost.
+
+        Raises:
+            nats.errors.Error: it could not be sent.
+        """
+        await message.in_progress()
+        if self._deduplication is not None and message.started:
+            await self._deduplication.renew(message)
+
+    async def give_back(self, message: Message) -> None:
+        """Gives back, at once and without an attempt less, what was not started or not finished when the worker stops.
+
+        Raises:
+            nats.errors.Error: it could not be sent; the server delivers the message again after `ack_wait`.
+        """
+        if message.settled:
+            return
+        if self._deduplication is not None:
+            await self._deduplication.release(message)
+        await self._attempts.take_back(message)
+        await message.nak()
+        self._stats.released += 1
+
     async def _accept(self, message: Message) -> Any:
         """The event that the handler is to get, or `REFUSED`."""
         try:
+            if message.origin is not None:
+                await self._fetch_payload(message)
             event = self._subscription.signature.decode(message.data)
+        except nats.errors.Error as error:
+            await self._put_off(message, error)
+            return REFUSED
         except Exception as error:
             await self._give_up(message, Reason.INVALID, error)
             return REFUSED
         try:
-            if self._inbox is not None and not await self._claim(self._inbox, message):
+            if self._deduplication is not None and not await self._claim(self._deduplication, message):
                 return REFUSED
             message.attempt = await self._attempts.start(message, self._subscription.max_attempts)
         except Exception as error:
             await self._put_off(message, error)
             return REFUSED
-        self.trouble = ""
+        self._waiting_for = ""
         if message.attempt > self._subscription.max_attempts:
             # the worker answers every attempt that it survives: it died of this message, each time
+            message.attempt = self._subscription.max_attempts
             await self._give_up(message, Reason.CRASHED, None)
             return REFUSED
         return event
 
-    async def _claim(self, inbox: Inbox, message: Message) -> bool:
+    async def _fetch_payload(self, message: Message) -> None:
+        if name := message.headers.get(OBJECT):
+            payload = await self._large_payloads.get(name)
+            if payload is None:
+                raise ValueError(f"there is no object {name} in the bucket dlq, which should hold the payload")
+            message.data = payload
+
+    async def _claim(self, deduplication: Deduplication, message: Message) -> bool:
         """Whether the message is this worker's to handle; it is settled if not."""
-        claim = await inbox.claim(message.inbox_key, self._subscription.ack_wait)
+        claim = await deduplication.claim(message)
         if claim is Claim.DONE:
             self._stats.duplicates += 1
-            await message.ack()
+            await self._finish(message)
         elif claim is Claim.HELD:
-            await message.nak(self._subscription.ack_wait / 2)  # the claim ends with `ack_wait` at the latest
+            await self._attempts.take_back(message)
+            await message.nak(self._subscription.ack_wait / 3)  # the claim is renewed as often
+            self._stats.held += 1
         return claim is Claim.TAKEN
 
     async def _attempt(self, event: Any, message: Message | Sequence[Message]) -> BaseException | None:
-        """Runs the handler; what it raised, or None where it returned."""
+        """Runs the handler; what it raised, or None where it returned and everything it published was confirmed."""
         subscription = self._subscription
         started = time.perf_counter()
         try:
@@ -122,6 +178,8 @@ class Delivery:
                 await subscription.function(event, message)
             else:
                 await subscription.function(event)
+            for each in (message,) if isinstance(message, Message) else message:
+                await each.all_published()
         except asyncio.CancelledError as error:
             if self.stopping:
                 raise
@@ -136,11 +194,12 @@ class Delivery:
         return None
 
     async def _settle(self, message: Message, outcome: BaseException | None) -> None:
-        if self._inbox is not None and not await self._remember(self._inbox, message, outcome):
-            return
+        if self._deduplication is not None:
+            handled = not message.given_back if message.settled else outcome is None
+            await (self._deduplication.done if handled else self._deduplication.release)(message)
         if outcome is None:
             self._stats.handled += 1
-            await message.ack()  # does nothing where the handler settled it
+            await self._finish(message)
         elif isinstance(outcome, Reject):
             await self._give_up(message, Reason.REJECTED, outcome)
         elif isinstance(outcome, Retry):
@@ -148,25 +207,21 @@ class Delivery:
         else:
             await self._try_again(message, outcome)
 
-    async def _remember(self, inbox: Inbox, message: Message, outcome: BaseException | None) -> bool:
-        """Tells the inbox what came of the claim; False where the message has to be tried again because it did not."""
-        handled = not message.given_back if message.settled else outcome is None
-        try:
-            await (inbox.done if handled else inbox.release)(message.inbox_key)
-        except Exception as error:
-            if not handled:
-                logger.warning("claim not released: the next attempt waits for its end", error=named(error))
-                return True
-            await self._put_off(message, error)
-            return False
-        return True
+    async def _finish(self, message: Message) -> None:
+        """Acknowledges what was handled, unless the handler settled it."""
+        await message.ack()
+        if message.origin is not None and not message.given_back:
+            await self._replays.remove(message, with_payload=True)
 
     async def _put_off(self, message: Message, error: BaseException) -> None:
         """What the worker stands on is not there: tried again later, which is no failure of the handler's."""
-        self.trouble = f"waiting for what it needs: {named(error)}"
+        self._waiting_for = f"waiting for what it needs: {named(error)}"
         self._stats.failed(error)
         delay = self._subscription.backoff.delay(message.deliveries)
         logger.error("message put off", error=named(error), delay_seconds=round(delay, 3))
+        if self._deduplication is not None:
+            await self._deduplication.release(message)
+        await self._attempts.take_back(message)
         await message.nak(delay)
         self._stats.retried += 1
 
@@ -178,10 +233,6 @@ class Delivery:
         if message.attempt >= self._subscription.max_attempts:
             await self._give_up(message, Reason.EXHAUSTED, error)
             return
-        try:
-            await self._attempts.failed(message)
-        except Exception as failure:
-            logger.warning("attempt not noted: there may be one more than max_attempts", error=named(failure))
         delay = self._subscription.backoff.delay(message.attempt) if after is None else after
         logger.warning(
             "handler failed: trying again",
@@ -190,7 +241,11 @@ class Delivery:
             max_attempts=self._subscription.max_attempts,
             exc_info=None if isinstance(error, Retry) else error,
         )
-        await message.nak(delay)
+        if delay > self._subscription.schedule_above and await self._replays.schedule(message, delay):
+            await self._settle_original(message, "scheduled")
+            self._stats.scheduled += 1
+        else:
+            await message.nak(delay)
         self._stats.retried += 1
 
     async def _give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
@@ -209,20 +264,17 @@ class Delivery:
                 error=named(failure),
                 delay_seconds=round(delay, 3),
             )
+            await self._attempts.take_back(message)
             await message.nak(delay)
             self._stats.retried += 1
             return
-        await message.term(reason.value)
+        await self._settle_original(message, reason.value)
         self._stats.dead_letters[reason.value] += 1
         bug = error if reason is Reason.EXHAUSTED else None  # elsewhere the stack says nothing about the handler
         logger.error("dead letter", reason=reason.value, error=None if error is None else named(error), exc_info=bug)
 
-
-@contextmanager
-def _handling(message: Message) -> Iterator[None]:
-    """Binds the message to what is logged meanwhile, also by code that its handler calls."""
-    token = current_message.set(message)
-    try:
-        yield
-    finally:
-        current_message.reset(token)
+    async def _settle_original(self, message: Message, reason: str) -> None:
+        """Ends a message that goes on as another; a payload that is kept apart stays for that one."""
+        await message.term(reason)
+        if message.origin is not None:
+            await self._replays.remove(message, with_payload=False)

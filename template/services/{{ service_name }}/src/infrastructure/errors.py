@@ -20,6 +20,10 @@ class Reject(Exception):
     """The handler will never accept this message: it becomes a dead letter at once, with the reason given."""
 
 
+class TooLarge(Exception):
+    """A message is larger than the server takes."""
+
+
 class ConfigurationError(Exception):
     """The worker cannot run as it is configured; the message says what, where and what to do."""
 

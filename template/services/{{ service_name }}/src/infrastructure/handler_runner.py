@@ -15,6 +15,7 @@ from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import named
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.origin import origin_of
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
@@ -22,11 +23,15 @@ from src.utils.logging import logger
 
 YIELD_AFTER = 0.005  # seconds of work without a pause, after which other tasks get their turn
 WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
+REPLAYS_PREFETCH = 50  # messages that are asked for ahead on the replay subject
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
 
 
 class HandlerRunner:
-    """One subscription at work: `concurrency` workers on one buffer that one pull consumer fills."""
+    """One subscription at work: `concurrency` workers on one buffer.
+
+    Two pull consumers fill it: the subscription's own, and that of what comes back on the handler's replay subject.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class HandlerRunner:
         nats: NatsClient,
         delivery: Delivery,
         provision: Callable[[Progress | None], Awaitable[Consumer]],
+        provision_replays: Callable[[], Awaitable[Consumer]],
         stats: HandlerStats,
     ) -> None:
         self.subscription = subscription
@@ -46,8 +52,20 @@ class HandlerRunner:
         self._stopping = False
         self._provision = provision
         self._progress: Progress | None = None
+        self._replays_buffered = 0
         self._pull = PullConsumer(
-            nats, self._provisioned, self._receive, lambda: len(self._buffer), subscription.prefetch
+            nats,
+            self._provisioned,
+            self._receive,
+            lambda: len(self._buffer) - self._replays_buffered,
+            subscription.prefetch,
+        )
+        self._pull_replays = PullConsumer(
+            nats,
+            provision_replays,
+            self._receive_replay,
+            lambda: self._replays_buffered,
+            min(subscription.prefetch, REPLAYS_PREFETCH),
         )
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
@@ -72,6 +90,11 @@ class HandlerRunner:
         """Why no messages are handled, in a few words; empty while they are."""
         return self._pull.trouble or self._delivery.trouble
 
+    @property
+    def replay_trouble(self) -> str:
+        """Why nothing comes back on the replay subject, in a few words; empty while it does."""
+        return self._pull_replays.trouble
+
     async def run(self) -> None:
         """Works until `stop` is called.
 
@@ -85,6 +108,7 @@ class HandlerRunner:
         ]
         self._background = [
             asyncio.create_task(self._pull.run(), name=f"{self.name}-pull"),
+            asyncio.create_task(self._pull_replays.run(), name=f"{self.name}-pull-replays"),
             asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
             asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
         ]
@@ -100,7 +124,7 @@ class HandlerRunner:
         self._stopping = self._delivery.stopping = True
         self._arrived.set()
         # The subscription ends first: naks before that would come straight back to this worker.
-        await self._pull.stop()
+        await asyncio.gather(self._pull.stop(), self._pull_replays.stop())
         if self._buffer or self._running:
             await _first_of(self._nats.wait_connected(limit), hurry)
         await self._give_back_buffer()
@@ -111,7 +135,7 @@ class HandlerRunner:
 
     async def _give_back_buffer(self) -> None:
         while self._buffer:
-            await self._give_back(self._buffer.popleft())
+            await self._give_back(self._next())
 
     async def _provisioned(self) -> Consumer:
         return await self._provision(self._progress)
@@ -134,8 +158,20 @@ class HandlerRunner:
 
     def _receive(self, raw: Msg) -> None:
         self.stats.received += 1
-        self._buffer.append(Message(raw, self.name, self._nats.answer))
+        self._buffer.append(Message(raw, self.name, self._nats))
         self._arrived.set()
+
+    def _receive_replay(self, raw: Msg) -> None:
+        self.stats.received += 1
+        self._replays_buffered += 1
+        self._buffer.append(Message(raw, self.name, self._nats, origin_of(raw)))
+        self._arrived.set()
+
+    def _next(self) -> Message:
+        message = self._buffer.popleft()
+        if message.origin is not None:
+            self._replays_buffered -= 1
+        return message
 
     async def _work(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -149,7 +185,7 @@ class HandlerRunner:
             if self.subscription.signature.takes_list:
                 await self._work_on(await self._next_batch())
             else:
-                await self._work_on([self._buffer.popleft()])
+                await self._work_on([self._next()])
             if clock() > pause_due:
                 await asyncio.sleep(0)
                 pause_due = clock() + YIELD_AFTER
@@ -166,11 +202,12 @@ class HandlerRunner:
             pass
         if self._stopping:
             return []
-        return [self._buffer.popleft() for _ in range(min(size, len(self._buffer)))]
+        return [self._next() for _ in range(min(size, len(self._buffer)))]
 
     async def _work_on(self, messages: list[Message]) -> None:
         self._running.update(messages)
         self._pull.started_some()
+        self._pull_replays.started_some()
         try:
             if self.subscription.signature.takes_list:
                 await self._delivery.deliver_batch(messages)
@@ -195,8 +232,7 @@ class HandlerRunner:
             logger.warning("message not given back: not connected to NATS", message_id=message.id)
             return
         try:
-            await message.nak()
-            self.stats.released += 1
+            await self._delivery.give_back(message)
         except nats.errors.Error as error:
             logger.warning("message not given back", message_id=message.id, error=named(error))
 
@@ -206,7 +242,7 @@ class HandlerRunner:
             await asyncio.sleep(self.subscription.ack_wait / 3)
             for message in [*self._running, *self._buffer]:
                 try:
-                    await message.in_progress()
+                    await self._delivery.keep_alive(message)
                 except nats.errors.Error:
                     break  # not connected; the server delivers again what it has not heard of
 

@@ -23,10 +23,13 @@ class Claim(Enum):
 
 
 class Inbox(Protocol):
-    """Where claims and finished ids are kept. Every method raises when the store cannot be reached."""
+    """Where claims and finished ids are kept. Every method but `close` raises when the store cannot be reached."""
 
     async def claim(self, key: str, lease: float) -> Claim:
         """Claims a message for `lease` seconds."""
+
+    async def renew(self, key: str, lease: float) -> None:
+        """Has a claim that this worker holds end `lease` seconds from now."""
 
     async def done(self, key: str) -> None:
         """Remembers for `DEDUP_TTL` that the message was handled."""
@@ -50,7 +53,7 @@ def inbox_for(settings: Settings, nats: NatsClient) -> Inbox | None:
         case "nats-kv":
             from src.infrastructure.kv_inbox import KvInbox
 
-            return KvInbox(nats, settings.SERVICE_NAME, settings.DEDUP_TTL, settings.STREAM_REPLICAS)
+            return KvInbox(nats, settings)
         case "redis":
             try:
                 from src.infrastructure.redis_inbox import RedisInbox

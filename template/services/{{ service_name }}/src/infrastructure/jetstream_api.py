@@ -7,8 +7,6 @@ from typing import Any
 import nats.js.errors
 import orjson
 from nats.aio.client import Client
-from nats.js import JetStreamContext
-from nats.js.kv import KeyValue
 
 TIMEOUT = 5.0  # seconds that JetStream has to answer
 
@@ -40,21 +38,3 @@ def raise_if_passing(error: nats.js.errors.APIError) -> None:
     """Raises a refusal again that may be over in a moment, such as while a cluster finds its leaders."""
     if isinstance(error, nats.js.errors.ServiceUnavailableError) or error.err_code in PASSING:
         raise error
-
-
-async def open_bucket(jetstream: JetStreamContext, name: str, ttl: float, replicas: int) -> KeyValue:
-    """A key-value bucket, made where it is missing.
-
-    Args:
-        jetstream: where it is.
-        name: of the bucket.
-        ttl: seconds that it keeps an entry, when it has to be made.
-        replicas: of the bucket, when it has to be made.
-
-    Raises:
-        nats.errors.Error: the server does not answer, or refuses.
-    """
-    try:
-        return await jetstream.key_value(name)
-    except nats.js.errors.BucketNotFoundError:
-        return await jetstream.create_key_value(bucket=name, ttl=ttl, history=1, replicas=replicas)

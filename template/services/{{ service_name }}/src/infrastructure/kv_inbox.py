@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 
-from nats.js.errors import KeyWrongLastSequenceError
-from nats.js.kv import KeyValue
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
+from src.config import Settings
+from src.infrastructure.bucket import Bucket
 from src.infrastructure.inbox import Claim
-from src.infrastructure.jetstream_api import open_bucket
 from src.infrastructure.nats_client import NatsClient
 
 DONE = b"done"
+FREE = b"0"
 
 
 class KvInbox:
@@ -23,52 +25,60 @@ class KvInbox:
 
     Args:
         nats: the connection.
-        service: gives the bucket its name.
-        ttl: seconds that the bucket keeps an entry.
-        replicas: of the bucket, when it has to be made.
+        settings: the service's settings.
     """
 
-    def __init__(self, nats: NatsClient, service: str, ttl: float, replicas: int) -> None:
-        self._nats = nats
-        self._bucket = f"inbox_{service}"
-        self._ttl = ttl
-        self._replicas = replicas
-        self._store: KeyValue | None = None
+    def __init__(self, nats: NatsClient, settings: Settings) -> None:
+        self._bucket = Bucket(nats, settings, f"inbox_{settings.SERVICE_NAME}", settings.DEDUP_TTL)
+        self._revisions: dict[str, int] = {}  # of the claims that this worker holds
 
     async def claim(self, key: str, lease: float) -> Claim:
         """See `Inbox.claim`."""
-        store, entry_key = await self._open(), _entry_key(key)
-        until = str(time.time() + lease).encode()
-        try:
-            await store.create(entry_key, until)
-            return Claim.TAKEN
-        except KeyWrongLastSequenceError:
-            entry = await store.get(entry_key)
-        if entry.value == DONE:
-            return Claim.DONE
-        if float(entry.value or 0) > time.time():
-            return Claim.HELD
-        try:
-            await store.update(entry_key, until, last=entry.revision)
-            return Claim.TAKEN
-        except KeyWrongLastSequenceError:
-            return Claim.HELD
+        entry_key, until = _entry_key(key), _end_of(lease)
+        async with self._bucket.opened() as store:
+            try:
+                self._revisions[key] = await store.update(entry_key, until, last=0)
+                return Claim.TAKEN
+            except KeyWrongLastSequenceError:
+                pass
+            try:
+                entry = await store.get(entry_key)
+                if entry.value == DONE:
+                    return Claim.DONE
+                if float(entry.value or 0) > time.time():
+                    return Claim.HELD
+                self._revisions[key] = await store.update(entry_key, until, last=entry.revision)
+                return Claim.TAKEN
+            except (KeyNotFoundError, KeyWrongLastSequenceError):
+                return Claim.HELD  # somebody was faster
+
+    async def renew(self, key: str, lease: float) -> None:
+        """See `Inbox.renew`."""
+        if (revision := self._revisions.get(key)) is not None:
+            async with self._bucket.opened() as store:
+                renewed = await store.update(_entry_key(key), _end_of(lease), last=revision)
+            if key in self._revisions:
+                self._revisions[key] = renewed
 
     async def done(self, key: str) -> None:
         """See `Inbox.done`."""
-        await (await self._open()).put(_entry_key(key), DONE)
+        async with self._bucket.opened() as store:
+            await store.put(_entry_key(key), DONE)
+        self._revisions.pop(key, None)
 
     async def release(self, key: str) -> None:
         """See `Inbox.release`."""
-        await (await self._open()).put(_entry_key(key), b"0")
+        if (revision := self._revisions.pop(key, None)) is not None:
+            async with self._bucket.opened() as store:
+                with suppress(KeyWrongLastSequenceError):  # it is no longer this worker's
+                    await store.update(_entry_key(key), FREE, last=revision)
 
     async def close(self) -> None:
         """See `Inbox.close`; the connection is the worker's."""
 
-    async def _open(self) -> KeyValue:
-        if self._store is None:
-            self._store = await open_bucket(self._nats.jetstream, self._bucket, self._ttl, self._replicas)
-        return self._store
+
+def _end_of(lease: float) -> bytes:
+    return str(time.time() + lease).encode()
 
 
 def _entry_key(key: str) -> str:

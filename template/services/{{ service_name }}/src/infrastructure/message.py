@@ -1,13 +1,21 @@
-"""A JetStream message as a handler sees it, and the ways to settle it."""
+"""A JetStream message as a handler sees it, the ways to settle it, and publishing what follows from it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Protocol
 
 from nats.aio.msg import Msg
+from nats.js.api import PubAck
+
+from src.infrastructure.context import current_message
+from src.infrastructure.origin import Origin
+from src.infrastructure.publication import Payload, Publication, encode, id_from, id_of, passed_on
 
 # Payloads of the acknowledgement protocol,
 # https://docs.nats.io/reference/reference-protocols/nats_api_reference#acknowledging-messages
@@ -16,9 +24,19 @@ NAK = b"-NAK"
 TERM = b"+TERM"
 IN_PROGRESS = b"+WPI"
 
-# nats-py's own `term()` takes no reason and its `nak()` refuses a second answer with an exception of its own,
-# so the answers are published here: reply subject and payload in, nothing out.
-Answer = Callable[[str, bytes], Awaitable[None]]
+
+class Channel(Protocol):
+    """What a message is answered over, and what its handler publishes over: the worker's connection."""
+
+    @property
+    def service(self) -> str:
+        """Name of the service."""
+
+    async def answer(self, reply: str, payload: bytes) -> None:
+        """Sends an acknowledgement. nats-py's own `term()` takes no reason, and its `nak()` refuses a second answer."""
+
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
+        """Publishes to a stream and returns its confirmation."""
 
 
 class Message:
@@ -29,30 +47,45 @@ class Message:
 
     Attributes:
         handler: name of the handler that it is for.
+        data: the payload as it was published.
+        origin: where it was first, when it comes back as a replay or after a long delay; else None.
         attempt: which attempt of the handler this is, 1 for the first.
+        started: whether the handler was called with it.
         settled: whether it has been settled.
         given_back: whether that was by `nak`, so that it will come again.
     """
 
-    __slots__ = ("_answer", "_raw", "attempt", "given_back", "handler", "settled")
+    __slots__ = (
+        "_channel",
+        "_derived",
+        "_published",
+        "_raw",
+        "attempt",
+        "data",
+        "given_back",
+        "handler",
+        "origin",
+        "settled",
+        "started",
+    )
 
-    def __init__(self, raw: Msg, handler: str, answer: Answer) -> None:
+    def __init__(self, raw: Msg, handler: str, channel: Channel, origin: Origin | None = None) -> None:
         self._raw = raw
-        self._answer = answer
+        self._channel = channel
+        self._published: list[Publication] | None = None
+        self._derived: Counter[str] | None = None
+        self.data = raw.data
         self.handler = handler
+        self.origin = origin
         self.attempt = 1
+        self.started = False
         self.settled = False
         self.given_back = False
 
     @property
     def subject(self) -> str:
         """The subject that the message was published on."""
-        return self._raw.subject
-
-    @property
-    def data(self) -> bytes:
-        """The payload as it was published."""
-        return self._raw.data
+        return self._raw.subject if self.origin is None else self.origin.subject
 
     @property
     def headers(self) -> dict[str, str]:
@@ -61,28 +94,41 @@ class Message:
 
     @property
     def deliveries(self) -> int:
-        """How many times the server has delivered the message, also where no handler came to it; at least `attempt`."""
+        """How many times the server has delivered it, also where no handler came to it."""
         return self._raw.metadata.num_delivered
 
     @property
     def stream(self) -> str:
-        """Name of the stream that holds the message."""
-        return self._raw.metadata.stream
+        """Name of the stream that the message was published to."""
+        return self._raw.metadata.stream if self.origin is None else self.origin.stream
 
     @property
     def sequence(self) -> int:
-        """The message's sequence in its stream."""
-        return self._raw.metadata.sequence.stream
+        """The message's sequence in that stream."""
+        return self._raw.metadata.sequence.stream if self.origin is None else self.origin.sequence
+
+    @property
+    def stored_as(self) -> tuple[str, int]:
+        """The stream and the sequence that this delivery comes from: in `DLQ` when the message has an origin."""
+        return self._raw.metadata.stream, self._raw.metadata.sequence.stream
 
     @property
     def stored_at(self) -> datetime:
-        """When the stream stored the message, in UTC."""
+        """When the stream that this delivery comes from stored it, in UTC."""
         return self._raw.metadata.timestamp
 
     @property
     def id(self) -> str:
         """The publisher's `Nats-Msg-Id`, else `<stream>:<sequence>`."""
+        if self.origin is not None:
+            return self.origin.id
         return self.headers.get("Nats-Msg-Id") or f"{self.stream}:{self.sequence}"
+
+    @property
+    def identity(self) -> str:
+        """What nothing else that this handler is given has, not even in a stream made anew under the same name."""
+        stream, sequence = self.stored_as
+        return f"{self.handler}.{stream}.{sequence}.{self.stored_at.timestamp()}"
 
     @property
     def inbox_key(self) -> str:
@@ -93,6 +139,69 @@ class Message:
     def correlation_id(self) -> str:
         """The `Correlation-Id` header, else the message's own id: it starts the chain."""
         return self.headers.get("Correlation-Id") or self.id
+
+    def publish(
+        self, subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
+    ) -> Publication:
+        """Publishes what follows from this message; awaiting it waits for the stream's confirmation.
+
+        It is on its way when this returns, so that several can be published before the first is awaited. The message
+        is acknowledged only after all have been confirmed, and is tried again where one failed that nobody awaited.
+
+        A handler that is tried again publishes nothing twice within the stream's duplicate window: `Nats-Msg-Id` is the
+        event's id (see `Event.new`), and for anything else made from this message, the subject and the content.
+        Content that differs from attempt to attempt, such as the time, needs a `message_id`.
+
+        Args:
+            subject: a subject that a stream listens to.
+            data: an event, another model or a mapping, sent as JSON, or the payload itself.
+            headers: beside correlation, causation and trace, which are passed on.
+            message_id: the `Nats-Msg-Id`.
+
+        Raises:
+            nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
+        """
+        payload = encode(data)
+        identity = message_id or id_of(data, subject) or self.derived_id(subject, payload)
+        sent = {
+            "Nats-Msg-Id": identity,
+            **passed_on(self.headers, self.correlation_id, self.id),
+            **(headers or {}),
+        }
+        publication = Publication(asyncio.ensure_future(self._channel.publish(subject, payload, sent)))
+        if self._published is None:
+            self._published = []
+        self._published.append(publication)
+        return publication
+
+    async def all_published(self) -> None:
+        """Returns when everything that was published has been confirmed.
+
+        Raises:
+            nats.errors.Error: something was not, and its failure was nobody else's to deal with.
+        """
+        if self._published:
+            await asyncio.gather(*(publication for publication in self._published if not publication.seen_through))
+
+    def derived_id(self, *content: str | bytes) -> str:
+        """An id for what follows from this message: the same in every attempt, another for each equal content."""
+        made = id_from(self._channel.service, self.inbox_key, *content)
+        if self._derived is None:
+            self._derived = Counter()
+        self._derived[made] += 1
+        return made if self._derived[made] == 1 else id_from(made, str(self._derived[made]))
+
+    @contextmanager
+    def bound(self) -> Iterator[None]:
+        """Binds the message to what is logged, published and made meanwhile; the worker does so for single messages.
+
+        A handler of `list[...]` does so itself, with each of its messages in turn: `with message.bound(): ...`.
+        """
+        token = current_message.set(self)
+        try:
+            yield
+        finally:
+            current_message.reset(token)
 
     async def ack(self) -> None:
         """Handled: the server will not deliver it to this durable again."""
@@ -111,14 +220,10 @@ class Message:
     async def in_progress(self) -> None:
         """Starts the server's `ack_wait` anew; may be called as often as needed."""
         if not self.settled:
-            await self._answer(self._raw.reply, IN_PROGRESS)
+            await self._channel.answer(self._raw.reply, IN_PROGRESS)
 
     async def _settle(self, payload: bytes) -> None:
         if self.settled:
             return
-        await self._answer(self._raw.reply, payload)
+        await self._channel.answer(self._raw.reply, payload)
         self.settled = True
-
-
-# The message that the current task handles; the log takes its bound fields from it.
-current_message: ContextVar[Message | None] = ContextVar("current_message", default=None)

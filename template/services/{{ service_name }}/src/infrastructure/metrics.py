@@ -31,7 +31,9 @@ class WorkerCollector(Collector):
         for name, meaning, attribute in (
             ("received", "Deliveries by the server", "received"),
             ("handled", "Messages whose handler returned", "handled"),
-            ("retried", "Deliveries given back for another attempt", "retried"),
+            ("retried", "Deliveries that ended with another attempt to come", "retried"),
+            ("scheduled", "Those of them that the server sends back after a long delay", "scheduled"),
+            ("held", "Deliveries of messages that another worker was handling", "held"),
             ("released", "Deliveries given back unhandled at shutdown", "released"),
             ("duplicate", "Deliveries of messages that had been handled before", "duplicates"),
         ):

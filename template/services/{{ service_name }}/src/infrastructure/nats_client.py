@@ -6,20 +6,18 @@ import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import nats.errors
-import orjson
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
-from pydantic import BaseModel
 
 from src.config import Settings
 from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
-from src.infrastructure.errors import ConfigurationError, named
+from src.infrastructure.errors import ConfigurationError, TooLarge, named
 from src.infrastructure.nats_internals import abort, discard
+from src.infrastructure.publication import size_of
 from src.infrastructure.pulse import Pulse
 from src.utils.logging import logger
 
@@ -56,6 +54,11 @@ class NatsClient:
         self._newest = self.client = Client()  # the newest is still connecting while another is in use
         self._pulse = Pulse(self.client)
         self.connection = 0  # counts connections: a changed number means that the server has forgotten this client
+
+    @property
+    def service(self) -> str:
+        """Name of the service."""
+        return self._settings.SERVICE_NAME
 
     @property
     def connected(self) -> bool:
@@ -122,20 +125,25 @@ class NatsClient:
         self.client, self._pulse = client, pulse
         await self._on_connected(client)
 
-    async def publish(
-        self, subject: str, data: BaseModel | dict[str, Any] | bytes, headers: dict[str, str] | None = None
-    ) -> PubAck:
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
         """Publishes to a stream and returns its confirmation.
 
         Args:
             subject: a subject that a stream listens to.
-            data: a model or mapping, sent as JSON, or the payload itself.
+            data: the payload.
             headers: such as `Nats-Msg-Id`.
 
         Raises:
+            TooLarge: payload and headers do not fit into one message.
             nats.errors.Error: the stream did not confirm within `PUBLISH_TIMEOUT`, or refused.
         """
-        return await self.jetstream.publish(subject, encode(data), timeout=self.PUBLISH_TIMEOUT, headers=headers)
+        # nats-py looks at the payload alone; the server would end the whole connection
+        if (size := size_of(data, headers)) > self.client.max_payload > 0:
+            raise TooLarge(
+                f"{subject}: payload and headers are {size} bytes, and the server takes {self.client.max_payload} "
+                f"(max_payload); keep what is large in an object store and publish its name"
+            )
+        return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
 
     async def answer(self, reply: str, payload: bytes) -> None:
         """Sends an acknowledgement; it leaves with the next write of the connection.
@@ -272,12 +280,3 @@ class NatsClient:
         wait = min(first * 2 ** min(self._failures, 16), longest) * random.uniform(0.5, 1)
         self._failures += 1
         await asyncio.sleep(wait)
-
-
-def encode(data: BaseModel | dict[str, Any] | bytes) -> bytes:
-    """The payload for `data`: JSON for a model (by its aliases) or mapping, bytes as they are."""
-    if isinstance(data, bytes):
-        return data
-    if isinstance(data, BaseModel):
-        return data.model_dump_json(by_alias=True).encode()
-    return orjson.dumps(data)

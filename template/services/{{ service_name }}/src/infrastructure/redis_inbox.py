@@ -11,7 +11,8 @@ from src.infrastructure.inbox import Claim
 DONE = b"done"
 TIME_LIMIT = 2.0  # seconds for one command
 
-# a claim is only given up by the worker that holds it
+# a claim is only renewed and given up by the worker that holds it
+RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
 RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
@@ -35,6 +36,10 @@ class RedisInbox:
         if await self._redis.set(self._prefix + key, self._owner, nx=True, px=int(lease * 1000)):
             return Claim.TAKEN
         return Claim.DONE if await self._redis.get(self._prefix + key) == DONE else Claim.HELD
+
+    async def renew(self, key: str, lease: float) -> None:
+        """See `Inbox.renew`."""
+        await self._redis.eval(RENEW, 1, self._prefix + key, self._owner, str(int(lease * 1000)))
 
     async def done(self, key: str) -> None:
         """See `Inbox.done`."""

@@ -31,7 +31,9 @@ class HandlerStats:
     Attributes:
         received: deliveries by the server.
         handled: messages whose handler returned.
-        retried: deliveries that were given back for another attempt.
+        retried: deliveries that ended with another attempt to come.
+        scheduled: those of them that the server was told to send back later, since their delay is long.
+        held: deliveries of messages that another worker was handling, by the inbox.
         released: deliveries that were given back unhandled, at shutdown.
         duplicates: deliveries of messages that had been handled before, by the inbox.
         dead_letters: messages given up, by reason.
@@ -43,6 +45,8 @@ class HandlerStats:
     received: int = 0
     handled: int = 0
     retried: int = 0
+    scheduled: int = 0
+    held: int = 0
     released: int = 0
     duplicates: int = 0
     dead_letters: Counter[str] = field(default_factory=Counter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import nats.js.errors
-from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
 from src.config import Settings
@@ -23,6 +22,7 @@ class Streams:
     def __init__(self, nats: NatsClient, settings: Settings) -> None:
         self._nats = nats
         self._settings = settings
+        self.can_schedule = False  # whether the stream DLQ takes messages that the server is to send later
 
     async def dead_letters(self) -> None:
         """The stream that keeps dead letters, made where `STREAM_MODE` allows it.
@@ -31,24 +31,42 @@ class Streams:
             ConfigurationError: the server does not have it, or refuses it.
             nats.errors.Error: the server does not answer; to be tried again.
         """
-        jetstream = self._nats.jetstream
-        if self._settings.STREAM_MODE == "off":
-            return
         try:
-            found = (await jetstream.stream_info(dead_letters.STREAM)).config
-            if set(dead_letters.SUBJECTS) - set(found.subjects or ()) or found.retention != RetentionPolicy.LIMITS:
-                raise ConfigurationError(
-                    f"stream {dead_letters.STREAM} has the subjects {', '.join(found.subjects or ())} and the "
-                    f"retention {found.retention}; dead letters need {', '.join(dead_letters.SUBJECTS)} and "
-                    f"limits"
-                )
+            found = (await self._nats.jetstream.stream_info(dead_letters.STREAM)).config
         except nats.js.errors.NotFoundError as error:
+            if self._settings.STREAM_MODE == "off":
+                return
             if self._settings.STREAM_MODE == "verify":
                 raise ConfigurationError(
                     f"stream {dead_letters.STREAM} is missing, and STREAM_MODE=verify makes none; "
                     f"make it with the subjects {', '.join(dead_letters.SUBJECTS)}"
                 ) from error
-            await self._make_stream(jetstream, dead_letters.STREAM, dead_letters.SUBJECTS)
+            found = await self._make_stream(dead_letters.STREAM, dead_letters.SUBJECTS, allow_msg_schedules=True)
+        if self._settings.STREAM_MODE != "off" and (
+            set(dead_letters.SUBJECTS) - set(found.subjects or ()) or found.retention != RetentionPolicy.LIMITS
+        ):
+            raise ConfigurationError(
+                f"stream {dead_letters.STREAM} has the subjects {', '.join(found.subjects or ())} and the "
+                f"retention {found.retention}; dead letters need {', '.join(dead_letters.SUBJECTS)} and "
+                f"limits"
+            )
+        self.can_schedule = bool(found.allow_msg_schedules) or await self._allow_schedules()
+
+    async def _allow_schedules(self) -> bool:
+        """Has an older stream `DLQ` take scheduled messages; whether it does."""
+        if self._settings.STREAM_MODE != "create":
+            return False
+        # the raw configuration: nats-py would reset what it does not know of
+        config = (await ask(self._nats.client, f"STREAM.INFO.{dead_letters.STREAM}"))["config"]
+        try:
+            updated = await ask(
+                self._nats.client, f"STREAM.UPDATE.{dead_letters.STREAM}", config | {"allow_msg_schedules": True}
+            )
+        except nats.js.errors.APIError as error:
+            raise_if_passing(error)
+            logger.warning("long delays cannot be scheduled", stream=dead_letters.STREAM, error=error.description)
+            return False
+        return bool(updated["config"].get("allow_msg_schedules"))
 
     async def holding(self, subscription: Subscription) -> str:
         """Name of the stream that holds the subscription's messages, made where `STREAM_MODE` allows it.
@@ -78,7 +96,7 @@ class Streams:
             )
         name = subscription.stream or first.upper()
         subjects = [f"{first}.>"] if "." in subscription.subject else [first]
-        await self._make_stream(self._nats.jetstream, name, subjects)
+        await self._make_stream(name, subjects)
         return name
 
     async def _matching(self, subscription: Subscription) -> list[str]:
@@ -97,16 +115,20 @@ class Streams:
             if name != dead_letters.STREAM and not name.startswith(("KV_", "OBJ_"))
         ]
 
-    async def _make_stream(self, jetstream: JetStreamContext, name: str, subjects: list[str]) -> None:
+    async def _make_stream(
+        self, name: str, subjects: list[str], *, allow_msg_schedules: bool | None = None
+    ) -> StreamConfig:
+        jetstream = self._nats.jetstream
         config = StreamConfig(
             name=name,
             subjects=subjects,
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             num_replicas=self._settings.STREAM_REPLICAS,
+            allow_msg_schedules=allow_msg_schedules,
         )
         try:
-            await jetstream.add_stream(config)
+            made = await jetstream.add_stream(config)
         except nats.js.errors.APIError as error:
             raise_if_passing(error)
             if error.err_code == NAME_IN_USE:
@@ -120,3 +142,4 @@ class Streams:
                 f"or name another with `stream=`"
             ) from error
         logger.info("stream made", stream=name, stream_subjects=subjects, replicas=self._settings.STREAM_REPLICAS)
+        return made.config

@@ -36,8 +36,10 @@ class Subscription:
         prefetch: messages that are asked for ahead of the handler.
         ack_wait: seconds that the server waits for a sign of life from a message; kept alive while it is handled.
         max_ack_pending: messages that all replicas together may hold unsettled.
-        max_attempts: deliveries after which a failing message becomes a dead letter.
+        max_attempts: starts of the handler after which a failing message becomes a dead letter.
         backoff: the delays between attempts.
+        schedule_above: seconds; a longer delay is scheduled on the server, where its message keeps no place among
+            `max_ack_pending` (servers before 2.12 cannot, and hold it).
         batch_size: the most messages that a handler of `list[...]` gets at once.
         batch_wait: seconds that such a handler's first message waits for others.
     """
@@ -54,6 +56,7 @@ class Subscription:
     max_ack_pending: int = 10_000
     max_attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
+    schedule_above: float = 30.0
     batch_size: int = 100
     batch_wait: float = 0.1
     signature: Signature = field(init=False, repr=False, compare=False)
@@ -89,6 +92,8 @@ class Subscription:
             found.append(f"batch_size is {self.batch_size}; it takes 1 up to prefetch ({self.prefetch})")
         if self.batch_wait < 0:
             found.append(f"batch_wait is {self.batch_wait}; it takes seconds, 0 or more")
+        if self.schedule_above < 0:
+            found.append(f"schedule_above is {self.schedule_above}; it takes seconds, 0 or more")
         if self.ack_wait < 1:
             found.append(f"ack_wait is {self.ack_wait}; it takes seconds, 1 or more")
         return found
@@ -106,6 +111,7 @@ class Options(TypedDict, total=False):
     max_ack_pending: int
     max_attempts: int
     backoff: Backoff
+    schedule_above: float
     batch_size: int
     batch_wait: float
 

@@ -14,11 +14,15 @@ from src.config import Settings
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.consumers import Consumers
 from src.infrastructure.dead_letters import DeadLetters
+from src.infrastructure.deduplication import Deduplication
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import ConfigurationError, named
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
+from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.publisher import publish_over
+from src.infrastructure.replays import Replays
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.streams import Streams
 from src.infrastructure.subscription import Subscription
@@ -50,7 +54,11 @@ class Worker:
         self._streams = Streams(self.nats, settings)
         self._consumers = Consumers(self.nats, self._streams, settings)
         self._attempts = Attempts(self.nats, settings)
-        self._dead_letters = DeadLetters(self.nats, settings.SERVICE_NAME, self._streams.dead_letters)
+        self._large_payloads = LargePayloads(self.nats, settings)
+        self._replays = Replays(self.nats, settings.SERVICE_NAME, self._streams, self._large_payloads)
+        self._dead_letters = DeadLetters(
+            self.nats, settings.SERVICE_NAME, self._large_payloads, self._streams.dead_letters
+        )
         self._inbox = inbox_for(settings, self.nats)
         self._consuming: asyncio.Task[None] | None = None
         self.stopping = False
@@ -70,10 +78,24 @@ class Worker:
                     f"give each its own with `durable=`"
                 )
         stats = HandlerStats()
-        delivery = Delivery(subscription, self._attempts, self._dead_letters, self._inbox, stats)
+        delivery = Delivery(
+            subscription,
+            self._attempts,
+            self._dead_letters,
+            self._large_payloads,
+            self._replays,
+            self._deduplication(subscription),
+            stats,
+        )
         provision = partial(self._consumers.provide, subscription)
-        self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, stats))
+        provision_replays = partial(self._consumers.provide_replays, subscription)
+        self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, provision_replays, stats))
         _warn_of_sizes(subscription)
+
+    def _deduplication(self, subscription: Subscription) -> Deduplication | None:
+        if self._inbox is None:
+            return None
+        return Deduplication(self._inbox, subscription.ack_wait, self._settings.DEDUP_UNAVAILABLE)
 
     def readiness(self) -> Readiness:
         """Whether every consumer pulls."""
@@ -92,6 +114,7 @@ class Worker:
         Raises:
             ConfigurationError: what the server has does not fit the configuration.
         """
+        publish_over(self.nats)
         self._consuming = asyncio.create_task(self._consume())
         try:
             await self._consuming
@@ -120,6 +143,7 @@ class Worker:
             await _ended([self._consuming], self.STOP_MARGIN)
         if self._inbox:
             await _ended([asyncio.create_task(self._inbox.close(), name="inbox")], self.STOP_MARGIN)
+        publish_over(None)
         await self.nats.close()
 
     def stats(self) -> dict[str, Any]:
@@ -131,6 +155,7 @@ class Worker:
         while not self._prepared:
             try:
                 await self._streams.dead_letters()
+                await self._attempts.prepare()
                 self._prepared = True
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 logger.warning("waiting for JetStream", error=named(error))
@@ -164,9 +189,12 @@ def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
         "subject": subscription.subject,
         "durable": subscription.durable_for(service),
         "trouble": runner.trouble,
+        "replay_trouble": runner.replay_trouble,
         "received": stats.received,
         "handled": stats.handled,
         "retried": stats.retried,
+        "scheduled": stats.scheduled,
+        "held": stats.held,
         "released": stats.released,
         "duplicates": stats.duplicates,
         "dead_letters": dict(stats.dead_letters),
@@ -181,6 +209,7 @@ def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
             "max_ack_pending": subscription.max_ack_pending,
             "max_attempts": subscription.max_attempts,
             "backoff": dataclasses.asdict(subscription.backoff),
+            "schedule_above": subscription.schedule_above,
         },
     }
 

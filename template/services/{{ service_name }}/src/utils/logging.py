@@ -16,7 +16,9 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from src.infrastructure.message import current_message
+from src.infrastructure.context import current_message
+
+TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"))  # headers, and their names in the log
 
 logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger()
 
@@ -74,6 +76,9 @@ def _add_message(_: Any, __: str, event: EventDict) -> EventDict:
         event.setdefault("subject", message.subject)
         event.setdefault("message_id", message.id)
         event.setdefault("correlation_id", message.correlation_id)
+        for name, key in TRACE:
+            if name in message.headers:
+                event.setdefault(key, message.headers[name])
         event.setdefault("handler", message.handler)
         event.setdefault("attempt", message.attempt)
     return event

@@ -1,0 +1,84 @@
+"""What is published: its payload, its headers, its id, and the wait for its confirmation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Generator, Mapping
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+from nats.js.api import PubAck
+from pydantic import BaseModel
+
+from src.domain.events import Event
+
+PASSED_ON = ("traceparent", "tracestate")  # https://www.w3.org/TR/trace-context/
+
+HEADER_FRAME = 64  # bytes around the headers, and some to spare
+
+Payload = BaseModel | Mapping[str, Any] | bytes
+
+
+def encode(data: Payload) -> bytes:
+    """The payload for `data`: JSON for a model (by its aliases) or mapping, bytes as they are."""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, BaseModel):
+        return data.model_dump_json(by_alias=True).encode()
+    return orjson.dumps(data)
+
+
+def size_of(data: bytes, headers: Mapping[str, str]) -> int:
+    """The bytes of payload and headers, which together must fit into the server's `max_payload`."""
+    return len(data) + HEADER_FRAME + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+
+
+def id_of(data: Payload, subject: str) -> str | None:
+    """The id of an event, or one made from it where it is published on a subject that is not its type.
+
+    A stream drops the second of two messages with one id, also on another subject. None for anything that is no event:
+    its `id` means something else.
+    """
+    if not isinstance(data, Event):
+        return None
+    return data.id if data.type == subject else id_from(data.id, subject)
+
+
+def id_from(*parts: str | bytes) -> str:
+    """An id in a UUID's form that the same parts always give."""
+    joined = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
+    return str(UUID(bytes=sha256(joined).digest()[:16]))
+
+
+def passed_on(headers: Mapping[str, str], correlation_id: str, causation_id: str) -> dict[str, str]:
+    """The headers of what follows from a message with these."""
+    follows = {name: headers[name] for name in PASSED_ON if name in headers}
+    return {"Correlation-Id": correlation_id, "Causation-Id": causation_id, **follows}
+
+
+class Publication(Awaitable[PubAck]):
+    """A message on its way to a stream. Awaiting it gives the stream's confirmation, or raises why there is none."""
+
+    __slots__ = ("_awaited", "_task")
+
+    def __init__(self, task: asyncio.Task[PubAck]) -> None:
+        self._task = task
+        self._awaited = False
+        task.add_done_callback(_looked_at)
+
+    def __await__(self) -> Generator[Any, None, PubAck]:
+        self._awaited = True
+        return self._task.__await__()
+
+    @property
+    def seen_through(self) -> bool:
+        """Whether somebody awaited it to its end, and so knows what came of it."""
+        return self._awaited and self._task.done()
+
+
+def _looked_at(task: asyncio.Task[PubAck]) -> None:
+    """Keeps asyncio from complaining of a failure that nobody awaited, since the message's attempt has failed."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,43 @@
+"""Publishes from anywhere in the service: `await publish("billing.invoice.written", event)`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from uuid import uuid4
+
+from src.infrastructure.context import current_message
+from src.infrastructure.message import Channel
+from src.infrastructure.publication import Payload, Publication, encode, id_of
+
+_channel: Channel | None = None
+
+
+def publish_over(channel: Channel | None) -> None:
+    """Has `publish` use this connection; the worker says so when it starts, and takes it back when it stops."""
+    global _channel
+    _channel = channel
+
+
+def publish(
+    subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
+) -> Publication:
+    """Publishes to a stream: as `Message.publish` where a handler called this, else as the start of a new chain.
+
+    Args:
+        subject: a subject that a stream listens to.
+        data: an event, another model or a mapping, sent as JSON, or the payload itself.
+        headers: further headers, such as `Correlation-Id`.
+        message_id: the `Nats-Msg-Id`; an event's is its id, and anything else gets a random one.
+
+    Raises:
+        RuntimeError: no worker runs in this process.
+        nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
+    """
+    if (message := current_message.get()) is not None:
+        return message.publish(subject, data, headers=headers, message_id=message_id)
+    if _channel is None:
+        raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
+    identity = message_id or id_of(data, subject) or str(uuid4())
+    given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **(headers or {})}
+    return Publication(asyncio.ensure_future(_channel.publish(subject, encode(data), given)))

@@ -1,0 +1,141 @@
+"""What a handler publishes, on a real NATS server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NoStreamResponseError
+
+from src.config import settings
+from src.domain.events import Event
+from src.infrastructure.publisher import publish
+from src.infrastructure.subscription import Backoff, Message, Subscription
+from tests.integration.conftest import RunWorker, until
+
+SUBJECT = "integration.order.created"
+RESULT = "results.invoice.written"
+SOON = Backoff(initial=0.02, maximum=0.05)
+
+
+def subscription(function: Any, **options: Any) -> Subscription:
+    return Subscription(handler="tested", subject=SUBJECT, function=function, backoff=SOON, **options)
+
+
+@pytest.fixture
+async def results(jetstream: JetStreamContext) -> JetStreamContext:
+    """A stream for what handlers publish."""
+    await jetstream.add_stream(name="RESULTS", subjects=["results.>"])
+    return jetstream
+
+
+async def stored(jetstream: JetStreamContext, count: int) -> list[RawStreamMsg]:
+    """Everything in the stream RESULTS, which has to be `count` messages."""
+    assert (await jetstream.stream_info("RESULTS")).state.messages == count
+    return [await jetstream.get_msg("RESULTS", sequence) for sequence in range(1, count + 1)]
+
+
+async def test_what_a_handler_publishes_tells_what_it_follows_from(
+    run_worker: RunWorker, results: JetStreamContext
+) -> None:
+    async def handle(event: dict[str, Any], message: Message) -> None:
+        await message.publish(RESULT, {"n": event["n"]})
+
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    given = {"Nats-Msg-Id": "evt_1", "Correlation-Id": "corr_1", "Causation-Id": "evt_0", "traceparent": trace}
+    async with run_worker(subscription(handle)) as worker:
+        await results.publish(SUBJECT, b'{"n": 1}', headers=given)
+        await until(lambda: worker.runners[0].stats.handled == 1, "the event is handled")
+
+    (result,) = await stored(results, 1)
+    headers = result.headers or {}
+    assert result.data == b'{"n":1}'
+    assert headers["Nats-Msg-Id"]
+    assert (headers["Correlation-Id"], headers["Causation-Id"], headers["traceparent"]) == ("corr_1", "evt_1", trace)
+
+
+async def test_a_handler_that_is_tried_again_publishes_nothing_twice(
+    run_worker: RunWorker, results: JetStreamContext
+) -> None:
+    made: list[str] = []
+
+    async def handle(_: dict[str, Any], message: Message) -> None:
+        written = Event.new(RESULT, "invoice_1", {"total": 1})
+        made.append(written.id)
+        await message.publish(RESULT, written)
+        await publish(RESULT, {"total": 2})  # finds the message by itself
+        await message.publish(RESULT, b"the same")
+        await message.publish(RESULT, b"the same")  # meant: it is another one
+        if message.attempt < 3:
+            raise RuntimeError("after it had published")
+
+    async with run_worker(subscription(handle)) as worker:
+        await results.publish(SUBJECT, b"{}")
+        await until(lambda: worker.runners[0].stats.handled == 1, "the third attempt succeeds")
+
+    assert len(made) == 3
+    assert len(set(made)) == 1
+    messages = await stored(results, 4)
+    assert (messages[0].headers or {})["Nats-Msg-Id"] == made[0]
+
+
+async def test_an_event_on_two_subjects_of_a_stream_is_two_messages(
+    run_worker: RunWorker, results: JetStreamContext
+) -> None:
+    async def handle(_: dict[str, Any], message: Message) -> None:
+        written = Event.new(RESULT, "invoice_1", {"total": 1})
+        await message.publish("results.audit", written)
+        await message.publish(RESULT, written)
+
+    async with run_worker(subscription(handle)) as worker:
+        await results.publish(SUBJECT, b"{}")
+        await until(lambda: worker.runners[0].stats.handled == 1, "the event is handled")
+
+    await stored(results, 2)
+
+
+async def test_an_event_is_acknowledged_after_everything_it_published(
+    run_worker: RunWorker, jetstream: JetStreamContext
+) -> None:
+    """Nobody awaits the publication, and no stream takes it: the attempt has failed."""
+
+    async def handle(_: dict[str, Any], message: Message) -> None:
+        message.publish(RESULT, {"n": 1})
+
+    async with run_worker(subscription(handle, max_attempts=2)) as worker:
+        await jetstream.publish(SUBJECT, b"{}")
+        await until(lambda: worker.runners[0].stats.dead_letters["exhausted"] == 1, "the event is given up")
+        letter = await jetstream.get_last_msg("DLQ", f"dlq.{settings.SERVICE_NAME}.tested")
+
+    assert (letter.headers or {})["Dlq-Error-Type"] == NoStreamResponseError.__name__
+
+
+async def test_a_handler_may_deal_with_a_failed_publication_itself(
+    run_worker: RunWorker, results: JetStreamContext
+) -> None:
+    async def handle(_: dict[str, Any], message: Message) -> None:
+        try:
+            await message.publish("nowhere.at.all", {"n": 1})
+        except NoStreamResponseError:
+            await message.publish(RESULT, {"n": 1})
+
+    async with run_worker(subscription(handle)) as worker:
+        await results.publish(SUBJECT, b"{}")
+        await until(lambda: worker.runners[0].stats.handled == 1, "the event is handled")
+
+    assert worker.runners[0].stats.retried == 0
+    await stored(results, 1)
+
+
+async def test_many_publications_are_on_their_way_together(run_worker: RunWorker, results: JetStreamContext) -> None:
+    async def handle(_: dict[str, Any], message: Message) -> None:
+        await asyncio.gather(*(message.publish(RESULT, {"n": number}) for number in range(100)))
+
+    async with run_worker(subscription(handle)) as worker:
+        await results.publish(SUBJECT, b"{}")
+        await until(lambda: worker.runners[0].stats.handled == 1, "the event is handled")
+
+    await stored(results, 100)
