@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test lint types bench requirements setup clean
+.PHONY: demo test lint types bench chaos soak requirements setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m natsgen.demo
@@ -22,6 +22,12 @@ types: .venv/complete # the part of `lint` that is mypy
 
 bench: .venv/complete # how long the commands take, and against each other
 	@$(bin)/python benchmarks/tool.py
+
+chaos: .venv/complete # faults under traffic, 20,000 events each, and docs/reliability.md of it; one with ROW=..., SEED=...
+	@$(bin)/python -m tests.chaos $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED))
+
+soak: .venv/complete # a worker under steady traffic, and what it holds; MINUTES=20 RATE=500 unless given
+	@$(bin)/python -m tests.chaos.soak --minutes $(or $(MINUTES),20) --rate $(or $(RATE),500)
 
 requirements: .venv/complete # pins natsgen's own requirements and the template's anew
 	$(bin)/python scripts/lock_requirements.py

@@ -1,0 +1,64 @@
+"""The short form of the rows: the same code as the long form, with fewer events and one seed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.fleet import generate_service
+from tests.chaos.report import line_of
+from tests.chaos.rows import Row
+from tests.chaos.run import SHORT, run_row
+from tests.chaos.verdict import Outcome
+
+SEED = 1
+
+KNOWN = {
+    "handler-crashes": "a first start that kills the worker is not counted",
+    "handler-crashes-kv": "a first start that kills the worker is not counted",
+    "redis-down": "an inbox that is away after the handler returned lets it run again",
+    "half-open-to-server": "noticed after 15 s",
+    "dlq-full": "a rejected event whose letter is refused often enough is called crashed",
+    "payload-limit": "a letter that is too large is not kept",
+    "payload-limit-kv": "a letter that is too large is not kept",
+}
+"""Rows that are known to break their promise, and why; not run, and to be emptied."""
+
+Prove = Callable[[Row], Outcome]
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated service that every row takes a copy of."""
+    return generate_service(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture
+def prove(generated: Path, tmp_path: Path) -> Prove:
+    """Runs a row in its short form."""
+
+    def run(row: Row) -> Outcome:
+        outcome = asyncio.run(run_row(row, SEED, SHORT, generated, tmp_path))
+        print(line_of(row, SEED, outcome))
+        return outcome
+
+    return run
+
+
+def each(rows: Iterable[Row]) -> list[object]:
+    """The rows as parameters, each marked with the parts that it needs."""
+    return [
+        pytest.param(
+            row,
+            id=row.name,
+            marks=[
+                *([pytest.mark.consul] if row.consul else []),
+                *([pytest.mark.redis] if row.dedup == "redis" else []),
+                *([pytest.mark.xfail(run=False, reason=KNOWN[row.name])] if row.name in KNOWN else []),
+            ],
+        )
+        for row in rows
+    ]

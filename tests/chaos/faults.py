@@ -1,0 +1,187 @@
+"""How each fault is done, beside the traffic; the moments are the seed's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from nats.js.api import DiscardPolicy
+
+from natsgen.harness.tcp_proxy import Direction
+from tests.chaos.handler import DURABLE, STREAM
+from tests.chaos.plan import POISON
+from tests.chaos.verdict import read_letters
+from tests.chaos.waiting import until
+
+if TYPE_CHECKING:
+    from tests.chaos.run import Run
+
+AWAY_SECONDS = 3.0
+"""How long something is away that comes back by itself."""
+
+NOTICE_SECONDS = 30.0
+"""How long the worker may take to find out; the row's limit for the stall is far below it."""
+
+LETTERS_KEPT = 20_000
+"""Bytes of dead letters that a full stream still takes: some, and then no more."""
+
+
+async def nothing(run: Run) -> None:
+    """No fault beside the traffic: none at all, or one that the events themselves bring."""
+
+
+async def worker_killed(run: Run) -> None:
+    """A replica is killed in the middle of its work and started again at once."""
+    for moment in run.moments(2 if run.short else 5):
+        await run.until(moment)
+        await run.fleet.kill(run.random.randrange(len(run.fleet.workers)))
+
+
+async def rolling_restart(run: Run) -> None:
+    """Each replica is stopped with SIGTERM and started again, one after the other, as a deployment does."""
+    for moment in run.moments(1):
+        await run.until(moment)
+        for number in range(len(run.fleet.workers)):
+            await run.fleet.restart(number)
+
+
+async def server_killed(run: Run) -> None:
+    """The NATS server is killed and started again at once."""
+    for moment in run.moments(1 if run.short else 3):
+        await run.until(moment)
+        await asyncio.to_thread(run.world.server.kill)
+        await asyncio.to_thread(run.world.server.start)
+
+
+async def server_frozen(run: Run) -> None:
+    """The NATS server is silent for a while, with its connections open."""
+    for moment in run.moments(1 if run.short else 2):
+        await run.until(moment)
+        run.world.server.freeze()
+        await run.lasts(AWAY_SECONDS)
+        run.world.server.resume()
+
+
+async def consumer_deleted(run: Run) -> None:
+    """Somebody deletes the worker's consumer."""
+    for moment in run.moments(1 if run.short else 2):
+        await run.until(moment)
+        await run.jetstream.delete_consumer(STREAM, DURABLE)
+
+
+async def consumer_steps_down(run: Run) -> None:
+    """Another server becomes the leader of the worker's consumer."""
+    for moment in run.moments(2 if run.short else 3):
+        await run.until(moment)
+        await asyncio.to_thread(run.world.nodes.step_down_consumer, STREAM, DURABLE)
+
+
+async def stream_steps_down(run: Run) -> None:
+    """Another server becomes the leader of the events' stream."""
+    for moment in run.moments(2 if run.short else 3):
+        await run.until(moment)
+        await asyncio.to_thread(run.world.nodes.step_down_stream, STREAM)
+
+
+async def leader_killed(run: Run) -> None:
+    """The server that leads the worker's consumer is killed, and started again after a while."""
+    for moment in run.moments(1):
+        await run.until(moment)
+        await _node_away(run, await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE))
+
+
+async def follower_killed(run: Run) -> None:
+    """A server that leads neither consumer nor stream is killed, and started again after a while."""
+    for moment in run.moments(1):
+        await run.until(moment)
+        leaders = {
+            await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE),
+            await asyncio.to_thread(run.world.nodes.stream_leader, STREAM),
+        }
+        await _node_away(run, next(name for name in run.world.nodes.servers if name not in leaders))
+
+
+async def _node_away(run: Run, name: str) -> None:
+    await asyncio.to_thread(run.world.nodes[name].kill)
+    await run.lasts(AWAY_SECONDS)
+    await asyncio.to_thread(run.world.nodes[name].start)
+
+
+async def half_open(run: Run) -> None:
+    """The worker's connection goes silent both ways for good, with both ends open; new connections work."""
+    await _abandon(run, Direction.BOTH)
+
+
+async def half_open_to_worker(run: Run) -> None:
+    """Nothing reaches the worker any more, and what it sends arrives."""
+    await _abandon(run, Direction.TO_CLIENT)
+
+
+async def half_open_to_server(run: Run) -> None:
+    """Nothing reaches the server any more, and what it sends arrives."""
+    await _abandon(run, Direction.TO_SERVER)
+
+
+async def _abandon(run: Run, direction: Direction) -> None:
+    """Until the worker has a new connection."""
+    worker, proxy = run.fleet.workers[0], run.world.between
+    (moment,) = run.moments(1, last=0.4)
+    await run.until(moment)
+    before = (await asyncio.to_thread(worker.stats))["nats_connections"]
+    proxy.abandon(direction)
+
+    async def connected_anew() -> bool:
+        return bool((await asyncio.to_thread(worker.stats))["nats_connections"] > before)
+
+    await until(connected_anew, limit=NOTICE_SECONDS, what="the worker to notice")
+
+
+async def connection_reset(run: Run) -> None:
+    """The worker's connection is reset, again and again."""
+    for moment in run.moments(3 if run.short else 6):
+        await run.until(moment)
+        run.world.between.cut()
+
+
+async def consul_down(run: Run) -> None:
+    """Consul is killed, and started again after a while."""
+    for moment in run.moments(1):
+        await run.until(moment)
+        await asyncio.to_thread(run.world.agent.kill)
+        await run.lasts(AWAY_SECONDS)
+        await asyncio.to_thread(run.world.agent.start)
+
+
+async def redis_down(run: Run) -> None:
+    """Redis is killed, and started again after a while."""
+    for moment in run.moments(1):
+        await run.until(moment)
+        await asyncio.to_thread(run.world.inbox_server.kill)
+        await run.lasts(AWAY_SECONDS)
+        await asyncio.to_thread(run.world.inbox_server.start)
+
+
+async def letters_deleted(run: Run) -> None:
+    """Somebody deletes the stream of the dead letters, after all letters so far have been read from it."""
+    for moment in run.moments(1):
+        await run.until(moment)
+        run.traffic.hold(set(POISON))  # a letter that arrives between reading and deleting would be that person's loss
+        await until(lambda: _all_letters_there(run), limit=NOTICE_SECONDS, what="the letters so far")
+        run.letters_before = await read_letters(run.jetstream)
+        await run.jetstream.delete_stream("DLQ")
+        run.traffic.release()
+
+
+async def letters_full(run: Run) -> None:
+    """The stream of the dead letters is full from the first letters on, and enlarged late."""
+    config = (await run.jetstream.stream_info("DLQ")).config
+    await run.jetstream.update_stream(config.evolve(max_bytes=LETTERS_KEPT, discard=DiscardPolicy.NEW))
+    await run.until(0.7)
+    if await _all_letters_there(run):
+        run.broken.append("the stream of the dead letters was never full")
+    await run.jetstream.update_stream(config.evolve(max_bytes=-1))
+
+
+async def _all_letters_there(run: Run) -> bool:
+    wanted = run.plan.expected_letters.keys() & run.traffic.confirmed.keys()
+    return wanted <= (await read_letters(run.jetstream)).keys()

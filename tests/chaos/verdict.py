@@ -1,0 +1,143 @@
+"""What came of a row, counted from traces that outlive every fault: the file of records, the effects, the letters."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from nats.js import JetStreamContext
+
+from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT
+
+READ_SECONDS = 10.0
+
+
+class Record(NamedTuple):
+    """A line that the handler wrote: `what` is "handled" or "started", `at` the monotonic time."""
+
+    what: str
+    event: str
+    key: str
+    sequence: int
+    replica: str
+    at: float
+
+
+class Letter(NamedTuple):
+    """A dead letter: why, and the payload that it keeps."""
+
+    reason: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What a row left: the handler's records, the event of every effect, the dead letters by event."""
+
+    records: list[Record]
+    effects: Counter[str]
+    letters: dict[str, list[Letter]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row's numbers; times in seconds.
+
+    Attributes:
+        published: events that the stream confirmed.
+        effects: different events with an effect.
+        duplicates: effects that were published once more for the same event.
+        again: events that the handler finished once more.
+        letters: dead letters.
+        lost: confirmed events with neither effect nor dead letter.
+        stall: the longest time without a handled event while there was something to handle.
+        oldest: the longest time from an event's first offer to the end of its handler.
+        broken: the promises that did not hold, a sentence each.
+    """
+
+    published: int = 0
+    effects: int = 0
+    duplicates: int = 0
+    again: int = 0
+    letters: int = 0
+    lost: int = 0
+    stall: float = 0.0
+    oldest: float = 0.0
+    broken: list[str] = field(default_factory=list)
+
+
+def read_records(file: Path) -> list[Record]:
+    """What the handlers have recorded so far."""
+    lines = (line.split() for line in file.read_text().splitlines())
+    return [
+        Record(what, event, key, int(number), replica, float(at)) for what, event, key, number, replica, at in lines
+    ]
+
+
+async def read_effects(jetstream: JetStreamContext) -> Counter[str]:
+    """How often each event's effect is in its stream."""
+    count = (await jetstream.stream_info(EFFECTS)).state.messages
+    found: Counter[str] = Counter()
+    subscription = await jetstream.subscribe(EFFECTS_SUBJECT, stream=EFFECTS, ordered_consumer=True)
+    for _ in range(count):
+        found[json.loads((await subscription.next_msg(READ_SECONDS)).data)["event"]] += 1
+    await subscription.unsubscribe()
+    return found
+
+
+async def read_letters(jetstream: JetStreamContext) -> dict[str, list[Letter]]:
+    """The dead letters of each event; what was too large for one message is fetched from the object store."""
+    subjects = (await jetstream.stream_info("DLQ", subjects_filter="dlq.>")).state.subjects or {}
+    letters: dict[str, list[Letter]] = defaultdict(list)
+    subscription = await jetstream.subscribe("dlq.>", stream="DLQ", ordered_consumer=True)
+    for _ in range(sum(subjects.values())):
+        message = await subscription.next_msg(READ_SECONDS)
+        headers, payload = message.headers or {}, message.data
+        if name := headers.get("Dlq-Object"):
+            payload = (await (await jetstream.object_store("dlq")).get(name)).data or b""
+        letters[headers["Dlq-Msg-Id"]].append(Letter(headers["Dlq-Reason"], payload))
+    await subscription.unsubscribe()
+    return dict(letters)
+
+
+def first_handled(records: Iterable[Record]) -> dict[str, float]:
+    """When each event was handled first."""
+    first: dict[str, float] = {}
+    for record in records:
+        if record.what == "handled":
+            first[record.event] = min(record.at, first.get(record.event, math.inf))
+    return first
+
+
+def longest_stall(offered: Mapping[str, float], handled: Mapping[str, float], last: str) -> float:
+    """The longest time between two handled events while there was something to handle, in seconds.
+
+    An event counts as something to handle from the moment it was offered, so a server that is away counts too. It is
+    looked at until the event `last` (the one confirmed last) was handled.
+    """
+    end = handled.get(last, math.inf)
+    offers = sorted(offered[event] for event in handled)
+    longest, before = 0.0, -math.inf
+    for count, at in enumerate(sorted(at for at in handled.values() if at <= end)):
+        # The next offer after `before` counts from its own moment; what was there by then, from `before` on.
+        longest = max(longest, at - max(before, offers[count]))
+        before = at
+    return longest
+
+
+def out_of_order(records: Iterable[Record]) -> int:
+    """How many events were handled for the first time after a later one of the same key."""
+    first = first_handled(records)
+    latest: dict[str, int] = {}
+    count = 0
+    sequences = {record.event: (record.key, record.sequence) for record in records}
+    for event in sorted(first, key=first.__getitem__):
+        key, sequence = sequences[event]
+        count += sequence < latest.get(key, -1)
+        latest[key] = max(sequence, latest.get(key, -1))
+    return count

@@ -1,0 +1,111 @@
+"""What the workers of a row stand on: NATS alone or as a cluster, and, where the row asks for it, the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from nats.js import JetStreamContext
+from nats.js.api import StreamConfig
+
+from natsgen.harness.consul_agent import ConsulAgent
+from natsgen.harness.errors import HarnessError
+from natsgen.harness.nats_cluster import NatsCluster
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.redis_server import RedisServer
+from natsgen.harness.tcp_proxy import TcpProxy
+from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT, STREAM
+from tests.chaos.plan import MAX_PAYLOAD
+
+Part = TypeVar("Part")
+
+DUPLICATE_WINDOW = 600.0
+"""Seconds; longer than any row, so that no publisher's retry is outside of it (the server's default is 120)."""
+
+
+@dataclass
+class World:
+    """The parts that run; those that a row did not ask for raise when they are used."""
+
+    single: NatsServer | None = None
+    cluster: NatsCluster | None = None
+    proxy: TcpProxy | None = None
+    consul: ConsulAgent | None = None
+    redis: RedisServer | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where the publisher connects to, which no fault of the network touches."""
+        return self.cluster.url if self.cluster else self.server.url
+
+    @property
+    def server(self) -> NatsServer:
+        """The one server of a row without a cluster."""
+        return _there(self.single)
+
+    @property
+    def between(self) -> TcpProxy:
+        """The proxy between the workers and the server."""
+        return _there(self.proxy)
+
+    @property
+    def agent(self) -> ConsulAgent:
+        """The Consul agent that the workers register with."""
+        return _there(self.consul)
+
+    @property
+    def inbox_server(self) -> RedisServer:
+        """The Redis that keeps the inbox."""
+        return _there(self.redis)
+
+    @property
+    def nodes(self) -> NatsCluster:
+        """The cluster of a row that has one."""
+        return _there(self.cluster)
+
+
+def _there(part: Part | None) -> Part:
+    if part is None:
+        raise HarnessError("the row did not ask for this part of the world")
+    return part
+
+
+@contextmanager
+def world(folder: Path, *, cluster: bool, proxy: bool, consul: bool, redis: bool) -> Iterator[World]:
+    """Starts the parts, and gives them with the settings by which a worker finds them; all are ended at the end."""
+    configuration = f"max_payload: {MAX_PAYLOAD}"
+    with ExitStack() as stack:
+        here = World(settings={"CONSUL_ENABLED": "false"})
+        if cluster:
+            here.cluster = stack.enter_context(NatsCluster(folder / "nats", configuration=configuration))
+            here.settings["STREAM_REPLICAS"] = "3"
+        else:
+            here.single = stack.enter_context(NatsServer(folder / "nats", configuration=configuration))
+        here.settings["NATS_URL"] = here.url
+        if proxy:
+            here.proxy = stack.enter_context(TcpProxy(here.server.port))
+            here.settings["NATS_URL"] = f"nats://127.0.0.1:{here.proxy.port}"
+        if consul:
+            here.consul = stack.enter_context(ConsulAgent(folder / "consul"))
+            here.settings |= {
+                "CONSUL_ENABLED": "true",
+                "CONSUL_HOST": "127.0.0.1",
+                "CONSUL_PORT": str(here.consul.http_port),
+                "CONSUL_TTL": "3",
+            }
+        if redis:
+            here.redis = stack.enter_context(RedisServer(folder / "redis"))
+            here.settings["REDIS_URL"] = here.redis.url
+        yield here
+
+
+async def make_streams(jetstream: JetStreamContext, replicas: int) -> None:
+    """The stream of the events and that of their effects."""
+    for name, subject in ((STREAM, "orders.>"), (EFFECTS, EFFECTS_SUBJECT)):
+        await jetstream.add_stream(
+            StreamConfig(name=name, subjects=[subject], num_replicas=replicas, duplicate_window=DUPLICATE_WINDOW)
+        )
