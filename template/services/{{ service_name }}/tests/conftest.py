@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import PubAck
+
+from src.config import settings
+from src.infrastructure.message import Message
+
+
+class Published(NamedTuple):
+    """What a handler published."""
+
+    subject: str
+    data: bytes
+    headers: dict[str, str]
+
+
+class NoServer:
+    """Takes what a message's handler answers and publishes, instead of a NATS server."""
+
+    service = settings.SERVICE_NAME
+
+    def __init__(self) -> None:
+        self.published: list[Published] = []
+
+    async def answer(self, reply: str, payload: bytes) -> None:
+        """Drops the acknowledgement; `message.settled` tells that there was one."""
+
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
+        """Keeps what was published, and confirms it."""
+        self.published.append(Published(subject, data, headers))
+        return PubAck(stream="NONE", seq=len(self.published))
 
 
 @pytest.fixture
@@ -17,3 +49,29 @@ def sample_event() -> dict[str, Any]:
         "aggregateId": "agg_456",
         "data": {"field1": "value1"},
     }
+
+
+@pytest.fixture
+def no_server() -> NoServer:
+    """Where `message` publishes."""
+    return NoServer()
+
+
+@pytest.fixture
+def published(no_server: NoServer) -> list[Published]:
+    """What the handler published by `message`, in order."""
+    return no_server.published
+
+
+@pytest.fixture
+def message(no_server: NoServer) -> Iterator[Message]:
+    """A message for handlers that take one, on its first delivery; logs and new events follow from it."""
+    raw = Msg(
+        _client=Client(),
+        subject="context.aggregate.event",
+        reply="$JS.ACK.STREAM.durable.1.1.1.1705312800000000000.0",
+        headers={"Nats-Msg-Id": "evt_123", "Correlation-Id": "corr_123"},
+    )
+    message = Message(raw, "handler", no_server)
+    with message.bound():
+        yield message
