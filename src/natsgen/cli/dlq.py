@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from natsgen.cli import dlq_changes, dlq_options, new, options, output
+from natsgen.cli import dlq_changes, dlq_files, dlq_options, new, options, output
 from natsgen.cli.progress import Progress
 from natsgen.errors import InputError
 
@@ -103,3 +103,5 @@ def show(
 
 app.command("replay")(dlq_changes.replay)
 app.command("purge")(dlq_changes.purge)
+app.command("export")(dlq_files.export)
+app.command("import")(dlq_files.import_)

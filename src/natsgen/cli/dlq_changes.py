@@ -82,7 +82,7 @@ def replay(
                 lambda connection, stop: replaying.replay(
                     connection, stop, chosen.letters, target, tally, rate, lambda done: bar.show(done, tally.total)
                 ),
-                so_far=lambda: _so_far(tally, "replayed"),
+                so_far=lambda: _replayed_so_far(tally),
                 notify=output.note,
             )
     to = target.subject or "the handlers that failed"
@@ -144,7 +144,7 @@ def purge(
                 lambda connection, stop: purging.purge(
                     connection, stop, chosen.letters, tally, lambda done: bar.show(done, tally.total)
                 ),
-                so_far=lambda: _so_far(tally, "deleted"),
+                so_far=lambda: _deleted_so_far(tally),
                 notify=output.note,
             )
     _tell(chosen, tally, {}, done="deleted", dry_run=dry_run, as_json=as_json, what="deleted")
@@ -157,10 +157,19 @@ def _confirm(chosen: Chosen, verb: str) -> None:
     dlq_options.confirm(dlq_story.count_lines(chosen.letters), f"{verb} {letters} at {chosen.server}?")
 
 
-def _so_far(tally: Tally, done: str) -> str:
+def _replayed_so_far(tally: Tally) -> str:
     from natsgen.cli import dlq_story
 
-    return dlq_story.so_far(tally, done)
+    return (
+        f"{tally.done:,} of {dlq_story.counted(tally.total)} were replayed and removed, the others are still there: run "
+        "the command again to go on; what was on its way is not replayed twice within the stream's duplicate window"
+    )
+
+
+def _deleted_so_far(tally: Tally) -> str:
+    from natsgen.cli import dlq_story
+
+    return f"{tally.done:,} of {dlq_story.counted(tally.total)} were deleted: run the command again to go on"
 
 
 def _tell(
@@ -170,7 +179,7 @@ def _tell(
     from natsgen.cli import dlq_story
     from natsgen.dlq.letters import STREAM
 
-    for line in dlq_story.failure_lines(tally):
+    for line in dlq_story.failure_lines(tally, "this letter stays:"):
         output.note(line)
     if as_json:
         output.document(

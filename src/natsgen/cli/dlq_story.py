@@ -37,7 +37,7 @@ def count_lines(letters: Sequence[Summary]) -> list[str]:
             one.service or "-",
             one.handler,
             one.reason or "-",
-            str(one.count),
+            f"{one.count:,}",
             shown_time(one.oldest),
             shown_time(one.newest),
         )
@@ -94,18 +94,10 @@ def summary_document(letter: Summary) -> dict[str, Any]:
     }
 
 
-def so_far(tally: Tally, done: str) -> str:
-    """How far a command came that was broken off."""
-    return (
-        f"{tally.done:,} of {counted(tally.total)} {'was' if tally.total == 1 else 'were'} {done}, and the others are "
-        f"in stream {STREAM} as before: run the command again to go on"
-    )
-
-
-def failure_lines(tally: Tally) -> Iterator[str]:
-    """The letters that could not be done, and why."""
+def failure_lines(tally: Tally, what: str) -> Iterator[str]:
+    """What could not be done, and why; `what` is what the numbers of the tally count."""
     for number, why in list(tally.failed.items())[:FAILURES_SHOWN]:
-        yield output.printable(f"letter {number} stays: {why}")
+        yield output.printable(f"{what} {number}: {why}")
     if (more := len(tally.failed) - FAILURES_SHOWN) > 0:
         yield f"and {more:,} more"
 

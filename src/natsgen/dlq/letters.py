@@ -18,6 +18,7 @@ ALL = f"{PREFIX}>"
 # Of the failure alone: a replay begins afresh.
 OF_THE_FAILURE = frozenset({"dlq-reason", "dlq-error-type", "dlq-error", "dlq-stack", "dlq-attempts", "dlq-failed-at"})
 OBJECT = "Dlq-Object"
+FAILED_AT = "Dlq-Failed-At"
 MESSAGE_ID = "Nats-Msg-Id"
 CORRELATION = "Correlation-Id"
 
@@ -123,7 +124,7 @@ def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, 
         service=service,
         handler=handler,
         reason=found.get("Dlq-Reason", ""),
-        when=_failed_at(found.get("Dlq-Failed-At", "")) or stored,
+        when=_failed_at(found.get(FAILED_AT, "")) or stored,
         error=f"{kind}: {text}" if kind and text else kind or text,
         correlation=found.get(CORRELATION, ""),
         object=found.get(OBJECT, ""),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 
 import nats.errors
 from nats.js import JetStreamContext
@@ -44,6 +46,7 @@ async def put(connection: Connection, name: str, payload: bytes, replicas: int) 
     """Keeps a payload under a name; makes the bucket if there is none, with as many replicas as the stream has.
 
     Raises:
+        LetterError: another payload has the name.
         NatsError: it could not be kept.
     """
     try:
@@ -52,7 +55,8 @@ async def put(connection: Connection, name: str, payload: bytes, replicas: int) 
                 store = await _bucket(connection)
             except NotFoundError:
                 store = await _jetstream(connection).create_object_store(BUCKET, replicas=replicas)
-            await store.put(name, payload)
+            if not await _has(store, name, payload):
+                await store.put(name, payload)
     except (nats.errors.Error, Error, TimeoutError) as error:
         raise NatsError(f"the payload {name!r} could not be kept in the object store {BUCKET}: {error}") from error
 
@@ -75,6 +79,18 @@ async def remove_unused(connection: Connection, names: set[str]) -> int:
             raise NatsError(f"the payload {name!r} could not be removed from the object store: {error}") from error
         removed += 1
     return removed
+
+
+async def _has(store: ObjectStore, name: str, payload: bytes) -> bool:
+    """Whether the store has this payload under the name."""
+    try:
+        found = await store.get_info(name)
+    except NotFoundError:
+        return False
+    digest = base64.urlsafe_b64encode(hashlib.sha256(payload).digest()).decode()
+    if found.digest != f"SHA-256={digest}":
+        raise LetterError(f"the object store {BUCKET} has another payload under the name {name!r}")
+    return True
 
 
 async def _bucket(connection: Connection) -> ObjectStore:

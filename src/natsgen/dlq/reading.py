@@ -16,7 +16,8 @@ from natsgen.dlq.connection import API, REQUEST_LIMIT, ApiError, Connection
 from natsgen.dlq.letters import PREFIX, STREAM, Letter, Summary, as_time, summary_of
 from natsgen.errors import GoneError, LetterError, NatsError
 
-BATCH = 1_000  # letters asked for at once; two requests are on their way
+BATCH = 1_000  # letters asked for at once
+ENOUGH = 2  # requests in a row that brought nothing: the letters that were counted are gone
 ABANDONED_AFTER = 30  # seconds after which the server removes the consumer of a command that was killed
 _NO_MORE = ("404", "408")
 _NANOSECONDS = 1_000_000_000
@@ -67,23 +68,27 @@ async def summaries(connection: Connection, subject: str, last: int) -> AsyncIte
     inbox = connection.client.new_inbox()
     subscription = await connection.client.subscribe(inbox, cb=take)
     try:
-        asked = received = 0
-        while True:
-            while asked - received <= BATCH:
-                asked += BATCH
-                await connection.client.publish(
-                    f"{API}.CONSUMER.MSG.NEXT.{STREAM}.{name}", b'{"batch": %d, "no_wait": true}' % BATCH, reply=inbox
-                )
-            await _news(news, connection)
-            batch, arrived[:] = arrived[:], []
-            # A status comes on the inbox, a letter on its own subject; headers alone cannot tell them apart.
-            found = [_summary(message) for message in batch if message.subject != inbox]
-            received += len(found)
-            yield [letter for letter in found if letter.id <= last]
-            if _says_end([message for message in batch if message.subject == inbox]) or (
-                found and found[-1].id >= last
-            ):
-                return
+        empty_handed = 0
+        while pending and empty_handed < ENOUGH:
+            # One request at a time: a second one is refused at once, before what the first asked for has been sent.
+            await connection.client.publish(
+                f"{API}.CONSUMER.MSG.NEXT.{STREAM}.{name}", b'{"batch": %d, "no_wait": true}' % BATCH, reply=inbox
+            )
+            received, is_over = 0, False
+            while received < BATCH and not is_over:
+                await _news(news, connection)
+                batch, arrived[:] = arrived[:], []
+                # A status comes on the inbox, a letter on its own subject; headers alone cannot tell them apart.
+                letters = [message for message in batch if message.subject != inbox]
+                is_over = _says_end([message for message in batch if message.subject == inbox])
+                if letters:
+                    received += len(letters)
+                    pending = letters[-1].metadata.num_pending
+                    found = [_summary(message) for message in letters]
+                    yield [letter for letter in found if letter.id <= last]
+                    if found[-1].id >= last:
+                        return
+            empty_handed = 0 if received else empty_handed + 1
     finally:
         await subscription.unsubscribe()
         await connection.client.publish(f"{API}.CONSUMER.DELETE.{STREAM}.{name}")
@@ -136,7 +141,7 @@ async def _consumer(connection: Connection, subject: str) -> tuple[str, int]:
 
 
 def _says_end(statuses: list[Msg]) -> bool:
-    """Whether the server has said that there are no more letters. Raises `NatsError` if it said anything else."""
+    """Whether the server has said that a request is over; raises `NatsError` if it said anything else."""
     for message in statuses:
         found = message.headers or {}
         if found.get("Status") not in _NO_MORE:
