@@ -161,8 +161,9 @@ def _replayed_so_far(tally: Tally) -> str:
     from natsgen.cli import dlq_story
 
     return (
-        f"{tally.done:,} of {dlq_story.counted(tally.total)} were replayed and removed, the others are still there: run "
-        "the command again to go on; what was on its way is not replayed twice within the stream's duplicate window"
+        f"{tally.done:,} of {dlq_story.counted(tally.total)} were replayed and removed, the others are still there: "
+        "run the command again to go on; what was on its way is not replayed twice within the stream's duplicate "
+        "window"
     )
 
 
