@@ -18,7 +18,7 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import LOOPS, abort
+from src.infrastructure.nats_internals import LOOPS, abort, unsent
 from src.infrastructure.pulse import Pulse
 
 
@@ -64,7 +64,6 @@ async def test_a_half_open_connection_is_found_dead_and_replaced_in_time(proxied
     started = time.monotonic()
     proxy.abandon()
 
-    await asyncio.to_thread(wait_until, lambda: not proxied.connected, limit=8, what="it to be found dead")
     await connected_again(proxied, 1)
 
     assert time.monotonic() - started < 8.5
@@ -172,18 +171,62 @@ async def test_a_loop_that_was_blocked_is_not_taken_for_a_dead_connection(impati
 
 
 async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
-    impatient: None, proxied: NatsClient, proxy: TcpProxy
+    impatient: None, nats_server: NatsServer, service_settings: Settings
 ) -> None:
     """The answer to a PING comes after all that was written before it."""
-    carrying = asyncio.create_task(fill_the_buffer(proxied))
-    while not carrying.done():  # a little at a time, for longer than the server may be silent
-        proxy.stall()
-        await asyncio.sleep(0.3)
-        proxy.resume()
-        await asyncio.sleep(0.01)
+    async with slow_link(nats_server.port) as link:
+        client = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{link.port}"}))
+        await client.connect()
+        carrying = asyncio.create_task(fill_the_buffer(client))
+        await asyncio.to_thread(wait_until, lambda: unsent(client.client) > 8_000_000, limit=10, what="much to carry")
+        asked = asyncio.create_task(client.client.rtt(60))
+        await asyncio.wait([asked], timeout=30)
+        link.slow = False
+        await asyncio.wait([carrying], timeout=30)
 
-    await proxied.client.flush()
-    assert proxied.connection == 1
+        assert asked.result() > 2 * Pulse.DEAD_AFTER, "the link was slow"
+        assert client.connection == 1
+        await client.close()
+
+
+class SlowLink:
+    """What passes bytes on to a server, 8 MB a second, until it is not `slow` any more."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.slow = True
+
+    async def carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+            if self.slow:
+                await asyncio.sleep(0.008)
+        target.close()
+
+
+@contextlib.asynccontextmanager
+async def slow_link(port: int) -> AsyncIterator[SlowLink]:
+    link = SlowLink()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(link.carry(reader, server_writer), link.carry(server_reader, writer))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    link.port = server.sockets[0].getsockname()[1]
+    yield link
+    server.close()
+
+
+async def test_it_is_not_connected_from_when_the_link_was_found_dead_until_there_is_another(
+    impatient: None, proxied: NatsClient, proxy: TcpProxy
+) -> None:
+    proxy.stall()
+    await asyncio.to_thread(wait_until, lambda: not proxied.connected, limit=5, what="it to be found dead")
+
+    proxy.resume()
+    await connected_again(proxied, 1)
 
 
 async def test_replaced_clients_leave_nothing_behind(

@@ -36,6 +36,7 @@ async def main() -> None:
     stop, hurry = _on_signals(2)
 
     logger.info("worker starting", version=VERSION)
+    worker.loop_watch.start()
     await http.start()
     consul.start(http.port)
     consuming = asyncio.create_task(worker.run())
@@ -46,6 +47,7 @@ async def main() -> None:
     await consul.deregister()
     await worker.stop(hurry)
     await http.stop()
+    worker.loop_watch.stop()
     if consuming.done():
         consuming.result()  # raises what it failed with
     logger.info("worker stopped")

@@ -86,6 +86,7 @@ class HttpServer:
                 "ready": readiness.ready,
                 "reason": readiness.reason,
                 "nats_connections": self._worker.nats.connection,
+                "loop": self._worker.loop_watch.stats(),
                 "subscriptions": self._worker.stats(),
             }
         )

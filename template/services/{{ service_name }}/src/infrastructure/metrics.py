@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from itertools import accumulate
 
@@ -28,6 +29,10 @@ class WorkerCollector(Collector):
         yield GaugeMetricFamily("worker_ready", "1 while every consumer pulls", float(worker.readiness().ready))
         yield GaugeMetricFamily("worker_nats_connected", "1 while connected to NATS", float(worker.nats.connected))
         yield CounterMetricFamily("worker_nats_connections", "Connects and reconnects to NATS", worker.nats.connection)
+        yield GaugeMetricFamily("worker_tasks", "Tasks of the event loop", len(asyncio.all_tasks()))
+        blocked = worker.loop_watch
+        yield CounterMetricFamily("worker_loop_blocked", "Times that something kept the event loop", blocked.times)
+        yield CounterMetricFamily("worker_loop_blocked_seconds", "How long something kept it", blocked.seconds)
         for name, meaning, attribute in (
             ("received", "Deliveries by the server", "received"),
             ("handled", "Messages whose handler returned", "handled"),

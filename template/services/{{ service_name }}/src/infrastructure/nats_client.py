@@ -255,7 +255,6 @@ class NatsClient:
         if client.is_connected or isinstance(error, nats.errors.FlushTimeoutError | nats.errors.SlowConsumerError):
             logger.warning("NATS reports an error", error=named(error))
             return
-        abort(client)  # nats-py forgets the connection of an attempt that failed, and leaves it open
         await self._pause(error)
         self._heard()
         if any(is_discovered(url) for url in self._settings.nats_urls):

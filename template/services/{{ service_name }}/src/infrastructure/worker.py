@@ -20,6 +20,7 @@ from src.infrastructure.errors import ConfigurationError, named
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
 from src.infrastructure.large_payloads import LargePayloads
+from src.infrastructure.loop_watch import LoopWatch
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish_over
 from src.infrastructure.replays import Replays
@@ -49,6 +50,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.nats = NatsClient(settings)
+        self.loop_watch = LoopWatch()
         self.runners: list[HandlerRunner] = []
         self._settings = settings
         self._streams = Streams(self.nats, settings)

@@ -1,0 +1,216 @@
+"""A worker whose connection dies, whose loop is blocked, or that has to stop while something is not as it should be."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from nats.js import JetStreamContext
+
+from natsgen.harness.consul_agent import ConsulAgent
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.service import GeneratedService
+from natsgen.harness.tcp_proxy import TcpProxy
+from natsgen.harness.waiting import wait_until
+from tests.smoke.conftest import SUBJECT, StartWorker
+from tests.smoke.traffic import counts, event, publish, settled
+
+HEAD = "from src.infrastructure.subscription import Message, subscriber\n"
+BLOCKS = f"""{HEAD}
+import time
+@subscriber("{SUBJECT}")
+async def handle_order_created(event: dict, message: Message) -> None:
+    if event["data"]["number"] == 1:
+        time.sleep(2.5)
+"""
+SLOW = f"""{HEAD}
+import asyncio
+@subscriber("{SUBJECT}")
+async def handle_order_created(event: dict) -> None:
+    await asyncio.sleep(0.5)
+"""
+CUT_OFF = f"""{HEAD}
+@subscriber("{SUBJECT}", ack_wait=2)
+async def handle_order_created(event: dict) -> None: ...
+"""
+PREFETCH = 500  # the default
+WITHIN = 12.0  # seconds: two heartbeats of 5 s plus 2 s until messages are handled again
+
+WriteHandler = Callable[[str], None]
+
+
+@pytest.fixture
+def proxy(nats_server: NatsServer) -> Iterator[TcpProxy]:
+    with TcpProxy(nats_server.port) as between:
+        yield between
+
+
+def through(proxy: TcpProxy) -> str:
+    return f"nats://127.0.0.1:{proxy.port}"
+
+
+def reason(worker: GeneratedService) -> str:
+    return str(worker.get("/readyz").json()["reason"])
+
+
+async def test_a_half_open_connection_makes_it_unready_and_messages_come_again_in_time(
+    proxy: TcpProxy, jetstream: JetStreamContext, start_worker: StartWorker
+) -> None:
+    worker = start_worker(NATS_URL=through(proxy))
+    await publish(jetstream, 10)
+    await settled(jetstream)
+
+    started = time.monotonic()
+    proxy.abandon()
+    # What the server had been asked for goes to the dead connection, and comes again after `ack_wait`: the rest counts.
+    await publish(jetstream, 2 * PREFETCH, first=10)
+    await asyncio.to_thread(
+        wait_until, lambda: counts(worker)["handled"] >= 10 + PREFETCH, limit=WITHIN, what="the rest"
+    )
+
+    assert time.monotonic() - started < WITHIN
+    proxy.stall()
+    await asyncio.to_thread(wait_until, lambda: worker.get("/readyz").status == 503, limit=9, what="it to be unready")
+    assert reason(worker) == "not connected to NATS"
+    proxy.resume()
+    await asyncio.to_thread(worker.wait_ready, 10)
+
+
+async def test_a_handler_that_blocks_the_loop_is_named_while_it_does(
+    nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker, write_handler: WriteHandler
+) -> None:
+    write_handler(BLOCKS)
+    worker = start_worker(NATS_URL=nats_server.url)
+    await publish(jetstream, 3)
+
+    await asyncio.to_thread(worker.process.wait_for_line, "the event loop is blocked", limit=10)
+    assert not any(record["message"] == "the event loop was blocked" for record in worker.log_records())
+    await asyncio.to_thread(worker.process.wait_for_line, "the event loop was blocked", limit=10)
+
+    [record] = [record for record in worker.log_records() if record["message"] == "the event loop is blocked"]
+    assert (record["handler"], record["message_id"]) == ("order_created", "evt_1")
+    assert record["stack"].splitlines()[-1].strip() == "time.sleep(2.5)"
+    loop = worker.stats()["loop"]
+    assert (loop["blocked"], loop["last"]["handler"]) == (1, "order_created")
+    assert loop["longest"] == pytest.approx(2.5, abs=0.6)
+    metrics = worker.metrics()
+    assert metrics["worker_loop_blocked_total"] == 1
+    assert metrics["worker_loop_blocked_seconds_total"] == pytest.approx(loop["seconds"], abs=0.001)
+    assert metrics["worker_tasks"] > 3
+
+
+async def test_a_process_that_was_stopped_blames_nobody_and_keeps_its_connection(
+    nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
+) -> None:
+    worker = start_worker(NATS_URL=nats_server.url)
+    await asyncio.to_thread(worker.freeze)
+    await asyncio.sleep(8)  # what is tested: not running for longer than a server may be silent
+    await asyncio.to_thread(worker.resume)
+
+    await publish(jetstream, 10)
+    await settled(jetstream)
+
+    stats = worker.stats()
+    assert (stats["nats_connections"], stats["loop"]["blocked"]) == (1, 0)
+
+
+@pytest.mark.parametrize("state", ["half open", "frozen", "gone", "connecting"])
+async def test_it_stops_in_time_whatever_nats_does(
+    nats_server: NatsServer,
+    proxy: TcpProxy,
+    jetstream: JetStreamContext,
+    start_worker: StartWorker,
+    write_handler: WriteHandler,
+    state: str,
+) -> None:
+    write_handler(SLOW)
+    limit = 1.0
+    worker = start_worker(NATS_URL=through(proxy), GRACEFUL_SHUTDOWN_TIMEOUT=str(limit))
+    await publish(jetstream, 20)
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["buffered"] > 5, limit=10, what="messages held")
+    if state == "half open":
+        proxy.abandon()
+    elif state == "frozen":
+        await asyncio.to_thread(nats_server.freeze)
+    else:
+        await asyncio.to_thread(nats_server.kill)
+        if state == "connecting":
+            proxy.stall()
+        await asyncio.to_thread(wait_until, lambda: worker.get("/readyz").status == 503, limit=10, what="the loss")
+
+    stopped = await asyncio.to_thread(worker.stop, 20)
+
+    assert (stopped.exit_code, stopped.forced) == (0, False)
+    assert stopped.seconds < limit + 8
+
+
+async def test_a_second_signal_ends_the_wait_for_nats_to_come_back(
+    nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker, write_handler: WriteHandler
+) -> None:
+    write_handler(SLOW)
+    worker = start_worker(NATS_URL=nats_server.url, GRACEFUL_SHUTDOWN_TIMEOUT="60")
+    await publish(jetstream, 20)
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["buffered"] > 5, limit=10, what="messages held")
+    await asyncio.to_thread(nats_server.kill)
+    await asyncio.to_thread(worker.process.wait_for_line, "disconnected from NATS", limit=10)
+
+    worker.process.signal(signal.SIGTERM)
+    await asyncio.to_thread(worker.process.wait_for_line, "worker stopping", limit=10)
+    worker.process.signal(signal.SIGTERM)
+
+    assert await asyncio.to_thread(worker.process.wait, 8) == 0
+
+
+def test_open_http_connections_do_not_hold_it(nats_server: NatsServer, start_worker: StartWorker) -> None:
+    worker = start_worker(NATS_URL=nats_server.url)
+    requests = (b"", b"GET /stats HTTP/1.1\r\n", b"GET /stats HTTP/1.1\r\nHost: x\r\n\r\n")  # idle, halfway, kept alive
+    connections = [socket.create_connection(("127.0.0.1", worker.port)) for _ in requests]
+    for connection, request in zip(connections, requests, strict=True):
+        connection.sendall(request)
+    assert connections[-1].recv(1000).startswith(b"HTTP/1.1 200")
+
+    stopped = worker.stop(10)
+
+    assert (stopped.exit_code, stopped.seconds < 5) == (0, True)
+    for connection in connections:
+        connection.close()
+
+
+@pytest.mark.consul
+def test_a_consul_that_does_not_answer_does_not_hold_it(
+    nats_server: NatsServer, consul_agent: ConsulAgent, start_worker: StartWorker
+) -> None:
+    in_consul = {"CONSUL_ENABLED": "true", "CONSUL_HOST": "127.0.0.1", "CONSUL_PORT": str(consul_agent.http_port)}
+    worker = start_worker(NATS_URL=nats_server.url, **in_consul)
+    worker.process.wait_for_line("registered in Consul", limit=15)
+    consul_agent.freeze()
+
+    stopped = worker.stop(15)
+
+    consul_agent.resume()
+    assert (stopped.exit_code, stopped.seconds < 6) == (0, True)
+
+
+async def test_many_lost_connections_leave_no_tasks(
+    proxy: TcpProxy, jetstream: JetStreamContext, start_worker: StartWorker, write_handler: WriteHandler
+) -> None:
+    write_handler(CUT_OFF)
+    worker = start_worker(NATS_URL=through(proxy))
+
+    async def handle_with_cuts(first: int) -> float:
+        for number in range(first, first + 10):
+            await jetstream.publish(SUBJECT, event(number))
+            proxy.cut()
+        await settled(jetstream, 30)
+        return worker.metrics()["worker_tasks"]
+
+    before = await handle_with_cuts(0)
+    await handle_with_cuts(10)
+
+    await asyncio.to_thread(
+        wait_until, lambda: worker.metrics()["worker_tasks"] <= before, limit=10, what="no more tasks than before"
+    )
