@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
+from src.infrastructure.context import current_message
 from src.infrastructure.errors import named
-from src.infrastructure.message import Message, current_message
+from src.infrastructure.message import Message
 from src.utils.logging import logger
 
 
@@ -131,11 +132,11 @@ class _Clock:
         self._processor = time.process_time()
 
     def passed(self) -> float:
-        """Seconds since the last call, or since the beginning; no more than two ticks where nothing ran."""
+        """Seconds since the last call, or since the beginning; beyond two ticks only those it computed."""
         at, processor = time.monotonic(), time.process_time()
-        passed, worked = at - self._at, processor - self._processor
+        passed, computed = at - self._at, processor - self._processor
         self._at, self._processor = at, processor
-        return passed if worked > passed / 2 else min(passed, 2 * self._tick)
+        return min(passed, max(computed, 2 * self._tick))
 
 
 def _frames_of(thread: int) -> list[FrameType]:
