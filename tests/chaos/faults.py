@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy
 
 from natsgen.harness.tcp_proxy import Direction
@@ -85,20 +86,17 @@ async def stream_steps_down(run: Run) -> None:
 
 async def leader_killed(run: Run) -> None:
     """The server that leads the worker's consumer is killed, and started again after a while."""
-    for moment in run.moments(1):
+    for moment in run.moments(1, last=0.4):
         await run.until(moment)
         await _node_away(run, await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE))
 
 
-async def follower_killed(run: Run) -> None:
-    """A server that leads neither consumer nor stream is killed, and started again after a while."""
-    for moment in run.moments(1):
+async def other_killed(run: Run) -> None:
+    """A server that does not lead the worker's consumer is killed, and started again after a while."""
+    for moment in run.moments(1, last=0.4):
         await run.until(moment)
-        leaders = {
-            await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE),
-            await asyncio.to_thread(run.world.nodes.stream_leader, STREAM),
-        }
-        await _node_away(run, next(name for name in run.world.nodes.servers if name not in leaders))
+        leader = await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE)
+        await _node_away(run, run.random.choice([name for name in run.world.nodes.servers if name != leader]))
 
 
 async def _node_away(run: Run, name: str) -> None:
@@ -172,13 +170,19 @@ async def letters_deleted(run: Run) -> None:
         run.traffic.release()
 
 
+async def make_small_letters_stream(jetstream: JetStreamContext) -> None:
+    """The stream of the dead letters as an operator may have made it: no more bytes than these, and none discarded."""
+    await jetstream.add_stream(
+        name="DLQ", subjects=["dlq.>", "replay.>"], max_bytes=LETTERS_KEPT, discard=DiscardPolicy.NEW
+    )
+
+
 async def letters_full(run: Run) -> None:
-    """The stream of the dead letters is full from the first letters on, and enlarged late."""
-    config = (await run.jetstream.stream_info("DLQ")).config
-    await run.jetstream.update_stream(config.evolve(max_bytes=LETTERS_KEPT, discard=DiscardPolicy.NEW))
+    """The stream of the dead letters is full after the first letters, and enlarged late."""
     await run.until(0.7)
     if await _all_letters_there(run):
         run.broken.append("the stream of the dead letters was never full")
+    config = (await run.jetstream.stream_info("DLQ")).config
     await run.jetstream.update_stream(config.evolve(max_bytes=-1))
 
 

@@ -17,17 +17,22 @@ FLAKY_PERCENT = 20
 """How many of a flaky event's attempts fail."""
 
 
+DEFAULT_BACKOFF = (1.0, 60.0)
+"""What a subscription has that says nothing."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How the handler subscribes and how long it works; times in seconds.
 
-    `ack_wait` is far below the default of 30 s, so that what a lost connection took along comes again soon. With
-    `early`, it acknowledges before it works, as no handler should.
+    `ack_wait` and `backoff` (first and longest delay) are far below their defaults, so that what a lost connection took
+    along, and what failed, comes again soon. With `early`, it acknowledges before it works, as no handler should.
     """
 
     concurrency: int = 10
     ack_wait: float = 4.0
     max_attempts: int = 5
+    backoff: tuple[float, float] = (0.1, 1.0)
     work: float = 0.0
     slow: float = 0.0
     early: bool = False
@@ -42,6 +47,8 @@ class Options:
             concurrency=self.concurrency,
             ack_wait=self.ack_wait,
             max_attempts=self.max_attempts,
+            initial=self.backoff[0],
+            maximum=self.backoff[1],
             work=self.work,
             slow=self.slow,
             early=self.early,
@@ -82,7 +89,7 @@ def record(what: str, event: Event[OrderCreated]) -> None:
     concurrency={concurrency},
     ack_wait={ack_wait},
     max_attempts={max_attempts},
-    backoff=Backoff(initial=0.1, maximum=1.0),
+    backoff=Backoff(initial={initial}, maximum={maximum}),
 )
 async def handle_order_created(event: Event[OrderCreated], message: Message) -> None:
     if {early}:
@@ -99,7 +106,6 @@ async def handle_order_created(event: Event[OrderCreated], message: Message) -> 
             await asyncio.sleep({slow})
     if {work}:
         await asyncio.sleep({work})
-    if hasattr(message, "publish"):
-        await message.publish("{effects}", {{"event": event.id}})
+    await message.publish("{effects}", {{"event": event.id}})
     record("handled", event)
 '''

@@ -20,7 +20,7 @@ def judge(run: Run, traces: Traces) -> Outcome:
     """The row's numbers, with the promises that did not hold added to what is broken already."""
     confirmed, broken = run.traffic.confirmed, run.broken
     handled = first_handled(traces.records)
-    with_effect = handled.keys() & traces.effects.keys() if traces.effects else handled.keys()
+    with_effect = handled.keys() & traces.effects.keys()
     lost = sorted(confirmed.keys() - with_effect - traces.letters.keys())
     finished = Counter(record.event for record in traces.records if record.what == "handled")
     outcome = Outcome(

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from nats.js import JetStreamContext
+
 from tests.chaos import faults
-from tests.chaos.handler import Options
+from tests.chaos.handler import DEFAULT_BACKOFF, Options
 from tests.chaos.plan import MAX_PAYLOAD
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Row:
         name: what `make chaos ROW=` takes.
         what: the fault in a few words, for the table.
         fault: what is done; it runs beside the traffic.
+        prepare: what is done before the workers start.
         dedup: the inbox (`DEDUP`).
         cluster: three servers and streams of three replicas; else one server.
         replicas: of the worker.
@@ -59,6 +62,7 @@ class Row:
     options: Options = field(default_factory=Options)
     seconds: float = 10.0
     rate: float = 400.0
+    prepare: Callable[[JetStreamContext], Awaitable[None]] | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
     large: Sequence[tuple[str, int]] = ()
     stall: float = DEAD_SERVER
@@ -175,16 +179,18 @@ CLUSTER = [
             "server that leads the consumer killed, back after 3 s",
             faults.leader_killed,
             cluster=True,
-            seconds=15,
+            options=Options(backoff=DEFAULT_BACKOFF),
+            seconds=18,
         ),
         "nats-kv",
     ),
     Row(
-        "follower-killed",
-        "server that leads nothing of it killed, back after 3 s",
-        faults.follower_killed,
+        "other-killed",
+        "server that does not lead the consumer killed, back after 3 s",
+        faults.other_killed,
         cluster=True,
-        seconds=15,
+        options=Options(backoff=DEFAULT_BACKOFF),
+        seconds=18,
     ),
 ]
 MESSAGES = [
@@ -216,7 +222,13 @@ MESSAGES = [
         "nats-kv",
     ),
     Row("dlq-deleted", "stream DLQ deleted", faults.letters_deleted, shares={"reject": 0.05}),
-    Row("dlq-full", "stream DLQ full, enlarged later", faults.letters_full, shares={"reject": 0.1}),
+    Row(
+        "dlq-full",
+        "stream DLQ full, enlarged later",
+        faults.letters_full,
+        prepare=faults.make_small_letters_stream,
+        shares={"reject": 0.1},
+    ),
     *with_inboxes(
         Row(
             "payload-limit",

@@ -79,6 +79,8 @@ async def run_row(row: Row, seed: int, events: int, generated: Path, folder: Pat
         stack.push_async_callback(client.close)
         jetstream = client.jetstream()
         await make_streams(jetstream, replicas=3 if row.cluster else 1)
+        if row.prepare:
+            await row.prepare(jetstream)
         settings = {**here.settings, "DEDUP": row.dedup}
         fleet = await asyncio.to_thread(Fleet, generated, folder, row.options, row.replicas, settings)
         stack.callback(fleet.kill_all)
