@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import nats
 import pytest
+from nats.js import JetStreamContext
 
 from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.waiting import wait_until
 
 WORKSPACE = Path(tempfile.mkdtemp(prefix="natsgen-runtime-"))
 atexit.register(shutil.rmtree, WORKSPACE, ignore_errors=True)
@@ -31,6 +37,10 @@ sys.path.insert(0, str(WORKSPACE / "services" / "billing"))
 
 from src.config import Settings, settings  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
+from src.infrastructure.subscription import Subscription  # noqa: E402
+from src.infrastructure.worker import Worker  # noqa: E402
+
+RunWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 
 
 @pytest.fixture
@@ -51,3 +61,33 @@ async def client(service_settings: Settings) -> AsyncIterator[NatsClient]:
     await connection.connect()
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def jetstream(nats_server: NatsServer) -> AsyncIterator[JetStreamContext]:
+    """JetStream as a publisher outside of the worker sees it."""
+    client = await nats.connect(nats_server.url)
+    yield client.jetstream()
+    await client.close()
+
+
+@pytest.fixture
+def run_worker(service_settings: Settings) -> RunWorker:
+    """Runs a worker with subscriptions of the test; leaving the context stops it."""
+
+    @asynccontextmanager
+    async def run(*subscriptions: Subscription, **changed: Any) -> AsyncIterator[Worker]:
+        ours = {"DEDUP": "none", "GRACEFUL_SHUTDOWN_TIMEOUT": 2.0}
+        worker = Worker(service_settings.model_copy(update=ours | changed))
+        for subscription in subscriptions:
+            worker.subscribe(subscription)
+        work = asyncio.create_task(worker.run())
+        try:
+            ready = lambda: worker.readiness().ready or work.done()  # noqa: E731
+            await asyncio.to_thread(wait_until, ready, limit=10, what="the worker to be ready")
+            yield worker
+        finally:
+            await worker.stop()
+            await work
+
+    return run

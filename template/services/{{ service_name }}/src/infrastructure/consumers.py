@@ -65,12 +65,14 @@ class Consumers:
         """The consumer of what comes back to the subscription's handler, made or brought up to date.
 
         Raises:
-            as `provide`.
+            as `provide`; with `STREAM_MODE=off` also NotFoundError: it is not there, and may come.
         """
         await self._streams.dead_letters()
         service = self._settings.SERVICE_NAME
         info = await self._nats.jetstream.stream_info(dead_letters.STREAM)
         consumer = Consumer(dead_letters.STREAM, f"{subscription.durable_for(service)}-replay", info.created)
+        if self._settings.STREAM_MODE == "off":
+            await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
         wanted = _wanted(subscription, replay_subject(service, subscription.handler))
         await self._ensure(consumer, wanted, {"deliver_policy": DeliverPolicy.ALL})
         return consumer

@@ -34,14 +34,16 @@ class Replays:
         self._service = service
         self._streams = streams
         self._large_payloads = large_payloads
+        self.consumed: set[str] = set()  # handlers that get what is published on their replay subject
 
     async def schedule(self, message: Message, delay: float) -> bool:
         """Has the server send the message back after `delay` seconds; its original can be settled then.
 
         Returns:
-            Whether it does. Servers before 2.12 cannot, and a message that is too large cannot travel.
+            Whether it does. Servers before 2.12 cannot, a stream with limits might drop it, a message that is too
+            large cannot travel, and without a consumer nobody would get it.
         """
-        if not self._streams.can_schedule:
+        if message.handler not in self.consumed or not self._streams.can_schedule(delay):
             return False
         target = replay_subject(self._service, message.handler)
         at = datetime.now(UTC) + timedelta(seconds=delay)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import nats.js.errors
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
@@ -14,6 +16,7 @@ from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 NAME_IN_USE = 10058  # a stream of that name has another configuration
+MET_LATER = 24 * 3600.0  # seconds that a retry is kept beyond its delay, for a handler that is away by then
 
 
 class Streams:
@@ -22,7 +25,11 @@ class Streams:
     def __init__(self, nats: NatsClient, settings: Settings) -> None:
         self._nats = nats
         self._settings = settings
-        self.can_schedule = False  # whether the stream DLQ takes messages that the server is to send later
+        self._longest_delay = 0.0  # seconds; the stream DLQ takes nothing that is to be sent later than that
+
+    def can_schedule(self, delay: float) -> bool:
+        """Whether the stream DLQ takes a message that is to be sent in `delay` seconds, and keeps it until then."""
+        return delay <= self._longest_delay
 
     async def dead_letters(self) -> None:
         """The stream that keeps dead letters, made where `STREAM_MODE` allows it.
@@ -50,7 +57,8 @@ class Streams:
                 f"retention {found.retention}; dead letters need {', '.join(dead_letters.SUBJECTS)} and "
                 f"limits"
             )
-        self.can_schedule = bool(found.allow_msg_schedules) or await self._allow_schedules()
+        schedules = bool(found.allow_msg_schedules) or await self._allow_schedules()
+        self._longest_delay = _kept_for(found) - MET_LATER if schedules else 0.0
 
     async def _allow_schedules(self) -> bool:
         """Has an older stream `DLQ` take scheduled messages; whether it does."""
@@ -143,3 +151,10 @@ class Streams:
             ) from error
         logger.info("stream made", stream=name, stream_subjects=subjects, replicas=self._settings.STREAM_REPLICAS)
         return made.config
+
+
+def _kept_for(config: StreamConfig) -> float:
+    """Seconds that a stream keeps a message for certain: none where others may push it out."""
+    if any((limit or 0) > 0 for limit in (config.max_msgs, config.max_bytes, config.max_msgs_per_subject)):
+        return 0.0
+    return config.max_age or math.inf

@@ -23,6 +23,7 @@ from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.loop_watch import LoopWatch
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish_over
+from src.infrastructure.pull_consumer import Consumer
 from src.infrastructure.replays import Replays
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.streams import Streams
@@ -90,9 +91,15 @@ class Worker:
             stats,
         )
         provision = partial(self._consumers.provide, subscription)
-        provision_replays = partial(self._consumers.provide_replays, subscription)
+        provision_replays = partial(self._provide_replays, subscription)
         self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, provision_replays, stats))
         _warn_of_sizes(subscription)
+
+    async def _provide_replays(self, subscription: Subscription) -> Consumer:
+        self._replays.consumed.discard(subscription.handler)
+        consumer = await self._consumers.provide_replays(subscription)
+        self._replays.consumed.add(subscription.handler)
+        return consumer
 
     def _deduplication(self, subscription: Subscription) -> Deduplication | None:
         if self._inbox is None:
