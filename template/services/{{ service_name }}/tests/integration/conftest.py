@@ -27,47 +27,59 @@ START_LIMIT = 10.0  # seconds
 RunWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 
 
+class NatsServer:
+    """A `nats-server` with JetStream that keeps its port and its data when it is killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        beside = Path(sys.executable).with_name("nats-server")
+        program = str(beside) if beside.exists() else shutil.which("nats-server")
+        if program is None:
+            pytest.fail("no nats-server: pip install -r requirements-dev.txt")
+        folder.mkdir()
+        self._folder = folder
+        self._command = [program, "-a", "127.0.0.1", "-js", "-sd", str(folder / "data")]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def start(self) -> None:
+        """Starts it, on a free port the first time; returns when it listens."""
+        port = self.url.rpartition(":")[2] or "-1"
+        ports = self._folder / "ports"
+        shutil.rmtree(ports, ignore_errors=True)  # process ids come again
+        ports.mkdir()
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "-p", port, "--ports_file_dir", str(ports)], stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            for file in ports.glob("*.ports"):
+                if text := file.read_text():
+                    self.url = str(json.loads(text)["nats"][0])
+                    return
+            time.sleep(0.01)
+        raise AssertionError(f"nats-server did not start: {(self._folder / 'log').read_text()}")
+
+    def kill(self) -> None:
+        """Ends it with SIGKILL."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+
 @pytest.fixture
-def nats_url(tmp_path: Path) -> Iterator[str]:
-    """The address of a server with JetStream that this test has for itself."""
-    beside = Path(sys.executable).with_name("nats-server")
-    program = str(beside) if beside.exists() else shutil.which("nats-server")
-    if program is None:
-        pytest.fail("no nats-server: pip install -r requirements-dev.txt")
-    folder = tmp_path / "nats"
-    folder.mkdir()
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [
-                program,
-                "-a",
-                "127.0.0.1",
-                "-p",
-                "-1",
-                "-js",
-                "-sd",
-                str(folder / "data"),
-                "--ports_file_dir",
-                str(folder),
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield _address(server, folder)
-    finally:
-        server.kill()
-        server.wait()
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A server that this test has for itself."""
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    yield server
+    server.kill()
 
 
-def _address(server: subprocess.Popen[bytes], folder: Path) -> str:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline and server.poll() is None:
-        for ports in folder.glob("*.ports"):
-            if text := ports.read_text():
-                return str(json.loads(text)["nats"][0])
-        time.sleep(0.01)
-    raise AssertionError(f"nats-server did not start: {(folder / 'log').read_text()}")
+@pytest.fixture
+def nats_url(nats_server: NatsServer) -> str:
+    """The server's address."""
+    return nats_server.url
 
 
 @pytest.fixture
