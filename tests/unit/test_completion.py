@@ -51,6 +51,10 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
         (["remove-handler", "billing", "order-p"], []),
         (["remove-handler", "nothing", ""], []),
         (["remove-handler", "billing", "--fo"], ["--force"]),
+        (["dlq", "re"], ["replay"]),
+        (["dlq", "list", "--service", "b"], ["billing"]),
+        (["dlq", "replay", "--service", "billing", "--handler", "ref"], ["refund"]),
+        (["dlq", "list", "--reason", "e"], ["exhausted"]),
     ],
 )
 def test_commands_services_and_handlers_are_completed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,6 +59,8 @@ def replay(
     from natsgen.dlq.pipeline import Tally
     from natsgen.dlq.selection import plain_subject
 
+    if rate is not None and not math.isfinite(rate):
+        raise InputError("--rate takes a number of letters a second")
     selection = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
     subject = None if to_subject is None else naming.at("--to-subject", plain_subject, to_subject)
     settings = dlq_options.settings(server, workspace, service)

@@ -1,0 +1,152 @@
+"""`natsgen dlq` where NATS cannot be reached or refuses: one message, soon, and no secret in it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nats
+import pytest
+
+from natsgen.harness.consul_agent import ConsulAgent
+from natsgen.harness.nats_server import NatsServer
+from tests.smoke.letters import fill, run, run_json
+
+SECRET = "s3cr3t-of-the-test"
+SOON = 10.0  # seconds, on a busy machine; the limits in the code add up to less
+
+ACCOUNTS = f"""
+accounts {{
+  A {{ jetstream: enabled, users: [
+    {{ user: admin, password: "{SECRET}" }},
+    {{ user: reader, password: "{SECRET}", permissions: {{
+      subscribe: ["_INBOX_natsgen.>"],
+      publish: ["$JS.API.STREAM.INFO.DLQ", "$JS.API.CONSUMER.CREATE.DLQ.>", "$JS.API.CONSUMER.MSG.NEXT.DLQ.*",
+                "$JS.API.CONSUMER.DELETE.DLQ.*", "$JS.API.STREAM.MSG.GET.DLQ", "$JS.API.STREAM.INFO.OBJ_dlq"] }} }},
+    {{ user: worker, password: "{SECRET}", permissions: {{
+      subscribe: ["_INBOX_billing.>"], publish: ["$JS.API.>"] }} }},
+  ] }}
+  B {{ users: [{{ user: other, password: "{SECRET}" }}] }}
+}}
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[NatsServer]:
+    """A server that asks who one is."""
+    with NatsServer(tmp_path / "guarded", configuration=ACCOUNTS) as server:
+        yield server
+
+
+def refused(*arguments: str, code: int = 1, cwd: Path | None = None, **variables: str) -> str:
+    """What a command says that ends soon with an error; it must be one line without the secret."""
+    began = time.monotonic()
+    out, err = run(*arguments, code=code, cwd=cwd, **variables)
+    assert time.monotonic() - began < SOON
+    assert (out, err.count("\n")) == ("", 1), err
+    assert SECRET not in err
+    return err
+
+
+def test_nobody_listens() -> None:
+    with socket.socket() as taken:  # bound and not listening
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        said = refused("list", "--server", f"nats://me:{SECRET}@127.0.0.1:{port}")
+    assert f"NATS at 127.0.0.1:{port} cannot be reached: Connection refused; does it run" in said
+
+
+def test_a_server_that_says_nothing() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        said = refused("list", NATS_URL=f"nats://127.0.0.1:{silent.getsockname()[1]}", NATS_TOKEN=SECRET)
+    assert "does it run, and is --server (or NATS_URL) right?" in said
+
+
+def test_a_server_that_stops_answering(nats_server: NatsServer) -> None:
+    nats_server.freeze()
+    try:
+        refused("list", "--server", nats_server.url)
+    finally:
+        nats_server.resume()
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"NATS_USER": "admin", "NATS_PASSWORD": f"{SECRET}x"}, {"NATS_TOKEN": SECRET}]
+)
+def test_wrong_credentials(guarded: NatsServer, variables: dict[str, str]) -> None:
+    said = refused("list", "--server", guarded.url, **variables)
+    assert "Authorization Violation" in said
+    assert "NATS_CREDS_FILE" in said
+
+
+def test_an_account_without_jetstream(guarded: NatsServer) -> None:
+    said = refused("list", "--server", guarded.url, NATS_USER="other", NATS_PASSWORD=SECRET)
+    assert "JetStream" in said
+
+
+async def test_what_is_not_permitted_is_named_and_nothing_is_replayed(guarded: NatsServer) -> None:
+    client = await nats.connect(guarded.url, user="admin", password=SECRET)
+    await fill(client.jetstream(), 3)
+    reader = {"NATS_USER": "reader", "NATS_PASSWORD": SECRET, "NATS_URL": guarded.url}
+
+    assert run_json("list", **reader)["total"] == 3
+    assert '"evt_2"' in run("show", "2", **reader)[0]
+    for command in (("replay", "--all"), ("purge", "--all", "--yes")):
+        said = refused(*command, **reader)
+        assert "does not permit it: permissions violation for publish to" in said
+        assert "README" in said
+    assert run_json("list", **reader)["total"] == 3
+    await client.close()
+
+
+async def test_the_credentials_and_the_inbox_of_a_worker_count(guarded: NatsServer, tmp_path: Path) -> None:
+    client = await nats.connect(guarded.url, user="admin", password=SECRET)
+    await fill(client.jetstream(), 3)
+    await client.close()
+    service = tmp_path / "shop/services/billing"
+    service.mkdir(parents=True)
+    (service / "secret").write_text(f"{SECRET}\n")
+    (service / ".env").write_text(
+        f"SERVICE_NAME=billing\nNATS_URL={guarded.url}\nNATS_USER=worker\nNATS_PASSWORD_FILE=secret\n"
+    )
+    place = ("--workspace", str(tmp_path / "shop"))
+
+    assert run_json("list", "--service", "billing", *place)["total"] == 3
+    assert "Authorization Violation" in refused("list", *place, NATS_URL=guarded.url)
+    # the environment goes before the file
+    assert "Authorization" in refused("list", "--service", "billing", *place, NATS_PASSWORD="wrong")
+
+
+async def test_a_stream_that_is_not_there_is_no_error(nats_server: NatsServer) -> None:
+    _, said = run("list", "--server", nats_server.url)
+    assert "there is no stream DLQ" in said
+    assert run_json("replay", "--all", "--server", nats_server.url)["replayed"] == 0
+    assert "there is no dead letter 3 in stream DLQ" in refused("show", "3", "--server", nats_server.url)
+
+
+def test_consul_that_cannot_be_asked() -> None:
+    said = refused("list", "--server", "consul://nats", CONSUL_PORT="1", CONSUL_TOKEN=SECRET)
+    assert "Consul at localhost:1 (CONSUL_HOST, CONSUL_PORT) could not be asked for nats" in said
+
+
+@pytest.mark.consul
+def test_servers_are_looked_up_in_consul(nats_server: NatsServer, consul_agent: ConsulAgent) -> None:
+    variables = {"NATS_URL": "consul://nats", "CONSUL_PORT": str(consul_agent.http_port)}
+    assert "knows no passing instance of nats" in refused("list", **variables)
+    register(consul_agent, nats_server.port)
+    assert f"at 127.0.0.1:{nats_server.port}" in run("list", **variables)[1]
+
+
+def register(agent: ConsulAgent, port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", agent.http_port, timeout=5)
+    connection.request(
+        "PUT", "/v1/agent/service/register", json.dumps({"Name": "nats", "Address": "127.0.0.1", "Port": port})
+    )
+    assert connection.getresponse().status == 200
+    connection.close()
