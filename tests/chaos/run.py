@@ -75,7 +75,7 @@ async def run_row(row: Row, seed: int, events: int, generated: Path, folder: Pat
             stack.enter_context,  # parts are started by blocking calls
             world(folder, cluster=row.cluster, proxy=row.proxy, consul=row.consul, redis=row.dedup == "redis"),
         )
-        client = await _connect(here.url)
+        client = await connect(here.url)
         stack.push_async_callback(client.close)
         jetstream = client.jetstream()
         await make_streams(jetstream, replicas=3 if row.cluster else 1)
@@ -107,12 +107,12 @@ async def _under_fault(run: Run) -> None:
     finally:
         flowing.cancel()
     try:
-        await until(lambda: _settled(run.jetstream), limit=SETTLE_SECONDS, what="everything to be settled")
+        await until(lambda: settled(run.jetstream), limit=SETTLE_SECONDS, what="everything to be settled")
     except WaitTimeout as error:
         run.broken.append(str(error))
 
 
-async def _settled(jetstream: JetStreamContext) -> bool:
+async def settled(jetstream: JetStreamContext) -> bool:
     """Whether the consumer has been given everything in its stream, and has nothing unacknowledged."""
     last = (await jetstream.stream_info(STREAM)).state.last_seq
     state = await jetstream.consumer_info(STREAM, DURABLE)
@@ -127,7 +127,8 @@ async def _traces(run: Run) -> Traces:
     return Traces(read_records(run.fleet.records), await read_effects(run.jetstream), letters)
 
 
-async def _connect(url: str) -> Client:
+async def connect(url: str) -> Client:
+    """A connection of a publisher that outlives every fault; `url` may hold several addresses."""
     return await nats.connect(
         url.split(","),
         max_reconnect_attempts=-1,
