@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import pytest
 
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
-from tests.smoke.letters import fill, run, run_json
+from tests.smoke.letters import fill, put, run, run_json
 
 SECRET = "s3cr3t-of-the-test"
 SOON = 10.0  # seconds, on a busy machine; the limits in the code add up to less
@@ -103,6 +105,49 @@ async def test_what_is_not_permitted_is_named_and_nothing_is_replayed(guarded: N
         assert "README" in said
     assert run_json("list", **reader)["total"] == 3
     await client.close()
+
+
+async def test_the_permissions_in_the_readme_are_enough(tmp_path: Path) -> None:
+    subscribe, publish = permissions_in_readme()
+    configuration = f"""
+    accounts {{ A {{ jetstream: enabled, users: [
+      {{ user: admin, password: "{SECRET}" }},
+      {{ user: me, password: "{SECRET}", permissions: {{
+        subscribe: {json.dumps(subscribe)}, publish: {json.dumps([*publish, "orders.order.created"])} }} }}
+    ] }} }}
+    """
+    me = {"NATS_USER": "me", "NATS_PASSWORD": SECRET}
+    file = str(tmp_path / "letters.jsonl")
+    with NatsServer(tmp_path / "limited", configuration=configuration) as server:
+        client = await nats.connect(server.url, user="admin", password=SECRET)
+        jetstream = client.jetstream()
+        await fill(jetstream, 3)
+        await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
+        await (await jetstream.create_object_store("dlq")).put("big", b"x" * 1_000_000)
+        await put(jetstream, b"", [("Dlq-Object", "big"), ("Dlq-Failed-At", "2026-03-01T12:00:00Z")])
+        await client.close()
+        for command in (
+            ("list",),
+            ("show", "4"),
+            ("export", "--output", file),
+            ("replay", "1"),
+            ("replay", "2", "--to-subject", "orders.order.created"),
+            ("purge", "--all", "--yes"),
+            ("import", file),
+            ("replay", "--since", "2026-03-01T12:00:00Z", "--to-subject", "orders.order.created"),
+        ):
+            await asyncio.to_thread(run, *command, NATS_URL=server.url, **me)
+
+
+def permissions_in_readme() -> tuple[list[str], list[str]]:
+    """Subjects to subscribe to and to publish on, in the table of the README."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    table = text.split("| for | subscribe | publish |")[1].split("\n\n")[0]
+    rows = [row.split("|") for row in table.splitlines()[2:]]
+    subscribe, publish = ([one for row in rows for one in re.findall(r"`([^`]+)`", row[column])] for column in (2, 3))
+    assert len(subscribe) == 1
+    assert len(publish) > 10
+    return subscribe, publish
 
 
 async def test_the_credentials_and_the_inbox_of_a_worker_count(guarded: NatsServer, tmp_path: Path) -> None:
