@@ -160,8 +160,8 @@ def section(soaked: Soaked, minutes: float, rate: float, python: Path) -> str:
         "|---|--:|--:|",
         *rows,
         "",
-        f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. The medians of",
-        f"tasks and of file descriptors may be higher by {MOST_MORE} in the last third of the rest than in the first.",
+        f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. The medians",
+        f"of tasks and of descriptors may be higher by {MOST_MORE} in the last third of the rest than in the first.",
         "",
         *(f"Not held: {promise}\n" for promise in soaked.broken),
         f"{datetime.now(UTC).date().isoformat()}; nats-server {about['server']}, nats-py {about['client']}, "
