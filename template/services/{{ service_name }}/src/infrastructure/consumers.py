@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +89,7 @@ class Consumers:
                 raise ConfigurationError(
                     f"consumer {durable} on stream {stream} is missing, and STREAM_MODE=verify makes none"
                 ) from error
-            await self._make(consumer, wanted, start)
-            return
+            found = await self._make(consumer, wanted, start)
         if found.config.deliver_subject:
             raise ConfigurationError(
                 f"consumer {durable} on stream {stream} pushes to {found.config.deliver_subject}, wanted one to pull "
@@ -105,17 +105,22 @@ class Consumers:
         await self._update(consumer, wanted, differences)
         logger.info("consumer updated", stream=stream, durable=durable, changed=differences)
 
-    async def _make(self, consumer: Consumer, wanted: dict[str, Any], start: dict[str, Any]) -> None:
+    async def _make(self, consumer: Consumer, wanted: dict[str, Any], start: dict[str, Any]) -> ConsumerInfo:
+        """Makes the consumer, unless another replica was faster, which may know another place to start from."""
         stream, durable = consumer.stream, consumer.durable
         config = ConsumerConfig(name=durable, durable_name=durable, **wanted, **start)
         try:
-            await self._nats.jetstream.add_consumer(stream, config)
+            made: ConsumerInfo = await self._nats.jetstream.add_consumer(stream, config)
         except nats.js.errors.APIError as error:
             raise_if_passing(error)
+            with suppress(nats.js.errors.NotFoundError):
+                found: ConsumerInfo = await self._nats.jetstream.consumer_info(stream, durable)
+                return found
             raise ConfigurationError(
                 f"consumer {durable} on stream {stream} cannot be made: {error.description}"
             ) from error
         logger.info("consumer made", stream=stream, durable=durable, deliver=start["deliver_policy"].value)
+        return made
 
     async def _update(self, consumer: Consumer, wanted: dict[str, Any], differences: list[str]) -> None:
         """Changes what is wanted and keeps the rest, also what nats-py does not know and would reset."""

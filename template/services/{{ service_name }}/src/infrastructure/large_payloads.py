@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from nats.js.api import ObjectStoreConfig
-from nats.js.errors import BucketNotFoundError, ObjectNotFoundError
+from nats.js.errors import BucketNotFoundError, NotFoundError, ObjectNotFoundError
 from nats.js.object_store import ObjectStore
 
 from src.config import Settings
@@ -30,14 +30,15 @@ class LargePayloads:
         await (await self._bucket()).put(name, payload)
 
     async def get(self, name: str) -> bytes | None:
-        """A payload; None where there is none.
+        """A payload; None where there is none, or not all of it.
 
         Raises:
             nats.errors.Error: the server does not answer.
         """
         try:
-            return (await (await self._nats.jetstream.object_store(BUCKET)).get(name)).data
-        except (BucketNotFoundError, ObjectNotFoundError):
+            info = await (await self._nats.jetstream.object_store(BUCKET)).get_info(name)
+            return await self._joined(f"$O.{BUCKET}.C.{info.nuid}", info.size or 0)
+        except NotFoundError:
             return None
 
     async def delete(self, name: str) -> None:
@@ -48,6 +49,15 @@ class LargePayloads:
         """
         with suppress(BucketNotFoundError, ObjectNotFoundError):
             await (await self._nats.jetstream.object_store(BUCKET)).delete(name)
+
+    async def _joined(self, subject: str, size: int) -> bytes:
+        """The parts of an object, asked for one by one: nats-py's own `get` waits for ever for one that is gone."""
+        payload, sequence = bytearray(), 0
+        while len(payload) < size:
+            part = await self._nats.jetstream.get_msg(f"OBJ_{BUCKET}", sequence + 1, subject, next=True)
+            payload += part.data or b""
+            sequence = part.seq or sequence + 1
+        return bytes(payload)
 
     async def _bucket(self) -> ObjectStore:
         try:

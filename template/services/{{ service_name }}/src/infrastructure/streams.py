@@ -140,7 +140,10 @@ class Streams:
         except nats.js.errors.APIError as error:
             raise_if_passing(error)
             if error.err_code == NAME_IN_USE:
-                there = (await jetstream.stream_info(name)).config.subjects or []
+                found = (await jetstream.stream_info(name)).config
+                there = found.subjects or []
+                if set(subjects) <= set(there):
+                    return found  # another service was faster
                 raise ConfigurationError(
                     f"stream {name} exists with the subjects {', '.join(there)}; add {', '.join(subjects)} to them, or "
                     f"name another stream with `stream=`"
