@@ -24,6 +24,8 @@ class Bucket:
         ttl: seconds that it keeps an entry, when it has to be made.
     """
 
+    LIMIT = 2.0  # seconds for one request: a server that is finding a leader never answers it, and soon the next
+
     def __init__(self, nats: NatsClient, settings: Settings, name: str, ttl: float) -> None:
         self.name = name
         self._nats = nats
@@ -52,7 +54,7 @@ class Bucket:
             raise
 
     async def _open(self) -> KeyValue:
-        jetstream = self._nats.jetstream
+        jetstream = self._nats.client.jetstream(timeout=self.LIMIT)
         try:
             return await jetstream.key_value(self.name)
         except BucketNotFoundError:

@@ -99,15 +99,16 @@ class Delivery:
         if failures:
             raise failures[0]
 
-    async def keep_alive(self, message: Message) -> None:
-        """Tells the server, and the inbox, that the message is not lost.
+    async def renew_claims(self) -> None:
+        """Keeps the inbox from giving other workers what is handled here."""
+        if self._deduplication is not None:
+            await self._deduplication.renew()
 
-        Raises:
-            nats.errors.Error: it could not be sent.
-        """
-        await message.in_progress()
-        if self._deduplication is not None and message.started:
-            await self._deduplication.renew(message)
+    def forget(self, messages: Sequence[Message]) -> None:
+        """These deliveries are over, whatever became of them."""
+        if self._deduplication is not None:
+            for message in messages:
+                self._deduplication.forget(message)
 
     async def give_back(self, message: Message) -> None:
         """Gives back, at once and without an attempt less, what was not started or not finished when the worker stops.
@@ -146,6 +147,8 @@ class Delivery:
         if message.attempt > self._subscription.max_attempts:
             # the worker answers every attempt that it survives: it died of this message, each time
             message.attempt = self._subscription.max_attempts
+            if self._deduplication is not None:
+                await self._deduplication.release(message)
             await self._give_up(message, Reason.CRASHED, None)
             return REFUSED
         return event

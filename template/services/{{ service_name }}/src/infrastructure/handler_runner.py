@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import nats.errors
@@ -224,6 +225,7 @@ class HandlerRunner:
             )
         finally:
             self._running.difference_update(messages)
+            self._delivery.forget(messages)
 
     async def _give_back(self, message: Message) -> None:
         if message.settled:
@@ -240,11 +242,11 @@ class HandlerRunner:
         """Tells the server that waiting and running messages are not lost, before `ack_wait` ends."""
         while True:
             await asyncio.sleep(self.subscription.ack_wait / 3)
-            for message in [*self._running, *self._buffer]:
-                try:
-                    await self._delivery.keep_alive(message)
-                except nats.errors.Error:
-                    break  # not connected; the server delivers again what it has not heard of
+            # not connected: the server delivers again what it has not heard of
+            with suppress(nats.errors.Error):
+                for message in [*self._running, *self._buffer]:
+                    await message.in_progress()
+            await self._delivery.renew_claims()
 
     async def _watch(self) -> None:
         """Looks from time to time how far the consumer has come: all replicas together, which only the server knows."""

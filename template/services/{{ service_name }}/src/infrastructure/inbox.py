@@ -29,7 +29,7 @@ class Inbox(Protocol):
         """Claims a message for `lease` seconds."""
 
     async def renew(self, key: str, lease: float) -> None:
-        """Has a claim that this worker holds end `lease` seconds from now."""
+        """Has a claim end `lease` seconds from now, if it still is this worker's."""
 
     async def done(self, key: str) -> None:
         """Remembers for `DEDUP_TTL` that the message was handled."""

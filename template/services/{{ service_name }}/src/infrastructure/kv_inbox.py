@@ -54,11 +54,15 @@ class KvInbox:
 
     async def renew(self, key: str, lease: float) -> None:
         """See `Inbox.renew`."""
-        if (revision := self._revisions.get(key)) is not None:
+        if (revision := self._revisions.get(key)) is None:
+            return
+        try:
             async with self._bucket.opened() as store:
                 renewed = await store.update(_entry_key(key), _end_of(lease), last=revision)
-            if key in self._revisions:
-                self._revisions[key] = renewed
+        except KeyWrongLastSequenceError:
+            return  # it has been marked as done meanwhile, or its time was over and another worker has it
+        if key in self._revisions:
+            self._revisions[key] = renewed
 
     async def done(self, key: str) -> None:
         """See `Inbox.done`."""

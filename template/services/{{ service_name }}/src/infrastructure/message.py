@@ -11,11 +11,19 @@ from datetime import datetime
 from typing import Protocol
 
 from nats.aio.msg import Msg
-from nats.js.api import PubAck
 
 from src.infrastructure.context import current_message
 from src.infrastructure.origin import Origin
-from src.infrastructure.publication import Payload, Publication, encode, id_from, id_of, passed_on
+from src.infrastructure.publication import (
+    Payload,
+    Publication,
+    PublishChannel,
+    encode,
+    id_from,
+    id_of,
+    passed_on,
+    publication_of,
+)
 
 # Payloads of the acknowledgement protocol,
 # https://docs.nats.io/reference/reference-protocols/nats_api_reference#acknowledging-messages
@@ -25,7 +33,7 @@ TERM = b"+TERM"
 IN_PROGRESS = b"+WPI"
 
 
-class Channel(Protocol):
+class Channel(PublishChannel, Protocol):
     """What a message is answered over, and what its handler publishes over: the worker's connection."""
 
     @property
@@ -34,9 +42,6 @@ class Channel(Protocol):
 
     async def answer(self, reply: str, payload: bytes) -> None:
         """Sends an acknowledgement. nats-py's own `term()` takes no reason, and its `nak()` refuses a second answer."""
-
-    async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
-        """Publishes to a stream and returns its confirmation."""
 
 
 class Message:
@@ -159,6 +164,7 @@ class Message:
             message_id: the `Nats-Msg-Id`.
 
         Raises:
+            TooLarge: when awaited: it does not fit into one message.
             nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
         """
         payload = encode(data)
@@ -168,7 +174,7 @@ class Message:
             **passed_on(self.headers, self.correlation_id, self.id),
             **(headers or {}),
         }
-        publication = Publication(asyncio.ensure_future(self._channel.publish(subject, payload, sent)))
+        publication = publication_of(self._channel, subject, payload, sent)
         if self._published is None:
             self._published = []
         self._published.append(publication)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Generator, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
+import nats.errors
+import nats.js.errors
 import orjson
 from nats.js.api import PubAck
 from pydantic import BaseModel
@@ -15,6 +18,10 @@ from pydantic import BaseModel
 from src.domain.events import Event
 
 PASSED_ON = ("traceparent", "tracestate")  # https://www.w3.org/TR/trace-context/
+
+PATIENCE = 10.0  # seconds for which a stream that does not answer is asked again; an election takes about five
+PAUSE = 0.25  # seconds in between
+PASSING = (nats.errors.TimeoutError, nats.js.errors.NoStreamResponseError, nats.js.errors.ServiceUnavailableError)
 
 HEADER_FRAME = 64  # bytes around the headers, and some to spare
 
@@ -58,6 +65,13 @@ def passed_on(headers: Mapping[str, str], correlation_id: str, causation_id: str
     return {"Correlation-Id": correlation_id, "Causation-Id": causation_id, **follows}
 
 
+class PublishChannel(Protocol):
+    """What messages are published over: the worker's connection."""
+
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
+        """Publishes to a stream and returns its confirmation."""
+
+
 class Publication(Awaitable[PubAck]):
     """A message on its way to a stream. Awaiting it gives the stream's confirmation, or raises why there is none."""
 
@@ -76,6 +90,23 @@ class Publication(Awaitable[PubAck]):
     def seen_through(self) -> bool:
         """Whether somebody awaited it to its end, and so knows what came of it."""
         return self._awaited and self._task.done()
+
+
+def publication_of(channel: PublishChannel, subject: str, data: bytes, headers: dict[str, str]) -> Publication:
+    """Sends a message, whose `Nats-Msg-Id` is among its headers, on its way."""
+    return Publication(asyncio.ensure_future(_confirmed(channel, subject, data, headers)))
+
+
+async def _confirmed(channel: PublishChannel, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
+    """Publishes until the stream confirms: it may be finding a leader. Its id lets the stream keep it once."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await channel.publish(subject, data, headers)
+        except PASSING:
+            if time.monotonic() + PAUSE > deadline:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 def _looked_at(task: asyncio.Task[PubAck]) -> None:

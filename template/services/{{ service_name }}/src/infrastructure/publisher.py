@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from uuid import uuid4
 
 from src.infrastructure.context import current_message
-from src.infrastructure.message import Channel
-from src.infrastructure.publication import Payload, Publication, encode, id_of
+from src.infrastructure.publication import Payload, Publication, PublishChannel, encode, id_of, publication_of
 
-_channel: Channel | None = None
+_channel: PublishChannel | None = None
 
 
-def publish_over(channel: Channel | None) -> None:
+def publish_over(channel: PublishChannel | None) -> None:
     """Has `publish` use this connection; the worker says so when it starts, and takes it back when it stops."""
     global _channel
     _channel = channel
@@ -40,4 +38,4 @@ def publish(
         raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
     identity = message_id or id_of(data, subject) or str(uuid4())
     given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **(headers or {})}
-    return Publication(asyncio.ensure_future(_channel.publish(subject, encode(data), given)))
+    return publication_of(_channel, subject, encode(data), given)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
-from nats.js.errors import NoStreamResponseError
 
 from src.config import settings
 from src.domain.events import Event
+from src.infrastructure.errors import TooLarge
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Backoff, Message, Subscription
 from tests.integration.conftest import RunWorker, until
@@ -100,17 +100,17 @@ async def test_an_event_on_two_subjects_of_a_stream_is_two_messages(
 async def test_an_event_is_acknowledged_after_everything_it_published(
     run_worker: RunWorker, jetstream: JetStreamContext
 ) -> None:
-    """Nobody awaits the publication, and no stream takes it: the attempt has failed."""
+    """Nobody awaits the publication, and it cannot be made: the attempt has failed."""
 
     async def handle(_: dict[str, Any], message: Message) -> None:
-        message.publish(RESULT, {"n": 1})
+        message.publish(RESULT, bytes(2_000_000))
 
     async with run_worker(subscription(handle, max_attempts=2)) as worker:
         await jetstream.publish(SUBJECT, b"{}")
         await until(lambda: worker.runners[0].stats.dead_letters["exhausted"] == 1, "the event is given up")
         letter = await jetstream.get_last_msg("DLQ", f"dlq.{settings.SERVICE_NAME}.tested")
 
-    assert (letter.headers or {})["Dlq-Error-Type"] == NoStreamResponseError.__name__
+    assert (letter.headers or {})["Dlq-Error-Type"] == "TooLarge"
 
 
 async def test_a_handler_may_deal_with_a_failed_publication_itself(
@@ -118,8 +118,8 @@ async def test_a_handler_may_deal_with_a_failed_publication_itself(
 ) -> None:
     async def handle(_: dict[str, Any], message: Message) -> None:
         try:
-            await message.publish("nowhere.at.all", {"n": 1})
-        except NoStreamResponseError:
+            await message.publish(RESULT, bytes(2_000_000))
+        except TooLarge:
             await message.publish(RESULT, {"n": 1})
 
     async with run_worker(subscription(handle)) as worker:
@@ -139,3 +139,24 @@ async def test_many_publications_are_on_their_way_together(run_worker: RunWorker
         await until(lambda: worker.runners[0].stats.handled == 1, "the event is handled")
 
     await stored(results, 100)
+
+
+async def test_a_stream_that_is_away_for_a_moment_costs_no_attempt(
+    run_worker: RunWorker, jetstream: JetStreamContext
+) -> None:
+    """As while a cluster finds a leader for it."""
+    published = asyncio.Event()
+
+    async def handle(_: dict[str, Any], message: Message) -> None:
+        publication = message.publish(RESULT, {"n": 1})
+        published.set()
+        await publication
+
+    async with run_worker(subscription(handle)) as worker:
+        await jetstream.publish(SUBJECT, b"{}")
+        await published.wait()
+        await jetstream.add_stream(name="RESULTS", subjects=["results.>"])
+        await until(lambda: worker.runners[0].stats.handled == 1, "the event is handled")
+
+    assert worker.runners[0].stats.retried == 0
+    await stored(jetstream, 1)
