@@ -13,6 +13,9 @@ DURABLE = f"billing-{HANDLER}"
 RECORD_VARIABLE = "CHAOS_RECORD"
 """The environment variable that names the file of records."""
 
+MAX_PAYLOAD = 65_536
+"""Bytes of headers and payload that the server takes; its default is 1 MiB, and the same holds at any limit."""
+
 FLAKY_PERCENT = 20
 """How many of a flaky event's attempts fail."""
 
@@ -51,6 +54,7 @@ class Options:
             maximum=self.backoff[1],
             work=self.work,
             slow=self.slow,
+            too_large=MAX_PAYLOAD + 1,
             early=self.early,
         )
 
@@ -68,7 +72,7 @@ from pydantic import BaseModel
 
 from src.config import settings
 from src.domain.events import Event
-from src.infrastructure.errors import Reject
+from src.infrastructure.errors import Reject, TooLarge
 from src.infrastructure.subscription import Backoff, Message, subscriber
 
 RECORDS = os.open(os.environ["{variable}"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -102,6 +106,11 @@ async def handle_order_created(event: Event[OrderCreated], message: Message) -> 
             os._exit(7) if event.data.do == "exit" else os.kill(os.getpid(), signal.SIGKILL)
         case "flaky" if zlib.crc32(f"{{event.id}}:{{message.attempt}}".encode()) % 100 < {percent}:
             raise RuntimeError("the event is flaky")
+        case "oversize":
+            try:
+                await message.publish("{effects}", b"x" * {too_large})
+            except TooLarge:
+                record("refused", event)
         case "slow":
             await asyncio.sleep({slow})
     if {work}:

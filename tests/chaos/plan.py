@@ -13,9 +13,6 @@ from tests.chaos.handler import FLAKY_PERCENT, SUBJECT
 KEYS = 50
 """Aggregates. Each has its events published one after the other, so this is also how many publishes overlap at most."""
 
-MAX_PAYLOAD = 65_536
-"""Bytes of headers and payload that the server takes; its default is 1 MiB, and the same holds at any limit."""
-
 UNDECODABLE, INVALID = "undecodable", "invalid"
 POISON = {UNDECODABLE: "invalid", INVALID: "invalid", "reject": "rejected", "exit": "crashed", "kill": "crashed"}
 """What becomes of an event that says so: the reason of its dead letter."""

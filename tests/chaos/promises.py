@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tests.chaos.plan import MAX_PAYLOAD
+from tests.chaos.handler import MAX_PAYLOAD
 from tests.chaos.verdict import Letter, Outcome, Traces, first_handled, longest_stall, out_of_order
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def judge(run: Run, traces: Traces) -> Outcome:
     broken.extend(_broken_once(run, outcome))
     broken.extend(_broken_letters(run, traces))
     broken.extend(_broken_starts(run, traces))
-    broken.extend(_broken_refusals(run))
+    broken.extend(_broken_refusals(run, traces))
     if run.row.ordered and (count := out_of_order(traces.records)):
         broken.append(f"{count} events handled after a later one of their key")
     return outcome
@@ -92,11 +92,15 @@ def _broken_starts(run: Run, traces: Traces) -> Iterator[str]:
         yield f"crashing events not started {wanted} times: {_some(sorted(wrong.items()))}"
 
 
-def _broken_refusals(run: Run) -> Iterator[str]:
-    """What is too large is refused, at its publisher, and nothing else is."""
+def _broken_refusals(run: Run, traces: Traces) -> Iterator[str]:
+    """What is too large is refused, at its publisher (which may be a handler), and nothing else is."""
     too_large = {event.id for event in run.plan.events if event.size > MAX_PAYLOAD}
     if run.traffic.refused.keys() != too_large:
         yield f"refused as too large: {_some(sorted(run.traffic.refused.items()))}; expected {_some(sorted(too_large))}"
+    asked = {event.id for event in run.plan.events if event.do == "oversize"}
+    refused = {record.event for record in traces.records if record.what == "refused"}
+    if asked != refused:
+        yield f"refused as too large in the handler: {len(refused)} events; expected {len(asked)}"
 
 
 def _some(things: list[object]) -> str:

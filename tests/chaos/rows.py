@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from nats.js import JetStreamContext
 
 from tests.chaos import faults
-from tests.chaos.handler import DEFAULT_BACKOFF, Options
-from tests.chaos.plan import MAX_PAYLOAD
+from tests.chaos.handler import DEFAULT_BACKOFF, MAX_PAYLOAD, Options
 
 if TYPE_CHECKING:
     from tests.chaos.run import Run
@@ -234,7 +233,7 @@ MESSAGES = [
             "payload-limit",
             "payloads at and above the server's limit",
             faults.nothing,
-            shares={"reject": 0.01},
+            shares={"reject": 0.01, "oversize": 5},
             large=[
                 *[("work", MAX_PAYLOAD), ("work", MAX_PAYLOAD - 1), ("work", MAX_PAYLOAD - 500)],
                 *[("reject", MAX_PAYLOAD), ("reject", MAX_PAYLOAD - 1), ("reject", MAX_PAYLOAD - 500)],

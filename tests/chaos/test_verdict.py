@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from tests.chaos.conftest import Prove
-from tests.chaos.handler import Options
-from tests.chaos.plan import MAX_PAYLOAD, Plan, header_size
+from tests.chaos.handler import MAX_PAYLOAD, Options
+from tests.chaos.plan import Plan, header_size
 from tests.chaos.rows import ROWS
 from tests.chaos.verdict import Record, longest_stall, out_of_order
 

@@ -18,7 +18,7 @@ READ_SECONDS = 10.0
 
 
 class Record(NamedTuple):
-    """A line that the handler wrote: `what` is "handled" or "started", `at` the monotonic time."""
+    """A line that the handler wrote: `what` is "handled", "started" or "refused", `at` the monotonic time."""
 
     what: str
     event: str

@@ -17,8 +17,7 @@ from natsgen.harness.nats_cluster import NatsCluster
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.redis_server import RedisServer
 from natsgen.harness.tcp_proxy import TcpProxy
-from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT, STREAM
-from tests.chaos.plan import MAX_PAYLOAD
+from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT, MAX_PAYLOAD, STREAM
 
 Part = TypeVar("Part")
 
