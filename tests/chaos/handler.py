@@ -114,7 +114,9 @@ async def handle_order_created(event: Event[OrderCreated], message: Message) -> 
         case "slow":
             await asyncio.sleep({slow})
     if {work}:
-        await asyncio.sleep({work})
+        await asyncio.sleep({work} / 2)
     await message.publish("{effects}", {{"event": event.id}})
+    if {work}:  # killed in here, it publishes once more
+        await asyncio.sleep({work} / 2)
     record("handled", event)
 '''

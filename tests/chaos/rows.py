@@ -89,7 +89,14 @@ WORKER = [
         once=True,
     ),
     *with_inboxes(
-        Row("worker-killed", "worker killed (SIGKILL), started again", faults.worker_killed), "nats-kv", "redis"
+        Row(
+            "worker-killed",
+            "worker killed (SIGKILL), started again",
+            faults.worker_killed,
+            options=Options(work=0.02),
+        ),
+        "nats-kv",
+        "redis",
     ),
     *with_inboxes(
         Row(
