@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from nats.aio.msg import Msg
+import asyncio
+from typing import Any
 
+import nats.errors
+import pytest
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.kv import KeyValue
+
+from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.origin import Origin
+from src.infrastructure.subscription import Backoff, Subscription
 
 
 def delivered(times: int, sequence: int = 7) -> Message:
@@ -81,7 +90,7 @@ async def test_attempts_go_on_where_a_message_came_from(client: NatsClient, serv
     """A delayed retry is another message on the server, and the same to its handler."""
     attempts = Attempts(client, service_settings)
     message = delivered(1)
-    message.origin = Origin("a.b", "S", 3, "evt_1", attempts=3)
+    message.origin = Origin("a.b", "S", 3, "1700000000.0", "evt_1", attempts=3)
 
     assert await attempts.start(message, most=5) == 4
 
@@ -92,3 +101,63 @@ async def test_where_no_bucket_may_be_made_the_servers_count_is_taken(
     attempts = Attempts(client, service_settings.model_copy(update={"STREAM_MODE": "verify"}))
 
     assert await attempts.start(delivered(4), most=5) == 4
+
+
+async def test_a_start_whose_note_is_not_confirmed_does_not_count(
+    client: NatsClient, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler was not started, and the server may have the note all the same."""
+    attempts = Attempts(client, service_settings)
+    confirmed = KeyValue.put
+
+    async def too_slow(self: KeyValue, key: str, value: bytes) -> int:
+        await confirmed(self, key, value)
+        raise nats.errors.TimeoutError
+
+    monkeypatch.setattr(KeyValue, "put", too_slow)
+    for delivery in (2, 3, 4):
+        with pytest.raises(nats.errors.TimeoutError):
+            await attempts.start(delivered(delivery), most=3)
+    monkeypatch.undo()
+
+    assert await attempts.start(delivered(5), most=3) == 2
+
+
+async def test_a_handler_that_gives_back_every_time_did_not_crash(run_worker: Any, jetstream: JetStreamContext) -> None:
+    seen: list[int] = []
+
+    async def handle(event: dict[str, Any], message: Message) -> None:
+        seen.append(message.attempt)
+        await message.nak(0.01)
+
+    tested = Subscription(handler="tested", subject="integration.order.created", function=handle, max_attempts=3)
+    async with run_worker(tested) as worker:
+        letters = worker.runners[0].stats.dead_letters
+        await jetstream.publish("integration.order.created", b"{}")
+        await asyncio.to_thread(wait_until, letters.total, limit=10, what="the dead letter")
+
+    assert seen == [1, 2, 3]
+    assert letters == {"exhausted": 1}
+
+
+async def test_a_readiness_that_waited_for_a_message_does_not_wait_for_ever(
+    run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message that was put off may be handled by another replica."""
+
+    async def handle(event: dict[str, Any]) -> None: ...
+
+    async def away(*_: object) -> int:
+        raise nats.errors.TimeoutError
+
+    monkeypatch.setattr(Attempts, "start", away)
+    soon = Backoff(initial=1, maximum=1, jitter=0)
+    tested = Subscription(
+        handler="tested", subject="integration.order.created", function=handle, backoff=soon, ack_wait=1
+    )
+    async with run_worker(tested) as worker:
+        await jetstream.publish("integration.order.created", b"{}")
+        await asyncio.to_thread(wait_until, lambda: not worker.readiness().ready, limit=5, what="the trouble")
+        await jetstream.purge_stream("INTEGRATION")
+
+        await asyncio.to_thread(wait_until, lambda: worker.readiness().ready, limit=5, what="the end of it")

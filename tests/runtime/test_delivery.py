@@ -38,6 +38,11 @@ class Recorder:
 
     async def take_back(self, message: Message) -> None: ...
 
+    async def note_answer(self, message: Message) -> None: ...
+
+    async def was_answered(self, message: Message, attempt: int) -> bool:
+        return False
+
     async def schedule(self, message: Message, delay: float) -> bool:
         if self._schedules:
             self.said.append(f"scheduled in {delay:g} s")

@@ -20,6 +20,7 @@ from src.infrastructure.bucket import Bucket
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 
+ANSWERED = "-answered"  # behind the key of a message, for the latest attempt that its handler answered by itself
 KEPT = 7 * 24 * 3600.0  # seconds that a count is kept after the latest attempt
 
 
@@ -64,7 +65,7 @@ class Attempts:
                     starts = 1 if most > 1 else 0
                 attempt = before + starts + 1
                 if attempt <= most:
-                    await store.put(_key(message), str(starts + 1).encode())
+                    await self._note(store, message, starts)
         except BucketNotFoundError:
             return before + message.deliveries
         return attempt
@@ -80,6 +81,38 @@ class Attempts:
             starts = 0
         else:
             return  # its starts have been noted
+        await self._note_unconfirmed(message, starts)
+
+    async def note_answer(self, message: Message) -> None:
+        """Notes that the handler itself gave the message back: it survived this attempt.
+
+        Sent and not waited for: where it is lost, a dead letter may say that the worker died of the message.
+        """
+        with suppress(nats.errors.Error):
+            subject = f"$KV.{self._bucket.name}.{_key(message)}{ANSWERED}"
+            await self._nats.client.publish(subject, str(message.attempt).encode())
+
+    async def was_answered(self, message: Message, attempt: int) -> bool:
+        """Whether the handler gave the message back itself in that attempt, or in a later one.
+
+        Raises:
+            nats.errors.Error: the bucket cannot be reached.
+        """
+        try:
+            async with self._bucket.opened() as store:
+                return int((await store.get(_key(message) + ANSWERED)).value or 0) >= attempt
+        except (BucketNotFoundError, KeyNotFoundError):
+            return False
+
+    async def _note(self, store: KeyValue, message: Message, starts: int) -> None:
+        """Notes one start more than `starts`, or none where that is not confirmed: then the handler does not start."""
+        try:
+            await store.put(_key(message), str(starts + 1).encode())
+        except BaseException:
+            await self._note_unconfirmed(message, starts)
+            raise
+
+    async def _note_unconfirmed(self, message: Message, starts: int) -> None:
         with suppress(nats.errors.Error):
             await self._nats.client.publish(f"$KV.{self._bucket.name}.{_key(message)}", str(starts).encode())
 

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from src.infrastructure.message import Message
+    from src.infrastructure.publication import Publications
 
 # Set while a handler runs, also for what it calls, for tasks that it starts and for `asyncio.to_thread`.
 current_message: ContextVar[Message | None] = ContextVar("current_message", default=None)
+
+# Set while a batch handler runs, of which no single message is the current one: what it publishes is waited for too.
+batch_publications: ContextVar[Publications | None] = ContextVar("batch_publications", default=None)

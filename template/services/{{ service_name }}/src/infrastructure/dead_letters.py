@@ -22,6 +22,7 @@ STREAM = "DLQ"
 SUBJECTS = ["dlq.>", "replay.>"]  # replay.<service>.<handler> is where a letter is sent back to its handler
 
 ERROR_LENGTH = 1_000  # characters kept of the error's text
+HEADERS_LENGTH = 65_000  # bytes of headers; the server takes 64 KiB
 STACK_LENGTH = 4_000  # characters kept of its stack; the end, which says where
 
 
@@ -76,7 +77,7 @@ class DeadLetters:
         """Payload and headers as one message can hold them: without what explains at length, or the payload apart."""
         limit = self._nats.client.max_payload
         for spare in ("Dlq-Stack", "Dlq-Error", None):
-            if size_of(message.data, headers) <= limit:
+            if size_of(message.data, headers) <= limit and size_of(b"", headers) <= HEADERS_LENGTH:
                 return message.data, headers
             if spare is not None:
                 headers.pop(spare, None)

@@ -10,6 +10,7 @@ from typing import Any
 import nats.errors
 
 from src.infrastructure.attempts import Attempts
+from src.infrastructure.context import batch_publications
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.deduplication import Deduplication
 from src.infrastructure.errors import Reject, Retry, named
@@ -17,6 +18,7 @@ from src.infrastructure.inbox import Claim
 from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.message import Message
 from src.infrastructure.origin import OBJECT
+from src.infrastructure.publication import Publications
 from src.infrastructure.replays import Replays
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
@@ -51,12 +53,15 @@ class Delivery:
         self._deduplication = deduplication
         self._stats = stats
         self._waiting_for = ""
+        self._waiting_until = 0.0  # by then the message has come again, here or to another replica
         self.stopping = False  # a cancellation is the worker's from then on, and the handler's own before
 
     @property
     def trouble(self) -> str:
         """Why messages cannot be handled although they come, in a few words; empty while they can."""
-        return self._waiting_for or (self._deduplication.trouble if self._deduplication else "")
+        if time.monotonic() < self._waiting_until:
+            return self._waiting_for
+        return self._deduplication.trouble if self._deduplication else ""
 
     async def deliver(self, message: Message) -> None:
         """Handles one delivery and settles it.
@@ -77,19 +82,20 @@ class Delivery:
         Raises:
             as `deliver`; the other messages have been settled by then.
         """
-        events, accepted = [], []
+        events, accepted, failures = [], [], []
         for message in messages:
-            with message.bound():
-                event = await self._accept(message)
+            try:
+                with message.bound():
+                    event = await self._accept(message)
+            except Exception as error:
+                failures.append(error)
+                continue
             if event is not REFUSED:
                 events.append(event)
                 accepted.append(message)
-        if not accepted:
-            return
         for message in accepted:
             message.started = True
-        outcome = await self._attempt(events, accepted)
-        failures = []
+        outcome = await self._attempt_batch(events, accepted) if accepted else None
         for message in accepted:
             try:
                 with message.bound():
@@ -118,8 +124,7 @@ class Delivery:
         """
         if message.settled:
             return
-        if self._deduplication is not None:
-            await self._deduplication.release(message)
+        await self._release(message)
         await self._attempts.take_back(message)
         await message.nak()
         self._stats.released += 1
@@ -143,15 +148,23 @@ class Delivery:
         except Exception as error:
             await self._put_off(message, error)
             return REFUSED
-        self._waiting_for = ""
+        self._waiting_until = 0.0
         if message.attempt > self._subscription.max_attempts:
-            # the worker answers every attempt that it survives: it died of this message, each time
-            message.attempt = self._subscription.max_attempts
-            if self._deduplication is not None:
-                await self._deduplication.release(message)
-            await self._give_up(message, Reason.CRASHED, None)
+            await self._refuse(message)
             return REFUSED
         return event
+
+    async def _refuse(self, message: Message) -> None:
+        """Gives up what has had all its attempts, and was not given up after the last of them."""
+        message.attempt = self._subscription.max_attempts
+        await self._release(message)
+        try:
+            answered = await self._attempts.was_answered(message, message.attempt)
+        except nats.errors.Error as error:
+            await self._put_off(message, error)
+            return
+        # the worker answers every attempt that it survives, unless the handler does: it died of this message
+        await self._give_up(message, Reason.EXHAUSTED if answered else Reason.CRASHED, None)
 
     async def _fetch_payload(self, message: Message) -> None:
         if name := message.headers.get(OBJECT):
@@ -172,6 +185,17 @@ class Delivery:
             self._stats.held += 1
         return claim is Claim.TAKEN
 
+    async def _release(self, message: Message) -> None:
+        if self._deduplication is not None:
+            await self._deduplication.release(message)
+
+    async def _attempt_batch(self, events: Any, messages: Sequence[Message]) -> BaseException | None:
+        token = batch_publications.set(Publications())
+        try:
+            return await self._attempt(events, messages)
+        finally:
+            batch_publications.reset(token)
+
     async def _attempt(self, event: Any, message: Message | Sequence[Message]) -> BaseException | None:
         """Runs the handler; what it raised, or None where it returned and everything it published was confirmed."""
         subscription = self._subscription
@@ -183,6 +207,8 @@ class Delivery:
                 await subscription.function(event)
             for each in (message,) if isinstance(message, Message) else message:
                 await each.all_published()
+            if (batch := batch_publications.get()) is not None:
+                await batch.confirmed()
         except asyncio.CancelledError as error:
             if self.stopping:
                 raise
@@ -191,29 +217,48 @@ class Delivery:
                 task.uncancel()
             return error  # the handler was cancelled by something of its own, not by the worker
         except Exception as error:
+            task = asyncio.current_task()
+            if self.stopping and task and task.cancelling():
+                raise asyncio.CancelledError from error  # what it made of being cancelled is no failure of its own
             return error
         finally:
             self._stats.durations.add(time.perf_counter() - started)
         return None
 
     async def _settle(self, message: Message, outcome: BaseException | None) -> None:
-        if self._deduplication is not None:
-            handled = not message.given_back if message.settled else outcome is None
-            await (self._deduplication.done if handled else self._deduplication.release)(message)
+        if message.settled and outcome is not None:
+            self._stats.failed(outcome)
+            logger.warning("handler failed after it had settled the message", error=named(outcome), exc_info=outcome)
+        if message.given_back:
+            await self._attempts.note_answer(message)
+            await self._release(message)
+        elif outcome is None or message.settled:
+            await self._mark(message)
+            await self._finish(message)
+        else:
+            await self._release(message)
+            if isinstance(outcome, Reject):
+                await self._give_up(message, Reason.REJECTED, outcome)
+            else:
+                await self._try_again(message, outcome, outcome.after if isinstance(outcome, Retry) else None)
         if outcome is None:
             self._stats.handled += 1
-            await self._finish(message)
-        elif isinstance(outcome, Reject):
-            await self._give_up(message, Reason.REJECTED, outcome)
-        elif isinstance(outcome, Retry):
-            await self._try_again(message, outcome, outcome.after)
-        else:
-            await self._try_again(message, outcome)
+
+    async def _mark(self, message: Message) -> None:
+        """Has the inbox note that the message was handled."""
+        if self._deduplication is None:
+            return
+        try:
+            await self._deduplication.done(message)
+        except asyncio.CancelledError:
+            # the worker stops before the store is back; given back, the message would be handled once more
+            await message.ack()
+            raise
 
     async def _finish(self, message: Message) -> None:
         """Acknowledges what was handled, unless the handler settled it."""
         await message.ack()
-        if message.origin is not None and not message.given_back:
+        if message.origin is not None:
             await self._replays.remove(message, with_payload=True)
 
     async def _put_off(self, message: Message, error: BaseException) -> None:
@@ -221,18 +266,15 @@ class Delivery:
         self._waiting_for = f"waiting for what it needs: {named(error)}"
         self._stats.failed(error)
         delay = self._subscription.backoff.delay(message.deliveries)
+        self._waiting_until = time.monotonic() + delay + self._subscription.ack_wait
         logger.error("message put off", error=named(error), delay_seconds=round(delay, 3))
-        if self._deduplication is not None:
-            await self._deduplication.release(message)
+        await self._release(message)
         await self._attempts.take_back(message)
         await message.nak(delay)
         self._stats.retried += 1
 
     async def _try_again(self, message: Message, error: BaseException, after: float | None = None) -> None:
         self._stats.failed(error)
-        if message.settled:
-            logger.warning("handler failed after it had settled the message", error=named(error), exc_info=error)
-            return
         if message.attempt >= self._subscription.max_attempts:
             await self._give_up(message, Reason.EXHAUSTED, error)
             return
@@ -254,9 +296,6 @@ class Delivery:
     async def _give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         if error is not None:
             self._stats.failed(error)
-        if message.settled:
-            logger.warning("handler gave up a message that it had settled", error=named(error))
-            return
         try:
             await self._dead_letters.publish(message, reason, error)
         except Exception as failure:

@@ -111,13 +111,14 @@ class HandlerRunner:
             asyncio.create_task(self._pull.run(), name=f"{self.name}-pull"),
             asyncio.create_task(self._pull_replays.run(), name=f"{self.name}-pull-replays"),
             asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
+            asyncio.create_task(self._keep_claims(), name=f"{self.name}-keep-claims"),
             asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
         ]
         ended, _ = await asyncio.wait([*self._workers, *self._background], return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             if not self._stopping:
-                task.result()
-                raise RuntimeError(f"the task {task.get_name()} ended")
+                failure = None if task.cancelled() else task.exception()
+                raise failure or RuntimeError(f"the task {task.get_name()} ended")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Gives back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
@@ -246,6 +247,11 @@ class HandlerRunner:
             with suppress(nats.errors.Error):
                 for message in [*self._running, *self._buffer]:
                     await message.in_progress()
+
+    async def _keep_claims(self) -> None:
+        """Keeps the inbox's claims on running messages; on its own, since the inbox's store may answer late."""
+        while True:
+            await asyncio.sleep(self.subscription.ack_wait / 3)
             await self._delivery.renew_claims()
 
     async def _watch(self) -> None:

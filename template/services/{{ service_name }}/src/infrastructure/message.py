@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from src.infrastructure.origin import Origin
 from src.infrastructure.publication import (
     Payload,
     Publication,
+    Publications,
     PublishChannel,
     encode,
     id_from,
@@ -77,7 +77,7 @@ class Message:
     def __init__(self, raw: Msg, handler: str, channel: Channel, origin: Origin | None = None) -> None:
         self._raw = raw
         self._channel = channel
-        self._published: list[Publication] | None = None
+        self._published: Publications | None = None
         self._derived: Counter[str] | None = None
         self.data = raw.data
         self.handler = handler
@@ -123,6 +123,11 @@ class Message:
         return self._raw.metadata.timestamp
 
     @property
+    def first_stored_at(self) -> str:
+        """When the stream that the message was published to stored it, in epoch seconds; empty if unknown."""
+        return str(self.stored_at.timestamp()) if self.origin is None else self.origin.stored_at
+
+    @property
     def id(self) -> str:
         """The publisher's `Nats-Msg-Id`, else `<stream>:<sequence>`."""
         if self.origin is not None:
@@ -137,7 +142,12 @@ class Message:
 
     @property
     def inbox_key(self) -> str:
-        """What the inbox knows it by: each handler of a service handles the message once."""
+        """What the inbox knows it by: each handler of a service handles the message once.
+
+        A stream made anew counts from 1 again: without a publisher's id, the time tells its messages from the old ones.
+        """
+        if self.id == f"{self.stream}:{self.sequence}":
+            return f"{self.handler}:{self.id}:{self.first_stored_at}"
         return f"{self.handler}:{self.id}"
 
     @property
@@ -176,8 +186,8 @@ class Message:
         }
         publication = publication_of(self._channel, subject, payload, sent)
         if self._published is None:
-            self._published = []
-        self._published.append(publication)
+            self._published = Publications()
+        self._published.add(publication)
         return publication
 
     async def all_published(self) -> None:
@@ -187,7 +197,7 @@ class Message:
             nats.errors.Error: something was not, and its failure was nobody else's to deal with.
         """
         if self._published:
-            await asyncio.gather(*(publication for publication in self._published if not publication.seen_through))
+            await self._published.confirmed()
 
     def derived_id(self, *content: str | bytes) -> str:
         """An id for what follows from this message: the same in every attempt, another for each equal content."""

@@ -24,6 +24,7 @@ class Origin:
         subject: that it was published on.
         stream: that held it.
         sequence: in that stream.
+        stored_at: when that stream stored it, in epoch seconds; empty where nobody noted it.
         id: that it had there.
         attempts: of its handler, made before and still counting.
     """
@@ -31,6 +32,7 @@ class Origin:
     subject: str
     stream: str
     sequence: int
+    stored_at: str
     id: str
     attempts: int
 
@@ -44,6 +46,7 @@ def origin_of(raw: Msg) -> Origin:
         subject=headers.get("Dlq-Subject") or raw.subject,
         stream=stream,
         sequence=sequence,
+        stored_at=headers.get("Dlq-Stored-At", ""),
         id=headers.get("Dlq-Msg-Id") or headers.get("Nats-Msg-Id") or f"{stream}:{sequence}",
         attempts=_number(headers.get("Dlq-Attempts")),
     )
@@ -67,6 +70,7 @@ def travelling(message: Message, service: str) -> dict[str, str]:
         "Dlq-Subject": message.subject,
         "Dlq-Stream": message.stream,
         "Dlq-Sequence": str(message.sequence),
+        "Dlq-Stored-At": message.first_stored_at,
         "Dlq-Msg-Id": message.id,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID
@@ -90,6 +90,36 @@ class Publication(Awaitable[PubAck]):
     def seen_through(self) -> bool:
         """Whether somebody awaited it to its end, and so knows what came of it."""
         return self._awaited and self._task.done()
+
+    def when_confirmed(self, then: Callable[[Publication], None]) -> None:
+        """Calls `then` when the stream has confirmed it, and never if it does not."""
+
+        def done(task: asyncio.Task[PubAck]) -> None:
+            if not task.cancelled() and task.exception() is None:
+                then(self)
+
+        self._task.add_done_callback(done)
+
+
+class Publications:
+    """What was published in one attempt and is not known to be confirmed."""
+
+    def __init__(self) -> None:
+        self._open: set[Publication] = set()
+
+    def add(self, publication: Publication) -> None:
+        """Adds one; it goes when it is confirmed."""
+        self._open.add(publication)
+        publication.when_confirmed(self._open.discard)
+
+    async def confirmed(self) -> None:
+        """Returns when all have been confirmed, those as well that were added meanwhile.
+
+        Raises:
+            nats.errors.Error: one was not, and its failure was nobody else's to deal with.
+        """
+        while waiting := [publication for publication in self._open if not publication.seen_through]:
+            await asyncio.gather(*waiting)
 
 
 def publication_of(channel: PublishChannel, subject: str, data: bytes, headers: dict[str, str]) -> Publication:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import uuid4
 
-from src.infrastructure.context import current_message
+from src.infrastructure.context import batch_publications, current_message
 from src.infrastructure.publication import Payload, Publication, PublishChannel, encode, id_of, publication_of
 
 _channel: PublishChannel | None = None
@@ -21,6 +21,8 @@ def publish(
     subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
 ) -> Publication:
     """Publishes to a stream: as `Message.publish` where a handler called this, else as the start of a new chain.
+
+    A batch handler's messages, too, are acknowledged only after what it published so has been confirmed.
 
     Args:
         subject: a subject that a stream listens to.
@@ -38,4 +40,7 @@ def publish(
         raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
     identity = message_id or id_of(data, subject) or str(uuid4())
     given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **(headers or {})}
-    return publication_of(_channel, subject, encode(data), given)
+    publication = publication_of(_channel, subject, encode(data), given)
+    if (batch := batch_publications.get()) is not None:
+        batch.add(publication)
+    return publication
