@@ -52,11 +52,11 @@ async def choose(
         return Chosen(connection.server, selection, state, await _by_ids(connection, selection, sorted(set(ids))))
     letters: list[Summary] = []
     if state is not None:
-        read = 0
-        async for batch in reading.summaries(connection, selection.subject, state.last):
+        read, totals = 0, [0]
+        async for batch in reading.summaries(connection, selection.subject, state.last, totals.append):
             letters += [letter for letter in batch if selection.takes(letter)]
             read += len(batch)
-            progress(read, state.messages)
+            progress(read, totals[-1])
     return Chosen(connection.server, selection, state, letters)
 
 

@@ -95,7 +95,9 @@ async def _connect(settings: Settings, servers: list[str], failed: asyncio.Futur
         advice = _REFUSED if "authorization" in str(error).lower() else _ADVICE
         raise NatsError(f"{where}: {said(error)}{advice}") from error
     except Exception as error:  # credentials are parsed by nats-py and nkeys, each with errors of its own
-        raise NatsError(f"{where}: the credentials cannot be used ({type(error).__name__})") from error
+        raise NatsError(
+            f"{where}: the credentials of NATS_CREDS_FILE or NATS_NKEY_SEED_FILE are unusable ({type(error).__name__})"
+        ) from error
     return Connection(client, failed)
 
 

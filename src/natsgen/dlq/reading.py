@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,10 @@ class StreamState:
     """The stream, as it was when a command began: what comes later is not the command's.
 
     Attributes:
-        messages: how many it holds, replays among them.
         last: sequence of the newest.
         replicas: on how many servers it is kept.
     """
 
-    messages: int
     last: int
     replicas: int
 
@@ -47,15 +45,19 @@ async def stream_state(connection: Connection) -> StreamState | None:
             return None
         raise
     state = info["state"]
-    return StreamState(int(state["messages"]), int(state["last_seq"]), int(info["config"].get("num_replicas", 1)))
+    return StreamState(int(state["last_seq"]), int(info["config"].get("num_replicas", 1)))
 
 
-async def summaries(connection: Connection, subject: str, last: int) -> AsyncIterator[list[Summary]]:
+async def summaries(
+    connection: Connection, subject: str, last: int, counted: Callable[[int], None] = lambda _: None
+) -> AsyncIterator[list[Summary]]:
     """The letters on `subject` up to the sequence `last`, oldest first, in batches.
 
-    Only headers are sent, by a consumer that is gone afterwards.
+    Only headers are sent, by a consumer that is gone afterwards. `counted` is told how many there are, before the
+    first batch.
     """
     name, pending = await _consumer(connection, subject)
+    counted(pending)
     if not pending:
         return
     arrived: list[Msg] = []
