@@ -16,12 +16,6 @@ from tests.chaos.verdict import Outcome
 
 SEED = 1
 
-KNOWN = {
-    "half-open-to-server": "noticed after 12 s only while messages come in",
-    "leader-killed-kv": "a slow store of the inbox holds up keep-alives, so that events are handled again",
-}
-"""Rows that are known to break their promise, and why; not run, and to be emptied."""
-
 Prove = Callable[[Row], Outcome]
 
 
@@ -52,7 +46,6 @@ def each(rows: Iterable[Row]) -> list[object]:
             marks=[
                 *([pytest.mark.consul] if row.consul else []),
                 *([pytest.mark.redis] if row.dedup == "redis" else []),
-                *([pytest.mark.xfail(run=False, reason=KNOWN[row.name])] if row.name in KNOWN else []),
             ],
         )
         for row in rows

@@ -30,8 +30,8 @@ from tests.chaos.waiting import until
 from tests.chaos.world import make_streams, world
 
 SAMPLE_SECONDS = 2.0
-WARM_UP = 0.25
-"""The part of the time that is left out, at most five minutes: allocators take what they need, and caches fill."""
+WARM_UP = 0.5
+"""The part of the time that is left out, at most five minutes: for four, memory rises in steps, and then is flat."""
 
 WARM_UP_SECONDS = 300.0
 INBOX_SECONDS = 60

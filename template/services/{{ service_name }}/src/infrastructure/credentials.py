@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 from src.config import Settings
@@ -12,8 +13,11 @@ def credentials(settings: Settings) -> dict[str, Any]:
     """What nats-py's `connect` takes to prove who this is and to trust the server.
 
     Raises:
-        OSError: a certificate cannot be used.
+        OSError: a certificate, or the file of credentials, cannot be read.
+        ValueError: the file of credentials has none.
     """
+    if settings.NATS_CREDS_FILE:
+        _check_creds(settings.NATS_CREDS_FILE)
     given: dict[str, Any] = {
         "user": settings.NATS_USER,
         "password": None if settings.NATS_PASSWORD is None else settings.NATS_PASSWORD.get_secret_value(),
@@ -27,3 +31,11 @@ def credentials(settings: Settings) -> dict[str, Any]:
             context.load_cert_chain(settings.NATS_TLS_CERT, settings.NATS_TLS_KEY)
         given["tls"] = context
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _check_creds(file: Path) -> None:
+    """nats-py reads the file only when a server asks for credentials, and then every time that it reconnects."""
+    content = file.read_bytes()
+    for part in (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED"):
+        if part not in content:
+            raise ValueError(f"{file} is no file of credentials: it has no line with {part.decode()}")

@@ -16,7 +16,7 @@ from src.config import Settings
 from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
 from src.infrastructure.errors import ConfigurationError, TooLarge, named
-from src.infrastructure.nats_internals import abort, discard
+from src.infrastructure.nats_internals import abort, discard, reconnect
 from src.infrastructure.publication import size_of
 from src.infrastructure.pulse import Pulse
 from src.utils.logging import logger
@@ -208,8 +208,7 @@ class NatsClient:
         self._connected.clear()
         self._heard()
         self._pulse.start_anew()
-        abort(self.client)
-        await self.client.force_reconnect()
+        await reconnect(self.client)
 
     async def _connect_anew(self) -> None:
         """With a new client: nats-py closes for good when credentials are refused, which may be over in a moment."""

@@ -60,6 +60,20 @@ def abort(client: Client) -> None:
         transport.abort()
 
 
+async def reconnect(client: Client) -> None:
+    """Has a client make another connection although it takes the one that it has for alive.
+
+    nats-py's loops end before the connection is torn down: what its flusher wrote to one that is being torn down would
+    leave asyncio (Python 3.12 and later) with a writer for a file descriptor that soon is another connection's.
+    """
+    transport = _socket_transport(client)
+    await client.force_reconnect()
+    for _ in range(3):  # nats-py's task begins, cancels its loops, and these end
+        await asyncio.sleep(0)
+    if transport is not None:
+        transport.abort()
+
+
 async def discard(client: Client, limit: float) -> bool:
     """Closes a client for good, in whatever state it is, with its sockets, tasks and subscriptions.
 

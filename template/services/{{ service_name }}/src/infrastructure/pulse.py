@@ -13,8 +13,8 @@ class Pulse:
     """One client's signs of life.
 
     A sign of life is the answer to a PING, a good many bytes received, or bytes that were waiting and have been sent: a
-    slow link with much to carry answers late, and lives. Few bytes are none: a link that has died in one direction
-    still brings heartbeats.
+    slow link with much to carry answers late, and lives. Few bytes are none: over a link that has died in one direction
+    the server still sends heartbeats, and the messages that it was asked for before.
 
     Silence is counted in looks, not by the clock: while a handler blocks the loop, or the process is stopped, nobody
     listens, and the server must not be blamed for that.
@@ -26,7 +26,7 @@ class Pulse:
     LOOK = 0.5  # seconds between looks
     ASK_AFTER = 2.0  # seconds of silence, after which the server is sent a PING
     DEAD_AFTER = 6.0  # seconds of silence: a server that stood still for 3 s keeps its connection
-    MANY = 2048  # bytes received between two looks
+    MANY = 64 * 1024  # bytes received between two looks: a link of 1 Mbit/s that is busy
     ANSWER_LIMIT = 120  # seconds, never reached: an answer that nobody awaits any more ends nats-py's read loop
 
     def __init__(self, client: Client) -> None:
