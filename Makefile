@@ -17,7 +17,7 @@ lint: .venv/complete # ruff and mypy, over the tool and over the template's Pyth
 	@$(MAKE) --no-print-directory types
 
 types: .venv/complete # the part of `lint` that is mypy
-	$(bin)/mypy src scripts
+	$(bin)/mypy src scripts benchmarks
 	cd "$(service)" && "$(CURDIR)/$(bin)/mypy" --strict --allow-untyped-calls --cache-dir "$(CURDIR)/.mypy_cache/template" src
 
 bench: .venv/complete # how long the commands take, and against each other

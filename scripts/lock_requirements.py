@@ -1,6 +1,6 @@
 """Pins what natsgen and its generated services are installed from: `make requirements`.
 
-Writes `requirements-dev.txt` of this repository and the template's `requirements.txt.jinja` and
+Writes `requirements-dev.txt` and `benchmarks/requirements.txt` of this repository, and the template's `requirements.txt.jinja` and
 `requirements-dev.txt.jinja`, all with hashes and without addresses. A package that only some answer needs is wrapped in
 that answer's condition.
 """
@@ -22,8 +22,9 @@ OPTIONAL = {"redis": 'dedup == "redis"'}  # value of the answer `dedup`, and the
 
 
 def main() -> None:
-    """Writes all three files."""
+    """Writes all four files."""
     lock(ROOT / "pyproject.toml", ROOT / "requirements-dev.txt", group="dev")
+    lock(ROOT / "benchmarks" / "requirements.in", ROOT / "benchmarks" / "requirements.txt")
     with tempfile.TemporaryDirectory() as folder:
         base = blocks(lock_service(Path(folder), "none"))
         runtime = dict(base)
@@ -59,7 +60,10 @@ def lock_service(folder: Path, dedup: str, group: str | None = None) -> str:
 
 
 def lock(project: Path, target: Path, *options: str, group: str | None = None) -> None:
-    """Resolves a pyproject.toml, with one of its dependency groups, for every platform and Python from 3.11 on."""
+    """Resolves a pyproject.toml, with one of its dependency groups, or a list of packages.
+
+    The result fits every platform and Python from 3.11 on.
+    """
     if group:
         options = (*options, "--group", f"{project}:{group}")
     subprocess.run(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from natsgen.harness.environment import environment_for
 from natsgen.harness.reaper import temporary_folder
-from tests.chaos.document import FILE, write_section
+from scripts.documents import RELIABILITY
 from tests.chaos.fleet import generate_service
 from tests.chaos.report import SEEDS, line_of, section
 from tests.chaos.rows import ROWS, Row
@@ -41,8 +41,8 @@ def main() -> int:
                 print(f"    broken: {promise}", flush=True)
         if not (wanted.row or wanted.seed):
             minutes = (time.monotonic() - started) / 60
-            write_section("chaos", section(rows, outcomes, python, minutes=minutes))
-            print(f"written: {FILE}")
+            RELIABILITY.write_section("chaos", section(rows, outcomes, python, minutes=minutes))
+            print(f"written: {RELIABILITY.file}")
     return 1 if any(outcome.broken for row in outcomes.values() for outcome in row) else 0
 
 

@@ -19,7 +19,7 @@ from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.reaper import temporary_folder
 from natsgen.harness.service import GeneratedService
-from tests.chaos.document import FILE, write_section
+from scripts.documents import RELIABILITY
 from tests.chaos.fleet import Fleet, generate_service
 from tests.chaos.handler import DEFAULT_BACKOFF, EFFECTS, Options
 from tests.chaos.plan import Plan
@@ -181,8 +181,8 @@ def main() -> int:
         soaked = asyncio.run(soak(wanted.minutes, wanted.rate, generated, folder))
         text = section(soaked, wanted.minutes, wanted.rate, environment_for(generated / "requirements.txt"))
     print(text)
-    write_section("soak", text)
-    print(f"\nwritten: {FILE}")
+    RELIABILITY.write_section("soak", text)
+    print(f"\nwritten: {RELIABILITY.file}")
     return 1 if soaked.broken else 0
 
 
