@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from natsgen import __version__
-from natsgen.cli import completion, dlq, handlers, init, look, new, output
+from natsgen.cli import commands, completion, output, values
 from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
@@ -26,17 +27,11 @@ _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name=output.PROGRAM,
+    cls=commands.Commands,
     rich_markup_mode=None,  # importing Rich would take longer than all the rest of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(new.app, name="new")
-app.command("add-handler")(handlers.add_handler)
-app.command("remove-handler")(handlers.remove_handler)
-app.command("list")(look.list_services)
-app.command("show")(look.show)
-app.command("init")(init.init)
-app.add_typer(dlq.app, name="dlq")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +75,7 @@ def natsgen(
     if version:
         output.result(f"{output.PROGRAM} {__version__}")
     elif context.invoked_subcommand is None:
-        new.show_help(context)
+        commands.show_help(context)
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,9 @@ class _Ending:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    code = app(arguments, prog_name=output.PROGRAM, standalone_mode=False)
+    command = get_command(app)
+    values.take_as_typed(command)
+    code = command(arguments, prog_name=output.PROGRAM, standalone_mode=False)
     if code == INTERRUPTED:
         raise KeyboardInterrupt  # newer Typers turn it into a code
     if code:

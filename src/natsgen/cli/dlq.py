@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from natsgen.cli import dlq_changes, dlq_files, dlq_options, new, options, output
+from natsgen.cli import commands, dlq_changes, dlq_files, dlq_options, options, output
 from natsgen.cli.progress import Progress
 from natsgen.errors import InputError
 
@@ -19,7 +19,7 @@ app = typer.Typer()
 def dlq(context: typer.Context) -> None:
     """Read, replay, purge and move dead letters."""
     if context.invoked_subcommand is None:
-        new.show_help(context)
+        commands.show_help(context)
 
 
 @app.command("list")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import next_steps, options, output
-from natsgen.errors import WRONG_INPUT, InputError
+from natsgen.cli import commands, next_steps, options, output
+from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ app = typer.Typer()
 def new(context: typer.Context) -> None:
     """Make a new service."""
     if context.invoked_subcommand is None:
-        show_help(context)
+        commands.show_help(context)
 
 
 @app.command()
@@ -122,12 +122,6 @@ def worker(
         output.dry_run(outcome.diff, len(outcome.created), "made", place.root)
     else:
         output.result(_story(place, complete, outcome))
-
-
-def show_help(context: typer.Context) -> None:
-    """Shows the help of a group that was called without a command, which is wrong usage."""
-    output.note(context.get_help())
-    raise typer.Exit(WRONG_INPUT)
 
 
 def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str, str]:

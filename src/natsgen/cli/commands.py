@@ -1,0 +1,78 @@
+"""The commands by name: what each is for is known at once, all the rest of it is loaded when it is wanted.
+
+To import and build them all would take longer than anything else that `natsgen --help` does, and a person wants one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from natsgen.cli import output, values
+from natsgen.errors import WRONG_INPUT
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A command as a list of commands shows it.
+
+    Attributes:
+        module: where it is.
+        attribute: what it is there: a function, or the Typer app of a group.
+        purpose: the first line of its help, which a test compares.
+    """
+
+    module: str
+    attribute: str
+    purpose: str
+
+
+COMMANDS: Mapping[str, Listed] = {
+    "add-handler": Listed("natsgen.cli.handlers", "add_handler", "Add a handler and its test to a service."),
+    "remove-handler": Listed("natsgen.cli.handlers", "remove_handler", "Remove a handler and its test from a service."),
+    "list": Listed("natsgen.cli.look", "list_services", "List the services and their handlers."),
+    "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
+    "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
+    "new": Listed("natsgen.cli.new", "app", "Make a new service."),
+    "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),
+}
+
+
+class Commands(TyperGroup):
+    """The group of all commands, which holds of each only its name and purpose."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, listed in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=listed.purpose))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that the arguments name, in full, because it is about to be run or completed."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else load(name), rest
+
+
+def load(name: str) -> Any:
+    """The command of that name in full, as Typer builds it: one of `COMMANDS`."""
+    listed = COMMANDS[name]
+    found = getattr(import_module(listed.module), listed.attribute)
+    holder = typer.Typer(rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=name)
+    else:
+        holder.command(name)(found)
+    command = get_group(holder).commands[name]
+    values.take_as_typed(command)
+    return command
+
+
+def show_help(context: typer.Context) -> None:
+    """Shows the help of a group that was called without a command, which is wrong usage."""
+    output.note(context.get_help())
+    raise typer.Exit(WRONG_INPUT)
