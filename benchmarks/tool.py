@@ -1,191 +1,155 @@
-"""How long natsgen's commands take, measured as a person waits for them: whole processes, one after the other.
+"""How long natsgen's commands take, as whole processes, beside what people would use instead.
 
-What two things take is compared within one run, in rounds that take turns, because the machine's speed changes from
-minute to minute and a ratio of neighbours does not. `python benchmarks/tool.py --rounds 5` is quicker and less certain.
+`python -m benchmarks.tool --rounds 5` is quicker than without and less certain; `--write` puts the result into
+docs/performance.md and draws docs/performance-tool.svg.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import statistics
+import json
+import os
+import platform
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import natsgen
+from benchmarks.figures import Spread, ratio, spread, table
+from benchmarks.tool_commands import execute, take_turns
+from benchmarks.tool_setup import (
+    ADD,
+    ADD_TO_MANY,
+    COOKIECUTTER,
+    COPIER,
+    COPIER_WITHOUT_GIT,
+    EMPTY,
+    HELP,
+    NEW,
+    SERVICES,
+    listing,
+    prepare,
+)
+from natsgen.harness.environment import environment_for
+from scripts.documents import PERFORMANCE
+
 ROUNDS = 15
-HANDLERS, SERVICES = 50, 100
-EMPTY_TYPER = """
-import typer
+PLOT = Path("docs/performance-tool.svg")
+REQUIREMENTS = Path("benchmarks/requirements.txt")
+RATIOS = (
+    (HELP, EMPTY, "at most 1.3"),
+    (NEW, COPIER, "at most 1"),
+    (NEW, COPIER_WITHOUT_GIT, ""),
+    (NEW, COOKIECUTTER, ""),
+    (ADD, NEW, "at most 0.25"),
+    (ADD_TO_MANY, ADD, ""),
+)
+"""What is compared with what, and what natsgen aims at."""
 
-app = typer.Typer(rich_markup_mode=None)
-
-
-@app.command()
-def nothing() -> None:
-    pass
-
-
-app()
-"""
-
-Command = Sequence[str | Path]
-
-
-def nothing_to_restore() -> None:
-    """After a command that changes nothing."""
+HOW = """\
+All tools make the same files from the same answers, which is compared byte for byte before anything is timed; only the
+answers file is each tool's own. The Typer program is the leanest there is, with one command and without Rich. Copier
+renders natsgen's template from a plain folder, because one in git it would clone first; where it finds git it also runs
+it for every file, so it is measured without git too. Cookiecutter renders an equivalent that is made of natsgen's
+template: the same files and variables, and what is plain Python copied as it is (`_copy_without_render`). Neither of
+the two waits until its files are on the disk, or takes them back when it fails half-way; natsgen does, within the time
+that is shown."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A command that is measured.
+class Figures:
+    """What was measured.
 
     Attributes:
-        name: as the table shows it.
-        command: what is run.
-        folder: where.
-        restore: puts back what the command changed, outside of the measured time.
-        seconds: what each run took.
+        rounds: how often each command was run.
+        seconds: what each run took, round by round, by the command's name.
+        versions: of what was measured, by its name.
     """
 
-    name: str
-    command: Command
-    folder: Path
-    restore: Callable[[], None] = nothing_to_restore
-    seconds: list[float] = field(default_factory=list)
+    rounds: int
+    seconds: Mapping[str, Sequence[float]]
+    versions: Mapping[str, str]
 
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-    def run(self) -> None:
-        """Runs the command once and takes the time."""
-        began = time.perf_counter()
-        execute(self.command, self.folder)
-        self.seconds.append(time.perf_counter() - began)
-        self.restore()
+    def of_one_service(self) -> Spread:
+        """The seconds that one more service costs `natsgen list`, between the fewest services and the most."""
+        fewest, most = self.seconds[listing(SERVICES[0])], self.seconds[listing(SERVICES[-1])]
+        more = SERVICES[-1] - SERVICES[0]
+        return spread([(long - short) / more for long, short in zip(most, fewest, strict=True)])
 
 
 def main() -> int:
-    """Measures everything and prints the table."""
+    """Measures everything and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each command is run (default {ROUNDS})")
-    rounds = max(1, parser.parse_args().rounds)
-    with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as folder:
-        measured, ratios = prepare(Path(folder))
-        for number in range(-1, rounds):  # the first round only warms up: bytecode, the disk's cache
-            for one in measured:
-                one.run()
-            if number < 0:
-                for one in measured:
-                    one.seconds.clear()
-            show_progress(number + 1, rounds)
-    print_table(measured, ratios, rounds)
+    parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file} and {PLOT} too")
+    options = parser.parse_args()
+    figures = measure(max(1, options.rounds))
+    text = section(figures)
+    print(text)
+    if options.write:
+        PERFORMANCE.write_section("tool", text)
+        draw(figures, PLOT)
     return 0
 
 
-def prepare(folder: Path) -> tuple[list[Measured], list[tuple[str, Measured, Measured]]]:
-    """Makes the workspaces, and says what is measured in them and what is compared."""
-    one_handler, one_service = make_service(folder / "one"), folder / "one"
-    many_handlers = make_service(folder / "many-handlers")
-    for number in range(1, HANDLERS):
-        add(many_handlers, f"orders.item.event{number}")
-    many_services = folder / "many-services"
-    for number in range(SERVICES):
-        copy_service(one_handler, many_services / "services" / f"billing-{number}")
-    empty = folder / "empty"
-    empty.mkdir()
-    (folder / "nothing.py").write_text(EMPTY_TYPER)
+def measure(rounds: int) -> Figures:
+    """Measures every command in that many rounds."""
+    python = environment_for(REQUIREMENTS)
+    with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as folder:
+        return Figures(rounds, take_turns(prepare(Path(folder), python), rounds), _versions(python))
 
-    adding = natsgen("add-handler", "billing", "orders.order.cancelled")
-    first = Measured("add-handler, to 1 handler", adding, one_service, lambda: forget_added(one_handler))
-    fiftieth = Measured(
-        f"add-handler, to {HANDLERS} handlers", adding, folder / "many-handlers", lambda: forget_added(many_handlers)
-    )
-    new = Measured(
-        "new worker",
-        natsgen("new", "worker", "billing", "--subject", "orders.order.created", "--workspace", "."),
-        empty,
-        lambda: forget_all(empty),
-    )
-    list_one = Measured("list, 1 service", natsgen("list"), one_service)
-    list_many = Measured(f"list, {SERVICES} services", natsgen("list"), many_services)
-    list_handlers = Measured(f"list, 1 service of {HANDLERS} handlers", natsgen("list"), folder / "many-handlers")
-    show_help = Measured("natsgen --help", natsgen("--help"), empty)
-    nothing = Measured("a Typer program that does nothing", [sys.executable, folder / "nothing.py", "--help"], empty)
-    ratios = [
-        (f"add-handler to {HANDLERS} handlers / to 1", fiftieth, first),
-        ("add-handler / new worker", first, new),
-        (f"list of {SERVICES} services / of 1", list_many, list_one),
-        (f"list of {HANDLERS} handlers / of 1", list_handlers, list_one),
-        ("natsgen --help / an empty Typer program", show_help, nothing),
+
+def section(figures: Figures) -> str:
+    """The part of the report about the tool, in Markdown."""
+    seconds = figures.seconds
+    ratios = [(f"{one} / {other}", ratio(seconds[one], seconds[other]).text(), goal) for one, other, goal in RATIOS]
+    times = [(name, _milliseconds(spread(each)).text(",.0f")) for name, each in seconds.items()]
+    parts = [
+        "## The tool",
+        f"Whole processes, from start to exit, in {figures.rounds} rounds that take turns. Each figure is the median, "
+        "with the least and the most in brackets; a ratio is made within a round, because a machine's speed changes.",
+        table(("ratio", "median (range)", "goal"), ratios),
+        table(("milliseconds", "median (range)"), times),
+        f"One more service costs `natsgen list` {_milliseconds(figures.of_one_service()).text()} ms; the goal is "
+        "under 10.",
+        f"![How long the commands take]({PLOT.name})",
+        HOW,
+        table(("measured with", "version"), list(figures.versions.items())),
+        f"To repeat it: `python -m benchmarks.tool --rounds {figures.rounds}`; `--write` writes this section.",
     ]
-    return [first, fiftieth, new, list_one, list_many, list_handlers, show_help, nothing], ratios
+    return "\n\n".join(parts)
 
 
-def natsgen(*arguments: str) -> Command:
-    """The command line of natsgen as this Python has it."""
-    return [sys.executable, "-m", "natsgen", *arguments]
+def draw(figures: Figures, file: Path) -> None:
+    """Draws the commands beside each other, and `natsgen list` against the number of services."""
+    data = {
+        "commands": [
+            (name, figures.seconds[name]) for name in (EMPTY, HELP, ADD, NEW, COPIER_WITHOUT_GIT, COPIER, COOKIECUTTER)
+        ],
+        "list": [(count, figures.seconds[listing(count)]) for count in SERVICES],
+    }
+    program = Path(__file__).with_name("plots") / "tool.py"
+    file.parent.mkdir(exist_ok=True)
+    subprocess.run([environment_for(REQUIREMENTS), program, file], input=json.dumps(data), text=True, check=True)
 
 
-def execute(command: Command, folder: Path) -> None:
-    completed = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if completed.returncode:
-        raise SystemExit(
-            f"{' '.join(map(str, command))} in {folder} ended with {completed.returncode}:\n{completed.stderr}"
-        )
+def _milliseconds(seconds: Spread) -> Spread:
+    return Spread(seconds.median * 1000, seconds.least * 1000, seconds.most * 1000)
 
 
-def make_service(workspace: Path) -> Path:
-    """A workspace with the service `billing`, which has one handler; returns the service's folder."""
-    workspace.mkdir()
-    execute(natsgen("new", "worker", "billing", "--subject", "orders.order.created", "--workspace", "."), workspace)
-    return workspace / "services" / "billing"
-
-
-def add(service: Path, subject: str) -> None:
-    execute(natsgen("add-handler", service.name, subject), service.parents[1])
-
-
-def copy_service(service: Path, target: Path) -> None:
-    """The same service under another name, which takes less time than making it."""
-    shutil.copytree(service, target)
-    answers = target / ".copier-answers.yml"
-    answers.write_text(answers.read_text().replace("service_name: billing", f"service_name: {target.name}"))
-
-
-def forget_added(service: Path) -> None:
-    """Takes back what the measured add-handler made."""
-    (service / "src/domain/handlers/order_cancelled_handler.py").unlink()
-    (service / "tests/handlers/test_order_cancelled_handler.py").unlink()
-
-
-def forget_all(workspace: Path) -> None:
-    for entry in workspace.iterdir():
-        shutil.rmtree(entry)
-
-
-def show_progress(done: int, of: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\rround {done} of {of}", end="\n" if done == of else "", file=sys.stderr, flush=True)
-
-
-def print_table(measured: Sequence[Measured], ratios: Sequence[tuple[str, Measured, Measured]], rounds: int) -> None:
-    width = max(len(name) for name in [*(one.name for one in measured), *(name for name, _, _ in ratios)])
-    print(f"{f'milliseconds, {rounds} rounds':{width}}  median   least    most")
-    for one in measured:
-        numbers = (one.median, min(one.seconds), max(one.seconds))
-        print(f"{one.name:{width}}" + "".join(f"{number * 1000:8.0f}" for number in numbers))
-    print()
-    print(f"{'ratio within a round':{width}}  median   least    most")
-    for name, one, other in ratios:
-        each = [mine / theirs for mine, theirs in zip(one.seconds, other.seconds, strict=True)]
-        numbers = (statistics.median(each), min(each), max(each))
-        print(f"{name:{width}}" + "".join(f"{number:8.2f}" for number in numbers))
+def _versions(python: Path) -> dict[str, str]:
+    program = "from importlib.metadata import version; print(version('cookiecutter'))"
+    return {
+        "natsgen": natsgen.__version__,
+        "Python": platform.python_version(),
+        "Typer": version("typer"),
+        "Copier": version("copier"),
+        "cookiecutter": execute([python, "-c", program], Path.cwd(), os.environ).strip(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,58 @@
+"""The workspaces that the tool is measured in, and how they get back to what they were."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.tool_commands import Command, execute
+
+SERVICE, SUBJECT = "billing", "orders.order.created"
+ADDED_SUBJECT = "orders.order.cancelled"
+WORKSPACE = "shop"  # the name of its folder, which stands in the files
+NEW_WORKER = ("new", "worker", SERVICE, "--subject", SUBJECT, "--workspace", ".")
+ADD_HANDLER = ("add-handler", SERVICE, ADDED_SUBJECT)
+
+
+def natsgen(*arguments: str) -> Command:
+    """The command line of natsgen as this Python has it."""
+    return [sys.executable, "-m", "natsgen", *arguments]
+
+
+def with_one_service(workspace: Path, environment: Mapping[str, str]) -> Path:
+    """Makes a workspace with one service of one handler; returns the service's folder."""
+    workspace.mkdir()
+    execute(natsgen(*NEW_WORKER), workspace, environment)
+    return workspace / "services" / SERVICE
+
+
+def with_handlers(workspace: Path, environment: Mapping[str, str], count: int) -> Path:
+    """Makes a workspace with one service of so many handlers; returns the service's folder."""
+    service = with_one_service(workspace, environment)
+    for number in range(1, count):
+        execute(natsgen("add-handler", SERVICE, f"orders.item.event{number}"), workspace, environment)
+    return service
+
+
+def with_services(workspace: Path, service: Path, count: int) -> Path:
+    """Makes a workspace with so many copies of a service, which takes less time than making each; returns it."""
+    for number in range(count):
+        copy = workspace / "services" / f"{SERVICE}-{number}"
+        shutil.copytree(service, copy)
+        answers = copy / ".copier-answers.yml"
+        answers.write_text(answers.read_text().replace(f"service_name: {SERVICE}", f"service_name: {copy.name}"))
+    return workspace
+
+
+def forget_added(service: Path) -> None:
+    """Takes back what the measured `add-handler` made."""
+    (service / "src/domain/handlers/order_cancelled_handler.py").unlink()
+    (service / "tests/handlers/test_order_cancelled_handler.py").unlink()
+
+
+def forget_all(folder: Path) -> None:
+    """Empties a folder."""
+    for entry in folder.iterdir():
+        shutil.rmtree(entry)
