@@ -22,14 +22,12 @@ class Outcome:
     """What was done, or would be.
 
     Attributes:
-        created: the files, by their path in the workspace.
+        change: the files that it adds.
         kept: files of the template that the workspace had already, and that are its own.
-        diff: from the workspace as it was to as it is or would be.
     """
 
-    created: tuple[PurePosixPath, ...]
+    change: Change
     kept: tuple[PurePosixPath, ...]
-    diff: str
 
 
 def new_worker(
@@ -68,7 +66,7 @@ def new_worker(
         transaction.check(workspace, change)
         if not dry_run:
             transaction.apply(workspace, change, f"new worker {answers.service_name}")
-    return Outcome(change.added, tuple(sorted(kept)), change.diff())
+    return Outcome(change, tuple(sorted(kept)))
 
 
 def _refuse_existing(workspace: Workspace, name: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import natsgen
 from natsgen import scaffold
-from natsgen.cli import main
+from natsgen.cli import garbage, main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 WORKER = ["new", "worker", "billing", "--subject", "orders.order.created"]
@@ -56,6 +56,16 @@ def test_help_imports_nothing_that_takes_long(environment: dict[str, str]) -> No
     command = [sys.executable, "-c", script]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
     assert process.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_end_of_the_process_does_not_wait_for_garbage(environment: dict[str, str]) -> None:
+    script = (
+        "import atexit, gc; atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 1000));"
+        "from natsgen.cli import main; main(['--version'])"
+    )
+    command = [sys.executable, "-c", script]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    assert process.stdout.splitlines()[-1] == f"{garbage.THRESHOLD} True"
 
 
 @pytest.mark.parametrize(

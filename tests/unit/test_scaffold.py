@@ -30,7 +30,7 @@ def make(workspace: Workspace, template: TemplateSource) -> Make:
 
 def test_the_rendered_tree_is_in_the_workspace(workspace: Workspace, make: Make) -> None:
     outcome = make()
-    assert tuple(tree.read(workspace.root)) == outcome.created
+    assert tuple(tree.read(workspace.root)) == outcome.change.added
     assert (workspace.root / "services/billing/text.txt").read_text() == "Bills\n"
 
 

@@ -17,7 +17,7 @@ import typer
 from typer.main import get_command
 
 from natsgen import __version__
-from natsgen.cli import commands, completion, output, values
+from natsgen.cli import commands, completion, garbage, output, values
 from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 could not be done, 2 wrong usage or input, 130 interrupted.
     """
+    garbage.search_less()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     output.take_any_character()
     if completion.is_wanted():

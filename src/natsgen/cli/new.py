@@ -119,7 +119,7 @@ def worker(
     if as_json:
         output.document(_document(place, complete, outcome, dry_run=dry_run))
     elif dry_run:
-        output.dry_run(outcome.diff, len(outcome.created), "made", place.root)
+        output.dry_run(outcome.change.diff(), len(outcome.change.added), "made", place.root)
     else:
         output.result(_story(place, complete, outcome))
 
@@ -181,11 +181,11 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
 
     name = answers.service_name
     folder = f"services/{name}/"
-    inside = [path for path in outcome.created if str(path).startswith(folder)]
+    inside = [path for path in outcome.change.added if str(path).startswith(folder)]
     lines = [f"Made the worker {name} in {workspace.root}", f"  {folder} ({len(inside)} files)"]
     subjects = zip(answers.handlers, subjects_of(answers.handlers), strict=True)
     lines += [f"    {handler} handles {subject}" for handler, subject in subjects]
-    lines += [f"  {path}" for path in outcome.created if path not in inside]
+    lines += [f"  {path}" for path in outcome.change.added if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())
     steps = (("install", install), ("see it work on a real NATS server", test), ("run it with NATS and Consul", run))
@@ -199,9 +199,9 @@ def _document(workspace: Workspace, answers: Answers, outcome: Outcome, *, dry_r
         "service": answers.service_name,
         "workspace": str(workspace.root),
         "dry_run": dry_run,
-        "created": [str(path) for path in outcome.created],
+        "created": [str(path) for path in outcome.change.added],
         "kept": [str(path) for path in outcome.kept],
         "answers": answers.as_data(),
         "next": next_commands(workspace, answers.service_name, Path.cwd()),
     }
-    return {**document, "diff": outcome.diff} if dry_run else document
+    return {**document, "diff": outcome.change.diff()} if dry_run else document
