@@ -57,7 +57,7 @@ def prepare(folder: Path, python: Path) -> list[Measured]:
     Raises:
         SystemExit: a command fails, or natsgen's rivals do not make the same files.
     """
-    environment = {**os.environ, "HOME": str(folder)}  # nobody's own defaults
+    environment = _environment(folder)
     one = tool_workspaces.with_one_service(folder / "one", environment)
     many = tool_workspaces.with_handlers(folder / "many", environment, HANDLERS)
     (folder / "nothing.py").write_text(EMPTY_TYPER)
@@ -74,6 +74,12 @@ def prepare(folder: Path, python: Path) -> list[Measured]:
         place = tool_workspaces.with_services(folder / f"services-{count}", one, count)
         commands.append(Measured(listing(count), natsgen("list"), place, environment))
     return commands
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """A person's environment without the person's own defaults, in which everything is compiled once, as installed."""
+    own = {name: value for name, value in os.environ.items() if name == "PYTHONPATH" or not name.startswith("PYTHON")}
+    return {**own, "HOME": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 def _new_workers(folder: Path, python: Path, environment: Mapping[str, str]) -> list[Measured]:
