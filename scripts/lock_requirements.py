@@ -1,8 +1,8 @@
 """Pins what natsgen and its generated services are installed from: `make requirements`.
 
-Writes `requirements-dev.txt` and `benchmarks/requirements.txt` of this repository, and the template's `requirements.txt.jinja` and
-`requirements-dev.txt.jinja`, all with hashes and without addresses. A package that only some answer needs is wrapped in
-that answer's condition.
+Writes `requirements-dev.txt` and `benchmarks/requirements.txt` of this repository, and the template's
+`requirements.txt.jinja` and `requirements-dev.txt.jinja`, all with hashes and without addresses. A package that only
+some answer needs is wrapped in that answer's condition.
 """
 
 from __future__ import annotations
