@@ -20,8 +20,8 @@ types: .venv/complete # the part of `lint` that is mypy
 	$(bin)/mypy src scripts benchmarks
 	cd "$(service)" && "$(CURDIR)/$(bin)/mypy" --strict --allow-untyped-calls --cache-dir "$(CURDIR)/.mypy_cache/template" src
 
-bench: .venv/complete # how long the commands take, against each other and what else there is; docs/performance.md of it
-	@$(bin)/python -m benchmarks.tool --write
+bench: .venv/complete # how fast workers and the tool are, against what people would use instead; writes docs/performance.md
+	@$(bin)/python -m benchmarks
 
 chaos: .venv/complete # faults under traffic, 20,000 events each, and docs/reliability.md of it; one with ROW=..., SEED=...
 	@$(bin)/python -m tests.chaos $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED))

@@ -40,7 +40,7 @@ async def worker_killed(run: Run) -> None:
 
 async def rolling_restart(run: Run) -> None:
     """Each replica is stopped with SIGTERM and started again, one after the other, as a deployment does."""
-    for moment in run.moments(1):
+    for moment in run.moments(1, last=0.4):
         await run.until(moment)
         for number in range(len(run.fleet.workers)):
             await run.fleet.restart(number)

@@ -153,7 +153,7 @@ async def test_a_readiness_that_waited_for_a_message_does_not_wait_for_ever(
     monkeypatch.setattr(Attempts, "start", away)
     soon = Backoff(initial=1, maximum=1, jitter=0)
     tested = Subscription(
-        handler="tested", subject="integration.order.created", function=handle, backoff=soon, ack_wait=1
+        handler="tested", subject="integration.order.created", function=handle, backoff=soon, ack_wait=1, max_attempts=1
     )
     async with run_worker(tested) as worker:
         await jetstream.publish("integration.order.created", b"{}")

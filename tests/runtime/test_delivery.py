@@ -30,8 +30,14 @@ class Recorder:
         self._dead_letters_work = dead_letters_work
         self._schedules = schedules
 
-    async def answer(self, reply: str, payload: bytes) -> None:
+    def answer(self, reply: str, payload: bytes) -> None:
         self.said.append(payload.decode())
+
+    async def answer_confirmed(self, reply: str, payload: bytes) -> None:
+        self.said.append(f"{payload.decode()} confirmed")
+
+    def is_first(self, message: Message, most: int) -> bool:
+        return False
 
     async def start(self, message: Message, most: int) -> int:
         return message.deliveries
@@ -207,7 +213,7 @@ async def test_a_cancelled_worker_leaves_the_message_unsettled() -> None:
 
 async def deliver_batch(handler: Any, payloads: list[bytes], attempt: int = 1) -> tuple[list[str], HandlerStats]:
     class Numbered(Recorder):
-        async def answer(self, reply: str, payload: bytes) -> None:
+        def answer(self, reply: str, payload: bytes) -> None:
             self.said.append(f"{reply.split('.')[5]} {payload.decode()}")
 
     recorder, stats = Numbered(), HandlerStats()

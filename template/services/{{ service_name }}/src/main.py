@@ -20,6 +20,7 @@ from src.infrastructure.consul_client import ConsulClient
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.http_server import HttpServer
 from src.infrastructure.worker import Worker
+from src.utils.event_loop import fastest_event_loop
 from src.utils.logging import configure_logging, logger
 
 
@@ -35,7 +36,7 @@ async def main() -> None:
     consul = ConsulClient(settings, VERSION, worker.readiness)
     stop, hurry = _on_signals(2)
 
-    logger.info("worker starting", version=VERSION)
+    logger.info("worker starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
     worker.loop_watch.start()
     await http.start()
     consul.start(http.port)
@@ -90,4 +91,5 @@ async def _run_and_exit() -> None:
 
 if __name__ == "__main__":
     configure_logging(settings.SERVICE_NAME, settings.LOG_LEVEL, settings.LOG_FORMAT)
-    asyncio.run(_run_and_exit())
+    with asyncio.Runner(loop_factory=fastest_event_loop()) as runner:
+        runner.run(_run_and_exit())

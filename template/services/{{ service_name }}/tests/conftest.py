@@ -30,8 +30,11 @@ class NoServer:
     def __init__(self) -> None:
         self.published: list[Published] = []
 
-    async def answer(self, reply: str, payload: bytes) -> None:
+    def answer(self, reply: str, payload: bytes) -> None:
         """Drops the acknowledgement; `message.settled` tells that there was one."""
+
+    async def answer_confirmed(self, reply: str, payload: bytes) -> None:
+        """Drops it as well, as if a server had confirmed it."""
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
         """Keeps what was published, and confirms it."""

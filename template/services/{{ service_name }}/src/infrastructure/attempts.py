@@ -44,6 +44,10 @@ class Attempts:
             async with self._bucket.opened():
                 pass
 
+    def is_first(self, message: Message, most: int) -> bool:
+        """Whether this can only be the first of `most` attempts, so that there is nothing to look up or to note."""
+        return message.deliveries == 1 and message.origin is None and most > 1
+
     async def start(self, message: Message, most: int) -> int:
         """Notes that the handler is about to start, and returns which attempt this is, 1 for the first.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,3 +15,20 @@ current_message: ContextVar[Message | None] = ContextVar("current_message", defa
 
 # Set while a batch handler runs, of which no single message is the current one: what it publishes is waited for too.
 batch_publications: ContextVar[Publications | None] = ContextVar("batch_publications", default=None)
+
+
+class Binding:
+    """Makes a message the current one while its block runs; a class, since a generator takes four times as long."""
+
+    __slots__ = ("_message", "_token")
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        self._token: Token[Message | None] = current_message.set(self._message)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        current_message.reset(self._token)

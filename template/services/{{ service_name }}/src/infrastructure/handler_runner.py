@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -49,7 +50,7 @@ class HandlerRunner:
         self._delivery = delivery
         self._buffer: deque[Message] = deque()
         self._running: set[Message] = set()
-        self._arrived = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()  # of workers that wait for a message
         self._stopping = False
         self._provision = provision
         self._progress: Progress | None = None
@@ -124,7 +125,8 @@ class HandlerRunner:
         """Gives back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
         deadline = asyncio.get_running_loop().time() + limit
         self._stopping = self._delivery.stopping = True
-        self._arrived.set()
+        while self._idle:
+            self._wake_one()
         # The subscription ends first: naks before that would come straight back to this worker.
         await asyncio.gather(self._pull.stop(), self._pull_replays.stop())
         if self._buffer or self._running:
@@ -160,34 +162,55 @@ class HandlerRunner:
 
     def _receive(self, raw: Msg) -> None:
         self.stats.received += 1
-        self._buffer.append(Message(raw, self.name, self._nats))
-        self._arrived.set()
+        self._buffer.append(Message(raw, self.subscription.handler, self._nats))
+        if self._idle:
+            self._wake_one()
 
     def _receive_replay(self, raw: Msg) -> None:
         self.stats.received += 1
         self._replays_buffered += 1
-        self._buffer.append(Message(raw, self.name, self._nats, origin_of(raw)))
-        self._arrived.set()
+        self._buffer.append(Message(raw, self.subscription.handler, self._nats, origin_of(raw)))
+        self._wake_one()
 
     def _next(self) -> Message:
         message = self._buffer.popleft()
-        if message.origin is not None:
+        if message.origin is None:
+            self._pull.started_some()
+        else:
             self._replays_buffered -= 1
+            self._pull_replays.started_some()
         return message
 
+    async def _message_arrives(self) -> None:
+        """Returns when a message has come that no other worker was woken for, or at the end."""
+        arrived = asyncio.get_running_loop().create_future()
+        self._idle.append(arrived)
+        try:
+            await arrived
+        except asyncio.CancelledError:
+            with suppress(ValueError):
+                self._idle.remove(arrived)
+            raise
+
+    def _wake_one(self) -> None:
+        while self._idle:
+            arrived = self._idle.popleft()
+            if not arrived.done():  # its worker was cancelled
+                arrived.set_result(None)
+                return
+
     async def _work(self) -> None:
-        clock = asyncio.get_running_loop().time
+        clock = time.monotonic
         pause_due = clock() + YIELD_AFTER
+        takes_list = self.subscription.signature.takes_list
         while not self._stopping:
             if not self._buffer:
-                self._arrived.clear()
-                await self._arrived.wait()
+                await self._message_arrives()
                 pause_due = clock() + YIELD_AFTER
-                continue
-            if self.subscription.signature.takes_list:
-                await self._work_on(await self._next_batch())
+            elif takes_list:
+                await self._work_on_batch(await self._next_batch())
             else:
-                await self._work_on([self._next()])
+                await self._work_on(self._next())
             if clock() > pause_due:
                 await asyncio.sleep(0)
                 pause_due = clock() + YIELD_AFTER
@@ -198,35 +221,46 @@ class HandlerRunner:
         try:
             async with asyncio.timeout(self.subscription.batch_wait):
                 while len(self._buffer) < size and not self._stopping:
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                    await self._message_arrives()
         except TimeoutError:
             pass
         if self._stopping:
             return []
         return [self._next() for _ in range(min(size, len(self._buffer)))]
 
-    async def _work_on(self, messages: list[Message]) -> None:
-        self._running.update(messages)
-        self._pull.started_some()
-        self._pull_replays.started_some()
+    async def _work_on(self, message: Message) -> None:
+        self._running.add(message)
         try:
-            if self.subscription.signature.takes_list:
-                await self._delivery.deliver_batch(messages)
-            else:
-                await self._delivery.deliver(messages[0])
+            await self._delivery.deliver(message)
+        except asyncio.CancelledError:
+            await self._give_back(message)
+            raise
+        except Exception as error:
+            self._not_settled([message], error)
+        finally:
+            self._running.discard(message)
+            self._delivery.forget(message)
+
+    async def _work_on_batch(self, messages: list[Message]) -> None:
+        self._running.update(messages)
+        try:
+            await self._delivery.deliver_batch(messages)
         except asyncio.CancelledError:
             for message in messages:
                 await self._give_back(message)
             raise
         except Exception as error:
-            unsettled = [message.id for message in messages if not message.settled]
-            logger.error(
-                "not settled: the server will deliver again", handler=self.name, message_ids=unsettled, exc_info=error
-            )
+            self._not_settled(messages, error)
         finally:
             self._running.difference_update(messages)
-            self._delivery.forget(messages)
+            for message in messages:
+                self._delivery.forget(message)
+
+    def _not_settled(self, messages: list[Message], error: Exception) -> None:
+        unsettled = [message.id for message in messages if not message.settled]
+        logger.error(
+            "not settled: the server will deliver again", handler=self.name, message_ids=unsettled, exc_info=error
+        )
 
     async def _give_back(self, message: Message) -> None:
         if message.settled:

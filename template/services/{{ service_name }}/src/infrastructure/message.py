@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 from nats.aio.msg import Msg
 
-from src.infrastructure.context import current_message
+from src.infrastructure.context import Binding
 from src.infrastructure.origin import Origin
 from src.infrastructure.publication import (
     Payload,
@@ -32,6 +31,11 @@ NAK = b"-NAK"
 TERM = b"+TERM"
 IN_PROGRESS = b"+WPI"
 
+# Tokens of the subject that a delivery is answered on, and the count's place among them without and with a domain,
+# https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md#jsack
+TOKENS = 9
+DELIVERIES, DELIVERIES_WITH_DOMAIN = 4, 6
+
 
 class Channel(PublishChannel, Protocol):
     """What a message is answered over, and what its handler publishes over: the worker's connection."""
@@ -40,15 +44,18 @@ class Channel(PublishChannel, Protocol):
     def service(self) -> str:
         """Name of the service."""
 
-    async def answer(self, reply: str, payload: bytes) -> None:
+    def answer(self, reply: str, payload: bytes) -> None:
         """Sends an acknowledgement. nats-py's own `term()` takes no reason, and its `nak()` refuses a second answer."""
+
+    async def answer_confirmed(self, reply: str, payload: bytes) -> None:
+        """Sends an acknowledgement and returns when the server has confirmed that it has it."""
 
 
 class Message:
     """One delivery of one message.
 
-    `ack`, `nak`, `term` settle it; what a handler settles is left alone by the worker. A second settlement is
-    ignored, since only the first counts on the server.
+    `ack`, `ack_sync`, `nak`, `term` settle it; what a handler settles is left alone by the worker. A second settlement
+    is ignored, since only the first counts on the server.
 
     Attributes:
         handler: name of the handler that it is for.
@@ -100,7 +107,8 @@ class Message:
     @property
     def deliveries(self) -> int:
         """How many times the server has delivered it, also where no handler came to it."""
-        return self._raw.metadata.num_delivered
+        tokens = self._raw.reply.split(".")  # nats-py's `metadata` would parse all of it
+        return int(tokens[DELIVERIES if len(tokens) == TOKENS else DELIVERIES_WITH_DOMAIN])
 
     @property
     def stream(self) -> str:
@@ -190,6 +198,11 @@ class Message:
         self._published.add(publication)
         return publication
 
+    @property
+    def has_published(self) -> bool:
+        """Whether anything was published in this attempt."""
+        return self._published is not None
+
     async def all_published(self) -> None:
         """Returns when everything that was published has been confirmed.
 
@@ -207,39 +220,43 @@ class Message:
         self._derived[made] += 1
         return made if self._derived[made] == 1 else id_from(made, str(self._derived[made]))
 
-    @contextmanager
-    def bound(self) -> Iterator[None]:
+    def bound(self) -> Binding:
         """Binds the message to what is logged, published and made meanwhile; the worker does so for single messages.
 
         A handler of `list[...]` does so itself, with each of its messages in turn: `with message.bound(): ...`.
         """
-        token = current_message.set(self)
-        try:
-            yield
-        finally:
-            current_message.reset(token)
+        return Binding(self)
 
     async def ack(self) -> None:
         """Handled: the server will not deliver it to this durable again."""
-        await self._settle(ACK)
+        self._settle(ACK)
+
+    async def ack_sync(self) -> None:
+        """Handled, and the server has confirmed that it knows: a connection that dies now costs no redelivery.
+
+        Raises:
+            nats.errors.Error: the server did not confirm; it may deliver the message again.
+        """
+        if not self.settled:
+            await self._channel.answer_confirmed(self._raw.reply, ACK)
+            self.settled = True
 
     async def nak(self, delay: float | None = None) -> None:
         """Not handled: delivered again after `delay` seconds, at once without one."""
         if not self.settled:
-            await self._settle(NAK if not delay else NAK + b" " + json.dumps({"delay": int(delay * 1e9)}).encode())
+            self._settle(NAK if not delay else NAK + b" " + json.dumps({"delay": int(delay * 1e9)}).encode())
             self.given_back = True
 
     async def term(self, reason: str = "") -> None:
         """Never to be delivered again; the reason is shown in the server's advisory."""
-        await self._settle(TERM + b" " + reason.encode() if reason else TERM)
+        self._settle(TERM + b" " + reason.encode() if reason else TERM)
 
     async def in_progress(self) -> None:
         """Starts the server's `ack_wait` anew; may be called as often as needed."""
         if not self.settled:
-            await self._channel.answer(self._raw.reply, IN_PROGRESS)
+            self._channel.answer(self._raw.reply, IN_PROGRESS)
 
-    async def _settle(self, payload: bytes) -> None:
-        if self.settled:
-            return
-        await self._channel.answer(self._raw.reply, payload)
-        self.settled = True
+    def _settle(self, payload: bytes) -> None:
+        if not self.settled:
+            self._channel.answer(self._raw.reply, payload)
+            self.settled = True

@@ -16,7 +16,7 @@ from src.config import Settings
 from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
 from src.infrastructure.errors import ConfigurationError, TooLarge, named
-from src.infrastructure.nats_internals import abort, discard, reconnect
+from src.infrastructure.nats_internals import abort, discard, publish, reconnect
 from src.infrastructure.publication import size_of
 from src.infrastructure.pulse import Pulse
 from src.utils.logging import logger
@@ -39,7 +39,7 @@ class NatsClient:
     HALF_OPEN = 1.0  # seconds that an old connection has to close before it is torn down
     STUCK = 2.0  # seconds that an old connection has to close before its client is replaced
     QUIET = 10.0  # seconds without any attempt to reconnect (one takes 8 at most), after which the client is replaced
-    PUBLISH_TIMEOUT = 5.0  # seconds that a stream has to confirm
+    PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm what was published or acknowledged
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -145,13 +145,21 @@ class NatsClient:
             )
         return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
 
-    async def answer(self, reply: str, payload: bytes) -> None:
+    def answer(self, reply: str, payload: bytes) -> None:
         """Sends an acknowledgement; it leaves with the next write of the connection.
 
         Raises:
             nats.errors.Error: the connection is closed, or too much waits for it to come back.
         """
-        await self.client.publish(reply, payload)
+        publish(self.client, reply, payload)
+
+    async def answer_confirmed(self, reply: str, payload: bytes) -> None:
+        """Sends an acknowledgement and returns when the server has confirmed that it has it.
+
+        Raises:
+            nats.errors.Error: it did not within `PUBLISH_TIMEOUT`.
+        """
+        await self.client.request(reply, payload, timeout=self.PUBLISH_TIMEOUT)
 
     async def close(self) -> None:
         """Sends what waits to be sent and closes; takes no longer than twice `CLOSE_LIMIT`."""

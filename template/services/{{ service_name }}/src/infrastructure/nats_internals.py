@@ -6,10 +6,16 @@ Written against nats-py 2.16. An attribute that another version lacks is taken f
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError, OutboundBufferLimitError
 from nats.protocol.parser import Parser
+
+from src.utils.logging import logger
 
 GENTLE_LIMIT = 0.5  # seconds that a connection has to close in order before it is torn down
 
@@ -72,6 +78,50 @@ async def reconnect(client: Client) -> None:
         await asyncio.sleep(0)
     if transport is not None:
         transport.abort()
+
+
+class HandOver(asyncio.Queue[Msg]):
+    """In the place of a subscription's queue: what the read loop puts in is handed on at once.
+
+    nats-py itself has a task for each subscription that takes messages from the queue, one by one.
+    """
+
+    def __init__(self, receive: Callable[[Msg], None]) -> None:
+        super().__init__()
+        self._receive = receive
+
+    def put_nowait(self, item: Msg) -> None:
+        """Hands a message on. Nothing is raised: that would end nats-py's read loop."""
+        try:
+            self._receive(item)
+        except Exception as error:
+            logger.error("a frame of the server was not understood", subject=item.subject, exc_info=error)
+
+
+async def subscribe(client: Client, subject: str, receive: Callable[[Msg], None]) -> Subscription:
+    """Subscribes; `receive` is called with each message as it comes, so that nothing waits and no limit is needed."""
+    subscription = await client.subscribe(subject, pending_msgs_limit=0, pending_bytes_limit=0)
+    subscription._pending_queue = HandOver(receive)
+    return subscription
+
+
+def publish(client: Client, subject: str, payload: bytes) -> None:
+    """nats-py's `publish` as a plain call, for what is small and sent often; it leaves with the next write.
+
+    Raises:
+        ConnectionClosedError: the client is closed.
+        OutboundBufferLimitError: too much waits for a connection.
+    """
+    if client.is_closed:
+        raise ConnectionClosedError
+    if not client.is_connected and client._pending_data_size + len(payload) > client._max_pending_size:
+        raise OutboundBufferLimitError
+    command = b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(payload), payload)
+    client._pending.append(command)
+    client._pending_data_size += len(command)
+    flushes = client._flush_queue
+    if flushes is not None and client.is_connected and flushes.empty():
+        flushes.put_nowait(asyncio.get_running_loop().create_future())
 
 
 async def discard(client: Client, limit: float) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_internals import subscribe
 from src.infrastructure.pull_requests import PullRequests, Then
 from src.utils.logging import logger
 
@@ -137,11 +139,11 @@ class PullConsumer:
 
     def _next_look(self) -> float:
         """Seconds until something may be due that no event announces."""
-        until_retry = self._not_before - asyncio.get_running_loop().time()
+        until_retry = self._not_before - time.monotonic()
         return min(until_retry, self.TICK) if until_retry > 0 else self.TICK
 
     async def _step(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if not self._nats.connected or now < self._not_before:
             return
         if self._connection != self._nats.connection:
@@ -161,10 +163,7 @@ class PullConsumer:
         self._requests.forget()
         if self._client is not client:
             self._inbox = client.new_inbox()
-            # Limits are off: what arrives was asked for, so the prefetch bounds it.
-            self._subscription = await client.subscribe(
-                f"{self._inbox}.*", cb=self._on_frame, pending_msgs_limit=0, pending_bytes_limit=0
-            )
+            self._subscription = await subscribe(client, f"{self._inbox}.*", self._on_frame)
             self._client = client
         self._connection = connection
 
@@ -172,7 +171,7 @@ class PullConsumer:
         if self._ended:
             return  # what the server would send now, nobody would receive
         if not self._requests.pending:
-            self._last_frame = asyncio.get_running_loop().time()
+            self._last_frame = time.monotonic()
         token = self._requests.asked(batch)
         request = {
             "batch": batch,
@@ -185,16 +184,15 @@ class PullConsumer:
             reply=f"{self._inbox}.{token}",
         )
 
-    async def _on_frame(self, frame: Msg) -> None:
-        self._last_frame = asyncio.get_running_loop().time()
+    def _on_frame(self, frame: Msg) -> None:
+        self._last_frame = time.monotonic()
         if frame.subject.startswith(self._inbox):
             self._on_status(frame)
             return
         self._requests.arrived()
-        self._well()
+        if self._trouble:
+            self._well()
         self._receive(frame)
-        if self._requests.due(self._held()):
-            self._wake.set()
 
     def _on_status(self, frame: Msg) -> None:
         headers = frame.headers or {}
@@ -226,5 +224,5 @@ class PullConsumer:
         if why != self._trouble:
             logger.warning("not pulling", reason=why)
         self._trouble = why
-        self._not_before = asyncio.get_running_loop().time() + self._back_off
+        self._not_before = time.monotonic() + self._back_off
         self._back_off = min(2 * self._back_off, self.BACK_OFF[1])

@@ -50,7 +50,8 @@ class PullRequests:
 
     def arrived(self) -> None:
         """Notes one message."""
-        self._written_off(1)
+        if self.pending:
+            self.pending -= 1
 
     def forget(self) -> None:
         """Nothing that was asked for will come: the connection is new, or the consumer's leader is."""

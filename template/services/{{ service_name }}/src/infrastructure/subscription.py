@@ -35,6 +35,8 @@ class Subscription:
         concurrency: handlers that run at once; 1 keeps the stream's order while nothing fails.
         prefetch: messages that are asked for ahead of the handler.
         ack_wait: seconds that the server waits for a sign of life from a message; kept alive while it is handled.
+        ack_sync: whether an acknowledgement waits for the server's confirmation. Then a connection that dies costs no
+            redelivery of what was handled; it takes a round trip for each message.
         max_ack_pending: messages that all replicas together may hold unsettled.
         max_attempts: starts of the handler after which a failing message becomes a dead letter.
         backoff: the delays between attempts.
@@ -53,6 +55,7 @@ class Subscription:
     concurrency: int = 1
     prefetch: int = 500
     ack_wait: float = 30.0
+    ack_sync: bool = False
     max_ack_pending: int = 10_000
     max_attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
@@ -108,6 +111,7 @@ class Options(TypedDict, total=False):
     concurrency: int
     prefetch: int
     ack_wait: float
+    ack_sync: bool
     max_ack_pending: int
     max_attempts: int
     backoff: Backoff

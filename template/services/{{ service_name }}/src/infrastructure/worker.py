@@ -215,6 +215,7 @@ def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
             "concurrency": subscription.concurrency,
             "prefetch": subscription.prefetch,
             "ack_wait": subscription.ack_wait,
+            "ack_sync": subscription.ack_sync,
             "max_ack_pending": subscription.max_ack_pending,
             "max_attempts": subscription.max_attempts,
             "backoff": dataclasses.asdict(subscription.backoff),

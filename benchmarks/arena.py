@@ -1,0 +1,152 @@
+"""What all contestants meet: one NATS server, the same streams with the same messages, and one way to count."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats
+import nats.errors
+from nats.js import JetStreamContext
+from nats.js.api import StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from natsgen.harness.nats_server import NatsServer
+
+SAMPLE_SECONDS = 0.05
+WARM_UP = 1_000
+"""Messages acknowledged before the time counts."""
+
+PUBLISHED_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Load:
+    """Messages that wait in a stream of their own.
+
+    Attributes:
+        name: of the stream.
+        size: of a payload, in bytes.
+        count: how many messages.
+        subjects: that they are spread over in turn.
+    """
+
+    name: str
+    size: int
+    count: int
+    subjects: tuple[str, ...]
+
+
+def load(name: str, size: int, count: int, handlers: int = 1) -> Load:
+    """A load for `handlers` handlers, a subject each."""
+    return Load(name, size, count, tuple(f"{name.lower()}.item.event{number}" for number in range(handlers)))
+
+
+def payload(subject: str, number: int, size: int = 0, text: str = "") -> bytes:
+    """An event in the envelope that generated workers take, filled up to `size` bytes."""
+    event = {
+        "id": f"{number:08}",
+        "type": subject,
+        "timestamp": "2024-01-15T10:00:00Z",
+        "aggregateId": "42",
+        "data": {"number": number, "text": text},
+    }
+    missing = size - len(json.dumps(event, separators=(",", ":")))
+    event["data"] = {"number": number, "text": text + "x" * max(missing, 0)}
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+class Arena:
+    """The server, and what happens on it.
+
+    Attributes:
+        server: the server.
+        jetstream: the benchmark's own connection.
+    """
+
+    def __init__(self, server: NatsServer, jetstream: JetStreamContext) -> None:
+        self.server = server
+        self.jetstream = jetstream
+
+    async def fill(self, wanted: Load) -> None:
+        """Makes the stream and publishes its messages; kept in memory, so that no disk is measured."""
+        await self.jetstream.add_stream(
+            StreamConfig(name=wanted.name, subjects=[f"{wanted.name.lower()}.>"], storage=StorageType.MEMORY)
+        )
+        for first in range(0, wanted.count, PUBLISHED_AT_ONCE):
+            numbers = range(first, min(first + PUBLISHED_AT_ONCE, wanted.count))
+            subjects = [wanted.subjects[number % len(wanted.subjects)] for number in numbers]
+            await asyncio.gather(
+                *(
+                    self.jetstream.publish(subject, payload(subject, number, wanted.size), timeout=30)
+                    for number, subject in zip(numbers, subjects, strict=True)
+                )
+            )
+
+    async def forget_consumers(self, stream: str) -> None:
+        """Has the next contestant begin at the stream's first message."""
+        for consumer in await self.jetstream.consumers_info(stream):
+            await self.jetstream.delete_consumer(stream, consumer.name)
+
+    async def acknowledged(self, stream: str) -> int:
+        """Messages that all consumers of a stream have acknowledged, once for each."""
+        try:
+            consumers = await self.jetstream.consumers_info(stream)
+        except NotFoundError:
+            return 0
+        return sum(
+            consumer.delivered.consumer_seq - (consumer.num_ack_pending or 0)
+            for consumer in consumers
+            if consumer.delivered
+        )
+
+    async def rate(self, stream: str, count: int, *, longest: float, patience: float = 60.0) -> float:
+        """Messages acknowledged in a second, from the first `WARM_UP` on until `count` or for `longest` seconds.
+
+        Raises:
+            TimeoutError: nothing was acknowledged within `patience` seconds.
+        """
+        begun: tuple[float, int] | None = None
+        deadline = time.perf_counter() + patience
+        while True:
+            done, now = await self.acknowledged(stream), time.perf_counter()
+            if begun is None:
+                if done >= WARM_UP:
+                    begun = (now, done)
+                elif now > deadline:
+                    raise TimeoutError(f"only {done} messages of {stream} acknowledged in {patience:g} s")
+            elif done >= count or now - begun[0] >= longest:
+                return (done - begun[1]) / (now - begun[0])
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def until(self, stream: str, count: int, limit: float = 120.0) -> None:
+        """Returns when so many messages have been acknowledged.
+
+        Raises:
+            TimeoutError: they were not, within `limit` seconds.
+        """
+        async with asyncio.timeout(limit):
+            while await self.acknowledged(stream) < count:  # noqa: ASYNC110 (the server is asked)
+                await asyncio.sleep(SAMPLE_SECONDS)
+
+
+@asynccontextmanager
+async def arena(folder: Path) -> AsyncIterator[Arena]:
+    """An arena whose server keeps its files in `folder`."""
+    with NatsServer(folder, configuration="jetstream { max_memory_store: 4GB }") as server:
+        client = await nats.connect(server.url)
+        try:
+            yield Arena(server, client.jetstream(timeout=30))
+        finally:
+            await client.close()
+
+
+def rotated(things: Sequence[str], round_number: int) -> list[str]:
+    """The same things, beginning with another in every round: nobody is always first."""
+    start = round_number % len(things)
+    return [*things[start:], *things[:start]]

@@ -1,0 +1,171 @@
+"""Who is measured: the generated worker, and what people would write or install instead."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.arena import Load
+from natsgen.harness.environment import environment_for
+from natsgen.harness.processes import ManagedProcess
+from natsgen.harness.service import GeneratedService
+
+HERE = Path(__file__).resolve().parent
+RECORD = "BENCH_RECORD"
+"""The environment variable that names the file in which a handler notes each message."""
+
+HANDLER = '''\
+"""Takes events of one subject, and does nothing with them."""
+
+from pydantic import BaseModel
+
+from src.domain.events import Event
+from src.infrastructure.subscription import subscriber
+
+
+class Data(BaseModel):
+    number: int
+    text: str
+
+
+@subscriber("{subject}"{options})
+async def handle_event{number}(event: Event[Data]) -> None:
+    """Nothing."""
+'''
+
+RECORDING_HANDLER = '''\
+"""Takes events of one subject, and notes when each came."""
+
+import os
+import time
+
+from pydantic import BaseModel
+
+from src.domain.events import Event
+from src.infrastructure.subscription import subscriber
+
+RECORD = os.open(os.environ["BENCH_RECORD"], os.O_WRONLY | os.O_APPEND)
+
+
+class Data(BaseModel):
+    number: int
+    text: str
+
+
+@subscriber("{subject}"{options})
+async def handle_event{number}(event: Event[Data]) -> None:
+    os.write(RECORD, f"{{event.data.text}} {{time.monotonic_ns()}}\\n".encode())
+'''
+
+LOGGING_HANDLER = '''\
+"""Takes events of one subject, and logs each."""
+
+from pydantic import BaseModel
+
+from src.domain.events import Event
+from src.infrastructure.subscription import subscriber
+from src.utils.logging import logger
+
+
+class Data(BaseModel):
+    number: int
+    text: str
+
+
+@subscriber("{subject}"{options})
+async def handle_event{number}(event: Event[Data]) -> None:
+    logger.info("handled", number=event.data.number)
+'''
+
+SLOW_HANDLER = '''\
+"""Takes events of one subject, and takes its time."""
+
+import asyncio
+
+from pydantic import BaseModel
+
+from src.domain.events import Event
+from src.infrastructure.subscription import subscriber
+
+
+class Data(BaseModel):
+    number: int
+    text: str
+
+
+@subscriber("{subject}"{options})
+async def handle_event{number}(event: Event[Data]) -> None:
+    await asyncio.sleep(0.01)
+'''
+
+
+def generate(workspace: Path) -> Path:
+    """The service `bench` as natsgen makes it, with what every inbox needs; its handler is written by `Worker`."""
+    command = [sys.executable, "-m", "natsgen", "new", "worker", "bench", "--subject", "bench.item.event0"]
+    options = ["--dedup", "redis", "--workspace", str(workspace), "--no-input"]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    service = workspace / "services" / "bench"
+    for handler in (service / "src/domain/handlers").glob("*_handler.py"):
+        handler.unlink()
+    return service
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The generated worker, as generated but for what its handlers do and what a figure is about.
+
+    Attributes:
+        generated: the service's folder, of which a copy is run.
+        handler: the text of a handler file.
+        options: further arguments of `subscriber`, such as `, concurrency=10`.
+        settings: environment variables.
+    """
+
+    generated: Path
+    handler: str = HANDLER
+    options: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def service(self, url: str, load: Load, folder: Path, name: str = "worker") -> GeneratedService:
+        """The service, to be started; its copy and its logs are in `folder`."""
+        copy = folder / f"{name}-service"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.generated, copy)
+        for number, subject in enumerate(load.subjects):
+            text = self.handler.format(subject=subject, number=number, options=self.options)
+            (copy / "src/domain/handlers" / f"event{number}_handler.py").write_text(text)
+        settings = {"NATS_URL": url, "CONSUL_ENABLED": "false", "DEDUP": "none", "LOG_FORMAT": "json"}
+        return GeneratedService(
+            copy,
+            python=self.python,
+            log_folder=folder,
+            name=name,
+            settings={**settings, "HOSTNAME": name, **self.settings},
+        )
+
+    @property
+    def python(self) -> Path:
+        """The interpreter with the service's requirements."""
+        return environment_for(self.generated / "requirements.txt")
+
+
+@contextmanager
+def rival(
+    script: str, python: Path, settings: Mapping[str, str], url: str, load: Load, folder: Path
+) -> Iterator[ManagedProcess]:
+    """One of the scripts in `benchmarks/rivals`; entering it starts it."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    told = {"BENCH_URL": url, "BENCH_STREAM": load.name, "BENCH_SUBJECTS": ",".join(load.subjects)}
+    with ManagedProcess(
+        [python, HERE / "rivals" / f"{script}.py"],
+        name=script,
+        log_folder=folder,
+        environment={**kept, **told, **settings},
+    ) as process:
+        yield process

