@@ -140,14 +140,17 @@ class Worker:
         for number, subject in enumerate(load.subjects):
             text = self.handler.format(subject=subject, number=number, options=self.options)
             (copy / "src/domain/handlers" / f"event{number}_handler.py").write_text(text)
-        settings = {"NATS_URL": url, "CONSUL_ENABLED": "false", "DEDUP": "none", "LOG_FORMAT": "json"}
         return GeneratedService(
             copy,
             python=self.python,
             log_folder=folder,
             name=name,
-            settings={**settings, "HOSTNAME": name, **self.settings},
+            settings={**self.settings_for(url), "HOSTNAME": name},
         )
+
+    def settings_for(self, url: str) -> dict[str, str]:
+        """Its environment variables; there is no Consul, which it would look for."""
+        return {"NATS_URL": url, "CONSUL_ENABLED": "false", "DEDUP": "none", "LOG_FORMAT": "json", **self.settings}
 
     @property
     def python(self) -> Path:

@@ -224,6 +224,7 @@ def _lifetime(measured: Measured) -> str:
             ("SIGTERM to exit when idle, seconds", spread(measured.stops).text()),
             ("resident memory when idle, MB", spread(memory.idle).text(".1f")),
             (f"after {MANY.count:,} messages, MB", spread(memory.after_many).text(".1f")),
+            ("the same with Consul's client, MB", spread(memory.with_consul).text(".1f")),
             *(
                 (f"while {size} messages wait for a slow handler, MB", spread(memory.backlog[size]).text(".1f"))
                 for size in BACKLOGS

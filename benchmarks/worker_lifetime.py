@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -38,16 +40,21 @@ print(",".join(names))
 
 @dataclass
 class Memory:
-    """Resident megabytes, a value for each round: idle, after `MANY`, and with each of `BACKLOGS` waiting."""
+    """Resident megabytes, a value for each round: idle, after `MANY`, and with each of `BACKLOGS` waiting.
+
+    `with_consul` is after `MANY` too, with the client that looks for a Consul.
+    """
 
     idle: list[float] = field(default_factory=list)
     after_many: list[float] = field(default_factory=list)
+    with_consul: list[float] = field(default_factory=list)
     backlog: dict[str, list[float]] = field(default_factory=lambda: {size: [] for size in BACKLOGS})
 
 
 def imports_of(worker: Worker) -> str:
     """The modules of other people's packages that the worker imports, for `BENCH_IMPORTS`."""
-    return run([worker.python, "-c", IMPORTED], limit=60, folder=worker.generated).output.strip()
+    settings = {**os.environ, **worker.settings_for("nats://127.0.0.1")}
+    return run([worker.python, "-c", IMPORTED], limit=60, folder=worker.generated, environment=settings).output.strip()
 
 
 def measure_starts(
@@ -109,6 +116,7 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
     async def measure() -> Memory:
         memory = Memory()
         slow = replace(worker, handler=SLOW_HANDLER)
+        with_consul = replace(worker, settings={"CONSUL_ENABLED": "true"})
         async with arena(folder / "MEMORY") as here:
             await here.fill(ONE)
             await here.fill(MANY)
@@ -129,6 +137,7 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
             for number in range(rounds):
                 memory.idle.append(await held(worker, ONE, 0))
                 memory.after_many.append(await held(worker, MANY, MANY.count))
+                memory.with_consul.append(await held(with_consul, MANY, MANY.count))
                 for size, backlog in BACKLOGS.items():
                     memory.backlog[size].append(await held(slow, backlog, HANDLED_OF_BACKLOG))
                 say(f"memory, round {number + 1}: {memory.after_many[-1]:.1f} MB after {MANY.count:,}")
@@ -138,4 +147,6 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
 
 
 def _resident(service: GeneratedService) -> float:
-    return service.metrics()["process_resident_memory_bytes"] / MEGABYTE
+    """Read from the system: to ask the worker for its metrics would take memory too."""
+    pages = int(Path(f"/proc/{service.process.pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / MEGABYTE

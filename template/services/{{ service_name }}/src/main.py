@@ -13,15 +13,18 @@ if __name__ == "__main__":
 import asyncio
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from src.config import VERSION, settings
 from src.domain.handlers import register_handlers
-from src.infrastructure.consul_client import ConsulClient
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.http_server import HttpServer
 from src.infrastructure.worker import Worker
 from src.utils.event_loop import fastest_event_loop
 from src.utils.logging import configure_logging, logger
+
+if TYPE_CHECKING:
+    from src.infrastructure.consul_client import ConsulClient
 
 
 async def main() -> None:
@@ -33,25 +36,36 @@ async def main() -> None:
     worker = Worker(settings)
     register_handlers(worker)
     http = HttpServer(settings, VERSION, worker)
-    consul = ConsulClient(settings, VERSION, worker.readiness)
+    consul = _consul_client(worker)
     stop, hurry = _on_signals(2)
 
     logger.info("worker starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
     worker.loop_watch.start()
     await http.start()
-    consul.start(http.port)
+    if consul:
+        consul.start(http.port)
     consuming = asyncio.create_task(worker.run())
     await asyncio.wait([consuming, stop], return_when=asyncio.FIRST_COMPLETED)
 
     logger.info("worker stopping")
     worker.stopping = True  # unready from here on
-    await consul.deregister()
+    if consul:
+        await consul.deregister()
     await worker.stop(hurry)
     await http.stop()
     worker.loop_watch.stop()
     if consuming.done():
         consuming.result()  # raises what it failed with
     logger.info("worker stopped")
+
+
+def _consul_client(worker: Worker) -> ConsulClient | None:
+    if not settings.CONSUL_ENABLED:
+        logger.info("not registering in Consul: CONSUL_ENABLED is off")
+        return None
+    from src.infrastructure.consul_client import ConsulClient  # Consul's client is left out where it is not used
+
+    return ConsulClient(settings, VERSION, worker.readiness)
 
 
 def _on_signals(count: int) -> list[asyncio.Future[None]]:

@@ -14,7 +14,7 @@ from consul import Check, ConsulException
 from consul.aio import Consul
 
 from src.config import Settings
-from src.infrastructure.discovery import consul_of
+from src.infrastructure.consul_agent import consul_of
 from src.infrastructure.errors import named
 from src.infrastructure.worker import Readiness
 from src.utils.logging import logger
@@ -61,9 +61,6 @@ class ConsulClient:
         Args:
             port: of the HTTP endpoints, which the registration names.
         """
-        if not self._settings.CONSUL_ENABLED:
-            logger.info("not registering in Consul: CONSUL_ENABLED is off")
-            return
         self._port = port
         self._client = consul_of(self._settings, self.TIME_LIMIT)
         self._task = asyncio.create_task(self._keep_registered(self._client), name="consul")
