@@ -88,7 +88,10 @@ class Settings(BaseSettings):
     HTTP_PORT: int = Field(default=8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 takes a free one")
 
     GRACEFUL_SHUTDOWN_TIMEOUT: float = Field(
-        default=30, gt=0, le=3600, description="Seconds that running handlers have to finish after SIGTERM or SIGINT"
+        default=30,
+        gt=0,
+        le=3600,
+        description="Seconds that running handlers and actions have to finish after SIGTERM or SIGINT",
     )
     STREAM_MODE: Literal["create", "verify", "off"] = Field(
         default="create",
