@@ -170,7 +170,7 @@ async def test_what_does_not_finish_in_time_is_told_so(start: Start, calls: Nats
 
     stopped = await asyncio.to_thread(instance.stop)
 
-    assert json.loads((await calling).data)["error"]["code"] == "503"
+    assert json.loads((await calling).data)["error"]["code"] == "504"
     assert stopped.exit_code == 0
 
 

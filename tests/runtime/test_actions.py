@@ -176,6 +176,12 @@ async def raises(request: bytes) -> None:
     raise ValueError(SECRET)
 
 
+async def refuses_with_what_json_cannot_hold(request: bytes) -> None:
+    details: list[Any] = [SECRET]
+    details.append(details)
+    raise ActionError(404, "\ud800", details)
+
+
 async def raises_a_validation_error(request: bytes) -> None:
     GreetRequest.model_validate({"name": [SECRET]})
 
@@ -202,16 +208,22 @@ async def returns_too_much(request: bytes) -> str:
     return SECRET * 100_000
 
 
+async def refuses_with_too_much(request: bytes) -> str:
+    raise ActionError(500, "internal error", SECRET * 100_000)
+
+
 @pytest.mark.parametrize(
     "function",
     [
         raises,
+        refuses_with_what_json_cannot_hold,
         raises_a_validation_error,
         raises_a_time_out_of_its_own,
         awaits_what_is_cancelled,
         returns_something_else,
         returns_what_json_cannot_hold,
         returns_too_much,
+        refuses_with_too_much,
     ],
 )
 async def test_an_action_that_fails_tells_nothing_of_its_inside(run_worker: Any, plain: Client, function: Any) -> None:
@@ -235,11 +247,21 @@ async def test_an_action_has_its_time_and_no_more(run_worker: Any, plain: Client
         finally:
             cancelled.set()
 
-    async with run_worker(Action("greet", answer, timeout=0.1)):
+    async def makes_its_own_error_of_it(request: bytes) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise ConnectionError(SECRET) from None
+
+    async with run_worker(
+        Action("greet", answer, timeout=0.1), Action("other", makes_its_own_error_of_it, timeout=0.1)
+    ):
         error = error_of(await ask(plain))
+        other = error_of(await ask(plain, subject="v1.billing.other"))
 
     assert (error["code"], error["message"]) == ("504", "not done within 0.1 s")
     assert cancelled.is_set()
+    assert other == error
 
 
 async def test_a_request_that_waited_too_long_is_not_begun(run_worker: Any, plain: Client) -> None:

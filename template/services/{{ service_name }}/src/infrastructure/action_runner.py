@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from src.infrastructure.context import current_request
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import ActionError, named
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.publication import size_of
 from src.infrastructure.replies import (
     INTERNAL,
     INVALID,
@@ -32,6 +34,9 @@ from src.infrastructure.request import Context
 from src.infrastructure.stats import ActionStats
 from src.utils.logging import logger
 
+STOPPING = "the service is stopping"
+INTERNAL_MESSAGE = "internal error"
+TOO_LARGE = "the answer is too large"
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up
 
 
@@ -63,6 +68,7 @@ class ActionRunner:
         self._idle.set()
         self._overloaded = False
         self._stopping = False
+        self._cutting = False
 
     @property
     def name(self) -> str:
@@ -104,7 +110,7 @@ class ActionRunner:
         self.stats.requests += 1
         deadline = asyncio.get_running_loop().time() + self.action.timeout
         if self._stopping:
-            self._refuse(raw, "the service is stopping")
+            self._refuse(raw, STOPPING)
         elif len(self._running) < self.action.concurrency:
             self._start(raw, deadline)
         elif len(self._waiting) < self.action.max_waiting:
@@ -116,9 +122,10 @@ class ActionRunner:
             self._refuse(raw, "too many requests wait")
 
     async def finish(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Answers what has been received; what is not done within `limit` seconds or until `hurry` is done gets a 503.
+        """Answers what has been received, within `limit` seconds or until `hurry` is done.
 
-        Nothing is received any more when this is called, or it is refused.
+        What has not begun by then is refused (503), and what is not done is cut short (504). Nothing is received any
+        more when this is called, or it is refused.
         """
         self._stopping = True
         idle = asyncio.create_task(self._idle.wait())
@@ -126,16 +133,17 @@ class ActionRunner:
         await asyncio.wait(events, timeout=max(limit, 0), return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
         for raw, _ in self._waiting:
-            self._refuse(raw, "the service is stopping")
+            self._refuse(raw, STOPPING)
         self._waiting.clear()
         if not self._running:
             return
         logger.warning("actions did not finish in time", action=self.name, requests=len(self._running))
+        self._cutting = True
         for task in self._running:
             task.cancel()
         await asyncio.wait(self._running, timeout=CANCEL_LIMIT)
         for raw in self._running.values():  # of actions that do not react to being cancelled
-            self._refuse(raw, "the service is stopping")
+            self._cut_short(raw)
 
     def _start(self, raw: Msg, deadline: float) -> None:
         self._idle.clear()
@@ -144,8 +152,10 @@ class ActionRunner:
         task.add_done_callback(self._answered)
 
     def _answered(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        if not task.cancelled() and (error := task.exception()):
+        raw = self._running.pop(task)
+        if task.cancelled():
+            self._refuse(raw, STOPPING)  # before it had begun
+        elif error := task.exception():
             logger.error("a request was not answered", action=self.name, exc_info=error)
         while self._waiting:
             raw, deadline = self._waiting.popleft()
@@ -166,26 +176,22 @@ class ActionRunner:
             async with limit:
                 payload = self._encode(await self._call(context))
             self._reply(raw, payload)
-            if self._nats.crowded:
-                await self._nats.flushed(self.action.timeout)  # so that answers do not pile up
         except InvalidRequest as error:
             self._fail(raw, INVALID, "the request does not fit", what_does_not_fit(error.reason))
         except ActionError as error:
             self._fail(raw, error.code, error.message, error.details)
-        except TimeoutError as error:
-            if limit.expired():
+        except (Exception, asyncio.CancelledError) as error:
+            if limit.expired():  # whatever the action made of that
                 self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
+            elif self._cutting:
+                self._cut_short(raw)
             else:
                 self._broken(raw, error)
-        except asyncio.CancelledError as error:
-            if self._stopping:
-                self._refuse(raw, "the service is stopping")
-            else:
-                self._broken(raw, error)  # what it waited for was cancelled
-        except Exception as error:
-            self._broken(raw, error)
         finally:
             self.stats.durations.add(time.perf_counter() - started)
+        if self._nats.crowded:
+            with suppress(asyncio.CancelledError):
+                await self._nats.flushed(self.action.timeout)  # so that answers do not pile up
 
     def _call(self, context: Context) -> Awaitable[Any]:
         """The function's coroutine.
@@ -204,16 +210,25 @@ class ActionRunner:
     def _broken(self, raw: Msg, error: BaseException) -> None:
         """The action failed by its own fault, of which its caller is told nothing more."""
         logger.error("action failed", error=named(error), exc_info=error)
-        self._fail(raw, INTERNAL, "internal error")
+        self._fail(raw, INTERNAL, INTERNAL_MESSAGE)
+
+    def _cut_short(self, raw: Msg) -> None:
+        self._fail(raw, TOO_SLOW, "the service stopped before it was done")
 
     def _refuse(self, raw: Msg, why: str) -> None:
+        """Says that nothing was carried out."""
         self._fail(raw, UNAVAILABLE, why)
 
     def _fail(self, raw: Msg, code: str, message: str, details: Any = None) -> None:
+        try:
+            payload = error_reply(code, message, details)
+        except ValueError as error:
+            logger.error("an error cannot be written into a reply", action=self.name, error=named(error))
+            code, message = INTERNAL, INTERNAL_MESSAGE
+            payload = error_reply(code, message)
         self.stats.failed(code, message)
         if code not in (INTERNAL, UNAVAILABLE):
             logger.info("request refused", action=self.name, code=code, error=message)
-        payload = error_reply(code, message, details)
         headers = error_headers(code, message)
         if correlation_id := (raw.headers or {}).get("Correlation-Id"):
             headers["Correlation-Id"] = correlation_id
@@ -222,10 +237,12 @@ class ActionRunner:
     def _reply(self, raw: Msg, payload: bytes, headers: dict[str, str] | None = None) -> None:
         if not raw.reply:
             return  # published, and nobody waits for an answer
-        if len(payload) > self._nats.client.max_payload > 0:
-            logger.error("the answer is larger than the server takes", action=self.name, bytes=len(payload))
-            self._fail(raw, INTERNAL, "the answer is too large")
-            return
+        size = size_of(payload, headers) if headers else len(payload)
+        if size > self._nats.client.max_payload > 0:  # the server would end the connection
+            logger.error("the answer is larger than the server takes", action=self.name, bytes=size)
+            if headers is None:
+                self.stats.failed(INTERNAL, TOO_LARGE)
+            payload, headers = error_reply(INTERNAL, TOO_LARGE), error_headers(INTERNAL, TOO_LARGE)
         try:
             self._nats.answer(raw.reply, payload, headers)
         except nats.errors.Error as error:

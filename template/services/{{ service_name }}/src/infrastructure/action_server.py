@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,12 +116,14 @@ class ActionServer:
         The endpoints are no longer announced from the beginning, so that nobody looks for them here.
         """
         steps: list[Coroutine[Any, Any, None]] = [endpoint.drain() for endpoint in self._endpoints.values()]
-        draining = [asyncio.create_task(step) for step in (service.stop(), *steps)]
+        leaving = [asyncio.create_task(step) for step in (*steps, service.stop())]
         # never cancelled: nats-py would trip over the answer that comes late
-        ended, late = await asyncio.wait(draining, timeout=self.STOP_LIMIT)
-        failures: Sequence[object] = [*late, *filter(None, (task.exception() for task in ended))]
-        if failures:
-            logger.warning("could not end the actions' subscriptions in time", error=str(failures[0]))
+        await asyncio.wait(leaving, timeout=self.STOP_LIMIT)
+        for task in leaving:
+            if not task.done() or task.exception():
+                error = task.exception() if task.done() else None
+                logger.warning("could not end an action's subscription in time", error=named(error) if error else None)
+                return
 
     def _config(self) -> ServiceConfig:
         try:

@@ -17,11 +17,12 @@ from src.infrastructure.errors import CallError, CallTimeout, NoResponders, Remo
 from src.infrastructure.listeners import Listen, Listener
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publication import encode, following
-from src.infrastructure.replies import UNAVAILABLE, reader_for
+from src.infrastructure.replies import TOO_SLOW, UNAVAILABLE, reader_for
 from src.utils.logging import logger
 
 Result = TypeVar("Result")
 
+REPEATABLE = (UNAVAILABLE, TOO_SLOW)  # errors that another attempt, or another instance, may not bring
 PAUSE = (0.05, 1.0)  # seconds before a repetition where the answer was no: the first, and the longest
 
 
@@ -84,8 +85,8 @@ class Nats:
             subject: the action's, such as `v1.greeter.greet`.
             payload: a model or what JSON can hold, or the bytes themselves.
             timeout: seconds that each attempt has.
-            retries: attempts after the first, where nobody answered in time, nobody listens, or all are busy (503).
-                After a time-out the action may then be carried out twice.
+            retries: attempts after the first, where nobody answered in time (504 as well), nobody listens, or the one
+                asked is busy or stopping (503). After a time-out the action may then be carried out twice.
             headers: beside correlation and trace, which are passed on.
             response: the result's type, to be validated; `bytes` for the reply as it is. Without it, any JSON.
 
@@ -103,7 +104,7 @@ class Nats:
             try:
                 return read(await self.request(subject, data, timeout=timeout, headers=headers))
             except (CallTimeout, NoResponders, RemoteError) as error:
-                if not retries or (isinstance(error, RemoteError) and error.code != UNAVAILABLE):
+                if not retries or (isinstance(error, RemoteError) and error.code not in REPEATABLE):
                     raise
                 if not isinstance(error, CallTimeout):  # who refused at once is not asked again at once
                     await asyncio.sleep(pause * random.uniform(0.5, 1))
