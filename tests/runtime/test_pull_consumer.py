@@ -181,3 +181,36 @@ async def test_nothing_is_lost_between_stop_and_what_the_server_had_sent(client:
 
     state = await client.jetstream.consumer_info(CONSUMER.stream, CONSUMER.durable)
     assert state.num_ack_pending == seen == len(reader.received)
+
+
+class Quitter(Reader):
+    """Stops at its twentieth message."""
+
+    stopping: asyncio.Task[None] | None = None
+
+    def receive(self, message: Msg) -> None:
+        super().receive(message)
+        if len(self.received) == 20:
+            self.stopping = asyncio.create_task(self.consumer.stop())
+
+
+async def test_what_the_server_sends_before_it_knows_of_the_stop_is_received(client: NatsClient) -> None:
+    """Nobody else would be given it before `ack_wait` is over. Many times: it is a matter of microseconds."""
+    await client.jetstream.add_stream(name=CONSUMER.stream, subjects=["events.>"])
+    await asyncio.gather(*(publish(client, 100) for _ in range(10)))
+    for _ in range(15):
+        quitter, other = Quitter(client, prefetch=1_000), Reader(client, prefetch=1_000)
+        quitter.holding = other.holding = True
+        await asyncio.wait_for(quitter.consumer.run(), timeout=10)
+        assert quitter.stopping is not None
+        await quitter.stopping
+        pulling = asyncio.create_task(other.consumer.run())
+        await until(lambda: len(sequences(quitter) | sequences(other)) == 1_000)
+
+        await other.consumer.stop()
+        await pulling
+        await client.jetstream.delete_consumer(CONSUMER.stream, CONSUMER.durable)
+
+
+def sequences(reader: Reader) -> set[int]:
+    return {message.metadata.sequence.stream for message in reader.received}

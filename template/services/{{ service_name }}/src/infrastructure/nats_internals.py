@@ -105,6 +105,22 @@ async def subscribe(client: Client, subject: str, receive: Callable[[Msg], None]
     return subscription
 
 
+async def unsubscribe(subscription: Subscription) -> None:
+    """Ends what `subscribe` began; all that the server sent for it has been received when this returns.
+
+    nats-py's `drain` sends its PING ahead of the UNSUB, which waits for the flusher, and drops what comes after the
+    answer: up to a whole pull request would wait for `ack_wait`.
+
+    Raises:
+        nats.errors.Error: the client is closed, or the server did not answer.
+    """
+    client = subscription._conn
+    await client._send_unsubscribe(subscription._id)
+    await client._flush_pending(force_flush=True)
+    await client.flush()
+    client._remove_sub(subscription._id)
+
+
 def publish(client: Client, subject: str, payload: bytes) -> None:
     """nats-py's `publish` as a plain call, for what is small and sent often; it leaves with the next write.
 
