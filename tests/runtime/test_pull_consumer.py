@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from nats.aio.msg import Msg
@@ -205,12 +206,12 @@ async def test_what_the_server_sends_before_it_knows_of_the_stop_is_received(cli
         assert quitter.stopping is not None
         await quitter.stopping
         pulling = asyncio.create_task(other.consumer.run())
-        await until(lambda: len(sequences(quitter) | sequences(other)) == 1_000)
+        await until(partial(all_received, 1_000, quitter, other))
 
         await other.consumer.stop()
         await pulling
         await client.jetstream.delete_consumer(CONSUMER.stream, CONSUMER.durable)
 
 
-def sequences(reader: Reader) -> set[int]:
-    return {message.metadata.sequence.stream for message in reader.received}
+def all_received(count: int, *readers: Reader) -> bool:
+    return len({message.metadata.sequence.stream for reader in readers for message in reader.received}) == count
