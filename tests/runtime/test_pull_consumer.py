@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+import nats
 import pytest
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy
@@ -215,3 +216,23 @@ async def test_what_the_server_sends_before_it_knows_of_the_stop_is_received(cli
 
 def all_received(count: int, *readers: Reader) -> bool:
     return len({message.metadata.sequence.stream for reader in readers for message in reader.received}) == count
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [b"PUB events.\xff 2\r\n{}\r\n", b"HPUB events.one 8 10\r\nNATS/1.0{}\r\n"],
+    ids=["subject", "headers"],
+)
+async def test_a_message_that_nats_py_cannot_read_is_received_like_the_others(
+    client: NatsClient, nats_server: NatsServer, unreadable: bytes
+) -> None:
+    """It would end the read loop, and what was delivered behind it would never get through."""
+    publisher = await nats.connect(nats_server.url)
+    async with running(Reader(client)) as reader:
+        await publisher._send_command(unreadable)  # nats-py itself publishes no such thing
+        await publisher.flush()
+        await publish(client, 10)
+
+        await until(lambda: len(reader.received) == 11)
+        assert client.connection == 1
+    await publisher.close()

@@ -24,6 +24,31 @@ GENTLE_LIMIT = 0.5  # seconds that a connection has to close in order before it 
 LOOPS = {"_reading_task": "read loop", "_flusher_task": "flusher", "_ping_interval_task": "ping loop"}
 
 
+class LenientClient(Client):
+    """nats-py's client, which also takes messages whose subject is no UTF-8, or whose headers are none.
+
+    The server stores and delivers these. Each would end nats-py's read loop, together with all that came behind it, and
+    again whenever it is delivered.
+    """
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        if not headers:
+            return None
+        try:
+            return await super()._process_headers(headers)
+        except (IndexError, UnicodeDecodeError):
+            return None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Any:
+        try:
+            return super()._build_message(sid, subject, reply, data, headers)
+        except UnicodeDecodeError:
+            readable = subject.decode(errors="replace").encode()
+            return super()._build_message(sid, readable, reply, data, headers)
+
+
 class CountingParser(Parser):
     """nats-py's parser, which also counts the bytes that the read loop hands it."""
 
