@@ -6,9 +6,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import nats
 import nats.errors
@@ -23,6 +24,8 @@ WARM_UP = 1_000
 """Messages acknowledged before the time counts."""
 
 PUBLISHED_AT_ONCE = 500
+
+Entered = TypeVar("Entered")
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,16 @@ async def arena(folder: Path) -> AsyncIterator[Arena]:
             yield Arena(server, client.jetstream(timeout=30))
         finally:
             await client.close()
+
+
+@asynccontextmanager
+async def running(contestant: AbstractContextManager[Entered]) -> AsyncIterator[Entered]:
+    """A contestant while it runs; starting and stopping it takes a while, in which the benchmark goes on."""
+    entered = await asyncio.to_thread(contestant.__enter__)
+    try:
+        yield entered
+    finally:
+        await asyncio.to_thread(contestant.__exit__, None, None, None)
 
 
 def rotated(things: Sequence[str], round_number: int) -> list[str]:

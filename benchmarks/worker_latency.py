@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.arena import Arena, Load, arena, load, payload, rotated
+from benchmarks.arena import Arena, Load, arena, load, payload, rotated, running
 from benchmarks.worker_rates import Say, Start
 
 QUIET = load("QUIET", 150, 0)
@@ -50,9 +50,7 @@ async def _one_run(here: Arena, wanted: Load, start: Start, record: Path, folder
     await here.forget_consumers(wanted.name)
     await here.jetstream.purge_stream(wanted.name)
     forget_recorded(record)
-    running = await asyncio.to_thread(start, here.server.url, wanted, folder)
-    await asyncio.to_thread(running.__enter__)
-    try:
+    async with running(start(here.server.url, wanted, folder)):
         subject = wanted.subjects[0]
         await here.jetstream.publish(subject, _stamped(subject, 0))
         await here.until(wanted.name, 1)
@@ -61,8 +59,6 @@ async def _one_run(here: Arena, wanted: Load, start: Start, record: Path, folder
             await asyncio.sleep(max(0.0, started + number / RATE - time.perf_counter()))  # the pace
             await here.jetstream.publish(subject, _stamped(subject, number))
         await here.until(wanted.name, MESSAGES)
-    finally:
-        await asyncio.to_thread(running.__exit__, None, None, None)
     return [(handled - sent) / 1e6 for sent, handled in recorded(record)[UNCOUNTED:]]
 
 

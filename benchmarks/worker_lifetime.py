@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.arena import Load, arena, load, payload, rotated
+from benchmarks.arena import Load, arena, load, payload, rotated, running
 from benchmarks.contestants import SLOW_HANDLER, Worker
 from benchmarks.worker_latency import forget_recorded, recorded
 from benchmarks.worker_rates import Say, Start
@@ -73,11 +73,8 @@ def measure_starts(
                     forget_recorded(record)
                     contestant = starts[name](here.server.url, ONE, folder)
                     began = time.monotonic_ns()
-                    await asyncio.to_thread(contestant.__enter__)
-                    try:
+                    async with running(contestant):
                         handled = await asyncio.to_thread(_first_handled, record)
-                    finally:
-                        await asyncio.to_thread(contestant.__exit__, None, None, None)
                     if number >= 0:
                         seconds[name].append((handled - began) / 1e9)
                         say(f"start, round {number + 1}: {name} {seconds[name][-1]:.2f} s")
@@ -125,14 +122,10 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
 
             async def held(which: Worker, wanted: Load, handled: int) -> float:
                 await here.forget_consumers(wanted.name)
-                service = which.service(here.server.url, wanted, folder)
-                await asyncio.to_thread(service.start)
-                try:
+                async with running(which.service(here.server.url, wanted, folder)) as service:
                     await asyncio.to_thread(service.wait_ready)
                     await here.until(wanted.name, handled)
-                    return await asyncio.to_thread(_resident, service)
-                finally:
-                    await asyncio.to_thread(service.stop)
+                    return _resident(service)
 
             for number in range(rounds):
                 memory.idle.append(await held(worker, ONE, 0))

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arena import Arena, Load, arena, load, rotated
+from benchmarks.arena import Arena, Load, arena, load, rotated, running
 from benchmarks.contestants import Worker, rival
 from natsgen.harness.service import GeneratedService
 
@@ -67,12 +67,8 @@ async def _in_turn(
     for number in range(rounds):
         for name in rotated(list(starts), number):
             await here.forget_consumers(wanted.name)
-            running = await asyncio.to_thread(starts[name], here.server.url, wanted, folder)
-            await asyncio.to_thread(running.__enter__)
-            try:
+            async with running(starts[name](here.server.url, wanted, folder)):
                 rates[name].append(await here.rate(wanted.name, wanted.count, longest=LONGEST))
-            finally:
-                await asyncio.to_thread(running.__exit__, None, None, None)
             say(f"{wanted.name}, round {number + 1}: {name} {rates[name][-1]:,.0f}/s")
     return rates
 

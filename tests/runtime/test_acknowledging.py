@@ -1,4 +1,4 @@
-"""When an acknowledgement reaches the server, and what is asked for again."""
+"""When an acknowledgement reaches the server, and whom a message wakes."""
 
 from __future__ import annotations
 

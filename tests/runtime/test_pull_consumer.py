@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
+import nats
 import pytest
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy
@@ -181,3 +183,56 @@ async def test_nothing_is_lost_between_stop_and_what_the_server_had_sent(client:
 
     state = await client.jetstream.consumer_info(CONSUMER.stream, CONSUMER.durable)
     assert state.num_ack_pending == seen == len(reader.received)
+
+
+class Quitter(Reader):
+    """Stops at its twentieth message."""
+
+    stopping: asyncio.Task[None] | None = None
+
+    def receive(self, message: Msg) -> None:
+        super().receive(message)
+        if len(self.received) == 20:
+            self.stopping = asyncio.create_task(self.consumer.stop())
+
+
+async def test_what_the_server_sends_before_it_knows_of_the_stop_is_received(client: NatsClient) -> None:
+    """Nobody else would be given it before `ack_wait` is over. Many times: it is a matter of microseconds."""
+    await client.jetstream.add_stream(name=CONSUMER.stream, subjects=["events.>"])
+    await asyncio.gather(*(publish(client, 100) for _ in range(10)))
+    for _ in range(15):
+        quitter, other = Quitter(client, prefetch=1_000), Reader(client, prefetch=1_000)
+        quitter.holding = other.holding = True
+        await asyncio.wait_for(quitter.consumer.run(), timeout=10)
+        assert quitter.stopping is not None
+        await quitter.stopping
+        pulling = asyncio.create_task(other.consumer.run())
+        await until(partial(all_received, 1_000, quitter, other))
+
+        await other.consumer.stop()
+        await pulling
+        await client.jetstream.delete_consumer(CONSUMER.stream, CONSUMER.durable)
+
+
+def all_received(count: int, *readers: Reader) -> bool:
+    return len({message.metadata.sequence.stream for reader in readers for message in reader.received}) == count
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [b"PUB events.\xff 2\r\n{}\r\n", b"HPUB events.one 8 10\r\nNATS/1.0{}\r\n"],
+    ids=["subject", "headers"],
+)
+async def test_a_message_that_nats_py_cannot_read_is_received_like_the_others(
+    client: NatsClient, nats_server: NatsServer, unreadable: bytes
+) -> None:
+    """It would end the read loop, and what was delivered behind it would never get through."""
+    publisher = await nats.connect(nats_server.url)
+    async with running(Reader(client)) as reader:
+        await publisher._send_command(unreadable)  # nats-py itself publishes no such thing
+        await publisher.flush()
+        await publish(client, 10)
+
+        await until(lambda: len(reader.received) == 11)
+        assert client.connection == 1
+    await publisher.close()

@@ -18,7 +18,7 @@ from src.infrastructure.action_runner import ActionRunner
 from src.infrastructure.errors import ConfigurationError, named
 from src.infrastructure.micro_service import MicroService
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe
+from src.infrastructure.nats_internals import subscribe, unsubscribe
 from src.utils.logging import logger
 
 
@@ -111,13 +111,13 @@ class ActionServer:
         logger.info("answering", actions=[runner.subject for runner in self.runners])
 
     async def _unsubscribe(self, service: MicroService) -> None:
-        """When this returns, what the server had sent by then has been received: draining waits for its confirmation.
+        """When this returns, what the server had sent by then has been received.
 
         The endpoints are no longer announced from the beginning, so that nobody looks for them here.
         """
-        steps: list[Coroutine[Any, Any, None]] = [endpoint.drain() for endpoint in self._endpoints.values()]
+        steps: list[Coroutine[Any, Any, None]] = [unsubscribe(endpoint) for endpoint in self._endpoints.values()]
         leaving = [asyncio.create_task(step) for step in (*steps, service.stop())]
-        # never cancelled: nats-py would trip over the answer that comes late
+        # each waits for the server's word; never cancelled: nats-py would trip over the answer that comes late
         await asyncio.wait(leaving, timeout=self.STOP_LIMIT)
         for task in leaving:
             if not task.done() or task.exception():

@@ -14,7 +14,7 @@ from nats.aio.subscription import Subscription
 from src.infrastructure.context import current_request
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe
+from src.infrastructure.nats_internals import subscribe, unsubscribe
 from src.infrastructure.request import Context
 from src.utils.logging import logger
 
@@ -65,7 +65,7 @@ class Listener:
 
     async def drain(self, limit: float) -> None:
         """Hears what has been sent to it by now, for up to `limit` seconds, and then nothing more."""
-        await self._end(lambda subscription: subscription.drain())
+        await self._end(unsubscribe)
         await asyncio.wait([self._task], timeout=limit)
         self._task.cancel()
 

@@ -232,7 +232,7 @@ class Message:
         self._settle(ACK)
 
     async def ack_sync(self) -> None:
-        """Handled, and the server has confirmed that it knows: a connection that dies now costs no redelivery.
+        """Handled, and the server has confirmed that it knows: a connection that dies afterwards costs no redelivery.
 
         Raises:
             nats.errors.Error: the server did not confirm; it may deliver the message again.

@@ -16,7 +16,7 @@ from src.config import Settings
 from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
 from src.infrastructure.errors import ConfigurationError, TooLarge, named
-from src.infrastructure.nats_internals import abort, discard, publish, reconnect
+from src.infrastructure.nats_internals import LenientClient, abort, discard, flush, publish, reconnect
 from src.infrastructure.publication import size_of
 from src.infrastructure.pulse import Pulse
 from src.utils.logging import logger
@@ -52,7 +52,7 @@ class NatsClient:
         self._leaving_since: float | None = None  # loop time at which an old connection began to close
         self._left = False  # whether nats-py is done with the old connection
         self._connected = asyncio.Event()
-        self._newest = self.client = Client()  # the newest is still connecting while another is in use
+        self._newest = self.client = LenientClient()  # the newest is still connecting while another is in use
         self._pulse = Pulse(self.client)
         self.connection = 0  # counts connections: a changed number means that the server has forgotten this client
 
@@ -101,7 +101,7 @@ class NatsClient:
 
     async def _connect(self) -> None:
         servers = await self._discover()
-        self._newest = client = Client()
+        self._newest = client = LenientClient()
         pulse = Pulse(client)
         try:
             await client.connect(
@@ -191,7 +191,7 @@ class NatsClient:
 
         nats-py swallows cancellations, and trips over an answer that nobody awaits any more, so it is left behind.
         """
-        flushing = asyncio.create_task(self.client.flush())
+        flushing = asyncio.create_task(flush(self.client))
         _, late = await asyncio.wait([flushing], timeout=limit)
         return not late and flushing.exception() is None
 

@@ -24,6 +24,31 @@ GENTLE_LIMIT = 0.5  # seconds that a connection has to close in order before it 
 LOOPS = {"_reading_task": "read loop", "_flusher_task": "flusher", "_ping_interval_task": "ping loop"}
 
 
+class LenientClient(Client):
+    """nats-py's client, which also takes messages whose subject is no UTF-8, or whose headers are none.
+
+    The server stores and delivers these. Each would end nats-py's read loop, together with all that came behind it, and
+    again whenever it is delivered.
+    """
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        if not headers:
+            return None
+        try:
+            return await super()._process_headers(headers)
+        except (IndexError, UnicodeDecodeError):
+            return None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Any:
+        try:
+            return super()._build_message(sid, subject, reply, data, headers)
+        except UnicodeDecodeError:
+            readable = subject.decode(errors="replace").encode()
+            return super()._build_message(sid, readable, reply, data, headers)
+
+
 class CountingParser(Parser):
     """nats-py's parser, which also counts the bytes that the read loop hands it."""
 
@@ -106,6 +131,31 @@ async def subscribe(client: Client, subject: str, receive: Callable[[Msg], None]
     while not came_already.empty():
         subscription._pending_queue.put_nowait(came_already.get_nowait())
     return subscription
+
+
+async def unsubscribe(subscription: Subscription) -> None:
+    """Ends what `subscribe` began; all that the server sent for it has been received when this returns.
+
+    nats-py's `drain` sends its PING ahead of the UNSUB, which waits for the flusher, and drops what comes after the
+    answer: up to a whole pull request would wait for `ack_wait`.
+
+    Raises:
+        nats.errors.Error: the client is closed, or the server did not answer.
+    """
+    client = subscription._conn
+    await client._send_unsubscribe(subscription._id)
+    await flush(client)
+    client._remove_sub(subscription._id)
+
+
+async def flush(client: Client) -> None:
+    """Returns when the server has all that was sent before. nats-py's own `flush` sends its PING ahead of what waits.
+
+    Raises:
+        nats.errors.Error: the client is closed, or the server did not answer.
+    """
+    await client._flush_pending(force_flush=True)
+    await client.flush()
 
 
 def publish(client: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:

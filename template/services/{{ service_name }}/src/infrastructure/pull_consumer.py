@@ -20,7 +20,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe
+from src.infrastructure.nats_internals import subscribe, unsubscribe
 from src.infrastructure.pull_requests import PullRequests, Then
 from src.utils.logging import logger
 
@@ -132,10 +132,10 @@ class PullConsumer:
         if self._subscription is None or not self._nats.connected:
             return
         # never cancelled: nats-py would trip over the answer that comes late
-        draining = asyncio.ensure_future(self._subscription.drain())
-        _, late = await asyncio.wait([draining], timeout=self.STOP_LIMIT)
-        if late or draining.exception():
-            logger.warning("could not end a subscription in time", error=str(late or draining.exception()))
+        ending = asyncio.ensure_future(unsubscribe(self._subscription))
+        _, late = await asyncio.wait([ending], timeout=self.STOP_LIMIT)
+        if late or ending.exception():
+            logger.warning("could not end a subscription in time", error=str(late or ending.exception()))
 
     def _next_look(self) -> float:
         """Seconds until something may be due that no event announces."""

@@ -26,7 +26,7 @@ class Pulse:
     LOOK = 0.5  # seconds between looks
     ASK_AFTER = 2.0  # seconds of silence, after which the server is sent a PING
     DEAD_AFTER = 6.0  # seconds of silence: a server that stood still for 3 s keeps its connection
-    MANY = 64 * 1024  # bytes received between two looks: a link of 1 Mbit/s that is busy
+    MANY = 32 * 1024  # bytes received between two looks: what a link of 0.5 Mbit/s brings when it is busy
     ANSWER_LIMIT = 120  # seconds, never reached: an answer that nobody awaits any more ends nats-py's read loop
 
     def __init__(self, client: Client) -> None:

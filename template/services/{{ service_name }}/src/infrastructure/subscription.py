@@ -35,8 +35,8 @@ class Subscription:
         concurrency: handlers that run at once; 1 keeps the stream's order while nothing fails.
         prefetch: messages that are asked for ahead of the handler.
         ack_wait: seconds that the server waits for a sign of life from a message; kept alive while it is handled.
-        ack_sync: whether an acknowledgement waits for the server's confirmation. Then a connection that dies costs no
-            redelivery of what was handled; it takes a round trip for each message.
+        ack_sync: whether an acknowledgement waits for the server's confirmation. Then a connection that dies costs one
+            redelivery at most for each handler that runs; it takes a round trip for each message.
         max_ack_pending: messages that all replicas together may hold unsettled.
         max_attempts: starts of the handler after which a failing message becomes a dead letter.
         backoff: the delays between attempts.
