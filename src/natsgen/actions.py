@@ -57,14 +57,13 @@ class Action:
             raise InputError(f"the action {naming.shown(name)}: action takes text")
         if not isinstance(answer.get("queue", True), bool):
             raise InputError(f"the action {naming.shown(name)}: queue takes true or false")
-        concurrency, timeout = answer.get("concurrency"), answer.get("timeout")
         return cls(
             name=action_naming.action(name),
             action=action_naming.action(answer.get("action", name)),
             version=action_naming.version(answer.get("version", 1)),
             queue=answer.get("queue", True),
-            concurrency=None if concurrency is None else naming.concurrency(concurrency),
-            timeout=None if timeout is None else action_naming.timeout(timeout),
+            concurrency=naming.concurrency(answer["concurrency"]) if "concurrency" in answer else None,
+            timeout=action_naming.timeout(answer["timeout"]) if "timeout" in answer else None,
         )
 
     def answer(self) -> dict[str, Any]:

@@ -73,6 +73,10 @@ class PartFile(Protocol):
     def names(self) -> Sequence[str]:
         """The names of the parts that are in it."""
 
+    @property
+    def error(self) -> str:
+        """Why it cannot be read; "" if it can."""
+
     def as_made(self) -> Part:
         """The part that a command would have made the file for, if it has made it.
 

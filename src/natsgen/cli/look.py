@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from natsgen.action_discovery import ActionFile, FoundAction
     from natsgen.discovery import FoundHandler, HandlerFile
     from natsgen.inventory import Service
+    from natsgen.parts import PartFile
     from natsgen.portrait import Portrait
     from natsgen.source import Value
 
@@ -65,8 +66,8 @@ def show(
 ) -> None:
     """Show one service in full.
 
-    That is its answers, handlers, actions, settings, published subjects, and the files that a person changed: those that are
-    not as this natsgen would make them.
+    That is its answers, handlers, actions, settings, published subjects, and the files that a person changed: those
+    that are not as this natsgen would make them.
 
     \b
     Examples:
@@ -105,11 +106,12 @@ def _text(value: Value) -> str:
     return value.text if value.is_text else f"({value.source})"
 
 
-def _unreadable(service: Service) -> list[HandlerFile | ActionFile]:
-    return [file for file in (*service.handlers, *service.actions) if file.error]
+def _unreadable(service: Service) -> list[PartFile]:
+    files: list[PartFile] = [*service.handlers, *service.actions]
+    return [file for file in files if file.error]
 
 
-def _failed(file: HandlerFile | ActionFile) -> str:
+def _failed(file: PartFile) -> str:
     return output.printable(f"{file.path}: {file.error}")
 
 
