@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen import answers, founding, growth, questions, rendering, scaffold, template_source, transaction
+from natsgen import answers, founding, handler_growth, questions, rendering, scaffold, template_source, transaction
 from natsgen.answers import Given
 from natsgen.handlers import Handler
 from natsgen.tree import File, Tree
@@ -58,15 +58,15 @@ def put(workspace: Workspace, files: Tree) -> None:
 
 def new_worker(workspace: Workspace) -> None:
     wanted = answers.complete(BILLING, QUESTIONS, workspace.root)
-    scaffold.new_worker(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
+    scaffold.new_service(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
 
 
 def add_handler(workspace: Workspace) -> None:
-    growth.add_handler(workspace, TEMPLATE, QUESTIONS, "billing", PAID, dry_run=False, notify=str)
+    handler_growth.add_handler(workspace, TEMPLATE, QUESTIONS, "billing", PAID, dry_run=False, notify=str)
 
 
 def remove_handler(workspace: Workspace) -> None:
-    growth.remove_handler(
+    handler_growth.remove_handler(
         workspace, TEMPLATE, QUESTIONS, "billing", "order-created", force=False, dry_run=False, notify=str
     )
 

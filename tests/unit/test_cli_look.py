@@ -79,7 +79,7 @@ def test_the_list_as_json(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_without_services_the_list_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--workspace", str(tmp_path)]) == 0
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", f"there is no service in {tmp_path}; natsgen new worker makes one\n")
+    assert (captured.out, captured.err) == ("", f"there is no service in {tmp_path}; natsgen new makes one\n")
 
 
 def test_control_characters_in_source_do_not_reach_the_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,7 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "network": "shared_net",
         "registry": "registry.example.com:5000/mirror",
         "labels": {"team": "payments", "cost": "${X}: 'y'"},
+        "actions": {},
     }
 
 

@@ -202,7 +202,7 @@ def test_a_text_that_is_no_concurrency_is_refused(text: str) -> None:
 
 @given(SUBJECTS)
 def test_the_context_of_a_subject_is_a_valid_context(subject: str) -> None:
-    assert naming.context(naming.context_for(subject, "billing"))
+    assert naming.context(naming.context_for([subject], "billing"))
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="/\0"), min_size=1))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answers, growth, portrait, questions, rendering, template_source
+from natsgen import answers, handler_growth, portrait, questions, rendering, template_source
 from natsgen.answers import Given
 from natsgen.handlers import Handler
 from natsgen.portrait import Portrait
@@ -51,7 +51,7 @@ def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
 
 
 def test_a_handler_that_was_added_is_no_change(shop: Workspace) -> None:
-    growth.add_handler(
+    handler_growth.add_handler(
         shop, TEMPLATE, QUESTIONS, "billing", Handler("paid", "a.paid", "d", 2), dry_run=False, notify=print
     )
     assert changed(shop) == []

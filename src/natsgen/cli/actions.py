@@ -116,4 +116,6 @@ def remove_action(
     )
     facts = {"subjects": removed.subjects}
     done = Done(place, service, ACTIONS, removed.name, removed.change, removed.notes, facts, dry_run, as_json)
-    done.tell_removed([output.printable(f"Nobody answers {subject} here any more.") for subject in removed.subjects])
+    done.tell_removed(
+        [output.printable(f"{service} will not answer {subject} any more.") for subject in removed.subjects]
+    )

@@ -55,7 +55,7 @@ class Done:
             "Next, from here:",
             "  test it:",
             f"    {test}",
-            f"  run it; a worker finds its {self.kind.question} when it starts:",
+            f"  run it; a service finds its {self.kind.question} when it starts:",
             f"    {run}",
         ]
         self._tell(story, {**self.facts, "created": created}, (test, run), "made")

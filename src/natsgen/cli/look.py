@@ -184,7 +184,7 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(entry)}" for key, entry in value.items())
+        return ", ".join(f"{key}: {_plain(entry)}" if entry else str(key) for key, entry in value.items())
     return str(value)
 
 
