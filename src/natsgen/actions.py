@@ -100,8 +100,8 @@ def check(answer: Mapping[str, Any]) -> None:
 
 
 def names_of(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    """The actions' own names in a checked answer `actions`, in its order; of several versions, each."""
-    return tuple(entry.get("action", name) for name, entry in answer.items())
+    """The actions' own names in a checked answer `actions`, in its order, each once."""
+    return tuple(dict.fromkeys(entry.get("action", name) for name, entry in answer.items()))
 
 
 def named(names: Sequence[str], version: int) -> dict[str, Any]:

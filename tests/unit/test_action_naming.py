@@ -59,7 +59,7 @@ def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
     for name in TAKEN:
         with pytest.raises(InputError):
             action_naming.action(name)
-    data = {"service_name": "greeter", "actions": dict.fromkeys(TAKEN, {}), "workspace": "shop"}
+    data = {"service_name": "greeter", "actions": {name: {} for name in TAKEN}, "workspace": "shop"}
     with pytest.raises(TemplateError) as caught:
         rendering.render(template_source.bundled(), data)
     assert [name for name in TAKEN if f"{name} is no action name" not in str(caught.value)] == []
