@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import nats
@@ -18,6 +19,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.infrastructure import action as actions
 from src.infrastructure.action import Action, Context, action, action_subject
+from src.infrastructure.action_server import ActionServer
 from src.infrastructure.errors import ActionError, ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.worker import Worker
@@ -434,6 +436,90 @@ async def test_an_action_is_answered_after_a_restart_of_the_server(
 
     assert [json.loads(reply.data)["result"]["message"] for reply in replies] == ["Hello Ada!"] * 3
     assert counts == 3  # none came twice
+
+
+async def test_an_answer_finds_its_way_over_the_client_that_replaced_another(run_worker: Any, plain: Client) -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: bytes) -> str:
+        begun.set()
+        await release.wait()
+        return "done"
+
+    async with run_worker(Action("greet", answer)) as worker:
+        before = worker.nats.client
+        asking = asyncio.create_task(plain.request(SUBJECT, b"", timeout=20))
+        await begun.wait()
+        await before.close()
+        await eventually(lambda: worker.nats.connected and worker.nats.client is not before, "another client")
+        release.set()
+
+        assert (await asking).data == b'{"result":"done"}'
+
+
+async def test_at_the_end_what_is_not_done_is_cut_short_and_what_has_not_begun_is_refused(
+    run_worker: Any, plain: Client
+) -> None:
+    async def answer(request: bytes) -> None:
+        await asyncio.sleep(60)
+
+    released = asyncio.Event()
+
+    async def does_not_let_itself_be_cancelled(request: bytes) -> None:
+        while not released.is_set():
+            with suppress(asyncio.CancelledError):
+                await released.wait()
+
+    stubborn = Action("stubborn", does_not_let_itself_be_cancelled, timeout=60)
+    async with run_worker(
+        Action("greet", answer, concurrency=1, timeout=60), stubborn, GRACEFUL_SHUTDOWN_TIMEOUT=0.2
+    ) as worker:
+        asked = [asyncio.create_task(ask(plain)) for _ in range(2)]
+        asked.append(asyncio.create_task(ask(plain, subject="v1.billing.stubborn")))
+        await eventually(lambda: sum(one.in_flight + one.waiting for one in worker.actions.runners) == 3, "requests")
+
+    errors = [error_of(reply) for reply in await asyncio.gather(*asked)]
+    released.set()
+    assert sorted(error["code"] for error in errors) == ["503", "504", "504"]
+    assert errors[2]["message"] == "the service stopped before it was done"
+
+
+async def test_a_second_signal_ends_the_wait_for_actions(run_worker: Any, plain: Client) -> None:
+    async def answer(request: bytes) -> None:
+        await asyncio.sleep(60)
+
+    async with run_worker(Action("greet", answer, timeout=60), GRACEFUL_SHUTDOWN_TIMEOUT=60.0) as worker:
+        asked = asyncio.create_task(ask(plain))
+        await eventually(lambda: worker.actions.runners[0].in_flight, "a request")
+        hurry = asyncio.get_running_loop().create_future()
+        hurry.set_result(None)
+        async with asyncio.timeout(10):
+            await worker.stop(hurry)
+
+    assert error_of(await asked)["code"] == "504"
+
+
+async def test_a_request_that_comes_after_the_end_is_refused(
+    run_worker: Any, plain: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server could not be told in time to send no more."""
+
+    async def could_not(self: ActionServer, service: object) -> None: ...
+
+    async def answer(request: bytes) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(ActionServer, "_unsubscribe", could_not)
+    async with run_worker(Action("greet", answer, timeout=60), GRACEFUL_SHUTDOWN_TIMEOUT=1.0) as worker:
+        first = asyncio.create_task(ask(plain))
+        await eventually(lambda: worker.actions.runners[0].in_flight, "a request")
+        stopping = asyncio.create_task(worker.actions.stop(1.0))
+        await eventually(lambda: worker.actions.runners[0]._stopping, "the end")
+        late = error_of(await ask(plain))
+        await stopping
+
+    assert (late["code"], late["message"]) == ("503", "the service is stopping")
+    assert error_of(await first)["code"] == "504"
 
 
 async def sync_free(request: GreetRequest, context: Context, more: int) -> None: ...

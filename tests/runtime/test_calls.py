@@ -381,18 +381,19 @@ async def test_a_handler_calls_an_action_with_the_correlation_of_its_message(
 
 
 async def test_a_listener_does_not_belong_to_the_message_in_whose_handler_it_was_made(
-    run_worker: Any, plain: Client
+    run_worker: Any, plain: Client, jetstream: JetStreamContext
 ) -> None:
     bound: list[str] = []
 
     async def hear(context: Context) -> None:
         bound.append(str(_add_message(None, "", {})["correlation_id"]))
 
-    async def listen() -> None:
+    async def handle(event: dict[str, Any]) -> None:
         await service_nats.subscribe("audit.login", hear)
 
-    async with run_worker(Action("greet", listen)):
-        await plain.request(SUBJECT, b"", timeout=5, headers={"Correlation-Id": "of the request"})
+    async with run_worker(Subscription(handler="tested", subject="orders.order.created", function=handle)) as worker:
+        await jetstream.publish("orders.order.created", b"{}", headers={"Correlation-Id": "of the event"})
+        await eventually(lambda: worker.runners[0].stats.handled == 1, "the handler")
         await plain.publish("audit.login", b"", headers={"Correlation-Id": "of the message"})
         await eventually(lambda: bound, "the message")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping
 from typing import Any, TypeVar, overload
 
@@ -125,10 +126,10 @@ class Nats:
         Raises:
             CallTimeout, NoResponders, TooLarge: as `call` does.
         """
-        connection = await self._connected(subject, timeout)
+        connection, left = await self._connected(subject, timeout)
         data, sent = _message(connection, subject, payload, headers)
         try:
-            return await connection.client.request(subject, data, timeout=timeout, headers=sent)
+            return await connection.client.request(subject, data, timeout=left, headers=sent)
         except nats_errors.NoRespondersError:
             raise NoResponders(f"{subject}: nobody listens to it") from None
         except TimeoutError:
@@ -151,7 +152,7 @@ class Nats:
             CallTimeout: there is no connection, or the server did not confirm that it has it.
             TooLarge: it does not fit into one message.
         """
-        connection = await self._connected(subject, self.CONNECT_LIMIT)
+        connection, _ = await self._connected(subject, self.CONNECT_LIMIT)
         data, sent = _message(connection, subject, payload, headers)
         try:
             await connection.client.publish(subject, data, headers=sent)
@@ -209,13 +210,16 @@ class Nats:
             raise RuntimeError(f"{subject}: no worker runs in this process")
         return self._connection
 
-    async def _connected(self, subject: str, limit: float) -> NatsClient:
+    async def _connected(self, subject: str, limit: float) -> tuple[NatsClient, float]:
+        """The connection, waited for where there is none, and what is left of the seconds in `limit`."""
         connection = self._used(subject)
-        if not connection.connected:
-            await connection.wait_connected(limit)
-            if not connection.connected:
-                raise CallTimeout(f"{subject}: not connected to NATS")
-        return connection
+        if connection.connected:
+            return connection, limit
+        began = time.monotonic()
+        await connection.wait_connected(limit)
+        if not connection.connected or (left := began + limit - time.monotonic()) <= 0:
+            raise CallTimeout(f"{subject}: not connected to NATS")
+        return connection, left
 
     async def _renewed(self, listener: Listener, connection: NatsClient) -> None:
         try:
