@@ -28,10 +28,11 @@ Examples:
   natsgen new worker billing --data-file answers.yml --no-input --json
   natsgen new worker billing --subject orders.order.created --dry-run | git apply
 """
-_SERVICE = """Make a service that answers requests: services/NAME/ and compose/NAME.yml.
+_SERVICE = """Make a service that answers requests.
 
-It answers each action on vVERSION.NAME.ACTION, is a NATS micro service (nats micro ls), registers in Consul, has its
-own tests and its Dockerfile. With --subject it handles events as well. An existing service is never touched.
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each action on vVERSION.NAME.ACTION, is a
+NATS micro service (nats micro ls), registers in Consul, has its own tests and its Dockerfile. With --subject it handles
+events as well. An existing service is never touched.
 
 \b
 Examples:
