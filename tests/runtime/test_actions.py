@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.infrastructure import action as actions
+from src.infrastructure import action_runner
 from src.infrastructure.action import Action, Context, action, action_subject
 from src.infrastructure.action_server import ActionServer
 from src.infrastructure.errors import ActionError, ConfigurationError
@@ -310,6 +311,27 @@ async def test_so_many_are_answered_at_once_so_many_wait_and_more_are_refused_at
     assert sum(reply.data == b'{"result":null}' for reply in replies) == 5
     assert most == 2
     assert (runner.in_flight, runner.waiting) == (0, 0)
+
+
+async def test_what_waits_is_bounded_in_bytes_too(
+    run_worker: Any, plain: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(action_runner, "MOST_BYTES", 2_500_000)
+    release = asyncio.Event()
+
+    async def answer(request: bytes) -> None:
+        await release.wait()
+
+    async with run_worker(Action("greet", answer, concurrency=1)) as worker:
+        asked = [asyncio.create_task(ask(plain, bytes(1_000_000))) for _ in range(4)]
+        await eventually(lambda: any(task.done() for task in asked), "a refusal")
+        assert worker.actions.runners[0].waiting == 2
+        release.set()
+        replies = await asyncio.gather(*asked)
+        after = await ask(plain, bytes(1_000_000))
+
+    assert sorted(len(reply.headers or {}) for reply in replies) == [0, 0, 0, 2]
+    assert after.data == b'{"result":null}'
 
 
 async def test_5000_concurrent_requests_are_answered(run_worker: Any, plain: Client) -> None:
