@@ -161,7 +161,7 @@ def section(soaked: Soaked, minutes: float, rate: float, python: Path) -> str:
         "|---|--:|--:|",
         *rows,
         "",
-        f"Resident memory minute by minute, KB: {', '.join(f'{memory:,.0f}' for memory in _each_minute(soaked.samples))}.",
+        f"The most of each minute, KB: {'; '.join(f'{memory:,.0f}' for memory in _each_minute(soaked.samples))}.",
         "",
         f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. The medians",
         f"of tasks and of descriptors may be higher by {MOST_MORE} in the last third of the rest than in the first.",
