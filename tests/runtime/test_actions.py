@@ -521,6 +521,29 @@ async def test_a_second_signal_ends_the_wait_for_actions(run_worker: Any, plain:
     assert error_of(await asked)["code"] == "504"
 
 
+async def test_no_request_fails_while_one_of_two_instances_stops(run_worker: Any, plain: Client) -> None:
+    async def answer(request: bytes) -> None:
+        await asyncio.sleep(0.001)
+
+    replies: list[Msg] = []
+    ended = asyncio.Event()
+
+    async def keep_asking() -> None:
+        while not ended.is_set():
+            replies.append(await ask(plain))
+
+    async with run_worker(Action("greet", answer)) as stays:
+        async with run_worker(Action("greet", answer)) as goes:
+            asking = [asyncio.create_task(keep_asking()) for _ in range(4)]
+            await eventually(lambda: goes.actions.runners[0].stats.requests > 20, "requests at both")
+        before = stays.actions.runners[0].stats.requests
+        await eventually(lambda: stays.actions.runners[0].stats.requests > before + 20, "requests at the other")
+        ended.set()
+        await asyncio.gather(*asking)
+
+    assert {reply.data for reply in replies} == {b'{"result":null}'}
+
+
 async def test_a_request_that_comes_after_the_end_is_refused(
     run_worker: Any, plain: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
