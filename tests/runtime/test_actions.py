@@ -22,6 +22,7 @@ from src.infrastructure import action_runner
 from src.infrastructure.action import Action, Context, action, action_subject
 from src.infrastructure.action_server import ActionServer
 from src.infrastructure.errors import ActionError, ConfigurationError
+from src.infrastructure.metrics import exposition, registry_of
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.worker import Worker
 
@@ -421,15 +422,21 @@ def test_the_helper_says_the_subject() -> None:
     assert action_subject("greeter", "greet", 2, prefix="staging") == "staging.v2.greeter.greet"
 
 
-async def test_stats_and_readiness_know_of_the_actions(run_worker: Any, plain: Client) -> None:
+async def test_stats_metrics_and_readiness_know_of_the_actions(run_worker: Any, plain: Client) -> None:
     async with run_worker(Action("greet", greet)) as worker:
         await ask(plain)
         await ask(plain, b"{")
         readiness, stats = worker.readiness(), worker.actions.stats()
+        lines = exposition(registry_of(worker)).decode().splitlines()
     assert (readiness.ready, readiness.reason) == (True, "answering")
     assert [(one["action"], one["subject"], one["requests"], one["errors"]) for one in stats] == [
         ("greet", SUBJECT, 2, {"422": 1})
     ]
+    labels = 'action="greet",version="1"'
+    assert f"worker_action_requests_total{{{labels}}} 2.0" in lines
+    assert 'worker_action_errors_total{action="greet",code="422",version="1"} 1.0' in lines
+    assert f"worker_action_duration_seconds_count{{{labels}}} 2.0" in lines
+    assert f"worker_action_in_flight{{{labels}}} 0.0" in lines
 
 
 async def test_actions_are_answered_on_a_client_that_replaced_another(run_worker: Any, plain: Client) -> None:
