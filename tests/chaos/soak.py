@@ -7,6 +7,7 @@ import asyncio
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -160,6 +161,8 @@ def section(soaked: Soaked, minutes: float, rate: float, python: Path) -> str:
         "|---|--:|--:|",
         *rows,
         "",
+        f"The most of each minute, KB: {'; '.join(f'{memory:,.0f}' for memory in _each_minute(soaked.samples))}.",
+        "",
         f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. The medians",
         f"of tasks and of descriptors may be higher by {MOST_MORE} in the last third of the rest than in the first.",
         "",
@@ -168,6 +171,15 @@ def section(soaked: Soaked, minutes: float, rate: float, python: Path) -> str:
         f"Python {about['python']}, {about['machine']}, {about['cores']} cores.",
     ]
     return "\n".join(lines)
+
+
+def _each_minute(samples: Sequence[Sample]) -> list[float]:
+    """The most memory of each minute."""
+    most: dict[int, float] = defaultdict(float)
+    for sample in samples:
+        minute = int((sample.at - samples[0].at) / 60)
+        most[minute] = max(most[minute], sample.memory)
+    return list(most.values())
 
 
 def main() -> int:

@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.infrastructure import action as actions
+from src.infrastructure import action_runner
 from src.infrastructure.action import Action, Context, action, action_subject
 from src.infrastructure.action_server import ActionServer
 from src.infrastructure.errors import ActionError, ConfigurationError
+from src.infrastructure.metrics import exposition, registry_of
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.worker import Worker
 
@@ -312,6 +314,27 @@ async def test_so_many_are_answered_at_once_so_many_wait_and_more_are_refused_at
     assert (runner.in_flight, runner.waiting) == (0, 0)
 
 
+async def test_what_waits_is_bounded_in_bytes_too(
+    run_worker: Any, plain: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(action_runner, "MOST_BYTES", 2_500_000)
+    release = asyncio.Event()
+
+    async def answer(request: bytes) -> None:
+        await release.wait()
+
+    async with run_worker(Action("greet", answer, concurrency=1)) as worker:
+        asked = [asyncio.create_task(ask(plain, bytes(1_000_000))) for _ in range(4)]
+        await eventually(lambda: any(task.done() for task in asked), "a refusal")
+        assert worker.actions.runners[0].waiting == 2
+        release.set()
+        replies = await asyncio.gather(*asked)
+        after = await ask(plain, bytes(1_000_000))
+
+    assert sorted(len(reply.headers or {}) for reply in replies) == [0, 0, 0, 2]
+    assert after.data == b'{"result":null}'
+
+
 async def test_5000_concurrent_requests_are_answered(run_worker: Any, plain: Client) -> None:
     async def answer(request: dict[str, int]) -> int:
         await asyncio.sleep(0.001)
@@ -399,15 +422,21 @@ def test_the_helper_says_the_subject() -> None:
     assert action_subject("greeter", "greet", 2, prefix="staging") == "staging.v2.greeter.greet"
 
 
-async def test_stats_and_readiness_know_of_the_actions(run_worker: Any, plain: Client) -> None:
+async def test_stats_metrics_and_readiness_know_of_the_actions(run_worker: Any, plain: Client) -> None:
     async with run_worker(Action("greet", greet)) as worker:
         await ask(plain)
         await ask(plain, b"{")
         readiness, stats = worker.readiness(), worker.actions.stats()
+        lines = exposition(registry_of(worker)).decode().splitlines()
     assert (readiness.ready, readiness.reason) == (True, "answering")
     assert [(one["action"], one["subject"], one["requests"], one["errors"]) for one in stats] == [
         ("greet", SUBJECT, 2, {"422": 1})
     ]
+    labels = 'action="greet",version="1"'
+    assert f"worker_action_requests_total{{{labels}}} 2.0" in lines
+    assert 'worker_action_errors_total{action="greet",code="422",version="1"} 1.0' in lines
+    assert f"worker_action_duration_seconds_count{{{labels}}} 2.0" in lines
+    assert f"worker_action_in_flight{{{labels}}} 0.0" in lines
 
 
 async def test_actions_are_answered_on_a_client_that_replaced_another(run_worker: Any, plain: Client) -> None:
@@ -497,6 +526,29 @@ async def test_a_second_signal_ends_the_wait_for_actions(run_worker: Any, plain:
             await worker.stop(hurry)
 
     assert error_of(await asked)["code"] == "504"
+
+
+async def test_no_request_fails_while_one_of_two_instances_stops(run_worker: Any, plain: Client) -> None:
+    async def answer(request: bytes) -> None:
+        await asyncio.sleep(0.001)
+
+    replies: list[Msg] = []
+    ended = asyncio.Event()
+
+    async def keep_asking() -> None:
+        while not ended.is_set():
+            replies.append(await ask(plain))
+
+    async with run_worker(Action("greet", answer)) as stays:
+        async with run_worker(Action("greet", answer)) as goes:
+            asking = [asyncio.create_task(keep_asking()) for _ in range(4)]
+            await eventually(lambda: goes.actions.runners[0].stats.requests > 20, "requests at both")
+        before = stays.actions.runners[0].stats.requests
+        await eventually(lambda: stays.actions.runners[0].stats.requests > before + 20, "requests at the other")
+        ended.set()
+        await asyncio.gather(*asking)
+
+    assert {reply.data for reply in replies} == {b'{"result":null}'}
 
 
 async def test_a_request_that_comes_after_the_end_is_refused(

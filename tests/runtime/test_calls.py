@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
+from src.infrastructure import listeners
 from src.infrastructure.action import Action, Context
 from src.infrastructure.errors import (
     ActionError,
@@ -281,6 +282,32 @@ async def test_a_listener_that_fails_hears_the_next_message(calls: Nats, plain: 
         await plain.publish("audit.login", b"%d" % number)
 
     await eventually(lambda: heard == [1, 2, 3], "three messages")
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_WAITING", 2), ("MOST_BYTES", 2)])
+async def test_a_listener_that_is_too_slow_loses_what_comes_then(
+    calls: Nats, plain: Client, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(listeners, limit, value)
+    heard: list[int] = []
+    release = asyncio.Event()
+
+    async def hear(context: Context) -> None:
+        heard.append(context.payload)
+        await release.wait()
+
+    await calls.subscribe("audit.login", hear)
+    await plain.publish("audit.login", b"0")
+    await eventually(lambda: heard, "the first message")
+    for number in range(1, 9):
+        await plain.publish("audit.login", b"%d" % number)
+    await plain.flush()
+    await calls.publish("somewhere", b"", flush=True)
+    release.set()
+    await eventually(lambda: len(heard) >= 3, "two more messages")
+    await plain.publish("audit.login", b"9")
+
+    await eventually(lambda: heard == [0, 1, 2, 9], "the message after those that were lost")
 
 
 async def test_a_listener_may_end_itself(calls: Nats, plain: Client) -> None:

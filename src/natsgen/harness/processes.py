@@ -141,8 +141,12 @@ class ManagedProcess:
                 self._process.send_signal(number)
 
     def freeze(self) -> None:
-        """Keep the whole group from running (SIGSTOP) until `resume`: to others it looks like a dead network."""
+        """Keep the whole group from running (SIGSTOP) until `resume`: to others it looks like a dead network.
+
+        Nothing of the process runs any more when this returns. Raises `WaitTimeout` if it does not stand still.
+        """
         self._signal_running_group(signal.SIGSTOP)
+        wait_until(self._stands_still, limit=KILL_SECONDS, what=f"{self.name} to stand still", every=0.001)
 
     def resume(self) -> None:
         """Let a frozen group run on (SIGCONT)."""
@@ -193,6 +197,15 @@ class ManagedProcess:
                 cwd=folder,
                 start_new_session=True,
             )
+
+    def _stands_still(self) -> bool:
+        """Whether every thread is stopped; one that has ended is too."""
+        for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the state follows the name in parentheses
+                if thread.read_text().rpartition(")")[2].split()[0] not in "TZX":
+                    return False
+        return True
 
     def _signal_running_group(self, number: int) -> None:
         with self._lock:

@@ -34,6 +34,7 @@ from src.infrastructure.request import Context
 from src.infrastructure.stats import ActionStats
 from src.utils.logging import logger
 
+MOST_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, however many its `max_waiting` allows
 STOPPING = "the service is stopping"
 INTERNAL_MESSAGE = "internal error"
 TOO_LARGE = "the answer is too large"
@@ -64,6 +65,7 @@ class ActionRunner:
         self._encode = encoder_for(action.response_type, action.where)
         self._running: dict[asyncio.Task[None], Msg] = {}
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the loop's time by which it is too late
+        self._waiting_bytes = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._overloaded = False
@@ -113,8 +115,9 @@ class ActionRunner:
             self._refuse(raw, STOPPING)
         elif len(self._running) < self.action.concurrency:
             self._start(raw, deadline)
-        elif len(self._waiting) < self.action.max_waiting:
+        elif len(self._waiting) < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MOST_BYTES:
             self._waiting.append((raw, deadline))
+            self._waiting_bytes += len(raw.data)
         else:
             if not self._overloaded:  # once, not for each
                 logger.warning("refusing requests: too many wait", action=self.name, waiting=len(self._waiting))
@@ -159,6 +162,7 @@ class ActionRunner:
             logger.error("a request was not answered", action=self.name, exc_info=error)
         while self._waiting:
             raw, deadline = self._waiting.popleft()
+            self._waiting_bytes -= len(raw.data)
             if deadline > asyncio.get_running_loop().time():
                 self._start(raw, deadline)
                 return

@@ -31,6 +31,7 @@ class ActionServer:
     """
 
     TICK = 1.0  # seconds between attempts to subscribe, where the last one failed
+    CONFIRM_LIMIT = 5.0  # seconds that the server has to confirm the subscriptions
     STOP_LIMIT = 2.0  # seconds that the server has to confirm that it sends no more requests
 
     def __init__(self, nats: NatsClient, settings: Settings) -> None:
@@ -100,12 +101,12 @@ class ActionServer:
             self._client, self._endpoints, self._subscribed = client, {}, False
             self._service = MicroService(client, self._config(), self.runners, self._since)
         for runner in self.runners:
-            if runner.subject not in self._endpoints:
+            if runner.subject not in self._endpoints and not self._stopping:
                 queue = DEFAULT_QUEUE_GROUP if runner.action.queue else ""
                 self._endpoints[runner.subject] = await subscribe(client, runner.subject, runner.receive, queue)
-        if self._service:
+        if self._service and not self._stopping:
             await self._service.start()
-        if not await self._nats.flushed(self.TICK):
+        if not await self._nats.flushed(self.CONFIRM_LIMIT):
             raise TimeoutError("the server does not confirm the subscriptions")
         self._subscribed = self._client is client
         logger.info("answering", actions=[runner.subject for runner in self.runners])

@@ -20,7 +20,11 @@ from src.utils.logging import logger
 
 Listen = Callable[[Context], Awaitable[object]]
 
-MOST_WAITING = 65_536  # messages that one listener has not begun; what comes then is dropped, as NATS itself would
+# What one listener may have received and not begun. What comes then is dropped, as the server itself would.
+MOST_WAITING = 65_536  # messages
+MOST_BYTES = 64 * 1024 * 1024
+
+STOP_LIMIT = 2.0  # seconds that the server has to confirm that it sends nothing more
 
 
 class Listener:
@@ -37,6 +41,7 @@ class Listener:
         self.queue = queue
         self._handler = handler
         self._messages: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._bytes = 0
         self._dropping = False
         self._ended = False
         self._client: Client | None = None
@@ -53,45 +58,61 @@ class Listener:
         try:
             self._subscription = await subscribe(client, self.subject, self._receive, self.queue)
             await nats.flushed(nats.PUBLISH_TIMEOUT)
+            if self._ended:  # meanwhile
+                await self._leave()
         except BaseException:
             self._client = None
             raise
 
     async def end(self) -> None:
         """Hears nothing more, not even what has come and not begun; what has begun goes on."""
-        while not self._messages.empty():
+        self._finish()
+        while self._messages.qsize() > 1:
             self._messages.get_nowait()
-        await self._end(lambda subscription: subscription.unsubscribe())
+        await self._leave()
 
     async def drain(self, limit: float) -> None:
         """Hears what has been sent to it by now, for up to `limit` seconds, and then nothing more."""
-        await self._end(unsubscribe)
+        if self._subscription and self._client and self._client.is_connected:
+            leaving = asyncio.create_task(unsubscribe(self._subscription))
+            # never cancelled: nats-py would trip over the answer that comes late
+            _, late = await asyncio.wait([leaving], timeout=STOP_LIMIT)
+            if late or leaving.exception():
+                logger.warning("could not end a subscription in time", subject=self.subject)
+        self._finish()
         await asyncio.wait([self._task], timeout=limit)
         self._task.cancel()
 
-    async def _end(self, leave: Callable[[Subscription], Awaitable[None]]) -> None:
-        subscription, self._subscription = self._subscription, None
-        if subscription and self._client and self._client.is_connected:
-            try:
-                await leave(subscription)
-            except nats.errors.Error as error:
-                logger.warning("could not end a subscription", subject=self.subject, error=named(error))
+    def _finish(self) -> None:
+        """Receives no more; what has come is heard up to here."""
         self._ended = True
         self._messages.put_nowait(None)
+
+    async def _leave(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is None or self._client is None or self._client.is_closed:
+            return
+        try:
+            await subscription.unsubscribe()
+        except nats.errors.Error as error:
+            logger.warning("could not end a subscription", subject=self.subject, error=named(error))
 
     def _receive(self, raw: Msg) -> None:
         if self._ended:
             return
-        if self._messages.qsize() < MOST_WAITING:
+        if self._messages.qsize() < MOST_WAITING and self._bytes + len(raw.data) <= MOST_BYTES:
+            self._bytes += len(raw.data)
             self._messages.put_nowait(raw)
             self._dropping = False
             return
         if not self._dropping:  # once, not for each
-            logger.warning("dropping messages: the listener is too slow", subject=self.subject, waiting=MOST_WAITING)
+            waiting = self._messages.qsize()
+            logger.warning("dropping messages: the listener is too slow", subject=self.subject, waiting=waiting)
         self._dropping = True
 
     async def _listen(self) -> None:
         while (raw := await self._messages.get()) is not None:
+            self._bytes -= len(raw.data)
             context = Context(raw)
             current_request.set(context)
             try:
