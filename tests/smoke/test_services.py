@@ -106,8 +106,7 @@ async def test_one_service_handles_events_and_answers(workspace: Path, running: 
     natsgen(workspace, "add-handler", "greeter", "orders.order.created")
 
     def handled() -> int:
-        (subscription,) = service.stats()["subscriptions"]
-        return int(subscription["handled"])
+        return int(service.stats()["subscriptions"]["order_created"]["handled"])
 
     with running() as service:
         await client.jetstream().publish("orders.order.created", event(1))
