@@ -199,7 +199,7 @@ class ManagedProcess:
             )
 
     def _stands_still(self) -> bool:
-        """Whether every thread is stopped (T), has ended, or is in the kernel (D) and will be stopped before it leaves."""
+        """Whether every thread is stopped, has ended, or is in the kernel (D) and will be stopped before it leaves."""
         for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the state follows the name in parentheses
