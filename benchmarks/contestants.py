@@ -133,7 +133,7 @@ class Worker:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def service(self, url: str, load: Load, folder: Path, name: str = "worker") -> GeneratedService:
-        """The service, to be started; `folder` holds its logs and its copy, which keeps its bytecode from run to run."""
+        """The service, to be started; its logs are in `folder`, and its copy, which keeps its bytecode between runs."""
         copy = folder / f"{name}-service"
         if not copy.exists():
             shutil.copytree(self.generated, copy)
