@@ -133,13 +133,22 @@ class Worker:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def service(self, url: str, load: Load, folder: Path, name: str = "worker") -> GeneratedService:
-        """The service, to be started; its copy and its logs are in `folder`."""
+        """The service, to be started; its logs are in `folder`, and its copy, which keeps its bytecode between runs."""
         copy = folder / f"{name}-service"
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self.generated, copy)
-        for number, subject in enumerate(load.subjects):
-            text = self.handler.format(subject=subject, number=number, options=self.options)
-            (copy / "src/domain/handlers" / f"event{number}_handler.py").write_text(text)
+        if not copy.exists():
+            shutil.copytree(self.generated, copy)
+        handlers = copy / "src/domain/handlers"
+        wanted = {
+            handlers / f"event{number}_handler.py": self.handler.format(
+                subject=subject, number=number, options=self.options
+            )
+            for number, subject in enumerate(load.subjects)
+        }
+        for file in set(handlers.glob("*_handler.py")) - wanted.keys():
+            file.unlink()
+        for file, text in wanted.items():
+            if not file.exists() or file.read_text() != text:
+                file.write_text(text)
         return GeneratedService(
             copy,
             python=self.python,

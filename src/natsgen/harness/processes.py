@@ -199,11 +199,11 @@ class ManagedProcess:
             )
 
     def _stands_still(self) -> bool:
-        """Whether every thread is stopped; one that has ended is too."""
+        """Whether every thread is stopped, has ended, or is in the kernel (D) and will be stopped before it leaves."""
         for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the state follows the name in parentheses
-                if thread.read_text().rpartition(")")[2].split()[0] not in "TZX":
+                if thread.read_text().rpartition(")")[2].split()[0] not in "TDZX":
                     return False
         return True
 
