@@ -164,9 +164,9 @@ def section(soaked: Soaked, minutes: float, rate: float, python: Path) -> str:
         "",
         f"The most memory of each minute, KB: {'; '.join(f'{most:,.0f}' for most in _each_minute(soaked.samples))}.",
         "",
-        f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. *Growth*: by how",
-        "much the median is higher in the last third of the rest than in the first. The system gives memory in steps",
-        "of 128 KB.",
+        f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. *Growth*: by",
+        "how much the median is higher in the last third of the rest than in the first. The system gives memory in",
+        "steps of 128 KB.",
         "",
         *(f"Not held: {promise}\n" for promise in soaked.broken),
         f"{datetime.now(UTC).date().isoformat()}; nats-server {about['server']}, nats-py {about['client']}, "
