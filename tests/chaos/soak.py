@@ -170,7 +170,7 @@ def section(soaked: Soaked, minutes: float, rate: float, python: Path) -> str:
         "",
         *(f"Not held: {promise}\n" for promise in soaked.broken),
         f"{datetime.now(UTC).date().isoformat()}; nats-server {about['server']}, nats-py {about['client']}, "
-        f"Python {about['python']}, {about['machine']}, {about['cores']} cores.",
+        f"Python {about['python']}, {about['machine']}.",
     ]
     return "\n".join(lines)
 
