@@ -56,4 +56,3 @@ def with_version(name: str, number: int) -> str:
     """The name for the file and the function of one version of an action that has others."""
     ending = f"_v{number}"
     return f"{name[: NAME_MAX_LENGTH - len(ending)].rstrip('_')}{ending}"
-

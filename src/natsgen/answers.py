@@ -15,6 +15,7 @@ from natsgen.handlers import Handler, subjects_of
 from natsgen.questions import Questionnaire
 
 NO_FRAMEWORK = "none"  # the answer `framework` of a service that is no gateway
+FRAMEWORKS = ("fastapi", "django")  # the others
 
 # The option of each question that has one of its own, as messages name it. The handlers come from --subject, the
 # actions from --action, the routes from --route.
@@ -78,8 +79,10 @@ class Given:
 
     def without(self, key: str) -> Given:
         """All of it but what answers one question."""
-        values, sources = ({one: entry for one, entry in of.items() if one != key} for of in (self.values, self.sources))
-        return Given(values, sources)
+        return Given(
+            {one: value for one, value in self.values.items() if one != key},
+            {one: source for one, source in self.sources.items() if one != key},
+        )
 
 
 def from_flags(flags: Mapping[str, str | None], questionnaire: Questionnaire) -> Given:

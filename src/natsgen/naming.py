@@ -271,9 +271,7 @@ def context_for(subjects: Sequence[str], service: str) -> str:
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
 
 
-def description_for(
-    subjects: Collection[str], actions: Collection[str] = (), requests: Collection[str] = ()
-) -> str:
+def description_for(subjects: Collection[str], actions: Collection[str] = (), requests: Collection[str] = ()) -> str:
     """The description of a service that a person said nothing about, within the limit of length.
 
     Args:

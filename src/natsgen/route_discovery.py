@@ -92,9 +92,7 @@ class RouteFile:
         sent = [("call", one.literal) for one in found.calls] + [("publish", one.literal) for one in found.publishes]
         if len(sent) != 1:
             raise InputError(f"{self.path} calls or publishes something else than one subject")
-        return Route.from_answer(
-            found.name, {"method": found.method.literal, "path": found.path.literal, **dict(sent)}
-        )
+        return Route.from_answer(found.name, {"method": found.method.literal, "path": found.path.literal, **dict(sent)})
 
 
 def route_files(service: Path) -> tuple[RouteFile, ...]:
@@ -103,7 +101,7 @@ def route_files(service: Path) -> tuple[RouteFile, ...]:
 
 
 def routes_in(module: ast.Module) -> tuple[FoundRoute, ...]:
-    """The functions of a module that `@router.post(...)`, as for FastAPI, or `@route(...)`, as for Django, decorates."""
+    """The functions of a module that `@router.post(...)` decorates, as for FastAPI, or `@route(...)`, as for Django."""
     prefixes = _prefixes_in(module)
     found = [_found(function, method, path) for function, method, path in _for_fastapi(module, prefixes)]
     for function, call in source.decorated(module, _DJANGO):

@@ -49,8 +49,8 @@ def _refuse_clashes(site: Site, wanted: Route, there: Sequence[RouteFile]) -> No
         for found in file.routes:
             if found.key == wanted.key:
                 raise ConflictError(
-                    f"{site.folder / file.path} answers {found.request.text} already, in line {found.line}, and is left "
-                    "alone: choose another method or path"
+                    f"{site.folder / file.path} answers {found.request.text} already, in line {found.line}, and is "
+                    "left alone: choose another method or path"
                 )
     for file in there:
         if file.name == wanted.name:

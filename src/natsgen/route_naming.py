@@ -23,20 +23,17 @@ RESERVED_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/stats", "/docs"
 # A route's function has the route's name, and its models begin with it, next to these in its file and in its test;
 # copier.yml refuses the same.
 RESERVED = frozenset(
-    {"annotations", "connection", "http", "json", "nats", "publisher", "pytest", "read", "request", "response"}
-    | {"route", "router", "str"}
+    {"annotations", "body", "client", "event", "http", "nats", "payload", "publish", "pytest", "read", "request"}
+    | {"response", "route", "router", "str", "uuid4"}
 )
 RULE = Rule("route", "a", RESERVED, "route")
 
-# A parameter is a field of the request's model and an argument of the function: it may hide nothing of either.
-RESERVED_PARAMETERS = frozenset(
-    {"construct", "copy", "dict", "from_orm", "json", "parse_file", "parse_obj", "parse_raw", "schema", "schema_json"}
-    | {"update_forward_refs", "validate", "body", "nats", "publisher", "request", "self", *keyword.kwlist}
-)
+# A parameter is an argument of the function, which uses these; copier.yml refuses the same.
+RESERVED_PARAMETERS = frozenset({"body", "event", "nats", "payload", "publish", "read", "request", "str", "uuid4"})
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
-_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_PARAMETER = re.compile(r"[a-z][A-Za-z0-9_]*")
 
 
 def route(name: str) -> str:
@@ -127,18 +124,19 @@ def _segment_problem(segment: str, *, is_last: bool) -> str:
     if found := _IN_BRACES.fullmatch(segment):
         return _parameter_problem(found[1])
     if not _SEGMENT.fullmatch(segment):
-        return (
-            f"{naming.shown(segment)} is neither a segment of letters, digits, -, ., _ and ~ nor one {{parameter}} alone"
-        )
+        takes = "a segment takes letters, digits, -, ., _ and ~, or is a {parameter} and nothing else"
+        return f"{takes}, and not {naming.shown(segment)}"
     return ""
 
 
 def _parameter_problem(name: str) -> str:
     if len(name) > PARAMETER_MAX_LENGTH or not _PARAMETER.fullmatch(name):
         return (
-            f"the parameter {naming.shown(name)} takes letters, digits and _, starts with a letter and has at most "
-            f"{PARAMETER_MAX_LENGTH} characters"
+            f"the parameter {naming.shown(name)} takes letters, digits and _, starts with a small letter and has at "
+            f"most {PARAMETER_MAX_LENGTH} characters"
         )
-    if name in RESERVED_PARAMETERS or name.startswith("model_"):
-        return f"the parameter {naming.shown(name)} would hide something of Python, the model or the route; rename it"
+    if keyword.iskeyword(name):
+        return f"the parameter {naming.shown(name)} is a keyword of Python; rename it"
+    if name in RESERVED_PARAMETERS:
+        return f"the parameter {naming.shown(name)} would hide a name that the route's function uses; rename it"
     return ""

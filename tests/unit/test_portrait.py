@@ -9,6 +9,7 @@ import pytest
 from natsgen import action_growth, answers, handler_growth, portrait, questions, rendering, template_source
 from natsgen.actions import Action
 from natsgen.answers import Given
+from natsgen.growth import Site
 from natsgen.handlers import Handler
 from natsgen.portrait import Portrait
 from natsgen.tree import Tree
@@ -42,6 +43,10 @@ def changed(shop: Workspace) -> list[tuple[str, str, bool]]:
     return [(str(one.path.relative_to(SERVICE)), one.how, one.is_own) for one in of(shop).changed]
 
 
+def site(shop: Workspace) -> Site:
+    return Site(shop, TEMPLATE, QUESTIONS, "billing", False, print)
+
+
 def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
     found = of(shop)
     assert found.changed == ()
@@ -52,15 +57,13 @@ def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
 
 
 def test_a_handler_that_was_added_is_no_change(shop: Workspace) -> None:
-    handler_growth.add_handler(
-        shop, TEMPLATE, QUESTIONS, "billing", Handler("paid", "a.paid", "d", 2), dry_run=False, notify=print
-    )
+    handler_growth.add_handler(site(shop), Handler("paid", "a.paid", "d", 2))
     assert changed(shop) == []
 
 
 def test_an_action_that_was_added_is_no_change_until_a_person_changes_it(shop: Workspace) -> None:
     quote = Action("quote", "quote", version=2, timeout=2.5)
-    action_growth.add_action(shop, TEMPLATE, QUESTIONS, "billing", quote, dry_run=False, notify=print)
+    action_growth.add_action(site(shop), quote)
     assert changed(shop) == []
     (shop.root / SERVICE / "src/domain/actions/quote_action.py").write_text("mine")
     assert changed(shop) == [("src/domain/actions/quote_action.py", "changed", True)]

@@ -90,7 +90,8 @@ class Done:
             output.document({**document, "diff": self.change.diff()} if self.site.dry_run else document)
             return
         if self.site.dry_run:
-            output.dry_run(self.change.diff(), len(self.change.added or self.change.removed), verb, self.site.workspace.root)
+            count = len(self.change.added or self.change.removed)
+            output.dry_run(self.change.diff(), count, verb, self.site.workspace.root)
         else:
             output.result("\n".join(story))
         for note in self.notes:

@@ -67,8 +67,8 @@ def show(
 ) -> None:
     """Show one service in full.
 
-    That is its answers, handlers, actions, routes, settings, published subjects, and the files that a person changed: those
-    that are not as this natsgen would make them.
+    That is its answers, handlers, actions, routes, settings, published subjects, and the files that a person changed:
+    those that are not as this natsgen would make them.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ def completed(given: Given, asked: Asked, version: int, *, may_ask: bool) -> Giv
         InputError: something is missing and nobody can be asked.
     """
     missing = [] if "service_name" in given.values else ["NAME"]
-    if not any(given.values.get(question) for question in asked.questions):
+    if not any(_is_answered(given, question) for question in asked.questions):
         missing.append(asked.option)
     if missing and not may_ask:
         raise InputError(
@@ -62,6 +62,13 @@ def completed(given: Given, asked: Asked, version: int, *, may_ask: bool) -> Giv
     if asked.option in missing:
         given = _asked_for(asked, version).over(given)
     return given
+
+
+def _is_answered(given: Given, question: str) -> bool:
+    from natsgen import answers
+
+    answer = given.values.get(question)
+    return answer in answers.FRAMEWORKS if question == "framework" else bool(answer)
 
 
 def _asked_for(asked: Asked, version: int) -> Given:

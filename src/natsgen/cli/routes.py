@@ -86,7 +86,5 @@ def remove_route(
     site = growing.site(service, workspace, dry_run=dry_run)
     removed = route_growth.remove_route(site, route, force=force)
     requests = [found.request.text for found in removed.file.routes]
-    done = growing.Done(
-        site, ROUTES, removed.file.name, removed.change, removed.notes, {"requests": requests}, as_json
-    )
+    done = growing.Done(site, ROUTES, removed.file.name, removed.change, removed.notes, {"requests": requests}, as_json)
     done.tell_removed([output.printable(f"{service} will not answer {request} any more.") for request in requests])
