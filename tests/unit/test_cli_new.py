@@ -337,6 +337,15 @@ def test_the_actions_of_a_service_are_asked_for(here: Path, environment: dict[st
     assert stored_answers(here, "greeter")["actions"] == {"greet": {"version": 2}, "leave": {"version": 2}}
 
 
+def test_the_framework_of_a_gateway_is_asked_for(here: Path, environment: dict[str, str]) -> None:
+    code, seen = on_a_terminal(["new", "gateway"], "\nflask\nnone\ndjango\n", environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert "Name of the service [api]" in seen
+    assert "Framework [fastapi]" in seen
+    assert seen.count("it is one of fastapi, django") == 2
+    assert stored_answers(here, "api")["framework"] == "django"
+
+
 def test_ending_the_input_instead_of_answering_is_an_interruption(here: Path, environment: dict[str, str]) -> None:
     code, seen = on_a_terminal(["new", "worker"], "\x04", environment, stdout=subprocess.DEVNULL)
     assert code == 130

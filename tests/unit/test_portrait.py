@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import action_growth, answers, handler_growth, portrait, questions, rendering, template_source
+from natsgen import (
+    action_growth,
+    answers,
+    handler_growth,
+    portrait,
+    questions,
+    rendering,
+    route_growth,
+    template_source,
+)
 from natsgen.actions import Action
 from natsgen.answers import Given
 from natsgen.growth import Site
 from natsgen.handlers import Handler
 from natsgen.portrait import Portrait
+from natsgen.routes import Route, Target
 from natsgen.tree import Tree
 from natsgen.workspace import Workspace
 
@@ -67,6 +77,20 @@ def test_an_action_that_was_added_is_no_change_until_a_person_changes_it(shop: W
     assert changed(shop) == []
     (shop.root / SERVICE / "src/domain/actions/quote_action.py").write_text("mine")
     assert changed(shop) == [("src/domain/actions/quote_action.py", "changed", True)]
+
+
+@pytest.mark.parametrize("framework", answers.FRAMEWORKS)
+def test_a_route_that_was_added_is_no_change_until_a_person_changes_it(workspace: Workspace, framework: str) -> None:
+    given = Given({"service_name": "billing", "framework": framework}, {})
+    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, workspace.root).as_data())
+    for path, file in made.items():
+        (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+    route_growth.add_route(site(workspace), Route("pay", "PUT", "/pay/{id}", Target("orders.paid", publishes=True)))
+    assert changed(workspace) == []
+    assert of(workspace).published == ("orders.paid",)
+    (workspace.root / SERVICE / "tests/routes/test_pay_route.py").write_text("mine")
+    assert changed(workspace) == [("tests/routes/test_pay_route.py", "changed", True)]
 
 
 def test_changed_and_missing_files_are_told_and_a_persons_own_are_marked(shop: Workspace) -> None:

@@ -205,8 +205,12 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(entry)}" if entry else str(key) for key, entry in value.items())
+        return ", ".join(f"{key}: {_inner(entry)}" if entry else str(key) for key, entry in value.items())
     return str(value)
+
+
+def _inner(value: object) -> str:
+    return f"{{{_plain(value)}}}" if isinstance(value, dict) else str(value)
 
 
 def _portrait_document(found: Portrait, offered: str) -> dict[str, Any]:
