@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from natsgen.inventory import Service
     from natsgen.parts import PartFile
     from natsgen.portrait import Portrait
+    from natsgen.route_discovery import FoundRoute, RouteFile
     from natsgen.source import Value
 
 
@@ -33,7 +34,7 @@ def list_services(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the services, their handlers and their actions.
+    """List the services, their handlers, actions and routes.
 
     They are read from source: nothing is imported or run.
 
@@ -66,8 +67,8 @@ def show(
 ) -> None:
     """Show one service in full.
 
-    That is its answers, handlers, actions, settings, published subjects, and the files that a person changed: those
-    that are not as this natsgen would make them.
+    That is its answers, handlers, actions, routes, settings, published subjects, and the files that a person changed:
+    those that are not as this natsgen would make them.
 
     \b
     Examples:
@@ -90,6 +91,7 @@ def _service_lines(service: Service) -> Iterator[str]:
     yield f"{service.name}  {service.kind}  {service.version or 'version unknown'}{_because(service.error)}"
     rows = [_row(service.name, handler) for file in service.handlers for handler in file.handlers]
     rows += [_action_row(service.name, action) for file in service.actions for action in file.actions]
+    rows += [_route_row(route) for file in service.routes for route in file.routes]
     yield from (f"  {line}" for line in output.columns(rows))
     yield from (f"  {_failed(file)}" for file in _unreadable(service))
 
@@ -102,13 +104,18 @@ def _action_row(service: str, action: FoundAction) -> tuple[str, str, str]:
     return action.name, _text(action.subject_in(service)), "action of every instance" if action.is_for_all else "action"
 
 
+def _route_row(route: FoundRoute) -> tuple[str, str, str]:
+    sent = [f"calls {_text(subject)}" for subject in route.calls]
+    sent += [f"publishes {_text(subject)}" for subject in route.publishes]
+    return route.name, route.request.text, ", ".join(sent) or "route"
+
+
 def _text(value: Value) -> str:
     return value.text if value.is_text else f"({value.source})"
 
 
 def _unreadable(service: Service) -> list[PartFile]:
-    files: list[PartFile] = [*service.handlers, *service.actions]
-    return [file for file in files if file.error]
+    return [file for file in service.files if file.error]
 
 
 def _failed(file: PartFile) -> str:
@@ -127,6 +134,7 @@ def _service_document(service: Service) -> dict[str, Any]:
         "error": service.error or None,
         "handlers": [_handler_document(service.name, file, one) for file in service.handlers for one in file.handlers],
         "actions": [_action_document(service.name, file, one) for file in service.actions for one in file.actions],
+        "routes": [_route_document(file, one) for file in service.routes for one in file.routes],
         "unreadable": [{"file": str(file.path), "error": file.error} for file in _unreadable(service)],
     }
 
@@ -160,6 +168,19 @@ def _action_document(service: str, file: ActionFile, action: FoundAction) -> dic
     }
 
 
+def _route_document(file: RouteFile, route: FoundRoute) -> dict[str, Any]:
+    return {
+        "name": route.name,
+        "method": route.method.text if route.method else None,
+        "path": route.path.text if route.path else None,
+        "request_is_literal": route.request.is_text,
+        "calls": [subject.text for subject in route.calls],
+        "publishes": [subject.text for subject in route.publishes],
+        "file": str(file.path),
+        "line": route.line,
+    }
+
+
 def _portrait_lines(found: Portrait, offered: str) -> Iterator[str]:
     yield from _service_lines(found.service)
     if found.is_outdated:
@@ -184,8 +205,12 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(entry)}" if entry else str(key) for key, entry in value.items())
+        return ", ".join(f"{key}: {_inner(entry)}" if entry else str(key) for key, entry in value.items())
     return str(value)
+
+
+def _inner(value: object) -> str:
+    return f"{{{_plain(value)}}}" if isinstance(value, dict) else str(value)
 
 
 def _portrait_document(found: Portrait, offered: str) -> dict[str, Any]:

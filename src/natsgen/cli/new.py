@@ -41,6 +41,19 @@ Examples:
   natsgen new service billing --action quote --subject orders.order.created
 """
 
+_GATEWAY = """Make a gateway: a service with FastAPI or Django in it.
+
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each route of HTTP by a call of an action,
+or by publishing an event: METHOD PATH=SUBJECT or METHOD PATH=publish:SUBJECT. With --action and --subject it answers
+requests of NATS and handles events as well. An existing service is never touched.
+
+\b
+Examples:
+  natsgen new gateway api --framework fastapi --route "POST /greet=v1.greeter.greet"
+  natsgen new gateway api --framework django --route "POST /orders=publish:orders.order.created"
+  natsgen new gateway api --framework fastapi --route "GET /hi/{name}=v1.api.hi" --action hi
+"""
+
 app = typer.Typer()
 
 
@@ -53,6 +66,7 @@ def new(context: typer.Context) -> None:
 
 @app.command("worker", help=_WORKER)
 @app.command("service", help=_SERVICE)
+@app.command("gateway", help=_GATEWAY)
 def make(
     called: typer.Context,
     name: Annotated[
@@ -68,6 +82,16 @@ def make(
     action: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Action that it answers requests for; may be repeated."),
+    ] = None,
+    framework: Annotated[
+        str | None,
+        typer.Option(metavar="none|fastapi|django", help="Web framework, which makes it a gateway [default: none]"),
+    ] = None,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROUTE", help='Route of a gateway, such as "POST /greet=v1.greeter.greet"; may be repeated.'
+        ),
     ] = None,
     version: Annotated[
         str | None,
@@ -123,17 +147,20 @@ def make(
         "dedup": dedup,
         "network": network,
         "registry": registry,
+        "framework": framework,
     }
     number = 1 if version is None else naming.at("--version", action_naming.version_in, version)
     given = answers.from_flags(flags, questionnaire).over(answers.from_subjects(subject or []))
-    given = given.over(answers.from_actions(action or [], number))
+    given = given.over(answers.from_actions(action or [], number)).over(answers.from_routes(route or []))
     given = given.over(answers.from_pairs(data or [], questionnaire))
     if data_file is not None:
         given = given.over(answers.from_file(data_file, questionnaire))
     place = workspaces.find(workspace, Path.cwd())
-    given = given.over(organisation.read(place.root, questionnaire))
+    asked = missing.BY_COMMAND[str(called.info_name)]
+    defaults = organisation.read(place.root, questionnaire)
+    # what the organisation's gateways are made with makes no gateway of others
+    given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
     answers.check(given)
-    asked = missing.SERVICE if called.info_name == "service" else missing.WORKER
     given = missing.completed(given, asked, number, may_ask=not no_input and output.can_ask())
     if version is not None and given.sources.get("actions") != "--action":
         raise InputError("--version: it is the version of what --action gives, and there is no --action")
@@ -159,6 +186,7 @@ def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str
 def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     from natsgen.actions import Action
     from natsgen.handlers import subjects_of
+    from natsgen.routes import Route
 
     name = answers.service_name
     folder = f"services/{name}/"
@@ -168,6 +196,8 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     lines += [f"    {handler} handles {subject}" for handler, subject in subjects]
     actions = [Action.from_answer(key, entry) for key, entry in answers.actions.items()]
     lines += [f"    {action.name} answers {action.subject_in(name)}" for action in actions]
+    routes = [Route.from_answer(key, entry) for key, entry in answers.routes.items()]
+    lines += [f"    {route.name} answers {route.request} and {route.target}" for route in routes]
     lines += [f"  {path}" for path in outcome.change.added if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())
