@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
 
 from src.config import VERSION
 from src.infrastructure.context import current_request
@@ -12,11 +13,11 @@ from src.infrastructure.errors import named
 from src.infrastructure.operations import JSON, Operations
 from src.infrastructure.service import Service
 from src.utils.logging import logger
-from src.web.asgi import Application, Message, Receive, Scope, Send, respond
+from src.web.asgi import Application, Receive, Scope, Send, respond
 from src.web.config import WebSettings
 from src.web.counts import Counts
 from src.web.exchange import Exchange
-from src.web.problems import BODY_TOO_LARGE, NOT_ALLOWED, STOPPED, Problem, problem_of
+from src.web.problems import BODY_TOO_LARGE, NOT_ALLOWED, STOPPED, Problem, is_foreseen, problem_of
 
 LEFT = 499  # what is counted where the client went away before there was a response
 
@@ -75,7 +76,6 @@ class Gateway:
             pass
         except Exception as error:
             problem = problem_of(error)
-            logger.error("request failed", error=named(error), exc_info=error)
             if not exchange.status:
                 await _tell(respond_to, problem)
         finally:
@@ -94,13 +94,13 @@ class Gateway:
     def _responding(self, exchange: Exchange, send: Send) -> Send:
         """Sends, and gives every response what all have in common."""
 
-        async def send_with_headers(message: Message) -> None:
+        async def send_with_headers(message: Mapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 headers = [*message.get("headers", ()), (b"x-correlation-id", exchange.correlation_id.encode())]
                 if self._worker.stopping:  # the client's next request goes to an instance that stays
                     headers.append((b"connection", b"close"))
-                message["headers"] = headers
+                message = {**message, "headers": headers}
             await send(message)
 
         return send_with_headers
@@ -109,9 +109,15 @@ class Gateway:
         self._counts.in_flight -= 1
         exchange.status = exchange.status or LEFT
         self._counts.add(exchange, route, seconds)
-        log = logger.info if exchange.status >= 500 else logger.debug
-        fields = {"error": named(exchange.error)} if exchange.error else {}
-        log("request answered", route=route or None, status=exchange.status, seconds=round(seconds, 6), **fields)
+        fields: dict[str, Any] = {"route": route or None, "status": exchange.status, "seconds": round(seconds, 6)}
+        if exchange.error:
+            fields["error"] = named(exchange.error)
+        if exchange.error and not is_foreseen(exchange.error):
+            logger.error("request failed", **fields, exc_info=exchange.error)
+        elif exchange.status >= 500:
+            logger.info("request answered", **fields)
+        else:
+            logger.debug("request answered", **fields)
 
 
 async def _tell(send: Send, problem: Problem) -> None:
@@ -153,9 +159,9 @@ async def read_body(exchange: Exchange, receive: Receive, limit: int) -> bytes:
 
 def replaying(body: bytes, receive: Receive) -> Receive:
     """Receives a body that has been read before, and then what the server has to say."""
-    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    unread: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive_again() -> Message:
+    async def receive_again() -> MutableMapping[str, Any]:
         return unread.pop() if unread else await receive()
 
     return receive_again

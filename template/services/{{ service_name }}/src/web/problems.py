@@ -65,9 +65,6 @@ FIXED: tuple[tuple[type[Exception], Problem], ...] = (
 )
 """By type, the first that fits counting."""
 
-KNOWN: tuple[type[Exception], ...] = (ActionError, *(kind for kind, _ in FIXED))
-"""What is told as it is. Anything else that is raised is an internal error."""
-
 
 class InvalidRequest(Exception):
     """A request does not fit what its route takes.
@@ -80,6 +77,15 @@ class InvalidRequest(Exception):
     def __init__(self, error: ValidationError, where: str) -> None:
         super().__init__(f"the {where} does not fit")
         self.problems = [{**problem, "loc": [where, *problem["loc"]]} for problem in what_does_not_fit(error)]
+
+
+FORESEEN: tuple[type[Exception], ...] = (ActionError, InvalidRequest, *(kind for kind, _ in FIXED))
+"""What is told as it is. Anything else that is raised is an internal error."""
+
+
+def is_foreseen(error: BaseException) -> bool:
+    """Whether a route may well raise it; else it is the gateway's own fault."""
+    return isinstance(error, FORESEEN)
 
 
 def problem_of(error: Exception) -> Problem:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from src.infrastructure.operations import JSON
 from src.infrastructure.replies import MOST_DETAILS
-from src.web.problems import KNOWN, NOT_ALLOWED, NOT_FOUND, Problem, does_not_fit, problem_of
+from src.web.problems import FORESEEN, NOT_ALLOWED, NOT_FOUND, Problem, does_not_fit, problem_of
 
 SAID = ("type", "loc", "msg")  # of what does not fit; its value is the client's own
 
@@ -42,7 +42,7 @@ def add_error_handlers(application: FastAPI) -> None:
     """Has the application answer every error in the gateway's form."""
     application.add_exception_handler(HTTPException, _http_error)
     application.add_exception_handler(RequestValidationError, _invalid)
-    for kind in (*KNOWN, Exception):
+    for kind in (*FORESEEN, Exception):
         application.add_exception_handler(kind, _failed)
 
 
