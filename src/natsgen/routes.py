@@ -97,10 +97,10 @@ class Route:
             InputError: it is not in that form, or a part of it breaks its rule.
         """
         request, separator, target = text.partition("=")
-        words = request.split()
+        words = [word for word in request.split(" ") if word]
         if not separator or len(words) != 2:
             raise InputError(f"{naming.shown(text)} is no route: it takes {FORM}, such as {EXAMPLE!r}")
-        verb, separator, rest = target.strip().partition(":")
+        verb, separator, rest = target.strip(" ").partition(":")
         if separator and verb not in ("call", "publish"):
             raise InputError(
                 f"{naming.shown(text)} is no route: before the : is call or publish, not {naming.shown(verb)}"

@@ -88,7 +88,7 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
     "route",
     [
         PLACED,
-        Route("n" * 64, "GET", "/" + "p" * 100 + "/{" + "x" * 64 + "}", Target("s" * 255)),
+        Route("n" * 64, "GET", "/" + "p" * 100 + "/{" + "x" * 40 + "}", Target("s" * 255)),
         Route("root", "DELETE", "/", Target("orders", publishes=True)),
         Route("order", "PATCH", "/orders/{order_id}/items/{item}", Target("v1.orders.order")),
     ],

@@ -89,7 +89,7 @@ PATHS = {
     "/{A}": "the parameter 'A'",
     "/{a-b}": "the parameter 'a-b'",
     "/{a:path}": "the parameter 'a:path'",
-    "/{" + "a" * 65 + "}": "at most 64",
+    "/{" + "a" * 41 + "}": "at most 40",
     "/{class}": "'class' is a keyword",
     "/{nats}": "'nats' would hide",
     "/{a}/{a}": "'a' is there twice",
