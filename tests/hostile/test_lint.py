@@ -36,7 +36,9 @@ ACTIONS = {
 ROUTES = {
     f"{'r' * length}{number}": {
         "method": method,
-        "path": f"/{'p' * length}{number}/{{{'x' * min(length, 40)}}}" if number % 2 else f"/{'p' * (length + 50)}{number}",
+        "path": f"/{'p' * length}{number}/{{{'x' * min(length, 40)}}}"
+        if number % 2
+        else f"/{'p' * (length + 50)}{number}",
         "publish" if number % 3 else "call": f"a.{'b' * (4 * length - 20)}",
     }
     for number, method in enumerate(METHODS)
