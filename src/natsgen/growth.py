@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from natsgen import inventory, naming, rendering, stored, transaction
 from natsgen.answers import Answers
 from natsgen.change import Change
-from natsgen.errors import ConflictError, InputError
+from natsgen.errors import ConflictError, InputError, TemplateError
 from natsgen.inventory import GATEWAY
 from natsgen.parts import HANDLERS, Kind, Part, PartFile
 from natsgen.questions import Questionnaire
@@ -190,7 +190,7 @@ def _removal(site: Site, file: PartFile) -> Change:
 def _refuse_edited(site: Site, file: PartFile, change: Change) -> None:
     """Refuses a removal of files that are not as natsgen makes them."""
     made: Tree = {}
-    with suppress(InputError):  # what no command makes was not made by one
+    with suppress(InputError, TemplateError):  # what no command makes was not made by one
         made = rendering.render_part(site.template, site.answers().as_data(), file.kind, file.as_made())
     edited = [path for path, file in change.before.items() if path not in made or made[path].content != file.content]
     if edited:

@@ -10,7 +10,7 @@ from typing import Any
 from natsgen import discovery, inventory, rendering, stored
 from natsgen.answers import Answers
 from natsgen.discovery import Setting
-from natsgen.errors import InputError
+from natsgen.errors import InputError, TemplateError
 from natsgen.inventory import Service
 from natsgen.parts import is_persons_own
 from natsgen.questions import Questionnaire
@@ -98,7 +98,7 @@ def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tr
     for file in found.files:
         try:
             made.update(rendering.render_part(template, known.as_data(), file.kind, file.as_made()))
-        except InputError:
+        except (InputError, TemplateError):
             made[PurePosixPath(SERVICES, found.name) / file.path] = File(b"")  # a person made it, and no command
     return made
 

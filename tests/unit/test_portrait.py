@@ -93,6 +93,13 @@ def test_a_route_that_was_added_is_no_change_until_a_person_changes_it(workspace
     assert changed(workspace) == [("tests/routes/test_pay_route.py", "changed", True)]
 
 
+def test_a_route_in_a_service_without_a_framework_is_what_a_person_made(shop: Workspace) -> None:
+    file = shop.root / SERVICE / "src/web/routes/pay_route.py"
+    file.parent.mkdir(parents=True)
+    file.write_text('@router.put("/pay")\nasync def pay(nats):\n    await nats.call("v1.orders.pay")\n')
+    assert changed(shop) == [("src/web/routes/pay_route.py", "changed", True)]
+
+
 def test_changed_and_missing_files_are_told_and_a_persons_own_are_marked(shop: Workspace) -> None:
     (shop.root / SERVICE / "src/main.py").write_text("changed")
     (shop.root / SERVICE / "Dockerfile").unlink()
