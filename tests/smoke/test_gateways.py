@@ -374,6 +374,8 @@ async def test_plain_uvicorn_serves_it_too(folder: Path, nats_server: NatsServer
             await asyncio.sleep(0.1)
         assert await greets()
         server.signal(signal.SIGTERM)
-        assert await asyncio.to_thread(server.wait, 10) == -signal.SIGTERM  # which uvicorn raises again, when it is done
+        assert (
+            await asyncio.to_thread(server.wait, 10) == -signal.SIGTERM
+        )  # raised again by uvicorn, when it is done
     finally:
         server.kill()
