@@ -17,6 +17,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from natsgen.harness.commands import run
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.environment import environment_for
 from natsgen.harness.nats_server import NatsServer
@@ -351,6 +352,18 @@ async def test_it_leaves_consul_before_its_requests_end(
     assert await asyncio.to_thread(gateway.process.wait, 10) == 0
 
 
+def test_the_readme_lists_every_setting(folder: Path, framework: str) -> None:
+    kind = {"fastapi": "src.web.config import WebSettings", "django": "src.web.django.config import DjangoSettings"}
+    program = f"from {kind[framework]} as Kind; print(*Kind.model_fields)"
+    python = environment_for(folder / "requirements.txt")
+    settings = run([python, "-c", program], limit=20, folder=folder).output.split()
+    table = (folder / "README.md").read_text()
+
+    documented = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `") and line[3].isupper()]
+
+    assert [name for name in documented if " " not in name] == settings  # the others are routes
+
+
 async def test_plain_uvicorn_serves_it_too(folder: Path, nats_server: NatsServer, tmp_path: Path) -> None:
     port = free_port()
     python = environment_for(folder / "requirements.txt")
@@ -374,8 +387,6 @@ async def test_plain_uvicorn_serves_it_too(folder: Path, nats_server: NatsServer
             await asyncio.sleep(0.1)
         assert await greets()
         server.signal(signal.SIGTERM)
-        assert (
-            await asyncio.to_thread(server.wait, 10) == -signal.SIGTERM
-        )  # raised again by uvicorn, when it is done
+        assert await asyncio.to_thread(server.wait, 10) == -signal.SIGTERM  # raised again by uvicorn, when it is done
     finally:
         server.kill()
