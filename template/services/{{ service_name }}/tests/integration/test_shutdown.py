@@ -70,7 +70,7 @@ async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) 
             *(sys.executable, "-m", "src.main"), cwd=SERVICE, env=environment | {"DEDUP": "none"}, stdout=output
         )
     try:
-        await until(lambda: asyncio.to_thread(is_ready, log), "the service is ready")
+        await until(lambda: asyncio.to_thread(is_ready, log), "the service is ready", limit=30)
         process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(process.wait(), 10)
     finally:
