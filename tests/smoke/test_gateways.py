@@ -288,6 +288,28 @@ async def test_at_sigterm_running_requests_are_answered_and_it_exits_with_0(star
     assert "gateway stopped" in gateway.process.tail()
 
 
+async def test_what_takes_longer_than_it_may_at_the_end_is_cut_short_with_an_answer(
+    start: Start, client: Client
+) -> None:
+    asked: list[Msg] = []
+
+    async def quote(message: Msg) -> None:
+        asked.append(message)
+
+    await client.subscribe("v1.pricing.quote", cb=quote)
+    gateway = start(HTTP_DRAIN_TIME="0", GRACEFUL_SHUTDOWN_TIMEOUT="0.5")  # the call itself has two seconds
+    running = asyncio.create_task(ask(gateway, "GET", "/quotes/7"))
+    await asyncio.to_thread(wait_until, lambda: asked, limit=10, what="the request to be passed on")
+
+    gateway.process.signal(signal.SIGTERM)
+
+    answer = await running
+    assert error_of(answer) == (504, "504")
+    assert "stopped" in answer.body["error"]["message"]
+    assert await asyncio.to_thread(gateway.process.wait, 10) == 0
+    assert "Exception in ASGI application" not in gateway.process.tail()
+
+
 async def test_a_second_signal_hurries(start: Start, client: Client) -> None:
     asked: list[Msg] = []
 

@@ -69,9 +69,9 @@ class Gateway:
         try:
             await self._answer(exchange, scope, receive, respond_to)
         except asyncio.CancelledError:
-            if not exchange.status and self._worker.stopping:  # it has taken longer than the process has to stop
-                await _tell(respond_to, STOPPED)
-            raise
+            if exchange.status or not self._worker.stopping:
+                raise
+            await _tell(respond_to, STOPPED)  # it has taken longer than the process has to stop
         except ClientLeft:
             pass
         except Exception as error:

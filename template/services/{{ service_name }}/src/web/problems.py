@@ -52,7 +52,7 @@ INTERNAL = Problem(500, "internal error")
 NOT_FOUND = Problem(404, "there is nothing here")
 NOT_ALLOWED = Problem(405, "this method is not answered here")
 BODY_TOO_LARGE = Problem(413, "the body of the request is too large")
-STOPPED = Problem(503, "the service stopped before it was done")
+STOPPED = Problem(504, "the service stopped before it was done")
 
 FIXED: tuple[tuple[type[Exception], Problem], ...] = (
     (NoResponders, Problem(503, "what would answer this is not there at the moment")),
