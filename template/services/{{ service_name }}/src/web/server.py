@@ -118,9 +118,10 @@ class WebServer:
             hurry: when done, nothing of that is waited for.
         """
         assert self._serving is not None, "start comes first"
-        await asyncio.wait([hurry, self._serving], timeout=self._settings.HTTP_DRAIN_TIME)
+        either = [hurry, self._serving]
+        await asyncio.wait(either, timeout=self._settings.HTTP_DRAIN_TIME, return_when=asyncio.FIRST_COMPLETED)
         self._server.should_exit = True
-        await asyncio.wait([hurry, self._serving], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         self._server.force_exit = True
         await asyncio.wait([self._serving])
 
