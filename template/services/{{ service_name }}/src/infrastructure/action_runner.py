@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import nats.errors
@@ -16,6 +15,7 @@ from nats.aio.msg import Msg
 from src.config import Settings
 from src.infrastructure.action import Action
 from src.infrastructure.context import current_request
+from src.infrastructure.deadlines import Deadlines
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import ActionError, named
 from src.infrastructure.nats_client import NatsClient
@@ -64,6 +64,7 @@ class ActionRunner:
         )
         self._encode = encoder_for(action.response_type, action.where)
         self._running: dict[asyncio.Task[None], Msg] = {}
+        self._deadlines = Deadlines()
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the loop's time by which it is too late
         self._waiting_bytes = 0
         self._idle = asyncio.Event()
@@ -110,11 +111,12 @@ class ActionRunner:
     def receive(self, raw: Msg) -> None:
         """Takes a request; returns at once."""
         self.stats.requests += 1
-        deadline = asyncio.get_running_loop().time() + self.action.timeout
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.action.timeout
         if self._stopping:
             self._refuse(raw, STOPPING)
         elif len(self._running) < self.action.concurrency:
-            self._start(raw, deadline)
+            self._start(loop, raw, deadline)
         elif len(self._waiting) < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MOST_BYTES:
             self._waiting.append((raw, deadline))
             self._waiting_bytes += len(raw.data)
@@ -148,44 +150,48 @@ class ActionRunner:
         for raw in self._running.values():  # of actions that do not react to being cancelled
             self._cut_short(raw)
 
-    def _start(self, raw: Msg, deadline: float) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop, raw: Msg, deadline: float) -> None:
         self._idle.clear()
-        task = asyncio.create_task(self._answer(raw, deadline))
+        task = loop.create_task(self._answer(raw))
         self._running[task] = raw
+        self._deadlines.add(task, deadline)
         task.add_done_callback(self._answered)
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         raw = self._running.pop(task)
-        if task.cancelled():
-            self._refuse(raw, STOPPING)  # before it had begun
+        if task.cancelled():  # before it had begun
+            if self._deadlines.is_late(task):
+                self._not_begun(raw)
+            else:
+                self._refuse(raw, STOPPING)
         elif error := task.exception():
             logger.error("a request was not answered", action=self.name, exc_info=error)
+        self._deadlines.discard(task)
+        loop = task.get_loop()
         while self._waiting:
             raw, deadline = self._waiting.popleft()
             self._waiting_bytes -= len(raw.data)
-            if deadline > asyncio.get_running_loop().time():
-                self._start(raw, deadline)
+            if deadline > loop.time():
+                self._start(loop, raw, deadline)
                 return
-            self._fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
+            self._not_begun(raw)
         self._overloaded = False
         if not self._running:
             self._idle.set()
 
-    async def _answer(self, raw: Msg, deadline: float) -> None:
+    async def _answer(self, raw: Msg) -> None:
         started = time.perf_counter()
         context = Context(raw, self.name)
         current_request.set(context)
-        limit = asyncio.timeout_at(deadline)
         try:
-            async with limit:
-                payload = self._encode(await self._call(context))
+            payload = self._encode(await self._call(context))
             self._reply(raw, payload)
         except InvalidRequest as error:
             self._fail(raw, INVALID, "the request does not fit", what_does_not_fit(error.reason))
         except ActionError as error:
             self._fail(raw, error.code, error.message, error.details)
         except (Exception, asyncio.CancelledError) as error:
-            if limit.expired():  # whatever the action made of that
+            if self._deadlines.is_late(asyncio.current_task()):  # whatever the action made of that
                 self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
             elif self._cutting:
                 self._cut_short(raw)
@@ -203,18 +209,22 @@ class ActionRunner:
         Raises:
             InvalidRequest: the payload is not what it takes.
         """
-        call = self.action.function
-        if self._decode is not None:
-            try:
-                call = partial(call, self._decode(context.message.data))
-            except ValueError as error:
-                raise InvalidRequest(error) from error
-        return call(context) if self.action.takes_context else call()
+        call, given = self.action.function, (context,) if self.action.takes_context else ()
+        if self._decode is None:
+            return call(*given)
+        try:
+            request = self._decode(context.message.data)
+        except ValueError as error:
+            raise InvalidRequest(error) from error
+        return call(request, *given)
 
     def _broken(self, raw: Msg, error: BaseException) -> None:
         """The action failed by its own fault, of which its caller is told nothing more."""
         logger.error("action failed", error=named(error), exc_info=error)
         self._fail(raw, INTERNAL, INTERNAL_MESSAGE)
+
+    def _not_begun(self, raw: Msg) -> None:
+        self._fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
 
     def _cut_short(self, raw: Msg) -> None:
         self._fail(raw, TOO_SLOW, "the service stopped before it was done")
