@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 import nats.errors
@@ -38,6 +39,7 @@ MOST_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, however m
 STOPPING = "the service is stopping"
 INTERNAL_MESSAGE = "internal error"
 TOO_LARGE = "the answer is too large"
+YIELD_AFTER = 0.005  # seconds that quick actions may keep everything else waiting
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up
 
 
@@ -111,12 +113,11 @@ class ActionRunner:
     def receive(self, raw: Msg) -> None:
         """Takes a request; returns at once."""
         self.stats.requests += 1
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.action.timeout
+        deadline = asyncio.get_running_loop().time() + self.action.timeout
         if self._stopping:
             self._refuse(raw, STOPPING)
         elif len(self._running) < self.action.concurrency:
-            self._start(loop, raw, deadline)
+            self._start(raw, deadline)
         elif len(self._waiting) < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MOST_BYTES:
             self._waiting.append((raw, deadline))
             self._waiting_bytes += len(raw.data)
@@ -150,39 +151,62 @@ class ActionRunner:
         for raw in self._running.values():  # of actions that do not react to being cancelled
             self._cut_short(raw)
 
-    def _start(self, loop: asyncio.AbstractEventLoop, raw: Msg, deadline: float) -> None:
+    def _start(self, raw: Msg, deadline: float) -> None:
         self._idle.clear()
-        task = loop.create_task(self._answer(raw))
+        task = asyncio.get_running_loop().create_task(self._work(raw))
         self._running[task] = raw
         self._deadlines.add(task, deadline)
-        task.add_done_callback(self._answered)
+        task.add_done_callback(self._ended)
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
+    async def _work(self, raw: Msg) -> None:
+        """Answers a request, and then those that wait, until one leaves something behind in the task's context."""
+        untouched = copy_context()
+        pause_due = time.monotonic() + YIELD_AFTER
+        await self._answer(raw)
+        while self._waiting and (task := asyncio.current_task()):
+            if self._deadlines.discard(task) or self._cutting or copy_context() != untouched:
+                return
+            if not (request := self._next()):
+                return
+            raw, deadline = request
+            self._running[task] = raw
+            self._deadlines.add(task, deadline)
+            if time.monotonic() > pause_due:
+                await asyncio.sleep(0)
+                pause_due = time.monotonic() + YIELD_AFTER
+            await self._answer(raw)
+
+    def _next(self) -> tuple[Msg, float] | None:
+        """The first of the requests that wait, with the loop's time by which it is too late."""
+        now = asyncio.get_running_loop().time()
+        while self._waiting:
+            raw, deadline = self._waiting.popleft()
+            self._waiting_bytes -= len(raw.data)
+            if deadline > now:
+                return raw, deadline
+            self._not_begun(raw)
+        self._overloaded = False
+        return None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
         raw = self._running.pop(task)
-        if task.cancelled():  # before it had begun
-            if self._deadlines.is_late(task):
+        late = self._deadlines.discard(task)
+        if task.cancelled():  # before it had begun with that one
+            if late:
                 self._not_begun(raw)
             else:
                 self._refuse(raw, STOPPING)
         elif error := task.exception():
             logger.error("a request was not answered", action=self.name, exc_info=error)
-        self._deadlines.discard(task)
-        loop = task.get_loop()
-        while self._waiting:
-            raw, deadline = self._waiting.popleft()
-            self._waiting_bytes -= len(raw.data)
-            if deadline > loop.time():
-                self._start(loop, raw, deadline)
-                return
-            self._not_begun(raw)
-        self._overloaded = False
-        if not self._running:
+        if request := self._next():
+            self._start(*request)
+        elif not self._running:
             self._idle.set()
 
     async def _answer(self, raw: Msg) -> None:
         started = time.perf_counter()
         context = Context(raw, self.name)
-        current_request.set(context)
+        handled = current_request.set(context)
         try:
             payload = self._encode(await self._call(context))
             self._reply(raw, payload)
@@ -199,6 +223,7 @@ class ActionRunner:
                 self._broken(raw, error)
         finally:
             self.stats.durations.add(time.perf_counter() - started)
+            current_request.reset(handled)
         if self._nats.crowded:
             with suppress(asyncio.CancelledError):
                 await self._nats.flushed(self.action.timeout)  # so that answers do not pile up

@@ -28,10 +28,12 @@ class Deadlines:
         """Whether a task has been cancelled because its time was over."""
         return task in self._late
 
-    def discard(self, task: asyncio.Task[Any]) -> None:
-        """Forgets a task that has ended."""
-        self._due.pop(task, None)
-        self._late.discard(task)
+    def discard(self, task: asyncio.Task[Any]) -> bool:
+        """Forgets a task, which is done with what was to be done in time; says whether it was late."""
+        if self._due.pop(task, None) is not None or task not in self._late:
+            return False
+        self._late.remove(task)
+        return True
 
     def _cancel_late(self) -> None:
         self._timer = None
