@@ -55,7 +55,7 @@ class Counts(Collector):
         if exchange.status >= 500:
             counts.last_error = {
                 "status": exchange.status,
-                "error": named(exchange.error)[:ERROR_LIMIT].encode(errors="replace").decode(),
+                "error": _shown(exchange.error),
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             }
 
@@ -85,3 +85,8 @@ class Counts(Collector):
             durations.add_metric(route, *histogram(counts.durations))
         in_flight = GaugeMetricFamily("gateway_requests_in_flight", "Requests being answered", self.in_flight)
         return requests, durations, in_flight
+
+
+def _shown(error: BaseException | None) -> str | None:
+    """An error as JSON takes it: short, and without lone surrogates."""
+    return named(error)[:ERROR_LIMIT].encode(errors="replace").decode() if error else None

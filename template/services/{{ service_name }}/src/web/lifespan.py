@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from src.infrastructure.service import Service
-from src.utils.logging import logger
+from src.utils.logging import configure_logging, logger
 from src.web.config import settings
 
 service = Service(settings)
@@ -24,6 +24,7 @@ async def lifespan() -> AsyncIterator[None]:
     if service.working:
         yield
         return
+    configure_logging(settings.SERVICE_NAME, settings.LOG_LEVEL, settings.LOG_FORMAT)
     service.start(settings.HTTP_PORT).add_done_callback(_ended)
     try:
         yield
