@@ -56,6 +56,7 @@ class WebServer:
     """
 
     BACKLOG = 2048  # connections that may wait to be accepted
+    LAST_WORDS = 2.0  # seconds for requests that were cut short to be answered: a framework takes its time to unwind
 
     def __init__(self, settings: WebSettings, application: Application) -> None:
         self._settings = settings
@@ -124,6 +125,8 @@ class WebServer:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         self._server.force_exit = True
         await asyncio.wait([self._serving])
+        cut_short = asyncio.gather(*self._server.server_state.tasks, return_exceptions=True)
+        await asyncio.wait([hurry, cut_short], timeout=self.LAST_WORDS, return_when=asyncio.FIRST_COMPLETED)
 
     async def _serve(self, listening: socket.socket) -> None:
         try:
