@@ -18,7 +18,7 @@ import yaml
 
 from natsgen import tree
 from natsgen.cli import main
-from natsgen.cli.new import next_commands
+from natsgen.cli.making import next_commands
 from natsgen.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

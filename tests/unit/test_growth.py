@@ -261,7 +261,7 @@ def test_the_consumers_that_stay_on_the_server_are_named(shop: Workspace) -> Non
 
 def test_the_last_handler_goes_with_a_note(shop: Workspace) -> None:
     assert remove(shop, "order_created").notes == (
-        "billing has neither a handler nor an action now, and does not start without one",
+        "billing has no handler, no action and nothing else left, and does not start without any",
     )
 
 

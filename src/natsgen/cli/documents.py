@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from natsgen.discovery import FoundHandler, HandlerFile
     from natsgen.inventory import Service
     from natsgen.portrait import Portrait
+    from natsgen.pubsub_discovery import FoundPubSub, PubSubFile
     from natsgen.route_discovery import FoundRoute, RouteFile
 
 
@@ -22,6 +23,8 @@ def of_service(service: Service) -> dict[str, Any]:
         "handlers": [_handler_document(service.name, file, one) for file in service.handlers for one in file.handlers],
         "actions": [_action_document(service.name, file, one) for file in service.actions for one in file.actions],
         "routes": [_route_document(file, one) for file in service.routes for one in file.routes],
+        "publishers": [_pubsub_document(file, one) for file in service.publishers for one in file.parts],
+        "subscribers": [_pubsub_document(file, one) for file in service.subscribers for one in file.parts],
         "unreadable": [{"file": str(file.path), "error": file.error} for file in service.files if file.error],
     }
 
@@ -79,4 +82,15 @@ def _route_document(file: RouteFile, route: FoundRoute) -> dict[str, Any]:
         "publishes": [subject.text for subject in route.publishes],
         "file": str(file.path),
         "line": route.line,
+    }
+
+
+def _pubsub_document(file: PubSubFile, part: FoundPubSub) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "subject": part.subject.text if part.subject else None,
+        "subject_is_literal": bool(part.subject and part.subject.is_text),
+        "options": {name: value.source for name, value in part.options.items()},
+        "file": str(file.path),
+        "line": part.line,
     }

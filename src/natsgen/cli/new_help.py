@@ -37,3 +37,26 @@ Examples:
   natsgen new gateway api --framework django --route "POST /orders=publish:orders.order.created"
   natsgen new gateway api --framework fastapi --route "GET /hi/{name}=v1.api.hi" --action hi
 """
+
+PUBLISHER = """Make a publisher: a service that publishes again and again.
+
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It publishes on each subject, numbered without holes,
+to the subject's stream, which confirms each message, or with --core to whoever listens. It waits for a server that is
+away. An existing service is never touched.
+
+\b
+Examples:
+  natsgen new publisher beat --subject events.test --interval 2
+  natsgen new publisher beat --subject events.test --core --envelope message
+"""
+SUBSCRIBER = """Make a subscriber: a service that listens by core NATS.
+
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It hears each subject while it listens, and how old
+each message is; with --queue-group, one of those in the group hears it. What must not be lost is for a worker. An
+existing service is never touched.
+
+\b
+Examples:
+  natsgen new subscriber ear --subject events.test
+  natsgen new subscriber ear --subject 'events.>' --queue-group workers --envelope message
+"""

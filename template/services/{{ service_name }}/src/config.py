@@ -115,6 +115,19 @@ class Settings(BaseSettings):
         "`model` does as each model's own `extra` says",
     )
 
+    PUBLISH_INTERVAL: float = Field(
+        default=_SERVICE.get("publish_interval", 2.0),
+        gt=0,
+        le=86400,
+        description="Seconds from one message of a publisher to the next, unless it says `every=`",
+    )
+    QUEUE_GROUP: str = Field(
+        default=_SERVICE.get("queue_group", ""),
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="Queue group of the subscribers, of which one hears each message, unless one says `queue=`; all "
+        "hear it where it is empty",
+    )
+
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
         default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"
     )

@@ -56,6 +56,31 @@ def sample_event() -> dict[str, Any]:
 
 
 @pytest.fixture
+def sample_message() -> dict[str, Any]:
+    """The same in the envelope of plain publishers."""
+    return {
+        "message_id": "publisher-42",
+        "timestamp": "2024-01-15T10:00:00Z",
+        "source": "publisher",
+        "sequence": 42,
+        "data": {"field1": "value1"},
+    }
+
+
+@pytest.fixture
+def sample_cloud_event() -> dict[str, Any]:
+    """The same as a CloudEvent."""
+    return {
+        "specversion": "1.0",
+        "id": "evt_123",
+        "source": "/publisher",
+        "type": "context.aggregate.event",
+        "time": "2024-01-15T10:00:00Z",
+        "data": {"field1": "value1"},
+    }
+
+
+@pytest.fixture
 def no_server() -> NoServer:
     """Where `message` publishes."""
     return NoServer()

@@ -47,6 +47,7 @@ class Delivery:
     ) -> None:
         self._subscription = subscription
         self._decode = subscription.signature.decode
+        self._read = subscription.signature.read
         self._handle = subscription.function if subscription.signature.takes_message else self._without_message
         self._attempts = attempts
         self._dead_letters = dead_letters
@@ -138,7 +139,7 @@ class Delivery:
         try:
             if message.origin is not None:
                 await self._fetch_payload(message)
-            event = self._decode(message.data)
+            event = self._read(message.data, message.headers) if self._read else self._decode(message.data)
         except nats.errors.Error as error:
             await self._put_off(message, error)
             return REFUSED

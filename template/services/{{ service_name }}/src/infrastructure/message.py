@@ -17,11 +17,11 @@ from src.infrastructure.publication import (
     Publication,
     Publications,
     PublishChannel,
-    encode,
     id_from,
     id_of,
     passed_on,
     publication_of,
+    wire,
 )
 
 # Payloads of the acknowledgement protocol,
@@ -177,7 +177,7 @@ class Message:
 
         Args:
             subject: a subject that a stream listens to.
-            data: an event, another model or a mapping, sent as JSON, or the payload itself.
+            data: an envelope, another model or a mapping, sent as JSON, or the payload itself.
             headers: beside correlation, causation and trace, which are passed on.
             message_id: the `Nats-Msg-Id`.
 
@@ -185,11 +185,12 @@ class Message:
             TooLarge: when awaited: it does not fit into one message.
             nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
         """
-        payload = encode(data)
+        payload, own = wire(data)
         identity = message_id or id_of(data, subject) or self.derived_id(subject, payload)
         sent = {
             "Nats-Msg-Id": identity,
             **passed_on(self.headers, self.correlation_id, self.id),
+            **own,
             **(headers or {}),
         }
         publication = publication_of(self._channel, subject, payload, sent)

@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from src.infrastructure.errors import CallError, CallTimeout, NoResponders, NotConnected, RemoteError, named
 from src.infrastructure.listeners import Listen, Listener
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publication import encode, following
+from src.infrastructure.publication import encode, following, wire
 from src.infrastructure.replies import TOO_SLOW, UNAVAILABLE, reader_for
 from src.utils.logging import logger
 
@@ -236,8 +236,8 @@ def _message(
     Raises:
         TooLarge: they do not fit into one message.
     """
-    data = encode(payload)
-    sent = {**following(), **(headers or {})}
+    data, own = wire(payload)
+    sent = {**following(), **own, **(headers or {})}
     connection.check_size(subject, data, sent)
     return data, sent or None
 

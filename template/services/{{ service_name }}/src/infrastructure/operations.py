@@ -78,6 +78,7 @@ class Operations:
                 "loop": self._worker.loop_watch.stats(),
                 "subscriptions": self._worker.stats(),
                 "actions": self._worker.actions.stats(),
+                **{component.kind: component.stats() for component in self._worker.components},
                 **{name: stats() for name, stats in self.more_stats.items()},
             }
         )
