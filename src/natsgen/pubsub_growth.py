@@ -1,4 +1,4 @@
-"""A service's publishers and subscribers come and go: a file for each and one for its test, and nothing else changes."""
+"""A service's publishers and subscribers come and go: a file for each and for its test, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def add_publisher(site: Site, publisher: Publisher) -> Added[Publisher]:
 
 def add_subscriber(site: Site, subscriber: Subscriber) -> Added[Subscriber]:
     """Adds a subscriber and its test to a service, as `add_publisher` does."""
-    return growth.add(
-        site, SUBSCRIBERS, lambda folder: _fit(site, subscriber, subscriber_files(folder))
-    )
+    return growth.add(site, SUBSCRIBERS, lambda folder: _fit(site, subscriber, subscriber_files(folder)))
 
 
 def remove_publisher(site: Site, text: str, *, force: bool) -> Removed[PublisherFile]:

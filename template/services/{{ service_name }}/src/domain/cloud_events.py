@@ -73,7 +73,7 @@ class CloudEvent(Envelope, Generic[Data]):
         """
         source = source or f"/{settings.SERVICE_NAME}"
         message = current_message.get()
-        content = to_json(data, serialize_unknown=True)
+        content = data if isinstance(data, bytes) else to_json(data, serialize_unknown=True)
         identity = str(uuid4()) if message is None else message.derived_id(type, source, subject or "", content)
         attributes: dict[str, Any] = {
             "specversion": "1.0",

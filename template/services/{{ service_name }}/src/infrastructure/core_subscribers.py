@@ -105,7 +105,7 @@ def _refuse_clash(one: CoreRunner, other: CoreRunner) -> None:
     # the server takes subscriptions of one group for one, whatever their subjects
     if one.queue and one.queue == other.queue and overlap(ours.subject, theirs.subject):
         raise ConfigurationError(
-            f"the subscribers {ours.name} and {theirs.name}, {where}, are both in the queue group {one.queue}, and what "
+            f"the subscribers {ours.name} and {theirs.name}, {where}, are both in the group {one.queue}, and what "
             f"is on both {ours.subject} and {theirs.subject} would reach one of them only: give one another `queue=`"
         )
 
