@@ -53,7 +53,8 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
     code = main(
         [*WORKER, "--subject", "orders.>", "--context", "sales", "--description", "Bills: 'all' of \"it\" {{ x }}",
          "--workspace", "deep/er", "--dedup", "redis", "--python", "3.14", "--network", "shared_net",
-         "--registry", "registry.example.com:5000/mirror", "--data", "labels={team: payments, cost: \"${X}: 'y'\"}",
+         "--registry", "registry.example.com:5000/mirror", "--envelope", "cloudevents", "--image", "alpine",
+         "--data", "queue_group=all", "--data", "publish_interval=0.5", "--data", "labels={team: payments, cost: \"${X}: 'y'\"}",
          "--data", "dedup=none", "--data", "workspace=from-data", "--data-file", str(tmp_path / "answers.yml"),
          "--no-input"]
     )  # fmt: skip
@@ -74,6 +75,12 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "actions": {},
         "framework": "none",
         "routes": {},
+        "publishers": {},
+        "subscribers": {},
+        "envelope": "cloudevents",
+        "image": "alpine",
+        "publish_interval": "0.5",
+        "queue_group": "all",
     }
 
 
