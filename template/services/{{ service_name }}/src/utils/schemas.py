@@ -21,6 +21,12 @@ ENVELOPES: Mapping[str, type[Envelope]] = {
     "cloudevent": CloudEvent[Any],
 }
 
+MEANINGS = {
+    "event": "Something that happened to one aggregate: Event of src/domain/events.py",
+    "message": "A message with its source and its place in what that sends: EnvelopeMessage of src/domain/messages.py",
+    "cloudevent": "CloudEvents 1.0 in the structured form: CloudEvent of src/domain/cloud_events.py",
+}
+
 
 def documents() -> dict[Path, str]:
     """What each file has to hold."""
@@ -28,7 +34,7 @@ def documents() -> dict[Path, str]:
 
 
 def _document(name: str, envelope: type[Envelope]) -> str:
-    schema = envelope.model_json_schema() | {"$schema": DRAFT, "title": name}
+    schema = envelope.model_json_schema() | {"$schema": DRAFT, "title": name, "description": MEANINGS[name]}
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
