@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests import alloy
 from tests.smoke.conftest import StartService, natsgen
 
 SUBJECT = "events.test"
 LIMIT = 30.0  # seconds
+RFC_3339_NANO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")  # as Go reads it
 LOKI_KEYS = ["timestamp", "level", "logger", "message", "service", "module", "function"]
 HANDLER = """
 from typing import Any
@@ -96,6 +99,26 @@ def test_publishers_and_subscribers_share_the_load(workspace: Path, start_servic
         for sequence in range(1, len([r for r in beat.log_records() if r["message"] == "message published"]) + 1)
     )
     assert all(list(record)[: len(LOKI_KEYS)] == LOKI_KEYS for record in records)
+
+
+def test_structured_logging_json_for_loki(workspace: Path, start_service: StartService) -> None:
+    """What docs/loki/config.alloy takes out of a line is in the lines, as it has to be."""
+    natsgen(workspace, "new", "publisher", "beat", "--subject", SUBJECT, "--interval", "0.05")
+    beat = start_service(workspace / "services/beat")
+    wait_until(lambda: published(beat)["sequence"] >= 3, limit=LIMIT, what="three messages")
+    assert beat.stop().exit_code == 0
+
+    text = (Path(__file__).parents[2] / "docs/loki/config.alloy").read_text()
+    (process,) = [block for block in alloy.parse(text) if block.name == "loki.process"]
+    levels = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+    for record in beat.log_records():
+        assert all(isinstance(record[key], str) for key in LOKI_KEYS)
+        assert record["level"] in levels
+        assert RFC_3339_NANO.fullmatch(record[process.only("stage.timestamp").attributes["source"]])
+    assert process.only("stage.timestamp").attributes["format"] == "RFC3339Nano"
+    told = [record for record in beat.log_records() if record["message"] == "message published"]
+    assert [record["sequence"] for record in told] == list(range(1, len(told) + 1))
+    assert all(record["subject"] == SUBJECT and record["message_id"] for record in told)
 
 
 async def test_a_publisher_waits_for_a_server_that_is_away_and_leaves_no_number_out(
