@@ -257,6 +257,10 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}
     values = {**fixed, **derived, **given.values}
+    heard = [pubsub.Subscriber.from_answer(name, entry) for name, entry in values["subscribers"].items()]
+    naming.at(
+        given.sources.get("subscribers", "subscribers"), partial(pubsub.refuse_shared, heard), values["queue_group"]
+    )
     return Answers(**{**values, "description": naming.description(values["description"])})
 
 

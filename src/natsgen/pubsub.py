@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, ClassVar
 
 from natsgen import naming, pubsub_naming
@@ -97,6 +98,10 @@ class Subscriber:
         group = f" in the queue group {self.queue_group}" if self.queue_group else ""
         return f"hears {self.subject}{group}, while it listens"
 
+    def group_in(self, service_group: str) -> str:
+        """The group that it is in, in a service whose own is `service_group`."""
+        return service_group if self.queue_group is None else self.queue_group
+
 
 PubSub = Publisher | Subscriber
 READERS: Mapping[str, Callable[[str, Any], PubSub]] = {
@@ -104,6 +109,22 @@ READERS: Mapping[str, Callable[[str, Any], PubSub]] = {
     SUBSCRIBERS.question: Subscriber.from_answer,
 }
 """What reads an entry of an answer, by question."""
+
+
+def refuse_shared(subscribers: Sequence[Subscriber], service_group: str) -> None:
+    """Refuses two subscribers of one group that a message could be for: the server would give it to one of them.
+
+    Raises:
+        InputError: there are two such.
+    """
+    for one, other in combinations(subscribers, 2):
+        group = one.group_in(service_group)
+        if group and group == other.group_in(service_group) and pubsub_naming.overlap(one.subject, other.subject):
+            raise InputError(
+                f"the subscribers {naming.shown(one.name)} and {naming.shown(other.name)} are both in the queue group "
+                f"{group}, and what is on both {one.subject} and {other.subject} would reach one of them only: give "
+                "one another queue group"
+            )
 
 
 def _options(kind: Kind, name: str, answer: Any, known: tuple[str, ...]) -> Mapping[str, Any]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from natsgen import growth, naming
 from natsgen.errors import ConflictError, ServiceError
 from natsgen.growth import Added, Removed, Site
 from natsgen.parts import PUBLISHERS, SUBSCRIBERS
-from natsgen.pubsub import Publisher, PubSub, Subscriber
+from natsgen.pubsub import Publisher, PubSub, Subscriber, refuse_shared
 from natsgen.pubsub_discovery import PublisherFile, PubSubFile, SubscriberFile, publisher_files, subscriber_files
+from natsgen.source import Value
 
 RUNTIME = PurePosixPath("src/infrastructure/component.py")
 """What runs publishers and subscribers, in a service's folder."""
@@ -31,8 +32,20 @@ def add_publisher(site: Site, publisher: Publisher) -> Added[Publisher]:
 
 
 def add_subscriber(site: Site, subscriber: Subscriber) -> Added[Subscriber]:
-    """Adds a subscriber and its test to a service, as `add_publisher` does."""
-    return growth.add(site, SUBSCRIBERS, lambda folder: _fit(site, subscriber, subscriber_files(folder)))
+    """Adds a subscriber and its test to a service, as `add_publisher` does.
+
+    Raises:
+        InputError: also where it would share messages with another one of its queue group.
+    """
+
+    def fit(folder: Path) -> tuple[Subscriber, Iterable[str]]:
+        there = subscriber_files(folder)
+        fitting = _fit(site, subscriber, there)
+        for found in _subscribers_in(there):
+            refuse_shared([found, subscriber], site.answers().queue_group)
+        return fitting
+
+    return growth.add(site, SUBSCRIBERS, fit)
 
 
 def remove_publisher(site: Site, text: str, *, force: bool) -> Removed[PublisherFile]:
@@ -72,6 +85,15 @@ def _fit(site: Site, wanted: _PubSub, there: Sequence[PubSubFile]) -> tuple[_Pub
                     f"name, such as --name {instead}"
                 )
     return wanted, _notes(wanted, there)
+
+
+def _subscribers_in(there: Sequence[SubscriberFile]) -> Iterator[Subscriber]:
+    """The subscribers in files, as far as the source says plainly what they listen to and in which group."""
+    for file in there:
+        for part in file.parts:
+            queue = part.options.get("queue", Value("None", None))
+            if part.subject and part.subject.is_text and (queue.is_text or queue.source == "None"):
+                yield Subscriber(part.name, part.subject.text, queue.text if queue.is_text else None)
 
 
 def _notes(wanted: PubSub, there: Sequence[PubSubFile]) -> Iterator[str]:

@@ -46,6 +46,17 @@ def heard(text: str) -> str:
     return text
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether a message can be on both subjects."""
+    ours, theirs = one.split("."), other.split(".")
+    for a, b in zip(ours, theirs, strict=False):
+        if ">" in (a, b):
+            return True
+        if a != b and "*" not in (a, b):
+            return False
+    return len(ours) == len(theirs)
+
+
 def interval(seconds: object) -> float:
     """Checks the time from one message to the next; returns it or raises `InputError`."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not INTERVAL_MIN <= seconds <= INTERVAL_MAX:

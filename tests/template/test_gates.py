@@ -64,7 +64,7 @@ ANSWERS: dict[str, list[str]] = {
         *("beat", "--subject", "events.test", "--subject", f"{'c' * 60}.{'d' * 63}", "--interval", "0.5", "--core"),
         *("--envelope", "message", "--image", "alpine"),
     ],
-    "subscriber": ["ear", "--subject", "events.>", "--subject", "*.test", "--queue-group", "workers"],
+    "subscriber": ["ear", "--subject", "events.>", "--subject", "other.*.test", "--queue-group", "workers"],
     "clouds": [
         *("clouds", "--subject", "orders.order.created", "--envelope", "cloudevents", "--data"),
         *(f"publishers={PUBLISHERS}", "--data", f"subscribers={SUBSCRIBERS}", "--data", f"handlers={HANDLERS}"),

@@ -85,6 +85,14 @@ def test_two_subjects_get_names_of_their_own() -> None:
         pubsub_naming.named(["a.b", "a.b"], pubsub_naming.heard)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [("a.b", "a.b", True), ("a.*", "*.c", True), ("a.>", "a.b.c", True), ("a.>", "a", False), ("a.b", "a.b.c", False)],
+)
+def test_two_subjects_overlap_or_do_not(one: str, other: str, meet: bool) -> None:
+    assert pubsub_naming.overlap(one, other) == pubsub_naming.overlap(other, one) == meet
+
+
 @pytest.fixture
 def service(tmp_path: Path) -> Path:
     for noun in ("publisher", "subscriber"):

@@ -211,6 +211,11 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
         (["new", "publisher", "x", "--subject", "a.b", "--image", "scratch"], 2, "--image: 'scratch' is none of slim"),
         (["new", "subscriber", "x", "--subject", "a.b", "--queue-group", "a.b"], 2, "--queue-group: 'a.b' is no queue"),
         (["new", "worker", "x", "--data", "publishers={a: 1}"], 2, "--data"),
+        (
+            ["new", "subscriber", "x", "--subject", "a.>", "--subject", "*.b", "--queue-group", "g"],
+            2,
+            "--subject: the subscribers 'a_all' and 'any_b' are both in the queue group g",
+        ),
     ],
 )
 def test_every_mistake_is_one_line_and_changes_nothing(
@@ -221,6 +226,15 @@ def test_every_mistake_is_one_line_and_changes_nothing(
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert tree.read(here) == before
+
+
+def test_a_subscriber_that_would_take_anothers_messages_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["add-subscriber", "beat", "events.>", "--queue-group", "g"]) == 0
+    assert main(["add-subscriber", "beat", "*.test", "--queue-group", "g"]) == 2
+    assert "the subscribers 'events_all' and 'any_test' are both in the queue group g" in capsys.readouterr().err
+    assert main(["add-subscriber", "beat", "*.test", "--queue-group", "h"]) == 0
 
 
 def test_a_service_that_cannot_run_them_is_told_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
