@@ -15,7 +15,7 @@ INTERVAL_MIN, INTERVAL_MAX = 0.001, 86_400.0  # seconds
 GROUP_MAX_LENGTH = 128
 
 _GROUP = re.compile(r"[A-Za-z0-9_-]*")
-_INTERVAL = re.compile(r"[0-9]{1,5}(\.[0-9]{1,6})?")
+_INTERVAL = re.compile(r"(0|[1-9][0-9]{0,4})(\.[0-9]{1,6})?")  # TOML takes no zeros in front
 
 
 def publisher(name: str) -> str:

@@ -46,6 +46,13 @@ ROUTES = {
 }
 
 
+PUBLISHERS = {
+    "p" * length: {"subject": f"a.{'s' * (3 * length)}", "interval": 86_399.999999, "core": True}
+    for length in (1, 20, *range(22, 36), *range(44, 50), 64)  # around where lines break
+}
+HEARD = {name: {"subject": spec["subject"], "queue_group": "q" * (2 * len(name))} for name, spec in PUBLISHERS.items()}
+
+
 def fits(rule: Callable[[str], str], name: str) -> bool:
     with contextlib.suppress(InputError):
         return bool(rule(name))
@@ -79,6 +86,13 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert ran.code == 0, ran.err
         for path in PATHS.values():
             place.run("add-route", f"routes-{framework}", "--", f"PATCH {path}=publish:a.{'path' * 5}")
+    for envelope in ("domain", "message", "cloudevents"):
+        data = [
+            f"--data={key}={json.dumps(value)}" for key, value in (("publishers", PUBLISHERS), ("subscribers", HEARD))
+        ]
+        words = [f"--data=handlers={json.dumps({**taken, **dict.fromkeys(PUBLISHERS, 'a.b')})}"]
+        ran = place.run("new", "worker", f"envelopes-{envelope}", f"--envelope={envelope}", *data, *words)
+        assert ran.code == 0, ran.err
     for subject in SUBJECTS.values():
         place.run("add-handler", "subjects", "--", subject)  # refused or not: what it makes counts
     for number, name in enumerate(DESCRIPTIONS):
