@@ -287,6 +287,16 @@ async def test_it_hears_again_when_the_server_is_back(
         await until(lambda: stats(worker)["heard"] == 2, "the second message")
 
 
+async def test_it_hears_on_a_client_that_replaced_another(run: RunSubscribers, outside: Client) -> None:
+    async with run(subscriber()) as worker:
+        old = worker.nats.client
+        await worker.nats._connect_anew()
+        assert worker.nats.client is not old
+        await until(lambda: worker.readiness().ready, "the subscriber to listen again")
+        await outside.publish(SUBJECT, b"1")
+        await until(lambda: stats(worker)["heard"] == 1, "the message")
+
+
 async def test_stopping_hears_what_has_come(run: RunSubscribers, outside: Client) -> None:
     go_on = asyncio.Event()
 
