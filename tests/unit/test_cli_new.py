@@ -354,6 +354,21 @@ def test_the_framework_of_a_gateway_is_asked_for(here: Path, environment: dict[s
     assert stored_answers(here, "api")["framework"] == "django"
 
 
+def test_the_subjects_of_a_publisher_and_a_subscriber_are_asked_for(here: Path, environment: dict[str, str]) -> None:
+    command = ["new", "publisher", "--core"]
+    code, seen = on_a_terminal(command, "\na.*\na.b c.d\n", environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert "Name of the service [beat]" in seen
+    assert "takes no wildcards" in seen
+    assert stored_answers(here, "beat")["publishers"] == {
+        "a_b": {"subject": "a.b", "core": True},
+        "c_d": {"subject": "c.d", "core": True},
+    }
+    code, seen = on_a_terminal(["new", "subscriber"], "\n\n", environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert stored_answers(here, "ear")["subscribers"] == {"events_test": "events.test"}
+
+
 def test_ending_the_input_instead_of_answering_is_an_interruption(here: Path, environment: dict[str, str]) -> None:
     code, seen = on_a_terminal(["new", "worker"], "\x04", environment, stdout=subprocess.DEVNULL)
     assert code == 130

@@ -51,9 +51,9 @@ Examples:
 """
 SUBSCRIBER = """Make a subscriber: a service that listens by core NATS.
 
-It comes in services/NAME/ and compose/NAME.yml, as a worker does. It hears each subject while it listens, and how old
-each message is; with --queue-group, one of those in the group hears it. What must not be lost is for a worker. An
-existing service is never touched.
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It hears what is published on each subject while it
+listens, and notes how old it is; with --queue-group, one of those in the group hears each message. What must not be
+lost is for a worker. An existing service is never touched.
 
 \b
 Examples:
