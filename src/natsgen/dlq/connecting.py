@@ -37,6 +37,8 @@ async def with_connection(
     try:
         either: list[asyncio.Future[Any]] = [task, failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if task.done() and task.exception() is not None and not connection.client.is_connected:
+            await asyncio.wait({failed}, timeout=CLOSE_LIMIT)  # the work may hear of a lost connection first
         if failed.done() and not (task.done() and task.exception() is None):
             raise failed.result()  # it also is why the work failed, if it did
         return await task
