@@ -11,98 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import handlers
 from benchmarks.arena import Load
 from natsgen.harness.environment import environment_for
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.service import GeneratedService
 
 HERE = Path(__file__).resolve().parent
-RECORD = "BENCH_RECORD"
-"""The environment variable that names the file in which a handler notes each message."""
-
-HANDLER = '''\
-"""Takes events of one subject, and does nothing with them."""
-
-from pydantic import BaseModel
-
-from src.domain.events import Event
-from src.infrastructure.subscription import subscriber
-
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-@subscriber("{subject}"{options})
-async def handle_event{number}(event: Event[Data]) -> None:
-    """Nothing."""
-'''
-
-RECORDING_HANDLER = '''\
-"""Takes events of one subject, and notes when each came."""
-
-import os
-import time
-
-from pydantic import BaseModel
-
-from src.domain.events import Event
-from src.infrastructure.subscription import subscriber
-
-RECORD = os.open(os.environ["BENCH_RECORD"], os.O_WRONLY | os.O_APPEND)
-
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-@subscriber("{subject}"{options})
-async def handle_event{number}(event: Event[Data]) -> None:
-    os.write(RECORD, f"{{event.data.text}} {{time.monotonic_ns()}}\\n".encode())
-'''
-
-LOGGING_HANDLER = '''\
-"""Takes events of one subject, and logs each."""
-
-from pydantic import BaseModel
-
-from src.domain.events import Event
-from src.infrastructure.subscription import subscriber
-from src.utils.logging import logger
-
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-@subscriber("{subject}"{options})
-async def handle_event{number}(event: Event[Data]) -> None:
-    logger.info("handled", number=event.data.number)
-'''
-
-SLOW_HANDLER = '''\
-"""Takes events of one subject, and takes its time."""
-
-import asyncio
-
-from pydantic import BaseModel
-
-from src.domain.events import Event
-from src.infrastructure.subscription import subscriber
-
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-@subscriber("{subject}"{options})
-async def handle_event{number}(event: Event[Data]) -> None:
-    await asyncio.sleep(0.01)
-'''
 
 
 def generate(workspace: Path) -> Path:
@@ -128,7 +43,7 @@ class Worker:
     """
 
     generated: Path
-    handler: str = HANDLER
+    handler: str = handlers.EMPTY
     options: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -137,14 +52,14 @@ class Worker:
         copy = folder / f"{name}-service"
         if not copy.exists():
             shutil.copytree(self.generated, copy)
-        handlers = copy / "src/domain/handlers"
+        files = copy / "src/domain/handlers"
         wanted = {
-            handlers / f"event{number}_handler.py": self.handler.format(
+            files / f"event{number}_handler.py": self.handler.format(
                 subject=subject, number=number, options=self.options
             )
             for number, subject in enumerate(load.subjects)
         }
-        for file in set(handlers.glob("*_handler.py")) - wanted.keys():
+        for file in set(files.glob("*_handler.py")) - wanted.keys():
             file.unlink()
         for file, text in wanted.items():
             if not file.exists() or file.read_text() != text:

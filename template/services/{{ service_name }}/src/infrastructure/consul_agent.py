@@ -1,15 +1,14 @@
 """The Consul agent: how it is spoken to, and what it knows of other services.
 
-Imported only where Consul is used: its client takes six megabytes.
+Imported only where Consul is used.
 """
 
 from __future__ import annotations
 
 import aiohttp
-from consul import ConsulException
-from consul.aio import Consul
 
 from src.config import Settings
+from src.infrastructure.consul_library import Consul, ConsulException
 
 LIMIT = 3.0  # seconds that Consul has to answer
 

@@ -10,11 +10,9 @@ import random
 import socket
 from collections.abc import Callable
 
-from consul import Check, ConsulException
-from consul.aio import Consul
-
 from src.config import Settings
 from src.infrastructure.consul_agent import consul_of
+from src.infrastructure.consul_library import Check, Consul, ConsulException
 from src.infrastructure.errors import named
 from src.infrastructure.worker import Readiness
 from src.utils.logging import logger

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import suppress
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
 from src.config import Settings
-from src.infrastructure.bucket import Bucket
+from src.infrastructure.bucket import Bucket, key_for
 from src.infrastructure.inbox import Claim
 from src.infrastructure.nats_client import NatsClient
 
@@ -34,7 +33,7 @@ class KvInbox:
 
     async def claim(self, key: str, lease: float) -> Claim:
         """See `Inbox.claim`."""
-        entry_key, until = _entry_key(key), _end_of(lease)
+        entry_key, until = key_for(key), _end_of(lease)
         async with self._bucket.opened() as store:
             try:
                 self._revisions[key] = await store.update(entry_key, until, last=0)
@@ -58,7 +57,7 @@ class KvInbox:
             return
         try:
             async with self._bucket.opened() as store:
-                renewed = await store.update(_entry_key(key), _end_of(lease), last=revision)
+                renewed = await store.update(key_for(key), _end_of(lease), last=revision)
         except KeyWrongLastSequenceError:
             return  # it has been marked as done meanwhile, or its time was over and another worker has it
         if key in self._revisions:
@@ -67,7 +66,7 @@ class KvInbox:
     async def done(self, key: str) -> None:
         """See `Inbox.done`."""
         async with self._bucket.opened() as store:
-            await store.put(_entry_key(key), DONE)
+            await store.put(key_for(key), DONE)
         self._revisions.pop(key, None)
 
     async def release(self, key: str) -> None:
@@ -75,7 +74,7 @@ class KvInbox:
         if (revision := self._revisions.pop(key, None)) is not None:
             async with self._bucket.opened() as store:
                 with suppress(KeyWrongLastSequenceError):  # it is no longer this worker's
-                    await store.update(_entry_key(key), FREE, last=revision)
+                    await store.update(key_for(key), FREE, last=revision)
 
     async def close(self) -> None:
         """See `Inbox.close`; the connection is the worker's."""
@@ -83,8 +82,3 @@ class KvInbox:
 
 def _end_of(lease: float) -> bytes:
     return str(time.time() + lease).encode()
-
-
-def _entry_key(key: str) -> str:
-    """A key may hold few characters, a message id any: the bucket gets a digest."""
-    return hashlib.sha256(key.encode()).hexdigest()
