@@ -37,6 +37,7 @@ sys.path.insert(0, str(WORKSPACE / "services" / "billing"))
 
 from src.config import Settings, settings  # noqa: E402
 from src.infrastructure.action import Action  # noqa: E402
+from src.infrastructure.nats import Nats  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
 from src.infrastructure.subscription import Subscription  # noqa: E402
 from src.infrastructure.worker import Worker  # noqa: E402
@@ -62,6 +63,15 @@ async def client(service_settings: Settings) -> AsyncIterator[NatsClient]:
     await connection.connect()
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def own_nats(client: NatsClient) -> AsyncIterator[Nats]:
+    """What the toolkit goes over, without a worker."""
+    nats = Nats()
+    nats.use(client)
+    yield nats
+    await nats.stop_listening(client, 1)
 
 
 @pytest.fixture

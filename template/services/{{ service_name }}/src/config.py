@@ -111,6 +111,12 @@ class Settings(BaseSettings):
         "`model` does as each model's own `extra` says",
     )
 
+    TENANT: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$",
+        description="The one tenant that this instance works for (`src.toolkit.tenancy`)",
+    )
+
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
         default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"
     )

@@ -78,6 +78,11 @@ class HandlerRunner:
         return self.subscription.handler
 
     @property
+    def consumer(self) -> Consumer | None:
+        """What is pulled from; None while it is not known to exist."""
+        return self._pull.consumer
+
+    @property
     def buffered(self) -> int:
         """Messages received and not started."""
         return len(self._buffer)

@@ -11,6 +11,8 @@ from aiohttp import web
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.metrics import CONTENT_TYPE, exposition, registry_of
+from src.infrastructure.seldom import Seldom
+from src.infrastructure.server_figures import ServerFigures
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 
@@ -25,12 +27,16 @@ class HttpServer:
     """
 
     CLOSE_LIMIT = 1.0  # seconds that open requests have to end
+    DEEP_AGE = 5.0  # seconds for which a deep health check is not repeated
+    DEEP_LIMIT = 5.0  # seconds that it has
 
     def __init__(self, settings: Settings, version: str, worker: Worker) -> None:
         self._settings = settings
         self._version = version
         self._worker = worker
         self._registry = registry_of(worker)
+        self._server_figures = ServerFigures(worker)
+        self._deep_health = Seldom(_check_deeply, self.DEEP_AGE, self.DEEP_LIMIT)
         self._started = time.monotonic()
         application = web.Application()
         application.router.add_get("/healthz", self._healthz)
@@ -63,9 +69,15 @@ class HttpServer:
         """Stops listening."""
         await self._runner.cleanup()
 
-    async def _healthz(self, _: web.Request) -> web.Response:
-        """Answering at all shows that the process and its loop are alive."""
-        return _json({"status": "ok"})
+    async def _healthz(self, request: web.Request) -> web.Response:
+        """Answering at all shows that the process and its loop are alive; `?deep=1` has JetStream tried out as well."""
+        if request.query.get("deep", "0") == "0":
+            return _json({"status": "ok"})
+        try:
+            health = await self._deep_health.get()
+        except TimeoutError as error:
+            health = {"status": "failing", "seconds": None, "error": str(error)}
+        return _json(health, status=200 if health["status"] == "ok" else 503)
 
     async def _readyz(self, _: web.Request) -> web.Response:
         readiness = self._worker.readiness()
@@ -89,8 +101,16 @@ class HttpServer:
                 "loop": self._worker.loop_watch.stats(),
                 "subscriptions": self._worker.stats(),
                 "actions": self._worker.actions.stats(),
+                "server": await self._server_figures.get(),
             }
         )
+
+
+async def _check_deeply() -> dict[str, Any]:
+    from src.toolkit.statistics import deep_health  # nothing of the toolkit is loaded where nobody asks for it
+
+    health = await deep_health()
+    return {"status": "ok" if health.healthy else "failing", "seconds": health.seconds, "error": health.error}
 
 
 def _json(body: dict[str, Any], status: int = 200) -> web.Response:
