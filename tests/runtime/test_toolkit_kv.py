@@ -52,7 +52,12 @@ async def test_kv_put_get_delete(bucket: Bucket) -> None:
     revision = await bucket.put("database.host", "localhost")
 
     entry = await bucket.get("database.host")
-    assert (entry.key, entry.value, entry.data, entry.revision) == ("database.host", "localhost", b"localhost", revision)
+    assert (entry.key, entry.value, entry.data, entry.revision) == (
+        "database.host",
+        "localhost",
+        b"localhost",
+        revision,
+    )
     assert timedelta(seconds=-1) < entry.created - before < timedelta(seconds=5)
 
     await bucket.delete("database.host")
@@ -396,18 +401,18 @@ async def test_kv_without_an_answer_is_unavailable(
     nats_server: NatsServer, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(NatsClient, "PUBLISH_TIMEOUT", 0.3)
-    with TcpProxy("127.0.0.1", nats_server.port) as proxy:
+    with TcpProxy(nats_server.port) as proxy:
         connection = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
         await connection.connect()
         nats = Nats()
         nats.use(connection)
         bucket = Bucket("settings", nats=nats)
         await bucket.put("a", 1)
-        proxy.freeze()
+        proxy.stall()
 
         with pytest.raises(Unavailable, match="bucket settings"):
             await bucket.put("a", 2)
-        proxy.thaw()
+        proxy.resume()
         await connection.close()
 
 
@@ -419,7 +424,9 @@ async def test_kv_in_a_handler_goes_over_the_workers_connection(run_worker: Any,
     async def handle(event: dict[str, int]) -> None:
         await seen.put(f"event.{event['n']}", event["n"])
 
-    async with run_worker(Subscription(handler="tested", subject="integration.order.created", function=handle)) as worker:
+    async with run_worker(
+        Subscription(handler="tested", subject="integration.order.created", function=handle)
+    ) as worker:
         await jetstream.publish("integration.order.created", b'{"n": 7}')
         changes = seen.watch()
         assert await following(changes, 1) == [("event.7", 7, False)]

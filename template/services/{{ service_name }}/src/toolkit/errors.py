@@ -28,6 +28,11 @@ __all__ = [
 ]
 
 
+NOT_STORED = (
+    10077  # such as beyond a stream's limit; https://github.com/nats-io/nats-server/blob/main/server/errors.json
+)
+
+
 class ToolkitError(Exception):
     """Something could not be done; the message says what."""
 
@@ -82,7 +87,8 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except nats.js.errors.APIError as error:
-        if isinstance(error, nats.js.errors.ServiceUnavailableError) or error.err_code in PASSING:
+        away = isinstance(error, nats.js.errors.ServiceUnavailableError) and error.err_code != NOT_STORED
+        if away or error.err_code in PASSING:
             raise Unavailable(f"{what}: JetStream is not available: {_said(error)}") from error
         if isinstance(error, nats.js.errors.NotFoundError):
             raise Missing(f"{what}: {_said(error)}") from error

@@ -128,16 +128,16 @@ class Store:
             before = await self._found(connection, name)
             nuid = uuid4().hex
             kept: dict[str, Any] = {"name": name, "bucket": self.name, "nuid": nuid}
+            on_their_way: deque[Publication] = deque()
             try:
-                kept |= await self._send_parts(connection, nuid, source)
+                kept |= await self._send_parts(connection, nuid, source, on_their_way)
                 kept |= {"mtime": datetime.now(UTC).isoformat(), "options": {"max_chunk_size": PART}}
                 kept |= {"description": description} if description else {}
                 kept |= {"metadata": dict(metadata)} if metadata else {}
                 kept |= {"headers": {key: [value] for key, value in headers.items()}} if headers else {}
                 await self._tell(connection, subject, kept)
             except BaseException:
-                with suppress(nats.errors.Error):  # over the same connection, so after the parts that were sent
-                    await asyncio.shield(self._purge(connection, nuid))
+                await asyncio.shield(self._undo(connection, nuid, on_their_way))
                 raise
             if before and before._nuid:
                 await self._purge(connection, before._nuid)
@@ -229,17 +229,19 @@ class Store:
         """Deletes the whole store."""
         await self._backing.drop()
 
-    async def _send_parts(self, connection: NatsClient, nuid: str, source: Source) -> dict[str, Any]:
+    async def _send_parts(
+        self, connection: NatsClient, nuid: str, source: Source, on_their_way: deque[Publication]
+    ) -> dict[str, Any]:
         """Sends the content; returns what there is to tell about it."""
         digest, size, count = sha256(), 0, 0
-        on_their_way: deque[Publication] = deque()
         async with aclosing(_parts(source)) as parts:
             async for part in parts:
                 digest.update(part)
                 size += len(part)
                 count += 1
                 if len(on_their_way) == IN_FLIGHT:
-                    await on_their_way.popleft()
+                    await on_their_way[0]
+                    on_their_way.popleft()
                 # its id lets the stream keep it once when it has to be sent again
                 headers = {Header.MSG_ID.value: f"{nuid}.{count}"}
                 on_their_way.append(publication_of(connection, f"$O.{self.name}.C.{nuid}", part, headers))
@@ -297,6 +299,11 @@ class Store:
 
     async def _tell(self, connection: NatsClient, subject: str, kept: dict[str, Any]) -> None:
         await publication_of(connection, subject, json.dumps(kept).encode(), {Header.ROLLUP.value: "sub"})
+
+    async def _undo(self, connection: NatsClient, nuid: str, on_their_way: deque[Publication]) -> None:
+        await asyncio.gather(*on_their_way, return_exceptions=True)  # what is on its way would come after the purge
+        with suppress(nats.errors.Error):
+            await self._purge(connection, nuid)
 
     async def _purge(self, connection: NatsClient, nuid: str) -> None:
         await connection.jetstream.purge_stream(self._backing.stream, subject=f"$O.{self.name}.C.{nuid}")
