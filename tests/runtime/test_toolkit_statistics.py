@@ -46,7 +46,7 @@ async def test_statistics(own_nats: Nats, client: NatsClient) -> None:
     assert (found.streams, found.consumers, found.messages) == (2, 1, 3)
     assert found.bytes == found.memory + found.storage > 0
     assert (found.api_requests > 0, found.in_messages > 0, found.out_messages > 0) == (True, True, True)
-    assert found.version == "2.15.1" or found.version.count(".") == 2
+    assert found.version.count(".") == 2
     assert found.server
 
 
