@@ -24,6 +24,7 @@ from src.infrastructure.action_server import ActionServer
 from src.infrastructure.errors import ActionError, ConfigurationError
 from src.infrastructure.metrics import exposition, registry_of
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_internals import flush
 from src.infrastructure.worker import Worker
 
 SUBJECT = "v1.billing.greet"
@@ -367,7 +368,7 @@ async def test_one_instance_answers_or_all_do(run_worker: Any, plain: Client, qu
         await plain.publish(SUBJECT, b'{"name": "Ada"}', reply=inbox)
         for _ in range(answers):
             await replies.next_msg(timeout=5)
-        await plain.flush()
+        await flush(plain)
         counts = [worker.actions.runners[0].stats.requests for worker in (first, second)]
 
     assert sum(counts) == answers

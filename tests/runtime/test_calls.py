@@ -32,6 +32,7 @@ from src.infrastructure.errors import (
 from src.infrastructure.nats import Nats
 from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_internals import flush
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Message, Subscription
 from src.utils.logging import _add_message
@@ -89,7 +90,7 @@ async def answer_with(plain: Client, *answers: bytes | None, **headers: str) -> 
             await plain.publish(request.reply, answer, headers=headers or None)
 
     await plain.subscribe(SUBJECT, cb=respond)
-    await plain.flush()
+    await flush(plain)
     return requests
 
 
@@ -222,11 +223,11 @@ async def test_a_request_returns_the_reply_as_it_is(calls: Nats, plain: Client) 
 
 async def test_what_is_published_with_a_flush_is_at_the_server(calls: Nats, plain: Client) -> None:
     heard = await plain.subscribe("greetings")
-    await plain.flush()
+    await flush(plain)
 
     await calls.publish("greetings", {"to": "Ada"}, {"X": "y"}, flush=True)
 
-    await plain.flush()
+    await flush(plain)
     message = await heard.next_msg(timeout=5)
     assert (json.loads(message.data), message.headers) == ({"to": "Ada"}, {"X": "y"})
 
@@ -243,7 +244,7 @@ async def test_a_listener_hears_each_message_in_order_until_it_is_ended(calls: N
     await eventually(lambda: len(heard) == 50, "50 messages")
     await calls.unsubscribe(subscription)
     await plain.publish("audit.login", b"51")
-    await plain.flush()
+    await flush(plain)
     with pytest.raises(NoResponders):  # and so it had come by now, if anybody listened
         await calls.request("audit.login")
 
@@ -260,7 +261,7 @@ async def test_listeners_of_one_group_hear_each_message_once(calls: Nats, plain:
         await calls.subscribe("audit.login", hear, queue="auditors")
     for number in range(30):
         await plain.publish("audit.login", b"%d" % number)
-    await plain.flush()
+    await flush(plain)
     await calls.publish("audit.login", b"30", flush=True)
 
     await eventually(lambda: len(heard) >= 31, "31 messages")
@@ -301,7 +302,7 @@ async def test_a_listener_that_is_too_slow_loses_what_comes_then(
     await eventually(lambda: heard, "the first message")
     for number in range(1, 9):
         await plain.publish("audit.login", b"%d" % number)
-    await plain.flush()
+    await flush(plain)
     await calls.publish("somewhere", b"", flush=True)
     release.set()
     await eventually(lambda: len(heard) >= 3, "two more messages")
@@ -321,7 +322,7 @@ async def test_a_listener_may_end_itself(calls: Nats, plain: Client) -> None:
     subscription = await calls.subscribe("audit.login", hear)
     await plain.publish("audit.login", b"first")
     await plain.publish("audit.login", b"second")
-    await plain.flush()
+    await flush(plain)
 
     await eventually(lambda: heard, "the first message")
     with pytest.raises(NoResponders):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
@@ -17,8 +16,6 @@ __all__ = ["Action", "ActionError", "Context", "action", "action_subject", "regi
 
 ActionFunction = Callable[..., Awaitable[Any]]
 ActionT = TypeVar("ActionT", bound=ActionFunction)
-
-TOKENS = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 
 
 def action_subject(service: str, action: str, version: int = 1, *, prefix: str | None = None) -> str:
