@@ -161,12 +161,12 @@ async def test_kv_history(own_nats: Nats) -> None:
 
 
 async def test_kv_keys(bucket: Bucket) -> None:
-    assert [key async for key in bucket.keys()] == []
+    assert [key async for key in bucket] == []
     for key in ("database.host", "database.port", "cache"):
         await bucket.put(key, 1)
     await bucket.delete("cache")
 
-    assert [key async for key in bucket.keys()] == ["database.host", "database.port"]
+    assert [key async for key in bucket] == ["database.host", "database.port"]
     assert [key async for key in bucket.keys("*.port")] == ["database.port"]
     assert [key async for key in bucket.keys("cache.>")] == []
 
@@ -259,7 +259,7 @@ async def test_kv_watch_tells_what_expired(own_nats: Nats) -> None:
 
     assert await following(changes, 2) == [("a", 1, False), ("a", None, True)]
     assert await bucket.get("a", None) is None
-    assert [key async for key in bucket.keys()] == []
+    assert [key async for key in bucket] == []
     await bucket.create("a", 2)
     await changes.aclose()
 
@@ -367,7 +367,7 @@ async def test_kv_is_that_of_every_nats_client(bucket: Bucket, jetstream: JetStr
     assert (await bucket.get("theirs")).value == "y"
     await theirs.delete("theirs")
     assert await bucket.get("theirs", None) is None
-    assert [key async for key in bucket.keys()] == ["ours"]
+    assert [key async for key in bucket] == ["ours"]
 
 
 async def test_kv_limits_are_said(own_nats: Nats) -> None:
@@ -416,6 +416,20 @@ async def test_kv_without_an_answer_is_unavailable(
         await connection.close()
 
 
+async def test_kv_without_a_connection_is_unavailable(
+    bucket: Bucket, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Nats, "CONNECT_LIMIT", 0.1)
+    await bucket.put("a", 1)
+    await asyncio.to_thread(nats_server.kill)
+
+    async with asyncio.timeout(LIMIT):
+        while "not connected" not in str((await asyncio.gather(bucket.get("a"), return_exceptions=True))[0]):
+            await asyncio.sleep(0.05)
+    with pytest.raises(Unavailable, match="bucket settings: not connected to NATS"):
+        await bucket.get("a")
+
+
 async def test_kv_in_a_handler_goes_over_the_workers_connection(run_worker: Any, jetstream: JetStreamContext) -> None:
     seen = Bucket("seen", int)  # as a handler file has it: at its top, before there is a worker
     with pytest.raises(RuntimeError, match="no worker runs"):
@@ -436,7 +450,7 @@ async def test_kv_in_a_handler_goes_over_the_workers_connection(run_worker: Any,
 
 async def gone(bucket: Bucket, key: str) -> None:
     async with asyncio.timeout(LIMIT):
-        while await bucket.get(key, None) is not None:
+        while await bucket.get(key, None) is not None:  # noqa: ASYNC110 (the server ends it)
             await asyncio.sleep(0.1)
 
 

@@ -279,7 +279,8 @@ import asyncio, hashlib, json, sys
 from pathlib import Path
 
 def held(name):
-    return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)).split()[1]) / 1024
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 from src.config import settings
 from src.infrastructure.nats import nats

@@ -37,9 +37,16 @@ class Seldom(Generic[Answer]):
         asking = self._asking
         if asking is None or (asking.done() and now - self._asked > self._age):
             asking = self._asking = asyncio.ensure_future(self._ask())
+            asking.add_done_callback(_looked_at)
             self._asked = now
         # never cancelled: nats-py would trip over the answer that comes late
         done, _ = await asyncio.wait([asking], timeout=self._limit)
         if not done:
             raise TimeoutError(f"no answer within {self._limit:g} s")
         return asking.result()
+
+
+def _looked_at(asking: asyncio.Future[Answer]) -> None:
+    """Keeps asyncio from complaining of a failure that came too late for whoever asked."""
+    if not asking.cancelled():
+        asking.exception()

@@ -28,6 +28,7 @@ class Background:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._process = 0
+        self._abandoned: list[asyncio.AbstractEventLoop] = []
 
     @property
     def running(self) -> bool:
@@ -36,6 +37,8 @@ class Background:
 
     def start(self) -> None:
         """Starts the thread."""
+        if self._loop is not None:  # another process's: it shares what closing it would take away over there
+            self._abandoned.append(self._loop)
         loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name=self._name, daemon=True)
         self._loop, self._process = loop, os.getpid()

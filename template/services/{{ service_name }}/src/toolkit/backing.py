@@ -13,6 +13,7 @@ from nats.js.api import StreamConfig, StreamInfo
 
 from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
+from src.toolkit.connection import connected
 from src.toolkit.errors import InvalidName, Missing, translated
 from src.utils.logging import logger
 
@@ -67,7 +68,7 @@ class Backing:
             Unavailable: the server does not answer.
             Refused: it will not do that.
         """
-        connection = await self._nats.connection(self.what)
+        connection = await connected(self._nats, self.what)
         with translated(self.what):
             if self._info is None or self._connection is not connection:
                 self._connection, self._info = connection, await self._open(connection)
@@ -87,7 +88,7 @@ class Backing:
         Raises:
             Missing, Unavailable, Refused: as `opened` does.
         """
-        connection = await self._nats.connection(self.what)
+        connection = await connected(self._nats, self.what)
         with translated(self.what):
             self._connection, self._info = connection, await self._open(connection)
             return self._info
@@ -98,7 +99,7 @@ class Backing:
         Raises:
             Unavailable, Refused: as `opened` does.
         """
-        connection = await self._nats.connection(self.what)
+        connection = await connected(self._nats, self.what)
         self._info = None
         with translated(self.what):
             try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
+import nats.errors
 from nats.aio.msg import Msg
 from nats.js.errors import APIError, NotFoundError
 
@@ -56,7 +58,7 @@ async def fetched(connection: NatsClient, stream: str, consumer: str, batch: int
         if not found:
             raise
     finally:
-        if not client.is_closed:
+        with suppress(nats.errors.Error):  # the client is closed, and the subscription with it
             await subscription.unsubscribe()
     return found
 

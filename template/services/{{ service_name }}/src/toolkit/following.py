@@ -11,7 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from src.infrastructure.errors import CallTimeout, named
+from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import subscribe
 from src.toolkit.backing import Backing
@@ -104,7 +104,7 @@ class Following:
                     async for followed in messages:
                         yield followed
                 return
-            except (_Broken, Unavailable, CallTimeout, nats.errors.Error, TimeoutError, OSError) as error:
+            except (_Broken, Unavailable, nats.errors.Error, TimeoutError, OSError) as error:
                 reason = error
             if self._place.sequence != before:
                 pause, deadline = PAUSE[0], time.monotonic() + PATIENCE
@@ -200,7 +200,7 @@ class Following:
                     if not self.endless and (frame.headers or {}).get("Status") == "404":
                         return
         finally:
-            if not client.is_closed:
+            with suppress(nats.errors.Error):  # the client is closed, and the subscription with it
                 await subscription.unsubscribe()
 
 

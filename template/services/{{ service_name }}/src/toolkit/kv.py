@@ -200,6 +200,10 @@ class Bucket(Generic[Value]):
                 if not _is_marker(followed.message.headers):
                     yield self._key(followed)
 
+    def __aiter__(self) -> AsyncGenerator[str, None]:
+        """All keys that have a value: `async for key in settings`."""
+        return self.keys()
+
     async def history(self, key: str) -> list[Entry[Value]]:
         """The revisions of a key that are kept, oldest first; empty where there never was any."""
         following = Following(self._backing, self._subject(_checked(key)), latest=False)

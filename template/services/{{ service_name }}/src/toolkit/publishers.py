@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.publication import Payload
 from src.infrastructure.publisher import publish
+from src.toolkit.connection import connected
 from src.toolkit.errors import InvalidName, Unavailable, translated
 from src.toolkit.streams import streams
 
@@ -70,7 +71,7 @@ class Publisher(Generic[Model]):
         """Makes the stream where it is missing, and `STREAM_MODE` allows that."""
         if self._stream_is_there:
             return
-        connection = await service_nats.connection(self.subject)
+        connection = await connected(service_nats, self.subject)
         if connection.settings.STREAM_MODE == "create":
             with translated(f"stream {name}"):
                 try:

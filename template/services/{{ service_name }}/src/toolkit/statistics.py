@@ -14,12 +14,13 @@ from nats.aio.client import Client
 from nats.js.api import StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from src.infrastructure.errors import CallError, named
+from src.infrastructure.errors import named
 from src.infrastructure.jetstream_api import ask
 from src.infrastructure.nats import Nats
 from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.nats_internals import server_name
-from src.toolkit.errors import translated
+from src.toolkit.connection import connected
+from src.toolkit.errors import ToolkitError, translated
 from src.toolkit.streams import Streams
 
 LEFT_BEHIND = 60  # seconds after which the stream of a check that never came to its end is cleared away
@@ -86,7 +87,7 @@ async def server_statistics(nats: Nats = service_nats) -> ServerStatistics:
         Unavailable, Refused: see `src.toolkit.errors`.
     """
     what = "statistics"
-    connection = await nats.connection(what)
+    connection = await connected(nats, what)
     messages = size = 0
     async for stream in Streams(nats).list():
         messages += stream.messages
@@ -117,12 +118,12 @@ async def deep_health(nats: Nats = service_nats) -> DeepHealth:
     """Publishes to a stream in memory made for this, reads it back, and deletes the stream. Nothing is raised."""
     try:
         return DeepHealth(True, await _round_trip(nats), "")
-    except (nats_errors.Error, CallError, RuntimeError, TimeoutError, OSError) as error:
+    except (nats_errors.Error, ToolkitError, RuntimeError, TimeoutError, OSError) as error:
         return DeepHealth(False, None, named(error))
 
 
 async def _round_trip(nats: Nats) -> float:
-    connection = await nats.connection("health check")
+    connection = await connected(nats, "health check")
     service = connection.service
     subject = f"health.{service}.{uuid4().hex}"
     name = f"HEALTH_{service}_{int(time.time())}_{uuid4().hex[:8]}"

@@ -28,6 +28,7 @@ from src.infrastructure.nats import Nats
 from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.nats_client import NatsClient
 from src.toolkit.backing import checked_name
+from src.toolkit.connection import connected
 from src.toolkit.errors import translated
 from src.toolkit.fetching import fetched
 
@@ -292,7 +293,7 @@ class Streams:
         return [Message(raw, durable, connection) for raw in found]
 
     async def _connection(self, what: str) -> NatsClient:
-        return await self._nats.connection(what)
+        return await connected(self._nats, what)
 
 
 streams = Streams()

@@ -39,7 +39,8 @@ Result = TypeVar("Result")
 class SyncNats:
     """A connection of its own, with the service's settings, on an event loop in the background; for any thread.
 
-    To be used in a `with` block, or opened once (in each process, after forking) and closed at the end.
+    To be used in a `with` block, or opened once and closed at the end. Where a server forks its processes, as Gunicorn
+    does for Django, each opens its own: `nats.open().call(...)` costs nothing where it is open.
 
     Args:
         url: servers, as `NATS_URL`; without it that setting.
@@ -180,6 +181,7 @@ class SyncNats:
         max_bytes: int | None = None,
         replicas: int | None = None,
         storage: Literal["file", "memory"] = "file",
+        expired: float | None = None,
     ) -> SyncBucket[Value]:
         """A key-value bucket, as `Bucket` of `src.toolkit.kv`."""
         original: Bucket[Value] = Bucket(
@@ -190,6 +192,7 @@ class SyncNats:
             max_bytes=max_bytes,
             replicas=replicas,
             storage=storage,
+            expired=expired,
             nats=self._nats,
         )
         return SyncBucket(self._background, original)
