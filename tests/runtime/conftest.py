@@ -21,6 +21,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.tcp_proxy import TcpProxy
 from natsgen.harness.waiting import wait_until
 
 WORKSPACE = Path(tempfile.mkdtemp(prefix="natsgen-runtime-"))
@@ -72,6 +73,19 @@ async def own_nats(client: NatsClient) -> AsyncIterator[Nats]:
     nats.use(client)
     yield nats
     await nats.stop_listening(client, 1)
+
+
+@pytest.fixture
+async def proxied(nats_server: NatsServer, service_settings: Settings) -> AsyncIterator[tuple[Nats, TcpProxy]]:
+    """The same through a proxy."""
+    with TcpProxy(nats_server.port) as proxy:
+        connection = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
+        await connection.connect()
+        nats = Nats()
+        nats.use(connection)
+        yield nats, proxy
+        proxy.resume()
+        await connection.close()
 
 
 @pytest.fixture

@@ -398,22 +398,31 @@ def test_kv_a_bucket_that_cannot_be_is_refused(name: str) -> None:
 
 
 async def test_kv_without_an_answer_is_unavailable(
-    nats_server: NatsServer, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    proxied: tuple[Nats, TcpProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(NatsClient, "PUBLISH_TIMEOUT", 0.3)
-    with TcpProxy(nats_server.port) as proxy:
-        connection = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
-        await connection.connect()
-        nats = Nats()
-        nats.use(connection)
-        bucket = Bucket("settings", nats=nats)
-        await bucket.put("a", 1)
-        proxy.stall()
+    nats, proxy = proxied
+    bucket = Bucket("settings", nats=nats)
+    await bucket.put("a", 1)
+    proxy.stall()
 
-        with pytest.raises(Unavailable, match="bucket settings"):
-            await bucket.put("a", 2)
-        proxy.resume()
-        await connection.close()
+    with pytest.raises(Unavailable, match="bucket settings"):
+        await bucket.put("a", 2)
+
+
+async def test_kv_watch_survives_a_link_that_is_dead_in_both_directions(proxied: tuple[Nats, TcpProxy]) -> None:
+    nats, proxy = proxied
+    bucket = Bucket("settings", nats=nats)
+    await bucket.put("a", 1)
+    changes = bucket.watch()
+    assert await following(changes, 1) == [("a", 1, False)]
+    pending = asyncio.ensure_future(following(changes, 1))
+
+    proxy.abandon()
+    await persistently(lambda: bucket.put("a", 2))
+
+    assert await pending == [("a", 2, False)]
+    await changes.aclose()
 
 
 async def test_kv_without_a_connection_is_unavailable(
@@ -424,7 +433,7 @@ async def test_kv_without_a_connection_is_unavailable(
     await asyncio.to_thread(nats_server.kill)
 
     async with asyncio.timeout(LIMIT):
-        while "not connected" not in str((await asyncio.gather(bucket.get("a"), return_exceptions=True))[0]):
+        while bucket._backing._connection and bucket._backing._connection.connected:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     with pytest.raises(Unavailable, match="bucket settings: not connected to NATS"):
         await bucket.get("a")

@@ -227,51 +227,37 @@ async def test_object_no_store_is_made_where_that_is_not_allowed(service_setting
     await connection.close()
 
 
-async def test_object_put_and_get_survive_a_lost_connection(
-    nats_server: NatsServer, service_settings: Settings
-) -> None:
-    with TcpProxy(nats_server.port) as proxy:
-        connection = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
-        await connection.connect()
-        nats = Nats()
-        nats.use(connection)
-        store = Store("documents", nats=nats)
+async def test_object_put_and_get_survive_a_lost_connection(proxied: tuple[Nats, TcpProxy]) -> None:
+    nats, proxy = proxied
+    store = Store("documents", nats=nats)
 
-        async def cutting() -> AsyncIterator[bytes]:
-            for number in range(24):
-                if number == 8:
-                    proxy.cut()
-                yield WHOLE[:PART]
-
-        await store.put("a", cutting())
-        content = b""
-        async for part in store.parts("a"):
-            content += part
-            if len(content) == 4 * PART:
+    async def cutting() -> AsyncIterator[bytes]:
+        for number in range(24):
+            if number == 8:
                 proxy.cut()
-        await connection.close()
+            yield WHOLE[:PART]
+
+    await store.put("a", cutting())
+    content = b""
+    async for part in store.parts("a"):
+        content += part
+        if len(content) == 4 * PART:
+            proxy.cut()
 
     assert content == WHOLE[:PART] * 24
 
 
 async def test_object_without_an_answer_is_unavailable(
-    nats_server: NatsServer, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    proxied: tuple[Nats, TcpProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("src.toolkit.objects.PATIENCE", 0.1)
-    monkeypatch.setattr("src.infrastructure.publication.PATIENCE", 0.1)
-    with TcpProxy(nats_server.port) as proxy:
-        connection = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
-        await connection.connect()
-        nats = Nats()
-        nats.use(connection)
-        store = Store("documents", nats=nats)
-        await store.put("a", b"x")
-        proxy.stall()
+    nats, proxy = proxied
+    store = Store("documents", nats=nats)
+    await store.put("a", b"x")
+    proxy.stall()
 
-        with pytest.raises(Unavailable, match="store documents"):
-            await store.get("a")
-        proxy.resume()
-        await connection.close()
+    with pytest.raises(Unavailable, match="store documents"):
+        await store.get("a")
 
 
 STREAMING = """
