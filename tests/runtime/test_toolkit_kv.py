@@ -264,7 +264,11 @@ async def test_kv_watch_tells_what_expired(own_nats: Nats) -> None:
     await changes.aclose()
 
 
-async def test_kv_watch_survives_a_restart_of_the_server(bucket: Bucket, nats_server: NatsServer) -> None:
+async def test_kv_watch_survives_a_restart_of_the_server(
+    bucket: Bucket, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And does not wait for the silence to be noticed."""
+    monkeypatch.setattr("src.toolkit.following.HEARTBEAT", 14.0)
     await bucket.put("a", 1)
     changes = bucket.watch()
     assert await following(changes, 1) == [("a", 1, False)]

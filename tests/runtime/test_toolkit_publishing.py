@@ -82,17 +82,25 @@ async def test_batch_tells_of_each_message_what_came_of_it(
     await jetstream.add_stream(name="BATCH", subjects=["batch.>"])
     async with run_worker(subscription(idle)):
         results = await publish_many(
-            [("batch.1", b"x"), ("batch.2", TOO_LARGE), ("nowhere.3", b"x"), ("batch.4", b"x")]
+            [
+                ("batch.1", b"x"),
+                ("batch.2", TOO_LARGE),
+                ("nowhere.3", b"x"),
+                ("batch.4", {"no JSON": object()}),
+                ("batch.5", b"x"),
+            ]
         )
 
     assert [(result.subject, result.ok) for result in results] == [
         ("batch.1", True),
         ("batch.2", False),
         ("nowhere.3", False),
-        ("batch.4", True),
+        ("batch.4", False),
+        ("batch.5", True),
     ]
     assert isinstance(results[1].error, TooLarge)
     assert "no response from stream" in str(results[2].error)
+    assert "not JSON serializable" in str(results[3].error)
 
 
 async def test_batch_is_bounded_in_flight(run_worker: Any, jetstream: JetStreamContext) -> None:

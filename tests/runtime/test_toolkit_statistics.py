@@ -198,11 +198,16 @@ async def test_a_question_without_an_answer_holds_nobody_up_and_is_not_asked_aga
         await answer.wait()
         return "late"
 
-    seldom = Seldom(ask, age=5, limit=0.05)
-    for _ in range(2):
-        with pytest.raises(TimeoutError):
-            await seldom.get()
+    seldom = Seldom(ask, age=5, limit=0.3)
+    with pytest.raises(TimeoutError):
+        await seldom.get()
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await seldom.get()
+    assert time.monotonic() - began < 0.2  # only who comes first waits
     answer.set()
+    assert seldom._asking
+    await seldom._asking
 
     assert (await seldom.get(), asked_times) == ("late", 1)
 

@@ -16,7 +16,7 @@ class Seldom(Generic[Answer]):
     Args:
         ask: asks; what it raises counts as no answer.
         age: seconds that an answer is fresh.
-        limit: seconds that whoever wants the answer waits for it; the question goes on, for whoever comes next.
+        limit: seconds after asking for which the answer is waited for; the question goes on, for whoever comes later.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[Answer]], age: float, limit: float) -> None:
@@ -40,7 +40,7 @@ class Seldom(Generic[Answer]):
             asking.add_done_callback(_looked_at)
             self._asked = now
         # never cancelled: nats-py would trip over the answer that comes late
-        done, _ = await asyncio.wait([asking], timeout=self._limit)
+        done, _ = await asyncio.wait([asking], timeout=max(0.0, self._asked + self._limit - now))
         if not done:
             raise TimeoutError(f"no answer within {self._limit:g} s")
         return asking.result()

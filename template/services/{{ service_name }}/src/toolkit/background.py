@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 Parameters = ParamSpec("Parameters")
@@ -86,9 +87,9 @@ class Background:
         try:
             while (value := self.run(following)) is not ended:
                 yield value
-        finally:
-            if self.running:
-                self.run(generator.aclose)
+        finally:  # perhaps by the garbage collector, in whatever thread: so nobody waits
+            if self._loop is not None and self.running:
+                asyncio.run_coroutine_threadsafe(_close(generator), self._loop)
 
     def stop(self) -> None:
         """Cancels what still runs, and ends the thread. May be called twice, and in a process forked meanwhile."""
@@ -131,6 +132,11 @@ def _in_event_loop() -> bool:
 def _in_notebook() -> bool:
     """Whether the loop is a notebook's, whose cells block it as a matter of course."""
     return "ipykernel" in sys.modules and threading.current_thread() is threading.main_thread()
+
+
+async def _close(generator: AsyncGenerator[Any, None]) -> None:
+    with suppress(RuntimeError):  # it is being cancelled already
+        await generator.aclose()
 
 
 async def _cancel_all(limit: float) -> None:

@@ -99,7 +99,11 @@ async def publish_many(messages: Iterable[Outgoing | tuple[str, Payload]], *, pu
     for message in messages:
         outgoing = message if isinstance(message, Outgoing) else Outgoing(*message)
         subject, data = outgoing.subject, outgoing.data
-        weight = len(encode(data))
+        try:
+            weight = len(encode(data))
+        except (TypeError, ValueError) as error:
+            results.append(Sent(subject, None, error))
+            continue
         await until_below(MOST_MESSAGES, weight)
         publication = publish(subject, data, headers=outgoing.headers, message_id=outgoing.message_id)
         results.append(Sent(subject, None, Unavailable(f"{subject}: not known to be confirmed")))
