@@ -57,7 +57,7 @@ class Gateway:
     async def _operate(self, scope: Scope, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
             answer = self._operations.answers[scope["path"]]
-            await respond(send, *await answer(scope["query_string"].decode(errors="replace")))
+            await respond(send, *await answer(scope.get("query_string", b"").decode(errors="replace")))
         else:
             await respond(send, NOT_ALLOWED.status, JSON, NOT_ALLOWED.body, [(b"allow", b"GET, HEAD")])
 
