@@ -42,6 +42,8 @@ from src.infrastructure.nats import Nats  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
 from src.infrastructure.subscription import Subscription  # noqa: E402
 from src.infrastructure.worker import Worker  # noqa: E402
+from src.toolkit.tasks.running import TaskRunner, subscription_of  # noqa: E402
+from src.toolkit.tasks.task import Task  # noqa: E402
 
 RunWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 
@@ -98,15 +100,17 @@ async def jetstream(nats_server: NatsServer) -> AsyncIterator[JetStreamContext]:
 
 @pytest.fixture
 def run_worker(service_settings: Settings) -> RunWorker:
-    """Runs a worker with subscriptions and actions of the test; leaving the context stops it."""
+    """Runs a worker with subscriptions, actions and tasks of the test; leaving the context stops it."""
 
     @asynccontextmanager
-    async def run(*subscriptions: Subscription | Action, **changed: Any) -> AsyncIterator[Worker]:
+    async def run(*subscriptions: Subscription | Action | Task[Any, ..., Any], **changed: Any) -> AsyncIterator[Worker]:
         ours = {"DEDUP": "none", "GRACEFUL_SHUTDOWN_TIMEOUT": 2.0}
         worker = Worker(service_settings.model_copy(update=ours | changed))
         for subscription in subscriptions:
             if isinstance(subscription, Action):
                 worker.answer(subscription)
+            elif isinstance(subscription, Task):
+                worker.subscribe(subscription_of(subscription), TaskRunner)
             else:
                 worker.subscribe(subscription)
         work = asyncio.create_task(worker.run())

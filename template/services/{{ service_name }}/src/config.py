@@ -121,6 +121,12 @@ class Settings(BaseSettings):
         description="The one tenant that this instance works for (`src.toolkit.tenancy`)",
     )
 
+    TASK_QUEUE_MAX: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="Tasks that a queue may hold; further ones are refused. 0: as many as there is room for",
+    )
+
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
         default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"
     )

@@ -35,15 +35,13 @@ class ServerFigures:
 
     async def _ask(self) -> dict[str, Any]:
         nats = self._worker.nats
-        consumers = {runner.name: runner.consumer for runner in self._worker.runners}
-        names = sorted({consumer.stream for consumer in consumers.values() if consumer})
+        consumers = {name: one for runner in self._worker.runners for name, one in runner.consumers.items()}
+        names = sorted({consumer.stream for consumer in consumers.values()})
         return {
             "name": server_name(nats.client),
             "version": str(nats.client.connected_server_version),
             "streams": {name: await _stream(nats, name) for name in names},
-            "consumers": {
-                handler: await _consumer(nats, consumer) for handler, consumer in consumers.items() if consumer
-            },
+            "consumers": {name: await _consumer(nats, consumer) for name, consumer in consumers.items()},
         }
 
 

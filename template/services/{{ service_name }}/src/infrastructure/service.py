@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from src.config import VERSION, Settings
 from src.domain.actions import register_actions
 from src.domain.handlers import register_handlers
+from src.domain.tasks import register_tasks
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 
@@ -24,17 +25,18 @@ class Service:
         settings: the service's settings.
 
     Attributes:
-        worker: with every handler and action of the service.
+        worker: with every handler, action and task of the service.
         working: its work, from `start` on.
 
     Raises:
-        ConfigurationError: a handler or an action does not fit.
+        ConfigurationError: a handler, an action or a task does not fit.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.worker = Worker(settings)
         register_handlers(self.worker)
         register_actions(self.worker)
+        register_tasks(self.worker)
         self.working: asyncio.Task[None] | None = None
         self._settings = settings
         self._consul: ConsulClient | None = None

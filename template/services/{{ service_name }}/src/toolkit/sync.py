@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import structlog
 from nats.aio.msg import Msg
@@ -32,6 +33,11 @@ from src.toolkit.objects import Store
 from src.toolkit.statistics import DeepHealth, ServerStatistics, deep_health, server_statistics
 from src.toolkit.streams import Streams
 from src.toolkit.sync_parts import SyncBucket, SyncStore, SyncStreams
+
+if TYPE_CHECKING:
+    from src.toolkit.tasks.names import Priority
+    from src.toolkit.tasks.sync import SyncTasks, SyncTicket
+    from src.toolkit.tasks.task import PayloadT, Rest, ResultT, Task
 
 Result = TypeVar("Result")
 
@@ -57,6 +63,7 @@ class SyncNats:
         self._opening = threading.Lock()
         self._nats = Nats()
         self._connection: NatsClient | None = None
+        self._tasks: SyncTasks | None = None
         self.streams = SyncStreams(self._background, Streams(self._nats))
 
     def open(self) -> SyncNats:
@@ -210,6 +217,42 @@ class SyncNats:
         original = Store(name, ttl=ttl, max_bytes=max_bytes, replicas=replicas, storage=storage, nats=self._nats)
         return SyncStore(self._background, original)
 
+    @overload
+    def enqueue(
+        self,
+        task: Task[PayloadT, Rest, ResultT],
+        payload: PayloadT | Mapping[str, Any] | None = None,
+        *,
+        priority: Priority | None = None,
+        delay: float | None = None,
+        at: datetime | None = None,
+        result_ttl: float | None = None,
+        task_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SyncTicket[ResultT]: ...
+
+    @overload
+    def enqueue(
+        self,
+        task: str,
+        payload: Any = None,
+        *,
+        priority: Priority | None = None,
+        delay: float | None = None,
+        at: datetime | None = None,
+        result_ttl: float | None = None,
+        task_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SyncTicket[Any]: ...
+
+    def enqueue(self, task: Any, payload: Any = None, **options: Any) -> SyncTicket[Any]:
+        """Has a worker do a task, as `enqueue` of `src.toolkit.tasks`."""
+        return self._task_queues().enqueue(task, payload, **options)
+
+    def ticket_for(self, task: Task[Any, ..., Any] | str, task_id: str) -> SyncTicket[Any]:
+        """The ticket of a task that was enqueued earlier, as `ticket_for` of `src.toolkit.tasks`."""
+        return self._task_queues().ticket_for(task, task_id)
+
     def server_statistics(self) -> ServerStatistics:
         """What JetStream holds, as `server_statistics` of `src.toolkit.statistics`."""
         return self._background.run(server_statistics, self._nats)
@@ -217,6 +260,13 @@ class SyncNats:
     def deep_health(self) -> DeepHealth:
         """Whether JetStream really works, as `deep_health` of `src.toolkit.statistics`."""
         return self._background.run(deep_health, self._nats)
+
+    def _task_queues(self) -> SyncTasks:
+        if self._tasks is None:
+            from src.toolkit.tasks.sync import SyncTasks  # nothing of tasks is loaded where nobody asks for them
+
+            self._tasks = SyncTasks(self._background, self._nats, self._publication)
+        return self._tasks
 
     def _publication(
         self, subject: str, data: Payload, *, headers: Mapping[str, str] | None, message_id: str | None
