@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import action_naming, actions, naming, routes, yaml_text
+from natsgen import action_naming, actions, naming, routes, tasks, yaml_text
 from natsgen.errors import InputError
 from natsgen.handlers import Handler, subjects_of
 from natsgen.questions import Questionnaire
@@ -18,7 +18,7 @@ NO_FRAMEWORK = "none"  # the answer `framework` of a service that is no gateway
 FRAMEWORKS = ("fastapi", "django")  # the others
 
 # The option of each question that has one of its own, as messages name it. The handlers come from --subject, the
-# actions from --action, the routes from --route.
+# actions from --action, the routes from --route, the tasks from --queue.
 FLAGS = {
     "service_name": "NAME",
     "bounded_context": "--context",
@@ -48,13 +48,14 @@ class Answers:
     actions: Mapping[str, Any] = field(default_factory=dict)
     framework: str = NO_FRAMEWORK
     routes: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
-        """What they make: a gateway has a web framework; else a worker handles events, a service only answers."""
+        """What they make: a gateway has a web framework, else a worker handlers or tasks; a service only answers."""
         if self.framework != NO_FRAMEWORK:
             return "gateway"
-        return "worker" if self.handlers else "service"
+        return "worker" if self.handlers or self.tasks else "service"
 
     def as_data(self) -> dict[str, Any]:
         """The answers as Copier takes them."""
@@ -138,6 +139,17 @@ def from_routes(texts: Sequence[str]) -> Given:
     return Given({"routes": naming.at("--route", routes.named, texts)}, {"routes": "--route"})
 
 
+def from_queues(texts: Sequence[str]) -> Given:
+    """The tasks for what `--queue` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no queue, or two tasks have one name.
+    """
+    if not texts:
+        return Given({}, {})
+    return Given({"tasks": naming.at("--queue", tasks.named, texts)}, {"tasks": "--queue"})
+
+
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
     """What `--data KEY=VALUE` says, the last one of a key counting.
 
@@ -180,6 +192,8 @@ def check(given: Given) -> None:
             naming.at(where, actions.check, value)
         elif key == "routes":
             naming.at(where, routes.check, value)
+        elif key == "tasks":
+            naming.at(where, partial(tasks.check, handlers=given.values.get("handlers")), value)
         elif key in _RULES:
             naming.at(where, _RULES[key], value)
 
@@ -188,29 +202,30 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     """Adds what is derived and what is default.
 
     Args:
-        given: holds at least `service_name`, and `handlers`, `actions` or a `framework`.
+        given: holds at least `service_name`, and `handlers`, `actions`, `tasks` or a `framework`.
         questionnaire: what the template asks.
         workspace: the workspace's folder, which names the workspace if nobody does.
 
     Raises:
         InputError: an answer breaks its rule; the message names the option or file that it comes from. Or there is
-            neither a handler nor an action nor a framework, or there are routes without a framework.
+            neither a handler nor an action, a task or a framework, or there are routes without a framework.
     """
     check(given)
     service_name, subjects = given.values["service_name"], subjects_of(given.values.get("handlers", {}))
     answered = actions.names_of(given.values.get("actions", {}))
     served = routes.requests_of(given.values.get("routes", {}))
+    queues = tasks.queues_of(given.values.get("tasks", {}))
     is_gateway = given.values.get("framework", NO_FRAMEWORK) != NO_FRAMEWORK
     if served and not is_gateway:
         where = given.sources.get("routes", "routes")
         raise InputError(f"{where}: routes need a web framework, and there is no --framework")
-    if not subjects and not answered and not is_gateway:
+    if not subjects and not answered and not queues and not is_gateway:
         raise InputError(
-            f"{service_name} has no handlers and no actions: it needs one of either kind, or a web framework"
+            f"{service_name} has no handlers, no actions and no tasks: it needs one of any kind, or a web framework"
         )
     derived = {
         "bounded_context": naming.context_for(subjects, service_name),
-        "description": naming.description_for(subjects, answered, served),
+        "description": naming.description_for(subjects, answered, served, queues),
         "workspace": naming.workspace_for(workspace),
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}

@@ -144,6 +144,11 @@ def not_compared(there: Sequence[PartFile]) -> Iterator[str]:
     return (f"{file.path} was not compared with it: {file.error}" for file in there if file.error)
 
 
+def folder_of(site: Site) -> Path:
+    """The service's folder, where there is such a service; else that is an InputError."""
+    return inventory.need_service(site.workspace, site.service)
+
+
 @contextmanager
 def _session(site: Site) -> Iterator[Path]:
     """The service's folder, in which nobody else changes anything meanwhile."""
@@ -205,7 +210,7 @@ def _notes_without(site: Site, removed: PartFile) -> Iterator[str]:
     """What a person should know of the service without one of its files: that nothing is left in it."""
     service = inventory.service(site.workspace, site.service)
     if service.kind != GATEWAY and not any(file.names for file in service.files if file.path != removed.path):
-        yield f"{site.service} has neither a handler nor an action now, and does not start without one"
+        yield f"{site.service} has no handler, action or task now, and does not start without one"
 
 
 def _read(workspace: Workspace, path: PurePosixPath) -> File:

@@ -197,6 +197,13 @@ def concurrency_in(text: str) -> int:
     return concurrency(int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text)
 
 
+def number_in(text: str) -> str | int | float:
+    """The number that a plain text on a command line says; the text where it says none."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return text
+    return float(text) if "." in text else int(text)
+
+
 def registry(text: str) -> str:
     """Checks the registry of base images, or "" for the public ones; returns it or raises `InputError`."""
     if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
@@ -271,18 +278,25 @@ def context_for(subjects: Sequence[str], service: str) -> str:
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
 
 
-def description_for(subjects: Collection[str], actions: Collection[str] = (), requests: Collection[str] = ()) -> str:
+def description_for(
+    subjects: Collection[str],
+    actions: Collection[str] = (),
+    requests: Collection[str] = (),
+    queues: Collection[str] = (),
+) -> str:
     """The description of a service that a person said nothing about, within the limit of length.
 
     Args:
         subjects: that it handles.
         actions: that it answers.
         requests: of HTTP that it serves.
+        queues: that its tasks are of.
     """
-    named = _what_it_does(", ".join(subjects), ", ".join(actions), ", ".join(requests))
+    named = _what_it_does(*(", ".join(things) for things in (subjects, queues, actions, requests)))
     if len(named) <= DESCRIPTION_MAX_LENGTH:
         return named
-    return _what_it_does(_counted(subjects, "subject"), _counted(actions, "action"), _counted(requests, "route"))
+    counted = ((subjects, "subject"), (queues, "queue"), (actions, "action"), (requests, "route"))
+    return _what_it_does(*(_counted(things, noun) for things, noun in counted))
 
 
 def workspace_for(folder: PurePath) -> str:
@@ -383,8 +397,8 @@ def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DECEIVING or not_a_character
 
 
-def _what_it_does(handled: str, answered: str, served: str) -> str:
-    parts = (("handles", handled), ("answers", answered), ("serves", served))
+def _what_it_does(handled: str, worked_off: str, answered: str, served: str) -> str:
+    parts = (("handles", handled), ("works off", worked_off), ("answers", answered), ("serves", served))
     text = "; ".join(f"{verb} {what}" for verb, what in parts if what)
     return text[:1].upper() + text[1:] if text else "HTTP gateway"
 

@@ -1,4 +1,4 @@
-"""What a service has any number of, each in a file of its own with a test of its own: handlers, actions, routes."""
+"""What a service has any number of, each in a file and with a test of its own: handlers, actions, routes, tasks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Kind:
 
 
 class Part(Protocol):
-    """A handler, an action or a route, as a command makes its file."""
+    """A handler, an action, a route or a task, as a command makes its file."""
 
     @property
     def name(self) -> str:
@@ -88,7 +88,8 @@ class PartFile(Protocol):
 HANDLERS = Kind("handler", "handlers", PurePosixPath("src/domain/handlers"), PurePosixPath("tests/handlers"))
 ACTIONS = Kind("action", "actions", PurePosixPath("src/domain/actions"), PurePosixPath("tests/actions"))
 ROUTES = Kind("route", "routes", PurePosixPath("src/web/routes"), PurePosixPath("tests/routes"))
-KINDS = (HANDLERS, ACTIONS, ROUTES)
+TASKS = Kind("task", "tasks", PurePosixPath("src/domain/tasks"), PurePosixPath("tests/tasks"))
+KINDS = (HANDLERS, ACTIONS, ROUTES, TASKS)
 
 
 def is_persons_own(path: PurePosixPath) -> bool:

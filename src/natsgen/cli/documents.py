@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from natsgen.inventory import Service
     from natsgen.portrait import Portrait
     from natsgen.route_discovery import FoundRoute, RouteFile
+    from natsgen.task_discovery import FoundTask, TaskFile
 
 
 def of_service(service: Service) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def of_service(service: Service) -> dict[str, Any]:
         "handlers": [_handler_document(service.name, file, one) for file in service.handlers for one in file.handlers],
         "actions": [_action_document(service.name, file, one) for file in service.actions for one in file.actions],
         "routes": [_route_document(file, one) for file in service.routes for one in file.routes],
+        "tasks": [_task_document(service.name, file, one) for file in service.tasks for one in file.tasks],
         "unreadable": [{"file": str(file.path), "error": file.error} for file in service.files if file.error],
     }
 
@@ -66,6 +68,21 @@ def _action_document(service: str, file: ActionFile, action: FoundAction) -> dic
         "options": {name: value.source for name, value in action.options.items()},
         "file": str(file.path),
         "line": action.line,
+    }
+
+
+def _task_document(service: str, file: TaskFile, task: FoundTask) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "task": task.task.text if task.task else None,
+        "queue": task.queue.text,
+        "subject": task.subject.text,
+        "subject_is_literal": task.subject.is_text,
+        "durable": task.durable_in(service),
+        "recurs": task.recurs,
+        "options": {name: value.source for name, value in task.options.items()},
+        "file": str(file.path),
+        "line": task.line,
     }
 
 

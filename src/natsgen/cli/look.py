@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from natsgen.portrait import Portrait
     from natsgen.route_discovery import FoundRoute
     from natsgen.source import Value
+    from natsgen.task_discovery import FoundTask
 
 
 def list_services(
@@ -33,9 +34,9 @@ def list_services(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the services, their handlers, actions and routes.
+    """List the services and what is in them.
 
-    They are read from source: nothing is imported or run.
+    Their handlers, actions, routes and tasks are read from source: nothing is imported or run.
 
     \b
     Examples:
@@ -66,8 +67,8 @@ def show(
 ) -> None:
     """Show one service in full.
 
-    That is its answers, handlers, actions, routes, settings, published subjects, and the files that a person changed:
-    those that are not as this natsgen would make them.
+    That is its answers, handlers, actions, routes, tasks, settings, published subjects, and the files that a person
+    changed: those that are not as this natsgen would make them.
 
     \b
     Examples:
@@ -91,6 +92,7 @@ def _service_lines(service: Service) -> Iterator[str]:
     rows = [_row(service.name, handler) for file in service.handlers for handler in file.handlers]
     rows += [_action_row(service.name, action) for file in service.actions for action in file.actions]
     rows += [_route_row(route) for file in service.routes for route in file.routes]
+    rows += [_task_row(task) for file in service.tasks for task in file.tasks]
     yield from (f"  {line}" for line in output.columns(rows))
     failed = [output.printable(f"{file.path}: {file.error}") for file in service.files if file.error]
     yield from (f"  {line}" for line in failed)
@@ -108,6 +110,10 @@ def _route_row(route: FoundRoute) -> tuple[str, str, str]:
     sent = [f"calls {_text(subject)}" for subject in route.calls]
     sent += [f"publishes {_text(subject)}" for subject in route.publishes]
     return route.name, route.request.text, ", ".join(sent) or "route"
+
+
+def _task_row(task: FoundTask) -> tuple[str, str, str]:
+    return task.name, _text(task.subject), "recurring task" if task.recurs else "task"
 
 
 def _text(value: Value) -> str:

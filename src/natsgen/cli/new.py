@@ -46,6 +46,13 @@ def make(
         list[str] | None,
         typer.Option(metavar="NAME", help="Action that it answers requests for; may be repeated."),
     ] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="QUEUE",
+            help="Queue that it works off, by a task each; QUEUE=TASK names it; may be repeated.",
+        ),
+    ] = None,
     framework: Annotated[
         str | None,
         typer.Option(metavar="none|fastapi|django", help="Web framework, which makes it a gateway [default: none]"),
@@ -115,6 +122,7 @@ def make(
     number = 1 if version is None else naming.at("--version", action_naming.version_in, version)
     given = answers.from_flags(flags, questionnaire).over(answers.from_subjects(subject or []))
     given = given.over(answers.from_actions(action or [], number)).over(answers.from_routes(route or []))
+    given = given.over(answers.from_queues(queue or []))
     given = given.over(answers.from_pairs(data or [], questionnaire))
     if data_file is not None:
         given = given.over(answers.from_file(data_file, questionnaire))
@@ -150,6 +158,7 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     from natsgen.actions import Action
     from natsgen.handlers import subjects_of
     from natsgen.routes import Route
+    from natsgen.tasks import Task
 
     name = answers.service_name
     folder = f"services/{name}/"
@@ -161,6 +170,8 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     lines += [f"    {action.name} answers {action.subject_in(name)}" for action in actions]
     routes = [Route.from_answer(key, entry) for key, entry in answers.routes.items()]
     lines += [f"    {route.name} answers {route.request} and {route.target}" for route in routes]
+    tasks = [Task.from_answer(key, entry) for key, entry in answers.tasks.items()]
+    lines += [f"    {task.name} does what is enqueued as {task.queue}.{task.name}" for task in tasks]
     lines += [f"  {path}" for path in outcome.change.added if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())
