@@ -154,6 +154,7 @@ def values(workspace: Path, service: str) -> dict[str, list[Any]]:
         "labels": [answers["labels"], labels],
         "handlers": [{name: _as_options(entry) for name, entry in answers["handlers"].items()}, handlers(folder)],
         "routes": [dict(answers["routes"]), routes(folder)],
+        "tasks": [dict(answers["tasks"]), tasks(folder)],
         "actions": [{name: as_action(name, entry) for name, entry in answers["actions"].items()}, actions(folder)],
     }
 
@@ -215,6 +216,20 @@ def routes(folder: Path) -> dict[str, dict[str, Any]]:
         assert len(arguments) == len(set(arguments))
         assert set(re.findall(r"{(\w+)}", path)) <= set(arguments)
         found[function.name] = {"method": method, "path": path, **dict([sent])}
+    return found
+
+
+def tasks(folder: Path) -> dict[str, dict[str, Any]]:
+    """The tasks of a service by the name of their function, read from the decorators in its files."""
+    found = {}
+    for file in sorted((folder / "src/domain/tasks").glob("*_task.py")):
+        module = ast.parse(file.read_bytes())
+        (function,) = (node for node in module.body if isinstance(node, ast.AsyncFunctionDef))
+        (decorator,) = function.decorator_list
+        assert isinstance(decorator, ast.Call)
+        (name,) = decorator.args
+        assert function.name == ast.literal_eval(name) == file.name.removesuffix("_task.py")
+        found[function.name] = {str(word.arg): ast.literal_eval(word.value) for word in decorator.keywords}
     return found
 
 

@@ -254,6 +254,8 @@ def test_the_description_of_many_subjects_stays_within_the_limit() -> None:
     assert naming.description_for([], [], ["GET /" + "a" * 200]) == "Serves 1 route"
     assert naming.description_for([]) == "HTTP gateway"
     assert naming.description_for(["a" * 200], ["b" * 64, "c"]) == "Handles 1 subject; answers 2 actions"
+    assert naming.description_for([], queues=["a", "b"]) == "Works off a, b"
+    assert naming.description_for(["a" * 200], queues=["b" * 64]) == "Handles 1 subject; works off 1 queue"
     assert naming.description(naming.description_for([f"orders.order.event{number}" for number in range(50)]))
 
 

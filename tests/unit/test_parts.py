@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from natsgen import parts
-from natsgen.parts import ACTIONS, HANDLERS, ROUTES, Kind
+from natsgen.parts import ACTIONS, HANDLERS, ROUTES, TASKS, Kind
 
 
 def test_a_part_is_a_file_and_a_test() -> None:
@@ -22,6 +22,10 @@ def test_a_part_is_a_file_and_a_test() -> None:
     assert [str(path) for path in ROUTES.paths("api", "greet")] == [
         "services/api/src/web/routes/greet_route.py",
         "services/api/tests/routes/test_greet_route.py",
+    ]
+    assert [str(path) for path in TASKS.paths("mailer", "send_email")] == [
+        "services/mailer/src/domain/tasks/send_email_task.py",
+        "services/mailer/tests/tasks/test_send_email_task.py",
     ]
 
 
