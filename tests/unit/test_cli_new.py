@@ -74,6 +74,7 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "actions": {},
         "framework": "none",
         "routes": {},
+        "tasks": {},
     }
 
 

@@ -28,6 +28,8 @@ def here(tmp_path: Path) -> Path:
     (folder / "services" / "other").mkdir()
     (folder / "services/billing/src/web/routes").mkdir(parents=True)
     (folder / "services/billing/src/web/routes/greet_route.py").write_text("def (")
+    (folder / "services/billing/src/domain/tasks").mkdir(parents=True)
+    (folder / "services/billing/src/domain/tasks/send_email_task.py").write_text("def (")
     return folder
 
 
@@ -49,13 +51,14 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], ["remove-handler", "remove-action", "remove-route"]),
+        (["re"], ["remove-handler", "remove-action", "remove-route", "remove-task"]),
         (["new", "s"], ["service"]),
         (["add-action", "a"], ["audit"]),
         (["remove-action", "billing", "quote"], ["quote", "quote_v2"]),
         (["remove-action", "audit", ""], []),
         (["remove-route", "billing", "gr"], ["greet"]),
         (["add-route", "b"], ["billing"]),
+        (["remove-task", "billing", "se"], ["send_email"]),
         (["new", "g"], ["gateway"]),
         (["add-handler", ""], ["audit", "billing"]),
         (["list", "b"], ["billing"]),
