@@ -18,6 +18,7 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.context import current_message
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
 from src.toolkit.errors import InvalidName, Missing, Refused
 from src.toolkit.sync import SyncNats
@@ -464,6 +465,65 @@ async def test_task_queue_stream_that_would_lose_tasks_is_refused(
             await enqueue("emails.send_email", {"to": "ada"})
 
 
+async def test_task_queue_stream_without_schedules_does_nothing_later(
+    run_worker: Any, jetstream: JetStreamContext, outbox: Enqueued
+) -> None:
+    """As of a server before 2.12, which would just keep what is to be sent."""
+    await jetstream.add_stream(StreamConfig(name="QUEUE_EMAILS", subjects=["queue.emails.>"], retention="workqueue"))
+    async with run_worker(sending(outbox)):
+        with pytest.raises(Refused, match="QUEUE_EMAILS takes no message schedules"):
+            await enqueue("emails.send_email", {"to": "later"}, delay=60)
+        await enqueue("emails.send_email", {"to": "now"})
+        await until(lambda: outbox.sent == ["now"], "the email")
+    with pytest.raises(ConfigurationError, match="QUEUE_EMAILS takes no message schedules"):
+        async with run_worker(sending(outbox, schedule=every(60, payload={"to": "x"}))):
+            pass
+
+
+async def test_task_queue_schedules_are_not_changed_without_leave(
+    run_worker: Any, jetstream: JetStreamContext, outbox: Enqueued
+) -> None:
+    async with run_worker(sending(outbox, schedule=every(60, payload={"to": "x"}))):
+        assert await recurring_schedules(jetstream) == 1
+    async with run_worker(sending(outbox, schedule=every(60, payload={"to": "x"})), STREAM_MODE="verify"):
+        pass
+    for other in (None, every(90, payload={"to": "x"})):
+        with pytest.raises(ConfigurationError, match="the schedule of send_email is not as the task says"):
+            async with run_worker(sending(outbox, schedule=other), STREAM_MODE="verify"):
+                pass
+
+
+async def test_task_queue_replayed_dead_letter_is_done_with_its_priority_and_result(
+    run_worker: Any, jetstream: JetStreamContext, client: NatsClient
+) -> None:
+    """What `natsgen dlq replay` does."""
+    seen: list[tuple[str, int]] = []
+
+    async def send_email(email: SendEmail, message: Message) -> str:
+        seen.append((message.subject, message.attempt))
+        if len(seen) == 1:
+            raise Reject("not today")
+        return "sent"
+
+    async with run_worker(task_of(send_email)):
+        ticket = await enqueue("emails.send_email", {"to": "ada"}, priority="high", result_ttl=60)
+        with pytest.raises(TaskFailed):
+            await ticket.result(timeout=10)
+        letter = await jetstream.get_last_msg("DLQ", "dlq.billing.send_email")
+        dropped = ("Nats-", "Dlq-Reason", "Dlq-Error", "Dlq-Stack", "Dlq-Attempts", "Dlq-Failed-At")
+        headers = {name: text for name, text in (letter.headers or {}).items() if not name.startswith(dropped)}
+        await client.publish("replay.billing.send_email", letter.data or b"", headers)
+        await until_state(ticket, "done")
+
+    assert seen == [("queue.emails.high.send_email", 1), ("queue.emails.high.send_email", 1)]
+
+
+async def test_task_and_handler_of_one_name_are_refused(run_worker: Any, outbox: Enqueued) -> None:
+    with pytest.raises(ConfigurationError, match="a handler and a task are both named tested"):
+        async with run_worker(idle(), sending(outbox, name="tested")):
+            pass
+
+
 async def test_task_queue_without_leave_to_make_it(run_worker: Any, jetstream: JetStreamContext) -> None:
     await jetstream.add_stream(StreamConfig(name="DLQ", subjects=["dlq.>", "replay.>"]))
     async with run_worker(STREAM_MODE="verify"):
@@ -500,6 +560,7 @@ async def test_task_queue_refuses_what_the_task_does_not_take(run_worker: Any, o
     [
         ({"priority": "urgent"}, "priority is 'urgent'"),
         ({"timeout": 0}, "timeout is 0"),
+        ({"timeout": float("nan")}, "timeout is nan"),
         ({"result_ttl": 0.5}, r"result_ttl is 0\.5"),
         ({"schedule": every(1, payload={"nonsense": 1})}, "cannot have this payload"),
     ],
@@ -511,11 +572,17 @@ async def test_task_with_options_that_do_not_fit_is_refused(options: Any, proble
 
 
 def test_schedules_that_are_none_are_refused() -> None:
-    for wrong in (lambda: every(0.5), lambda: cron("* * *"), lambda: cron("@daily", expires=0)):
+    for wrong in (
+        lambda: every(0.5),
+        lambda: every(float("nan")),
+        lambda: cron("* * *"),
+        lambda: cron("@daily", expires=0),
+    ):
         with pytest.raises(ConfigurationError, match="it takes"):
             wrong()
     assert cron("30 4 * * mon").text == "0 30 4 * * mon"
     assert every(90).headers("a")["Nats-Schedule"] == "@every 90s"
+    assert every(1_234_567.5).headers("a")["Nats-Schedule"] == "@every 1234567.5s"
 
 
 async def test_a_task_that_is_called_runs_right_here(outbox: Enqueued) -> None:

@@ -78,10 +78,13 @@ class Worker:
             runner: what runs it.
 
         Raises:
-            ConfigurationError: another handler has the same durable, and each would take the other's messages.
+            ConfigurationError: another one has the same name, and so the same dead letters; or the same durable, and
+                each would take the other's messages.
         """
         durable = subscription.durable_for(self._settings.SERVICE_NAME)
         for other in self.runners:
+            if other.name == subscription.handler:
+                raise ConfigurationError(f"a handler and a task are both named {other.name}; give one another name")
             if other.subscription.durable_for(self._settings.SERVICE_NAME) == durable:
                 raise ConfigurationError(
                     f"the handlers {other.name} and {subscription.handler} share the durable {durable}; "

@@ -276,6 +276,7 @@ class SyncNats:
         return published_over(self._connection, subject, data, headers=headers, message_id=message_id)
 
     async def _connect(self) -> None:
+        self._tasks = None  # what it holds belongs to the loop before
         connection = NatsClient(self._settings)
         connecting = asyncio.create_task(connection.connect())
         done, _ = await asyncio.wait([connecting], timeout=self._connect_timeout)

@@ -26,6 +26,7 @@ from src.toolkit.tasks.names import (
     checked_priority,
     later_subject,
     named,
+    plain,
     subject_of,
 )
 from src.toolkit.tasks.queue import Queue
@@ -71,17 +72,17 @@ class Enqueuer:
             queue, name, policy, data = task.queue, task.name, task.policy, task.encoded(payload)
         level = checked_priority(priority or (policy.priority if policy else "normal"))
         kept = result_ttl if result_ttl is not None or policy is None else policy.result_ttl
-        if kept is not None and kept < 1:
+        if kept is not None and not kept >= 1:
             raise ValueError(f"result_ttl is {kept}; it takes seconds, 1 or more")
         seconds = _seconds_until(delay, at)
         target = subject_of(queue, level, name)
         identity = checked_id(task_id) if task_id else _new_id(target, data)
         given = {**(headers or {}), TASK_ID: identity}
         if kept is not None:
-            given[RESULT_TTL] = f"{kept:g}"
+            given[RESULT_TTL] = plain(kept)
         if seconds:
             given |= sent_after(seconds, target)
-        await self._queue(queue).make_room()
+        await self._queue(queue).make_room(later=bool(seconds))
         began = kept is not None and await self._results.begin(queue, name, identity, seconds)
         subject = later_subject(queue, identity) if seconds else target
         try:

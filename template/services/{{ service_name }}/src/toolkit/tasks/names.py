@@ -72,6 +72,11 @@ def checked_priority(priority: str) -> Priority:
     raise ConfigurationError(f"priority is {priority!r}; it takes {', '.join(PRIORITIES)}")
 
 
+def plain(seconds: float) -> str:
+    """A number of seconds to a thousandth, without an exponent."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+
 def stream_of(queue: str) -> str:
     """The stream that holds a queue."""
     return f"QUEUE_{queue.upper()}"

@@ -60,14 +60,16 @@ class Queue:
         await self._backing.info()
         return await self.provide()
 
-    async def make_room(self) -> None:
-        """Returns if another task may be enqueued.
+    async def make_room(self, *, later: bool = False) -> None:
+        """Returns if another task may be enqueued, or is to be later.
 
         Raises:
             QueueFull: there are too many.
             Missing, Refused, Unavailable: as `provide` does.
         """
         most = (await self.provide()).settings.TASK_QUEUE_MAX
+        if later:
+            self._need_schedules()
         if not most:
             return
         async with self._room:
@@ -84,27 +86,44 @@ class Queue:
         A schedule that is there as it should be stays: its intervals go on.
 
         Raises:
-            Refused: the server does not take it; recurring tasks need nats-server 2.14.
+            Refused: the server does not take it (recurring tasks need nats-server 2.14), or it is another one and
+                `STREAM_MODE` does not allow to change it.
             Missing, Unavailable: as `provide` does.
         """
         connection = await self.provide()
-        if connection.settings.STREAM_MODE != "create":
+        mode = connection.settings.STREAM_MODE
+        if mode == "off":
             return
         stream, subject = self._backing.stream, recurring_subject(self.name, task.name)
-        schedule = task.policy.schedule
         what = f"{self.what}: the schedule of {task.name}"
+        wanted = self._schedule(task)
         with translated(what):
             there = await _last(connection.jetstream, stream, subject)
-            if schedule is None:
-                if there is not None:
-                    await ask(connection.client, f"STREAM.PURGE.{stream}", {"filter": subject})
-                    logger.info("schedule removed", task=task.name, queue=self.name)
+            if there == wanted:
                 return
-            headers = schedule.headers(subject_of(self.name, task.policy.priority, task.name))
-            wanted = (encoded(schedule.payload), headers)
-            if there != wanted:
+            if mode == "verify":
+                raise Refused(f"{what} is not as the task says, and STREAM_MODE=verify changes none")
+            if wanted is None:
+                await ask(connection.client, f"STREAM.PURGE.{stream}", {"filter": subject})
+            else:
+                self._need_schedules()
                 await connection.publish(subject, *wanted)
-                logger.info("schedule set", task=task.name, queue=self.name, schedule=schedule.text)
+        logger.info("schedule set" if wanted else "schedule removed", task=task.name, queue=self.name)
+
+    def _schedule(self, task: Task[Any, ..., Any]) -> tuple[bytes, dict[str, str]] | None:
+        """The message that is a task's schedule; None where it has none."""
+        schedule = task.policy.schedule
+        if schedule is None:
+            return None
+        return encoded(schedule.payload), schedule.headers(subject_of(self.name, task.policy.priority, task.name))
+
+    def _need_schedules(self) -> None:
+        """Raises Refused where what is to be sent later would just lie there."""
+        if not self._backing.config.allow_msg_schedules:
+            raise Refused(
+                f"{self.what}: the stream {self._backing.stream} takes no message schedules, which what is done later "
+                "needs: that is nats-server 2.12, and `allow_msg_schedules` of the stream"
+            )
 
     async def _make(self, jetstream: JetStreamContext, replicas: int) -> object:
         return await jetstream.add_stream(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.infrastructure.errors import ConfigurationError
+from src.toolkit.tasks.names import plain
 
 KEPT = 7 * 24 * 3600  # seconds that a run waits for a worker; a schedule that nobody takes away fills no disk
 FIELDS = 6  # seconds, minutes, hours, day of month, month, day of week
@@ -48,9 +49,9 @@ def every(seconds: float, *, payload: Any = None, expires: int = KEPT) -> Schedu
     Raises:
         ConfigurationError: the server cannot do that.
     """
-    if seconds < 1:
+    if not 1 <= seconds < 1e9:
         raise ConfigurationError(f"every({seconds}): it takes seconds, 1 or more")
-    return Schedule(f"@every {seconds:g}s", None, {} if payload is None else payload, _checked(expires))
+    return Schedule(f"@every {plain(seconds)}s", None, {} if payload is None else payload, _checked(expires))
 
 
 def cron(text: str, *, timezone: str | None = None, payload: Any = None, expires: int = KEPT) -> Schedule:

@@ -62,9 +62,9 @@ class Policy:
         found = []
         if self.priority not in PRIORITIES:
             found.append(f"priority is {self.priority!r}; it takes {', '.join(PRIORITIES)}")
-        if self.timeout is not None and self.timeout <= 0:
+        if self.timeout is not None and not self.timeout > 0:
             found.append(f"timeout is {self.timeout}; it takes seconds above 0")
-        if self.result_ttl is not None and self.result_ttl < 1:
+        if self.result_ttl is not None and not self.result_ttl >= 1:
             found.append(f"result_ttl is {self.result_ttl}; it takes seconds, 1 or more")
         return found
 
