@@ -17,7 +17,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.context import current_message
-from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.errors import ConfigurationError, TooLarge
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
 from src.toolkit.errors import InvalidName, Missing, Refused
@@ -131,6 +131,25 @@ async def test_task_queue_worker_shares_work(run_worker: Any, outbox: Enqueued) 
     assert sorted(map(int, first.sent + second.sent)) == list(range(50))
     assert first.sent
     assert second.sent
+
+
+async def test_task_queue_worker_that_comes_later_shares_what_waits(run_worker: Any) -> None:
+    """The first holds no more than it is about to do."""
+    first, second = Enqueued(), Enqueued()
+
+    def slowly(outbox: Enqueued) -> Any:
+        async def send_email(email: SendEmail, message: Message) -> None:
+            await outbox.send(email, message)
+            await asyncio.sleep(0.05)
+
+        return task_of(send_email)
+
+    async with run_worker(slowly(first)):
+        for number in range(40):
+            await enqueue("emails.send_email", {"to": str(number)})
+        async with run_worker(slowly(second)):
+            await until(lambda: len(first.sent) + len(second.sent) == 40, "all emails")
+    assert len(second.sent) >= 5
 
 
 async def test_task_queue_process_tasks_of_several_types(run_worker: Any) -> None:
@@ -327,6 +346,26 @@ async def test_task_queue_result_of_a_failed_task(run_worker: Any, jetstream: Je
     letter = await jetstream.get_last_msg("DLQ", "dlq.billing.send_email")
     assert (letter.headers or {})["Dlq-Subject"] == "queue.emails.normal.send_email"
     assert await stream_messages(jetstream) == 0
+
+
+async def test_task_queue_result_is_there_only_when_all_is_published(run_worker: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("src.infrastructure.publication.PATIENCE", 0.1)
+
+    async def send_email(email: SendEmail, message: Message) -> str:
+        message.publish("nowhere.email.sent", {})
+        return "sent"
+
+    async with run_worker(task_of(send_email, max_attempts=1)):
+        ticket = await enqueue("emails.send_email", {"to": "ada"}, result_ttl=60)
+        with pytest.raises(TaskFailed, match="no response from stream"):
+            await ticket.result(timeout=10)
+
+
+async def test_task_queue_what_was_not_enqueued_has_no_state(run_worker: Any) -> None:
+    async with run_worker(idle()):
+        with pytest.raises(TooLarge):
+            await enqueue("emails.send_email", {"to": "x" * 2_000_000}, result_ttl=60, task_id="large")
+        assert await ticket_for("emails.send_email", "large").status() is None
 
 
 async def test_task_queue_result_that_cannot_be_kept_is_no_reason_to_do_it_again(run_worker: Any) -> None:
