@@ -580,6 +580,18 @@ async def test_task_queue_outlives_a_deleted_stream(
         await until(lambda: outbox.sent == ["ada"], "the email", limit=20)
 
 
+async def test_task_queue_outlives_a_killed_server(run_worker: Any, nats_server: NatsServer, outbox: Enqueued) -> None:
+    task = sending(outbox, schedule=every(1, payload={"to": "again"}))
+    async with run_worker(task):
+        later = await task.enqueue(SendEmail(to="later"), delay=2, result_ttl=60)
+        waiting = asyncio.create_task(later.result(timeout=30))
+        await asyncio.to_thread(nats_server.kill)
+        await asyncio.to_thread(nats_server.start)
+        assert (await waiting).to == "later"
+        count = outbox.sent.count("again")
+        await until(lambda: outbox.sent.count("again") > count, "another run", limit=20)
+
+
 async def test_task_queue_refuses_what_the_task_does_not_take(run_worker: Any, outbox: Enqueued) -> None:
     task = sending(outbox)
     async with run_worker(idle()):
