@@ -42,7 +42,8 @@ from src.infrastructure.nats import Nats  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
 from src.infrastructure.subscription import Subscription  # noqa: E402
 from src.infrastructure.worker import Worker  # noqa: E402
-from src.toolkit.tasks.running import TaskRunner, subscription_of  # noqa: E402
+from src.toolkit.tasks.running import TaskRunner  # noqa: E402
+from src.toolkit.tasks.subscribing import subscription_of  # noqa: E402
 from src.toolkit.tasks.task import Task  # noqa: E402
 
 RunWorker = Callable[..., AbstractAsyncContextManager[Worker]]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +42,7 @@ from src.toolkit.tasks import (
     every,
     ticket_for,
 )
-from src.toolkit.tasks.task import Policy
+from src.toolkit.tasks.policy import Policy
 
 SOON = Backoff(initial=0.02, maximum=0.05)
 SUBJECT = "integration.order.created"
@@ -554,7 +558,10 @@ async def test_task_queue_replayed_dead_letter_is_done_with_its_priority_and_res
         await client.publish("replay.billing.send_email", letter.data or b"", headers)
         await until_state(ticket, "done")
 
-    assert seen == [("queue.emails.high.send_email", 1), ("queue.emails.high.send_email", 1)]
+        await client.publish("replay.billing.send_email", b'{"to": "bob"}', {"Dlq-Subject": "by_hand"})
+        await until(lambda: len(seen) == 3, "what comes from nowhere")
+
+    assert seen == [("queue.emails.high.send_email", 1), ("queue.emails.high.send_email", 1), ("by_hand", 1)]
 
 
 async def test_task_and_handler_of_one_name_are_refused(run_worker: Any, outbox: Enqueued) -> None:
@@ -655,6 +662,29 @@ async def test_task_queue_figures(run_worker: Any, nats_server: NatsServer, outb
         assert (stats["subject"], stats["handled"]) == ("queue.emails.*.send_email", 1)
         assert sorted(worker.runners[0].consumers) == ["send_email", "send_email-high", "send_email-low"]
         assert worker.runners[0].consumers["send_email-high"].durable == "billing-send_email-high"
+
+
+TESTED = """
+from src.infrastructure.message import Message
+from src.toolkit.tasks import enqueue
+
+async def test_a_handler_enqueues(message: Message, queues: None, published: list) -> None:
+    ticket = await enqueue("emails.send_email", {"to": "ada"}, priority="high")
+    await enqueue("emails.send_email", {"to": "bob"}, delay=60)
+    first, second = published
+    assert (first.subject, first.data) == ("queue.emails.high.send_email", b'{"to":"ada"}')
+    assert first.headers["Task-Id"] == ticket.id
+    assert second.headers["Nats-Schedule-Target"] == "queue.emails.normal.send_email"
+"""
+
+
+async def test_a_service_tests_what_its_handlers_enqueue_without_a_server(tmp_path: Path) -> None:
+    service = Path(str(sys.modules["src"].__file__)).parent.parent
+    copy = shutil.copytree(service, tmp_path / "billing")
+    (copy / "tests/test_enqueueing.py").write_text(TESTED)
+    command = [sys.executable, "-m", "pytest", "-q", "tests/test_enqueueing.py"]
+    run = await asyncio.to_thread(subprocess.run, command, cwd=copy, capture_output=True, text=True, timeout=60)
+    assert "1 passed" in run.stdout, run.stdout
 
 
 def idle() -> Subscription:

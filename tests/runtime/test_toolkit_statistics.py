@@ -217,6 +217,7 @@ import asyncio, json, sys
 from src.config import settings
 from src.domain.actions import register_actions
 from src.domain.handlers import register_handlers
+from src.domain.tasks import register_tasks
 from src.infrastructure.http_server import HttpServer
 from src.infrastructure.worker import Worker
 import src.main
@@ -227,6 +228,7 @@ async def main():
     worker = Worker(ours)
     register_handlers(worker)
     register_actions(worker)
+    register_tasks(worker)
     http = HttpServer(ours, "1", worker)
     await http.start()
     running = asyncio.create_task(worker.run())
@@ -260,3 +262,4 @@ async def test_nothing_of_the_toolkit_is_loaded_where_nobody_asks_for_it(nats_se
     *before, after = json.loads(run.stdout.splitlines()[-1])
     assert before == [[]] * 4
     assert "src.toolkit.statistics" in after  # so the check sees what is loaded
+    assert not [name for name in after if name.startswith("src.toolkit.tasks")]

@@ -102,6 +102,7 @@ def recurring_subject(queue: str, task: str) -> str:
     return f"queue.{queue}.recurring.{task}"
 
 
-def priority_in(subject: str) -> str:
-    """The priority in a subject of `subject_of`."""
-    return subject.split(".", 3)[2]
+def priority_in(subject: str) -> Priority | None:
+    """The priority in a subject of `subject_of`; None in any other."""
+    third = "".join(subject.split(".", 3)[2:3])
+    return next((one for one in PRIORITIES if one == third), None)

@@ -1,18 +1,13 @@
-"""Runs tasks: as handlers are run, from three consumers instead of one, and with their results kept."""
+"""Runs tasks: as handlers are run, from three consumers instead of one."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
 
 from src.infrastructure.consumers import Progress
-from src.infrastructure.dead_letters import Reason
-from src.infrastructure.delivery import Delivery
-from src.infrastructure.errors import ConfigurationError, Reject, TooLarge, named
+from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
 from src.infrastructure.nats import nats as service_nats
@@ -22,51 +17,11 @@ from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
 from src.toolkit.errors import ToolkitError, Unavailable
-from src.toolkit.tasks.errors import TaskTooSlow
-from src.toolkit.tasks.names import PRIORITIES, TASK_ID, Priority, priority_in, stream_of, subject_of
+from src.toolkit.tasks.delivering import TaskDelivery
+from src.toolkit.tasks.names import PRIORITIES, Priority, priority_in, subject_of
 from src.toolkit.tasks.queue import Queue
-from src.toolkit.tasks.results import Status, service_results, wanted_for
-from src.toolkit.tasks.task import Task, registered
-from src.utils.logging import logger
-
-PLAIN: Priority = "normal"  # the priority whose consumer has the plain name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSubscription(Subscription):
-    """A task as a worker subscribes to it: its own subject is that of the priority `normal`."""
-
-    task: Task[Any, ..., Any]
-
-    def of(self, priority: Priority, service: str) -> Subscription:
-        """The same for the tasks of one priority."""
-        if priority == PLAIN:
-            return self
-        subject = subject_of(self.task.queue, priority, self.task.name)
-        return replace(self, subject=subject, durable=f"{self.durable_for(service)}-{priority}")
-
-
-def subscription_of(task: Task[Any, ..., Any]) -> TaskSubscription:
-    """What a worker subscribes to for a task.
-
-    Raises:
-        ConfigurationError: its policy is none.
-    """
-    policy = task.policy
-    return TaskSubscription(
-        handler=task.name,
-        subject=subject_of(task.queue, PLAIN, task.name),
-        function=task.function,
-        stream=stream_of(task.queue),
-        concurrency=policy.concurrency,
-        prefetch=policy.prefetch or policy.concurrency,
-        batch_size=1,
-        ack_wait=policy.ack_wait,
-        max_attempts=policy.max_attempts,
-        backoff=policy.backoff,
-        schedule_above=policy.schedule_above,
-        task=task,
-    )
+from src.toolkit.tasks.subscribing import PLAIN, TaskSubscription, subscription_of
+from src.toolkit.tasks.task import registered
 
 
 def register(worker: Worker) -> None:
@@ -83,7 +38,7 @@ class ByPriority:
     """Messages that were received and not started: the more important are taken first, else the older."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[Message]] = {priority: deque() for priority in PRIORITIES}
+        self._waiting: dict[Priority, deque[Message]] = {priority: deque() for priority in PRIORITIES}
         self._replays = dict.fromkeys(PRIORITIES, 0)
 
     def append(self, message: Message, /) -> None:
@@ -97,7 +52,7 @@ class ByPriority:
         for priority, waiting in self._waiting.items():
             if waiting:
                 message = waiting.popleft()
-                self._replays[_known(priority)] -= message.origin is not None
+                self._replays[priority] -= message.origin is not None
                 return message
         raise IndexError("nothing waits")
 
@@ -110,75 +65,6 @@ class ByPriority:
 
     def __iter__(self) -> Iterator[Message]:
         return chain.from_iterable(self._waiting.values())
-
-
-class TaskDelivery(Delivery):
-    """Delivers tasks: with their time limit, and with their result kept where it is wanted."""
-
-    def __init__(self, subscription: TaskSubscription, *parts: Any) -> None:
-        super().__init__(subscription, *parts)
-        self._task = subscription.task
-        self._function: Callable[[Any, Any], Awaitable[object]] = self._handle
-        self._handle = self._run
-
-    async def _run(self, payload: Any, message: Message) -> None:
-        await self._note(message, Status(state="running", attempt=message.attempt))
-        try:
-            result = await self._in_time(payload, message)
-            if message.has_published:
-                await message.all_published()
-        except Exception as error:
-            if message.attempt < self._task.policy.max_attempts and not isinstance(error, Reject):
-                await self._note(message, Status(state="queued", attempt=message.attempt, error=named(error)))
-            raise
-        if not message.given_back:
-            await self._keep(message, result)
-
-    async def _in_time(self, payload: Any, message: Message) -> object:
-        limit = asyncio.timeout(self._task.policy.timeout)
-        try:
-            async with limit:
-                return await self._function(payload, message)
-        except TimeoutError as error:
-            if limit.expired():
-                raise TaskTooSlow(f"not done within {self._task.policy.timeout} s") from error
-            raise
-
-    async def _keep(self, message: Message, result: object) -> None:
-        """Keeps the result where it is wanted; the task is not done before it is kept.
-
-        Raises:
-            Reject: nothing can keep it.
-            ToolkitError: it could not be kept; the task will be tried again.
-        """
-        wanted = wanted_for(message.headers)
-        if wanted is None:
-            return
-        status = Status(state="done", attempt=message.attempt, result=result)
-        try:
-            await service_results.note(*self._key(message), status, ttl=wanted)
-        except (TooLarge, TypeError, ValueError) as error:
-            raise Reject(f"what it returned cannot be kept: {named(error)}") from error
-
-    async def _given_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        said = "" if error is None else named(error)
-        await self._note(message, Status(state="failed", attempt=message.attempt, reason=reason.value, error=said))
-
-    async def _note(self, message: Message, status: Status) -> None:
-        """Tells who waits for the result; where that fails, they learn of it later or not, and the task goes on."""
-        wanted = wanted_for(message.headers)
-        if wanted is None:
-            return
-        try:
-            if status.state == "failed":
-                await service_results.note(*self._key(message), status, ttl=wanted)
-            else:
-                await service_results.note(*self._key(message), status)
-        except (ToolkitError, TooLarge) as error:
-            logger.warning("state of a task not noted", state=status.state, error=named(error))
-
-    def _key(self, message: Message) -> tuple[str, str, str]:
-        return self._task.queue, self._task.name, message.headers.get(TASK_ID) or message.id
 
 
 class TaskRunner(HandlerRunner):
@@ -269,8 +155,4 @@ async def _asked(step: Awaitable[object]) -> None:
 
 
 def _priority_of(message: Message) -> Priority:
-    return _known(priority_in(message.subject))
-
-
-def _known(priority: str) -> Priority:
-    return next((one for one in PRIORITIES if one == priority), PLAIN)
+    return priority_in(message.subject) or PLAIN  # what somebody sends to the replay subject may have any
