@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import action_naming, actions, naming, pubsub, pubsub_naming, routes, yaml_text
+from natsgen import action_naming, actions, naming, pubsub, pubsub_naming, routes, tasks, yaml_text
 from natsgen.errors import InputError
 from natsgen.handlers import Handler, subjects_of
 from natsgen.parts import KINDS, PUBLISHERS, kind_of
@@ -19,7 +19,7 @@ NO_FRAMEWORK = "none"  # the answer `framework` of a service that is no gateway
 FRAMEWORKS = ("fastapi", "django")  # the others
 
 # The option of each question that has one of its own, as messages name it. The handlers come from --subject, as the
-# publishers and the subscribers do, the actions from --action, the routes from --route.
+# publishers and the subscribers do, the actions from --action, the routes from --route, the tasks from --queue.
 FLAGS = {
     "service_name": "NAME",
     "bounded_context": "--context",
@@ -53,6 +53,7 @@ class Answers:
     actions: Mapping[str, Any] = field(default_factory=dict)
     framework: str = NO_FRAMEWORK
     routes: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, Any] = field(default_factory=dict)
     publishers: Mapping[str, Any] = field(default_factory=dict)
     subscribers: Mapping[str, Any] = field(default_factory=dict)
     envelope: str = "domain"
@@ -176,6 +177,17 @@ def from_heard(subjects: Sequence[str]) -> Given:
     return Given({"subscribers": named}, {"subscribers": "--subject"})
 
 
+def from_queues(texts: Sequence[str]) -> Given:
+    """The tasks for what `--queue` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no queue, or two tasks have one name.
+    """
+    if not texts:
+        return Given({}, {})
+    return Given({"tasks": naming.at("--queue", tasks.named, texts)}, {"tasks": "--queue"})
+
+
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
     """What `--data KEY=VALUE` says, the last one of a key counting.
 
@@ -221,6 +233,8 @@ def check(given: Given) -> None:
         elif key in pubsub.READERS:
             for name, entry in value.items():
                 naming.at(where, partial(pubsub.READERS[key], name), entry)
+        elif key == "tasks":
+            naming.at(where, partial(tasks.check, handlers=given.values.get("handlers")), value)
         elif key in _RULES:
             naming.at(where, _RULES[key], value)
 
@@ -246,8 +260,8 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
         raise InputError(f"{where}: routes need a web framework, and there is no --framework")
     if not any(done.values()) and not is_gateway:
         raise InputError(
-            f"{service_name} has no handlers and no actions: it needs one of either kind, a publisher, a subscriber, "
-            "or a web framework"
+            f"{service_name} has no handlers, no actions and no tasks: it needs one of any kind, a publisher, a "
+            "subscriber, or a web framework"
         )
     subjects = done["handlers"] or done["publishers"] or done["subscribers"]
     derived = {
@@ -268,6 +282,7 @@ def _done(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """What a service does by checked answers: subjects, actions and requests, by the question that asks for them."""
     return {
         "handlers": subjects_of(values.get("handlers", {})),
+        "tasks": tasks.queues_of(values.get("tasks", {})),
         "actions": actions.names_of(values.get("actions", {})),
         "routes": routes.requests_of(values.get("routes", {})),
         "publishers": subjects_of(values.get("publishers", {})),

@@ -144,6 +144,11 @@ def not_compared(there: Sequence[PartFile]) -> Iterator[str]:
     return (f"{file.path} was not compared with it: {file.error}" for file in there if file.error)
 
 
+def folder_of(site: Site) -> Path:
+    """The service's folder, where there is such a service; else that is an InputError."""
+    return inventory.need_service(site.workspace, site.service)
+
+
 @contextmanager
 def _session(site: Site) -> Iterator[Path]:
     """The service's folder, in which nobody else changes anything meanwhile."""

@@ -7,13 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from natsgen import action_discovery, discovery, naming, parts, pubsub_discovery, route_discovery
+from natsgen import action_discovery, discovery, naming, parts, pubsub_discovery, route_discovery, task_discovery
 from natsgen.action_discovery import ActionFile
 from natsgen.discovery import HandlerFile
 from natsgen.errors import InputError, ServiceError
 from natsgen.parts import HANDLERS, ROUTES, Kind, PartFile
 from natsgen.pubsub_discovery import PublisherFile, SubscriberFile
 from natsgen.route_discovery import RouteFile
+from natsgen.task_discovery import TaskFile
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 GATEWAY = "gateway"  # the kind of a service that has a web framework in it
@@ -35,6 +36,7 @@ class Service:
         routes: its route files.
         publishers: its publisher files.
         subscribers: its subscriber files.
+        tasks: its task files.
     """
 
     name: str
@@ -46,11 +48,12 @@ class Service:
     routes: tuple[RouteFile, ...] = ()
     publishers: tuple[PublisherFile, ...] = ()
     subscribers: tuple[SubscriberFile, ...] = ()
+    tasks: tuple[TaskFile, ...] = ()
 
     @property
     def files(self) -> tuple[PartFile, ...]:
         """The files of all its parts."""
-        return (*self.handlers, *self.actions, *self.routes, *self.publishers, *self.subscribers)
+        return (*self.handlers, *self.actions, *self.routes, *self.tasks, *self.publishers, *self.subscribers)
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
@@ -87,14 +90,14 @@ def service(workspace: Workspace, name: str) -> Service:
     """
     folder = workspace.root / SERVICES / name
     handlers, actions = discovery.handler_files(folder), action_discovery.action_files(folder)
-    routes = route_discovery.route_files(folder)
+    routes, tasks = route_discovery.route_files(folder), task_discovery.task_files(folder)
     publishers, subscribers = pubsub_discovery.publisher_files(folder), pubsub_discovery.subscriber_files(folder)
     version = error = ""
     try:
         version = _version_in(folder / ANSWERS_FILE)
     except OSError as failure:
         error = f"{ANSWERS_FILE}: {failure.strerror}"
-    found = Service(name, "", version, handlers, error, actions, routes, publishers, subscribers)
+    found = Service(name, "", version, handlers, error, actions, routes, publishers, subscribers, tasks)
     return replace(found, kind=_kind(folder, {file.kind for file in found.files}))
 
 

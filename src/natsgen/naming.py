@@ -56,6 +56,7 @@ RESERVED_HANDLERS = frozenset(
 # What a service does with what each question asks for, and what one of those is; in the order of its description.
 _DOES: Mapping[str, tuple[str, str]] = {
     "handlers": ("handles", "subject"),
+    "tasks": ("works off", "queue"),
     "actions": ("answers", "action"),
     "routes": ("serves", "route"),
     "publishers": ("publishes", "subject"),
@@ -211,6 +212,13 @@ def concurrency(number: object) -> int:
 def concurrency_in(text: str) -> int:
     """The concurrency that a text on a command line says; returns it or raises `InputError`."""
     return concurrency(int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text)
+
+
+def number_in(text: str) -> str | int | float:
+    """The number that a plain text on a command line says; the text where it says none."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return text
+    return float(text) if "." in text else int(text)
 
 
 def registry(text: str) -> str:

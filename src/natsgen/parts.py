@@ -95,20 +95,21 @@ def _kind(noun: str, package: str, prefix: str = "") -> Kind:
 HANDLERS = _kind("handler", "src/domain", "handle_")
 ACTIONS = _kind("action", "src/domain")
 ROUTES = _kind("route", "src/web")
+TASKS = _kind("task", "src/domain")
 PUBLISHERS = _kind("publisher", "src/domain", "make_")
 SUBSCRIBERS = _kind("subscriber", "src/domain", "hear_")
-KINDS = (HANDLERS, ACTIONS, ROUTES, PUBLISHERS, SUBSCRIBERS)
+KINDS = (HANDLERS, ACTIONS, ROUTES, TASKS, PUBLISHERS, SUBSCRIBERS)
 
 
 def kind_of(is_gateway: bool, there: Collection[Kind]) -> str:
     """What a service is called that has parts of these kinds, and perhaps a web framework.
 
-    A gateway has a framework; a worker handles events; a service answers requests. What does neither is a publisher or
-    a subscriber, and a service where it is both.
+    A gateway has a framework; a worker handles events or does tasks; a service answers requests. What does neither is a
+    publisher or a subscriber, and a service where it is both.
     """
     if is_gateway:
         return "gateway"
-    if HANDLERS in there:
+    if HANDLERS in there or TASKS in there:
         return "worker"
     only = next(iter(there)) if len(there) == 1 else None
     return only.noun if only in (PUBLISHERS, SUBSCRIBERS) else "service"

@@ -71,7 +71,7 @@ def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) ->
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
         has_parts = any(checked.get(kind.question) for kind in KINDS if kind is not ROUTES)
         if not has_parts and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK:
-            raise ServiceError(f"{stored.file} names no handlers and no actions: restore it from your repository")
+            raise ServiceError(f"{stored.file} names no handlers, actions or tasks: restore it from your repository")
         given = Given(checked, dict.fromkeys(checked, str(stored.file)))
         return answers.complete(given, questionnaire, workspace)
     except NatsgenError as error:

@@ -31,6 +31,7 @@ HANDLER = "order_created"
 NEW = ("new", "worker")
 NEW_SERVICE = ("new", "service")
 GATEWAY = "api"
+EMAILS = {"queue": "emails"}
 NEW_GATEWAY = ("new", "gateway", SERVICE)
 DEFAULT = (*NEW, SERVICE, "--subject", SUBJECT)
 
@@ -503,6 +504,45 @@ def pubsub_cases() -> Iterable[Case]:
         yield Case(f"publish_interval of {shown!a}", (*DEFAULT, f"--data=publish_interval={text}"), outcome=REFUSED)
 
 
+def task_cases() -> Iterable[Case]:
+    """Names, queues and options of tasks, in the answers of a new worker."""
+    for name, text in typable(FEW):
+        yield Case(f"--queue: {name}", (*NEW, SERVICE, f"--queue={text}"))
+        yield Case(f"--queue's task: {name}", (*NEW, SERVICE, f"--queue=emails={text}"), {"tasks": {text: EMAILS}})
+    for name, text in {**FEW, **ENDS}.items():
+        yield Case(
+            f"task: {name}",
+            (*NEW, SERVICE, "--data", f"tasks={{{quoted(text)}: {{queue: emails}}}}"),
+            {"tasks": {text: EMAILS}},
+        )
+        yield Case(
+            f"task's queue: {name}",
+            (*NEW, SERVICE, "--data", f"tasks={{send: {{queue: {quoted(text)}}}}}"),
+            {"tasks": {"send": {"queue": text}}},
+        )
+    for text in (
+        "", "[]", "null", "x", "[send]", "{send}", "{send: }", "{send: {}}", "{send: emails}", "{1: {queue: a}}",
+        "{null: {queue: a}}", "{send: {queue: 1}}", "{send: {queue: null}}", "{send: {queue: [a]}}",
+        "{send: {queue: a, priority: 1}}", "{send: {queue: a, priority: [high]}}", "{send: {queue: a, priority: HIGH}}",
+        "{send: {queue: a, concurrency: 0}}", "{send: {queue: a, concurrency: 1.5}}",
+        "{send: {queue: a, timeout: 0}}", "{send: {queue: a, timeout: .nan}}", "{send: {queue: a, timeout: .inf}}",
+        "{send: {queue: a, timeout: '5'}}", "{send: {queue: a, timeout: true}}", "{send: {queue: a, timeout: 1e-9}}",
+        "{send: {queue: a, max_attempts: 0}}", "{send: {queue: a, max_attempts: true}}",
+        "{send: {queue: a, max_attempts: 10001}}", "{send: {queue: a, import: os}}", "{send: {queue: a, [b]: c}}",
+        "{send: &a {queue: *a}}",
+    ):  # fmt: skip
+        yield Case(f"tasks in YAML: {text}", (*NEW, SERVICE, "--data", f"tasks={text}"), outcome=REFUSED)
+    both = ("--data", "handlers={send: a.b}", "--data", "tasks={send: {queue: a}}")
+    yield Case("a task and a handler of one name", (*NEW, SERVICE, *both), outcome=REFUSED)
+    options = {"queue": "a", "priority": "high", "concurrency": 10_000, "timeout": 0.001, "max_attempts": 1}
+    yield Case(
+        "tasks in YAML: all options",
+        (*NEW, SERVICE, "--data", f"tasks={{send: {json.dumps(options)}}}"),
+        {"tasks": {"send": options}},
+        TAKEN,
+    )
+
+
 def folder_cases() -> Iterable[Case]:
     """Every text that can be the name of one folder, as the workspace's."""
     for name, text in typable(FOLDER_NAMES):
@@ -561,6 +601,15 @@ def command_cases() -> Iterable[Case]:
             typed = {} if wrong else {"subject": "a.b", "queue": text}
             yield Case(f"add-{noun}, {option}: {name}", given, typed, REFUSED if wrong else EITHER)
             yield Case(f"add-{noun}, service: {name}", (f"add-{noun}", "--", text, "a.b"), outcome=REFUSED)
+    for name, text in typable({**FEW, **ENDS}):
+        yield Case(f"add-task, task: {name}", ("add-task", "--queue=a", "--", SERVICE, text), {"name": text})
+        yield Case(f"remove-task by force: {name}", ("remove-task", "--force", "--", SERVICE, text), outcome=REFUSED)
+    for name, text in typable(FEW):
+        yield Case(f"add-task, queue: {name}", ("add-task", f"--queue={text}", SERVICE, "send"), {"queue": text})
+        yield Case(f"add-task, service: {name}", ("add-task", "--queue=a", "--", text, "send"), outcome=REFUSED)
+        for option in ("priority", "timeout", "max-attempts"):
+            refused = ("add-task", f"--{option}={text}", "--queue=a", SERVICE, "send")
+            yield Case(f"add-task, {option}: {name}", refused, outcome=REFUSED)
     for name, text in typable({**FEW, **ENDS}):
         yield Case(
             f"add-route, name: {name}",
@@ -628,6 +677,7 @@ NEW_WORKER = [
     *action_cases(),
     *route_cases(),
     *pubsub_cases(),
+    *task_cases(),
 ]
 FOLDERS = list(folder_cases())
 COMMANDS = list(command_cases())

@@ -166,6 +166,7 @@ def values(workspace: Path, service: str) -> dict[str, list[Any]]:
         "queue_group": [answers["queue_group"], project["tool"]["service"]["queue_group"]],
         "envelope": [answers["envelope"]],
         "image": [answers["image"], base.rpartition("-")[2]],
+        "tasks": [dict(answers["tasks"]), tasks(folder)],
         "actions": [{name: as_action(name, entry) for name, entry in answers["actions"].items()}, actions(folder)],
     }
 
@@ -255,6 +256,20 @@ def routes(folder: Path) -> dict[str, dict[str, Any]]:
         assert len(arguments) == len(set(arguments))
         assert set(re.findall(r"{(\w+)}", path)) <= set(arguments)
         found[function.name] = {"method": method, "path": path, **dict([sent])}
+    return found
+
+
+def tasks(folder: Path) -> dict[str, dict[str, Any]]:
+    """The tasks of a service by the name of their function, read from the decorators in its files."""
+    found = {}
+    for file in sorted((folder / "src/domain/tasks").glob("*_task.py")):
+        module = ast.parse(file.read_bytes())
+        (function,) = (node for node in module.body if isinstance(node, ast.AsyncFunctionDef))
+        (decorator,) = function.decorator_list
+        assert isinstance(decorator, ast.Call)
+        (name,) = decorator.args
+        assert function.name == ast.literal_eval(name) == file.name.removesuffix("_task.py")
+        found[function.name] = {str(word.arg): ast.literal_eval(word.value) for word in decorator.keywords}
     return found
 
 

@@ -16,6 +16,7 @@ from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import handlers_for
 from natsgen.route_naming import METHODS, route
+from natsgen.task_naming import task
 from tests.hostile.conftest import make_place
 from tests.hostile.oracle import check_tree, quoted
 from tests.hostile.texts import PATHS, PLAIN, SUBJECTS, WORDS
@@ -30,6 +31,11 @@ DESCRIPTIONS = ["sign sequence", "jinja attack", "200 quotes", "200 emoji", "pyt
 ACTIONS = {
     "a" * length: {"version": 9_999, "queue": False, "concurrency": 10_000, "timeout": 3_599.999}
     for length in (1, 20, *range(36, 50), 64)  # around where lines break
+}
+
+TASKS = {
+    "t" * length: {"queue": "q" * length, "priority": "high", "timeout": 604_799.999}
+    for length in (1, 20, *range(24, 38), 64)  # around where lines break
 }
 
 
@@ -78,6 +84,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert ran.code == 0, ran.err
     for service, actions in {"actions": ACTIONS, "words-too": {name: {} for name in names}}.items():
         ran = place.run("new", "service", service, "--data", f"actions={json.dumps(actions)}")
+        assert ran.code == 0, ran.err
+    words = {name: {"queue": "emails"} for name in taken if fits(task, name)}
+    for service, tasks in {"tasks": TASKS, "words-in-tasks": words}.items():
+        ran = place.run("new", "worker", service, "--data", f"tasks={json.dumps(tasks)}")
         assert ran.code == 0, ran.err
     named = {name: {"method": "GET", "path": f"/{name}", "call": "a.b"} for name in taken if fits(route, name)}
     for framework in FRAMEWORKS:

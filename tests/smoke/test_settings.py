@@ -22,6 +22,8 @@ BAD = [
     ("GRACEFUL_SHUTDOWN_TIMEOUT", "soon", "valid number"),
     ("STREAM_MODE", "maybe", "'create', 'verify' or 'off'"),
     ("STREAM_REPLICAS", "7", "less than or equal to 5"),
+    ("TENANT", "acme.other", "match pattern"),
+    ("TASK_QUEUE_MAX", "-1", "greater than or equal to 0"),
     ("DEDUP", "memory", "'none', 'nats-kv' or 'redis'"),
     ("DEDUP_TTL", "0", "greater than or equal to 1"),
     ("SERVICE_NAME", "my service", "match pattern"),

@@ -32,6 +32,8 @@ LONGEST = json.dumps(
         "c" * 64: {"method": "DELETE", "path": f"/{{{'q' * 40}}}/{'s' * 150}", "publish": "u" * 255},
     }
 )
+LONGEST_TASK = {"queue": "q" * 64, "priority": "high", "concurrency": 10_000, "timeout": 604_800, "max_attempts": 9_999}
+TASKS = json.dumps({"t" * 64: LONGEST_TASK, "s" * 20: LONGEST_TASK})
 ANSWERS: dict[str, list[str]] = {
     "defaults": ["billing", "--subject", "orders.order.created"],
     "redis": [
@@ -57,6 +59,8 @@ ANSWERS: dict[str, list[str]] = {
         *("--route", "DELETE /a/{b}/c/{id}=v1.a.remove", "--route", "POST /log=publish:log.page.seen"),
         *("--python", "3.11"),
     ],
+    "tasks": ["mailer", "--queue", "emails", "--queue", "reports=build_report", "--dedup", "nats-kv"],
+    "longest-tasks": ["a" * 48, "--data", f"tasks={TASKS}", "--subject", "orders.order.created", "--action", "greet"],
     "bare": ["web", "--framework", "fastapi"],
     "longest-fastapi": ["a" * 48, "--framework", "fastapi", "--data", f"routes={LONGEST}"],
     "longest-django": ["a" * 48, "--framework", "django", "--data", f"routes={LONGEST}"],

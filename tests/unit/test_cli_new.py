@@ -82,6 +82,7 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "image": "alpine",
         "publish_interval": "0.5",
         "queue_group": "all",
+        "tasks": {},
     }
 
 

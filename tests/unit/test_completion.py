@@ -31,6 +31,8 @@ def here(tmp_path: Path) -> Path:
         (folder / f"services/billing/src/domain/{noun}s/heart_beat_{noun}.py").write_text("def (")
     (folder / "services/billing/src/web/routes").mkdir(parents=True)
     (folder / "services/billing/src/web/routes/greet_route.py").write_text("def (")
+    (folder / "services/billing/src/domain/tasks").mkdir(parents=True)
+    (folder / "services/billing/src/domain/tasks/send_email_task.py").write_text("def (")
     return folder
 
 
@@ -52,7 +54,7 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], [f"remove-{noun}" for noun in ("handler", "action", "route", "publisher", "subscriber")]),
+        (["re"], [f"remove-{noun}" for noun in ("handler", "action", "route", "publisher", "subscriber", "task")]),
         (["new", "s"], ["service", "subscriber"]),
         (["remove-publisher", "billing", "heart"], ["heart_beat"]),
         (["remove-subscriber", "billing", ""], ["heart_beat"]),
@@ -62,6 +64,7 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
         (["remove-action", "audit", ""], []),
         (["remove-route", "billing", "gr"], ["greet"]),
         (["add-route", "b"], ["billing"]),
+        (["remove-task", "billing", "se"], ["send_email"]),
         (["new", "g"], ["gateway"]),
         (["add-handler", ""], ["audit", "billing"]),
         (["list", "b"], ["billing"]),

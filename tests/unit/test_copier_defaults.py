@@ -34,6 +34,9 @@ ASKED = questions.read(TEMPLATE.folder)
         },
         {"subscribers": {"x": "*.b", "y": "c.d"}, "image": "alpine", "queue_group": "workers"},
         {"subscribers": {"x": "a.b"}, "handlers": {"x": "a.b"}, "publishers": {"x": "c.d"}, "publish_interval": "0.5"},
+        {"tasks": {"send_email": {"queue": "emails"}, "send_sms": {"queue": "emails"}, "x": {"queue": "reports"}}},
+        {"tasks": {"send": {"queue": "a"}}, "handlers": {"x": "a.b"}, "actions": {"hi": {}}},
+        {"framework": "django", "tasks": {"send": {"queue": "a"}}, "routes": {"greet": GREET}},
         {"handlers": {"x": "a.b", "y": "c.d"}, "actions": {"greet": {"timeout": 0.5}, "leave": {}}},
     ],
 )

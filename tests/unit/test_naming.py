@@ -256,6 +256,8 @@ def test_the_description_of_many_subjects_stays_within_the_limit() -> None:
     assert told(routes=["GET /a", "PUT /b"]) == "Serves GET /a, PUT /b"
     assert told(routes=["GET /" + "a" * 200]) == "Serves 1 route"
     assert told(publishers=["a.b"], subscribers=["c.d", "e.>"]) == "Publishes a.b; hears c.d, e.>"
+    assert told(tasks=["a", "b"]) == "Works off a, b"
+    assert told(handlers=["a" * 200], tasks=["b" * 64]) == "Handles 1 subject; works off 1 queue"
     assert told() == told(handlers=[]) == "HTTP gateway"
     assert told(handlers=["a" * 200], actions=["b" * 64, "c"]) == "Handles 1 subject; answers 2 actions"
     assert naming.description(told(handlers=[f"orders.order.event{number}" for number in range(50)]))

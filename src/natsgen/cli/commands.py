@@ -50,6 +50,8 @@ COMMANDS: Mapping[str, Listed] = {
     "remove-subscriber": Listed(
         "natsgen.cli.pubsub", "remove_subscriber", "Remove a subscriber and its test from a service."
     ),
+    "add-task": Listed("natsgen.cli.tasks", "add_task", "Add a task and its test to a service."),
+    "remove-task": Listed("natsgen.cli.tasks", "remove_task", "Remove a task and its test from a service."),
     "list": Listed("natsgen.cli.look", "list_services", "List the services and what is in them."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),

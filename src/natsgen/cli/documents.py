@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from natsgen.portrait import Portrait
     from natsgen.pubsub_discovery import FoundPubSub, PubSubFile
     from natsgen.route_discovery import FoundRoute, RouteFile
+    from natsgen.task_discovery import FoundTask, TaskFile
 
 
 def of_service(service: Service) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def of_service(service: Service) -> dict[str, Any]:
         "routes": [_route_document(file, one) for file in service.routes for one in file.routes],
         "publishers": [_pubsub_document(file, one) for file in service.publishers for one in file.parts],
         "subscribers": [_pubsub_document(file, one) for file in service.subscribers for one in file.parts],
+        "tasks": [_task_document(service.name, file, one) for file in service.tasks for one in file.tasks],
         "unreadable": [{"file": str(file.path), "error": file.error} for file in service.files if file.error],
     }
 
@@ -69,6 +71,21 @@ def _action_document(service: str, file: ActionFile, action: FoundAction) -> dic
         "options": {name: value.source for name, value in action.options.items()},
         "file": str(file.path),
         "line": action.line,
+    }
+
+
+def _task_document(service: str, file: TaskFile, task: FoundTask) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "task": task.task.text if task.task else None,
+        "queue": task.queue.text,
+        "subject": task.subject.text,
+        "subject_is_literal": task.subject.is_text,
+        "durable": task.durable_in(service),
+        "recurs": task.recurs,
+        "options": {name: value.source for name, value in task.options.items()},
+        "file": str(file.path),
+        "line": task.line,
     }
 
 

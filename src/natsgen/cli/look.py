@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from natsgen.pubsub_discovery import FoundPubSub
     from natsgen.route_discovery import FoundRoute
     from natsgen.source import Value
+    from natsgen.task_discovery import FoundTask
 
 
 def list_services(
@@ -36,8 +37,8 @@ def list_services(
 ) -> None:
     """List the services and what is in them.
 
-    That is their handlers, actions, routes, publishers and subscribers. They are read from source: nothing is imported
-    or run.
+    That is their handlers, actions, routes, tasks, publishers and subscribers. They are read from source: nothing is
+    imported or run.
 
     \b
     Examples:
@@ -95,6 +96,7 @@ def _service_lines(service: Service) -> Iterator[str]:
     rows += [_route_row(route) for file in service.routes for route in file.routes]
     rows += [_publisher_row(one) for file in service.publishers for one in file.parts]
     rows += [_subscriber_row(one) for file in service.subscribers for one in file.parts]
+    rows += [_task_row(task) for file in service.tasks for task in file.tasks]
     yield from (f"  {line}" for line in output.columns(rows))
     failed = [output.printable(f"{file.path}: {file.error}") for file in service.files if file.error]
     yield from (f"  {line}" for line in failed)
@@ -125,6 +127,10 @@ def _subscriber_row(subscriber: FoundPubSub) -> tuple[str, str, str]:
     queue = subscriber.options.get("queue")
     told = f"subscriber in the group {queue.text}" if queue and queue.text else "subscriber"
     return subscriber.name, _text(subscriber.subject) if subscriber.subject else "(no subject)", told
+
+
+def _task_row(task: FoundTask) -> tuple[str, str, str]:
+    return task.name, _text(task.subject), "recurring task" if task.recurs else "task"
 
 
 def _text(value: Value) -> str:

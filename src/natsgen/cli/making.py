@@ -97,6 +97,7 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     from natsgen.handlers import subjects_of
     from natsgen.pubsub import Publisher, PubSub, Subscriber
     from natsgen.routes import Route
+    from natsgen.tasks import Task
 
     name = answers.service_name
     folder = f"services/{name}/"
@@ -108,6 +109,8 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     lines += [f"    {action.name} answers {action.subject_in(name)}" for action in actions]
     routes = [Route.from_answer(key, entry) for key, entry in answers.routes.items()]
     lines += [f"    {route.name} answers {route.request} and {route.target}" for route in routes]
+    tasks = [Task.from_answer(key, entry) for key, entry in answers.tasks.items()]
+    lines += [f"    {task.name} does what is enqueued as {task.queue}.{task.name}" for task in tasks]
     others: list[PubSub] = [Publisher.from_answer(key, entry) for key, entry in answers.publishers.items()]
     others += [Subscriber.from_answer(key, entry) for key, entry in answers.subscribers.items()]
     lines += [f"    {one.name} {one}" for one in others]

@@ -32,7 +32,7 @@ class Asked:
     value: str
 
 
-WORKER = Asked("natsgen new worker", "--subject", ("handlers", "actions"), "billing", "orders.order.created")
+WORKER = Asked("natsgen new worker", "--subject", ("handlers", "actions", "tasks"), "billing", "orders.order.created")
 SERVICE = Asked("natsgen new service", "--action", ("actions",), "greeter", "greet")
 GATEWAY = Asked("natsgen new gateway", "--framework", ("framework",), "api", "fastapi")
 PUBLISHER = Asked("natsgen new publisher", "--subject", ("publishers",), "beat", "events.test")

@@ -32,6 +32,13 @@ def make(
         list[str] | None,
         typer.Option(metavar="NAME", help="Action that it answers requests for; may be repeated."),
     ] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="QUEUE",
+            help="Queue that it works off, by a task each; QUEUE=TASK names it; may be repeated.",
+        ),
+    ] = None,
     framework: Annotated[
         str | None,
         typer.Option(metavar="none|fastapi|django", help="Web framework, which makes it a gateway [default: none]"),
@@ -65,6 +72,7 @@ def make(
     from natsgen import action_naming, answers, naming
 
     parts = answers.from_subjects(subject or []).over(answers.from_routes(route or []))
+    parts = parts.over(answers.from_queues(queue or []))
     number = None if version is None else naming.at("--version", action_naming.version_in, version)
     parts = parts.over(answers.from_actions(action or [], 1 if number is None else number))
     flags = {

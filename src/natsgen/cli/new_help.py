@@ -3,11 +3,13 @@
 WORKER = """Make a worker: services/NAME/ and compose/NAME.yml.
 
 The worker runs as it is made: it consumes its subjects from JetStream, registers in Consul, has its own tests and
-its Dockerfile. With --action it answers requests as well. An existing service is never touched.
+its Dockerfile. With --queue it does tasks that anybody may enqueue, instead or as well; with --action it answers
+requests as well. An existing service is never touched.
 
 \b
 Examples:
   natsgen new worker billing --subject orders.order.created
+  natsgen new worker mailer --queue emails --queue reports=build_report
   natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
   natsgen new worker billing --data-file answers.yml --no-input --json
   natsgen new worker billing --subject orders.order.created --dry-run | git apply

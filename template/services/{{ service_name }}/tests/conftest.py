@@ -107,6 +107,16 @@ def message(no_server: NoServer) -> Iterator[Message]:
 
 
 @pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has a handler that takes `message` enqueue tasks without a server; `published` lists them."""
+
+    async def make_room(_: object, *, later: bool = False) -> None:
+        """There always is."""
+
+    monkeypatch.setattr("src.toolkit.tasks.queue.Queue.make_room", make_room)
+
+
+@pytest.fixture
 def context() -> Context:
     """What an action that takes one is told of its request."""
     return Context(Msg(_client=Client(), subject="v1.service.action", headers={"Correlation-Id": "corr_123"}), "action")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import nats.errors
@@ -48,7 +48,9 @@ class Delivery:
         self._subscription = subscription
         self._decode = subscription.signature.decode
         self._read = subscription.signature.read
-        self._handle = subscription.function if subscription.signature.takes_message else self._without_message
+        self._handle: Callable[[Any, Any], Awaitable[object]] = (
+            subscription.function if subscription.signature.takes_message else self._without_message
+        )
         self._attempts = attempts
         self._dead_letters = dead_letters
         self._large_payloads = large_payloads
@@ -327,10 +329,14 @@ class Delivery:
             await message.nak(delay)
             self._stats.retried += 1
             return
+        await self._given_up(message, reason, error)
         await self._settle_original(message, reason.value)
         self._stats.dead_letters[reason.value] += 1
         bug = error if reason is Reason.EXHAUSTED else None  # elsewhere the stack says nothing about the handler
         logger.error("dead letter", reason=reason.value, error=None if error is None else named(error), exc_info=bug)
+
+    async def _given_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        """Called when the dead letter is kept, and before the original is settled; for what is built on this."""
 
     async def _settle_original(self, message: Message, reason: str) -> None:
         """Ends a message that goes on as another; a payload that is kept apart stays for that one."""

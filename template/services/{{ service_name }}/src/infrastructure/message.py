@@ -137,10 +137,11 @@ class Message:
 
     @property
     def id(self) -> str:
-        """The publisher's `Nats-Msg-Id`, else `<stream>:<sequence>`."""
+        """The publisher's `Nats-Msg-Id`, else the `Task-Id`, else `<stream>:<sequence>`."""
         if self.origin is not None:
             return self.origin.id
-        return self.headers.get("Nats-Msg-Id") or f"{self.stream}:{self.sequence}"
+        headers = self.headers  # of a task that was delayed, the server has dropped the first
+        return headers.get("Nats-Msg-Id") or headers.get("Task-Id") or f"{self.stream}:{self.sequence}"
 
     @property
     def identity(self) -> str:

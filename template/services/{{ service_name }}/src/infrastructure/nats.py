@@ -205,6 +205,19 @@ class Nats:
             self._renewals.add(task)
             task.add_done_callback(self._renewals.discard)
 
+    async def connection(self, what: str) -> NatsClient:
+        """The connection itself, waited for where there is none, for what is not done here.
+
+        Args:
+            what: wants it, for the error's message.
+
+        Raises:
+            RuntimeError: no worker runs in this process.
+            CallTimeout: there is no connection.
+        """
+        connection, _ = await self._connected(what, self.CONNECT_LIMIT)
+        return connection
+
     def _used(self, subject: str) -> NatsClient:
         if self._connection is None:
             raise RuntimeError(f"{subject}: no worker runs in this process")

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from src.domain.envelope import Sendable, Wire
 from src.infrastructure.context import current_message, current_request
 
-PASSED_ON = ("traceparent", "tracestate")  # https://www.w3.org/TR/trace-context/
+PASSED_ON = ("traceparent", "tracestate", "Tenant-Id")  # https://www.w3.org/TR/trace-context/, src.toolkit.tenancy
 
 PATIENCE = 10.0  # seconds for which a stream that does not answer is asked again; an election takes about five
 PAUSE = 0.25  # seconds in between
@@ -47,6 +47,8 @@ def encode(data: Payload) -> bytes:
 
 def size_of(data: bytes, headers: Mapping[str, str]) -> int:
     """The bytes of payload and headers, which together must fit into the server's `max_payload`."""
+    if not headers:
+        return len(data)
     return len(data) + HEADER_FRAME + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
 
 

@@ -47,10 +47,22 @@ def publish(
         return message.publish(subject, data, headers=headers, message_id=message_id)
     if _channel is None:
         raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
-    identity = message_id or id_of(data, subject) or str(uuid4())
-    payload, own = wire(data)
-    given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(), **own, **(headers or {})}
-    publication = publication_of(_channel, subject, payload, given)
+    publication = published_over(_channel, subject, data, headers=headers, message_id=message_id)
     if (batch := batch_publications.get()) is not None:
         batch.add(publication)
     return publication
+
+
+def published_over(
+    channel: PublishChannel,
+    subject: str,
+    data: Payload,
+    *,
+    headers: Mapping[str, str] | None = None,
+    message_id: str | None = None,
+) -> Publication:
+    """Publishes over a connection; what `publish` does where it follows from no message."""
+    identity = message_id or id_of(data, subject) or str(uuid4())
+    payload, own = wire(data)
+    given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(), **own, **(headers or {})}
+    return publication_of(channel, subject, payload, given)

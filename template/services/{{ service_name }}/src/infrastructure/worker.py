@@ -19,7 +19,6 @@ from src.infrastructure.component import Component, Surroundings
 from src.infrastructure.consumers import Consumers
 from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.deduplication import Deduplication
-from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import ConfigurationError, named
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
@@ -74,21 +73,28 @@ class Worker:
         self.stopping = False
         self._prepared = False
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, subscription: Subscription, runner: type[HandlerRunner] = HandlerRunner) -> None:
         """Adds a handler; to be called before `run`.
 
+        Args:
+            subscription: what it handles, and how.
+            runner: what runs it.
+
         Raises:
-            ConfigurationError: another handler has the same durable, and each would take the other's messages.
+            ConfigurationError: another one has the same name, and so the same dead letters; or the same durable, and
+                each would take the other's messages.
         """
         durable = subscription.durable_for(self._settings.SERVICE_NAME)
-        for runner in self.runners:
-            if runner.subscription.durable_for(self._settings.SERVICE_NAME) == durable:
+        for other in self.runners:
+            if other.name == subscription.handler:
+                raise ConfigurationError(f"a handler and a task are both named {other.name}; give one another name")
+            if other.subscription.durable_for(self._settings.SERVICE_NAME) == durable:
                 raise ConfigurationError(
-                    f"the handlers {runner.name} and {subscription.handler} share the durable {durable}; "
+                    f"the handlers {other.name} and {subscription.handler} share the durable {durable}; "
                     f"give each its own with `durable=`"
                 )
         stats = HandlerStats()
-        delivery = Delivery(
+        delivery = runner.delivery(
             subscription,
             self._attempts,
             self._dead_letters,
@@ -97,9 +103,8 @@ class Worker:
             self._deduplication(subscription),
             stats,
         )
-        provision = partial(self._consumers.provide, subscription)
-        provision_replays = partial(self._provide_replays, subscription)
-        self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, provision_replays, stats))
+        provide, provide_replays = self._consumers.provide, partial(self._provide_replays, subscription)
+        self.runners.append(runner(subscription, self.nats, delivery, provide, provide_replays, stats))
         _warn_of_sizes(subscription)
 
     def answer(self, action: Action) -> None:
@@ -127,7 +132,8 @@ class Worker:
         if not self.runners and not self.actions.runners and not self.components:
             raise ConfigurationError(
                 "nothing to do: src/domain/handlers/ holds no *_handler.py with a @subscriber, src/domain/actions/ no "
-                "*_action.py with an @action, and src/domain/publishers/ and subscribers/ hold nothing either"
+                "*_action.py with an @action, src/domain/tasks/ no *_task.py with a @task, and src/domain/publishers/ "
+                "and subscribers/ hold nothing either"
             )
 
     async def _provide_replays(self, subscription: Subscription) -> Consumer:
@@ -264,7 +270,7 @@ def _first(group: BaseExceptionGroup) -> BaseException:
 def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
     subscription, stats = runner.subscription, runner.stats
     return {
-        "subject": subscription.subject,
+        "subject": runner.subject,
         "durable": subscription.durable_for(service),
         "trouble": runner.trouble,
         "replay_trouble": runner.replay_trouble,
