@@ -232,6 +232,15 @@ async def test_a_publisher_that_does_not_end_is_cut_short(run: RunPublisher) -> 
             await worker.stop()
 
 
+async def test_stopping_without_a_server_takes_no_time(run: RunPublisher, nats_server: NatsServer) -> None:
+    async with run(publisher()) as worker:
+        await until(lambda: stats(worker)["sequence"] >= 1, "a message")
+        nats_server.kill()
+        await until(lambda: not worker.readiness().ready, "the worker to notice")
+        async with asyncio.timeout(10):
+            await worker.stop(limit=60)
+
+
 async def test_publisher_metrics(run: RunPublisher) -> None:
     async with run(publisher()) as worker:
         await until(lambda: stats(worker)["sequence"] >= 2, "two messages")

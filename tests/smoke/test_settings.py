@@ -26,6 +26,8 @@ BAD = [
     ("TASK_QUEUE_MAX", "-1", "greater than or equal to 0"),
     ("DEDUP", "memory", "'none', 'nats-kv' or 'redis'"),
     ("DEDUP_TTL", "0", "greater than or equal to 1"),
+    ("PUBLISH_INTERVAL", "0", "greater than 0"),
+    ("QUEUE_GROUP", "my workers", "match pattern"),
     ("SERVICE_NAME", "my service", "match pattern"),
     ("NATS_URL", "ftp://host", "takes addresses such as nats://host:4222"),
     ("NATS_URL", "nats://host:port", "takes addresses such as nats://host:4222"),

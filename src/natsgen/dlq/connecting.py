@@ -37,8 +37,8 @@ async def with_connection(
     try:
         either: list[asyncio.Future[Any]] = [task, failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if task.done() and task.exception() is not None and not connection.client.is_connected:
-            await asyncio.wait({failed}, timeout=CLOSE_LIMIT)  # the work may hear of a lost connection first
+        if task.done() and _is_of_connection(task.exception()):
+            await asyncio.wait({failed}, timeout=CLOSE_LIMIT)  # the work has heard of a lost connection first
         if failed.done() and not (task.done() and task.exception() is None):
             raise failed.result()  # it also is why the work failed, if it did
         return await task
@@ -47,6 +47,14 @@ async def with_connection(
         await asyncio.wait({task})
         failed.cancel()
         await asyncio.wait({asyncio.create_task(connection.client.close())}, timeout=CLOSE_LIMIT)
+
+
+def _is_of_connection(error: BaseException | None) -> bool:
+    """Whether work failed by something that may well be the end of the connection."""
+    cause = error.__cause__ if error else None
+    if isinstance(cause, nats.errors.NoRespondersError | nats.errors.TimeoutError):
+        return False
+    return isinstance(cause, nats.errors.Error | OSError)
 
 
 async def _connect(settings: Settings, servers: list[str], failed: asyncio.Future[NatsError]) -> Connection:

@@ -14,7 +14,7 @@ import nats.errors
 
 from src.config import Settings
 from src.domain.envelope import Sendable
-from src.infrastructure.errors import CallError, TooLarge, named
+from src.infrastructure.errors import CallError, ConfigurationError, named
 from src.infrastructure.nats import nats as core_nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.periodic import PeriodicPublisher, Tick
@@ -93,7 +93,7 @@ class PeriodicRunner:
         if self._running is None or self._running.done():
             return
         events: list[asyncio.Future[Any]] = [self._running, hurry] if hurry else [self._running]
-        limit = limit if self._nats.connected else 0.0
+        limit = limit if self._nats.connected else min(limit, CANCEL_LIMIT)  # there is nobody to confirm it
         await asyncio.wait(events, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not self._running.done():
             logger.warning("the publisher did not finish in time", publisher=self.publisher.name)
@@ -136,7 +136,11 @@ class PeriodicRunner:
             logger.info("message published", subject=tick.subject, message_id=identity, sequence=tick.sequence)
 
     async def _published(self, made: Any, identity: str) -> bool:
-        """Whether it was published: it is tried until that is confirmed, or the publisher stops."""
+        """Whether it was published: it is tried until that is confirmed, or the publisher stops.
+
+        Raises:
+            ConfigurationError: no stream takes the subject any more, and none may be made.
+        """
         pause, longest = self.PAUSE
         while True:
             try:
@@ -146,7 +150,9 @@ class PeriodicRunner:
                 if not self.trouble:  # once, not for each attempt
                     logger.warning("not published yet", publisher=self.publisher.name, error=named(error))
                 self.trouble = named(error)
-            except (TooLarge, ValueError, TypeError) as error:
+            except ConfigurationError:
+                raise
+            except Exception as error:  # it cannot be sent as it is, now or later
                 self._failed(error)
                 return False
             else:
