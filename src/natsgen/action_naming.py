@@ -47,9 +47,7 @@ def timeout(seconds: object) -> float:
 
 def timeout_in(text: str) -> float:
     """The time limit that a text on a command line says; returns it or raises `InputError`."""
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        return timeout(text)
-    return timeout(float(text) if "." in text else int(text))
+    return timeout(naming.number_in(text))
 
 
 def with_version(name: str, number: int) -> str:

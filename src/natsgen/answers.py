@@ -9,16 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import action_naming, actions, naming, routes, yaml_text
+from natsgen import action_naming, actions, naming, pubsub, pubsub_naming, routes, tasks, yaml_text
 from natsgen.errors import InputError
 from natsgen.handlers import Handler, subjects_of
+from natsgen.parts import KINDS, PUBLISHERS, kind_of
 from natsgen.questions import Questionnaire
 
 NO_FRAMEWORK = "none"  # the answer `framework` of a service that is no gateway
 FRAMEWORKS = ("fastapi", "django")  # the others
 
-# The option of each question that has one of its own, as messages name it. The handlers come from --subject, the
-# actions from --action, the routes from --route.
+# The option of each question that has one of its own, as messages name it. The handlers come from --subject, as the
+# publishers and the subscribers do, the actions from --action, the routes from --route, the tasks from --queue.
 FLAGS = {
     "service_name": "NAME",
     "bounded_context": "--context",
@@ -28,6 +29,10 @@ FLAGS = {
     "framework": "--framework",
     "network": "--network",
     "registry": "--registry",
+    "envelope": "--envelope",
+    "image": "--image",
+    "publish_interval": "--interval",
+    "queue_group": "--queue-group",
 }
 
 
@@ -48,13 +53,18 @@ class Answers:
     actions: Mapping[str, Any] = field(default_factory=dict)
     framework: str = NO_FRAMEWORK
     routes: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, Any] = field(default_factory=dict)
+    publishers: Mapping[str, Any] = field(default_factory=dict)
+    subscribers: Mapping[str, Any] = field(default_factory=dict)
+    envelope: str = "domain"
+    image: str = "slim"
+    publish_interval: str = "2"
+    queue_group: str = ""
 
     @property
     def kind(self) -> str:
-        """What they make: a gateway has a web framework; else a worker handles events, a service only answers."""
-        if self.framework != NO_FRAMEWORK:
-            return "gateway"
-        return "worker" if self.handlers else "service"
+        """What they make: see `kind_of`."""
+        return kind_of(self.framework != NO_FRAMEWORK, {kind for kind in KINDS if getattr(self, kind.question)})
 
     def as_data(self) -> dict[str, Any]:
         """The answers as Copier takes them."""
@@ -138,6 +148,46 @@ def from_routes(texts: Sequence[str]) -> Given:
     return Given({"routes": naming.at("--route", routes.named, texts)}, {"routes": "--route"})
 
 
+def from_published(subjects: Sequence[str], *, core: bool = False) -> Given:
+    """The publishers for what `--subject` gave to `new publisher`; nothing if it gave nothing.
+
+    Args:
+        subjects: as they were typed.
+        core: whether they publish by core NATS.
+
+    Raises:
+        InputError: one of them is no subject to publish on, or is there twice.
+    """
+    if not subjects:
+        return Given({}, {})
+    named = naming.at("--subject", partial(pubsub_naming.named, rule=pubsub_naming.published), subjects)
+    entries = {name: pubsub.Publisher(name, subject, core=core).answer() for name, subject in named.items()}
+    return Given({PUBLISHERS.question: entries}, {PUBLISHERS.question: "--subject"})
+
+
+def from_heard(subjects: Sequence[str]) -> Given:
+    """The subscribers for what `--subject` gave to `new subscriber`; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no subject to listen to, or is there twice.
+    """
+    if not subjects:
+        return Given({}, {})
+    named = naming.at("--subject", partial(pubsub_naming.named, rule=pubsub_naming.heard), subjects)
+    return Given({"subscribers": named}, {"subscribers": "--subject"})
+
+
+def from_queues(texts: Sequence[str]) -> Given:
+    """The tasks for what `--queue` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no queue, or two tasks have one name.
+    """
+    if not texts:
+        return Given({}, {})
+    return Given({"tasks": naming.at("--queue", tasks.named, texts)}, {"tasks": "--queue"})
+
+
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
     """What `--data KEY=VALUE` says, the last one of a key counting.
 
@@ -180,6 +230,11 @@ def check(given: Given) -> None:
             naming.at(where, actions.check, value)
         elif key == "routes":
             naming.at(where, routes.check, value)
+        elif key in pubsub.READERS:
+            for name, entry in value.items():
+                naming.at(where, partial(pubsub.READERS[key], name), entry)
+        elif key == "tasks":
+            naming.at(where, partial(tasks.check, handlers=given.values.get("handlers")), value)
         elif key in _RULES:
             naming.at(where, _RULES[key], value)
 
@@ -188,34 +243,51 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     """Adds what is derived and what is default.
 
     Args:
-        given: holds at least `service_name`, and `handlers`, `actions` or a `framework`.
+        given: holds at least `service_name`, and parts of some kind or a `framework`.
         questionnaire: what the template asks.
         workspace: the workspace's folder, which names the workspace if nobody does.
 
     Raises:
         InputError: an answer breaks its rule; the message names the option or file that it comes from. Or there is
-            neither a handler nor an action nor a framework, or there are routes without a framework.
+            neither a part of any kind nor a framework, or there are routes without a framework.
     """
     check(given)
-    service_name, subjects = given.values["service_name"], subjects_of(given.values.get("handlers", {}))
-    answered = actions.names_of(given.values.get("actions", {}))
-    served = routes.requests_of(given.values.get("routes", {}))
+    service_name = given.values["service_name"]
+    done = _done(given.values)
     is_gateway = given.values.get("framework", NO_FRAMEWORK) != NO_FRAMEWORK
-    if served and not is_gateway:
+    if done["routes"] and not is_gateway:
         where = given.sources.get("routes", "routes")
         raise InputError(f"{where}: routes need a web framework, and there is no --framework")
-    if not subjects and not answered and not is_gateway:
+    if not any(done.values()) and not is_gateway:
         raise InputError(
-            f"{service_name} has no handlers and no actions: it needs one of either kind, or a web framework"
+            f"{service_name} has no handlers, no actions and no tasks: it needs one of any kind, a publisher, a "
+            "subscriber, or a web framework"
         )
+    subjects = done["handlers"] or done["publishers"] or done["subscribers"]
     derived = {
         "bounded_context": naming.context_for(subjects, service_name),
-        "description": naming.description_for(subjects, answered, served),
+        "description": naming.description_for(done),
         "workspace": naming.workspace_for(workspace),
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}
     values = {**fixed, **derived, **given.values}
+    heard = [pubsub.Subscriber.from_answer(name, entry) for name, entry in values["subscribers"].items()]
+    naming.at(
+        given.sources.get("subscribers", "subscribers"), partial(pubsub.refuse_shared, heard), values["queue_group"]
+    )
     return Answers(**{**values, "description": naming.description(values["description"])})
+
+
+def _done(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What a service does by checked answers: subjects, actions and requests, by the question that asks for them."""
+    return {
+        "handlers": subjects_of(values.get("handlers", {})),
+        "tasks": tasks.queues_of(values.get("tasks", {})),
+        "actions": actions.names_of(values.get("actions", {})),
+        "routes": routes.requests_of(values.get("routes", {})),
+        "publishers": subjects_of(values.get("publishers", {})),
+        "subscribers": subjects_of(values.get("subscribers", {})),
+    }
 
 
 _RULES: Mapping[str, Callable[[Any], object]] = {
@@ -226,6 +298,8 @@ _RULES: Mapping[str, Callable[[Any], object]] = {
     "network": naming.network,
     "registry": naming.registry,
     "labels": naming.labels,
+    "publish_interval": pubsub_naming.interval_text,
+    "queue_group": pubsub_naming.group,
 }
 
 

@@ -110,7 +110,7 @@ def settings_of(service: Path) -> tuple[Setting, ...]:
 
 
 def published_by(service: Path) -> tuple[str, ...]:
-    """The subjects that a service's source names in `publish("...")`, sorted; what does not parse is left out."""
+    """The subjects in a source's `publish("...")` and `@publishes("...")`, sorted; what does not parse is left out."""
     subjects: set[str] = set()
     for file in sorted((service / "src").rglob("*.py")):
         try:
@@ -178,6 +178,7 @@ def _setting(node: ast.stmt) -> Setting:
 
 
 def _published_in(module: ast.Module) -> tuple[str, ...]:
-    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and source.called_name(node) == "publish"]
-    subjects = [source.value(call.args[0]).literal for call in calls if call.args]
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    named = [call for call in calls if source.called_name(call) in ("publish", "publishes") and call.args]
+    subjects = [source.value(call.args[0]).literal for call in named]
     return tuple(subject for subject in subjects if isinstance(subject, str))

@@ -14,7 +14,7 @@ from natsgen.answers import Answers
 from natsgen.change import Change
 from natsgen.errors import ConflictError, InputError, TemplateError
 from natsgen.inventory import GATEWAY
-from natsgen.parts import HANDLERS, Kind, Part, PartFile
+from natsgen.parts import Kind, Part, PartFile
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
@@ -144,6 +144,11 @@ def not_compared(there: Sequence[PartFile]) -> Iterator[str]:
     return (f"{file.path} was not compared with it: {file.error}" for file in there if file.error)
 
 
+def folder_of(site: Site) -> Path:
+    """The service's folder, where there is such a service; else that is an InputError."""
+    return inventory.need_service(site.workspace, site.service)
+
+
 @contextmanager
 def _session(site: Site) -> Iterator[Path]:
     """The service's folder, in which nobody else changes anything meanwhile."""
@@ -163,7 +168,7 @@ def _file_of(kind: Kind, service: str, text: str, there: Sequence[_File]) -> _Fi
     """The file that a person means."""
     plain = PurePosixPath(text.strip()).name.removesuffix(".py").replace("-", "_")
     stem = plain.removesuffix(f"_{kind.noun}")
-    function = stem.removeprefix("handle_") if kind is HANDLERS else stem
+    function = stem.removeprefix(kind.prefix)
     for wanted in dict.fromkeys((plain, stem, stem.removeprefix("test_"), function)):
         for file in there:
             if wanted == file.name:
@@ -205,7 +210,7 @@ def _notes_without(site: Site, removed: PartFile) -> Iterator[str]:
     """What a person should know of the service without one of its files: that nothing is left in it."""
     service = inventory.service(site.workspace, site.service)
     if service.kind != GATEWAY and not any(file.names for file in service.files if file.path != removed.path):
-        yield f"{site.service} has neither a handler nor an action now, and does not start without one"
+        yield f"{site.service} has no handler, no action and nothing else left, and does not start without any"
 
 
 def _read(workspace: Workspace, path: PurePosixPath) -> File:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from natsgen import discovery, growth, naming
+from natsgen import discovery, growth, naming, task_discovery
 from natsgen.discovery import FoundHandler, HandlerFile
 from natsgen.errors import ConflictError
 from natsgen.growth import Added, Removed, Site
@@ -25,6 +25,7 @@ def add_handler(site: Site, handler: Handler) -> Added[Handler]:
     def fit(folder: Path) -> tuple[Handler, Iterable[str]]:
         there = discovery.handler_files(folder)
         _refuse_clashes(site, handler, there)
+        _refuse_task(site, handler)
         return handler, _notes_on_added(handler, there)
 
     return growth.add(site, HANDLERS, fit)
@@ -60,6 +61,16 @@ def _refuse_clashes(site: Site, wanted: Handler, there: Sequence[HandlerFile]) -
                 raise ConflictError(
                     f"{where} uses the durable {naming.shown(durable)} already, for {_subject_text(handler)}: two "
                     "handlers cannot share a consumer; choose another --durable"
+                )
+
+
+def _refuse_task(site: Site, wanted: Handler) -> None:
+    for file in task_discovery.task_files(site.folder):
+        for task in file.tasks:
+            if task.task is not None and task.task.literal == wanted.name:
+                raise ConflictError(
+                    f"{site.folder / file.path} has a task {naming.shown(wanted.name)}, in line {task.line}: a handler "
+                    "of that name would share its consumer and its dead letters; choose another --name"
                 )
 
 

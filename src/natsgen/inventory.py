@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from natsgen import action_discovery, discovery, naming, route_discovery
+from natsgen import action_discovery, discovery, naming, parts, pubsub_discovery, route_discovery, task_discovery
 from natsgen.action_discovery import ActionFile
 from natsgen.discovery import HandlerFile
 from natsgen.errors import InputError, ServiceError
-from natsgen.parts import HANDLERS, ROUTES, PartFile
+from natsgen.parts import HANDLERS, ROUTES, Kind, PartFile
+from natsgen.pubsub_discovery import PublisherFile, SubscriberFile
 from natsgen.route_discovery import RouteFile
+from natsgen.task_discovery import TaskFile
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 GATEWAY = "gateway"  # the kind of a service that has a web framework in it
@@ -26,13 +28,15 @@ class Service:
 
     Attributes:
         name: its folder's.
-        kind: "gateway" if it has a web framework in it; else "worker" if it handles events, "service" if it only
-            answers requests.
+        kind: see `parts.kind_of`; "unknown" if it is none.
         version: of the template that it was made from; "" if unknown.
         handlers: its handler files.
         error: why its answers cannot be read; "" if they can.
         actions: its action files.
         routes: its route files.
+        publishers: its publisher files.
+        subscribers: its subscriber files.
+        tasks: its task files.
     """
 
     name: str
@@ -42,11 +46,14 @@ class Service:
     error: str = ""
     actions: tuple[ActionFile, ...] = ()
     routes: tuple[RouteFile, ...] = ()
+    publishers: tuple[PublisherFile, ...] = ()
+    subscribers: tuple[SubscriberFile, ...] = ()
+    tasks: tuple[TaskFile, ...] = ()
 
     @property
     def files(self) -> tuple[PartFile, ...]:
         """The files of all its parts."""
-        return (*self.handlers, *self.actions, *self.routes)
+        return (*self.handlers, *self.actions, *self.routes, *self.tasks, *self.publishers, *self.subscribers)
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
@@ -83,21 +90,22 @@ def service(workspace: Workspace, name: str) -> Service:
     """
     folder = workspace.root / SERVICES / name
     handlers, actions = discovery.handler_files(folder), action_discovery.action_files(folder)
-    routes = route_discovery.route_files(folder)
+    routes, tasks = route_discovery.route_files(folder), task_discovery.task_files(folder)
+    publishers, subscribers = pubsub_discovery.publisher_files(folder), pubsub_discovery.subscriber_files(folder)
     version = error = ""
     try:
         version = _version_in(folder / ANSWERS_FILE)
     except OSError as failure:
         error = f"{ANSWERS_FILE}: {failure.strerror}"
-    return Service(name, _kind(folder, handlers, actions), version, handlers, error, actions, routes)
+    found = Service(name, "", version, handlers, error, actions, routes, publishers, subscribers, tasks)
+    return replace(found, kind=_kind(folder, {file.kind for file in found.files}))
 
 
-def _kind(folder: Path, handlers: Sequence[HandlerFile], actions: Sequence[ActionFile]) -> str:
-    if (folder / ROUTES.folder).is_dir():
-        return GATEWAY
-    if actions and not handlers:
-        return "service"
-    return "worker" if (folder / HANDLERS.folder).is_dir() else "unknown"
+def _kind(folder: Path, there: Collection[Kind]) -> str:
+    is_gateway = (folder / ROUTES.folder).is_dir()
+    if not there and not is_gateway:
+        return "worker" if (folder / HANDLERS.folder).is_dir() else "unknown"
+    return parts.kind_of(is_gateway, there)
 
 
 def _version_in(answers: Path) -> str:

@@ -46,10 +46,22 @@ RESERVED_FIRST_TOKENS = {
     "_inbox": "NATS sends replies there",
 }
 
-# `<Name>` becomes a class next to these in the handler's file and its test; copier.yml refuses the same.
+# `<Name>` becomes a class next to these in the file of a handler, publisher or subscriber and its test; copier.yml
+# refuses the same.
 RESERVED_HANDLERS = frozenset(
-    {"any", "base_model", "config_dict", "event", "false", "message", "none", "reject", "retry", "true"}
+    {"any", "base_model", "cloud_event", "config_dict", "context", "envelope_message", "event", "false", "message"}
+    | {"none", "reject", "retry", "tick", "true"}
 )
+
+# What a service does with what each question asks for, and what one of those is; in the order of its description.
+_DOES: Mapping[str, tuple[str, str]] = {
+    "handlers": ("handles", "subject"),
+    "tasks": ("works off", "queue"),
+    "actions": ("answers", "action"),
+    "routes": ("serves", "route"),
+    "publishers": ("publishes", "subject"),
+    "subscribers": ("hears", "subject"),
+}
 
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _HANDLER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -121,14 +133,19 @@ def handler(name: str) -> str:
     Raises:
         InputError: it breaks the rule or would hide a name that the handler's file uses.
     """
+    return after_subject(name, "handler")
+
+
+def after_subject(name: str, noun: str) -> str:
+    """Checks the name of a part that may be named after its subject: a handler, publisher or subscriber."""
     if len(name) > HANDLER_MAX_LENGTH or not _HANDLER.fullmatch(name):
         raise InputError(
-            f"{shown(name)} is no handler name: it takes lower-case letters, digits and single underscores, starts "
+            f"{shown(name)} is no {noun} name: it takes lower-case letters, digits and single underscores, starts "
             f"with a letter and has at most {HANDLER_MAX_LENGTH} characters" + suggest(_as_handler([name]))
         )
     if name in RESERVED_HANDLERS:
         raise InputError(
-            f"{shown(name)} cannot be a handler name: its class would hide one that the file uses"
+            f"{shown(name)} cannot be a {noun} name: its class would hide one that the file uses"
             + suggest(f"{name}_event")
         )
     return name
@@ -197,6 +214,13 @@ def concurrency_in(text: str) -> int:
     return concurrency(int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text)
 
 
+def number_in(text: str) -> str | int | float:
+    """The number that a plain text on a command line says; the text where it says none."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return text
+    return float(text) if "." in text else int(text)
+
+
 def registry(text: str) -> str:
     """Checks the registry of base images, or "" for the public ones; returns it or raises `InputError`."""
     if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
@@ -243,6 +267,11 @@ def handlers_for(subjects: Sequence[str]) -> dict[str, str]:
     """
     if twice := next((text for text in subjects if subjects.count(text) > 1), None):
         raise InputError(f"the subject {shown(twice)} is given twice: a worker handles a subject once")
+    return names_for(subjects)
+
+
+def names_for(subjects: Sequence[str]) -> dict[str, str]:
+    """The subjects by the names of their parts, as `handlers_for`; a subject may be there once."""
     depths = dict.fromkeys(subjects, 2)
     while deeper := [text for text in _clashing(depths) if depths[text] < text.count(".") + 1]:
         for text in deeper:
@@ -271,18 +300,16 @@ def context_for(subjects: Sequence[str], service: str) -> str:
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
 
 
-def description_for(subjects: Collection[str], actions: Collection[str] = (), requests: Collection[str] = ()) -> str:
+def description_for(done: Mapping[str, Collection[str]]) -> str:
     """The description of a service that a person said nothing about, within the limit of length.
 
     Args:
-        subjects: that it handles.
-        actions: that it answers.
-        requests: of HTTP that it serves.
+        done: what it does, by the question that asks for it: subjects that it handles, for one.
     """
-    named = _what_it_does(", ".join(subjects), ", ".join(actions), ", ".join(requests))
+    named = _what_it_does({question: ", ".join(things) for question, things in done.items()})
     if len(named) <= DESCRIPTION_MAX_LENGTH:
         return named
-    return _what_it_does(_counted(subjects, "subject"), _counted(actions, "action"), _counted(requests, "route"))
+    return _what_it_does({question: _counted(things, _DOES[question][1]) for question, things in done.items()})
 
 
 def workspace_for(folder: PurePath) -> str:
@@ -326,8 +353,8 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN_MAX_LENGTH else text[:_SHOWN_MAX_LENGTH] + "...")
 
 
-def subject_problem(text: str) -> str:
-    """What is wrong with a subject, which may have wildcards; "" if nothing is."""
+def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
+    """What is wrong with a subject, which may have wildcards, of a stream not as the first token; "" if nothing is."""
     if not text:
         return "it is empty; give one such as 'orders.order.created'"
     if len(text) > SUBJECT_MAX_LENGTH:
@@ -335,7 +362,7 @@ def subject_problem(text: str) -> str:
     tokens = text.split(".")
     if tokens[0].startswith("$"):
         return "subjects that start with $ belong to the NATS server"
-    if tokens[0] in ("*", ">"):
+    if of_a_stream and tokens[0] in ("*", ">"):
         return "the first token must be a word, because the stream is named after it"
     if ">" in tokens[:-1]:
         return "> may only be the last token"
@@ -383,9 +410,8 @@ def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DECEIVING or not_a_character
 
 
-def _what_it_does(handled: str, answered: str, served: str) -> str:
-    parts = (("handles", handled), ("answers", answered), ("serves", served))
-    text = "; ".join(f"{verb} {what}" for verb, what in parts if what)
+def _what_it_does(done: Mapping[str, str]) -> str:
+    text = "; ".join(f"{verb} {done[question]}" for question, (verb, _) in _DOES.items() if done.get(question))
     return text[:1].upper() + text[1:] if text else "HTTP gateway"
 
 

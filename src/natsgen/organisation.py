@@ -12,11 +12,12 @@ from typing import Any
 from natsgen import naming
 from natsgen.answers import FLAGS, Given
 from natsgen.errors import InputError
+from natsgen.parts import KINDS
 from natsgen.questions import Question, Questionnaire
 from natsgen.workspace import MARKER
 
 TABLE = "defaults"
-OF_ONE_SERVICE = ("service_name", "handlers", "actions", "routes", "description")
+OF_ONE_SERVICE = ("service_name", *(kind.question for kind in KINDS), "publish_interval", "queue_group", "description")
 """Questions that only one service can answer."""
 
 # An option's name is what a person knows, so that it stands for the question's key: `python` for `python_version`.

@@ -1,8 +1,8 @@
-"""What a service has any number of, each in a file of its own with a test of its own: handlers, actions, routes."""
+"""What a service has any number of, each in a file of its own with a test of its own: handlers and actions, for two."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Protocol
@@ -19,12 +19,14 @@ class Kind:
         question: the question of the template that asks for them: a mapping by name.
         folder: where their files are, in the service's folder.
         tests: where the tests of them are.
+        prefix: what the name of a part's function begins with, before the part's.
     """
 
     noun: str
     question: str
     folder: PurePosixPath
     tests: PurePosixPath
+    prefix: str = ""
 
     @property
     def suffix(self) -> str:
@@ -46,7 +48,7 @@ class Kind:
 
 
 class Part(Protocol):
-    """A handler, an action or a route, as a command makes its file."""
+    """A handler or an action, for example, as a command makes its file."""
 
     @property
     def name(self) -> str:
@@ -85,10 +87,32 @@ class PartFile(Protocol):
         """
 
 
-HANDLERS = Kind("handler", "handlers", PurePosixPath("src/domain/handlers"), PurePosixPath("tests/handlers"))
-ACTIONS = Kind("action", "actions", PurePosixPath("src/domain/actions"), PurePosixPath("tests/actions"))
-ROUTES = Kind("route", "routes", PurePosixPath("src/web/routes"), PurePosixPath("tests/routes"))
-KINDS = (HANDLERS, ACTIONS, ROUTES)
+def _kind(noun: str, package: str, prefix: str = "") -> Kind:
+    question = f"{noun}s"
+    return Kind(noun, question, PurePosixPath(package, question), PurePosixPath("tests", question), prefix)
+
+
+HANDLERS = _kind("handler", "src/domain", "handle_")
+ACTIONS = _kind("action", "src/domain")
+ROUTES = _kind("route", "src/web")
+TASKS = _kind("task", "src/domain")
+PUBLISHERS = _kind("publisher", "src/domain", "make_")
+SUBSCRIBERS = _kind("subscriber", "src/domain", "hear_")
+KINDS = (HANDLERS, ACTIONS, ROUTES, TASKS, PUBLISHERS, SUBSCRIBERS)
+
+
+def kind_of(is_gateway: bool, there: Collection[Kind]) -> str:
+    """What a service is called that has parts of these kinds, and perhaps a web framework.
+
+    A gateway has a framework; a worker handles events or does tasks; a service answers requests. What does neither is a
+    publisher or a subscriber, and a service where it is both.
+    """
+    if is_gateway:
+        return "gateway"
+    if HANDLERS in there or TASKS in there:
+        return "worker"
+    only = next(iter(there)) if len(there) == 1 else None
+    return only.noun if only in (PUBLISHERS, SUBSCRIBERS) else "service"
 
 
 def is_persons_own(path: PurePosixPath) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from natsgen import answers, naming, yaml_text
 from natsgen.answers import Answers, Given
 from natsgen.errors import NatsgenError, ServiceError
+from natsgen.parts import KINDS, ROUTES
 from natsgen.questions import Questionnaire
 from natsgen.workspace import ANSWERS_FILE
 
@@ -68,9 +69,9 @@ def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) ->
     known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
     try:
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
-        has_parts = checked.get("handlers") or checked.get("actions")
+        has_parts = any(checked.get(kind.question) for kind in KINDS if kind is not ROUTES)
         if not has_parts and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK:
-            raise ServiceError(f"{stored.file} names no handlers and no actions: restore it from your repository")
+            raise ServiceError(f"{stored.file} names no handlers, actions or tasks: restore it from your repository")
         given = Given(checked, dict.fromkeys(checked, str(stored.file)))
         return answers.complete(given, questionnaire, workspace)
     except NatsgenError as error:

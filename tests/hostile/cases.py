@@ -31,6 +31,7 @@ HANDLER = "order_created"
 NEW = ("new", "worker")
 NEW_SERVICE = ("new", "service")
 GATEWAY = "api"
+EMAILS = {"queue": "emails"}
 NEW_GATEWAY = ("new", "gateway", SERVICE)
 DEFAULT = (*NEW, SERVICE, "--subject", SUBJECT)
 
@@ -427,6 +428,121 @@ def route_cases() -> Iterable[Case]:
         )
 
 
+def pubsub_cases() -> Iterable[Case]:
+    """Names, subjects and options of publishers and subscribers, in the answers of new ones and of a new worker."""
+    for name, text in typable(FEW):
+        for kind, option in (("publisher", "interval"), ("subscriber", "queue-group")):
+            new = ("new", kind, SERVICE)
+            yield Case(f"--subject of a {kind}: {name}", (*new, f"--subject={text}"))
+            typed = {"queue_group": text} if kind == "subscriber" else {}
+            yield Case(f"--{option}: {name}", (*new, "--subject=a.b", f"--{option}={text}"), typed)
+            for choice in ("envelope", "image"):
+                refused = (*new, "--subject=a.b", f"--{choice}={text}")
+                yield Case(f"--{choice} of a {kind}: {name}", refused, outcome=REFUSED)
+    for name, text in {**FEW, **ENDS}.items():
+        for question in ("publishers", "subscribers"):
+            data = f"{question}={{{quoted(text)}: a.b}}"
+            typed = {question: {text: {"subject": "a.b"}}}
+            yield Case(f"{question}, name: {name}", (*NEW, SERVICE, "--subject=a.b", "--data", data), typed)
+    for name, text in {**FEW, **SUBJECTS}.items():
+        for question in ("publishers", "subscribers"):
+            data = f"{question}={{seen: {quoted(text)}}}"
+            typed = {question: {"seen": {"subject": text}}}
+            yield Case(f"{question}, subject: {name}", (*NEW, SERVICE, "--subject=a.b", "--data", data), typed)
+    for name, text in FEW.items():
+        data = f"subscribers={{seen: {{subject: a.b, queue_group: {quoted(text)}}}}}"
+        typed = {"subscribers": {"seen": {"subject": "a.b", "queue_group": text}}}
+        yield Case(f"a subscriber's queue group: {name}", (*NEW, SERVICE, "--subject=a.b", "--data", data), typed)
+    for question, texts in {
+        "publishers": (
+            "[]", "null", "x", "[a]", "{a}", "{a: }", "{a: 1}", "{a: {}}", "{1: a.b}", "{a: [a.b]}",
+            "{a: {core: true}}",
+            "{a: {subject: a.b, core: 1}}", "{a: {subject: a.b, core: 'true'}}", "{a: {subject: a.b, core: null}}",
+            "{a: {subject: a.b, interval: 0}}", "{a: {subject: a.b, interval: -1}}",
+            "{a: {subject: a.b, interval: .nan}}", "{a: {subject: a.b, interval: .inf}}",
+            "{a: {subject: a.b, interval: '1'}}", "{a: {subject: a.b, interval: true}}",
+            "{a: {subject: a.b, interval: 86401}}", "{a: {subject: a.b, interval: 1e-9}}",
+            "{a: {subject: a.b, interval: " + "9" * 1_000 + "}}", "{a: {subject: a.b, import: os}}",
+            "{a: &a {subject: *a}}", "{a: {subject: a.b, [a]: b}}",
+        ),
+        "subscribers": (
+            "[]", "null", "x", "{a}", "{a: 1}", "{a: {}}", "{a: {queue_group: b}}", "{a: {subject: a.b, queue: b}}",
+            "{a: {subject: a.b, queue_group: 1}}", "{a: {subject: a.b, queue_group: null}}",
+            "{a: {subject: a.b, queue_group: [b]}}",
+            "{a: {subject: a.b, queue_group: g}, b: {subject: a.*, queue_group: g}}",
+        ),
+    }.items():  # fmt: skip
+        for text in texts:
+            shown = text if len(text) < 80 else f"{text[:40]}... ({len(text)} characters)"
+            data = f"{question}={text}"
+            yield Case(
+                f"{question} in YAML: {shown}", (*NEW, SERVICE, "--subject=a.b", "--data", data), outcome=REFUSED
+            )
+    for text in ("0.001", "86400", "86400.0", "0.5", "1.000001"):
+        typed = {"publish_interval": float(text)}
+        yield Case(
+            f"--interval of {text}", ("new", "publisher", SERVICE, "--subject=a.b", f"--interval={text}"), typed, TAKEN
+        )
+    for text in (
+        "007",
+        "00.5",
+        "1_0",
+        "+1",
+        "1e2",
+        "0x10",
+        "86400.5",
+        "0",
+        "0.0001",
+        "\u0663",
+        "1.",
+        ".5",
+        "9" * 5_000,
+    ):
+        shown = text if len(text) < 60 else f"{len(text)} digits"
+        refused = ("new", "publisher", SERVICE, "--subject=a.b", f"--interval={text}")
+        yield Case(f"--interval of {shown!a}", refused, outcome=REFUSED)
+        yield Case(f"publish_interval of {shown!a}", (*DEFAULT, f"--data=publish_interval={text}"), outcome=REFUSED)
+
+
+def task_cases() -> Iterable[Case]:
+    """Names, queues and options of tasks, in the answers of a new worker."""
+    for name, text in typable(FEW):
+        yield Case(f"--queue: {name}", (*NEW, SERVICE, f"--queue={text}"))
+        yield Case(f"--queue's task: {name}", (*NEW, SERVICE, f"--queue=emails={text}"), {"tasks": {text: EMAILS}})
+    for name, text in {**FEW, **ENDS}.items():
+        yield Case(
+            f"task: {name}",
+            (*NEW, SERVICE, "--data", f"tasks={{{quoted(text)}: {{queue: emails}}}}"),
+            {"tasks": {text: EMAILS}},
+        )
+        yield Case(
+            f"task's queue: {name}",
+            (*NEW, SERVICE, "--data", f"tasks={{send: {{queue: {quoted(text)}}}}}"),
+            {"tasks": {"send": {"queue": text}}},
+        )
+    for text in (
+        "", "[]", "null", "x", "[send]", "{send}", "{send: }", "{send: {}}", "{send: emails}", "{1: {queue: a}}",
+        "{null: {queue: a}}", "{send: {queue: 1}}", "{send: {queue: null}}", "{send: {queue: [a]}}",
+        "{send: {queue: a, priority: 1}}", "{send: {queue: a, priority: [high]}}", "{send: {queue: a, priority: HIGH}}",
+        "{send: {queue: a, concurrency: 0}}", "{send: {queue: a, concurrency: 1.5}}",
+        "{send: {queue: a, timeout: 0}}", "{send: {queue: a, timeout: .nan}}", "{send: {queue: a, timeout: .inf}}",
+        "{send: {queue: a, timeout: '5'}}", "{send: {queue: a, timeout: true}}", "{send: {queue: a, timeout: 1e-9}}",
+        "{send: {queue: a, max_attempts: 0}}", "{send: {queue: a, max_attempts: true}}",
+        "{send: {queue: a, max_attempts: 10001}}", "{send: {queue: a, import: os}}", "{send: {queue: a, [b]: c}}",
+        "{send: &a {queue: *a}}",
+    ):  # fmt: skip
+        yield Case(f"tasks in YAML: {text}", (*NEW, SERVICE, "--data", f"tasks={text}"), outcome=REFUSED)
+    both = ("--data", "handlers={send: a.b}", "--data", "tasks={send: {queue: a}}")
+    yield Case("a task and a handler of one name", (*NEW, SERVICE, *both), outcome=REFUSED)
+    options = {"queue": "a", "priority": "high", "concurrency": 10_000, "timeout": 0.001, "max_attempts": 1}
+    yield Case(
+        "tasks in YAML: all options",
+        (*NEW, SERVICE, "--data", f"tasks={{send: {json.dumps(options)}}}"),
+        {"tasks": {"send": options}},
+        TAKEN,
+    )
+
+
 def folder_cases() -> Iterable[Case]:
     """Every text that can be the name of one folder, as the workspace's."""
     for name, text in typable(FOLDER_NAMES):
@@ -472,6 +588,28 @@ def command_cases() -> Iterable[Case]:
         yield Case(
             f"add-action, timeout: {name}", ("add-action", f"--timeout={text}", SERVICE, "greet"), outcome=REFUSED
         )
+    for noun, option, wrong in (("publisher", "interval", True), ("subscriber", "queue-group", False)):
+        for name, text in typable({**FEW, **ENDS}):
+            named = (f"add-{noun}", f"--name={text}", SERVICE, "a.b")
+            yield Case(f"add-{noun}, name: {name}", named, {"name": text, "subject": "a.b"})
+            removed = (f"remove-{noun}", "--force", "--", SERVICE, text)
+            yield Case(f"remove-{noun} by force: {name}", removed, outcome=REFUSED)
+        for name, text in typable({**FEW, **SUBJECTS}):
+            yield Case(f"add-{noun}, subject: {name}", (f"add-{noun}", "--", SERVICE, text), {"subject": text})
+        for name, text in typable(FEW):
+            given = (f"add-{noun}", f"--{option}={text}", SERVICE, "a.b")
+            typed = {} if wrong else {"subject": "a.b", "queue": text}
+            yield Case(f"add-{noun}, {option}: {name}", given, typed, REFUSED if wrong else EITHER)
+            yield Case(f"add-{noun}, service: {name}", (f"add-{noun}", "--", text, "a.b"), outcome=REFUSED)
+    for name, text in typable({**FEW, **ENDS}):
+        yield Case(f"add-task, task: {name}", ("add-task", "--queue=a", "--", SERVICE, text), {"name": text})
+        yield Case(f"remove-task by force: {name}", ("remove-task", "--force", "--", SERVICE, text), outcome=REFUSED)
+    for name, text in typable(FEW):
+        yield Case(f"add-task, queue: {name}", ("add-task", f"--queue={text}", SERVICE, "send"), {"queue": text})
+        yield Case(f"add-task, service: {name}", ("add-task", "--queue=a", "--", text, "send"), outcome=REFUSED)
+        for option in ("priority", "timeout", "max-attempts"):
+            refused = ("add-task", f"--{option}={text}", "--queue=a", SERVICE, "send")
+            yield Case(f"add-task, {option}: {name}", refused, outcome=REFUSED)
     for name, text in typable({**FEW, **ENDS}):
         yield Case(
             f"add-route, name: {name}",
@@ -538,6 +676,8 @@ NEW_WORKER = [
     *defaults_cases(),
     *action_cases(),
     *route_cases(),
+    *pubsub_cases(),
+    *task_cases(),
 ]
 FOLDERS = list(folder_cases())
 COMMANDS = list(command_cases())

@@ -154,6 +154,19 @@ def values(workspace: Path, service: str) -> dict[str, list[Any]]:
         "labels": [answers["labels"], labels],
         "handlers": [{name: _as_options(entry) for name, entry in answers["handlers"].items()}, handlers(folder)],
         "routes": [dict(answers["routes"]), routes(folder)],
+        "publishers": [
+            {name: _as_options(entry) for name, entry in answers["publishers"].items()},
+            pubsub(folder, "publisher", "make", {"every": "interval"}),
+        ],
+        "subscribers": [
+            {name: _as_options(entry) for name, entry in answers["subscribers"].items()},
+            pubsub(folder, "subscriber", "hear", {"queue": "queue_group"}),
+        ],
+        "publish_interval": [float(answers["publish_interval"]), float(project["tool"]["service"]["publish_interval"])],
+        "queue_group": [answers["queue_group"], project["tool"]["service"]["queue_group"]],
+        "envelope": [answers["envelope"]],
+        "image": [answers["image"], base.rpartition("-")[2]],
+        "tasks": [dict(answers["tasks"]), tasks(folder)],
         "actions": [{name: as_action(name, entry) for name, entry in answers["actions"].items()}, actions(folder)],
     }
 
@@ -192,6 +205,34 @@ def actions(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def publishers(folder: Path) -> dict[str, dict[str, Any]]:
+    """The publishers of a service by name, read from the decorators in its files."""
+    return pubsub(folder, "publisher", "make", {})
+
+
+def subscribers(folder: Path) -> dict[str, dict[str, Any]]:
+    """The subscribers of a service by name, read from the decorators in its files."""
+    return pubsub(folder, "subscriber", "hear", {})
+
+
+def pubsub(folder: Path, noun: str, prefix: str, answered: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Publishers or subscribers by name; `answered` are the options that an answer calls otherwise."""
+    found = {}
+    for file in sorted((folder / f"src/domain/{noun}s").glob(f"*_{noun}.py")):
+        module = ast.parse(file.read_bytes())
+        (function,) = (node for node in module.body if isinstance(node, ast.AsyncFunctionDef))
+        (decorator,) = function.decorator_list
+        assert isinstance(decorator, ast.Call)
+        (subject,) = decorator.args
+        name = file.name.removesuffix(f"_{noun}.py")
+        assert function.name == f"{prefix}_{name}"
+        options = {
+            answered.get(str(word.arg), str(word.arg)): ast.literal_eval(word.value) for word in decorator.keywords
+        }
+        found[name] = {"subject": ast.literal_eval(subject), **options}
+    return found
+
+
 def routes(folder: Path) -> dict[str, dict[str, Any]]:
     """The routes of a gateway by the name of their function, read from the decorator and the body in their files."""
     found = {}
@@ -215,6 +256,20 @@ def routes(folder: Path) -> dict[str, dict[str, Any]]:
         assert len(arguments) == len(set(arguments))
         assert set(re.findall(r"{(\w+)}", path)) <= set(arguments)
         found[function.name] = {"method": method, "path": path, **dict([sent])}
+    return found
+
+
+def tasks(folder: Path) -> dict[str, dict[str, Any]]:
+    """The tasks of a service by the name of their function, read from the decorators in its files."""
+    found = {}
+    for file in sorted((folder / "src/domain/tasks").glob("*_task.py")):
+        module = ast.parse(file.read_bytes())
+        (function,) = (node for node in module.body if isinstance(node, ast.AsyncFunctionDef))
+        (decorator,) = function.decorator_list
+        assert isinstance(decorator, ast.Call)
+        (name,) = decorator.args
+        assert function.name == ast.literal_eval(name) == file.name.removesuffix("_task.py")
+        found[function.name] = {str(word.arg): ast.literal_eval(word.value) for word in decorator.keywords}
     return found
 
 

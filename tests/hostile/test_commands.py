@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from natsgen.parts import ACTIONS, HANDLERS, KINDS, ROUTES
+from natsgen.parts import ACTIONS, HANDLERS, KINDS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS
 from tests.hostile import oracle
 from tests.hostile.cases import COMMANDS, FOLDERS, HANDLER, SERVICE, Case
 from tests.hostile.checks import ids, is_refused, with_options_first
 from tests.hostile.conftest import WORKSPACE, Place
 
-READ = {HANDLERS: oracle.handlers, ACTIONS: oracle.actions, ROUTES: oracle.routes}
+READ = {
+    HANDLERS: oracle.handlers,
+    ACTIONS: oracle.actions,
+    ROUTES: oracle.routes,
+    TASKS: oracle.tasks,
+    PUBLISHERS: oracle.publishers,
+    SUBSCRIBERS: oracle.subscribers,
+}
 
 
 @pytest.mark.parametrize("case", FOLDERS, ids=ids(FOLDERS))

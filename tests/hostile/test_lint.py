@@ -16,6 +16,7 @@ from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import handlers_for
 from natsgen.route_naming import METHODS, route
+from natsgen.task_naming import task
 from tests.hostile.conftest import make_place
 from tests.hostile.oracle import check_tree, quoted
 from tests.hostile.texts import PATHS, PLAIN, SUBJECTS, WORDS
@@ -32,6 +33,11 @@ ACTIONS = {
     for length in (1, 20, *range(36, 50), 64)  # around where lines break
 }
 
+TASKS = {
+    "t" * length: {"queue": "q" * length, "priority": "high", "timeout": 604_799.999}
+    for length in (1, 20, *range(24, 38), 64)  # around where lines break
+}
+
 
 ROUTES = {
     f"{'r' * length}{number}": {
@@ -44,6 +50,13 @@ ROUTES = {
     for number, method in enumerate(METHODS)
     for length in (6, 20, *range(36, 50), 63)  # around where lines break
 }
+
+
+PUBLISHERS = {
+    "p" * length: {"subject": f"a.{'s' * (3 * length)}", "interval": 86_399.999999, "core": True}
+    for length in (1, 20, *range(22, 36), *range(44, 50), 64)  # around where lines break
+}
+HEARD = {name: {"subject": spec["subject"], "queue_group": "q" * (2 * len(name))} for name, spec in PUBLISHERS.items()}
 
 
 def fits(rule: Callable[[str], str], name: str) -> bool:
@@ -72,6 +85,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for service, actions in {"actions": ACTIONS, "words-too": {name: {} for name in names}}.items():
         ran = place.run("new", "service", service, "--data", f"actions={json.dumps(actions)}")
         assert ran.code == 0, ran.err
+    words = {name: {"queue": "emails"} for name in taken if fits(task, name)}
+    for service, tasks in {"tasks": TASKS, "words-in-tasks": words}.items():
+        ran = place.run("new", "worker", service, "--data", f"tasks={json.dumps(tasks)}")
+        assert ran.code == 0, ran.err
     named = {name: {"method": "GET", "path": f"/{name}", "call": "a.b"} for name in taken if fits(route, name)}
     for framework in FRAMEWORKS:
         options = [f"--framework={framework}", "--data", f"routes={json.dumps({**ROUTES, **named})}"]
@@ -79,6 +96,13 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert ran.code == 0, ran.err
         for path in PATHS.values():
             place.run("add-route", f"routes-{framework}", "--", f"PATCH {path}=publish:a.{'path' * 5}")
+    for envelope in ("domain", "message", "cloudevents"):
+        data = [
+            f"--data={key}={json.dumps(value)}" for key, value in (("publishers", PUBLISHERS), ("subscribers", HEARD))
+        ]
+        words = [f"--data=handlers={json.dumps({**taken, **dict.fromkeys(PUBLISHERS, 'a.b')})}"]
+        ran = place.run("new", "worker", f"envelopes-{envelope}", f"--envelope={envelope}", *data, *words)
+        assert ran.code == 0, ran.err
     for subject in SUBJECTS.values():
         place.run("add-handler", "subjects", "--", subject)  # refused or not: what it makes counts
     for number, name in enumerate(DESCRIPTIONS):

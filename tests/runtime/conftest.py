@@ -21,6 +21,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.tcp_proxy import TcpProxy
 from natsgen.harness.waiting import wait_until
 
 WORKSPACE = Path(tempfile.mkdtemp(prefix="natsgen-runtime-"))
@@ -37,9 +38,13 @@ sys.path.insert(0, str(WORKSPACE / "services" / "billing"))
 
 from src.config import Settings, settings  # noqa: E402
 from src.infrastructure.action import Action  # noqa: E402
+from src.infrastructure.nats import Nats  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
 from src.infrastructure.subscription import Subscription  # noqa: E402
 from src.infrastructure.worker import Worker  # noqa: E402
+from src.toolkit.tasks.running import TaskRunner  # noqa: E402
+from src.toolkit.tasks.subscribing import subscription_of  # noqa: E402
+from src.toolkit.tasks.task import Task  # noqa: E402
 
 RunWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 
@@ -65,6 +70,28 @@ async def client(service_settings: Settings) -> AsyncIterator[NatsClient]:
 
 
 @pytest.fixture
+async def own_nats(client: NatsClient) -> AsyncIterator[Nats]:
+    """What the toolkit goes over, without a worker."""
+    nats = Nats()
+    nats.use(client)
+    yield nats
+    await nats.stop_listening(client, 1)
+
+
+@pytest.fixture
+async def proxied(nats_server: NatsServer, service_settings: Settings) -> AsyncIterator[tuple[Nats, TcpProxy]]:
+    """The same through a proxy."""
+    with TcpProxy(nats_server.port) as proxy:
+        connection = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}))
+        await connection.connect()
+        nats = Nats()
+        nats.use(connection)
+        yield nats, proxy
+        proxy.resume()
+        await connection.close()
+
+
+@pytest.fixture
 async def jetstream(nats_server: NatsServer) -> AsyncIterator[JetStreamContext]:
     """JetStream as a publisher outside of the worker sees it."""
     client = await nats.connect(nats_server.url)
@@ -74,15 +101,17 @@ async def jetstream(nats_server: NatsServer) -> AsyncIterator[JetStreamContext]:
 
 @pytest.fixture
 def run_worker(service_settings: Settings) -> RunWorker:
-    """Runs a worker with subscriptions and actions of the test; leaving the context stops it."""
+    """Runs a worker with subscriptions, actions and tasks of the test; leaving the context stops it."""
 
     @asynccontextmanager
-    async def run(*subscriptions: Subscription | Action, **changed: Any) -> AsyncIterator[Worker]:
+    async def run(*subscriptions: Subscription | Action | Task[Any, ..., Any], **changed: Any) -> AsyncIterator[Worker]:
         ours = {"DEDUP": "none", "GRACEFUL_SHUTDOWN_TIMEOUT": 2.0}
         worker = Worker(service_settings.model_copy(update=ours | changed))
         for subscription in subscriptions:
             if isinstance(subscription, Action):
                 worker.answer(subscription)
+            elif isinstance(subscription, Task):
+                worker.subscribe(subscription_of(subscription), TaskRunner)
             else:
                 worker.subscribe(subscription)
         work = asyncio.create_task(worker.run())

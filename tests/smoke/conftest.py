@@ -14,14 +14,17 @@ import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from natsgen.harness.commands import run
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.environment import environment_for
 from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
 
 SUBJECT = "orders.order.created"
 STREAM = "ORDERS"
 DURABLE = "billing-order_created"
+INSTALL_SECONDS = 300.0
 
 StartWorker = Callable[..., GeneratedService]
 StartService = Callable[..., GeneratedService]
@@ -129,3 +132,14 @@ async def client(nats_server: NatsServer) -> AsyncIterator[Client]:
 def consul_agent(tmp_path: Path) -> Iterator[ConsulAgent]:
     with ConsulAgent(tmp_path / "consul") as agent:
         yield agent
+
+
+@pytest.fixture(scope="session")
+def node_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with clients in JavaScript, and what they need."""
+    folder = tmp_path_factory.mktemp("node") / "client"
+    shutil.copytree(Path(__file__).with_name("node_client"), folder)
+    npm = need_program("npm", hint="install Node.js")
+    quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved")
+    run([npm, "ci", *quietly], limit=INSTALL_SECONDS, folder=folder)
+    return folder

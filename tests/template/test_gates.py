@@ -19,12 +19,21 @@ from natsgen.harness.programs import need_program
 SHORT, LONG = 60.0, 600.0  # seconds
 
 ACTIONS = "{greet: {}, greet_v2: {action: greet, version: 2, queue: false, concurrency: 3, timeout: 0.5}}"
+HANDLERS = "{order_created: orders.order.created, all: {subject: orders.>, batch: true}}"
+PUBLISHERS = json.dumps(
+    {"a" * 64: {"subject": f"{'s' * 120}.{'t' * 120}", "interval": 0.001, "core": True}, "b": "a.b"}
+)
+SUBSCRIBERS = json.dumps(
+    {"a" * 64: {"subject": "s" * 100, "queue_group": "g" * 128}, "b": {"subject": "a.*", "queue_group": ""}}
+)
 LONGEST = json.dumps(
     {
         "b" * 64: {"method": "PATCH", "path": f"/{{{'p' * 40}}}" + "/e" * 60, "call": ".".join(["t" * 50] * 5)},
         "c" * 64: {"method": "DELETE", "path": f"/{{{'q' * 40}}}/{'s' * 150}", "publish": "u" * 255},
     }
 )
+LONGEST_TASK = {"queue": "q" * 64, "priority": "high", "concurrency": 10_000, "timeout": 604_800, "max_attempts": 9_999}
+TASKS = json.dumps({"t" * 64: LONGEST_TASK, "s" * 20: LONGEST_TASK})
 ANSWERS: dict[str, list[str]] = {
     "defaults": ["billing", "--subject", "orders.order.created"],
     "redis": [
@@ -50,9 +59,20 @@ ANSWERS: dict[str, list[str]] = {
         *("--route", "DELETE /a/{b}/c/{id}=v1.a.remove", "--route", "POST /log=publish:log.page.seen"),
         *("--python", "3.11"),
     ],
+    "tasks": ["mailer", "--queue", "emails", "--queue", "reports=build_report", "--dedup", "nats-kv"],
+    "longest-tasks": ["a" * 48, "--data", f"tasks={TASKS}", "--subject", "orders.order.created", "--action", "greet"],
     "bare": ["web", "--framework", "fastapi"],
     "longest-fastapi": ["a" * 48, "--framework", "fastapi", "--data", f"routes={LONGEST}"],
     "longest-django": ["a" * 48, "--framework", "django", "--data", f"routes={LONGEST}"],
+    "publisher": [
+        *("beat", "--subject", "events.test", "--subject", f"{'c' * 60}.{'d' * 63}", "--interval", "0.5", "--core"),
+        *("--envelope", "message", "--image", "alpine"),
+    ],
+    "subscriber": ["ear", "--subject", "events.>", "--subject", "other.*.test", "--queue-group", "workers"],
+    "clouds": [
+        *("clouds", "--subject", "orders.order.created", "--envelope", "cloudevents", "--data"),
+        *(f"publishers={PUBLISHERS}", "--data", f"subscribers={SUBSCRIBERS}", "--data", f"handlers={HANDLERS}"),
+    ],
     "both": ["quotes", "--subject", "orders.order.created", "--data", f"actions={ACTIONS}"],
 }
 
@@ -73,7 +93,8 @@ class Rendered:
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     arguments = ANSWERS[request.param]
     workspace = tmp_path_factory.mktemp(request.param)
-    kind = "gateway" if "--framework" in arguments else "worker"
+    kind = {"publisher": "publisher", "subscriber": "subscriber"}.get(request.param, "worker")
+    kind = "gateway" if "--framework" in arguments else kind
     command = [sys.executable, "-m", "natsgen", "new", kind, *arguments, "--workspace", str(workspace)]
     subprocess.run([*command, "--no-input"], check=True)
     return Rendered(workspace, arguments[0])

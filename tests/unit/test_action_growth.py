@@ -175,7 +175,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
 
 def test_the_last_action_goes_with_a_note_unless_there_is_a_handler(shop: Workspace) -> None:
     (note,) = remove(shop, "greet", dry_run=True).notes
-    assert note == "greeter has neither a handler nor an action now, and does not start without one"
+    assert note == "greeter has no handler, no action and nothing else left, and does not start without any"
     paid = Handler("paid", "orders.paid")
     handler_growth.add_handler(site(shop), paid)
     assert remove(shop, "greet").notes == ()

@@ -85,7 +85,7 @@ def test_routes_on_the_command_line_are_named_after_their_subjects() -> None:
 
 
 def test_without_handlers_and_actions_there_is_no_service(asked: Questionnaire) -> None:
-    with pytest.raises(InputError, match="billing has no handlers and no actions"):
+    with pytest.raises(InputError, match="billing has no handlers, no actions and no tasks"):
         answers.complete(Given({"service_name": "billing", "handlers": {}}, {}), asked, WORKSPACE)
 
 

@@ -100,7 +100,9 @@ def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[
     assert main(["remove-action", "greeter", "greet"]) == 0
     captured = capsys.readouterr()
     assert captured.out.endswith("\n\ngreeter will not answer v1.greeter.greet any more.\n")
-    assert captured.err == "note: greeter has neither a handler nor an action now, and does not start without one\n"
+    assert captured.err == (
+        "note: greeter has no handler, no action and nothing else left, and does not start without any\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,9 @@ def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[st
     assert main(["remove-handler", "billing", "order-created"]) == 0
     captured = capsys.readouterr()
     assert captured.out.endswith("\n  nats consumer rm ORDERS billing-order_created\n")
-    assert captured.err == "note: billing has neither a handler nor an action now, and does not start without one\n"
+    assert captured.err == (
+        "note: billing has no handler, no action and nothing else left, and does not start without any\n"
+    )
 
 
 @pytest.mark.parametrize(

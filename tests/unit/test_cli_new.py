@@ -18,7 +18,7 @@ import yaml
 
 from natsgen import tree
 from natsgen.cli import main
-from natsgen.cli.new import next_commands
+from natsgen.cli.making import next_commands
 from natsgen.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -53,7 +53,9 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
     code = main(
         [*WORKER, "--subject", "orders.>", "--context", "sales", "--description", "Bills: 'all' of \"it\" {{ x }}",
          "--workspace", "deep/er", "--dedup", "redis", "--python", "3.14", "--network", "shared_net",
-         "--registry", "registry.example.com:5000/mirror", "--data", "labels={team: payments, cost: \"${X}: 'y'\"}",
+         "--registry", "registry.example.com:5000/mirror", "--envelope", "cloudevents", "--image", "alpine",
+         "--data", "queue_group=all", "--data", "publish_interval=0.5",
+         "--data", "labels={team: payments, cost: \"${X}: 'y'\"}",
          "--data", "dedup=none", "--data", "workspace=from-data", "--data-file", str(tmp_path / "answers.yml"),
          "--no-input"]
     )  # fmt: skip
@@ -74,6 +76,13 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "actions": {},
         "framework": "none",
         "routes": {},
+        "publishers": {},
+        "subscribers": {},
+        "envelope": "cloudevents",
+        "image": "alpine",
+        "publish_interval": "0.5",
+        "queue_group": "all",
+        "tasks": {},
     }
 
 
@@ -344,6 +353,21 @@ def test_the_framework_of_a_gateway_is_asked_for(here: Path, environment: dict[s
     assert "Framework [fastapi]" in seen
     assert seen.count("it is one of fastapi, django") == 2
     assert stored_answers(here, "api")["framework"] == "django"
+
+
+def test_the_subjects_of_a_publisher_and_a_subscriber_are_asked_for(here: Path, environment: dict[str, str]) -> None:
+    command = ["new", "publisher", "--core"]
+    code, seen = on_a_terminal(command, "\na.*\na.b c.d\n", environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert "Name of the service [beat]" in seen
+    assert "takes no wildcards" in seen
+    assert stored_answers(here, "beat")["publishers"] == {
+        "a_b": {"subject": "a.b", "core": True},
+        "c_d": {"subject": "c.d", "core": True},
+    }
+    code, seen = on_a_terminal(["new", "subscriber"], "\n\n", environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert stored_answers(here, "ear")["subscribers"] == {"events_test": "events.test"}
 
 
 def test_ending_the_input_instead_of_answering_is_an_interruption(here: Path, environment: dict[str, str]) -> None:

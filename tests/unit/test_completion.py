@@ -26,8 +26,13 @@ def here(tmp_path: Path) -> Path:
         for handler in handlers:
             (folder / "services" / service / f"src/domain/handlers/{handler}_handler.py").write_text("def (")
     (folder / "services" / "other").mkdir()
+    for noun in ("publisher", "subscriber"):
+        (folder / f"services/billing/src/domain/{noun}s").mkdir(parents=True)
+        (folder / f"services/billing/src/domain/{noun}s/heart_beat_{noun}.py").write_text("def (")
     (folder / "services/billing/src/web/routes").mkdir(parents=True)
     (folder / "services/billing/src/web/routes/greet_route.py").write_text("def (")
+    (folder / "services/billing/src/domain/tasks").mkdir(parents=True)
+    (folder / "services/billing/src/domain/tasks/send_email_task.py").write_text("def (")
     return folder
 
 
@@ -49,13 +54,17 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], ["remove-handler", "remove-action", "remove-route"]),
-        (["new", "s"], ["service"]),
+        (["re"], [f"remove-{noun}" for noun in ("handler", "action", "route", "publisher", "subscriber", "task")]),
+        (["new", "s"], ["service", "subscriber"]),
+        (["remove-publisher", "billing", "heart"], ["heart_beat"]),
+        (["remove-subscriber", "billing", ""], ["heart_beat"]),
+        (["add-subscriber", "b"], ["billing"]),
         (["add-action", "a"], ["audit"]),
         (["remove-action", "billing", "quote"], ["quote", "quote_v2"]),
         (["remove-action", "audit", ""], []),
         (["remove-route", "billing", "gr"], ["greet"]),
         (["add-route", "b"], ["billing"]),
+        (["remove-task", "billing", "se"], ["send_email"]),
         (["new", "g"], ["gateway"]),
         (["add-handler", ""], ["audit", "billing"]),
         (["list", "b"], ["billing"]),

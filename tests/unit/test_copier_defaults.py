@@ -27,6 +27,16 @@ ASKED = questions.read(TEMPLATE.folder)
         {"framework": "django", "routes": {"greet": GREET, "leave": {**GREET, "path": "/{a}"}}},
         {"framework": "fastapi", "routes": {"greet": GREET}, "actions": {"hi": {}}, "handlers": {"x": "a.b"}},
         {"framework": "fastapi", "actions": {"hi": {}}},
+        {"publishers": {"x": "Sales.b"}, "envelope": "message"},
+        {
+            "publishers": {"x": {"subject": "a.b", "core": True}},
+            "subscribers": {"y": {"subject": "c.>", "queue_group": ""}},
+        },
+        {"subscribers": {"x": "*.b", "y": "c.d"}, "image": "alpine", "queue_group": "workers"},
+        {"subscribers": {"x": "a.b"}, "handlers": {"x": "a.b"}, "publishers": {"x": "c.d"}, "publish_interval": "0.5"},
+        {"tasks": {"send_email": {"queue": "emails"}, "send_sms": {"queue": "emails"}, "x": {"queue": "reports"}}},
+        {"tasks": {"send": {"queue": "a"}}, "handlers": {"x": "a.b"}, "actions": {"hi": {}}},
+        {"framework": "django", "tasks": {"send": {"queue": "a"}}, "routes": {"greet": GREET}},
         {"handlers": {"x": "a.b", "y": "c.d"}, "actions": {"greet": {"timeout": 0.5}, "leave": {}}},
     ],
 )

@@ -261,7 +261,7 @@ def test_the_consumers_that_stay_on_the_server_are_named(shop: Workspace) -> Non
 
 def test_the_last_handler_goes_with_a_note(shop: Workspace) -> None:
     assert remove(shop, "order_created").notes == (
-        "billing has neither a handler nor an action now, and does not start without one",
+        "billing has no handler, no action and nothing else left, and does not start without any",
     )
 
 
@@ -290,7 +290,7 @@ def test_nothing_is_written_through_a_symlink_that_leads_out(shop: Workspace, tm
         ("[", "is no YAML"),
         ("- x", "holds no answers"),
         ("service_name: audit\n", "holds the answers of 'audit', not of 'billing'"),
-        ("service_name: billing\n", "names no handlers and no actions"),
+        ("service_name: billing\n", "names no handlers, actions or tasks"),
         ("service_name: billing\nhandlers: {x: a b}\n", "'a b' is no subject"),
         ("service_name: billing\nhandlers: {x: a.b}\nbounded_context: ../x\n", "is no bounded context"),
         ("[" * 100_000, "is no YAML"),

@@ -246,15 +246,21 @@ def test_a_description_is_at_most_200_characters() -> None:
 
 
 def test_the_description_of_many_subjects_stays_within_the_limit() -> None:
-    assert naming.description_for(["a.b", "c.d"]) == "Handles a.b, c.d"
-    assert naming.description_for([], ["greet", "leave"]) == "Answers greet, leave"
-    assert naming.description_for(["a.b"], ["greet"]) == "Handles a.b; answers greet"
-    assert naming.description_for(["a.b"], ["greet"], ["GET /a"]) == "Handles a.b; answers greet; serves GET /a"
-    assert naming.description_for([], [], ["GET /a", "PUT /b"]) == "Serves GET /a, PUT /b"
-    assert naming.description_for([], [], ["GET /" + "a" * 200]) == "Serves 1 route"
-    assert naming.description_for([]) == "HTTP gateway"
-    assert naming.description_for(["a" * 200], ["b" * 64, "c"]) == "Handles 1 subject; answers 2 actions"
-    assert naming.description(naming.description_for([f"orders.order.event{number}" for number in range(50)]))
+    def told(**done: list[str]) -> str:
+        return naming.description_for(done)
+
+    assert told(handlers=["a.b", "c.d"]) == "Handles a.b, c.d"
+    assert told(handlers=[], actions=["greet", "leave"]) == "Answers greet, leave"
+    assert told(handlers=["a.b"], actions=["greet"]) == "Handles a.b; answers greet"
+    assert told(routes=["GET /a"], handlers=["a.b"], actions=["greet"]) == "Handles a.b; answers greet; serves GET /a"
+    assert told(routes=["GET /a", "PUT /b"]) == "Serves GET /a, PUT /b"
+    assert told(routes=["GET /" + "a" * 200]) == "Serves 1 route"
+    assert told(publishers=["a.b"], subscribers=["c.d", "e.>"]) == "Publishes a.b; hears c.d, e.>"
+    assert told(tasks=["a", "b"]) == "Works off a, b"
+    assert told(handlers=["a" * 200], tasks=["b" * 64]) == "Handles 1 subject; works off 1 queue"
+    assert told() == told(handlers=[]) == "HTTP gateway"
+    assert told(handlers=["a" * 200], actions=["b" * 64, "c"]) == "Handles 1 subject; answers 2 actions"
+    assert naming.description(told(handlers=[f"orders.order.event{number}" for number in range(50)]))
 
 
 @pytest.mark.parametrize("name", ["-net", "my net", "a/b", "net\n", "${NET}", "n" * 129])

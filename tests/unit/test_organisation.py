@@ -72,6 +72,7 @@ def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) ->
         ('[defaults.handlers]\nx = "a.b"', "for one service only"),
         ("[defaults.actions]\nx = {}", "for one service only"),
         ("[defaults.routes]\nx = {}", "for one service only"),
+        ("[defaults.tasks]\nx = {}", "for one service only"),
         ('[defaults]\nframework = "flask"', "framework: 'flask' is none of none, fastapi, django"),
         ("[defaults]\nx = ", "is no TOML: .*line 2"),
         ("\n\n[defaults", "is no TOML: .*line 3"),

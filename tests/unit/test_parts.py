@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from natsgen import parts
-from natsgen.parts import ACTIONS, HANDLERS, ROUTES, Kind
+from natsgen.parts import ACTIONS, HANDLERS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS, Kind
 
 
 def test_a_part_is_a_file_and_a_test() -> None:
@@ -23,6 +23,36 @@ def test_a_part_is_a_file_and_a_test() -> None:
         "services/api/src/web/routes/greet_route.py",
         "services/api/tests/routes/test_greet_route.py",
     ]
+    assert [str(path) for path in TASKS.paths("mailer", "send_email")] == [
+        "services/mailer/src/domain/tasks/send_email_task.py",
+        "services/mailer/tests/tasks/test_send_email_task.py",
+    ]
+    assert [str(path) for path in PUBLISHERS.paths("beat", "paid")] == [
+        "services/beat/src/domain/publishers/paid_publisher.py",
+        "services/beat/tests/publishers/test_paid_publisher.py",
+    ]
+    assert [str(path) for path in SUBSCRIBERS.paths("ear", "paid")] == [
+        "services/ear/src/domain/subscribers/paid_subscriber.py",
+        "services/ear/tests/subscribers/test_paid_subscriber.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("there", "name"),
+    [
+        ({HANDLERS, PUBLISHERS, SUBSCRIBERS}, "worker"),
+        ({TASKS}, "worker"),
+        ({ACTIONS}, "service"),
+        ({ACTIONS, SUBSCRIBERS}, "service"),
+        ({PUBLISHERS}, "publisher"),
+        ({SUBSCRIBERS}, "subscriber"),
+        ({PUBLISHERS, SUBSCRIBERS}, "service"),
+        (set(), "service"),
+    ],
+)
+def test_a_service_is_called_after_what_is_in_it(there: set[Kind], name: str) -> None:
+    assert parts.kind_of(False, there) == name
+    assert parts.kind_of(True, there) == "gateway"
 
 
 @pytest.mark.parametrize("kind", parts.KINDS)

@@ -70,6 +70,8 @@ def natsgen(
       natsgen new worker billing --subject orders.order.created
       natsgen new service greeter --action greet
       natsgen new gateway api --framework fastapi --route "POST /greet=v1.greeter.greet"
+      natsgen new publisher beat --subject events.test
+      natsgen new subscriber ear --subject events.test
 
     \b
     Exit codes:

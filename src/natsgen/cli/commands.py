@@ -40,7 +40,19 @@ COMMANDS: Mapping[str, Listed] = {
     "remove-action": Listed("natsgen.cli.actions", "remove_action", "Remove an action and its test from a service."),
     "add-route": Listed("natsgen.cli.routes", "add_route", "Add a route and its test to a gateway."),
     "remove-route": Listed("natsgen.cli.routes", "remove_route", "Remove a route and its test from a gateway."),
-    "list": Listed("natsgen.cli.look", "list_services", "List the services, their handlers, actions and routes."),
+    "add-publisher": Listed("natsgen.cli.pubsub", "add_publisher", "Add a publisher and its test to a service."),
+    "remove-publisher": Listed(
+        "natsgen.cli.pubsub", "remove_publisher", "Remove a publisher and its test from a service."
+    ),
+    "add-subscriber": Listed(
+        "natsgen.cli.pubsub", "add_subscriber", "Add a subscriber of core NATS, and its test, to a service."
+    ),
+    "remove-subscriber": Listed(
+        "natsgen.cli.pubsub", "remove_subscriber", "Remove a subscriber and its test from a service."
+    ),
+    "add-task": Listed("natsgen.cli.tasks", "add_task", "Add a task and its test to a service."),
+    "remove-task": Listed("natsgen.cli.tasks", "remove_task", "Remove a task and its test from a service."),
+    "list": Listed("natsgen.cli.look", "list_services", "List the services and what is in them."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),

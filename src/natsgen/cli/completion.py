@@ -52,6 +52,27 @@ def routes(context: typer.Context, incomplete: str) -> list[str]:
     return _parts(ROUTES, context, incomplete)
 
 
+def publishers(context: typer.Context, incomplete: str) -> list[str]:
+    """The publishers of the service on the line that begin like what was typed."""
+    from natsgen.parts import PUBLISHERS
+
+    return _parts(PUBLISHERS, context, incomplete)
+
+
+def subscribers(context: typer.Context, incomplete: str) -> list[str]:
+    """The subscribers of the service on the line that begin like what was typed."""
+    from natsgen.parts import SUBSCRIBERS
+
+    return _parts(SUBSCRIBERS, context, incomplete)
+
+
+def tasks(context: typer.Context, incomplete: str) -> list[str]:
+    """The tasks of the service on the line that begin like what was typed."""
+    from natsgen.parts import TASKS
+
+    return _parts(TASKS, context, incomplete)
+
+
 def reasons(incomplete: str) -> list[str]:
     """The reasons for a dead letter that begin like what was typed."""
     return [reason for reason in ("crashed", "exhausted", "invalid", "rejected") if reason.startswith(incomplete)]

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from natsgen.discovery import FoundHandler, HandlerFile
     from natsgen.inventory import Service
     from natsgen.portrait import Portrait
+    from natsgen.pubsub_discovery import FoundPubSub, PubSubFile
     from natsgen.route_discovery import FoundRoute, RouteFile
+    from natsgen.task_discovery import FoundTask, TaskFile
 
 
 def of_service(service: Service) -> dict[str, Any]:
@@ -22,6 +24,9 @@ def of_service(service: Service) -> dict[str, Any]:
         "handlers": [_handler_document(service.name, file, one) for file in service.handlers for one in file.handlers],
         "actions": [_action_document(service.name, file, one) for file in service.actions for one in file.actions],
         "routes": [_route_document(file, one) for file in service.routes for one in file.routes],
+        "publishers": [_pubsub_document(file, one) for file in service.publishers for one in file.parts],
+        "subscribers": [_pubsub_document(file, one) for file in service.subscribers for one in file.parts],
+        "tasks": [_task_document(service.name, file, one) for file in service.tasks for one in file.tasks],
         "unreadable": [{"file": str(file.path), "error": file.error} for file in service.files if file.error],
     }
 
@@ -69,6 +74,21 @@ def _action_document(service: str, file: ActionFile, action: FoundAction) -> dic
     }
 
 
+def _task_document(service: str, file: TaskFile, task: FoundTask) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "task": task.task.text if task.task else None,
+        "queue": task.queue.text,
+        "subject": task.subject.text,
+        "subject_is_literal": task.subject.is_text,
+        "durable": task.durable_in(service),
+        "recurs": task.recurs,
+        "options": {name: value.source for name, value in task.options.items()},
+        "file": str(file.path),
+        "line": task.line,
+    }
+
+
 def _route_document(file: RouteFile, route: FoundRoute) -> dict[str, Any]:
     return {
         "name": route.name,
@@ -79,4 +99,15 @@ def _route_document(file: RouteFile, route: FoundRoute) -> dict[str, Any]:
         "publishes": [subject.text for subject in route.publishes],
         "file": str(file.path),
         "line": route.line,
+    }
+
+
+def _pubsub_document(file: PubSubFile, part: FoundPubSub) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "subject": part.subject.text if part.subject else None,
+        "subject_is_literal": bool(part.subject and part.subject.is_text),
+        "options": {name: value.source for name, value in part.options.items()},
+        "file": str(file.path),
+        "line": part.line,
     }

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from natsgen.discovery import FoundHandler
     from natsgen.inventory import Service
     from natsgen.portrait import Portrait
+    from natsgen.pubsub_discovery import FoundPubSub
     from natsgen.route_discovery import FoundRoute
     from natsgen.source import Value
+    from natsgen.task_discovery import FoundTask
 
 
 def list_services(
@@ -33,9 +35,10 @@ def list_services(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the services, their handlers, actions and routes.
+    """List the services and what is in them.
 
-    They are read from source: nothing is imported or run.
+    That is their handlers, actions, routes, tasks, publishers and subscribers. They are read from source: nothing is
+    imported or run.
 
     \b
     Examples:
@@ -66,8 +69,8 @@ def show(
 ) -> None:
     """Show one service in full.
 
-    That is its answers, handlers, actions, routes, settings, published subjects, and the files that a person changed:
-    those that are not as this natsgen would make them.
+    That is its answers, what is in it, its settings and published subjects, and the files that a person changed: those
+    that are not as this natsgen would make them.
 
     \b
     Examples:
@@ -91,6 +94,9 @@ def _service_lines(service: Service) -> Iterator[str]:
     rows = [_row(service.name, handler) for file in service.handlers for handler in file.handlers]
     rows += [_action_row(service.name, action) for file in service.actions for action in file.actions]
     rows += [_route_row(route) for file in service.routes for route in file.routes]
+    rows += [_publisher_row(one) for file in service.publishers for one in file.parts]
+    rows += [_subscriber_row(one) for file in service.subscribers for one in file.parts]
+    rows += [_task_row(task) for file in service.tasks for task in file.tasks]
     yield from (f"  {line}" for line in output.columns(rows))
     failed = [output.printable(f"{file.path}: {file.error}") for file in service.files if file.error]
     yield from (f"  {line}" for line in failed)
@@ -108,6 +114,23 @@ def _route_row(route: FoundRoute) -> tuple[str, str, str]:
     sent = [f"calls {_text(subject)}" for subject in route.calls]
     sent += [f"publishes {_text(subject)}" for subject in route.publishes]
     return route.name, route.request.text, ", ".join(sent) or "route"
+
+
+def _publisher_row(publisher: FoundPubSub) -> tuple[str, str, str]:
+    every, core = publisher.options.get("every"), publisher.options.get("core")
+    told = "publisher" if core is None or core.literal is False else "publisher by core NATS"
+    told += f", every {every.text} s" if every else ""
+    return publisher.name, _text(publisher.subject) if publisher.subject else "(no subject)", told
+
+
+def _subscriber_row(subscriber: FoundPubSub) -> tuple[str, str, str]:
+    queue = subscriber.options.get("queue")
+    told = f"subscriber in the group {queue.text}" if queue and queue.text else "subscriber"
+    return subscriber.name, _text(subscriber.subject) if subscriber.subject else "(no subject)", told
+
+
+def _task_row(task: FoundTask) -> tuple[str, str, str]:
+    return task.name, _text(task.subject), "recurring task" if task.recurs else "task"
 
 
 def _text(value: Value) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from natsgen.cli import output
@@ -32,9 +32,12 @@ class Asked:
     value: str
 
 
-WORKER = Asked("natsgen new worker", "--subject", ("handlers", "actions"), "billing", "orders.order.created")
+WORKER = Asked("natsgen new worker", "--subject", ("handlers", "actions", "tasks"), "billing", "orders.order.created")
 SERVICE = Asked("natsgen new service", "--action", ("actions",), "greeter", "greet")
 GATEWAY = Asked("natsgen new gateway", "--framework", ("framework",), "api", "fastapi")
+PUBLISHER = Asked("natsgen new publisher", "--subject", ("publishers",), "beat", "events.test")
+CORE_PUBLISHER = replace(PUBLISHER, command="natsgen new publisher --core")
+SUBSCRIBER = Asked("natsgen new subscriber", "--subject", ("subscribers",), "ear", "events.test")
 BY_COMMAND: Mapping[str, Asked] = {"worker": WORKER, "service": SERVICE, "gateway": GATEWAY}
 
 
@@ -74,7 +77,11 @@ def _is_answered(given: Given, question: str) -> bool:
 def _asked_for(asked: Asked, version: int) -> Given:
     if asked is GATEWAY:
         return _framework(asked)
-    return _actions(asked, version) if asked is SERVICE else _handlers(asked)
+    if asked is SERVICE:
+        return _actions(asked, version)
+    if asked in (PUBLISHER, CORE_PUBLISHER):
+        return _publishers(asked, core=asked is CORE_PUBLISHER)
+    return _subscribers(asked) if asked is SUBSCRIBER else _handlers(asked)
 
 
 def _name(given: Given, asked: Asked) -> Given:
@@ -116,6 +123,23 @@ def _actions(asked: Asked, version: int) -> Given:
 
     reason = "It answers requests for this action (several with spaces between)."
     return answers.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
+
+
+def _publishers(asked: Asked, *, core: bool) -> Given:
+    from natsgen import answers
+
+    def rule(words: Sequence[str]) -> object:
+        return answers.from_published(words)
+
+    reason = "It publishes on this subject (several with spaces between)."
+    return answers.from_published(_ask_for_words("Subject", asked.value, reason, rule), core=core)
+
+
+def _subscribers(asked: Asked) -> Given:
+    from natsgen import answers
+
+    reason = "It listens to this subject (several with spaces between; * is any token, a last > all the rest)."
+    return answers.from_heard(_ask_for_words("Subject", asked.value, reason, answers.from_heard))
 
 
 def _framework(asked: Asked) -> Given:

@@ -33,3 +33,48 @@ Gateway = Annotated[
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; what is missing is an error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, as a diff; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+# What the commands take that make a service.
+NewName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME", help="Name of the service: lower-case letters, digits, hyphens.", show_default=False
+    ),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Bounded context [default: the first token of the first subject, else the name]"),
+]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What the service does, in one line.")]
+Dedup = Annotated[
+    str | None,
+    typer.Option(metavar="none|nats-kv|redis", help="Where handled message ids are kept [default: none]"),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(metavar="3.11|3.12|3.13|3.14", help="Python of the container image [default: 3.13]"),
+]
+Network = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Existing Docker network to join [default: the workspace's own]"),
+]
+Registry = Annotated[
+    str | None,
+    typer.Option(metavar="HOST", help="Registry that base images are taken from [default: the public ones]"),
+]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Answer any question of the template by its key; may be repeated."),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Answers in a YAML or JSON mapping; options and --data go before it."),
+]
+Envelope = Annotated[
+    str | None,
+    typer.Option(metavar="domain|message|cloudevents", help="Envelope that its messages travel in [default: domain]"),
+]
+Image = Annotated[
+    str | None,
+    typer.Option(metavar="slim|alpine", help="Base of the container image [default: slim]"),
+]

@@ -115,6 +115,30 @@ class Settings(BaseSettings):
         "`model` does as each model's own `extra` says",
     )
 
+    TENANT: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$",
+        description="The one tenant that this instance works for (`src.toolkit.tenancy`)",
+    )
+
+    TASK_QUEUE_MAX: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="Tasks that a queue may hold; further ones are refused. 0: as many as there is room for",
+    )
+    PUBLISH_INTERVAL: float = Field(
+        default=_SERVICE.get("publish_interval", 2.0),
+        gt=0,
+        le=86400,
+        description="Seconds from one message of a publisher to the next, unless it says `every=`",
+    )
+    QUEUE_GROUP: str = Field(
+        default=_SERVICE.get("queue_group", ""),
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="Queue group of the subscribers, of which one hears each message, unless one says `queue=`; all "
+        "hear it where it is empty",
+    )
+
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
         default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"
     )

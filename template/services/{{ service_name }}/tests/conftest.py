@@ -56,6 +56,31 @@ def sample_event() -> dict[str, Any]:
 
 
 @pytest.fixture
+def sample_message() -> dict[str, Any]:
+    """The same in the envelope of plain publishers."""
+    return {
+        "message_id": "publisher-42",
+        "timestamp": "2024-01-15T10:00:00Z",
+        "source": "publisher",
+        "sequence": 42,
+        "data": {"field1": "value1"},
+    }
+
+
+@pytest.fixture
+def sample_cloud_event() -> dict[str, Any]:
+    """The same as a CloudEvent."""
+    return {
+        "specversion": "1.0",
+        "id": "evt_123",
+        "source": "/publisher",
+        "type": "context.aggregate.event",
+        "time": "2024-01-15T10:00:00Z",
+        "data": {"field1": "value1"},
+    }
+
+
+@pytest.fixture
 def no_server() -> NoServer:
     """Where `message` publishes."""
     return NoServer()
@@ -79,6 +104,16 @@ def message(no_server: NoServer) -> Iterator[Message]:
     message = Message(raw, "handler", no_server)
     with message.bound():
         yield message
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has a handler that takes `message` enqueue tasks without a server; `published` lists them."""
+
+    async def make_room(_: object, *, later: bool = False) -> None:
+        """There always is."""
+
+    monkeypatch.setattr("src.toolkit.tasks.queue.Queue.make_room", make_room)
 
 
 @pytest.fixture

@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic_core import to_json
 
+from src.domain.envelope import Envelope
 from src.infrastructure.context import current_message
 
 Data = TypeVar("Data")
 
 
-class Event(BaseModel, Generic[Data]):
+class Event(Envelope, Generic[Data]):
     """Something that happened to one aggregate.
 
     On the wire it is JSON: `id`, `type`, `timestamp`, `aggregateId`, `data`. `Event[OrderCreated]` validates
@@ -46,3 +47,15 @@ class Event(BaseModel, Generic[Data]):
         content = to_json(data, serialize_unknown=True)
         identity = str(uuid4()) if message is None else message.derived_id(type, aggregate_id, content)
         return cls(id=identity, type=type, timestamp=datetime.now(UTC), aggregate_id=aggregate_id, data=data)
+
+    def identity(self) -> str:
+        """Its id."""
+        return self.id
+
+    def about(self) -> str:
+        """Its type."""
+        return self.type
+
+    def made_at(self) -> datetime:
+        """Its timestamp."""
+        return self.timestamp

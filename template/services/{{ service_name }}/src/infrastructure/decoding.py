@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -11,9 +11,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
+from src.domain.envelope import Envelope
 from src.infrastructure.errors import ConfigurationError
 
 Decoder = Callable[[bytes], Any]
+Reader = Callable[[bytes, Mapping[str, str]], Any]  # of payload and headers
 UnknownFields = Literal["forbid", "ignore"] | None
 
 
@@ -23,11 +25,13 @@ class Signature:
 
     Attributes:
         decode: from one payload to one event.
+        read: what does that instead, where headers hold a part of the event; else None.
         takes_message: whether it takes the message as well.
         takes_list: whether it takes a batch: a list of events, and of messages.
     """
 
     decode: Decoder
+    read: Reader | None
     takes_message: bool
     takes_list: bool
 
@@ -60,7 +64,19 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     takes_list = annotation is list or get_origin(annotation) is list
     if takes_list:
         annotation = (*get_args(annotation), Any)[0]
-    return Signature(decoder_for(annotation, where), takes_message=len(positional) == 2, takes_list=takes_list)
+    return Signature(
+        decoder_for(annotation, where),
+        reader_for(annotation),
+        takes_message=len(positional) == 2,
+        takes_list=takes_list,
+    )
+
+
+def reader_for(annotation: Any) -> Reader | None:
+    """What reads an annotation of which a message's headers hold a part; None for any other."""
+    if isinstance(annotation, type) and issubclass(annotation, Envelope) and annotation.READS_HEADERS:
+        return annotation.read
+    return None
 
 
 def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = None) -> Decoder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import nats.errors
@@ -47,7 +47,10 @@ class Delivery:
     ) -> None:
         self._subscription = subscription
         self._decode = subscription.signature.decode
-        self._handle = subscription.function if subscription.signature.takes_message else self._without_message
+        self._read = subscription.signature.read
+        self._handle: Callable[[Any, Any], Awaitable[object]] = (
+            subscription.function if subscription.signature.takes_message else self._without_message
+        )
         self._attempts = attempts
         self._dead_letters = dead_letters
         self._large_payloads = large_payloads
@@ -138,7 +141,7 @@ class Delivery:
         try:
             if message.origin is not None:
                 await self._fetch_payload(message)
-            event = self._decode(message.data)
+            event = self._read(message.data, message.headers) if self._read else self._decode(message.data)
         except nats.errors.Error as error:
             await self._put_off(message, error)
             return REFUSED
@@ -326,10 +329,14 @@ class Delivery:
             await message.nak(delay)
             self._stats.retried += 1
             return
+        await self._given_up(message, reason, error)
         await self._settle_original(message, reason.value)
         self._stats.dead_letters[reason.value] += 1
         bug = error if reason is Reason.EXHAUSTED else None  # elsewhere the stack says nothing about the handler
         logger.error("dead letter", reason=reason.value, error=None if error is None else named(error), exc_info=bug)
+
+    async def _given_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        """Called when the dead letter is kept, and before the original is settled; for what is built on this."""
 
     async def _settle_original(self, message: Message, reason: str) -> None:
         """Ends a message that goes on as another; a payload that is kept apart stays for that one."""

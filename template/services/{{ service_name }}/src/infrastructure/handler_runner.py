@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -29,46 +29,68 @@ REPLAYS_PREFETCH = 50  # messages that are asked for ahead on the replay subject
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
 
 
+class Buffer(Protocol):
+    """Messages that were received and not started."""
+
+    def append(self, message: Message, /) -> None:
+        """Adds one."""
+
+    def popleft(self) -> Message:
+        """Takes the one that is to be started next."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Message]: ...
+
+
 class HandlerRunner:
     """One subscription at work: `concurrency` workers on one buffer.
 
     Two pull consumers fill it: the subscription's own, and that of what comes back on the handler's replay subject.
+
+    Args:
+        subscription: what it runs.
+        nats: the connection.
+        delivery: decides what becomes of its messages.
+        provide: makes sure that a subscription's consumer is there, and says where.
+        provide_replays: the same for the one of the replay subject.
+        stats: counts.
+
+    Attributes:
+        delivery: the class of what decides.
     """
+
+    delivery: ClassVar[type[Delivery]] = Delivery
 
     def __init__(
         self,
         subscription: Subscription,
         nats: NatsClient,
         delivery: Delivery,
-        provision: Callable[[Progress | None], Awaitable[Consumer]],
-        provision_replays: Callable[[], Awaitable[Consumer]],
+        provide: Callable[[Subscription, Progress | None], Awaitable[Consumer]],
+        provide_replays: Callable[[], Awaitable[Consumer]],
         stats: HandlerStats,
     ) -> None:
         self.subscription = subscription
         self.stats = stats
         self._nats = nats
         self._delivery = delivery
-        self._buffer: deque[Message] = deque()
+        self._buffer: Buffer = deque()
         self._running: set[Message] = set()
         self._idle: deque[asyncio.Future[None]] = deque()  # of workers that wait for a message
         self._stopping = False
-        self._provision = provision
+        self._provide = provide
         self._progress: Progress | None = None
         self._replays_buffered = 0
-        self._pull = PullConsumer(
-            nats,
-            self._provisioned,
-            self._receive,
-            lambda: len(self._buffer) - self._replays_buffered,
-            subscription.prefetch,
-        )
+        self._pull = PullConsumer(nats, self._provisioned, self._receive, self._held, subscription.prefetch)
         self._pull_replays = PullConsumer(
             nats,
-            provision_replays,
+            provide_replays,
             self._receive_replay,
             lambda: self._replays_buffered,
             min(subscription.prefetch, REPLAYS_PREFETCH),
         )
+        self._pulls = {"pull": self._pull, "pull-replays": self._pull_replays}
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
 
@@ -76,6 +98,16 @@ class HandlerRunner:
     def name(self) -> str:
         """The handler's name."""
         return self.subscription.handler
+
+    @property
+    def subject(self) -> str:
+        """What it listens to."""
+        return self.subscription.subject
+
+    @property
+    def consumers(self) -> dict[str, Consumer]:
+        """What is pulled from, as far as it is known to exist; replays aside."""
+        return {self.name: self._pull.consumer} if self._pull.consumer else {}
 
     @property
     def buffered(self) -> int:
@@ -109,8 +141,7 @@ class HandlerRunner:
             for number in range(self.subscription.concurrency)
         ]
         self._background = [
-            asyncio.create_task(self._pull.run(), name=f"{self.name}-pull"),
-            asyncio.create_task(self._pull_replays.run(), name=f"{self.name}-pull-replays"),
+            *(asyncio.create_task(pull.run(), name=f"{self.name}-{name}") for name, pull in self._pulls.items()),
             asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
             asyncio.create_task(self._keep_claims(), name=f"{self.name}-keep-claims"),
             asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
@@ -128,7 +159,7 @@ class HandlerRunner:
         while self._idle:
             self._wake_one()
         # The subscription ends first: naks before that would come straight back to this worker.
-        await asyncio.gather(self._pull.stop(), self._pull_replays.stop())
+        await asyncio.gather(*(pull.stop() for pull in self._pulls.values()))
         if self._buffer or self._running:
             await _first_of(self._nats.wait_connected(limit), hurry)
         await self._give_back_buffer()
@@ -142,7 +173,11 @@ class HandlerRunner:
             await self._give_back(self._next())
 
     async def _provisioned(self) -> Consumer:
-        return await self._provision(self._progress)
+        return await self._provide(self.subscription, self._progress)
+
+    def _held(self) -> int:
+        """Messages that the subscription's own consumer gave and that have not been started."""
+        return len(self._buffer) - self._replays_buffered
 
     async def _finish(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
         if not self._workers:
@@ -292,16 +327,19 @@ class HandlerRunner:
         """Looks from time to time how far the consumer has come: all replicas together, which only the server knows."""
         while True:
             await asyncio.sleep(WATCH_EVERY)
-            consumer = self._pull.consumer
-            if consumer is None or not self._nats.connected:
+            consumers = self.consumers.values()
+            if not consumers or not self._nats.connected:
                 continue
+            pending = 0
             try:
-                info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
+                for consumer in consumers:
+                    info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
+                    pending += info.num_pending or 0
+                    if info.ack_floor and consumer is self._pull.consumer:
+                        self._progress = Progress(consumer, info.ack_floor.stream_seq)
             except (nats.errors.Error, TimeoutError, OSError):
                 continue  # the pull consumer reports what is wrong
-            self.stats.pending = info.num_pending
-            if info.ack_floor:
-                self._progress = Progress(consumer, info.ack_floor.stream_seq)
+            self.stats.pending = pending
 
 
 async def _first_of(step: Coroutine[Any, Any, None], hurry: asyncio.Future[None] | None) -> None:

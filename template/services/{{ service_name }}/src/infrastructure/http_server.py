@@ -52,5 +52,5 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        answer = self._operations.answers[request.path]()
+        answer = await self._operations.answers[request.path](request.query_string)
         return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})

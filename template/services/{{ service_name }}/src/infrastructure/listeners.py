@@ -41,6 +41,8 @@ class Listener:
         self.queue = queue
         self._handler = handler
         self._messages: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self.received = 0
+        self.dropped = 0  # of those, because too many waited
         self._bytes = 0
         self._dropping = False
         self._ended = False
@@ -48,6 +50,11 @@ class Listener:
         self._subscription: Subscription | None = None
         # in a context of its own: what it hears does not follow from what is being handled right now
         self._task = asyncio.create_task(self._listen(), name=f"listen-{subject}", context=contextvars.Context())
+
+    @property
+    def waiting(self) -> int:
+        """What has come and not begun."""
+        return self._messages.qsize()
 
     async def subscribe(self, nats: NatsClient) -> None:
         """Subscribes on the connection that there is, unless that has been done or there is none."""
@@ -100,11 +107,13 @@ class Listener:
     def _receive(self, raw: Msg) -> None:
         if self._ended:
             return
+        self.received += 1
         if self._messages.qsize() < MOST_WAITING and self._bytes + len(raw.data) <= MOST_BYTES:
             self._bytes += len(raw.data)
             self._messages.put_nowait(raw)
             self._dropping = False
             return
+        self.dropped += 1
         if not self._dropping:  # once, not for each
             waiting = self._messages.qsize()
             logger.warning("dropping messages: the listener is too slow", subject=self.subject, waiting=waiting)

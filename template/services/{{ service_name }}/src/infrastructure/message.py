@@ -17,11 +17,11 @@ from src.infrastructure.publication import (
     Publication,
     Publications,
     PublishChannel,
-    encode,
     id_from,
     id_of,
     passed_on,
     publication_of,
+    wire,
 )
 
 # Payloads of the acknowledgement protocol,
@@ -137,10 +137,11 @@ class Message:
 
     @property
     def id(self) -> str:
-        """The publisher's `Nats-Msg-Id`, else `<stream>:<sequence>`."""
+        """The publisher's `Nats-Msg-Id`, else the `Task-Id`, else `<stream>:<sequence>`."""
         if self.origin is not None:
             return self.origin.id
-        return self.headers.get("Nats-Msg-Id") or f"{self.stream}:{self.sequence}"
+        headers = self.headers  # of a task that was delayed, the server has dropped the first
+        return headers.get("Nats-Msg-Id") or headers.get("Task-Id") or f"{self.stream}:{self.sequence}"
 
     @property
     def identity(self) -> str:
@@ -177,7 +178,7 @@ class Message:
 
         Args:
             subject: a subject that a stream listens to.
-            data: an event, another model or a mapping, sent as JSON, or the payload itself.
+            data: an envelope, another model or a mapping, sent as JSON, or the payload itself.
             headers: beside correlation, causation and trace, which are passed on.
             message_id: the `Nats-Msg-Id`.
 
@@ -185,11 +186,12 @@ class Message:
             TooLarge: when awaited: it does not fit into one message.
             nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
         """
-        payload = encode(data)
+        payload, own = wire(data)
         identity = message_id or id_of(data, subject) or self.derived_id(subject, payload)
         sent = {
             "Nats-Msg-Id": identity,
             **passed_on(self.headers, self.correlation_id, self.id),
+            **own,
             **(headers or {}),
         }
         publication = publication_of(self._channel, subject, payload, sent)

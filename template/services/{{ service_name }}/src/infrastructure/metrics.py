@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from src.infrastructure.action_metrics import action_metrics
@@ -23,7 +23,7 @@ class WorkerCollector(Collector):
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         """The worker's metrics at this moment."""
         worker = self._worker
         yield GaugeMetricFamily("worker_ready", "1 while every consumer pulls", float(worker.readiness().ready))
@@ -58,6 +58,8 @@ class WorkerCollector(Collector):
         yield _pending(worker.runners)
         yield _durations(worker.runners)
         yield from action_metrics(worker.actions.runners)
+        for component in worker.components:
+            yield from component.metrics()
 
 
 def _dead_letters(runners: list[HandlerRunner]) -> CounterMetricFamily:

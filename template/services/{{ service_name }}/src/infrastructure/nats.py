@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from src.infrastructure.errors import CallError, CallTimeout, NoResponders, NotConnected, RemoteError, named
 from src.infrastructure.listeners import Listen, Listener
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publication import encode, following
+from src.infrastructure.publication import encode, following, wire
 from src.infrastructure.replies import TOO_SLOW, UNAVAILABLE, reader_for
 from src.utils.logging import logger
 
@@ -205,6 +205,19 @@ class Nats:
             self._renewals.add(task)
             task.add_done_callback(self._renewals.discard)
 
+    async def connection(self, what: str) -> NatsClient:
+        """The connection itself, waited for where there is none, for what is not done here.
+
+        Args:
+            what: wants it, for the error's message.
+
+        Raises:
+            RuntimeError: no worker runs in this process.
+            CallTimeout: there is no connection.
+        """
+        connection, _ = await self._connected(what, self.CONNECT_LIMIT)
+        return connection
+
     def _used(self, subject: str) -> NatsClient:
         if self._connection is None:
             raise RuntimeError(f"{subject}: no worker runs in this process")
@@ -236,8 +249,8 @@ def _message(
     Raises:
         TooLarge: they do not fit into one message.
     """
-    data = encode(payload)
-    sent = {**following(), **(headers or {})}
+    data, own = wire(payload)
+    sent = {**following(), **own, **(headers or {})}
     connection.check_size(subject, data, sent)
     return data, sent or None
 

@@ -62,6 +62,11 @@ class NatsClient:
         return self._settings.SERVICE_NAME
 
     @property
+    def settings(self) -> Settings:
+        """What it was made with."""
+        return self._settings
+
+    @property
     def connected(self) -> bool:
         """Whether there is a connection right now that has not been found dead."""
         return self._connected.is_set() and self.client.is_connected
@@ -155,7 +160,7 @@ class NatsClient:
         if (size := size_of(data, headers)) > self.client.max_payload > 0:
             raise TooLarge(
                 f"{subject}: payload and headers are {size} bytes, and the server takes {self.client.max_payload} "
-                f"(max_payload); keep what is large in an object store and publish its name"
+                f"(max_payload); keep what is large in an object store (src.toolkit.objects) and publish its name"
             )
 
     def answer(self, reply: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:

@@ -75,6 +75,11 @@ def unsent(client: Client) -> int:
     return 0 if transport is None else int(transport.get_write_buffer_size())
 
 
+def server_name(client: Client) -> str:
+    """The name of the server that a client is connected to, as it says itself; empty where that cannot be told."""
+    return str(getattr(client, "_server_info", {}).get("server_name", ""))
+
+
 def ended_loop(client: Client) -> str:
     """Which of a connected client's loops has ended; empty while all run."""
     for attribute, name in LOOPS.items():

@@ -15,10 +15,10 @@ import orjson
 from nats.js.api import PubAck
 from pydantic import BaseModel
 
-from src.domain.events import Event
+from src.domain.envelope import Sendable, Wire
 from src.infrastructure.context import current_message, current_request
 
-PASSED_ON = ("traceparent", "tracestate")  # https://www.w3.org/TR/trace-context/
+PASSED_ON = ("traceparent", "tracestate", "Tenant-Id")  # https://www.w3.org/TR/trace-context/, src.toolkit.tenancy
 
 PATIENCE = 10.0  # seconds for which a stream that does not answer is asked again; an election takes about five
 PAUSE = 0.25  # seconds in between
@@ -26,13 +26,20 @@ PASSING = (nats.errors.TimeoutError, nats.js.errors.NoStreamResponseError, nats.
 
 HEADER_FRAME = 64  # bytes around the headers, and some to spare
 
-Payload = BaseModel | Mapping[str, Any] | bytes
+Payload = BaseModel | Sendable | Mapping[str, Any] | bytes
+
+
+def wire(data: Payload) -> Wire:
+    """What is sent for `data`: the payload, and the headers that belong to it."""
+    return data.wire() if isinstance(data, Sendable) else Wire(encode(data), {})
 
 
 def encode(data: Payload) -> bytes:
     """The payload for `data`: JSON for a model (by its aliases) or mapping, bytes as they are."""
     if isinstance(data, bytes):
         return data
+    if isinstance(data, Sendable):
+        return data.wire().payload
     if isinstance(data, BaseModel):
         return data.model_dump_json(by_alias=True).encode()
     return orjson.dumps(data)
@@ -40,18 +47,20 @@ def encode(data: Payload) -> bytes:
 
 def size_of(data: bytes, headers: Mapping[str, str]) -> int:
     """The bytes of payload and headers, which together must fit into the server's `max_payload`."""
+    if not headers:
+        return len(data)
     return len(data) + HEADER_FRAME + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
 
 
 def id_of(data: Payload, subject: str) -> str | None:
-    """The id of an event, or one made from it where it is published on a subject that is not its type.
+    """The id of an envelope, or one made from it where it is published on a subject that it is not about.
 
-    A stream drops the second of two messages with one id, also on another subject. None for anything that is no event:
-    its `id` means something else.
+    A stream drops the second of two messages with one id, also on another subject. None for anything that is no
+    envelope: its `id` means something else.
     """
-    if not isinstance(data, Event):
+    if not isinstance(data, Sendable):
         return None
-    return data.id if data.type == subject else id_from(data.id, subject)
+    return data.identity() if data.about() == subject else id_from(data.identity(), subject)
 
 
 def id_from(*parts: str | bytes) -> str:

@@ -10,10 +10,10 @@ from src.infrastructure.publication import (
     Payload,
     Publication,
     PublishChannel,
-    encode,
     following,
     id_of,
     publication_of,
+    wire,
 )
 
 _channel: PublishChannel | None = None
@@ -35,9 +35,9 @@ def publish(
 
     Args:
         subject: a subject that a stream listens to.
-        data: an event, another model or a mapping, sent as JSON, or the payload itself.
+        data: an envelope, another model or a mapping, sent as JSON, or the payload itself.
         headers: further headers, such as `Correlation-Id`.
-        message_id: the `Nats-Msg-Id`; an event's is its id, and anything else gets a random one.
+        message_id: the `Nats-Msg-Id`; an envelope's is its id, and anything else gets a random one.
 
     Raises:
         RuntimeError: no worker runs in this process.
@@ -47,9 +47,22 @@ def publish(
         return message.publish(subject, data, headers=headers, message_id=message_id)
     if _channel is None:
         raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
-    identity = message_id or id_of(data, subject) or str(uuid4())
-    given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(), **(headers or {})}
-    publication = publication_of(_channel, subject, encode(data), given)
+    publication = published_over(_channel, subject, data, headers=headers, message_id=message_id)
     if (batch := batch_publications.get()) is not None:
         batch.add(publication)
     return publication
+
+
+def published_over(
+    channel: PublishChannel,
+    subject: str,
+    data: Payload,
+    *,
+    headers: Mapping[str, str] | None = None,
+    message_id: str | None = None,
+) -> Publication:
+    """Publishes over a connection; what `publish` does where it follows from no message."""
+    identity = message_id or id_of(data, subject) or str(uuid4())
+    payload, own = wire(data)
+    given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(), **own, **(headers or {})}
+    return publication_of(channel, subject, payload, given)

@@ -23,6 +23,13 @@ def replay_subject(service: str, handler: str) -> str:
     return f"replay.{service}.{handler}"
 
 
+def sent_after(delay: float, target: str) -> dict[str, str]:
+    """The headers that have the server keep a message for `delay` seconds, and then send it to a subject."""
+    # https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md
+    at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": target}
+
+
 class Replays:
     """Sends messages back after a long delay, and removes from the stream `DLQ` what came back and was settled.
 
@@ -46,12 +53,9 @@ class Replays:
         if message.handler not in self.consumed or not self._streams.can_schedule(delay):
             return False
         target = replay_subject(self._service, message.handler)
-        at = datetime.now(UTC) + timedelta(seconds=delay)
-        # https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md
         headers = travelling(message, self._service) | {
             "Nats-Msg-Id": f"retry.{self._service}.{message.identity}.{message.attempt}",
-            "Nats-Schedule": f"@at {at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}",
-            "Nats-Schedule-Target": target,
+            **sent_after(delay, target),
         }
         data = b"" if message.origin and OBJECT in message.headers else message.data
         if size_of(data, headers) > self._nats.client.max_payload:

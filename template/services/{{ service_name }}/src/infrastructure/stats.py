@@ -89,11 +89,16 @@ class HandlerStats:
 
     def failed(self, error: BaseException) -> None:
         """Notes the latest failure."""
-        self.last_error = {
-            "type": type(error).__name__,
-            "message": _short(str(error)),
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        }
+        self.last_error = noted(error)
+
+
+def noted(error: BaseException) -> dict[str, Any]:
+    """An error as `/stats` tells it."""
+    return {
+        "type": type(error).__name__,
+        "message": _short(str(error)),
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
 
 
 def _short(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import nats.js.errors
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
@@ -12,11 +13,22 @@ from src.infrastructure import dead_letters
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.jetstream_api import ask, raise_if_passing
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 NAME_IN_USE = 10058  # a stream of that name has another configuration
 MET_LATER = 24 * 3600.0  # seconds that a retry is kept beyond its delay, for a handler that is away by then
+
+
+class Wanted(Protocol):
+    """What needs a stream: a subscription, or a publisher."""
+
+    @property
+    def subject(self) -> str:
+        """That the stream has to hold."""
+
+    @property
+    def stream(self) -> str | None:
+        """The stream's name; None where it is found by the subject."""
 
 
 class Streams:
@@ -76,23 +88,23 @@ class Streams:
             return False
         return bool(updated["config"].get("allow_msg_schedules"))
 
-    async def holding(self, subscription: Subscription) -> str:
-        """Name of the stream that holds the subscription's messages, made where `STREAM_MODE` allows it.
+    async def holding(self, wanted: Wanted) -> str:
+        """Name of the stream that holds the messages of what is wanted, made where `STREAM_MODE` allows it.
 
         Raises:
             ConfigurationError: there is none, or several, or the server refuses it.
             nats.errors.Error: the server does not answer; to be tried again.
         """
-        names = await self._matching(subscription)
+        names = await self._matching(wanted)
         if len(names) == 1:
             return names[0]
         if names:
             raise ConfigurationError(
-                f"{subscription.subject} is in several streams, and a consumer has one: {', '.join(sorted(names))}; "
+                f"{wanted.subject} is in several streams, and a consumer has one: {', '.join(sorted(names))}; "
                 f"name it with `stream=`"
             )
-        first = subscription.subject.split(".")[0]
-        missing = subscription.stream or f"for {subscription.subject}"
+        first = wanted.subject.split(".")[0]
+        missing = wanted.stream or f"for {wanted.subject}"
         if self._settings.STREAM_MODE != "create":
             raise ConfigurationError(
                 f"there is no stream {missing}, and STREAM_MODE={self._settings.STREAM_MODE} makes none"
@@ -102,20 +114,20 @@ class Streams:
                 f"there is no stream {missing}, and none can be named after a wildcard; make one, or give "
                 f"`stream=` to the subscriber"
             )
-        name = subscription.stream or first.upper()
-        subjects = [f"{first}.>"] if "." in subscription.subject else [first]
+        name = wanted.stream or first.upper()
+        subjects = [f"{first}.>"] if "." in wanted.subject else [first]
         await self._make_stream(name, subjects)
         return name
 
-    async def _matching(self, subscription: Subscription) -> list[str]:
-        """The streams that the subscription can mean: the one it names, or those that have its subject."""
-        if subscription.stream is not None:
+    async def _matching(self, wanted: Wanted) -> list[str]:
+        """The streams that can be meant: the one it names, or those that have its subject."""
+        if wanted.stream is not None:
             try:
-                await self._nats.jetstream.stream_info(subscription.stream)
+                await self._nats.jetstream.stream_info(wanted.stream)
             except nats.js.errors.NotFoundError:
                 return []
-            return [subscription.stream]
-        found = await ask(self._nats.client, "STREAM.NAMES", {"subject": subscription.subject})
+            return [wanted.stream]
+        found = await ask(self._nats.client, "STREAM.NAMES", {"subject": wanted.subject})
         # a wildcard may reach into the worker's own dead letters, and into buckets
         return [
             name

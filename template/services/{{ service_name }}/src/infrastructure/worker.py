@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,10 +15,10 @@ from src.config import Settings
 from src.infrastructure.action import Action
 from src.infrastructure.action_server import ActionServer
 from src.infrastructure.attempts import Attempts
+from src.infrastructure.component import Component, Surroundings
 from src.infrastructure.consumers import Consumers
 from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.deduplication import Deduplication
-from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import ConfigurationError, named
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
@@ -57,6 +58,7 @@ class Worker:
         self.loop_watch = LoopWatch()
         self.runners: list[HandlerRunner] = []
         self.actions = ActionServer(self.nats, settings)
+        self.components: list[Component] = []  # what works beside the handlers and the actions
         self._settings = settings
         self._streams = Streams(self.nats, settings)
         self._consumers = Consumers(self.nats, self._streams, settings)
@@ -71,21 +73,28 @@ class Worker:
         self.stopping = False
         self._prepared = False
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, subscription: Subscription, runner: type[HandlerRunner] = HandlerRunner) -> None:
         """Adds a handler; to be called before `run`.
 
+        Args:
+            subscription: what it handles, and how.
+            runner: what runs it.
+
         Raises:
-            ConfigurationError: another handler has the same durable, and each would take the other's messages.
+            ConfigurationError: another one has the same name, and so the same dead letters; or the same durable, and
+                each would take the other's messages.
         """
         durable = subscription.durable_for(self._settings.SERVICE_NAME)
-        for runner in self.runners:
-            if runner.subscription.durable_for(self._settings.SERVICE_NAME) == durable:
+        for other in self.runners:
+            if other.name == subscription.handler:
+                raise ConfigurationError(f"a handler and a task are both named {other.name}; give one another name")
+            if other.subscription.durable_for(self._settings.SERVICE_NAME) == durable:
                 raise ConfigurationError(
-                    f"the handlers {runner.name} and {subscription.handler} share the durable {durable}; "
+                    f"the handlers {other.name} and {subscription.handler} share the durable {durable}; "
                     f"give each its own with `durable=`"
                 )
         stats = HandlerStats()
-        delivery = Delivery(
+        delivery = runner.delivery(
             subscription,
             self._attempts,
             self._dead_letters,
@@ -94,9 +103,8 @@ class Worker:
             self._deduplication(subscription),
             stats,
         )
-        provision = partial(self._consumers.provide, subscription)
-        provision_replays = partial(self._provide_replays, subscription)
-        self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, provision_replays, stats))
+        provide, provide_replays = self._consumers.provide, partial(self._provide_replays, subscription)
+        self.runners.append(runner(subscription, self.nats, delivery, provide, provide_replays, stats))
         _warn_of_sizes(subscription)
 
     def answer(self, action: Action) -> None:
@@ -107,16 +115,25 @@ class Worker:
         """
         self.actions.add(action)
 
+    def include(self, make: Callable[[Surroundings], Component]) -> None:
+        """Adds what works beside the handlers and the actions; to be called before `run`.
+
+        Raises:
+            ConfigurationError: a part of it does not fit.
+        """
+        self.components.append(make(Surroundings(self.nats, self._streams, self._settings)))
+
     def check(self) -> None:
-        """To be called when all handlers and actions have been added.
+        """To be called when all parts have been added.
 
         Raises:
             ConfigurationError: there is nothing to do.
         """
-        if not self.runners and not self.actions.runners:
+        if not self.runners and not self.actions.runners and not self.components:
             raise ConfigurationError(
-                "nothing to do: src/domain/handlers/ holds no *_handler.py with a @subscriber, and "
-                "src/domain/actions/ no *_action.py with an @action"
+                "nothing to do: src/domain/handlers/ holds no *_handler.py with a @subscriber, src/domain/actions/ no "
+                "*_action.py with an @action, src/domain/tasks/ no *_task.py with a @task, and src/domain/publishers/ "
+                "and subscribers/ hold nothing either"
             )
 
     async def _provide_replays(self, subscription: Subscription) -> Consumer:
@@ -141,7 +158,13 @@ class Worker:
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
         if self.actions.trouble:
             troubles.append(self.actions.trouble)
-        return Readiness(not troubles, "; ".join(troubles) or ("consuming" if self.runners else "answering"))
+        troubles += [component.trouble for component in self.components if component.trouble]
+        return Readiness(not troubles, "; ".join(troubles) or self._doing())
+
+    def _doing(self) -> str:
+        if self.runners:
+            return "consuming"
+        return "answering" if self.actions.runners or not self.components else "working"
 
     async def run(self) -> None:
         """Connects and consumes until `stop` is called.
@@ -182,6 +205,10 @@ class Worker:
             asyncio.create_task(runner.stop(limit, hurry), name=f"{runner.name}-stop") for runner in self.runners
         ]
         stopping.append(asyncio.create_task(self.actions.stop(limit, hurry), name="actions-stop"))
+        stopping += [
+            asyncio.create_task(component.stop(limit, hurry), name=f"{component.kind}-stop")
+            for component in self.components
+        ]
         stopping.append(asyncio.create_task(module_nats.stop_listening(self.nats, limit), name="listeners-stop"))
         await _ended(stopping, limit + self.STOP_MARGIN)
         if self._consuming:
@@ -204,6 +231,8 @@ class Worker:
                 group.create_task(self.actions.run())
             if self.runners:
                 group.create_task(self._consume())
+            for component in self.components:
+                group.create_task(component.run())
             await asyncio.Event().wait()  # until `stop` cancels it: a gateway may have neither
 
     async def _consume(self) -> None:
@@ -241,7 +270,7 @@ def _first(group: BaseExceptionGroup) -> BaseException:
 def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
     subscription, stats = runner.subscription, runner.stats
     return {
-        "subject": subscription.subject,
+        "subject": runner.subject,
         "durable": subscription.durable_for(service),
         "trouble": runner.trouble,
         "replay_trouble": runner.replay_trouble,

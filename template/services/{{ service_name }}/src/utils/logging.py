@@ -18,7 +18,8 @@ from structlog.typing import EventDict, Processor
 
 from src.infrastructure.context import current_message, current_request
 
-TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"))  # headers, and their names in the log
+# headers, and their names in the log
+TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"), ("Tenant-Id", "tenant"))
 
 logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger()
 

@@ -56,7 +56,8 @@ class Gateway:
 
     async def _operate(self, scope: Scope, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
-            await respond(send, *self._operations.answers[scope["path"]]())
+            answer = self._operations.answers[scope["path"]]
+            await respond(send, *await answer(scope.get("query_string", b"").decode(errors="replace")))
         else:
             await respond(send, NOT_ALLOWED.status, JSON, NOT_ALLOWED.body, [(b"allow", b"GET, HEAD")])
 

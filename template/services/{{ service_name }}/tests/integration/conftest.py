@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 
 from src.config import Settings, settings
 from src.infrastructure.action import Action
+from src.infrastructure.component import Component, Surroundings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
@@ -26,6 +27,7 @@ from src.infrastructure.worker import Worker
 START_LIMIT = 10.0  # seconds
 
 RunWorker = Callable[..., AbstractAsyncContextManager[Worker]]
+MakeComponent = Callable[[Surroundings], Component]
 
 
 class NatsServer:
@@ -101,16 +103,18 @@ async def jetstream(nats_url: str) -> AsyncIterator[JetStreamContext]:
 
 @pytest.fixture
 def run_worker(service_settings: Settings) -> RunWorker:
-    """Runs a worker with subscriptions and actions of the test; leaving the context stops it."""
+    """Runs a worker with subscriptions, actions and components of the test; leaving the context stops it."""
 
     @asynccontextmanager
-    async def run(*parts: Subscription | Action, **changed: Any) -> AsyncIterator[Worker]:
+    async def run(*parts: Subscription | Action | MakeComponent, **changed: Any) -> AsyncIterator[Worker]:
         worker = Worker(service_settings.model_copy(update=changed))
         for part in parts:
             if isinstance(part, Action):
                 worker.answer(part)
-            else:
+            elif isinstance(part, Subscription):
                 worker.subscribe(part)
+            else:
+                worker.include(part)
         running = asyncio.create_task(worker.run())
         try:
             await until(lambda: worker.readiness().ready or running.done(), "the worker is ready")

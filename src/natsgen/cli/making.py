@@ -1,0 +1,136 @@
+"""What the commands of `natsgen new` share: from what a person said to the service, and what they are told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from natsgen.cli import missing, next_steps, output
+from natsgen.errors import InputError
+
+if TYPE_CHECKING:
+    from natsgen.answers import Answers, Given
+    from natsgen.cli.missing import Asked
+    from natsgen.scaffold import Outcome
+    from natsgen.workspace import Workspace
+
+INFRASTRUCTURE = "compose/infrastructure.yml"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person said, or a script.
+
+    Attributes:
+        flags: the text of each option that answers a question, by the question; None where it was not given.
+        data: what `--data` gave.
+        data_file: what `--data-file` names.
+        workspace: what `--workspace` names.
+        no_input: whether nobody may be asked.
+        dry_run: whether nothing is to be written.
+        as_json: whether a script is told.
+    """
+
+    flags: Mapping[str, str | None]
+    data: Sequence[str]
+    data_file: Path | None
+    workspace: Path | None
+    no_input: bool
+    dry_run: bool
+    as_json: bool
+
+
+def make(asked: Asked, parts: Given, said: Said, *, version: int | None = None) -> None:
+    """Makes the service, and tells of it.
+
+    Args:
+        asked: what the command cannot do without.
+        parts: what its own options say of the service's parts.
+        said: the rest.
+        version: of the actions that `--action` gives or that are asked for, where `--version` says it.
+
+    Raises:
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    from natsgen import answers, organisation, questions, scaffold, template_source
+    from natsgen import workspace as workspaces
+
+    template = template_source.bundled()
+    questionnaire = questions.read(template.folder)
+    given = answers.from_flags(said.flags, questionnaire).over(parts)
+    given = given.over(answers.from_pairs(said.data, questionnaire))
+    if said.data_file is not None:
+        given = given.over(answers.from_file(said.data_file, questionnaire))
+    place = workspaces.find(said.workspace, Path.cwd())
+    defaults = organisation.read(place.root, questionnaire)
+    # what the organisation's gateways are made with makes no gateway of others
+    given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
+    answers.check(given)
+    may_ask = not said.no_input and output.can_ask()
+    given = missing.completed(given, asked, 1 if version is None else version, may_ask=may_ask)
+    if version is not None and given.sources.get("actions") != "--action":
+        raise InputError("--version: it is the version of what --action gives, and there is no --action")
+
+    complete = answers.complete(given, questionnaire, place.root)
+    outcome = scaffold.new_service(place, template, questionnaire, complete, dry_run=said.dry_run, notify=output.note)
+    network = said.flags.get("network")
+    if network is not None and INFRASTRUCTURE in map(str, outcome.kept):
+        output.note(f"{INFRASTRUCTURE} was there: its network counts for every service, and not --network {network}")
+    if said.as_json:
+        output.document(_document(place, complete, outcome, dry_run=said.dry_run))
+    elif said.dry_run:
+        output.dry_run(outcome.change.diff(), len(outcome.change.added), "made", place.root)
+    else:
+        output.result(_story(place, complete, outcome))
+
+
+def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str, str]:
+    """What to type after a service was made: install, test, run."""
+    install, test = next_steps.to_install(workspace, name, here), next_steps.to_test(workspace, name, here)
+    return install, test, next_steps.to_run(workspace, name, here)
+
+
+def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
+    from natsgen.actions import Action
+    from natsgen.handlers import subjects_of
+    from natsgen.pubsub import Publisher, PubSub, Subscriber
+    from natsgen.routes import Route
+    from natsgen.tasks import Task
+
+    name = answers.service_name
+    folder = f"services/{name}/"
+    inside = [path for path in outcome.change.added if str(path).startswith(folder)]
+    lines = [f"Made the {answers.kind} {name} in {workspace.root}", f"  {folder} ({len(inside)} files)"]
+    subjects = zip(answers.handlers, subjects_of(answers.handlers), strict=True)
+    lines += [f"    {handler} handles {subject}" for handler, subject in subjects]
+    actions = [Action.from_answer(key, entry) for key, entry in answers.actions.items()]
+    lines += [f"    {action.name} answers {action.subject_in(name)}" for action in actions]
+    routes = [Route.from_answer(key, entry) for key, entry in answers.routes.items()]
+    lines += [f"    {route.name} answers {route.request} and {route.target}" for route in routes]
+    tasks = [Task.from_answer(key, entry) for key, entry in answers.tasks.items()]
+    lines += [f"    {task.name} does what is enqueued as {task.queue}.{task.name}" for task in tasks]
+    others: list[PubSub] = [Publisher.from_answer(key, entry) for key, entry in answers.publishers.items()]
+    others += [Subscriber.from_answer(key, entry) for key, entry in answers.subscribers.items()]
+    lines += [f"    {one.name} {one}" for one in others]
+    lines += [f"  {path}" for path in outcome.change.added if path not in inside]
+    lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
+    install, test, run = next_commands(workspace, name, Path.cwd())
+    steps = (("install", install), ("see it work on a real NATS server", test), ("run it with NATS and Consul", run))
+    lines += ["", "Next, from here:"]
+    lines += [line for what, command in steps for line in (f"  {what}:", f"    {command}")]
+    return "\n".join(lines)
+
+
+def _document(workspace: Workspace, answers: Answers, outcome: Outcome, *, dry_run: bool) -> dict[str, object]:
+    document: dict[str, object] = {
+        "service": answers.service_name,
+        "workspace": str(workspace.root),
+        "dry_run": dry_run,
+        "created": [str(path) for path in outcome.change.added],
+        "kept": [str(path) for path in outcome.kept],
+        "answers": answers.as_data(),
+        "next": next_commands(workspace, answers.service_name, Path.cwd()),
+    }
+    return {**document, "diff": outcome.change.diff()} if dry_run else document

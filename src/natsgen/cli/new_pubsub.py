@@ -1,0 +1,99 @@
+"""`natsgen new publisher` and `natsgen new subscriber`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from natsgen.cli import making, missing, options
+
+Subjects = list[str] | None
+
+
+def publisher(
+    name: options.NewName = None,
+    subject: Annotated[
+        Subjects,
+        typer.Option(metavar="SUBJECT", help="Subject that it publishes on, a publisher each; may be repeated."),
+    ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="From one message to the next, for PUBLISH_INTERVAL [default: 2]"),
+    ] = None,
+    core: Annotated[
+        bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")
+    ] = False,
+    context: options.Context = None,
+    description: options.Description = None,
+    workspace: options.Workspace = None,
+    envelope: options.Envelope = None,
+    python: options.Python = None,
+    image: options.Image = None,
+    network: options.Network = None,
+    registry: options.Registry = None,
+    data: options.Data = None,
+    data_file: options.DataFile = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Makes a publisher."""
+    from natsgen import answers
+
+    flags = {
+        "service_name": name,
+        "publish_interval": interval,
+        "bounded_context": context,
+        "description": description,
+        "envelope": envelope,
+        "python_version": python,
+        "image": image,
+        "network": network,
+        "registry": registry,
+    }
+    said = making.Said(flags, data or [], data_file, workspace, no_input, dry_run, as_json)
+    asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
+    making.make(asked, answers.from_published(subject or [], core=core), said)
+
+
+def subscriber(
+    name: options.NewName = None,
+    subject: Annotated[
+        Subjects,
+        typer.Option(metavar="SUBJECT", help="Subject that it listens to, a subscriber each; may be repeated."),
+    ] = None,
+    queue_group: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Group of which one hears each message, for QUEUE_GROUP [default: none]"),
+    ] = None,
+    context: options.Context = None,
+    description: options.Description = None,
+    workspace: options.Workspace = None,
+    envelope: options.Envelope = None,
+    python: options.Python = None,
+    image: options.Image = None,
+    network: options.Network = None,
+    registry: options.Registry = None,
+    data: options.Data = None,
+    data_file: options.DataFile = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Makes a subscriber."""
+    from natsgen import answers
+
+    flags = {
+        "service_name": name,
+        "queue_group": queue_group,
+        "bounded_context": context,
+        "description": description,
+        "envelope": envelope,
+        "python_version": python,
+        "image": image,
+        "network": network,
+        "registry": registry,
+    }
+    said = making.Said(flags, data or [], data_file, workspace, no_input, dry_run, as_json)
+    making.make(missing.SUBSCRIBER, answers.from_heard(subject or []), said)

@@ -1,0 +1,100 @@
+"""A service's tasks come and go: a file for each and one for its test, and nothing else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from natsgen import discovery, growth, naming, task_discovery
+from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.growth import Added, Removed, Site
+from natsgen.parts import TASKS
+from natsgen.task_discovery import TaskFile
+from natsgen.task_naming import PRIORITIES
+from natsgen.tasks import NORMAL, Task, stream_of
+
+RUNTIME = PurePosixPath("src/toolkit/tasks/task.py")
+"""What runs the tasks, in a service's folder."""
+
+
+def queue_of(site: Site) -> str:
+    """The one queue that a service's tasks are of, for another one.
+
+    Raises:
+        InputError: there is no such service, or it has no queue, or several.
+    """
+    folder = growth.folder_of(site)
+    found = (task.queue for file in task_discovery.task_files(folder) for task in file.tasks)
+    queues = sorted({queue.text for queue in found if queue.is_text})
+    if len(queues) == 1:
+        return queues[0]
+    what = f"{site.service} has the queues {naming.listed(queues)}" if queues else f"{site.service} has no queue yet"
+    raise InputError(f"--queue must be given: {what}")
+
+
+def add_task(site: Site, task: Task) -> Added[Task]:
+    """Adds a task and its test to a service, whole or not at all.
+
+    Raises:
+        InputError: there is no such service.
+        ServiceError: it was made before services had tasks.
+        ConflictError: a file, task or handler of that name exists.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+
+    def fit(folder: Path) -> tuple[Task, Iterable[str]]:
+        if not (folder / RUNTIME).is_file():
+            raise ServiceError(f"{folder} has no {RUNTIME}: it was made before services had tasks, and cannot have one")
+        there = task_discovery.task_files(folder)
+        _refuse_clashes(site, task, there)
+        return task, growth.not_compared(there)
+
+    return growth.add(site, TASKS, fit)
+
+
+def remove_task(site: Site, text: str, *, force: bool) -> Removed[TaskFile]:
+    """Removes a task file and its test from a service, as `growth.remove` does."""
+    return growth.remove(site, TASKS, task_discovery.task_files, text, force=force)
+
+
+def consumers_of(file: TaskFile, service: str) -> tuple[tuple[str, str], ...]:
+    """The stream and the durable of each consumer of the tasks in a file: they stay on the server."""
+    return tuple(
+        (stream_of(task.queue.text), task.durable_in(service) + ("" if priority == NORMAL else f"-{priority}"))
+        for task in file.tasks
+        for priority in PRIORITIES
+    )
+
+
+def schedules_of(file: TaskFile) -> tuple[tuple[str, str], ...]:
+    """The stream and the subject of the schedule of each recurring task in a file: they stay on the server too."""
+    return tuple(
+        (stream_of(task.queue.text), f"queue.{task.queue.text}.recurring.{task.task.text}")
+        for task in file.tasks
+        if task.recurs and task.task
+    )
+
+
+def _refuse_clashes(site: Site, wanted: Task, there: Sequence[TaskFile]) -> None:
+    for file in there:
+        where = f"{site.folder / file.path}"
+        if file.name == wanted.name:
+            what = ", ".join(found.subject.text for found in file.tasks) or file.error
+            raise ConflictError(f"{where} exists already ({what}) and is left alone: choose another name for the task")
+        for found in file.tasks:
+            if found.task is not None and found.task.literal == wanted.name:
+                raise ConflictError(
+                    f"{where} has a task {naming.shown(wanted.name)} already, in line {found.line}: choose another name"
+                )
+    for path, line in _handlers_named(site.folder, wanted.name):
+        raise ConflictError(
+            f"{site.folder / path} has a handler {naming.shown(wanted.name)}, in line {line}: a task of that name "
+            "would share its consumer and its dead letters; choose another name"
+        )
+
+
+def _handlers_named(folder: Path, name: str) -> Iterator[tuple[PurePosixPath, int]]:
+    for file in discovery.handler_files(folder):
+        for handler in file.handlers:
+            if handler.name == name:
+                yield file.path, handler.line

@@ -1,0 +1,43 @@
+"""The JSON Schema of each envelope, for other languages: `python -m src.utils.schemas` writes `schemas/*.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from src.domain.cloud_events import CloudEvent
+from src.domain.envelope import Envelope
+from src.domain.events import Event
+from src.domain.messages import EnvelopeMessage
+
+FOLDER = Path(__file__).resolve().parents[2] / "schemas"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+ENVELOPES: Mapping[str, type[Envelope]] = {
+    "event": Event[Any],
+    "message": EnvelopeMessage[Any],
+    "cloudevent": CloudEvent[Any],
+}
+
+MEANINGS = {
+    "event": "Something that happened to one aggregate: Event of src/domain/events.py",
+    "message": "A message with its source and its place in what that sends: EnvelopeMessage of src/domain/messages.py",
+    "cloudevent": "CloudEvents 1.0 in the structured form: CloudEvent of src/domain/cloud_events.py",
+}
+
+
+def documents() -> dict[Path, str]:
+    """What each file has to hold."""
+    return {FOLDER / f"{name}.json": _document(name, envelope) for name, envelope in ENVELOPES.items()}
+
+
+def _document(name: str, envelope: type[Envelope]) -> str:
+    schema = envelope.model_json_schema() | {"$schema": DRAFT, "title": name, "description": MEANINGS[name]}
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,22 @@
+"""The publishers as a whole: all are found, and none gets in another's way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src.config import settings
+from src.domain import publishers
+from src.domain.publishers import register
+from src.infrastructure.periodic import registered
+from src.infrastructure.worker import Worker
+
+
+def test_every_publisher_file_is_found() -> None:
+    worker = Worker(settings)
+
+    register(worker)
+
+    files = {path.stem for path in Path(publishers.__path__[0]).glob("*_publisher.py")}
+    found = {one.function.__module__.rpartition(".")[2] for one in registered()}
+    assert found == files
+    assert [component.kind for component in worker.components] == ["publishers"]

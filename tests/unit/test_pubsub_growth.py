@@ -1,0 +1,280 @@
+"""Publishers and subscribers come and go, and everything else stays as it is; as a person or a script says it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from natsgen import answers, questions, rendering, template_source, tree
+from natsgen.answers import Given
+from natsgen.cli import main
+from natsgen.pubsub import Publisher, Subscriber
+from natsgen.tree import Tree
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+NOUNS = ("publisher", "subscriber")
+BEAT = Given(
+    {
+        "service_name": "beat",
+        "publishers": {"events_test": "events.test"},
+        "subscribers": {"events_test": "events.test"},
+    },
+    {},
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    root = tmp_path_factory.mktemp("any") / "shop"
+    return rendering.render(TEMPLATE, answers.complete(BEAT, QUESTIONS, root).as_data())
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, made: Tree, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: a workspace with the service beat, which publishes on a subject and hears it."""
+    folder = tmp_path / "shop"
+    for path, file in made.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(file.content)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_one_line_adds_a_publisher(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["add-publisher", "beat", "events.heart.beat", "--interval", "10"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out == (
+        f"Added the publisher heart_beat to beat in {here}\n"
+        "  services/beat/src/domain/publishers/heart_beat_publisher.py\n"
+        "  services/beat/tests/publishers/test_heart_beat_publisher.py\n"
+        "  it publishes on events.heart.beat every 10 s, to its stream\n"
+        "\n"
+        "Next, from here:\n"
+        "  test it:\n"
+        "    (cd services/beat && .venv/bin/pytest tests/publishers/test_heart_beat_publisher.py)\n"
+        "  run it; a service finds its publishers when it starts:\n"
+        "    docker compose -f compose/beat.yml up -d --build\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["add-publisher", "beat", "a.b"], Publisher("a_b", "a.b")),
+        (
+            ["add-publisher", "beat", "a.b", "--name", "n" * 64, "--interval", "0.25", "--core"],
+            Publisher("n" * 64, "a.b", 0.25, core=True),
+        ),
+        (
+            ["add-publisher", "beat", "a" * 100 + ".b", "--name", "x", "--core"],
+            Publisher("x", "a" * 100 + ".b", core=True),
+        ),
+        (["add-subscriber", "beat", "a.*"], Subscriber("a_any", "a.*")),
+        (["add-subscriber", "beat", "a.>", "--queue-group", "g" * 128], Subscriber("a_all", "a.>", "g" * 128)),
+        (["add-subscriber", "beat", "*.b", "--name", "n" * 64, "--queue-group", ""], Subscriber("n" * 64, "*.b", "")),
+    ],
+)
+def test_what_is_added_is_byte_for_byte_what_a_new_service_would_have(
+    here: Path, arguments: list[str], part: Publisher | Subscriber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree.read(here)
+    told = document(capsys, *arguments)
+    after = tree.read(here)
+    created = {Path(path) for path in told["created"]}
+    assert {Path(path) for path in after} - {Path(path) for path in before} == created
+    assert {path: after[path] for path in before} == before
+    given = Given({**BEAT.values, part.kind.question: {part.name: part.answer()}}, {})
+    fresh = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, here).as_data())
+    assert {path: file.content for path, file in after.items() if Path(path) in created} == {
+        path: file.content for path, file in fresh.items() if Path(path) in created
+    }
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_add_then_remove_leaves_nothing_behind(here: Path, noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree.read(here)
+    assert main([f"add-{noun}", "beat", "a.b"]) == 0
+    told = document(capsys, f"remove-{noun}", "beat", "a-b")
+    assert (told[noun], told["subjects"]) == ("a_b", ["a.b"])
+    assert tree.read(here) == before
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_the_diffs_of_dry_runs_applied_are_what_the_commands_do(
+    here: Path, noun: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree.read(here)
+    assert main([f"add-{noun}", "beat", "a.b", "--dry-run"]) == 0
+    assert tree.read(here) == before
+    subprocess.run(["git", "apply", "-"], input=capsys.readouterr().out.encode(), check=True)
+    applied = tree.read(here)
+    assert main([f"remove-{noun}", "beat", "a_b"]) == 0
+    assert main([f"add-{noun}", "beat", "a.b"]) == 0
+    assert tree.read(here) == applied
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_what_a_person_edited_goes_only_by_force(here: Path, noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = here / f"services/beat/src/domain/{noun}s/events_test_{noun}.py"
+    file.write_text(f"{file.read_text()}# mine\n")
+    assert main([f"remove-{noun}", "beat", "events_test"]) == 1
+    assert f"--force removes {noun} and test" in capsys.readouterr().err
+    assert main([f"remove-{noun}", "beat", "events_test", "--force"]) == 0
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_any_of_its_names_will_do(noun: str) -> None:
+    prefix = {"publisher": "make", "subscriber": "hear"}[noun]
+    for name in (f"events_test_{noun}.py", f"test_events_test_{noun}", f"{prefix}_events_test", "events-test"):
+        assert main([f"remove-{noun}", "beat", name, "--dry-run"]) == 0, name
+
+
+def test_the_last_part_goes_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remove-publisher", "beat", "events_test"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["remove-subscriber", "beat", "events_test"]) == 0
+    assert "beat has no handler, no action and nothing else left" in capsys.readouterr().err
+
+
+def test_another_of_the_same_subject_comes_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["add-subscriber", "beat", "events.test", "--name", "other"]) == 0
+    assert "note: events_test (src/domain/subscribers/events_test_subscriber.py) has the subject events.test too" in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["add-publisher", "beat", "a.b", "--core", "--interval", "5"]) == 0
+    assert main(["add-subscriber", "beat", "a.>", "--queue-group", "g"]) == 0
+    capsys.readouterr()
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == (
+        "beat  service  v0.1.0\n"
+        "  a_b          a.b          publisher by core NATS, every 5 s\n"
+        "  events_test  events.test  publisher\n"
+        "  a_all        a.>          subscriber in the group g\n"
+        "  events_test  events.test  subscriber\n"
+    )
+    (told,) = document(capsys, "list")["services"]
+    assert [(one["name"], one["options"]) for one in told["publishers"]] == [
+        ("a_b", {"core": "True", "every": "5"}),
+        ("events_test", {}),
+    ]
+    shown = document(capsys, "show", "beat")
+    assert shown["publishes"] == ["a.b", "events.test"]
+    assert shown["changed"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["add-publisher", "beta", "a.b"], 2, "did you mean 'beat'?"),
+        (["add-publisher", "beat", "a.*"], 2, "SUBJECT: 'a.*' is no subject for a publisher"),
+        (["add-publisher", "beat", "a.b", "--interval", "soon"], 2, "--interval: 'soon' is no interval"),
+        (["add-publisher", "beat", "a.b", "--interval", "0"], 2, "--interval: '0' is no interval"),
+        (["add-publisher", "beat", "a.b", "--name", "tick"], 2, "--name: 'tick' cannot be a publisher name"),
+        (["add-publisher", "beat", "events.test"], 1, "choose another name, such as --name events_test_2"),
+        (["add-subscriber", "beat", ">"], 2, "SUBJECT: '>' is no subject for a subscriber: it is everything"),
+        (["add-subscriber", "beat", "a.b", "--queue-group", "a b"], 2, "--queue-group: 'a b' is no queue group"),
+        (["add-subscriber", "beat", "a.b", "--name", "../x"], 2, "--name: '../x' is no subscriber name"),
+        (["add-subscriber", "beat", "events.test"], 1, "events_test_subscriber.py exists already (events.test)"),
+        (["remove-publisher", "beat", "event_test"], 2, "did you mean 'events_test'?"),
+        (["remove-subscriber", "beat", "../../x"], 2, "has no subscriber"),
+        (["new", "publisher", "x", "--no-input"], 2, "--subject must be given, as in: natsgen new publisher beat"),
+        (["new", "subscriber", "--no-input"], 2, "NAME and --subject must be given, as in: natsgen new subscriber ear"),
+        (["new", "publisher", "x", "--subject", "a.>"], 2, "--subject: 'a.>' is no subject for a publisher"),
+        (["new", "publisher", "x", "--subject", "a.b", "--interval", "x"], 2, "--interval: 'x' is no interval"),
+        (
+            ["new", "publisher", "x", "--subject", "a.b", "--subject", "a.b"],
+            2,
+            "--subject: the subject 'a.b' is given twice",
+        ),
+        (
+            ["new", "publisher", "x", "--subject", "a.b", "--envelope", "x"],
+            2,
+            "--envelope: 'x' is none of domain, message",
+        ),
+        (["new", "publisher", "x", "--subject", "a.b", "--image", "scratch"], 2, "--image: 'scratch' is none of slim"),
+        (["new", "subscriber", "x", "--subject", "a.b", "--queue-group", "a.b"], 2, "--queue-group: 'a.b' is no queue"),
+        (["new", "worker", "x", "--data", "publishers={a: 1}"], 2, "--data"),
+        (
+            ["new", "subscriber", "x", "--subject", "a.>", "--subject", "*.b", "--queue-group", "g"],
+            2,
+            "--subject: the subscribers 'a_all' and 'any_b' are both in the queue group g",
+        ),
+    ],
+)
+def test_every_mistake_is_one_line_and_changes_nothing(
+    here: Path, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree.read(here)
+    assert main(arguments) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert tree.read(here) == before
+
+
+def test_a_subscriber_that_would_take_anothers_messages_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["add-subscriber", "beat", "events.>", "--queue-group", "g"]) == 0
+    assert main(["add-subscriber", "beat", "*.test", "--queue-group", "g"]) == 2
+    assert "the subscribers 'events_all' and 'any_test' are both in the queue group g" in capsys.readouterr().err
+    assert main(["add-subscriber", "beat", "*.test", "--queue-group", "h"]) == 0
+
+
+def test_a_service_that_cannot_run_them_is_told_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "services/beat/src/infrastructure/component.py").unlink()
+    assert main(["add-subscriber", "beat", "a.b"]) == 1
+    assert "made before services had subscribers" in capsys.readouterr().err
+
+
+def test_one_line_makes_a_publisher(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["new", "publisher", "pulse", "--subject", "events.pulse", "--interval", "0.5", "--core"]
+    assert main([*command, "--envelope", "message"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"Made the publisher pulse in {here}\n")
+    assert "    events_pulse publishes on events.pulse, to whoever listens\n" in out
+    folder = here / "services/pulse"
+    source = (folder / "src/domain/publishers/events_pulse_publisher.py").read_text()
+    assert '@publishes("events.pulse", core=True)\n' in source
+    assert "EnvelopeMessage.new(data, sequence=tick.sequence)" in source
+    assert "publish_interval = 0.5\n" in (folder / "pyproject.toml").read_text()
+    assert "      PUBLISH_INTERVAL: ${PUBLISH_INTERVAL:-0.5}\n" in (here / "compose/pulse.yml").read_text()
+
+
+def test_one_line_makes_a_subscriber(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "subscriber", "ear", "--subject", "events.>", "--queue-group", "workers"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"Made the subscriber ear in {here}\n")
+    assert "    events_all hears events.>, while it listens\n" in out
+    folder = here / "services/ear"
+    assert '@listens("events.>")\n' in (folder / "src/domain/subscribers/events_all_subscriber.py").read_text()
+    assert 'queue_group = "workers"\n' in (folder / "pyproject.toml").read_text()
+    assert "      QUEUE_GROUP: ${QUEUE_GROUP:-workers}\n" in (here / "compose/ear.yml").read_text()
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_adding_imports_neither_copier_nor_pydantic(here: Path, noun: str, environment: dict[str, str]) -> None:
+    script = (
+        f"import sys; from natsgen.cli import main; main(['add-{noun}', 'beat', 'a.b']);"
+        "print([name for name in ('copier', 'nats', 'pydantic', 'rich') if name in sys.modules])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=here, capture_output=True, text=True, timeout=30
+    )
+    assert process.stdout.splitlines()[-1] == "[]"

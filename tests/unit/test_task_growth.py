@@ -1,0 +1,128 @@
+"""A task comes and goes, and everything else stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from natsgen import answers, handler_growth, questions, rendering, task_growth, template_source, tree
+from natsgen.answers import Given
+from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.growth import Added, Removed, Site
+from natsgen.handlers import Handler
+from natsgen.task_discovery import TaskFile
+from natsgen.tasks import Task
+from natsgen.tree import Tree
+from natsgen.workspace import Workspace
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+SEND_SMS = Task("send_sms", "sms")
+TASKS = Path("services/mailer/src/domain/tasks")
+TESTS = Path("services/mailer/tests/tasks")
+MAILER = Given({"service_name": "mailer", "tasks": {"send_email": {"queue": "emails"}}}, {})
+
+
+@pytest.fixture(scope="module")
+def service_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    root = tmp_path_factory.mktemp("any") / "shop"
+    return rendering.render(TEMPLATE, answers.complete(MAILER, QUESTIONS, root).as_data())
+
+
+@pytest.fixture
+def shop(workspace: Workspace, service_tree: Tree) -> Workspace:
+    """A workspace with the service mailer, which works off emails and does nothing else."""
+    for path, file in service_tree.items():
+        (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+    return workspace
+
+
+def site(shop: Workspace, *, dry_run: bool = False) -> Site:
+    return Site(shop, TEMPLATE, QUESTIONS, "mailer", dry_run, print)
+
+
+def add(shop: Workspace, task: Task = SEND_SMS, *, dry_run: bool = False) -> Added[Task]:
+    return task_growth.add_task(site(shop, dry_run=dry_run), task)
+
+
+def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed[TaskFile]:
+    return task_growth.remove_task(site(shop, dry_run=dry_run), name, force=force)
+
+
+def test_two_files_come_and_nothing_else_changes_and_both_go(shop: Workspace) -> None:
+    before = tree.read(shop.root)
+    added = add(shop)
+    after = tree.read(shop.root)
+    assert set(after) - set(before) == set(added.change.added)
+    assert [str(path) for path in added.change.added] == [
+        str(TASKS / "send_sms_task.py"),
+        str(TESTS / "test_send_sms_task.py"),
+    ]
+    assert {path: after[path] for path in before} == before
+    remove(shop, "send-sms")
+    assert tree.read(shop.root) == before
+
+
+@pytest.mark.parametrize("task", [SEND_SMS, Task("n" * 64, "q" * 64, "high", 10_000, 2.5, 9_999)])
+def test_a_task_that_is_added_is_byte_for_byte_what_a_new_service_would_have(shop: Workspace, task: Task) -> None:
+    given = Given({**MAILER.values, "tasks": {task.name: task.answer()}}, {})
+    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
+    added = add(shop, task)
+    assert dict(added.change.after) == {path: made[path] for path in added.change.added}
+
+
+def test_a_service_with_one_queue_gets_the_next_task_of_it(shop: Workspace) -> None:
+    assert task_growth.queue_of(site(shop)) == "emails"
+    add(shop)
+    with pytest.raises(InputError, match="--queue must be given: mailer has the queues emails, sms"):
+        task_growth.queue_of(site(shop))
+    remove(shop, "send_sms")
+    remove(shop, "send_email")
+    with pytest.raises(InputError, match="--queue must be given: mailer has no queue yet"):
+        task_growth.queue_of(site(shop))
+
+
+def test_a_file_or_task_or_handler_of_the_name_is_left_alone(shop: Workspace) -> None:
+    with pytest.raises(ConflictError, match=r"send_email_task\.py exists already \(queue\.emails\.\*\.send_email\)"):
+        add(shop, Task("send_email", "other"))
+    (shop.root / TASKS / "more_task.py").write_text('@task("send_sms", queue="sms")\nasync def text(payload): ...')
+    with pytest.raises(ConflictError, match=r"more_task\.py has a task 'send_sms' already, in line 2"):
+        add(shop)
+    handler_growth.add_handler(site(shop), Handler("paid", "orders.paid"))
+    with pytest.raises(ConflictError, match=r"paid_handler\.py has a handler 'paid'.*share its consumer"):
+        add(shop, Task("paid", "orders"))
+
+
+def test_a_handler_cannot_have_the_name_of_a_task(shop: Workspace) -> None:
+    with pytest.raises(ConflictError, match=r"send_email_task\.py has a task 'send_email'.*choose another --name"):
+        handler_growth.add_handler(site(shop), Handler("send_email", "mail.email.asked"))
+
+
+def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
+    (shop.root / TASKS / "broken_task.py").write_text("def (")
+    (note,) = add(shop).notes
+    assert "broken_task.py was not compared with it: line 1" in note
+
+
+def test_a_service_that_can_have_no_tasks_is_told_so(shop: Workspace) -> None:
+    (shop.root / "services/mailer/src/toolkit/tasks/task.py").unlink()
+    with pytest.raises(ServiceError, match="made before services had tasks"):
+        add(shop)
+
+
+def test_what_a_person_edited_goes_only_by_force(shop: Workspace) -> None:
+    file = shop.root / TASKS / "send_email_task.py"
+    file.write_text(file.read_text().replace('queue="emails"', 'queue="emails", schedule=every(60)'))
+    with pytest.raises(ConflictError, match=r"send_email_task\.py: edited since natsgen made it"):
+        remove(shop, "send_email")
+    removed = remove(shop, "send_email", force=True)
+    assert len(removed.change.removed) == 2
+    assert removed.notes == ("mailer has no handler, action or task now, and does not start without one",)
+    assert task_growth.consumers_of(removed.file, "mailer") == (
+        ("QUEUE_EMAILS", "mailer-send_email-high"),
+        ("QUEUE_EMAILS", "mailer-send_email"),
+        ("QUEUE_EMAILS", "mailer-send_email-low"),
+    )
+    assert task_growth.schedules_of(removed.file) == (("QUEUE_EMAILS", "queue.emails.recurring.send_email"),)
