@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Listed] = {
     "remove-handler": Listed("natsgen.cli.handlers", "remove_handler", "Remove a handler and its test from a service."),
     "list": Listed("natsgen.cli.look", "list_services", "List the services and their handlers."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
+    "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),
     "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),
