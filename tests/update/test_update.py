@@ -161,7 +161,10 @@ def test_a_dry_run_shows_the_diff_that_the_update_makes(installed: Releases, sho
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["billing", "--to", "9.9.9"], "there is no version '9.9.9' of this template (there are v0.1.0, v0.2.0, v0.3.0)"),
+        (
+            ["billing", "--to", "9.9.9"],
+            "there is no version '9.9.9' of this template (there are v0.1.0, v0.2.0, v0.3.0)",
+        ),
         (["billin"], "did you mean 'billing'"),
         ([], "name services, or say --all"),
         (["billing", "--all"], "name services, or say --all"),

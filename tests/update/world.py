@@ -61,9 +61,13 @@ class Edit:
 
 
 def second(root: Path) -> None:
-    """What the second release changes: a setting's default, a question, two new files, the image, the compose file."""
-    Edit(SERVICE / "src/config.py", "default=86400, ge=1, le=31_536_000", "default=172_800, ge=1, le=31_536_000").make(root)
-    Edit(SERVICE / "Dockerfile.jinja", "WORKDIR /build", "LABEL platform={{ platform | to_json }}\nWORKDIR /build").make(root)
+    """What the second release changes: a default, a question, two new files, the image, the compose file."""
+    Edit(SERVICE / "src/config.py", "default=86400, ge=1, le=31_536_000", "default=172_800, ge=1, le=31_536_000").make(
+        root
+    )
+    Edit(
+        SERVICE / "Dockerfile.jinja", "WORKDIR /build", "LABEL platform={{ platform | to_json }}\nWORKDIR /build"
+    ).make(root)
     Edit(COMPOSE, "stop_grace_period: 45s", "stop_grace_period: 60s").make(root)
     (root / SERVICE / "src/utils/clock.py").write_text('"""The time."""\n')
     (root / SERVICE / "notes.md.jinja").write_text("# {{ service_name }}, on {{ platform }}\n")
@@ -169,5 +173,7 @@ def install(template: Path, target: Path) -> Installed:
             shutil.copy(source, place)
     if "platform:" in (template / "copier.yml").read_text():
         # the natsgen of a release knows the questions of its template
-        Edit(Path("natsgen/answers.py"), '    registry: str = ""\n', '    registry: str = ""\n    platform: str = ""\n').make(target)
+        Edit(
+            Path("natsgen/answers.py"), '    registry: str = ""\n', '    registry: str = ""\n    platform: str = ""\n'
+        ).make(target)
     return Installed(target)

@@ -39,6 +39,11 @@ COMMANDS: Mapping[str, Listed] = {
     "list": Listed("natsgen.cli.look", "list_services", "List the services and their handlers."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
     "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
+    "check": Listed("natsgen.cli.check", "check", "Check that services are current and as their template makes them."),
+    "diff": Listed("natsgen.cli.check", "diff", "Show what was changed in the template's files of a service."),
+    "answers": Listed(
+        "natsgen.cli.answers", "answers", "Show the answers that a service was made with, or change some."
+    ),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),
     "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),

@@ -16,9 +16,9 @@ from typing import Any
 from natsgen import inventory, organisation, questions, stored, template_source, transaction
 from natsgen.errors import ConflictError, NatsgenError, ServiceError
 from natsgen.stored import Stored
-from natsgen.update import git, ownership, parallel, planning, releases, unfinished, versions
+from natsgen.update import git, ownership, parallel, planning, unfinished, versions
 from natsgen.update.planning import Plan, Task
-from natsgen.update.releases import Releases
+from natsgen.update.releases import Releases, Sources
 from natsgen.workspace import Workspace
 
 UPDATED, CURRENT, CONFLICTING, FAILED = "updated", "current", "conflicting", "failed"
@@ -96,7 +96,7 @@ def update(
     with transaction.session(workspace, notify), ExitStack() as stack:
         results: dict[str, Result] = {}
         tasks: list[Task] = []
-        sources = _Sources(workspace, stack)
+        sources = Sources(workspace, stack)
         for name in services:
             try:
                 result, task = _prepare(workspace, name, options, sources)
@@ -115,37 +115,10 @@ def update(
     return tuple(results[name] for name in services)
 
 
-class _Sources:
-    """The templates that the services were made from, each opened once."""
-
-    def __init__(self, workspace: Workspace, stack: ExitStack) -> None:
-        self._workspace = workspace
-        self._stack = stack
-        self._found: dict[str, Releases | NatsgenError] = {}
-
-    def releases(self, url: str) -> Releases:
-        """The releases of the template with that address.
-
-        Raises:
-            NatsgenError: it cannot be read; nor is it tried again.
-        """
-        if url not in self._found:
-            try:
-                self._found[url] = self._stack.enter_context(releases.of(url, self._workspace.root))
-            except NatsgenError as error:
-                self._found[url] = error
-        found = self._found[url]
-        if isinstance(found, NatsgenError):
-            raise found
-        return found
-
-
-def _prepare(workspace: Workspace, name: str, options: Options, sources: _Sources) -> tuple[Result, Task | None]:
+def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources) -> tuple[Result, Task | None]:
     memory = stored.read(inventory.need_service(workspace, name))
     stored.need_own_name(memory)
-    if not memory.source:
-        raise ServiceError(f"{memory.file} does not say where its template comes from (_src_path)")
-    known = sources.releases(memory.source)
+    known = sources.of(memory)
     wanted = _wanted(known, memory, options)
     if found := unfinished.of(workspace, name):
         files = ", ".join(str(conflict.path) for conflict in found.conflicts)

@@ -111,6 +111,17 @@ def read(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
     return found
 
 
+def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
+    """What a template makes of a service and goes on owning: not parts, not the answers, not what is written once."""
+    asked = questions.read(template.folder)
+    own = ownership.answers_file(service)
+    return {
+        path: file
+        for path, file in rendered.items()
+        if path != own and not ownership.is_persons(service, path) and not asked.is_written_once(str(path))
+    }
+
+
 def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, whole: bool) -> Tree:
     """What is there of the files that the templates make; of the whole service where a migration may look at it."""
     if whole:

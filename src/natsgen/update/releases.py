@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from natsgen import template_source
-from natsgen.errors import GitError, TemplateError
+from natsgen.errors import GitError, NatsgenError, ServiceError, TemplateError
+from natsgen.stored import Stored
 from natsgen.template_source import REPOSITORY, TemplateSource
 from natsgen.update import git, versions
+from natsgen.workspace import Workspace
 
 BUNDLE = "template.bundle"
 # Whatever a person has configured must not change what a release holds.
@@ -99,6 +101,39 @@ def of(url: str, workspace: Path) -> Iterator[Releases]:
         return
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         yield Releases(url, Path(folder), _mirror(_address(url, workspace), Path(folder, "history"), {}))
+
+
+class Sources:
+    """The templates that services were made from, each opened once.
+
+    Args:
+        workspace: where the services are.
+        stack: closes the templates.
+    """
+
+    def __init__(self, workspace: Workspace, stack: ExitStack) -> None:
+        self._workspace = workspace
+        self._stack = stack
+        self._found: dict[str, Releases | NatsgenError] = {}
+
+    def of(self, memory: Stored) -> Releases:
+        """The releases of the template that a service was made from.
+
+        Raises:
+            NatsgenError: it does not say which, or they cannot be read.
+        """
+        url = memory.source
+        if not url:
+            raise ServiceError(f"{memory.file} does not say where its template comes from (_src_path)")
+        if url not in self._found:
+            try:
+                self._found[url] = self._stack.enter_context(of(url, self._workspace.root))
+            except NatsgenError as error:
+                self._found[url] = error
+        found = self._found[url]
+        if isinstance(found, NatsgenError):
+            raise found
+        return found
 
 
 def _address(url: str, workspace: Path) -> str:
