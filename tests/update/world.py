@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import natsgen
+from natsgen import template_source
 from natsgen.update.releases import BUNDLE
 from scripts import release
 
@@ -177,3 +178,48 @@ def install(template: Path, target: Path) -> Installed:
             Path("natsgen/answers.py"), '    registry: str = ""\n', '    registry: str = ""\n    platform: str = ""\n'
         ).make(target)
     return Installed(target)
+
+
+def mapped(natsgen: Installed) -> dict[str, str]:
+    """The environment in which plain Copier finds the releases of a natsgen at their stable address, offline."""
+    bundle = natsgen.package / BUNDLE
+    mapping = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{bundle}.insteadOf",
+        "GIT_CONFIG_VALUE_0": template_source.REPOSITORY,
+    }
+    return {**natsgen.environment, **mapping}
+
+
+def copier_update(service: str, to: str = "") -> list[str]:
+    """The command with which a person updates a service without natsgen."""
+    reference = ["--vcs-ref", to] if to else []
+    answers = f"services/{service}/.copier-answers.yml"
+    return [sys.executable, "-m", "copier", "update", "--answers-file", answers, "--defaults", *reference]
+
+
+def copier(natsgen: Installed, folder: Path, service: str) -> subprocess.CompletedProcess[str]:
+    """Updates a service with plain Copier, to the newest release of that natsgen."""
+    return subprocess.run(
+        copier_update(service), cwd=folder, env=mapped(natsgen), capture_output=True, text=True, timeout=120
+    )
+
+
+def fleet(made: Path, folder: Path, count: int) -> tuple[str, ...]:
+    """Makes a workspace of many services like the one called billing in another; returns their names."""
+    names = tuple(f"worker-{number:02}" for number in range(count))
+    for source in sorted(made.rglob("*")):
+        path = source.relative_to(made)
+        if source.is_dir() or path.parts[0] == ".git":
+            continue
+        if "billing" not in str(path):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / path)
+            continue
+        for name in names:
+            target = folder / str(path).replace("billing", name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes().replace(b"billing", name.encode()))
+            target.chmod(source.stat().st_mode)
+    commit(folder)
+    return names
