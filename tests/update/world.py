@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ SERVICE = Path("template/services/{{ service_name }}")
 TODAY = datetime.date(2030, 1, 31)
 COMPOSE = Path("template/compose/{{ service_name }}.yml.jinja")
 FIRST, SECOND, THIRD = "v0.1.0", "v0.2.0", "v0.3.0"
+OWN_NAME = re.compile(rb"billing(?!\.invoice)")  # which is an example in every service
 GIT = {
     "GIT_AUTHOR_NAME": "somebody",
     "GIT_AUTHOR_EMAIL": "somebody@example.org",
@@ -153,7 +155,7 @@ class Installed:
     def do(self, *arguments: str | Path, cwd: Path) -> str:
         """Runs one command that must succeed; returns its result."""
         done = self.run(*arguments, cwd=cwd)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
 
@@ -219,7 +221,7 @@ def fleet(made: Path, folder: Path, count: int) -> tuple[str, ...]:
         for name in names:
             target = folder / str(path).replace("billing", name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes().replace(b"billing", name.encode()))
+            target.write_bytes(OWN_NAME.sub(name.encode(), source.read_bytes()))
             target.chmod(source.stat().st_mode)
     commit(folder)
     return names
