@@ -21,7 +21,7 @@ from tests.update.world import FIRST, SECOND, THIRD, Installed
 
 Releases = Mapping[str, Installed]
 SERVICES = 30
-KILLS = 8
+KILLS = int(os.environ.get("KILLS", "4"))
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
 
@@ -62,57 +62,9 @@ def ends(group: int, limit: float = 10) -> bool:
     return False
 
 
-def test_a_fleet_becomes_current_and_as_made(installed: Releases, updated: tuple[Path, float]) -> None:
-    installed[THIRD].do("check", "--all", cwd=updated[0])
-
-
-def test_killed_at_any_moment_each_service_is_old_or_new_and_the_next_run_completes(
-    installed: Releases, old: Path, updated: tuple[Path, float], tmp_path: Path
-) -> None:
-    new, took = updated
-    moments = random.Random(SEED)
-    before = {name: service_files(old, name) for name in Workspace(old).services()}
-    after = {name: service_files(new, name) for name in Workspace(new).services()}
-    natsgen = installed[THIRD]
-    counts = []
-    for number in range(KILLS):
-        folder = tmp_path / str(number) / "shop"
-        shutil.copytree(old, folder)
-        moment = moments.uniform(0, took)
-        process = subprocess.Popen(
-            natsgen.command("update", "--all"),
-            cwd=folder,
-            env=natsgen.environment,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            process.wait(timeout=moment)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-        assert ends(process.pid), f"its helpers outlived it (SEED={SEED})"
-        with transaction.session(Workspace(folder), str):
-            pass  # what the next command does first
-        found = {name: service_files(folder, name) for name in before}
-        torn = [name for name in before if found[name] not in (before[name], after[name])]
-        assert torn == [], f"killed after {moment:.2f} s (SEED={SEED})"
-        counts.append(sum(found[name] == after[name] for name in before))
-        natsgen.do("update", "--all", cwd=folder)
-        assert files_of(folder) == files_of(new)
-        assert not (folder / ".natsgen").exists()
-        shutil.rmtree(folder)
-    assert any(0 < count < SERVICES for count in counts), f"no kill came in the middle: {counts} (SEED={SEED})"
-
-
-def test_interrupted_it_ends_with_130_and_nothing_half_done(
-    installed: Releases, old: Path, updated: tuple[Path, float], tmp_path: Path
-) -> None:
-    new, took = updated
-    folder = tmp_path / "shop"
-    shutil.copytree(old, folder)
-    natsgen = installed[THIRD]
-    process = subprocess.Popen(
+def start(natsgen: Installed, folder: Path) -> subprocess.Popen[str]:
+    """Starts the update of the fleet, in a process group of its own."""
+    return subprocess.Popen(
         natsgen.command("update", "--all"),
         cwd=folder,
         env=natsgen.environment,
@@ -121,10 +73,63 @@ def test_interrupted_it_ends_with_130_and_nothing_half_done(
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
-    while world.git(folder, "status", "--porcelain") == "":  # until the first service is being written
+
+
+def wait_until_changed(folder: Path, service: str, process: subprocess.Popen[str]) -> None:
+    """Waits until the update is writing that service, or has ended."""
+    file = folder / f"services/{service}/Dockerfile"
+    before = file.stat().st_ino
+    deadline = time.monotonic() + 120
+    while process.poll() is None and file.exists() and file.stat().st_ino == before:
         assert time.monotonic() < deadline
-        time.sleep(took / 100)
+        time.sleep(0.001)
+
+
+def test_a_fleet_becomes_current_and_as_made(installed: Releases, updated: tuple[Path, float]) -> None:
+    installed[THIRD].do("check", "--all", cwd=updated[0])
+
+
+def test_killed_at_any_moment_each_service_is_old_or_new_and_the_next_run_completes(
+    installed: Releases, old: Path, updated: tuple[Path, float], tmp_path: Path
+) -> None:
+    new, took = updated
+    chosen = random.Random(SEED)
+    before = {name: service_files(old, name) for name in Workspace(old).services()}
+    after = {name: service_files(new, name) for name in Workspace(new).services()}
+    natsgen = installed[THIRD]
+    for number in range(KILLS):
+        folder = tmp_path / str(number) / "shop"
+        shutil.copytree(old, folder)
+        moment = chosen.uniform(0, took) if number % 2 else None
+        process = start(natsgen, folder)
+        if moment is None:
+            wait_until_changed(folder, chosen.choice(list(before)), process)
+            time.sleep(chosen.uniform(0, took / SERVICES))
+        else:
+            time.sleep(moment)
+        process.kill()
+        process.wait()
+        assert ends(process.pid), f"its helpers outlived it (SEED={SEED})"
+        with transaction.session(Workspace(folder), str):
+            pass  # what the next command does first
+        found = {name: service_files(folder, name) for name in before}
+        torn = [name for name in before if found[name] not in (before[name], after[name])]
+        assert torn == [], f"killed after {moment} s (SEED={SEED})"
+        natsgen.do("update", "--all", cwd=folder)
+        assert files_of(folder) == files_of(new)
+        assert not (folder / ".natsgen").exists()
+        shutil.rmtree(folder)
+
+
+def test_interrupted_it_ends_with_130_and_nothing_half_done(
+    installed: Releases, old: Path, updated: tuple[Path, float], tmp_path: Path
+) -> None:
+    new, _ = updated
+    folder = tmp_path / "shop"
+    shutil.copytree(old, folder)
+    natsgen = installed[THIRD]
+    process = start(natsgen, folder)
+    wait_until_changed(folder, "worker-05", process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     assert process.communicate(timeout=30)[1] == "natsgen: interrupted\n"
     assert process.returncode == 130
