@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-PARTS = ("worker", "tool")
+PARTS = ("worker", "actions", "tool")
 
 
 def main() -> int:

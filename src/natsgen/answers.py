@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import naming, yaml_text
+from natsgen import action_naming, actions, naming, yaml_text
 from natsgen.errors import InputError
 from natsgen.handlers import Handler, subjects_of
 from natsgen.questions import Questionnaire
 
-# The option of each question that has one of its own, as messages name it. The handlers come from --subject.
+# The option of each question that has one of its own, as messages name it. The handlers come from --subject, the
+# actions from --action.
 FLAGS = {
     "service_name": "NAME",
     "bounded_context": "--context",
@@ -40,6 +41,12 @@ class Answers:
     network: str
     registry: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    actions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """What they make: a worker handles events, a service only answers requests."""
+        return "worker" if self.handlers else "service"
 
     def as_data(self) -> dict[str, Any]:
         """The answers as Copier takes them."""
@@ -93,6 +100,18 @@ def from_subjects(subjects: Sequence[str]) -> Given:
     return Given({"handlers": naming.handlers_for(subjects)}, {"handlers": "--subject"})
 
 
+def from_actions(names: Sequence[str], version: int = 1) -> Given:
+    """The actions for what `--action` gave, all of one version; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no name of an action, or is there twice.
+    """
+    if not names:
+        return Given({}, {})
+    checked = [naming.at("--action", action_naming.action, name) for name in names]
+    return Given({"actions": actions.named(checked, version)}, {"actions": "--action"})
+
+
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
     """What `--data KEY=VALUE` says, the last one of a key counting.
 
@@ -131,6 +150,8 @@ def check(given: Given) -> None:
         if key == "handlers":
             for name, entry in value.items():
                 naming.at(where, partial(Handler.from_answer, name), entry)
+        elif key == "actions":
+            naming.at(where, actions.check, value)
         elif key in _RULES:
             naming.at(where, _RULES[key], value)
 
@@ -139,19 +160,22 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     """Adds what is derived and what is default.
 
     Args:
-        given: holds at least `service_name` and `handlers`.
+        given: holds at least `service_name`, and `handlers` or `actions`.
         questionnaire: what the template asks.
         workspace: the workspace's folder, which names the workspace if nobody does.
 
     Raises:
-        InputError: an answer breaks its rule; the message names the option or file that it comes from.
+        InputError: an answer breaks its rule; the message names the option or file that it comes from. Or there is
+            neither a handler nor an action.
     """
     check(given)
-    service_name, handlers = given.values["service_name"], given.values["handlers"]
-    subjects = subjects_of(handlers)
+    service_name, subjects = given.values["service_name"], subjects_of(given.values.get("handlers", {}))
+    answered = actions.names_of(given.values.get("actions", {}))
+    if not subjects and not answered:
+        raise InputError(f"{service_name} has no handlers and no actions: it needs one of either kind")
     derived = {
-        "bounded_context": naming.context_for(subjects[0], service_name),
-        "description": naming.description_for(subjects),
+        "bounded_context": naming.context_for(subjects, service_name),
+        "description": naming.description_for(subjects, answered),
         "workspace": naming.workspace_for(workspace),
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}

@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import ast
-import os
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import ClassVar
 
+from natsgen import source
 from natsgen.errors import InputError
-from natsgen.handlers import HANDLER_FOLDER, SUFFIX, Handler
+from natsgen.handlers import Handler
+from natsgen.parts import HANDLERS, Kind
+from natsgen.source import Function, Value
 
 CONFIG_FILE = PurePosixPath("src/config.py")
 _DECORATOR = "subscriber"
 _PREFIX = "handle_"
-_Extracted = TypeVar("_Extracted")
-
-
-@dataclass(frozen=True)
-class Value:
-    """An argument in the source.
-
-    Attributes:
-        source: the expression as it is written.
-        literal: its value where it is a plain one; None for any other expression.
-    """
-
-    source: str
-    literal: str | int | float | bool | None
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it is a literal text."""
-        return isinstance(self.literal, str)
-
-    @property
-    def text(self) -> str:
-        """The value as a person reads it: a literal's own text, else the expression."""
-        return self.source if self.literal is None else str(self.literal)
 
 
 @dataclass(frozen=True)
@@ -76,6 +52,8 @@ class HandlerFile:
         error: why it cannot be read; "" if it can.
     """
 
+    kind: ClassVar[Kind] = HANDLERS
+
     path: PurePosixPath
     handlers: tuple[FoundHandler, ...]
     error: str = ""
@@ -83,7 +61,24 @@ class HandlerFile:
     @property
     def name(self) -> str:
         """The name of the handler that a file of this name is made for."""
-        return self.path.name.removesuffix(SUFFIX)
+        return self.path.name.removesuffix(HANDLERS.suffix)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the handlers in it."""
+        return tuple(handler.name for handler in self.handlers)
+
+    def as_made(self) -> Handler:
+        """The handler that a command would have made the file for, if it has made it.
+
+        Raises:
+            InputError: no command makes such a file.
+        """
+        found = self.handlers[0] if len(self.handlers) == 1 else None
+        if found is None or found.name != self.name or found.subject is None:
+            raise InputError(f"{self.path} holds something else than one handler {self.name}")
+        options = {key: value.literal for key, value in found.options.items()}
+        return Handler.from_answer(found.name, {"subject": found.subject.literal, "batch": found.batch, **options})
 
 
 @dataclass(frozen=True)
@@ -97,43 +92,12 @@ class Setting:
 
 def handler_files(service: Path) -> tuple[HandlerFile, ...]:
     """The handler files in a service's folder, sorted; one that cannot be read says why and hides no other."""
-    return tuple(_handler_file(service / path, path) for path in handler_paths(service))
-
-
-def handler_paths(service: Path) -> tuple[PurePosixPath, ...]:
-    """Where the handler files in a service's folder are, sorted, without reading them."""
-    try:
-        with os.scandir(service / HANDLER_FOLDER) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX) and entry.is_file())
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    return tuple(HANDLER_FOLDER / name for name in names)
+    return tuple(_handler_file(service / path, path) for path in source.paths(service, HANDLERS))
 
 
 def handlers_in(module: ast.Module) -> tuple[FoundHandler, ...]:
     """The functions of a module that `@subscriber(...)` decorates."""
-    names = _names_of_decorator(module)
-    functions = (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    found = [
-        _found(function, decorator)
-        for function in functions
-        for decorator in function.decorator_list
-        if isinstance(decorator, ast.Call) and _called_name(decorator) in names
-    ]
-    return tuple(sorted(found, key=lambda handler: handler.line))
-
-
-def as_made(file: HandlerFile) -> Handler:
-    """The handler that a command would have made a file for, if it has made it.
-
-    Raises:
-        InputError: no command makes such a file.
-    """
-    found = file.handlers[0] if len(file.handlers) == 1 else None
-    if found is None or found.name != file.name or found.subject is None:
-        raise InputError(f"{file.path} holds something else than one handler {file.name}")
-    options = {key: value.literal for key, value in found.options.items()}
-    return Handler.from_answer(found.name, {"subject": found.subject.literal, "batch": found.batch, **options})
+    return tuple(_found(function, call) for function, call in source.decorated(module, _DECORATOR))
 
 
 def settings_of(service: Path) -> tuple[Setting, ...]:
@@ -142,7 +106,7 @@ def settings_of(service: Path) -> tuple[Setting, ...]:
     Raises:
         ValueError: the file cannot be read or parsed; the message says why.
     """
-    return _read(service / CONFIG_FILE, _settings_in)
+    return source.read(service / CONFIG_FILE, _settings_in)
 
 
 def published_by(service: Path) -> tuple[str, ...]:
@@ -150,7 +114,7 @@ def published_by(service: Path) -> tuple[str, ...]:
     subjects: set[str] = set()
     for file in sorted((service / "src").rglob("*.py")):
         try:
-            subjects.update(_read(file, _published_in))
+            subjects.update(source.read(file, _published_in))
         except ValueError:
             continue  # a handler's error is told with the handlers
     return tuple(sorted(subjects))
@@ -158,40 +122,14 @@ def published_by(service: Path) -> tuple[str, ...]:
 
 def _handler_file(file: Path, path: PurePosixPath) -> HandlerFile:
     try:
-        handlers = _read(file, handlers_in)
+        handlers = source.read(file, handlers_in)
     except ValueError as error:
         return HandlerFile(path, (), str(error))
     return HandlerFile(path, handlers, "" if handlers else f"there is no @{_DECORATOR} in it")
 
 
-def _read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) -> tuple[_Extracted, ...]:
-    """What is wanted of a Python file; whatever stands in the way is a ValueError of one line."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
-            return extract(ast.parse(file.read_bytes()))
-    except OSError as error:
-        raise ValueError(error.strerror or str(error)) from error
-    except SyntaxError as error:
-        raise ValueError(f"line {error.lineno or 1}: {error.msg}") from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"it is no Python: {' '.join(str(error).split()) or type(error).__name__}") from error
-
-
-def _names_of_decorator(module: ast.Module) -> set[str]:
-    imports = [node for node in module.body if isinstance(node, ast.ImportFrom)]
-    aliases = {name.asname for node in imports for name in node.names if name.name == _DECORATOR and name.asname}
-    return {_DECORATOR, *aliases}
-
-
-def _called_name(call: ast.Call) -> str:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-
-
-def _found(function: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.Call) -> FoundHandler:
-    options = {keyword.arg: _value(keyword.value) for keyword in decorator.keywords if keyword.arg is not None}
-    subject = _value(decorator.args[0]) if decorator.args else options.pop("subject", None)
+def _found(function: Function, decorator: ast.Call) -> FoundHandler:
+    subject, options = source.arguments(decorator, "subject")
     return FoundHandler(
         name=function.name.removeprefix(_PREFIX),
         line=function.lineno,
@@ -199,12 +137,6 @@ def _found(function: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.Call
         options=options,
         batch=_takes_list(function.args),
     )
-
-
-def _value(node: ast.expr) -> Value:
-    literal = node.value if isinstance(node, ast.Constant) else None
-    known = literal if isinstance(literal, str | int | float | bool) else None
-    return Value(ast.unparse(node), known)
 
 
 def _takes_list(arguments: ast.arguments) -> bool:
@@ -233,7 +165,7 @@ def _setting(node: ast.stmt) -> Setting:
     assert isinstance(node, ast.AnnAssign)
     assert isinstance(node.target, ast.Name)
     name, value = node.target.id, node.value
-    if not (isinstance(value, ast.Call) and _called_name(value) == "Field"):
+    if not (isinstance(value, ast.Call) and source.called_name(value) == "Field"):
         return Setting(name, "" if value is None else ast.unparse(value), "")
     arguments = {keyword.arg: keyword.value for keyword in value.keywords}
     default = value.args[0] if value.args else arguments.get("default")
@@ -242,10 +174,10 @@ def _setting(node: ast.stmt) -> Setting:
     else:
         shown = f"{ast.unparse(arguments['default_factory'])}()" if "default_factory" in arguments else ""
     description = arguments.get("description")
-    return Setting(name, "" if shown == "..." else shown, _value(description).text if description else "")
+    return Setting(name, "" if shown == "..." else shown, source.value(description).text if description else "")
 
 
 def _published_in(module: ast.Module) -> tuple[str, ...]:
-    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and _called_name(node) == "publish"]
-    subjects = [_value(call.args[0]).literal for call in calls if call.args]
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and source.called_name(node) == "publish"]
+    subjects = [source.value(call.args[0]).literal for call in calls if call.args]
     return tuple(subject for subject in subjects if isinstance(subject, str))

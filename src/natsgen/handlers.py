@@ -1,18 +1,14 @@
-"""One handler as the answers say it: its subject and options, and the files that belong to it."""
+"""One handler as the answers say it: its subject and options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from natsgen import naming
 from natsgen.errors import InputError
 
-HANDLER_FOLDER = PurePosixPath("src/domain/handlers")
-TEST_FOLDER = PurePosixPath("tests/handlers")
-SUFFIX = "_handler.py"
 OPTIONS = ("subject", "durable", "concurrency", "batch")
 
 
@@ -79,21 +75,6 @@ class Handler:
     def durable_in(self, service: str) -> str:
         """The name of its JetStream consumer."""
         return self.durable or f"{service}-{self.name}"
-
-
-def handler_file(name: str) -> PurePosixPath:
-    """Where the handler of that name is, in its service's folder."""
-    return HANDLER_FOLDER / f"{name}{SUFFIX}"
-
-
-def handler_test(name: str) -> PurePosixPath:
-    """Where the test of the handler of that name is, in its service's folder."""
-    return TEST_FOLDER / f"test_{name}{SUFFIX}"
-
-
-def is_persons_own(path: PurePosixPath) -> bool:
-    """Whether a path in a service's folder is a handler or a handler's test: those are for a person to change."""
-    return path.parent in (HANDLER_FOLDER, TEST_FOLDER) and path.name.endswith(SUFFIX)
 
 
 def subjects_of(answer: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from natsgen import discovery, naming
+from natsgen import action_discovery, discovery, naming
+from natsgen.action_discovery import ActionFile
 from natsgen.discovery import HandlerFile
 from natsgen.errors import InputError, ServiceError
-from natsgen.handlers import HANDLER_FOLDER
+from natsgen.parts import HANDLERS
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 _COMMIT = re.compile(r"^_commit:[ ]*['\"]?([^'\"\n]*)['\"]?[ ]*$", re.MULTILINE)
@@ -21,10 +23,11 @@ class Service:
 
     Attributes:
         name: its folder's.
-        kind: what it was made as.
+        kind: "worker" if it handles events, "service" if it only answers requests.
         version: of the template that it was made from; "" if unknown.
         handlers: its handler files.
         error: why its answers cannot be read; "" if they can.
+        actions: its action files.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Service:
     version: str
     handlers: tuple[HandlerFile, ...]
     error: str = ""
+    actions: tuple[ActionFile, ...] = ()
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
@@ -53,7 +57,7 @@ def need_service(workspace: Workspace, name: str) -> Path:
         return folder
     if name in workspace.services():
         raise ServiceError(f"{folder} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone")
-    there_are = f"there are {naming.listed(known)}" if known else "there is none; natsgen new worker makes one"
+    there_are = f"there are {naming.listed(known)}" if known else "there is none; natsgen new makes one"
     raise InputError(
         f"there is no service {naming.shown(name)} in {workspace.root}{naming.nearest(name, known)} ({there_are})"
     )
@@ -67,12 +71,19 @@ def service(workspace: Workspace, name: str) -> Service:
         name: one of `names`.
     """
     folder = workspace.root / SERVICES / name
-    handlers = discovery.handler_files(folder)
-    kind = "worker" if (folder / HANDLER_FOLDER).is_dir() else "unknown"
+    handlers, actions = discovery.handler_files(folder), action_discovery.action_files(folder)
+    version = error = ""
     try:
-        return Service(name, kind, _version_in(folder / ANSWERS_FILE), handlers)
-    except OSError as error:
-        return Service(name, kind, "", handlers, f"{ANSWERS_FILE}: {error.strerror}")
+        version = _version_in(folder / ANSWERS_FILE)
+    except OSError as failure:
+        error = f"{ANSWERS_FILE}: {failure.strerror}"
+    return Service(name, _kind(folder, handlers, actions), version, handlers, error, actions)
+
+
+def _kind(folder: Path, handlers: Sequence[HandlerFile], actions: Sequence[ActionFile]) -> str:
+    if actions and not handlers:
+        return "service"
+    return "worker" if (folder / HANDLERS.folder).is_dir() else "unknown"
 
 
 def _version_in(answers: Path) -> str:

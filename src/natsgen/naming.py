@@ -85,10 +85,10 @@ def service(name: str) -> str:
     if len(name) > SERVICE_MAX_LENGTH or not _SERVICE.fullmatch(name):
         raise InputError(
             f"{shown(name)} is no service name: it takes lower-case letters, digits and single hyphens, starts with a "
-            f"letter and has at most {SERVICE_MAX_LENGTH} characters" + _suggest(_as_service(name))
+            f"letter and has at most {SERVICE_MAX_LENGTH} characters" + suggest(_as_service(name))
         )
     if taken := _service_taken_by(name):
-        raise InputError(f"{shown(name)} cannot be a service name: {taken}" + _suggest(_as_service(name)))
+        raise InputError(f"{shown(name)} cannot be a service name: {taken}" + suggest(_as_service(name)))
     return name
 
 
@@ -124,12 +124,12 @@ def handler(name: str) -> str:
     if len(name) > HANDLER_MAX_LENGTH or not _HANDLER.fullmatch(name):
         raise InputError(
             f"{shown(name)} is no handler name: it takes lower-case letters, digits and single underscores, starts "
-            f"with a letter and has at most {HANDLER_MAX_LENGTH} characters" + _suggest(_as_handler([name]))
+            f"with a letter and has at most {HANDLER_MAX_LENGTH} characters" + suggest(_as_handler([name]))
         )
     if name in RESERVED_HANDLERS:
         raise InputError(
             f"{shown(name)} cannot be a handler name: its class would hide one that the file uses"
-            + _suggest(f"{name}_event")
+            + suggest(f"{name}_event")
         )
     return name
 
@@ -265,16 +265,18 @@ def service_for(subject: str) -> str:
     return _as_service(f"{subject.split('.')[0]}-worker")
 
 
-def context_for(subject: str, service: str) -> str:
-    """The bounded context that a subject names with its first token; the service's name if the token cannot be one."""
-    first = subject.split(".")[0].lower()
+def context_for(subjects: Sequence[str], service: str) -> str:
+    """The bounded context that the first subject's first token names; the service's name if there is none such."""
+    first = subjects[0].split(".")[0].lower() if subjects else ""
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
 
 
-def description_for(subjects: Collection[str]) -> str:
-    """The description of a worker that a person said nothing about, within the limit of length."""
-    text = f"Handles {', '.join(subjects)}"
-    return text if len(text) <= DESCRIPTION_MAX_LENGTH else f"Handles {len(subjects)} subjects"
+def description_for(subjects: Collection[str], actions: Collection[str] = ()) -> str:
+    """The description of a service that a person said nothing about, within the limit of length."""
+    named = _what_it_does(", ".join(subjects), ", ".join(actions))
+    if len(named) <= DESCRIPTION_MAX_LENGTH:
+        return named
+    return _what_it_does(_counted(subjects, "subject"), _counted(actions, "action"))
 
 
 def workspace_for(folder: PurePath) -> str:
@@ -289,6 +291,16 @@ def at(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _Checke
         return rule(value)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def suggest(name: str) -> str:
+    """A "; try ..." for a name that a rule refuses, or nothing if there is none to propose."""
+    return f"; try {name!r}" if name else ""
+
+
+def words_of(*texts: str) -> str:
+    """The words in texts of any kind, joined as Python joins them; "" where there is no ASCII letter or digit."""
+    return "_".join(word.lower() for text in texts for part in _ascii_words(text) for word in _WORD_START.split(part))
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -355,6 +367,16 @@ def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DECEIVING or not_a_character
 
 
+def _what_it_does(handled: str, answered: str) -> str:
+    if not answered:
+        return f"Handles {handled}"
+    return f"Handles {handled}; answers {answered}" if handled else f"Answers {answered}"
+
+
+def _counted(things: Collection[str], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}" if things else ""
+
+
 def _clashing(depths: Mapping[str, int]) -> list[str]:
     by_name: dict[str, list[str]] = {}
     for text, depth in depths.items():
@@ -371,8 +393,7 @@ def _handler_for(subject: str, depth: int) -> str:
 
 
 def _as_handler(tokens: Sequence[str]) -> str:
-    words = [word.lower() for token in tokens for part in _ascii_words(token) for word in _WORD_START.split(part)]
-    name = "_".join(words)
+    name = words_of(*tokens)
     if not name or not name[0].isalpha():
         name = f"event_{name}".strip("_")
     name = name[:HANDLER_MAX_LENGTH].strip("_")
@@ -389,8 +410,7 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 
 def _as_service(text: str) -> str:
-    words = [word.lower() for part in _ascii_words(text) for word in _WORD_START.split(part)]
-    name = "-".join(words)
+    name = words_of(text).replace("_", "-")
     if name and not name[0].isalpha():
         name = f"worker-{name}"
     name = name[:SERVICE_MAX_LENGTH].strip("-")
@@ -401,7 +421,3 @@ def _ascii_words(text: str) -> list[str]:
     """Runs of ASCII letters and digits, accents taken off: what any name can be made from."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.findall(r"[A-Za-z0-9]+", plain)
-
-
-def _suggest(name: str) -> str:
-    return f"; try {name!r}" if name else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,8 +11,8 @@ from natsgen import discovery, inventory, rendering, stored
 from natsgen.answers import Answers
 from natsgen.discovery import Setting
 from natsgen.errors import InputError
-from natsgen.handlers import handler_test, is_persons_own
 from natsgen.inventory import Service
+from natsgen.parts import PartFile, is_persons_own
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
@@ -26,7 +26,7 @@ class ChangedFile:
     Attributes:
         path: in the workspace.
         how: "changed" or "missing".
-        is_own: whether it is there for a person to change: a handler, or a handler's test.
+        is_own: whether it is there for a person to change: a handler, an action, or a test of one.
     """
 
     path: PurePosixPath
@@ -93,16 +93,14 @@ def of(workspace: Workspace, template: TemplateSource, questionnaire: Questionna
 
 
 def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tree:
-    """The files of the handlers that the answers do not name, as a command would make them."""
+    """The files of the handlers and actions that the answers do not name, as a command would make them."""
     made: dict[PurePosixPath, File] = {}
-    for file in found.handlers:
-        paths = [PurePosixPath(SERVICES, found.name) / path for path in (file.path, handler_test(file.name))]
+    files: list[PartFile] = [*found.handlers, *found.actions]
+    for file in files:
         try:
-            handler = discovery.as_made(file)
-            only = replace(known, handlers={handler.name: handler.answer()})
-            made.update(rendering.render_handler(template, only.as_data(), paths))
+            made.update(rendering.render_part(template, known.as_data(), file.kind, file.as_made()))
         except InputError:
-            made[paths[0]] = File(b"")  # no command makes it like this: a person did
+            made[PurePosixPath(SERVICES, found.name) / file.path] = File(b"")  # a person made it, and no command
     return made
 
 

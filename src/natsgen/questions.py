@@ -68,7 +68,7 @@ class Question:
             if not isinstance(name, str) or not isinstance(entry, str | dict):
                 raise InputError(
                     f"{where}: in {self.key}, {naming.shown(str(name))} and its value must both be text; put them in "
-                    "quotes"
+                    f"quotes{', or write ' + self.placeholder if self.placeholder else ''}"
                 )
         return dict(value)
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen import compiling, tree
 from natsgen.errors import TemplateError
+from natsgen.parts import KINDS, Kind, Part
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
 from natsgen.workspace import ANSWERS_FILE
 
 TEMPLATE_FOLDER = "template"  # what copier.yml calls _subdirectory
 _SUFFIX = ".jinja"
-_YIELD, _END_YIELD = "{% yield handler from handlers %}", "{% endyield %}"
+_END_YIELD = "{% endyield %}"
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
@@ -45,46 +46,48 @@ def render(template: TemplateSource, data: Mapping[str, Any], workspace_name: st
     return {path: _with_stable_source(path, file, template) for path, file in rendered.items()}
 
 
-def render_handler(template: TemplateSource, data: Mapping[str, Any], paths: Collection[PurePosixPath]) -> Tree:
-    """Renders only the files of one handler, byte for byte what `render` makes of them, without importing Copier.
+def render_part(template: TemplateSource, data: Mapping[str, Any], kind: Kind, part: Part) -> Tree:
+    """Renders only the files of one part, byte for byte what `render` makes of them, without importing Copier.
 
     Args:
         template: which one.
-        data: as for `render`, with only that handler in `handlers`.
-        paths: of the handler's files, relative to the workspace.
+        data: as for `render`; what it says of parts does not count.
+        kind: of the part.
+        part: which one.
 
     Returns:
-        Those files.
+        Its file and its test.
 
     Raises:
         TemplateError: the template does not make them, or refuses the answers.
     """
-    rendered = _render_yielded_files(template.folder, data)
+    only = {**data, **{other.question: {} for other in KINDS}, kind.question: {part.name: part.answer()}}
+    paths = kind.paths(data["service_name"], part.name)
+    rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
     if not set(paths) <= set(rendered):
-        rendered = render(template, data)  # whatever is wrong, Copier says it best
+        rendered = render(template, only)  # whatever is wrong, Copier says it best
     if missing := [path for path in paths if path not in rendered]:
         raise TemplateError(f"the template in {template.folder} makes no {missing[0]}: reinstall natsgen")
     return {path: rendered[path] for path in paths}
 
 
-def _render_yielded_files(template: Path, data: Mapping[str, Any]) -> Tree:
-    """The files that the template makes for each handler, in an environment like Copier's; none if that fails."""
+def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Kind) -> Tree:
+    """The files that the template makes for each part, in an environment like Copier's; none if that fails."""
     from jinja2 import FileSystemLoader
     from jinja2 import TemplateError as JinjaError
     from jinja2.sandbox import SandboxedEnvironment
 
-    (handler,) = data["handlers"]
-    context = {**data, "handler": handler}
     environment = SandboxedEnvironment(
         loader=FileSystemLoader(template),
         extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
         keep_trailing_newline=True,
     )
+    begin = f"{{% yield {kind.noun} from {kind.question} %}}"
     found = {}
     try:
-        for file in (template / TEMPLATE_FOLDER).rglob(f"*{_YIELD}*{_SUFFIX}"):
+        for file in (template / TEMPLATE_FOLDER).rglob(f"*{begin}*{_SUFFIX}"):
             source = file.relative_to(template)
-            pattern = str(source.with_suffix("")).replace(_YIELD, "").replace(_END_YIELD, "")
+            pattern = str(source.with_suffix("")).replace(begin, "").replace(_END_YIELD, "")
             path = PurePosixPath(environment.from_string(pattern).render(context)).relative_to(TEMPLATE_FOLDER)
             if path.suffix:  # where a condition renders the name empty, there is no file
                 content = environment.get_template(source.as_posix()).render(context)

@@ -30,7 +30,7 @@ class Outcome:
     kept: tuple[PurePosixPath, ...]
 
 
-def new_worker(
+def new_service(
     workspace: Workspace,
     template: TemplateSource,
     questionnaire: Questionnaire,
@@ -39,7 +39,7 @@ def new_worker(
     dry_run: bool,
     notify: Callable[[str], None],
 ) -> Outcome:
-    """Adds a worker to the workspace, whole or not at all.
+    """Adds a service to the workspace, whole or not at all.
 
     Args:
         workspace: where to; made if it is missing.
@@ -65,7 +65,7 @@ def new_worker(
         change = Change(after={path: file for path, file in rendered.items() if path not in kept})
         transaction.check(workspace, change)
         if not dry_run:
-            transaction.apply(workspace, change, f"new worker {answers.service_name}")
+            transaction.apply(workspace, change, f"new {answers.kind} {answers.service_name}")
     return Outcome(change, tuple(sorted(kept)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from natsgen.naming import DESCRIPTION_MAX_LENGTH
-from tests.hostile.oracle import quoted
+from tests.hostile.oracle import as_action, quoted
 from tests.hostile.texts import (
     ALONE,
     BROKEN,
@@ -27,6 +27,7 @@ SERVICE = "billing"
 SUBJECT = "orders.order.created"
 HANDLER = "order_created"
 NEW = ("new", "worker")
+NEW_SERVICE = ("new", "service")
 DEFAULT = (*NEW, SERVICE, "--subject", SUBJECT)
 
 LABELS_AT_ONCE = 50  # as many as a service takes
@@ -328,6 +329,56 @@ def defaults_cases() -> Iterable[Case]:
         yield Case(f"key in natsgen.toml: {name}", DEFAULT, outcome=REFUSED, files={"natsgen.toml": content})
 
 
+def action_cases() -> Iterable[Case]:
+    """Names and options of actions, in the answers of a new service."""
+    for name, text in typable(FEW):
+        yield Case(
+            f"--action: {name}", (*NEW_SERVICE, SERVICE, f"--action={text}"), {"actions": {text: as_action(text)}}
+        )
+        yield Case(
+            f"--version: {name}", (*NEW_SERVICE, SERVICE, "--action=greet", f"--version={text}"), outcome=REFUSED
+        )
+    for name, text in {**FEW, **ENDS}.items():
+        yield Case(
+            f"action: {name}",
+            (*NEW_SERVICE, SERVICE, "--data", f"actions={{{quoted(text)}: {{}}}}"),
+            {"actions": {text: as_action(text)}},
+        )
+        yield Case(
+            f"action's own name: {name}",
+            (*NEW_SERVICE, SERVICE, "--data", f"actions={{greet: {{action: {quoted(text)}}}}}"),
+            {"actions": {"greet": as_action("greet", {"action": text})}},
+        )
+    for text in (
+        "", "[]", "null", "x", "[greet]", "{greet}", "{greet: }", "{greet: 1}", "{greet: x}", "{1: {}}", "{null: {}}",
+        "{greet: {version: '1'}}", "{greet: {version: 1.0}}", "{greet: {version: -1}}", "{greet: {version: true}}",
+        "{greet: {version: 10000}}", "{greet: {version: null}}", "{greet: {version: 0x" + "f" * 10_000 + "}}",
+        "{greet: {queue: 0}}", "{greet: {queue: 'no'}}", "{greet: {queue: null}}", "{greet: {queue: [no]}}",
+        "{greet: {concurrency: 0}}", "{greet: {concurrency: 1.5}}", "{greet: {concurrency: 10001}}",
+        "{greet: {timeout: 0}}", "{greet: {timeout: -1}}", "{greet: {timeout: .nan}}", "{greet: {timeout: .inf}}",
+        "{greet: {timeout: '5'}}", "{greet: {timeout: true}}", "{greet: {timeout: 1e-9}}", "{greet: {timeout: 3601}}",
+        "{greet: {timeout: " + "9" * 1_000 + "}}", "{greet: {subject: a.b}}", "{greet: {import: os}}",
+        "{greet: {action: [a]}}", "{greet: {action: {a: b}}}", "{greet: {action: null}}", "{greet: {[a]: b}}",
+        "{a: {action: greet}, b: {action: greet}}", "{greet: {}, b: {action: greet, version: 1}}",
+        "{greet: &a {action: *a}}",
+    ):  # fmt: skip
+        shown = text if len(text) < 60 else f"{text[:12]}... ({len(text)} characters)"
+        yield Case(f"actions in YAML: {shown}", (*NEW_SERVICE, SERVICE, "--data", f"actions={text}"), outcome=REFUSED)
+    for text, options in {
+        "{greet: {version: 0, queue: no, concurrency: 10000, timeout: 0.001}}": {
+            "version": 0, "queue": False, "concurrency": 10_000, "timeout": 0.001
+        },
+        "{greet: {queue: yes, timeout: 3600, version: 0b1001}}": {"queue": True, "timeout": 3_600, "version": 9},
+        "{greet: {timeout: 1.0e+2}}": {"timeout": 100.0},
+    }.items():  # fmt: skip
+        yield Case(
+            f"actions in YAML: {text}",
+            (*NEW_SERVICE, SERVICE, "--data", f"actions={text}"),
+            {"actions": {"greet": as_action("greet", options)}},
+            TAKEN,
+        )
+
+
 def folder_cases() -> Iterable[Case]:
     """Every text that can be the name of one folder, as the workspace's."""
     for name, text in typable(FOLDER_NAMES):
@@ -360,6 +411,19 @@ def command_cases() -> Iterable[Case]:
         yield Case(f"remove-handler, handler: {name}", ("remove-handler", "--", SERVICE, text), outcome=REFUSED)
         yield Case(f"list: {name}", ("list", "--", text), outcome=REFUSED)
         yield Case(f"show: {name}", ("show", "--", text), outcome=REFUSED)
+    for name, text in typable({**FEW, **ENDS}):
+        yield Case(f"add-action, action: {name}", ("add-action", "--", SERVICE, text), {"action": text})
+        yield Case(
+            f"remove-action by force: {name}", ("remove-action", "--force", "--", SERVICE, text), outcome=REFUSED
+        )
+    for name, text in typable(FEW):
+        yield Case(f"add-action, service: {name}", ("add-action", "--", text, "greet"), outcome=REFUSED)
+        yield Case(
+            f"add-action, version: {name}", ("add-action", f"--version={text}", SERVICE, "greet"), outcome=REFUSED
+        )
+        yield Case(
+            f"add-action, timeout: {name}", ("add-action", f"--timeout={text}", SERVICE, "greet"), outcome=REFUSED
+        )
     for text in ("0", "-1", "1.5", "10001", "1e2", "0x10", "1_0", "\u0663", "9" * 5_000, "nan", "{{ 3 }}", "3\n"):
         shown = text if len(text) < 60 else f"{len(text)} digits"
         yield Case(f"concurrency of {shown!a}", ("add-handler", f"--concurrency={text}", SERVICE, "a.b"))
@@ -393,6 +457,7 @@ NEW_WORKER = [
     *yaml_cases(),
     *data_file_cases(),
     *defaults_cases(),
+    *action_cases(),
 ]
 FOLDERS = list(folder_cases())
 COMMANDS = list(command_cases())

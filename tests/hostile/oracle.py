@@ -153,6 +153,7 @@ def values(workspace: Path, service: str) -> dict[str, list[Any]]:
         "registry": [answers["registry"], base.rpartition("python:")[0].removesuffix("/")],
         "labels": [answers["labels"], labels],
         "handlers": [{name: _as_options(entry) for name, entry in answers["handlers"].items()}, handlers(folder)],
+        "actions": [{name: as_action(name, entry) for name, entry in answers["actions"].items()}, actions(folder)],
     }
 
 
@@ -173,6 +174,26 @@ def handlers(folder: Path) -> dict[str, dict[str, Any]]:
         assert function.name == f"handle_{file.name.removesuffix('_handler.py')}"
         found[function.name.removeprefix("handle_")] = {"subject": ast.literal_eval(subject), **options}
     return found
+
+
+def actions(folder: Path) -> dict[str, dict[str, Any]]:
+    """The actions of a service by the name of their function, read from the decorators in its files."""
+    found = {}
+    for file in sorted((folder / "src/domain/actions").glob("*_action.py")):
+        module = ast.parse(file.read_bytes())
+        (function,) = (node for node in module.body if isinstance(node, ast.AsyncFunctionDef))
+        (decorator,) = function.decorator_list
+        assert isinstance(decorator, ast.Call)
+        (name,) = decorator.args
+        options = {str(word.arg): ast.literal_eval(word.value) for word in decorator.keywords}
+        assert function.name == file.name.removesuffix("_action.py")
+        found[function.name] = as_action(function.name, {"action": ast.literal_eval(name), **options})
+    return found
+
+
+def as_action(name: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The options of an action, with those that nobody gave."""
+    return {"action": name, "version": 1, "queue": True, **(options or {})}
 
 
 def instructions(dockerfile: str) -> list[str]:

@@ -9,6 +9,8 @@ from tests.hostile.cases import COMMANDS, FOLDERS, HANDLER, SERVICE, Case
 from tests.hostile.checks import ids, is_refused, with_options_first
 from tests.hostile.conftest import WORKSPACE, Place
 
+PARTS = {"handler": oracle.handlers, "action": oracle.actions}
+
 
 @pytest.mark.parametrize("case", FOLDERS, ids=ids(FOLDERS))
 def test_a_folder_of_any_name_is_refused_or_is_the_workspace(case: Case, place: Place) -> None:
@@ -30,14 +32,14 @@ def test_other_commands_refuse_or_do_what_was_typed(case: Case, with_service: Pl
 
     if is_refused(case, ran):
         return
-    assert case.arguments[0] == "add-handler"
+    noun = case.arguments[0].removeprefix("add-")
     oracle.check_only_inside(ran, WORKSPACE)
     oracle.check_tree(with_service.workspace)
-    handlers = oracle.handlers(with_service.workspace / "services" / SERVICE)
-    (name,) = handlers.keys() - {HANDLER}
+    found = PARTS[noun](with_service.workspace / "services" / SERVICE)
+    (name,) = found.keys() - {HANDLER}
     assert {path.removeprefix(f"{WORKSPACE}/services/{SERVICE}/") for path in ran.changed} == {
-        f"src/domain/handlers/{name}_handler.py",
-        f"tests/handlers/test_{name}_handler.py",
+        f"src/domain/{noun}s/{name}_{noun}.py",
+        f"tests/{noun}s/test_{name}_{noun}.py",
     }
-    said = {"name": name, **handlers[name]}
+    said = {"name": name, **found[name]}
     assert {question: said.get(question) for question in case.typed} == case.typed

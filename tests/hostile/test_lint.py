@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
+from natsgen import action_naming
+from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import handlers_for
@@ -21,6 +24,17 @@ LONG = [f"a.{'b' * length}" for length in LENGTHS]
 DURABLES = ["d", "d" * 30, "d" * 60, "d" * 128]
 DESCRIPTIONS = ["sign sequence", "jinja attack", "200 quotes", "200 emoji", "python encoding", "stacked marks"]
 
+ACTIONS = {
+    "a" * length: {"version": 9_999, "queue": False, "concurrency": 10_000, "timeout": 3_599.999}
+    for length in (1, 20, *range(36, 50), 64)  # around where lines break
+}
+
+
+def is_an_action(name: str) -> bool:
+    with contextlib.suppress(InputError):
+        return bool(action_naming.action(name))
+    return False
+
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -29,6 +43,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = dict.fromkeys((*WORDS.values(), "class", "print", "none_event", "b" * 64, "x1", "a_1_b"), "a.b")
     taken = {name: subject for name, subject in words.items() if name.isidentifier() and name.strip("_") == name}
     taken = {name: subject for name, subject in taken.items() if name.islower() and name not in ("event", "any")}
+    names = [name for name in taken if is_an_action(name)]
     options = {
         f"h{number}": {"subject": subject, "durable": durable, "concurrency": 10_000, "batch": number % 2 == 0}
         for number, (subject, durable) in enumerate((subject, durable) for subject in LONG for durable in DURABLES)
@@ -37,6 +52,9 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     groups = {"words": taken, "options": options, "subjects": derived}
     for service, handlers in groups.items():
         ran = place.run("new", "worker", service, "--data", f"handlers={json.dumps(handlers)}")
+        assert ran.code == 0, ran.err
+    for service, actions in {"actions": ACTIONS, "words-too": {name: {} for name in names}}.items():
+        ran = place.run("new", "service", service, "--data", f"actions={json.dumps(actions)}")
         assert ran.code == 0, ran.err
     for subject in SUBJECTS.values():
         place.run("add-handler", "subjects", "--", subject)  # refused or not: what it makes counts

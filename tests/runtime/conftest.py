@@ -36,6 +36,7 @@ subprocess.run(
 sys.path.insert(0, str(WORKSPACE / "services" / "billing"))
 
 from src.config import Settings, settings  # noqa: E402
+from src.infrastructure.action import Action  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
 from src.infrastructure.subscription import Subscription  # noqa: E402
 from src.infrastructure.worker import Worker  # noqa: E402
@@ -73,14 +74,17 @@ async def jetstream(nats_server: NatsServer) -> AsyncIterator[JetStreamContext]:
 
 @pytest.fixture
 def run_worker(service_settings: Settings) -> RunWorker:
-    """Runs a worker with subscriptions of the test; leaving the context stops it."""
+    """Runs a worker with subscriptions and actions of the test; leaving the context stops it."""
 
     @asynccontextmanager
-    async def run(*subscriptions: Subscription, **changed: Any) -> AsyncIterator[Worker]:
+    async def run(*subscriptions: Subscription | Action, **changed: Any) -> AsyncIterator[Worker]:
         ours = {"DEDUP": "none", "GRACEFUL_SHUTDOWN_TIMEOUT": 2.0}
         worker = Worker(service_settings.model_copy(update=ours | changed))
         for subscription in subscriptions:
-            worker.subscribe(subscription)
+            if isinstance(subscription, Action):
+                worker.answer(subscription)
+            else:
+                worker.subscribe(subscription)
         work = asyncio.create_task(worker.run())
         try:
             ready = lambda: worker.readiness().ready or work.done()  # noqa: E731

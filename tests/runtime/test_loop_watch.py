@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from natsgen.harness.waiting import wait_until
 from src.infrastructure.loop_watch import LoopWatch
 from src.infrastructure.message import Message
+from src.infrastructure.request import Context
 from src.utils.logging import configure_logging
 
 Records = Callable[[], list[dict[str, Any]]]
@@ -142,3 +143,16 @@ async def test_an_idle_loop_and_a_busy_one_are_no_blocked_ones(watch: LoopWatch,
         await asyncio.sleep(0)
 
     assert (watch.times, records()) == (0, [])
+
+
+async def test_an_action_that_blocks_is_named_too(watch: LoopWatch, records: Records) -> None:
+    async def answer(context: Context) -> None:
+        block(0.6)
+
+    await answer(Context(Msg(None, "v1.billing.greet", "inbox", b"{}", {"Correlation-Id": "c1"}), "greet"))
+    await over(watch)
+
+    last = records()[-1]
+    assert (last["action"], last["subject"], last["correlation_id"]) == ("greet", "v1.billing.greet", "c1")
+    assert watch.last is not None
+    assert watch.last.handler == "greet"

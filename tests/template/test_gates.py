@@ -17,6 +17,7 @@ from natsgen.harness.programs import need_program
 
 SHORT, LONG = 60.0, 600.0  # seconds
 
+ACTIONS = "{greet: {}, greet_v2: {action: greet, version: 2, queue: false, concurrency: 3, timeout: 0.5}}"
 ANSWERS: dict[str, list[str]] = {
     "defaults": ["billing", "--subject", "orders.order.created"],
     "redis": [
@@ -30,7 +31,9 @@ ANSWERS: dict[str, list[str]] = {
             """He said "it's" \\n {{ 7*7 }} ${HOME} $(id) `id` <b> # : - 'x' \u00e9\U0001f600 %s {% raw %}""",
         ),
     ],
-    "longest": ["a" * 48, "--subject", f"{'c' * 60}.{'d' * 31}.{'e' * 32}"],
+    "longest": ["a" * 48, "--subject", f"{'c' * 60}.{'d' * 31}.{'e' * 32}", "--action", "f" * 64],
+    "actions": ["greeter", "--action", "greet", "--action", "leave", "--version", "2"],
+    "both": ["quotes", "--subject", "orders.order.created", "--data", f"actions={ACTIONS}"],
 }
 
 

@@ -16,7 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen import answers, founding, growth, questions, rendering, scaffold, template_source, transaction
+from natsgen import (
+    action_growth,
+    answers,
+    founding,
+    handler_growth,
+    questions,
+    rendering,
+    scaffold,
+    template_source,
+    transaction,
+)
+from natsgen.actions import Action
 from natsgen.answers import Given
 from natsgen.handlers import Handler
 from natsgen.tree import File, Tree
@@ -32,7 +43,10 @@ PAID = Handler("order_paid", "orders.order.paid", durable="archive", concurrency
 HANDLER_FILES = ("src/domain/handlers/order_created_handler.py", "tests/handlers/test_order_created_handler.py")
 
 # Enough of a worker to have every kind of step in it; all of its files would only take longer.
-KEPT_FILES = (".copier-answers.yml", "src/main.py", "src/domain/handlers/__init__.py", *HANDLER_FILES)
+KEPT_FILES = (
+    *(".copier-answers.yml", "src/main.py", "src/domain/handlers/__init__.py", "src/infrastructure/action.py"),
+    *HANDLER_FILES,
+)
 
 
 @dataclass(frozen=True)
@@ -58,15 +72,20 @@ def put(workspace: Workspace, files: Tree) -> None:
 
 def new_worker(workspace: Workspace) -> None:
     wanted = answers.complete(BILLING, QUESTIONS, workspace.root)
-    scaffold.new_worker(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
+    scaffold.new_service(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
 
 
 def add_handler(workspace: Workspace) -> None:
-    growth.add_handler(workspace, TEMPLATE, QUESTIONS, "billing", PAID, dry_run=False, notify=str)
+    handler_growth.add_handler(workspace, TEMPLATE, QUESTIONS, "billing", PAID, dry_run=False, notify=str)
+
+
+def add_action(workspace: Workspace) -> None:
+    quote = Action("quote", "quote", version=2)
+    action_growth.add_action(workspace, TEMPLATE, QUESTIONS, "billing", quote, dry_run=False, notify=str)
 
 
 def remove_handler(workspace: Workspace) -> None:
-    growth.remove_handler(
+    handler_growth.remove_handler(
         workspace, TEMPLATE, QUESTIONS, "billing", "order-created", force=False, dry_run=False, notify=str
     )
 
@@ -82,6 +101,7 @@ def commands(worker: Tree) -> dict[str, Command]:
     return {
         "new worker": Command(lambda workspace: put(workspace, gitignore), new_worker),
         "add-handler": Command(lambda workspace: put(workspace, without_tests), add_handler),
+        "add-action": Command(lambda workspace: put(workspace, without_tests), add_action),
         "remove-handler": Command(lambda workspace: put(workspace, worker), remove_handler),
         "init": Command(lambda workspace: put(workspace, gitignore), init),
     }

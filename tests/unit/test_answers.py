@@ -43,6 +43,25 @@ def test_what_nobody_gives_is_derived_or_default(asked: Questionnaire) -> None:
     )
 
 
+def test_without_handlers_the_context_is_the_services_name(asked: Questionnaire) -> None:
+    given = Given(
+        {"service_name": "greeter", "actions": {"greet": {}, "greet_v2": {"action": "greet", "version": 2}}}, {}
+    )
+    found = answers.complete(given, asked, WORKSPACE)
+    assert (found.handlers, found.kind, found.bounded_context) == ({}, "service", "greeter")
+    assert found.description == "Answers greet"
+
+
+def test_actions_on_the_command_line_have_one_version() -> None:
+    assert answers.from_actions(["greet"], 2).values["actions"] == {"greet": {"version": 2}}
+    assert answers.from_actions([]).values == {}
+
+
+def test_without_handlers_and_actions_there_is_no_service(asked: Questionnaire) -> None:
+    with pytest.raises(InputError, match="billing has no handlers and no actions"):
+        answers.complete(Given({"service_name": "billing", "handlers": {}}, {}), asked, WORKSPACE)
+
+
 def test_a_flag_goes_before_data_and_data_before_the_file(asked: Questionnaire, tmp_path: Path) -> None:
     file = tmp_path / "answers.yml"
     file.write_text("dedup: redis\ndescription: from the file\nworkspace: from-file\npython_version: 3.11\n")
@@ -82,6 +101,10 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
         ({"handlers": {"x": {"subject": "a.b", "concurrency": 0}}}, "answers.yml: '0' is no concurrency"),
         ({"handlers": {"x": {"subject": "a.b", "batch": "yes"}}}, "answers.yml: the handler 'x': batch takes true"),
         ({"handlers": {"x": {"durable": "y"}}}, "answers.yml: the handler 'x' needs a subject"),
+        ({"actions": {"Greet": {}}}, "answers.yml: 'Greet' is no action name"),
+        ({"actions": {"greet": "1"}}, "answers.yml: the action 'greet' takes a mapping"),
+        ({"actions": {"greet": {"timeout": -1}}}, "answers.yml: '-1' is no time limit"),
+        ({"actions": {"a": {"action": "b"}, "b": {}}}, "answers.yml: the actions 'a' and 'b' are both version 1"),
         ({"registry": "https://registry"}, "answers.yml: 'https://registry' is no registry"),
         ({"labels": {"Team": "x"}}, "answers.yml: 'Team' is no label"),
         ({"labels": {"team": "a\nb"}}, "answers.yml: the label 'team' takes one line"),

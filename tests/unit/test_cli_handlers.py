@@ -50,7 +50,7 @@ def test_one_line_adds_a_handler(here: Path, capsys: pytest.CaptureFixture[str])
         "Next, from here:\n"
         "  test it:\n"
         "    (cd services/billing && .venv/bin/pytest tests/handlers/test_order_paid_handler.py)\n"
-        "  run it; a worker finds its handlers when it starts:\n"
+        "  run it; a service finds its handlers when it starts:\n"
         "    docker compose -f compose/billing.yml up -d --build\n"
     )
 
@@ -104,7 +104,7 @@ def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[st
     assert main(["remove-handler", "billing", "order-created"]) == 0
     captured = capsys.readouterr()
     assert captured.out.endswith("\n  nats consumer rm ORDERS billing-order_created\n")
-    assert captured.err == "note: billing has no handler now, and does not start without one\n"
+    assert captured.err == "note: billing has neither a handler nor an action now, and does not start without one\n"
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,64 @@ def test_the_list_has_services_handlers_and_what_cannot_be_read(here: Path, caps
     )
 
 
+def make_actions(workspace: Path, name: str, **files: str) -> None:
+    folder = workspace / "services" / name / "src/domain/actions"
+    folder.mkdir(parents=True)
+    (workspace / "services" / name / ".copier-answers.yml").write_text("_commit: v0.1.0\n")
+    for file, source in files.items():
+        (folder / f"{file}_action.py").write_text(source)
+
+
+def test_actions_are_listed_with_their_subjects(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_actions(
+        here,
+        "greeter",
+        greet='@action("greet")\nasync def greet(request): ...\n',
+        tell="@action(NAME, version=2, queue=False)\nasync def tell(request): ...\n",
+        broken="def (",
+    )
+    make_actions(here, "audit", search='@action("search")\nasync def search(request): ...\n')
+    assert main(["list", "greeter"]) == 0
+    assert capsys.readouterr().out == (
+        "greeter  service  v0.1.0\n"
+        "  greet  v1.greeter.greet     action\n"
+        "  tell   (v2.greeter.{NAME})  action of every instance\n"
+        "  src/domain/actions/broken_action.py: line 1: invalid syntax\n"
+    )
+    assert main(["list", "audit"]) == 0
+    assert capsys.readouterr().out == (
+        "audit  worker  v0.1.0\n  seen    (SUBJECT)        audit-seen\n  search  v1.audit.search  action\n"
+    )
+    assert main(["list", "greeter", "--json"]) == 0
+    (greeter,) = json.loads(capsys.readouterr().out)["services"]
+    assert (greeter["kind"], greeter["handlers"]) == ("service", [])
+    assert greeter["unreadable"][0]["file"] == "src/domain/actions/broken_action.py"
+    assert greeter["actions"] == [
+        {
+            "name": "greet",
+            "action": "greet",
+            "subject": "v1.greeter.greet",
+            "subject_is_literal": True,
+            "version": "1",
+            "queue": True,
+            "options": {},
+            "file": "src/domain/actions/greet_action.py",
+            "line": 2,
+        },
+        {
+            "name": "tell",
+            "action": "NAME",
+            "subject": "v2.greeter.{NAME}",
+            "subject_is_literal": False,
+            "version": "2",
+            "queue": False,
+            "options": {"version": "2", "queue": "False"},
+            "file": "src/domain/actions/tell_action.py",
+            "line": 2,
+        },
+    ]
+
+
 def test_one_service_may_be_listed_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "audit"]) == 0
     assert capsys.readouterr().out.startswith("audit  worker")
@@ -79,7 +137,7 @@ def test_the_list_as_json(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_without_services_the_list_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--workspace", str(tmp_path)]) == 0
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", f"there is no service in {tmp_path}; natsgen new worker makes one\n")
+    assert (captured.out, captured.err) == ("", f"there is no service in {tmp_path}; natsgen new makes one\n")
 
 
 def test_control_characters_in_source_do_not_reach_the_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

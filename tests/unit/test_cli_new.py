@@ -71,7 +71,44 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "network": "shared_net",
         "registry": "registry.example.com:5000/mirror",
         "labels": {"team": "payments", "cost": "${X}: 'y'"},
+        "actions": {},
     }
+
+
+def test_one_line_makes_a_service_that_answers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "service", "greeter", "--action", "greet", "--action", "leave", "--version", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith(f"Made the service greeter in {here}\n")
+    assert "    greet answers v2.greeter.greet\n    leave answers v2.greeter.leave\n" in captured.out
+    for name in ("greet", "leave"):
+        assert (here / f"services/greeter/src/domain/actions/{name}_action.py").is_file()
+        assert (here / f"services/greeter/tests/actions/test_{name}_action.py").is_file()
+    assert list((here / "services/greeter/src/domain/handlers").glob("*_handler.py")) == []
+    answers = stored_answers(here, "greeter")
+    assert (answers["actions"], answers["handlers"]) == ({"greet": {"version": 2}, "leave": {"version": 2}}, {})
+    assert (answers["bounded_context"], answers["description"]) == ("greeter", "Answers greet, leave")
+
+
+@pytest.mark.parametrize("kind", ["worker", "service"])
+def test_a_service_may_have_handlers_and_actions(kind: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["new", kind, "billing", "--action", "quote", "--subject", "orders.order.created"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Made the worker billing in ")
+    assert "    order_created handles orders.order.created\n    quote answers v1.billing.quote\n" in out
+    answers = stored_answers(here)
+    assert (answers["bounded_context"], answers["description"]) == (
+        "orders",
+        "Handles orders.order.created; answers quote",
+    )
+
+
+def test_every_option_of_an_action_may_come_from_data(here: Path) -> None:
+    actions = "actions={greet: {}, greet_v2: {action: greet, version: 2, queue: false, concurrency: 3, timeout: 0.5}}"
+    assert main(["new", "service", "greeter", "--data", actions]) == 0
+    source = (here / "services/greeter/src/domain/actions/greet_v2_action.py").read_text()
+    assert '@action("greet", version=2, queue=False, concurrency=3, timeout=0.5)\nasync def greet_v2(' in source
 
 
 def test_all_may_come_from_a_data_file(here: Path) -> None:
@@ -129,6 +166,16 @@ def test_an_existing_service_is_refused_and_stays_as_it_is(here: Path, capsys: p
         (["billing", "--subject", "orders created"], "--subject: 'orders created' is no subject"),
         (["billing", "--subject", ">"], "--subject: '>' is no subject"),
         (["billing", "--subject", "a.b", "--subject", "a.b"], "given twice"),
+        (["billing", "--action", "say hello"], "--action: 'say hello' is no action name"),
+        (["billing", "--action", "a", "--action", "a"], "given twice"),
+        (["billing", "--action", "a", "--version", "two"], "--version: 'two' is no version"),
+        (["billing", "--version", "2"], "--version: it is the version of what --action gives"),
+        (["billing", "--data", "actions={greet: 2}"], "or write {greet: {version: 1}}"),
+        (["billing", "--data", "actions={greet: {verison: 2}}"], "did you mean 'version'?"),
+        (
+            ["billing", "--data", "actions={a: {action: b}, b: {}}"],
+            "--data: the actions 'a' and 'b' are both version 1",
+        ),
         (["billing", "--dedup", "redsi"], "did you mean 'redis'?"),
         (["billing", "--python", "2.7"], "--python: '2.7' is none of 3.11, 3.12, 3.13, 3.14"),
         (["billing", "--context", "Sales"], "--context: 'Sales' is no bounded context"),
@@ -161,16 +208,21 @@ def test_every_bad_argument_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize(
     ("arguments", "missing"),
     [
-        ([], "NAME and --subject"),
-        (["--subject", "a.b"], "NAME"),
-        (["billing"], "--subject"),
-        (["billing", "--no-input"], "--subject"),
+        (["worker"], "NAME and --subject"),
+        (["worker", "--subject", "a.b"], "NAME"),
+        (["worker", "--action", "greet"], "NAME"),
+        (["worker", "billing"], "--subject"),
+        (["worker", "billing", "--no-input"], "--subject"),
+        (["worker", "billing", "--data", "handlers={}"], "--subject"),
+        (["service"], "NAME and --action"),
+        (["service", "greeter"], "--action"),
+        (["service", "greeter", "--subject", "a.b"], "--action"),
     ],
 )
 def test_what_is_missing_without_a_terminal_is_an_error_that_names_it(
     arguments: list[str], missing: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["new", "worker", *arguments]) == 2
+    assert main(["new", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"natsgen: {missing} must be given")
 
 
@@ -271,6 +323,16 @@ def test_several_subjects_may_be_typed_on_one_line(here: Path, environment: dict
     assert code == 0
     assert "given twice" in seen
     assert stored_answers(here, "audit")["handlers"] == {"a_b": "a.b", "c_d": "c.d"}
+
+
+def test_the_actions_of_a_service_are_asked_for(here: Path, environment: dict[str, str]) -> None:
+    typed = "\nsay hello import\ngreet leave\n"
+    code, seen = on_a_terminal(["new", "service", "--version", "2"], typed, environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert "Name of the service [greeter]" in seen
+    assert "Action [greet]" in seen
+    assert "'import' cannot be an action name" in seen
+    assert stored_answers(here, "greeter")["actions"] == {"greet": {"version": 2}, "leave": {"version": 2}}
 
 
 def test_ending_the_input_instead_of_answering_is_an_interruption(here: Path, environment: dict[str, str]) -> None:

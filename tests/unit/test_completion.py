@@ -16,6 +16,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
     folder = tmp_path / "shop"
+    actions = folder / "services/billing/src/domain/actions"
+    actions.mkdir(parents=True)
+    for action in ("quote", "quote_v2", "refuse"):
+        (actions / f"{action}_action.py").write_text("def (")
     for service, handlers in {"billing": ("order_created", "order_paid", "refund"), "audit": ("seen",)}.items():
         (folder / "services" / service / "src/domain/handlers").mkdir(parents=True)
         (folder / "services" / service / ".copier-answers.yml").write_text("_commit: v0.1.0\n")
@@ -43,7 +47,11 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], ["remove-handler"]),
+        (["re"], ["remove-handler", "remove-action"]),
+        (["new", "s"], ["service"]),
+        (["add-action", "a"], ["audit"]),
+        (["remove-action", "billing", "quote"], ["quote", "quote_v2"]),
+        (["remove-action", "audit", ""], []),
         (["add-handler", ""], ["audit", "billing"]),
         (["list", "b"], ["billing"]),
         (["show", "x"], []),

@@ -146,7 +146,7 @@ def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> N
     source = PLAIN.replace('")', '", durable="d", concurrency=4)').replace("event)", "events: list[Event[X]])")
     write(service, "order_created_handler.py", source)
     (file,) = discovery.handler_files(service)
-    assert discovery.as_made(file) == Handler("order_created", "orders.order.created", "d", 4, batch=True)
+    assert file.as_made() == Handler("order_created", "orders.order.created", "d", 4, batch=True)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> N
 def test_what_no_command_makes_is_not_taken_for_it(service: Path, source: str) -> None:
     write(service, "order_created_handler.py", source)
     with pytest.raises(InputError):
-        discovery.as_made(discovery.handler_files(service)[0])
+        discovery.handler_files(service)[0].as_made()
 
 
 def test_settings_have_a_name_a_default_and_a_meaning(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answers, growth, questions, rendering, template_source, tree
+from natsgen import answers, handler_growth, questions, rendering, template_source, tree
 from natsgen.answers import Given
 from natsgen.errors import ConflictError, InputError, NatsgenError, ServiceError, UnsafePathError
-from natsgen.growth import Added, Removed
+from natsgen.handler_growth import Added, Removed
 from natsgen.handlers import Handler
 from natsgen.tree import Tree
 from natsgen.workspace import Workspace
@@ -42,11 +42,13 @@ def shop(workspace: Workspace, worker_tree: Tree) -> Workspace:
 
 
 def add(shop: Workspace, handler: Handler = PAID, service: str = "billing", *, dry_run: bool = False) -> Added:
-    return growth.add_handler(shop, TEMPLATE, QUESTIONS, service, handler, dry_run=dry_run, notify=print)
+    return handler_growth.add_handler(shop, TEMPLATE, QUESTIONS, service, handler, dry_run=dry_run, notify=print)
 
 
 def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
-    return growth.remove_handler(shop, TEMPLATE, QUESTIONS, "billing", name, force=force, dry_run=dry_run, notify=print)
+    return handler_growth.remove_handler(
+        shop, TEMPLATE, QUESTIONS, "billing", name, force=force, dry_run=dry_run, notify=print
+    )
 
 
 def git(shop: Workspace, *arguments: str) -> str:
@@ -251,7 +253,9 @@ def test_the_consumers_that_stay_on_the_server_are_named(shop: Workspace) -> Non
 
 
 def test_the_last_handler_goes_with_a_note(shop: Workspace) -> None:
-    assert remove(shop, "order_created").notes == ("billing has no handler now, and does not start without one",)
+    assert remove(shop, "order_created").notes == (
+        "billing has neither a handler nor an action now, and does not start without one",
+    )
 
 
 def test_a_symlink_is_not_removed(shop: Workspace, tmp_path: Path) -> None:
@@ -279,7 +283,7 @@ def test_nothing_is_written_through_a_symlink_that_leads_out(shop: Workspace, tm
         ("[", "is no YAML"),
         ("- x", "holds no answers"),
         ("service_name: audit\n", "holds the answers of 'audit', not of 'billing'"),
-        ("service_name: billing\n", "names no handlers"),
+        ("service_name: billing\n", "names no handlers and no actions"),
         ("service_name: billing\nhandlers: {x: a b}\n", "'a b' is no subject"),
         ("service_name: billing\nhandlers: {x: a.b}\nbounded_context: ../x\n", "is no bounded context"),
         ("[" * 100_000, "is no YAML"),

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import handlers
 from natsgen.errors import InputError
 from natsgen.handlers import Handler
 
@@ -50,10 +48,3 @@ def test_an_answer_that_is_no_handler_is_refused(answer: Any, message: str) -> N
 def test_a_durable_is_the_services_and_the_handlers_name_unless_it_is_given() -> None:
     assert Handler("paid", "a.b").durable_in("billing") == "billing-paid"
     assert Handler("paid", "a.b", durable="d").durable_in("billing") == "d"
-
-
-def test_handlers_and_their_tests_are_a_persons_own() -> None:
-    assert handlers.is_persons_own(handlers.handler_file("paid"))
-    assert handlers.is_persons_own(handlers.handler_test("paid"))
-    for path in ("src/domain/handlers/__init__.py", "src/paid_handler.py", "tests/handlers/__init__.py"):
-        assert not handlers.is_persons_own(PurePosixPath(path))

@@ -40,6 +40,15 @@ def test_the_version_is_read_without_parsing_the_rest(workspace: Workspace, answ
     assert (found.kind, found.version, found.error) == ("worker", version, "")
 
 
+def test_a_service_that_only_answers_is_no_worker(workspace: Workspace) -> None:
+    folder = make(workspace, "greeter")
+    (folder / "src/domain/actions").mkdir()
+    (folder / "src/domain/actions/greet_action.py").write_text('@action("greet")\nasync def greet(request): ...')
+    assert inventory.service(workspace, "greeter").kind == "service"
+    (folder / "src/domain/handlers/x_handler.py").write_text('@subscriber("a.b")\nasync def handle_x(e): ...')
+    assert inventory.service(workspace, "greeter").kind == "worker"
+
+
 def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Workspace) -> None:
     folder = make(workspace, "billing")
     (folder / ".copier-answers.yml").unlink()

@@ -202,7 +202,7 @@ def test_a_text_that_is_no_concurrency_is_refused(text: str) -> None:
 
 @given(SUBJECTS)
 def test_the_context_of_a_subject_is_a_valid_context(subject: str) -> None:
-    assert naming.context(naming.context_for(subject, "billing"))
+    assert naming.context(naming.context_for([subject], "billing"))
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="/\0"), min_size=1))
@@ -247,6 +247,9 @@ def test_a_description_is_at_most_200_characters() -> None:
 
 def test_the_description_of_many_subjects_stays_within_the_limit() -> None:
     assert naming.description_for(["a.b", "c.d"]) == "Handles a.b, c.d"
+    assert naming.description_for([], ["greet", "leave"]) == "Answers greet, leave"
+    assert naming.description_for(["a.b"], ["greet"]) == "Handles a.b; answers greet"
+    assert naming.description_for(["a" * 200], ["b" * 64, "c"]) == "Handles 1 subject; answers 2 actions"
     assert naming.description(naming.description_for([f"orders.order.event{number}" for number in range(50)]))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answers, growth, portrait, questions, rendering, template_source
+from natsgen import action_growth, answers, handler_growth, portrait, questions, rendering, template_source
+from natsgen.actions import Action
 from natsgen.answers import Given
 from natsgen.handlers import Handler
 from natsgen.portrait import Portrait
@@ -51,10 +52,18 @@ def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
 
 
 def test_a_handler_that_was_added_is_no_change(shop: Workspace) -> None:
-    growth.add_handler(
+    handler_growth.add_handler(
         shop, TEMPLATE, QUESTIONS, "billing", Handler("paid", "a.paid", "d", 2), dry_run=False, notify=print
     )
     assert changed(shop) == []
+
+
+def test_an_action_that_was_added_is_no_change_until_a_person_changes_it(shop: Workspace) -> None:
+    quote = Action("quote", "quote", version=2, timeout=2.5)
+    action_growth.add_action(shop, TEMPLATE, QUESTIONS, "billing", quote, dry_run=False, notify=print)
+    assert changed(shop) == []
+    (shop.root / SERVICE / "src/domain/actions/quote_action.py").write_text("mine")
+    assert changed(shop) == [("src/domain/actions/quote_action.py", "changed", True)]
 
 
 def test_changed_and_missing_files_are_told_and_a_persons_own_are_marked(shop: Workspace) -> None:

@@ -23,7 +23,7 @@ def make(workspace: Workspace, template: TemplateSource) -> Make:
     asked = questions.read(template.folder)
 
     def make(wanted: Answers = BILLING, *, dry_run: bool = False, at: Workspace = workspace) -> Outcome:
-        return scaffold.new_worker(at, template, asked, wanted, dry_run=dry_run, notify=print)
+        return scaffold.new_service(at, template, asked, wanted, dry_run=dry_run, notify=print)
 
     return make
 
@@ -108,7 +108,7 @@ def test_the_real_template_has_the_files_that_the_tool_speaks_of(workspace: Work
     asked = questions.read(template.folder)
     given = Given({"service_name": "billing", **answers.from_subjects(["orders.order.created"]).values}, {})
     wanted = answers.complete(given, asked, workspace.root)
-    scaffold.new_worker(workspace, template, asked, wanted, dry_run=False, notify=print)
+    scaffold.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
     for path in ("services/billing/src/domain/handlers/order_created_handler.py", "compose/billing.yml"):
         assert (workspace.root / path).is_file()
 

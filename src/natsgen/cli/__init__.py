@@ -68,6 +68,7 @@ def natsgen(
     \b
     Start here, in the root of your repository or in an empty folder:
       natsgen new worker billing --subject orders.order.created
+      natsgen new service greeter --action greet
 
     \b
     Exit codes:

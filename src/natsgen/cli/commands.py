@@ -36,7 +36,9 @@ class Listed:
 COMMANDS: Mapping[str, Listed] = {
     "add-handler": Listed("natsgen.cli.handlers", "add_handler", "Add a handler and its test to a service."),
     "remove-handler": Listed("natsgen.cli.handlers", "remove_handler", "Remove a handler and its test from a service."),
-    "list": Listed("natsgen.cli.look", "list_services", "List the services and their handlers."),
+    "add-action": Listed("natsgen.cli.actions", "add_action", "Add an action and its test to a service."),
+    "remove-action": Listed("natsgen.cli.actions", "remove_action", "Remove an action and its test from a service."),
+    "list": Listed("natsgen.cli.look", "list_services", "List the services, their handlers and their actions."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
     "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
     "check": Listed("natsgen.cli.check", "check", "Check that services are current and as their template makes them."),

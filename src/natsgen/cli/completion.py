@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from natsgen.parts import Kind
 
 VARIABLE = "_NATSGEN_COMPLETE"
 
@@ -29,18 +33,30 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
 
 def handlers(context: typer.Context, incomplete: str) -> list[str]:
     """The handlers of the service on the line that begin like what was typed."""
-    from natsgen import discovery, inventory
-    from natsgen import workspace as workspaces
-    from natsgen.handlers import SUFFIX
+    from natsgen.parts import HANDLERS
 
-    with suppress(Exception):
-        place = workspaces.find(context.params.get("workspace"), Path.cwd())
-        folder = inventory.need_service(place, str(context.params.get("service")))
-        names = [path.name.removesuffix(SUFFIX) for path in discovery.handler_paths(folder)]
-        return [name for name in names if name.startswith(incomplete.replace("-", "_"))]
-    return []
+    return _parts(HANDLERS, context, incomplete)
+
+
+def actions(context: typer.Context, incomplete: str) -> list[str]:
+    """The actions of the service on the line that begin like what was typed."""
+    from natsgen.parts import ACTIONS
+
+    return _parts(ACTIONS, context, incomplete)
 
 
 def reasons(incomplete: str) -> list[str]:
     """The reasons for a dead letter that begin like what was typed."""
     return [reason for reason in ("crashed", "exhausted", "invalid", "rejected") if reason.startswith(incomplete)]
+
+
+def _parts(kind: Kind, context: typer.Context, incomplete: str) -> list[str]:
+    from natsgen import inventory, source
+    from natsgen import workspace as workspaces
+
+    with suppress(Exception):
+        place = workspaces.find(context.params.get("workspace"), Path.cwd())
+        folder = inventory.need_service(place, str(context.params.get("service")))
+        names = [path.name.removesuffix(kind.suffix) for path in source.paths(folder, kind)]
+        return [name for name in names if name.startswith(incomplete.replace("-", "_"))]
+    return []

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from natsgen.cli import completion, next_steps, options, output
+from natsgen.cli import completion, options, output
+from natsgen.cli.growing import Done
 
-if TYPE_CHECKING:
-    from natsgen.growth import Added, Removed
-    from natsgen.workspace import Workspace
+CONSUMER_STAYS = (
+    "Its consumer is still on the server, and keeps what nobody will handle. When no worker with this",
+    "handler runs any more, delete it (the stream is named as the worker makes it):",
+)
 
 
 def add_handler(
@@ -52,9 +54,10 @@ def add_handler(
       natsgen add-handler billing 'orders.>' --name audit --concurrency 10
       natsgen add-handler billing orders.order.created --durable billing-archive --name archive --batch
     """
-    from natsgen import growth, naming, questions, template_source
+    from natsgen import handler_growth, naming, questions, template_source
     from natsgen import workspace as workspaces
     from natsgen.handlers import Handler
+    from natsgen.parts import HANDLERS
 
     subject = naming.at("SUBJECT", naming.subject, subject)
     wanted = Handler(
@@ -67,15 +70,13 @@ def add_handler(
     template = template_source.bundled()
     questionnaire = questions.read(template.folder)
     place = workspaces.find(workspace, Path.cwd())
-    added = growth.add_handler(place, template, questionnaire, service, wanted, dry_run=dry_run, notify=output.note)
-    if as_json:
-        output.document(_document_of_added(place, service, added, dry_run=dry_run))
-        return
-    if dry_run:
-        output.dry_run(added.change.diff(), len(added.change.added), "made", place.root)
-    else:
-        output.result(_story_of_added(place, service, added))
-    _tell(added.notes)
+    added = handler_growth.add_handler(
+        place, template, questionnaire, service, wanted, dry_run=dry_run, notify=output.note
+    )
+    durable_name = wanted.durable_in(service)
+    facts = {"subject": subject, "durable": durable_name}
+    done = Done(place, service, HANDLERS, wanted.name, added.change, added.notes, facts, dry_run, as_json)
+    done.tell_added(f"it handles {subject} with the durable {durable_name}")
 
 
 def remove_handler(
@@ -105,95 +106,19 @@ def remove_handler(
       natsgen remove-handler billing order_cancelled
       natsgen remove-handler billing order_cancelled --dry-run
     """
-    from natsgen import growth, questions, template_source
+    from natsgen import handler_growth, questions, template_source
     from natsgen import workspace as workspaces
+    from natsgen.parts import HANDLERS
 
     template = template_source.bundled()
     questionnaire = questions.read(template.folder)
     place = workspaces.find(workspace, Path.cwd())
-    removed = growth.remove_handler(
+    removed = handler_growth.remove_handler(
         place, template, questionnaire, service, handler, force=force, dry_run=dry_run, notify=output.note
     )
-    if as_json:
-        output.document(_document_of_removed(place, service, removed, dry_run=dry_run))
-        return
-    if dry_run:
-        output.dry_run(removed.change.diff(), len(removed.change.removed), "removed", place.root)
-    else:
-        output.result(_story_of_removed(place, service, removed))
-    _tell(removed.notes)
-
-
-def _next_after_adding(workspace: Workspace, service: str, added: Added) -> tuple[str, str]:
-    from natsgen.handlers import handler_test
-
-    here = Path.cwd()
-    test = next_steps.to_test(workspace, service, here, str(handler_test(added.handler.name)))
-    return test, next_steps.to_run(workspace, service, here)
-
-
-def _story_of_added(workspace: Workspace, service: str, added: Added) -> str:
-    handler = added.handler
-    test, run = _next_after_adding(workspace, service, added)
-    lines = [f"Added the handler {handler.name} to {service} in {workspace.root}"]
-    lines += [f"  {path}" for path in added.change.added]
-    lines += [f"  it handles {handler.subject} with the durable {handler.durable_in(service)}"]
-    lines += [
-        "",
-        "Next, from here:",
-        "  test it:",
-        f"    {test}",
-        "  run it; a worker finds its handlers when it starts:",
-    ]
-    return "\n".join([*lines, f"    {run}"])
-
-
-def _document_of_added(workspace: Workspace, service: str, added: Added, *, dry_run: bool) -> dict[str, object]:
-    document: dict[str, object] = {
-        "service": service,
-        "workspace": str(workspace.root),
-        "dry_run": dry_run,
-        "handler": added.handler.name,
-        "subject": added.handler.subject,
-        "durable": added.handler.durable_in(service),
-        "created": [str(path) for path in added.change.added],
-        "notes": added.notes,
-        "next": _next_after_adding(workspace, service, added),
-    }
-    return {**document, "diff": added.change.diff()} if dry_run else document
-
-
-def _commands_for_consumers(removed: Removed) -> list[str]:
-    return [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in removed.consumers]
-
-
-def _story_of_removed(workspace: Workspace, service: str, removed: Removed) -> str:
-    lines = [f"Removed the handler {removed.name} from {service} in {workspace.root}"]
-    lines += [f"  {path}" for path in removed.change.removed]
-    if removed.consumers:
-        lines += [
-            "",
-            "Its consumer is still on the server, and keeps what nobody will handle. When no worker with this",
-        ]
-        lines += ["handler runs any more, delete it (the stream is named as the worker makes it):"]
-        lines += [f"  {output.printable(command)}" for command in _commands_for_consumers(removed)]
-    return "\n".join(lines)
-
-
-def _document_of_removed(workspace: Workspace, service: str, removed: Removed, *, dry_run: bool) -> dict[str, object]:
-    document: dict[str, object] = {
-        "service": service,
-        "workspace": str(workspace.root),
-        "dry_run": dry_run,
-        "handler": removed.name,
-        "removed": [str(path) for path in removed.change.removed],
-        "consumers": [{"stream": stream, "durable": durable} for stream, durable in removed.consumers],
-        "notes": removed.notes,
-        "next": _commands_for_consumers(removed),
-    }
-    return {**document, "diff": removed.change.diff()} if dry_run else document
-
-
-def _tell(notes: tuple[str, ...]) -> None:
-    for note in notes:
-        output.note(f"note: {output.printable(note)}")
+    facts = {"consumers": [{"stream": stream, "durable": durable} for stream, durable in removed.consumers]}
+    done = Done(place, service, HANDLERS, removed.name, removed.change, removed.notes, facts, dry_run, as_json)
+    done.tell_removed(
+        CONSUMER_STAYS if removed.consumers else [],
+        [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in removed.consumers],
+    )

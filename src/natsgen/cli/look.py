@@ -11,9 +11,12 @@ import typer
 from natsgen.cli import completion, options, output
 
 if TYPE_CHECKING:
+    from natsgen.action_discovery import ActionFile, FoundAction
     from natsgen.discovery import FoundHandler, HandlerFile
     from natsgen.inventory import Service
+    from natsgen.parts import PartFile
     from natsgen.portrait import Portrait
+    from natsgen.source import Value
 
 
 def list_services(
@@ -30,7 +33,7 @@ def list_services(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the services and their handlers.
+    """List the services, their handlers and their actions.
 
     They are read from source: nothing is imported or run.
 
@@ -52,7 +55,7 @@ def list_services(
     elif services:
         output.result("\n".join(line for one in services for line in _service_lines(one)))
     else:
-        output.note(f"there is no service in {place.root}; natsgen new worker makes one")
+        output.note(f"there is no service in {place.root}; natsgen new makes one")
 
 
 def show(
@@ -63,8 +66,8 @@ def show(
 ) -> None:
     """Show one service in full.
 
-    That is its answers, handlers, settings, published subjects, and the files that a person changed: those that are
-    not as this natsgen would make them.
+    That is its answers, handlers, actions, settings, published subjects, and the files that a person changed: those
+    that are not as this natsgen would make them.
 
     \b
     Examples:
@@ -86,21 +89,29 @@ def show(
 def _service_lines(service: Service) -> Iterator[str]:
     yield f"{service.name}  {service.kind}  {service.version or 'version unknown'}{_because(service.error)}"
     rows = [_row(service.name, handler) for file in service.handlers for handler in file.handlers]
+    rows += [_action_row(service.name, action) for file in service.actions for action in file.actions]
     yield from (f"  {line}" for line in output.columns(rows))
-    yield from (f"  {_failed(file)}" for file in service.handlers if file.error)
+    yield from (f"  {_failed(file)}" for file in _unreadable(service))
 
 
 def _row(service: str, handler: FoundHandler) -> tuple[str, str, str]:
-    return handler.name, _subject(handler), handler.durable_in(service)
+    return handler.name, _text(handler.subject) if handler.subject else "(no subject)", handler.durable_in(service)
 
 
-def _subject(handler: FoundHandler) -> str:
-    if handler.subject is None:
-        return "(no subject)"
-    return handler.subject.text if handler.subject.is_text else f"({handler.subject.source})"
+def _action_row(service: str, action: FoundAction) -> tuple[str, str, str]:
+    return action.name, _text(action.subject_in(service)), "action of every instance" if action.is_for_all else "action"
 
 
-def _failed(file: HandlerFile) -> str:
+def _text(value: Value) -> str:
+    return value.text if value.is_text else f"({value.source})"
+
+
+def _unreadable(service: Service) -> list[PartFile]:
+    files: list[PartFile] = [*service.handlers, *service.actions]
+    return [file for file in files if file.error]
+
+
+def _failed(file: PartFile) -> str:
     return output.printable(f"{file.path}: {file.error}")
 
 
@@ -115,7 +126,8 @@ def _service_document(service: Service) -> dict[str, Any]:
         "template_version": service.version,
         "error": service.error or None,
         "handlers": [_handler_document(service.name, file, one) for file in service.handlers for one in file.handlers],
-        "unreadable": [{"file": str(file.path), "error": file.error} for file in service.handlers if file.error],
+        "actions": [_action_document(service.name, file, one) for file in service.actions for one in file.actions],
+        "unreadable": [{"file": str(file.path), "error": file.error} for file in _unreadable(service)],
     }
 
 
@@ -130,6 +142,21 @@ def _handler_document(service: str, file: HandlerFile, handler: FoundHandler) ->
         "options": {name: value.source for name, value in handler.options.items()},
         "file": str(file.path),
         "line": handler.line,
+    }
+
+
+def _action_document(service: str, file: ActionFile, action: FoundAction) -> dict[str, Any]:
+    subject = action.subject_in(service)
+    return {
+        "name": action.name,
+        "action": action.action.text if action.action else None,
+        "subject": subject.text,
+        "subject_is_literal": subject.is_text,
+        "version": action.version.text,
+        "queue": not action.is_for_all,
+        "options": {name: value.source for name, value in action.options.items()},
+        "file": str(file.path),
+        "line": action.line,
     }
 
 
@@ -157,7 +184,7 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(entry)}" for key, entry in value.items())
+        return ", ".join(f"{key}: {_plain(entry)}" if entry else str(key) for key, entry in value.items())
     return str(value)
 
 

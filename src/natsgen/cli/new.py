@@ -7,19 +7,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import commands, next_steps, options, output
+from natsgen.cli import commands, missing, next_steps, options, output
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from natsgen.answers import Answers, Given
+    from natsgen.answers import Answers
     from natsgen.scaffold import Outcome
     from natsgen.workspace import Workspace
 
 INFRASTRUCTURE = "compose/infrastructure.yml"
-EXAMPLE_NAME = "billing"
-EXAMPLE_SUBJECT = "orders.order.created"
+_WORKER = """Make a worker: services/NAME/ and compose/NAME.yml.
+
+The worker runs as it is made: it consumes its subjects from JetStream, registers in Consul, has its own tests and
+its Dockerfile. With --action it answers requests as well. An existing service is never touched.
+
+\b
+Examples:
+  natsgen new worker billing --subject orders.order.created
+  natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
+  natsgen new worker billing --data-file answers.yml --no-input --json
+  natsgen new worker billing --subject orders.order.created --dry-run | git apply
+"""
+_SERVICE = """Make a service that answers requests.
+
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each action on vVERSION.NAME.ACTION, is a
+NATS micro service (nats micro ls), registers in Consul, has its own tests and its Dockerfile. With --subject it handles
+events as well. An existing service is never touched.
+
+\b
+Examples:
+  natsgen new service greeter --action greet
+  natsgen new service greeter --action greet --action farewell --version 2
+  natsgen new service billing --action quote --subject orders.order.created
+"""
 
 app = typer.Typer()
 
@@ -31,8 +51,10 @@ def new(context: typer.Context) -> None:
         commands.show_help(context)
 
 
-@app.command()
-def worker(
+@app.command("worker", help=_WORKER)
+@app.command("service", help=_SERVICE)
+def make(
+    called: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -43,9 +65,19 @@ def worker(
         list[str] | None,
         typer.Option(metavar="SUBJECT", help="Subject of the events it handles, a handler each; may be repeated."),
     ] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Action that it answers requests for; may be repeated."),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Version of the actions, in their subjects [default: 1]"),
+    ] = None,
     context: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Bounded context [default: the first token of the first subject]"),
+        typer.Option(
+            metavar="NAME", help="Bounded context [default: the first token of the first subject, else the name]"
+        ),
     ] = None,
     description: Annotated[str | None, typer.Option(metavar="TEXT", help="What the service does, in one line.")] = None,
     workspace: options.Workspace = None,
@@ -77,19 +109,8 @@ def worker(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a worker: services/NAME/ and compose/NAME.yml.
-
-    The worker runs as it is made: it consumes its subjects from JetStream, registers in Consul, has its own tests and
-    its Dockerfile. An existing service is never touched.
-
-    \b
-    Examples:
-      natsgen new worker billing --subject orders.order.created
-      natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
-      natsgen new worker billing --data-file answers.yml --no-input --json
-      natsgen new worker billing --subject orders.order.created --dry-run | git apply
-    """
-    from natsgen import answers, organisation, questions, scaffold, template_source
+    """Makes the service; the command that was called says of which kind."""
+    from natsgen import action_naming, answers, naming, organisation, questions, scaffold, template_source
     from natsgen import workspace as workspaces
 
     template = template_source.bundled()
@@ -103,17 +124,22 @@ def worker(
         "network": network,
         "registry": registry,
     }
+    number = 1 if version is None else naming.at("--version", action_naming.version_in, version)
     given = answers.from_flags(flags, questionnaire).over(answers.from_subjects(subject or []))
+    given = given.over(answers.from_actions(action or [], number))
     given = given.over(answers.from_pairs(data or [], questionnaire))
     if data_file is not None:
         given = given.over(answers.from_file(data_file, questionnaire))
     place = workspaces.find(workspace, Path.cwd())
     given = given.over(organisation.read(place.root, questionnaire))
     answers.check(given)
-    given = _with_missing(given, may_ask=not no_input and output.can_ask())
+    asked = missing.SERVICE if called.info_name == "service" else missing.WORKER
+    given = missing.completed(given, asked, number, may_ask=not no_input and output.can_ask())
+    if version is not None and given.sources.get("actions") != "--action":
+        raise InputError("--version: it is the version of what --action gives, and there is no --action")
 
     complete = answers.complete(given, questionnaire, place.root)
-    outcome = scaffold.new_worker(place, template, questionnaire, complete, dry_run=dry_run, notify=output.note)
+    outcome = scaffold.new_service(place, template, questionnaire, complete, dry_run=dry_run, notify=output.note)
     if network is not None and INFRASTRUCTURE in map(str, outcome.kept):
         output.note(f"{INFRASTRUCTURE} was there: its network counts for every service, and not --network {network}")
     if as_json:
@@ -125,66 +151,23 @@ def worker(
 
 
 def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str, str]:
-    """What to type after a worker was made: install, test, run."""
+    """What to type after a service was made: install, test, run."""
     install, test = next_steps.to_install(workspace, name, here), next_steps.to_test(workspace, name, here)
     return install, test, next_steps.to_run(workspace, name, here)
 
 
-def _with_missing(given: Given, *, may_ask: bool) -> Given:
-    """Asks for what only the person can know.
-
-    Raises:
-        InputError: something is missing and nobody can be asked.
-    """
-    from natsgen import answers, naming
-    from natsgen.handlers import subjects_of
-
-    missing = [
-        option for key, option in (("service_name", "NAME"), ("handlers", "--subject")) if key not in given.values
-    ]
-    if missing and not may_ask:
-        raise InputError(
-            f"{' and '.join(missing)} must be given, as in: natsgen new worker {EXAMPLE_NAME} --subject "
-            f"{EXAMPLE_SUBJECT}"
-        )
-    if "NAME" in missing:
-        subjects = subjects_of(given.values.get("handlers", {}))
-        name = _ask(
-            "Name of the service",
-            naming.service_for(subjects[0]) if subjects else EXAMPLE_NAME,
-            "It names the folder under services/, the service in Consul and its consumers in NATS.",
-            naming.service,
-        )
-        given = given.over(answers.Given({"service_name": name}, {}))
-    if "--subject" in missing:
-        text = _ask(
-            "Subject",
-            EXAMPLE_SUBJECT,
-            "It handles the events of this subject (several with spaces between; * is any token, a last > all the "
-            "rest).",
-            lambda line: " ".join(naming.handlers_for([naming.subject(word) for word in line.split()]).values()),
-        )
-        given = given.over(answers.from_subjects(text.split()))
-    return given
-
-
-def _ask(question: str, default: str, reason: str, rule: Callable[[str], str]) -> str:
-    while True:
-        try:
-            return rule(output.ask(question, default, reason))
-        except InputError as error:
-            output.error(str(error))
-
-
 def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
+    from natsgen.actions import Action
     from natsgen.handlers import subjects_of
 
     name = answers.service_name
     folder = f"services/{name}/"
     inside = [path for path in outcome.change.added if str(path).startswith(folder)]
-    lines = [f"Made the worker {name} in {workspace.root}", f"  {folder} ({len(inside)} files)"]
+    lines = [f"Made the {answers.kind} {name} in {workspace.root}", f"  {folder} ({len(inside)} files)"]
     subjects = zip(answers.handlers, subjects_of(answers.handlers), strict=True)
     lines += [f"    {handler} handles {subject}" for handler, subject in subjects]
+    actions = [Action.from_answer(key, entry) for key, entry in answers.actions.items()]
+    lines += [f"    {action.name} answers {action.subject_in(name)}" for action in actions]
     lines += [f"  {path}" for path in outcome.change.added if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())

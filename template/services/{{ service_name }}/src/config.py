@@ -25,6 +25,7 @@ _PROJECT: dict[str, str] = _PYPROJECT["project"]
 _SERVICE: dict[str, Any] = _PYPROJECT["tool"]["service"]
 
 VERSION: str = _PROJECT["version"]
+DESCRIPTION: str = _PROJECT.get("description", "")
 ENV_FILE = ".env"
 SECRETS = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "CONSUL_TOKEN", "REDIS_URL")
 
@@ -87,7 +88,10 @@ class Settings(BaseSettings):
     HTTP_PORT: int = Field(default=8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 takes a free one")
 
     GRACEFUL_SHUTDOWN_TIMEOUT: float = Field(
-        default=30, gt=0, le=3600, description="Seconds that running handlers have to finish after SIGTERM or SIGINT"
+        default=30,
+        gt=0,
+        le=3600,
+        description="Seconds that running handlers and actions have to finish after SIGTERM or SIGINT",
     )
     STREAM_MODE: Literal["create", "verify", "off"] = Field(
         default="create",
@@ -95,6 +99,17 @@ class Settings(BaseSettings):
         "`off` takes them as they are",
     )
     STREAM_REPLICAS: int = Field(default=1, ge=1, le=5, description="Replicas of the streams that the worker makes")
+
+    ACTION_PREFIX: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?$",
+        description="Tokens in front of every action's subject, such as `staging`",
+    )
+    ACTION_UNKNOWN_FIELDS: Literal["model", "forbid", "ignore"] = Field(
+        default="model",
+        description="Fields of a request that its model does not have: `forbid` refuses them, `ignore` drops them, "
+        "`model` does as each model's own `extra` says",
+    )
 
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
         default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"

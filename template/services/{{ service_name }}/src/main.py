@@ -16,6 +16,7 @@ import os
 from typing import TYPE_CHECKING
 
 from src.config import VERSION, settings
+from src.domain.actions import register_actions
 from src.domain.handlers import register_handlers
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.http_server import HttpServer
@@ -35,6 +36,8 @@ async def main() -> None:
     """
     worker = Worker(settings)
     register_handlers(worker)
+    register_actions(worker)
+    worker.check()
     http = HttpServer(settings, VERSION, worker)
     consul = _consul_client(worker)
     stop, hurry = _on_signals(2)

@@ -12,6 +12,7 @@ from nats.js.api import PubAck
 
 from src.config import settings
 from src.infrastructure.message import Message
+from src.infrastructure.request import Context
 
 
 class Published(NamedTuple):
@@ -78,3 +79,9 @@ def message(no_server: NoServer) -> Iterator[Message]:
     message = Message(raw, "handler", no_server)
     with message.bound():
         yield message
+
+
+@pytest.fixture
+def context() -> Context:
+    """What an action that takes one is told of its request."""
+    return Context(Msg(_client=Client(), subject="v1.service.action", headers={"Correlation-Id": "corr_123"}), "action")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from functools import partial
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json
@@ -13,6 +14,7 @@ from pydantic_core import from_json
 from src.infrastructure.errors import ConfigurationError
 
 Decoder = Callable[[bytes], Any]
+UnknownFields = Literal["forbid", "ignore"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,15 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     return Signature(decoder_for(annotation, where), takes_message=len(positional) == 2, takes_list=takes_list)
 
 
-def decoder_for(annotation: Any, where: str) -> Decoder:
+def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = None) -> Decoder:
     """The decoder for one annotation.
 
     A decoder takes the payload and returns the value; it raises `ValueError` for a payload that does not fit.
+
+    Args:
+        annotation: what is asked for.
+        where: that was, for the error's message.
+        unknown_fields: whether fields that a model does not have are refused; None leaves it to the model.
 
     Raises:
         ConfigurationError: nothing can be decoded into the annotation.
@@ -76,9 +83,10 @@ def decoder_for(annotation: Any, where: str) -> Decoder:
     if annotation is str:
         return bytes.decode
     try:
-        return TypeAdapter(annotation).validate_json
+        validate = TypeAdapter(annotation).validate_json
     except Exception as error:
         raise ConfigurationError(f"{where}: a payload cannot be validated into {annotation!r}: {error}") from error
+    return partial(validate, extra=unknown_fields) if unknown_fields else validate
 
 
 def decode_untyped(data: bytes) -> Any:

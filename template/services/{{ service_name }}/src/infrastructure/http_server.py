@@ -88,6 +88,7 @@ class HttpServer:
                 "nats_connections": self._worker.nats.connection,
                 "loop": self._worker.loop_watch.stats(),
                 "subscriptions": self._worker.stats(),
+                "actions": self._worker.actions.stats(),
             }
         )
 

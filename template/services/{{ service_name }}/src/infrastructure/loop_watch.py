@@ -16,6 +16,7 @@ from typing import Any
 from src.infrastructure.context import current_message
 from src.infrastructure.errors import named
 from src.infrastructure.message import Message
+from src.infrastructure.request import Context
 from src.utils.logging import logger
 
 
@@ -24,7 +25,7 @@ class Blockage:
     """One time that the loop stood still.
 
     Attributes:
-        handler: whose code did it; None where it was no handler's.
+        handler: whose code did it, a handler's or an action's; None where it was neither's.
         seconds: how long, as far as known.
         at: when it was over.
     """
@@ -113,7 +114,7 @@ class LoopWatch:
     def _over(self, seconds: float, fields: dict[str, Any]) -> None:
         logger.warning("the event loop was blocked", seconds=round(seconds, 3), **fields)
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.last = Blockage(fields.get("handler"), round(seconds, 3), at)
+        self.last = Blockage(fields.get("handler") or fields.get("action"), round(seconds, 3), at)
         self.seconds += seconds
         self.longest = max(self.longest, seconds)
         self.times += 1
@@ -164,7 +165,7 @@ def _message_fields(frames: Sequence[FrameType], loop: asyncio.AbstractEventLoop
         message = task.get_context().get(current_message)  # of a task that a handler has started
         messages = [message] if message else None
     if messages is None:
-        return fields
+        return fields | _request_fields(frames)
     first = messages[0]
     fields["handler"] = first.handler
     if len(messages) > 1:
@@ -175,6 +176,15 @@ def _message_fields(frames: Sequence[FrameType], loop: asyncio.AbstractEventLoop
         "correlation_id": first.correlation_id,
         "attempt": first.attempt,
     }
+
+
+def _request_fields(frames: Sequence[FrameType]) -> dict[str, Any]:
+    """What the log says of the request that is being answered, if one is."""
+    for frame in frames:
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, Context):
+                return {"action": value.action, "subject": value.subject, "correlation_id": value.correlation_id}
+    return {}
 
 
 def _messages_in(frames: Sequence[FrameType]) -> Iterator[Sequence[Message]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from src.infrastructure.action_metrics import action_metrics
 from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.stats import BUCKETS
+from src.infrastructure.stats import histogram
 from src.infrastructure.worker import Worker
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -57,6 +57,7 @@ class WorkerCollector(Collector):
             yield gauge
         yield _pending(worker.runners)
         yield _durations(worker.runners)
+        yield from action_metrics(worker.actions.runners)
 
 
 def _dead_letters(runners: list[HandlerRunner]) -> CounterMetricFamily:
@@ -78,11 +79,8 @@ def _pending(runners: list[HandlerRunner]) -> GaugeMetricFamily:
 
 def _durations(runners: list[HandlerRunner]) -> HistogramMetricFamily:
     family = HistogramMetricFamily("worker_handler_duration_seconds", "How long the handler took", labels=["handler"])
-    bounds = [*map(str, BUCKETS), "+Inf"]
     for runner in runners:
-        durations = runner.stats.durations
-        buckets = list(zip(bounds, accumulate(map(float, durations.counts)), strict=True))
-        family.add_metric([runner.name], buckets, durations.total)
+        family.add_metric([runner.name], *histogram(runner.stats.durations))
     return family
 
 

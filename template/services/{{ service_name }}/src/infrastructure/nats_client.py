@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import nats.errors
@@ -16,7 +16,7 @@ from src.config import Settings
 from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
 from src.infrastructure.errors import ConfigurationError, TooLarge, named
-from src.infrastructure.nats_internals import LenientClient, abort, discard, publish, reconnect
+from src.infrastructure.nats_internals import LenientClient, abort, discard, flush, publish, reconnect
 from src.infrastructure.publication import size_of
 from src.infrastructure.pulse import Pulse
 from src.utils.logging import logger
@@ -34,6 +34,7 @@ class NatsClient:
     CONNECT_TIMEOUT = 2  # seconds for one attempt
     WAIT = (0.1, 2.0)  # seconds between attempts, first and longest
     PENDING_SIZE = 16 * 1024 * 1024  # bytes that may wait to be sent while the connection is away
+    CROWDED = 1024 * 1024  # bytes that wait to be sent while there is a connection
     CLOSE_LIMIT = 2.0  # seconds that the last flush may take, and as much again the closing
     FLUSH_TIMEOUT = 5.0  # seconds that a full buffer may hold up a publish
     HALF_OPEN = 1.0  # seconds that an old connection has to close before it is torn down
@@ -137,21 +138,33 @@ class NatsClient:
             TooLarge: payload and headers do not fit into one message.
             nats.errors.Error: the stream did not confirm within `PUBLISH_TIMEOUT`, or refused.
         """
-        # nats-py looks at the payload alone; the server would end the whole connection
+        self.check_size(subject, data, headers)
+        return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
+
+    def check_size(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
+        """Sees to it that a message fits: nats-py looks at the payload alone, and the server would end the connection.
+
+        Raises:
+            TooLarge: payload and headers do not fit into one message.
+        """
         if (size := size_of(data, headers)) > self.client.max_payload > 0:
             raise TooLarge(
                 f"{subject}: payload and headers are {size} bytes, and the server takes {self.client.max_payload} "
                 f"(max_payload); keep what is large in an object store and publish its name"
             )
-        return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
 
-    def answer(self, reply: str, payload: bytes) -> None:
-        """Sends an acknowledgement; it leaves with the next write of the connection.
+    def answer(self, reply: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Sends an acknowledgement or a reply; it leaves with the next write of the connection.
 
         Raises:
             nats.errors.Error: the connection is closed, or too much waits for it to come back.
         """
-        publish(self.client, reply, payload)
+        publish(self.client, reply, payload, headers)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to be sent that whoever sends more should wait."""
+        return self.client.pending_data_size > self.CROWDED
 
     async def answer_confirmed(self, reply: str, payload: bytes) -> None:
         """Sends an acknowledgement and returns when the server has confirmed that it has it.
@@ -166,17 +179,20 @@ class NatsClient:
         self._closing = True
         if self._keeper:
             self._keeper.cancel()
-        in_order = not self.connected or await self._flushed()
+        in_order = not self.connected or await self.flushed(self.CLOSE_LIMIT)
         if self.connection:
             in_order = await discard(self.client, self.CLOSE_LIMIT) and in_order
         self._pulse.start_anew()
         if not in_order:
             logger.warning("NATS connection not closed in order")
 
-    async def _flushed(self) -> bool:
-        """Whether the server has everything within the limit; nats-py swallows cancellations, so it is left behind."""
-        flushing = asyncio.create_task(self.client.flush())
-        _, late = await asyncio.wait([flushing], timeout=self.CLOSE_LIMIT)
+    async def flushed(self, limit: float) -> bool:
+        """Whether the server has everything within `limit` seconds.
+
+        nats-py swallows cancellations, and trips over an answer that nobody awaits any more, so it is left behind.
+        """
+        flushing = asyncio.create_task(flush(self.client))
+        _, late = await asyncio.wait([flushing], timeout=limit)
         return not late and flushing.exception() is None
 
     async def _keep(self) -> None:

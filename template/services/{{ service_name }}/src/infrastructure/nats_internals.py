@@ -6,7 +6,7 @@ Written against nats-py 2.16. An attribute that another version lacks is taken f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nats.aio.client import Client
@@ -123,10 +123,13 @@ class HandOver(asyncio.Queue[Msg]):
             logger.error("a frame of the server was not understood", subject=item.subject, exc_info=error)
 
 
-async def subscribe(client: Client, subject: str, receive: Callable[[Msg], None]) -> Subscription:
+async def subscribe(client: Client, subject: str, receive: Callable[[Msg], None], queue: str = "") -> Subscription:
     """Subscribes; `receive` is called with each message as it comes, so that nothing waits and no limit is needed."""
-    subscription = await client.subscribe(subject, pending_msgs_limit=0, pending_bytes_limit=0)
+    subscription = await client.subscribe(subject, queue, pending_msgs_limit=0, pending_bytes_limit=0)
+    came_already = subscription._pending_queue
     subscription._pending_queue = HandOver(receive)
+    while not came_already.empty():
+        subscription._pending_queue.put_nowait(came_already.get_nowait())
     return subscription
 
 
@@ -141,13 +144,28 @@ async def unsubscribe(subscription: Subscription) -> None:
     """
     client = subscription._conn
     await client._send_unsubscribe(subscription._id)
-    await client._flush_pending(force_flush=True)
-    await client.flush()
+    await flush(client)
     client._remove_sub(subscription._id)
 
 
-def publish(client: Client, subject: str, payload: bytes) -> None:
-    """nats-py's `publish` as a plain call, for what is small and sent often; it leaves with the next write.
+async def flush(client: Client) -> None:
+    """Returns when the server has all that was sent before. nats-py's own `flush` sends its PING ahead of what waits.
+
+    Raises:
+        nats.errors.Error: the client is closed, or the server did not answer.
+    """
+    await client._flush_pending(force_flush=True)
+    await client.flush()
+
+
+def publish(client: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
+    """nats-py's `publish` as a plain call, for what is small or sent often; it leaves with the next write.
+
+    Args:
+        client: connected, or to be again.
+        subject: a subject that the server has told, so that it needs no check.
+        payload: no larger than the server takes.
+        headers: names as HTTP's, and values of one line each.
 
     Raises:
         ConnectionClosedError: the client is closed.
@@ -157,7 +175,13 @@ def publish(client: Client, subject: str, payload: bytes) -> None:
         raise ConnectionClosedError
     if not client.is_connected and client._pending_data_size + len(payload) > client._max_pending_size:
         raise OutboundBufferLimitError
-    command = b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(payload), payload)
+    if headers is None:
+        command = b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(payload), payload)
+    else:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        block = f"NATS/1.0\r\n{lines}\r\n".encode()
+        sizes = (len(block), len(block) + len(payload))
+        command = b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), *sizes, block, payload)
     client._pending.append(command)
     client._pending_data_size += len(command)
     flushes = client._flush_queue

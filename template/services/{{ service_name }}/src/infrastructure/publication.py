@@ -16,6 +16,7 @@ from nats.js.api import PubAck
 from pydantic import BaseModel
 
 from src.domain.events import Event
+from src.infrastructure.context import current_message, current_request
 
 PASSED_ON = ("traceparent", "tracestate")  # https://www.w3.org/TR/trace-context/
 
@@ -59,10 +60,21 @@ def id_from(*parts: str | bytes) -> str:
     return str(UUID(bytes=sha256(joined).digest()[:16]))
 
 
-def passed_on(headers: Mapping[str, str], correlation_id: str, causation_id: str) -> dict[str, str]:
-    """The headers of what follows from a message with these."""
+def passed_on(headers: Mapping[str, str], correlation_id: str, causation_id: str = "") -> dict[str, str]:
+    """The headers of what follows from a message with these; a request has no id that could be the cause."""
     follows = {name: headers[name] for name in PASSED_ON if name in headers}
-    return {"Correlation-Id": correlation_id, "Causation-Id": causation_id, **follows}
+    if causation_id:
+        follows["Causation-Id"] = causation_id
+    return {"Correlation-Id": correlation_id, **follows}
+
+
+def following() -> dict[str, str]:
+    """The headers of what follows from the message or the request that is being handled; none where there is none."""
+    if (message := current_message.get()) is not None:
+        return passed_on(message.headers, message.correlation_id, message.id)
+    if (request := current_request.get()) is not None:
+        return passed_on(request.headers, request.correlation_id)
+    return {}
 
 
 class PublishChannel(Protocol):

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 from src.infrastructure.context import batch_publications, current_message
-from src.infrastructure.publication import Payload, Publication, PublishChannel, encode, id_of, publication_of
+from src.infrastructure.publication import (
+    Payload,
+    Publication,
+    PublishChannel,
+    encode,
+    following,
+    id_of,
+    publication_of,
+)
 
 _channel: PublishChannel | None = None
 
@@ -20,7 +28,8 @@ def publish_over(channel: PublishChannel | None) -> None:
 def publish(
     subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
 ) -> Publication:
-    """Publishes to a stream: as `Message.publish` where a handler called this, else as the start of a new chain.
+    """Publishes to a stream: as `Message.publish` where a handler called this, else as the start of a new chain, or
+    as what follows from the request that an action answers.
 
     A batch handler's messages, too, are acknowledged only after what it published so has been confirmed.
 
@@ -39,7 +48,7 @@ def publish(
     if _channel is None:
         raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
     identity = message_id or id_of(data, subject) or str(uuid4())
-    given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **(headers or {})}
+    given = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(), **(headers or {})}
     publication = publication_of(_channel, subject, encode(data), given)
     if (batch := batch_publications.get()) is not None:
         batch.add(publication)

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
@@ -22,6 +23,38 @@ class Durations:
         """Counts one run."""
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
+
+
+def histogram(durations: Durations) -> tuple[list[tuple[str, float]], float]:
+    """The durations as Prometheus wants them: how many were up to each bound, and their sum in seconds."""
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    return list(zip(bounds, accumulate(map(float, durations.counts)), strict=True)), durations.total
+
+
+@dataclass(slots=True)
+class ActionStats:
+    """The counts of one action since the start of the process.
+
+    Attributes:
+        requests: received, those as well that were refused.
+        errors: answers that were errors, by code.
+        durations: how long the action took, from its start to its answer.
+        last_error: the latest of them, as the caller was told.
+    """
+
+    requests: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    durations: Durations = field(default_factory=Durations)
+    last_error: dict[str, Any] | None = None
+
+    def failed(self, code: str, message: str) -> None:
+        """Counts an answer that is an error."""
+        self.errors[code] += 1
+        self.last_error = {
+            "code": code,
+            "message": _short(message),
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
 
 
 @dataclass(slots=True)
@@ -58,6 +91,10 @@ class HandlerStats:
         """Notes the latest failure."""
         self.last_error = {
             "type": type(error).__name__,
-            "message": str(error)[:500].encode(errors="replace").decode(),  # JSON takes no lone surrogates
+            "message": _short(str(error)),
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
+
+
+def _short(text: str) -> str:
+    return text[:500].encode(errors="replace").decode()  # JSON takes no lone surrogates

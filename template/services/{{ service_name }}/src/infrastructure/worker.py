@@ -1,4 +1,4 @@
-"""The worker: every handler of the service, from the connection to the last acknowledgement."""
+"""The worker: every handler and action of the service, from the connection to the last acknowledgement."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import nats.errors
 
 from src.config import Settings
+from src.infrastructure.action import Action
+from src.infrastructure.action_server import ActionServer
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.consumers import Consumers
 from src.infrastructure.dead_letters import DeadLetters
@@ -21,6 +23,7 @@ from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
 from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.loop_watch import LoopWatch
+from src.infrastructure.nats import nats as module_nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish_over
 from src.infrastructure.pull_consumer import Consumer
@@ -40,7 +43,7 @@ class Readiness:
 
 
 class Worker:
-    """Consumes with every subscription it was given.
+    """Consumes with every subscription it was given, and answers for every action.
 
     Args:
         settings: the service's settings.
@@ -53,6 +56,7 @@ class Worker:
         self.nats = NatsClient(settings)
         self.loop_watch = LoopWatch()
         self.runners: list[HandlerRunner] = []
+        self.actions = ActionServer(self.nats, settings)
         self._settings = settings
         self._streams = Streams(self.nats, settings)
         self._consumers = Consumers(self.nats, self._streams, settings)
@@ -95,6 +99,26 @@ class Worker:
         self.runners.append(HandlerRunner(subscription, self.nats, delivery, provision, provision_replays, stats))
         _warn_of_sizes(subscription)
 
+    def answer(self, action: Action) -> None:
+        """Adds an action; to be called before `run`.
+
+        Raises:
+            ConfigurationError: it cannot be answered, or another one has its subject.
+        """
+        self.actions.add(action)
+
+    def check(self) -> None:
+        """To be called when all handlers and actions have been added.
+
+        Raises:
+            ConfigurationError: there is nothing to do.
+        """
+        if not self.runners and not self.actions.runners:
+            raise ConfigurationError(
+                "nothing to do: src/domain/handlers/ holds no *_handler.py with a @subscriber, and "
+                "src/domain/actions/ no *_action.py with an @action"
+            )
+
     async def _provide_replays(self, subscription: Subscription) -> Consumer:
         self._replays.consumed.discard(subscription.handler)
         consumer = await self._consumers.provide_replays(subscription)
@@ -107,15 +131,17 @@ class Worker:
         return Deduplication(self._inbox, subscription.ack_wait, self._settings.DEDUP_UNAVAILABLE)
 
     def readiness(self) -> Readiness:
-        """Whether every consumer pulls."""
+        """Whether every consumer pulls, and every action is subscribed to."""
         if self.stopping:
             return Readiness(False, "shutting down")
         if not self.nats.connected:
             return Readiness(False, "not connected to NATS")
-        if not self._prepared:
+        if self.runners and not self._prepared:
             return Readiness(False, "starting")
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
-        return Readiness(not troubles, "; ".join(troubles) or "consuming")
+        if self.actions.trouble:
+            troubles.append(self.actions.trouble)
+        return Readiness(not troubles, "; ".join(troubles) or ("consuming" if self.runners else "answering"))
 
     async def run(self) -> None:
         """Connects and consumes until `stop` is called.
@@ -124,7 +150,8 @@ class Worker:
             ConfigurationError: what the server has does not fit the configuration.
         """
         publish_over(self.nats)
-        self._consuming = asyncio.create_task(self._consume())
+        module_nats.use(self.nats)
+        self._consuming = asyncio.create_task(self._work())
         try:
             await self._consuming
         except asyncio.CancelledError:
@@ -134,18 +161,27 @@ class Worker:
             raise _first(group) from group
 
     async def stop(self, hurry: asyncio.Future[None] | None = None) -> None:
-        """Stops consuming, waits for running handlers, gives back the rest and closes the connection.
+        """Stops consuming, waits for running handlers and actions, gives back the rest and closes the connection.
 
         Args:
-            hurry: when done, running handlers are not waited for any longer.
+            hurry: when done, running handlers and actions are not waited for any longer.
         """
         self.stopping = True
         limit = self._settings.GRACEFUL_SHUTDOWN_TIMEOUT
-        if running := sum(runner.in_flight for runner in self.runners):
-            logger.info("waiting for handlers; a second signal ends the wait", handlers=running, seconds=limit)
+        handlers = sum(runner.in_flight for runner in self.runners)
+        actions = sum(runner.in_flight + runner.waiting for runner in self.actions.runners)
+        if handlers or actions:
+            logger.info(
+                "waiting for handlers and actions; a second signal ends the wait",
+                handlers=handlers,
+                actions=actions,
+                seconds=limit,
+            )
         stopping = [
             asyncio.create_task(runner.stop(limit, hurry), name=f"{runner.name}-stop") for runner in self.runners
         ]
+        stopping.append(asyncio.create_task(self.actions.stop(limit, hurry), name="actions-stop"))
+        stopping.append(asyncio.create_task(module_nats.stop_listening(self.nats, limit), name="listeners-stop"))
         await _ended(stopping, limit + self.STOP_MARGIN)
         if self._consuming:
             self._consuming.cancel()
@@ -153,14 +189,22 @@ class Worker:
         if self._inbox:
             await _ended([asyncio.create_task(self._inbox.close(), name="inbox")], self.STOP_MARGIN)
         publish_over(None)
+        module_nats.use(None)
         await self.nats.close()
 
     def stats(self) -> dict[str, Any]:
         """The counts of every subscription, for people and for `/stats`."""
         return {runner.name: _stats_of(runner, self._settings.SERVICE_NAME) for runner in self.runners}
 
-    async def _consume(self) -> None:
+    async def _work(self) -> None:
         await self.nats.connect()
+        async with asyncio.TaskGroup() as group:
+            if self.actions.runners:
+                group.create_task(self.actions.run())
+            if self.runners:
+                group.create_task(self._consume())
+
+    async def _consume(self) -> None:
         while not self._prepared:
             try:
                 await self._streams.dead_letters()

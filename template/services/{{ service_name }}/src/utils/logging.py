@@ -16,7 +16,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from src.infrastructure.context import current_message
+from src.infrastructure.context import current_message, current_request
 
 TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"))  # headers, and their names in the log
 
@@ -81,6 +81,14 @@ def _add_message(_: Any, __: str, event: EventDict) -> EventDict:
                 event.setdefault(key, message.headers[name])
         event.setdefault("handler", message.handler)
         event.setdefault("attempt", message.attempt)
+    elif request := current_request.get():
+        event.setdefault("subject", request.subject)
+        event.setdefault("correlation_id", request.correlation_id)
+        for name, key in TRACE:
+            if name in request.headers:
+                event.setdefault(key, request.headers[name])
+        if request.action:
+            event.setdefault("action", request.action)
     return event
 
 

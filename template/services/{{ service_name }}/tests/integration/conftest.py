@@ -18,6 +18,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from src.config import Settings, settings
+from src.infrastructure.action import Action
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
@@ -100,13 +101,16 @@ async def jetstream(nats_url: str) -> AsyncIterator[JetStreamContext]:
 
 @pytest.fixture
 def run_worker(service_settings: Settings) -> RunWorker:
-    """Runs a worker with subscriptions of the test; leaving the context stops it."""
+    """Runs a worker with subscriptions and actions of the test; leaving the context stops it."""
 
     @asynccontextmanager
-    async def run(*subscriptions: Subscription, **changed: Any) -> AsyncIterator[Worker]:
+    async def run(*parts: Subscription | Action, **changed: Any) -> AsyncIterator[Worker]:
         worker = Worker(service_settings.model_copy(update=changed))
-        for subscription in subscriptions:
-            worker.subscribe(subscription)
+        for part in parts:
+            if isinstance(part, Action):
+                worker.answer(part)
+            else:
+                worker.subscribe(part)
         running = asyncio.create_task(worker.run())
         try:
             await until(lambda: worker.readiness().ready or running.done(), "the worker is ready")

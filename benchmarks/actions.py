@@ -1,0 +1,171 @@
+"""The section `actions` of docs/performance.md: how many requests a generated service answers."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from benchmarks.arena import Load, rotated, running
+from benchmarks.contestants import Worker, generate, rival
+from benchmarks.figures import ratio, spread, table
+from benchmarks.requests import Figures, figures, requesting
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.processes import ManagedProcess
+from natsgen.harness.service import GeneratedService
+from scripts.documents import PERFORMANCE
+
+ROUNDS = 5
+SECONDS = 3.0
+OUTSTANDING = (1, 100, 1000)
+SUBJECT = "v1.bench.greet"
+PAYLOAD = b'{"name":"Ada"}'
+ACTION = "natsgen"
+BARE = "nats-py subscribe"
+MICRO = "nats-py micro"
+
+ACTION_FILE = '''\
+"""Greets."""
+
+from pydantic import BaseModel
+
+from src.infrastructure.action import action
+
+
+class GreetRequest(BaseModel):
+    name: str
+
+
+class GreetResponse(BaseModel):
+    message: str
+
+
+@action("greet")
+async def greet(request: GreetRequest) -> GreetResponse:
+    return GreetResponse(message=f"Hello {request.name}!")
+'''
+
+TEXT = """\
+## Actions
+
+Requests answered by an action as it is generated: validated into a pydantic model, its time limited, counted, and the
+result written from a model. Beside it, on the same server and each as a process of its own, in turn:
+
+- *nats-py subscribe*: a bare subscription of nats-py that parses JSON and responds with JSON; the client's practical
+  limit.
+- *nats-py micro*: the same as an endpoint of nats-py's micro service.
+
+So many requests are open at any time, from a client that costs next to nothing. Medians of {rounds} rounds with the
+range; ratios are made within each round. The microseconds are those of the responder on one processor.
+
+{table}
+
+{date}; Python {python}, {machine}, {cores} cores. `make bench` repeats it, `python -m benchmarks.actions` this section.
+"""
+
+Start = Callable[[], AbstractContextManager[GeneratedService | ManagedProcess]]
+Measured = Mapping[int, Mapping[str, list[Figures]]]
+
+
+def measure(rounds: int, say: Callable[[str], None]) -> Measured:
+    """The figures of each contestant by the number of open requests, a value for each round."""
+    with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
+        folder = Path(name)
+        worker = Worker(generate(folder / "workspace"))
+        with NatsServer(folder / "nats") as server:
+            bare = partial(rival, "respond", worker.python)
+            asked = Load("NONE", 0, 0, (SUBJECT,))  # nothing waits in a stream
+            starts: dict[str, Start] = {
+                ACTION: partial(_service, worker, server.url, folder),
+                BARE: partial(bare, {}, server.url, asked, folder),
+                MICRO: partial(bare, {"BENCH_MICRO": "1"}, server.url, asked, folder),
+            }
+            return asyncio.run(_in_turn(starts, server.port, rounds, say))
+
+
+async def _in_turn(
+    starts: Mapping[str, Start], port: int, rounds: int, say: Callable[[str], None]
+) -> dict[int, dict[str, list[Figures]]]:
+    measured: dict[int, dict[str, list[Figures]]] = {
+        outstanding: {name: [] for name in starts} for outstanding in OUTSTANDING
+    }
+    for number in range(rounds):
+        for name in rotated(list(starts), number):
+            async with running(starts[name]()) as contestant:
+                process = contestant.process if isinstance(contestant, GeneratedService) else contestant
+                await _answers(port)
+                for outstanding in OUTSTANDING:
+                    async with requesting(port, SUBJECT, PAYLOAD, outstanding) as requester:
+                        found = await figures(requester, process.pid, SECONDS)
+                    measured[outstanding][name].append(found)
+                    say(
+                        f"round {number + 1}: {name}, {outstanding} open: {found.rate:,.0f}/s, {found.cost:.1f} us each"
+                    )
+    return measured
+
+
+async def _answers(port: int) -> None:
+    """Returns when somebody answers.
+
+    Raises:
+        TimeoutError: nobody does.
+    """
+    async with asyncio.timeout(20):
+        while True:
+            async with requesting(port, SUBJECT, PAYLOAD, 1) as requester:
+                await asyncio.sleep(0.2)
+                if requester.answered:
+                    return
+
+
+def _service(worker: Worker, url: str, folder: Path) -> GeneratedService:
+    copy = folder / "service"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(worker.generated, copy)
+    (copy / "src/domain/actions/greet_action.py").write_text(ACTION_FILE)
+    return GeneratedService(copy, python=worker.python, log_folder=folder, settings=worker.settings_for(url))
+
+
+def section(measured: Measured, rounds: int) -> str:
+    """The section in Markdown."""
+    rows = []
+    for outstanding, found in measured.items():
+        rates = {name: [one.rate for one in each] for name, each in found.items()}
+        for name, each in found.items():
+            against = "" if name == ACTION else ratio(rates[ACTION], rates[name]).text()
+            costs = spread([one.cost for one in each]).text(",.1f")
+            rows.append((f"{outstanding:,} open: {name}", spread(rates[name]).text(",.0f"), costs, against))
+    return TEXT.format(
+        rounds=rounds,
+        table=table(("", "answers a second", "microseconds each", "natsgen against it"), rows),
+        date=datetime.now(UTC).date().isoformat(),
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}",
+        cores=os.cpu_count(),
+    )
+
+
+def main() -> None:
+    """Measures, and prints the section or writes it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.actions", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured (default {ROUNDS})")
+    parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file}, instead of printing")
+    wanted = parser.parse_args()
+    text = section(measure(wanted.rounds, partial(print, flush=True)), wanted.rounds)
+    if wanted.write:
+        PERFORMANCE.write_section("actions", text)
+        print(f"written: {PERFORMANCE.file}")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The names, versions and limits of actions: their rules, what is derived from them, and the errors.
+
+As in `naming`: checks take a value and return it, or raise `InputError`; derivations take checked values.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from natsgen import naming
+from natsgen.errors import InputError
+
+NAME_MAX_LENGTH = 64
+VERSION_MAX = 9_999
+TIMEOUT_MIN, TIMEOUT_MAX = 0.001, 3_600.0  # seconds
+
+# An action's function has the action's name, next to these in its file and in its test; copier.yml refuses the same.
+RESERVED = frozenset({"action", "annotations", "pytest", "request", "response", "str"})
+KEYWORDS = frozenset(word for word in keyword.kwlist if word.islower())
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def action(name: str) -> str:
+    """Checks the name of an action.
+
+    Args:
+        name: of the action, its function and its file.
+
+    Returns:
+        The same name.
+
+    Raises:
+        InputError: it breaks the rule, or would not work as the name of the function.
+    """
+    if len(name) > NAME_MAX_LENGTH or not _NAME.fullmatch(name):
+        raise InputError(
+            f"{naming.shown(name)} is no action name: it takes lower-case letters, digits and single underscores, "
+            f"starts with a letter and has at most {NAME_MAX_LENGTH} characters" + naming.suggest(_as_action(name))
+        )
+    if taken := _taken_by(name):
+        raise InputError(f"{naming.shown(name)} cannot be an action name: {taken}" + naming.suggest(_as_action(name)))
+    return name
+
+
+def version(number: object) -> int:
+    """Checks the version of an action; returns it or raises `InputError`."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= VERSION_MAX:
+        raise InputError(f"{naming.shown(str(number))} is no version: it takes a whole number from 0 to {VERSION_MAX}")
+    return number
+
+
+def version_in(text: str) -> int:
+    """The version that a text on a command line says; returns it or raises `InputError`."""
+    return version(int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text)
+
+
+def timeout(seconds: object) -> float:
+    """Checks the time that an action has for an answer; returns it or raises `InputError`."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not TIMEOUT_MIN <= seconds <= TIMEOUT_MAX:
+        raise InputError(
+            f"{naming.shown(str(seconds))} is no time limit: it takes seconds from {TIMEOUT_MIN:g} to {TIMEOUT_MAX:g}"
+        )
+    return seconds
+
+
+def timeout_in(text: str) -> float:
+    """The time limit that a text on a command line says; returns it or raises `InputError`."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return timeout(text)
+    return timeout(float(text) if "." in text else int(text))
+
+
+def with_version(name: str, number: int) -> str:
+    """The name for the file and the function of one version of an action that has others."""
+    ending = f"_v{number}"
+    return f"{name[: NAME_MAX_LENGTH - len(ending)].rstrip('_')}{ending}"
+
+
+def _taken_by(name: str) -> str:
+    if name in KEYWORDS:
+        return "it is a keyword of Python"
+    if name in RESERVED:
+        return "its function would hide a name that its file or its test uses"
+    if name.startswith("test"):
+        return "pytest would take its function for a test"
+    return ""
+
+
+def _as_action(text: str) -> str:
+    name = naming.words_of(text)
+    if name and (not name[0].isalpha() or _taken_by(name)):
+        name = f"do_{name}"
+    return name[:NAME_MAX_LENGTH].strip("_")

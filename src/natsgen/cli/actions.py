@@ -1,0 +1,121 @@
+"""`natsgen add-action` and `natsgen remove-action`: one file and its test come or go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from natsgen.cli import completion, options, output
+from natsgen.cli.growing import Done
+
+
+def add_action(
+    service: options.Service,
+    action: Annotated[
+        str,
+        typer.Argument(
+            metavar="ACTION", help="Name of the action: lower-case letters, digits, underscores.", show_default=False
+        ),
+    ],
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Its version, in its subject [default: 1]"),
+    ] = None,
+    concurrency: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="How many requests it answers at once [default: 100]"),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="How long a request may take [default: 5]"),
+    ] = None,
+    no_queue: Annotated[
+        bool, typer.Option("--no-queue", help="Every instance of the service answers each request, not one of them.")
+    ] = False,
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Add an action and its test to a service.
+
+    Two files come and nothing else changes, so that two branches that each add an action merge without a conflict.
+    The service answers on vVERSION.SERVICE.ACTION when it starts. Another version of an action that is there is a file
+    of its own, and both are answered.
+
+    \b
+    Examples:
+      natsgen add-action greeter farewell
+      natsgen add-action greeter greet --version 2
+      natsgen add-action greeter report --concurrency 4 --timeout 30
+    """
+    from natsgen import action_growth, action_naming, naming, questions, template_source
+    from natsgen import workspace as workspaces
+    from natsgen.actions import Action
+    from natsgen.parts import ACTIONS
+
+    name = naming.at("ACTION", action_naming.action, action)
+    wanted = Action(
+        name=name,
+        action=name,
+        version=1 if version is None else naming.at("--version", action_naming.version_in, version),
+        queue=not no_queue,
+        concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
+        timeout=None if timeout is None else naming.at("--timeout", action_naming.timeout_in, timeout),
+    )
+    template = template_source.bundled()
+    questionnaire = questions.read(template.folder)
+    place = workspaces.find(workspace, Path.cwd())
+    added = action_growth.add_action(
+        place, template, questionnaire, service, wanted, dry_run=dry_run, notify=output.note
+    )
+    subject = wanted.subject_in(service)
+    facts = {"subject": subject, "version": wanted.version}
+    done = Done(place, service, ACTIONS, added.action.name, added.change, added.notes, facts, dry_run, as_json)
+    done.tell_added(f"it answers requests on {subject}")
+
+
+def remove_action(
+    service: options.Service,
+    action: Annotated[
+        str,
+        typer.Argument(
+            metavar="ACTION",
+            help="Name of the action, or of its file.",
+            show_default=False,
+            autocompletion=completion.actions,
+        ),
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Remove it even if somebody edited it.")] = False,
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove an action and its test from a service.
+
+    What somebody edited is not removed without --force. Whoever calls it gets no answer any more when no instance with
+    it runs: "no responders".
+
+    \b
+    Examples:
+      natsgen remove-action greeter farewell
+      natsgen remove-action greeter greet_v2 --dry-run
+    """
+    from natsgen import action_growth, questions, template_source
+    from natsgen import workspace as workspaces
+    from natsgen.parts import ACTIONS
+
+    template = template_source.bundled()
+    questionnaire = questions.read(template.folder)
+    place = workspaces.find(workspace, Path.cwd())
+    removed = action_growth.remove_action(
+        place, template, questionnaire, service, action, force=force, dry_run=dry_run, notify=output.note
+    )
+    facts = {"subjects": removed.subjects}
+    done = Done(place, service, ACTIONS, removed.name, removed.change, removed.notes, facts, dry_run, as_json)
+    done.tell_removed(
+        [output.printable(f"{service} will not answer {subject} any more.") for subject in removed.subjects]
+    )

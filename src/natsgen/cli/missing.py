@@ -1,0 +1,119 @@
+"""What only the person can know of a new service is asked, where there is one to ask, or else an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from natsgen.cli import output
+from natsgen.errors import InputError
+
+if TYPE_CHECKING:
+    from natsgen.answers import Given
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command that makes a service cannot do without, beside the name.
+
+    Attributes:
+        command: as it is typed.
+        option: that gives it.
+        questions: the questions of the template that it answers; one of them is enough.
+        name: of a service, to propose.
+        value: of the option, to propose.
+    """
+
+    command: str
+    option: str
+    questions: tuple[str, ...]
+    name: str
+    value: str
+
+
+WORKER = Asked("natsgen new worker", "--subject", ("handlers", "actions"), "billing", "orders.order.created")
+SERVICE = Asked("natsgen new service", "--action", ("actions",), "greeter", "greet")
+
+
+def completed(given: Given, asked: Asked, version: int, *, may_ask: bool) -> Given:
+    """What was given, with what was missing.
+
+    Args:
+        given: so far.
+        asked: what has to be there.
+        version: of the actions that are asked for.
+        may_ask: whether there is a person.
+
+    Raises:
+        InputError: something is missing and nobody can be asked.
+    """
+    missing = [] if "service_name" in given.values else ["NAME"]
+    if not any(given.values.get(question) for question in asked.questions):
+        missing.append(asked.option)
+    if missing and not may_ask:
+        raise InputError(
+            f"{' and '.join(missing)} must be given, as in: {asked.command} {asked.name} {asked.option} {asked.value}"
+        )
+    if "NAME" in missing:
+        given = given.over(_name(given, asked))
+    if asked.option in missing:
+        given = (_actions(asked, version) if asked is SERVICE else _handlers(asked)).over(given)
+    return given
+
+
+def _name(given: Given, asked: Asked) -> Given:
+    from natsgen import answers, naming
+    from natsgen.handlers import subjects_of
+
+    subjects = subjects_of(given.values.get("handlers", {}))
+    name = _ask(
+        "Name of the service",
+        naming.service_for(subjects[0]) if subjects else asked.name,
+        "It names the folder under services/, the service in Consul and its consumers in NATS.",
+        naming.service,
+    )
+    return answers.Given({"service_name": name}, {})
+
+
+def _handlers(asked: Asked) -> Given:
+    from natsgen import answers, naming
+
+    def rule(words: Sequence[str]) -> object:
+        return naming.handlers_for([naming.subject(word) for word in words])
+
+    return answers.from_subjects(
+        _ask_for_words(
+            "Subject",
+            asked.value,
+            "It handles the events of this subject (several with spaces between; * is any token, a last > all the "
+            "rest).",
+            rule,
+        )
+    )
+
+
+def _actions(asked: Asked, version: int) -> Given:
+    from natsgen import action_naming, actions, answers
+
+    def rule(words: Sequence[str]) -> object:
+        return actions.named([action_naming.action(word) for word in words], version)
+
+    reason = "It answers requests for this action (several with spaces between)."
+    return answers.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
+
+
+def _ask_for_words(question: str, default: str, reason: str, rule: Callable[[Sequence[str]], object]) -> list[str]:
+    def checked(line: str) -> str:
+        rule(line.split())
+        return line
+
+    return _ask(question, default, reason, checked).split()
+
+
+def _ask(question: str, default: str, reason: str, rule: Callable[[str], str]) -> str:
+    while True:
+        try:
+            return rule(output.ask(question, default, reason))
+        except InputError as error:
+            output.error(str(error))

@@ -1,0 +1,187 @@
+"""An action comes and goes, and everything else stays as it is."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from natsgen import action_growth, answers, handler_growth, questions, rendering, template_source, tree
+from natsgen.action_growth import Added, Removed
+from natsgen.actions import Action
+from natsgen.answers import Given
+from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.handlers import Handler
+from natsgen.tree import Tree
+from natsgen.workspace import Workspace
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+FAREWELL = Action("farewell", "farewell")
+ACTIONS = Path("services/greeter/src/domain/actions")
+TESTS = Path("services/greeter/tests/actions")
+GREETER = Given({"service_name": "greeter", "actions": {"greet": {}}}, {})
+
+
+@pytest.fixture(scope="module")
+def service_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    root = tmp_path_factory.mktemp("any") / "shop"
+    return rendering.render(TEMPLATE, answers.complete(GREETER, QUESTIONS, root).as_data())
+
+
+@pytest.fixture
+def shop(workspace: Workspace, service_tree: Tree) -> Workspace:
+    """A workspace with the service greeter, which answers greet and handles nothing."""
+    for path, file in service_tree.items():
+        (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+    return workspace
+
+
+def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) -> Added:
+    return action_growth.add_action(shop, TEMPLATE, QUESTIONS, "greeter", action, dry_run=dry_run, notify=print)
+
+
+def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
+    return action_growth.remove_action(
+        shop, TEMPLATE, QUESTIONS, "greeter", name, force=force, dry_run=dry_run, notify=print
+    )
+
+
+def git(shop: Workspace, *arguments: str) -> str:
+    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-C", str(shop.root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
+    before = tree.read(shop.root)
+    added = add(shop)
+    after = tree.read(shop.root)
+    assert set(after) - set(before) == set(added.change.added)
+    assert [str(path) for path in added.change.added] == [
+        str(ACTIONS / "farewell_action.py"),
+        str(TESTS / "test_farewell_action.py"),
+    ]
+    assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        FAREWELL,
+        replace(FAREWELL, version=2, queue=False, concurrency=7, timeout=2.5),
+        Action("n" * 64, "n" * 64, version=9_999, queue=False, concurrency=10_000, timeout=3_599.999),
+        Action("greet_v2", "greet", version=2),
+    ],
+)
+def test_an_action_that_is_added_is_byte_for_byte_what_a_new_service_would_have(
+    shop: Workspace, action: Action
+) -> None:
+    given = Given({**GREETER.values, "actions": {action.name: action.answer()}}, {})
+    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
+    added = add(shop, action)
+    assert dict(added.change.after) == {path: made[path] for path in added.change.added}
+
+
+def test_add_then_remove_leaves_git_status_empty(shop: Workspace) -> None:
+    git(shop, "init", "-q")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "x")
+    add(shop)
+    assert git(shop, "status", "--porcelain").count("\n") == 2
+    remove(shop, "farewell")
+    assert git(shop, "status", "--porcelain") == ""
+
+
+def test_another_version_is_a_file_of_its_own(shop: Workspace) -> None:
+    added = add(shop, Action("greet", "greet", version=2))
+    assert added.action == Action("greet_v2", "greet", version=2)
+    source = (shop.root / ACTIONS / "greet_v2_action.py").read_text()
+    assert '@action("greet", version=2)\nasync def greet_v2(' in source
+    assert remove(shop, "greet-v2").subjects == ("v2.greeter.greet",)
+
+
+@pytest.mark.parametrize("name", ["greet", "hello"])
+def test_the_same_version_is_refused_wherever_it_is(shop: Workspace, name: str) -> None:
+    before = tree.read(shop.root)
+    for dry_run in (True, False):
+        with pytest.raises(ConflictError, match=r"greet_action\.py answers v1\.greeter\.greet already, in line 23"):
+            add(shop, Action(name, "greet"), dry_run=dry_run)
+    assert tree.read(shop.root) == before
+
+
+def test_a_file_that_holds_something_else_is_left_alone(shop: Workspace) -> None:
+    for content, what in (('@action("other")\nasync def other(): ...', "v1.greeter.other"), ("def (", "line 1")):
+        (shop.root / ACTIONS / "farewell_action.py").write_text(content)
+        with pytest.raises(ConflictError, match=rf"farewell_action\.py exists already \({what}"):
+            add(shop)
+
+
+def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
+    (shop.root / TESTS / "test_farewell_action.py").write_text("a person's")
+    with pytest.raises(ConflictError, match="exists already and is left alone"):
+        add(shop)
+    assert not (shop.root / ACTIONS / "farewell_action.py").exists()
+
+
+def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
+    (shop.root / ACTIONS / "broken_action.py").write_text("def (")
+    (note,) = add(shop).notes
+    assert "broken_action.py was not compared with it: line 1" in note
+
+
+def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
+    before = tree.read(shop.root)
+    assert add(shop, dry_run=True).change.diff().count("new file mode") == 2
+    assert remove(shop, "greet", dry_run=True).change.diff().count("deleted file mode") == 2
+    assert tree.read(shop.root) == before
+
+
+def test_a_service_that_cannot_answer_is_told_so(shop: Workspace) -> None:
+    (shop.root / "services/greeter/src/infrastructure/action.py").unlink()
+    with pytest.raises(ServiceError, match="made before services answered requests"):
+        add(shop)
+
+
+@pytest.mark.parametrize(
+    "name", ["greet", "greet_action", "greet_action.py", "test_greet_action.py", str(ACTIONS / "greet_action.py")]
+)
+def test_an_action_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
+    assert [path.name for path in remove(shop, name).change.removed] == ["greet_action.py", "test_greet_action.py"]
+
+
+def test_an_unknown_action_is_refused_with_the_nearest(shop: Workspace) -> None:
+    with pytest.raises(InputError, match=r"greeter has no action 'gret'; did you mean 'greet'\? \(there are greet\)"):
+        remove(shop, "gret")
+
+
+@pytest.mark.parametrize("path", [ACTIONS / "greet_action.py", TESTS / "test_greet_action.py"])
+def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) -> None:
+    file = shop.root / path
+    file.write_text(f"{file.read_text()}# mine\n")
+    before = tree.read(shop.root)
+    with pytest.raises(
+        ConflictError, match=rf"{path.name}: edited since natsgen made it, .*--force removes action and"
+    ):
+        remove(shop, "greet")
+    assert tree.read(shop.root) == before
+    assert len(remove(shop, "greet", force=True).change.removed) == 2
+
+
+def test_the_last_action_goes_with_a_note_unless_there_is_a_handler(shop: Workspace) -> None:
+    (note,) = remove(shop, "greet", dry_run=True).notes
+    assert note == "greeter has neither a handler nor an action now, and does not start without one"
+    paid = Handler("paid", "orders.paid")
+    handler_growth.add_handler(shop, TEMPLATE, QUESTIONS, "greeter", paid, dry_run=False, notify=print)
+    assert remove(shop, "greet").notes == ()
+
+
+def test_a_symlink_is_not_removed(shop: Workspace, tmp_path: Path) -> None:
+    file = shop.root / ACTIONS / "greet_action.py"
+    file.rename(tmp_path / "elsewhere.py")
+    file.symlink_to(tmp_path / "elsewhere.py")
+    with pytest.raises(ConflictError, match="no regular file"):
+        remove(shop, "greet", force=True)
+    assert file.is_symlink()

@@ -1,0 +1,153 @@
+"""`natsgen add-action` and `natsgen remove-action`, as a person or a script runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from natsgen import tree
+from natsgen.cli import main
+
+ACTIONS = "services/greeter/src/domain/actions"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tree.Tree:
+    folder = tmp_path_factory.mktemp("made") / "shop"
+    assert main(["new", "service", "greeter", "--action", "greet", "--workspace", str(folder)]) == 0
+    return tree.read(folder)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, made: tree.Tree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The current folder: a workspace with the service greeter."""
+    folder = tmp_path / "shop"
+    for path, file in made.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(file.content)
+    monkeypatch.chdir(folder)
+    capsys.readouterr()
+    return folder
+
+
+def test_one_line_adds_an_action(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["add-action", "greeter", "farewell"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out == (
+        f"Added the action farewell to greeter in {here}\n"
+        f"  {ACTIONS}/farewell_action.py\n"
+        "  services/greeter/tests/actions/test_farewell_action.py\n"
+        "  it answers requests on v1.greeter.farewell\n"
+        "\n"
+        "Next, from here:\n"
+        "  test it:\n"
+        "    (cd services/greeter && .venv/bin/pytest tests/actions/test_farewell_action.py)\n"
+        "  run it; a service finds its actions when it starts:\n"
+        "    docker compose -f compose/greeter.yml up -d --build\n"
+    )
+
+
+def test_every_option_ends_up_in_the_action(here: Path) -> None:
+    command = [
+        "add-action",
+        "greeter",
+        "report",
+        "--version",
+        "3",
+        "--concurrency",
+        "4",
+        "--timeout",
+        "30",
+        "--no-queue",
+    ]
+    assert main([*command, "--no-input", "--workspace", str(here)]) == 0
+    source = (here / ACTIONS / "report_action.py").read_text()
+    assert '@action("report", version=3, queue=False, concurrency=4, timeout=30)\n' in source
+
+
+def test_with_json_there_is_one_document_and_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["add-action", "greeter", "greet", "--version", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert captured.err == ""
+    assert (document["action"], document["subject"], document["version"]) == ("greet_v2", "v2.greeter.greet", 2)
+    assert document["created"][0] == f"{ACTIONS}/greet_v2_action.py"
+    assert main(["remove-action", "greeter", "greet_v2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["removed"][0] == f"{ACTIONS}/greet_v2_action.py"
+    assert document["subjects"] == ["v2.greeter.greet"]
+
+
+def test_the_diffs_of_dry_runs_applied_are_what_the_commands_do(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree.read(here)
+    assert main(["add-action", "greeter", "farewell", "--dry-run"]) == 0
+    assert tree.read(here) == before
+    subprocess.run(["git", "apply", "-"], input=capsys.readouterr().out.encode(), check=True)
+    applied = tree.read(here)
+    assert main(["remove-action", "greeter", "farewell", "--dry-run"]) == 0
+    subprocess.run(["git", "apply", "-"], input=capsys.readouterr().out.encode(), check=True)
+    assert tree.read(here) == before
+    assert main(["add-action", "greeter", "farewell"]) == 0
+    assert tree.read(here) == applied
+
+
+def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remove-action", "greeter", "greet"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith("\n\ngreeter will not answer v1.greeter.greet any more.\n")
+    assert captured.err == "note: greeter has neither a handler nor an action now, and does not start without one\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["add-action", "greter", "a"], 2, "did you mean 'greeter'?"),
+        (["add-action", "greeter", "say hello"], 2, "ACTION: 'say hello' is no action name"),
+        (["add-action", "greeter", "import"], 2, "ACTION: 'import' cannot be an action name"),
+        (["add-action", "greeter", "../x"], 2, "ACTION: '../x' is no action name"),
+        (["add-action", "greeter", "a", "--version", "x"], 2, "--version: 'x' is no version"),
+        (["add-action", "greeter", "a", "--concurrency", "0"], 2, "--concurrency: '0' is no concurrency"),
+        (["add-action", "greeter", "a", "--timeout", "nan"], 2, "--timeout: 'nan' is no time limit"),
+        (["add-action", "greeter"], 2, "ACTION"),
+        (["add-action", "greeter", "x" * 10_000], 2, "is no action name"),
+        (["add-action", "../greeter", "a"], 2, "there is no service '../greeter'"),
+        (["add-action", "greeter", "greet"], 1, "or another --version"),
+        (["remove-action", "greeter", "gret"], 2, "did you mean 'greet'?"),
+        (["remove-action", "greeter", "../../x"], 2, "has no action"),
+    ],
+)
+def test_every_mistake_is_one_line_and_changes_nothing(
+    here: Path, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree.read(here)
+    assert main(arguments) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert tree.read(here) == before
+
+
+def test_handlers_and_actions_come_to_one_service(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["add-handler", "greeter", "orders.order.paid"]) == 0
+    capsys.readouterr()
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == (
+        "greeter  worker  v0.1.0\n"
+        "  order_paid  orders.order.paid  greeter-order_paid\n"
+        "  greet       v1.greeter.greet   action\n"
+    )
+
+
+def test_adding_an_action_imports_neither_copier_nor_pydantic(here: Path, environment: dict[str, str]) -> None:
+    script = (
+        "import sys; from natsgen.cli import main; main(['add-action', 'greeter', 'a']);"
+        "print([name for name in ('copier', 'nats', 'pydantic', 'rich') if name in sys.modules])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=here, capture_output=True, text=True, timeout=30
+    )
+    assert process.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,33 @@
+"""Plain `copier copy` derives what the tool derives."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+from natsgen import answers, questions, rendering, template_source
+from natsgen.answers import Given
+
+TEMPLATE = template_source.bundled()
+ASKED = questions.read(TEMPLATE.folder)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"handlers": {"order_created": "Orders.order.created"}},
+        {"handlers": {"paid": {"subject": "sales.paid", "batch": True}, "x": "a.b"}},
+        {"actions": {"greet": {}}},
+        {"actions": {"greet": {}, "greet_v2": {"action": "greet", "version": 2}, "leave": {"queue": False}}},
+        {"handlers": {"x": "a.b", "y": "c.d"}, "actions": {"greet": {"timeout": 0.5}, "leave": {}}},
+    ],
+)
+def test_what_nobody_gives_is_the_same_without_the_tool(given: dict[str, Any]) -> None:
+    data = {"service_name": "greeter", "workspace": "shop", **given}
+    rendered = rendering.render(TEMPLATE, data)
+    stored = yaml.safe_load(rendered[PurePosixPath("services/greeter/.copier-answers.yml")].content)
+    told = answers.complete(Given(data, {}), ASKED, Path("/srv/shop")).as_data()
+    assert {key: value for key, value in stored.items() if not key.startswith("_")} == told
