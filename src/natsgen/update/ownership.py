@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from natsgen.handlers import is_persons_own
+from natsgen.parts import is_persons_own
 from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES
 
 
