@@ -41,3 +41,11 @@ def shop(made: Path, tmp_path: Path) -> Workspace:
     folder = tmp_path / "shop"
     shutil.copytree(made, folder, symlinks=True)
     return Workspace(folder)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace."""
+    root = tmp_path / "empty"
+    root.mkdir()
+    return Workspace(root)

@@ -13,8 +13,7 @@ from natsgen.errors import InputError
 if TYPE_CHECKING:
     from natsgen.stored import Stored
 
-PARTS = {"handlers": "handler", "actions": "action", "routes": "route"}
-"""Questions whose answers are files that a person owns, by the command that adds one."""
+_NO_CHANGE = "service_name"
 
 
 def answers(
@@ -64,13 +63,15 @@ def _given(pairs: list[str]) -> dict[str, Any]:
         InputError: a key or value is none that the template's question takes, or nobody may change it.
     """
     from natsgen import answers, questions, template_source
+    from natsgen.parts import KINDS
 
     given = answers.from_pairs(pairs, questions.read(template_source.bundled().folder))
     for key in given.values:
-        if key == "service_name":
+        if key == _NO_CHANGE:
             raise InputError("service_name: a service keeps its name; make a new one and move what you wrote")
-        if key in PARTS:
-            raise InputError(f"{key}: natsgen add-{PARTS[key]} and remove-{PARTS[key]} change those")
+        for kind in KINDS:
+            if key == kind.question:
+                raise InputError(f"{key}: natsgen add-{kind.noun} and remove-{kind.noun} change those")
     answers.check(given)
     return dict(given.values)
 

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Listed] = {
     "answers": Listed(
         "natsgen.cli.answers", "answers", "Show the answers that a service was made with, or change some."
     ),
+    "adopt": Listed("natsgen.cli.adopt", "adopt", "Bring a hand-written worker under natsgen's care."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),
     "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),
