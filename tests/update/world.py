@@ -33,10 +33,16 @@ GIT = {
 }
 
 
+def environment() -> dict[str, str]:
+    """The environment of a person's processes, in which nothing of this machine's git counts."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("COPIER_", "NATSGEN_", "GIT_"))}
+    return {**kept, **GIT}
+
+
 def git(folder: Path, *arguments: str | Path) -> str:
     """Runs git as a person does; returns what it says."""
     done = subprocess.run(
-        ["git", *arguments], cwd=folder, env={**os.environ, **GIT}, check=True, capture_output=True, text=True
+        ["git", *arguments], cwd=folder, env=environment(), check=True, capture_output=True, text=True
     )
     return done.stdout
 
@@ -137,8 +143,7 @@ class Installed:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("COPIER_", "NATSGEN_", "GIT_"))}
-        return {**kept, **GIT, "PYTHONPATH": str(self.root), **self.variables}
+        return {**environment(), "PYTHONPATH": str(self.root), **self.variables}
 
     def run(self, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Runs one command."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from natsgen.cli import options, output
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
+    from natsgen.questions import Questionnaire
     from natsgen.stored import Stored
 
 _NO_CHANGE = "service_name"
@@ -48,24 +50,29 @@ def answers(
         return
     if change[0] != "set" or not change[1:]:
         raise InputError(f"say set KEY=VALUE, as in: natsgen answers {service} set dedup=nats-kv")
+    from natsgen import questions
     from natsgen.cli import update
     from natsgen.update import fleet
+    from natsgen.update.releases import Sources
 
-    wanted = fleet.Options(answers=_given(change[1:]), dry_run=dry_run)
+    with ExitStack() as stack:
+        template = Sources(place, stack).of(memory).template(memory.commit)
+        given = _given(change[1:], questions.read(template.folder))
+    wanted = fleet.Options(answers=given, dry_run=dry_run)
     results = update.carry_out(place, [service], wanted)
     update.report(place, results, dry_run=dry_run, as_json=as_json)
 
 
-def _given(pairs: list[str]) -> dict[str, Any]:
+def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
     """The new answers, checked.
 
     Raises:
         InputError: a key or value is none that the template's question takes, or nobody may change it.
     """
-    from natsgen import answers, questions, template_source
+    from natsgen import answers
     from natsgen.parts import KINDS
 
-    given = answers.from_pairs(pairs, questions.read(template_source.bundled().folder))
+    given = answers.from_pairs(pairs, questionnaire)
     for key in given.values:
         if key == _NO_CHANGE:
             raise InputError("service_name: a service keeps its name; make a new one and move what you wrote")

@@ -16,7 +16,7 @@ from typing import Any
 from natsgen import inventory, organisation, questions, stored, template_source, transaction
 from natsgen.errors import ConflictError, NatsgenError, ServiceError
 from natsgen.stored import Stored
-from natsgen.update import git, ownership, parallel, planning, unfinished, versions
+from natsgen.update import asked, git, ownership, parallel, planning, unfinished, versions
 from natsgen.update.planning import Plan, Task
 from natsgen.update.releases import Releases, Sources
 from natsgen.workspace import Workspace
@@ -146,9 +146,9 @@ def _answers_to_new_questions(
     workspace: Workspace, memory: Stored, new: template_source.TemplateSource
 ) -> dict[str, Any]:
     """What the organisation answers to the questions that the service was never asked."""
-    asked = questions.read(new.folder)
+    wanted = asked.read(new.folder).questions
     given = organisation.read(workspace.root, questions.read(template_source.bundled().folder))
-    return {key: value for key, value in given.values.items() if key in asked.questions and key not in memory.values}
+    return {key: value for key, value in given.values.items() if key in wanted and key not in memory.values}
 
 
 def _refuse_uncommitted(workspace: Workspace, tasks: Iterable[Task]) -> Iterator[Result]:

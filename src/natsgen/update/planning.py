@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import questions, rendering
+from natsgen import rendering
 from natsgen.change import Change
 from natsgen.errors import ServiceError
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
-from natsgen.update import merging, migrations, ownership
+from natsgen.update import asked, merging, migrations, ownership
 from natsgen.update.file_merge import Names
 from natsgen.update.merging import Conflict
 from natsgen.update.migrations import State
@@ -113,12 +113,12 @@ def read(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
 
 def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
     """What a template makes of a service and goes on owning: not parts, not the answers, not what is written once."""
-    asked = questions.read(template.folder)
+    wanted = asked.read(template.folder)
     own = ownership.answers_file(service)
     return {
         path: file
         for path, file in rendered.items()
-        if path != own and not ownership.is_persons(service, path) and not asked.is_written_once(str(path))
+        if path != own and not ownership.is_persons(service, path) and not wanted.is_written_once(path)
     }
 
 
@@ -138,14 +138,14 @@ def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
     A file that is written once is the workspace's own if it is there, or if the older template had it: whoever
     removed it does not want it.
     """
-    written_once = (questions.read(task.new.folder), questions.read(task.old.folder))
+    both = (asked.read(task.new.folder), asked.read(task.old.folder))
     own = ownership.answers_file(task.service)
     return {
         path: file
         for path, file in tree.items()
         if path != own
         and not ownership.is_persons(task.service, path)
-        and not (any(one.is_written_once(str(path)) for one in written_once) and (path in other or path in ours))
+        and not (any(one.is_written_once(path) for one in both) and (path in other or path in ours))
     }
 
 
