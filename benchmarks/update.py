@@ -1,7 +1,7 @@
 """How long it takes to bring a fleet to a newer template: natsgen, beside `copier update` one service after the other.
 
-`python -m benchmarks.update --services 20` is quicker than the 100 that the goal speaks of, and `--copier 5` measures
-Copier on the first few: it takes the same time for each.
+`python -m benchmarks.update --services 20` is quicker than the 100 that the goal speaks of. Copier updates the first few
+of them, `--rounds`: it takes the same time for each. `--write` puts the result into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import natsgen
 from benchmarks.figures import table
 from natsgen.harness.versions import machine
+from scripts.documents import PERFORMANCE
 from tests.update import world
 from tests.update.world import FIRST, SECOND, THIRD, Installed
 
@@ -49,10 +52,14 @@ def main() -> int:
     """Measures, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--services", type=int, default=SERVICES, help=f"how many there are (default {SERVICES})")
-    parser.add_argument("--copier", type=int, default=BY_COPIER, help=f"how many Copier updates (default {BY_COPIER})")
+    parser.add_argument("--rounds", type=int, default=BY_COPIER, help=f"how many Copier updates (default {BY_COPIER})")
+    parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file} too")
     options = parser.parse_args()
-    figures = measure(options.services, min(options.copier, options.services))
-    print(section(figures))
+    figures = measure(options.services, max(1, min(options.rounds, options.services)))
+    text = section(figures)
+    print(text)
+    if options.write:
+        PERFORMANCE.write_section("update", text)
     return 0
 
 
@@ -87,11 +94,17 @@ def section(figures: Figures) -> str:
         (f"natsgen check --all, {figures.services} services", f"{figures.check * 1000:,.0f}"),
     ]
     parts = [
-        "### A fleet that stays current",
+        "## Updates",
         f"One service from the first of three releases to the third; natsgen / copier: {ratio:.2f} (goal: {GOAL}).",
         table(("what", "milliseconds a service"), rows),
         "Copier must have each result committed before it takes the next service, which is not measured. Both make the "
-        f"same files, which is compared. Measured on {machine()}.",
+        "same files, which is compared.",
+        table(
+            ("measured with", "version"),
+            [("natsgen", natsgen.__version__), ("copier", version("copier")), ("machine", machine())],
+        ),
+        f"To repeat it: `python -m benchmarks.update --services {figures.services} --rounds {figures.by_copier}`; "
+        "`--write` writes this section.",
     ]
     return "\n\n".join(parts)
 
@@ -99,9 +112,9 @@ def section(figures: Figures) -> str:
 def _releases(folder: Path) -> dict[str, Installed]:
     root = world.template_repository(folder / "repository")
     found = {}
-    for version, change in ((FIRST, _nothing), (SECOND, world.second), (THIRD, world.third)):
-        world.make_release(root, version, change)
-        found[version] = world.install(root, folder / version)
+    for tag, change in ((FIRST, _nothing), (SECOND, world.second), (THIRD, world.third)):
+        world.make_release(root, tag, change)
+        found[tag] = world.install(root, folder / tag)
     return found
 
 

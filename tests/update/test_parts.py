@@ -168,6 +168,8 @@ def test_a_migration_changes_answers_and_a_persons_files(
         (workspace.root / path).write_bytes(file.content)
     (workspace.root / handler).parent.mkdir(parents=True)
     (workspace.root / handler).write_text("OLD\n")
+    world.commit(workspace.root)
+    (workspace.root / "services/billing/ignored").write_text("OLD\n")
     answers = {"service_name": "billing", "old": "7"}
 
     plan = planning.plan(workspace, Task("billing", sources["v1.0.0"], sources["v2.0.0"], answers, {}))

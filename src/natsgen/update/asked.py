@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from natsgen.errors import TemplateError
@@ -26,8 +27,9 @@ class Asked:
         return bool(self.written_once) and _matches(self.written_once, path)
 
 
+@lru_cache(maxsize=64)
 def read(template: Path) -> Asked:
-    """Reads the copier.yml or copier.yaml in a folder.
+    """Reads the copier.yml or copier.yaml in a folder, which does not change while this process runs.
 
     Raises:
         TemplateError: there is none, or it is not what one looks like.

@@ -13,7 +13,7 @@ from natsgen.change import Change
 from natsgen.errors import ServiceError
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
-from natsgen.update import asked, merging, migrations, ownership
+from natsgen.update import asked, git, merging, migrations, ownership
 from natsgen.update.file_merge import Names
 from natsgen.update.merging import Conflict
 from natsgen.update.migrations import State
@@ -125,10 +125,8 @@ def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tre
 def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, whole: bool) -> Tree:
     """What is there of the files that the templates make; of the whole service where a migration may look at it."""
     if whole:
-        folder, _ = ownership.places_of(service)
-        top = workspace.root / folder
-        found = (PurePosixPath(path.relative_to(workspace.root)) for path in top.rglob("*"))
-        paths = paths | {path for path in found if (workspace.root / path).is_file()}
+        known = git.tracked(workspace.root, ownership.places_of(service))
+        paths = paths | {path for path in known if not (workspace.root / path).is_symlink()}
     return read(workspace, sorted(paths))
 
 
