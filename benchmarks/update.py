@@ -1,7 +1,7 @@
-"""How long it takes to bring a fleet to a newer template: natsgen, beside `copier update` one service after the other.
+"""How long it takes to bring a fleet to a newer template, beside `copier update` one service after the other.
 
-`python -m benchmarks.update --services 20` is quicker than the 100 that the goal speaks of. Copier updates the first few
-of them, `--rounds`: it takes the same time for each. `--write` puts the result into docs/performance.md.
+`python -m benchmarks.update --services 20` is quicker than the 100 that the goal speaks of. Copier updates the first
+few of them, `--rounds`: it takes the same time for each. `--write` puts the result into docs/performance.md.
 """
 
 from __future__ import annotations

@@ -43,6 +43,20 @@ def test_a_changed_answer_makes_what_it_would_have_made(installed: Releases, sho
     assert (shop.root / "compose/redis.yml").exists()  # it is the workspace's own
 
 
+def test_the_answer_that_it_has_changes_nothing(installed: Releases, shop: Workspace) -> None:
+    said = installed[FIRST].do("answers", "billing", "set", "dedup=none", cwd=shop.root)
+    assert said.splitlines()[0].split() == ["billing", "current", FIRST]
+    assert world.git(shop.root, "status", "--porcelain") == ""
+
+
+def test_a_conflict_names_the_new_answers(installed: Releases, shop: Workspace) -> None:
+    Edit(BILLING / "Dockerfile", "FROM python:3.13-slim AS build", "FROM mine AS build").make(shop.root)
+    world.commit(shop.root)
+    done = installed[FIRST].run("answers", "billing", "set", "python_version=3.14", cwd=shop.root)
+    assert done.returncode == 1
+    assert "Dockerfile: changed here and in the new answers, in 1 place" in done.stdout
+
+
 def test_the_version_stays(installed: Releases, shop: Workspace) -> None:
     installed[THIRD].do("answers", "billing", "set", "dedup=nats-kv", cwd=shop.root)
     assert f"_commit: {FIRST}" in (shop.root / BILLING / ".copier-answers.yml").read_text()

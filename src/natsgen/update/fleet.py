@@ -6,7 +6,7 @@ natsgen command finishes or undoes the one service that was being written; every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,28 +94,27 @@ def update(
     for name in services:
         inventory.need_service(workspace, name)  # before the session, which would make a missing workspace
     with transaction.session(workspace, notify), ExitStack() as stack:
-        results: dict[str, Result] = {}
-        tasks: list[Task] = []
         sources = Sources(workspace, stack)
-        for name in services:
-            try:
-                result, task = _prepare(workspace, name, options, sources)
-            except NatsgenError as error:
-                result, task = Result(name, FAILED, error=str(error)), None
-            if task is None:
-                results[name] = result
-            else:
-                tasks.append(task)
-        for result in _refuse_uncommitted(workspace, tasks):
-            results[result.service] = result
+        prepared = [_prepared(workspace, name, options, sources) for name in services]
+        results = {one.service: one for one in prepared if isinstance(one, Result)}
+        tasks = [one for one in prepared if isinstance(one, Task)]
+        results.update((result.service, result) for result in _refuse_uncommitted(workspace, tasks))
         tasks = [task for task in tasks if task.service not in results]
-        for number, result in enumerate(_carry_out(workspace, tasks, options), start=len(results) + 1):
+        for result in _carry_out(workspace, tasks, options):
             results[result.service] = result
-            progress(number, len(services))
+            progress(len(results), len(services))
     return tuple(results[name] for name in services)
 
 
-def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources) -> tuple[Result, Task | None]:
+def _prepared(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
+    """What is to be done with a service, or what became of it already."""
+    try:
+        return _prepare(workspace, name, options, sources)
+    except NatsgenError as error:
+        return Result(name, FAILED, error=str(error))
+
+
+def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
     memory = stored.read(inventory.need_service(workspace, name))
     stored.need_own_name(memory)
     known = sources.of(memory)
@@ -127,13 +126,13 @@ def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources
             f"{name}, or take it back: natsgen update --abort {name}"
         )
     if wanted == memory.commit and not options.answers:
-        return Result(name, CURRENT, memory.commit, wanted), None
+        return Result(name, CURRENT, memory.commit, wanted)
     old = known.template(memory.commit)
     if versions.is_newer(memory.commit, wanted):
         raise ServiceError(f"it is of {memory.commit}, which is newer than {wanted}: no update goes back")
     new = known.template(wanted)
     answers = {**_answers_to_new_questions(workspace, memory, new), **options.answers}
-    return Result(name, UPDATED), Task(name, old, new, memory.values, answers)
+    return Task(name, old, new, memory.values, answers)
 
 
 def _wanted(known: Releases, memory: Stored, options: Options) -> str:
@@ -151,13 +150,12 @@ def _answers_to_new_questions(
     return {key: value for key, value in given.values.items() if key in wanted and key not in memory.values}
 
 
-def _refuse_uncommitted(workspace: Workspace, tasks: Iterable[Task]) -> Iterator[Result]:
+def _refuse_uncommitted(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Result]:
     """The services that git could not bring back, with what keeps it from doing so."""
-    wanted = list(tasks)
-    places = [place for task in wanted for place in ownership.places_of(task.service)]
+    places = [place for task in tasks for place in ownership.places_of(task.service)]
     found = git.uncommitted(workspace.root, places)
-    known = git.tracked(workspace.root, [ownership.answers_file(task.service) for task in wanted])
-    for task in wanted:
+    known = git.tracked(workspace.root, [ownership.answers_file(task.service) for task in tasks])
+    for task in tasks:
         mine = tuple(path for path in found if ownership.belongs_to(task.service, path))
         versions_of = (task.old.commit, task.new.commit)
         if mine:
@@ -191,6 +189,8 @@ def _apply(workspace: Workspace, plan: Plan, options: Options) -> Result:
         transaction.check(workspace, plan.change)
     task = plan.task
     _refuse_uncommitted_elsewhere(workspace, plan)
+    if not plan.change.before and not plan.change.after:
+        return Result(task.service, CURRENT, task.old.commit, task.new.commit)
     status = CONFLICTING if plan.conflicts else UPDATED
     if not options.dry_run and (options.inline or not plan.conflicts):
         if plan.conflicts:

@@ -79,7 +79,7 @@ def plan(workspace: Workspace, task: Task) -> Plan:
         _mergeable(task, base.files, theirs, ours),
         _mergeable(task, theirs, base.files, ours),
         _mergeable(task, ours, {}, ours),
-        Names("yours", task.old.commit, task.new.commit),
+        Names("yours", task.old.commit, task.new.commit if task.new != task.old else "the new answers"),
     )
     own = ownership.answers_file(task.service)
     wanted = {**{path: ours.get(path) for path in {*there, *ours}}, **merged.after, own: theirs.get(own)}

@@ -62,8 +62,13 @@ def of(workspace: Workspace, service: str) -> Unfinished | None:
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
-    """The services that an update is remembered of, sorted."""
-    return tuple(sorted(path.stem for path in (workspace.root / _FOLDER).glob("*.json")))
+    """The services with an unfinished update, sorted.
+
+    Raises:
+        ServiceError: what was remembered cannot be read.
+    """
+    remembered = sorted(path.stem for path in (workspace.root / _FOLDER).glob("*.json"))
+    return tuple(name for name in remembered if of(workspace, name) is not None)
 
 
 def remember(workspace: Workspace, plan: Plan) -> None:
@@ -86,9 +91,10 @@ def remember(workspace: Workspace, plan: Plan) -> None:
 def forget(workspace: Workspace, service: str) -> None:
     """Removes what is remembered of a service, and the folder of it with the last one."""
     (workspace.path(_FOLDER) / f"{service}.json").unlink(missing_ok=True)
-    if not names(workspace) and (workspace.root / _FOLDER).is_dir():
+    folder = workspace.root / _FOLDER
+    if folder.is_dir() and not any(folder.iterdir()):
         (workspace.root / _GITIGNORE).unlink(missing_ok=True)
-        (workspace.root / _FOLDER).rmdir()
+        folder.rmdir()
         area = workspace.root / transaction.AREA
         if not any(area.iterdir()):
             area.rmdir()
