@@ -20,17 +20,13 @@ from typing import Any
 import yaml
 
 from natsgen.errors import NatsgenError
-from natsgen.update import git, migrations, versions
+from natsgen.update import git, versions
 from natsgen.update.releases import BUNDLE
+from scripts import release_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("copier.yml", "includes", "template")
 UNRELEASED = "## [Unreleased]"
-# What would run programs on a person's machine; Copier asks for --trust, and natsgen never gives it.
-UNTRUSTED = ("_tasks", "_migrations", "_jinja_extensions")
-FIXED = ("_subdirectory", "_answers_file")
-"""Where natsgen finds things in every version."""
-
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "natsgen",
     "GIT_AUTHOR_EMAIL": "releases@natsgen.invalid",
@@ -96,7 +92,9 @@ def release(place: Place, version: str, date: datetime.date) -> None:
         newest = _newest(history)
         if newest and not versions.is_newer(f"v{version}", newest):
             raise ReleaseError(f"{version} is not newer than {newest}, which is released")
-        problems = list(breaking(_questions_of(history, newest), _load(_read(place.root / "copier.yml")), version))
+        problems = list(
+            release_rules.breaking(_questions_of(history, newest), _load(_read(place.root / "copier.yml")), version)
+        )
         if problems:
             raise ReleaseError("; ".join(problems))
         add(place, history, version)
@@ -124,34 +122,6 @@ def add(place: Place, history: Path, version: str) -> None:
     git.run("update-ref", f"refs/tags/v{version}", commit, folder=history)
 
 
-def breaking(old: Mapping[str, Any], new: Mapping[str, Any], version: str) -> Iterator[str]:
-    """What in a new copier.yml would break the update of a service that was made with the old one.
-
-    Args:
-        old: the last release's; empty if there is none.
-        new: the one to be released.
-        version: of the new one; its migrations may do what a merge cannot.
-    """
-    for key in UNTRUSTED:
-        if new.get(key):
-            yield f"copier.yml has {key}, which runs code on the machine of whoever makes or updates a service"
-    if not old:
-        return
-    for key in FIXED:
-        if old.get(key) != new.get(key):
-            yield f"copier.yml changes {key}, by which natsgen finds things"
-    migrated = any(one.version == f"v{version}" for one in migrations.MIGRATIONS)
-    for key, question in _questions(old).items():
-        if key not in _questions(new):
-            if not migrated:
-                yield f"the question {key} is gone, and services have answers to it: keep it, or migrate the answers"
-        elif not migrated:
-            yield from _narrower(key, question, _questions(new)[key])
-    for key, question in _questions(new).items():
-        if key not in _questions(old) and "default" not in question:
-            yield f"the question {key} has no default, and no service that there is has an answer to it"
-
-
 def dated(changelog: str, version: str, date: datetime.date) -> str:
     """The changelog with its unreleased section as the one of this version, and a new empty one above.
 
@@ -167,24 +137,6 @@ def dated(changelog: str, version: str, date: datetime.date) -> str:
     if not re.search(r"^- ", said, re.MULTILINE):
         raise ReleaseError(f"CHANGELOG.md says nothing under {UNRELEASED}: write there what this release changes")
     return f"{before}{UNRELEASED}\n\n## [{version}] - {date.isoformat()}{after}"
-
-
-def _narrower(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """What answers that were right are no longer."""
-    if old.get("type") != new.get("type"):
-        yield f"the question {key} changes its type, from {old.get('type')} to {new.get('type')}"
-    if "default" in old and "default" not in new:
-        yield f"the question {key} loses its default"
-    if new.get("choices") and (lost := _values(old.get("choices")) - _values(new["choices"])):
-        yield f"the question {key} no longer takes {', '.join(sorted(lost))}"
-
-
-def _values(choices: Any) -> set[str]:
-    return {str(value) for value in (choices.values() if isinstance(choices, dict) else choices or ())}
-
-
-def _questions(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {key: value for key, value in document.items() if not key.startswith("_")}
 
 
 def _open(bundle: Path, history: Path) -> None:

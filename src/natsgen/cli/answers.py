@@ -51,7 +51,7 @@ def answers(
     if change[0] != "set" or not change[1:]:
         raise InputError(f"say set KEY=VALUE, as in: natsgen answers {service} set dedup=nats-kv")
     from natsgen import questions
-    from natsgen.cli import update
+    from natsgen.cli import update, update_report
     from natsgen.update import fleet
     from natsgen.update.releases import Sources
 
@@ -60,7 +60,7 @@ def answers(
         given = _given(change[1:], questions.read(template.folder))
     wanted = fleet.Options(answers=given, dry_run=dry_run)
     results = update.carry_out(place, [service], wanted)
-    update.report(place, results, dry_run=dry_run, as_json=as_json)
+    update_report.show(place, results, dry_run=dry_run, as_json=as_json)
 
 
 def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
