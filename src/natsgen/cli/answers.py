@@ -22,7 +22,7 @@ def answers(
     service: options.Service,
     change: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[set KEY=VALUE...]", help="What is to be answered otherwise.", show_default=False),
+        typer.Argument(metavar="set KEY=VALUE", help="What is to be answered otherwise.", show_default=False),
     ] = None,
     workspace: options.Workspace = None,
     no_input: options.NoInput = False,

@@ -20,7 +20,7 @@ INLINE, REFUSE = "inline", "refuse"
 Services = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SERVICE]...", help="Names of the services.", show_default=False, autocompletion=completion.services
+        metavar="SERVICE", help="Names of the services.", show_default=False, autocompletion=completion.services
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All services of the workspace.")]
