@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,8 @@ from natsgen.harness.environment import environment_for
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING, files_of
-from tests.update.world import FIRST, Installed
+from tests.update.world import CHECKOUT
 
-Releases = Mapping[str, Installed]
 LONG = 600.0  # seconds
 REFERENCE = {
     "src/__init__.py": "",
@@ -86,9 +84,9 @@ def reference(workspace: Workspace) -> Path:
     return workspace.root
 
 
-def test_the_answers_are_inferred_and_nothing_else_is_written(installed: Releases, reference: Path) -> None:
+def test_the_answers_are_inferred_and_nothing_else_is_written(reference: Path) -> None:
     before = files_of(reference)
-    done = json.loads(installed[FIRST].do("adopt", BILLING, "--json", cwd=reference))
+    done = json.loads(CHECKOUT.do("adopt", BILLING, "--json", cwd=reference))
     assert done["answers"]["handlers"] == {
         "order_created": "orders.order.created",
         "order_paid": {"subject": "orders.order.paid", "durable": "billing-paid-events"},
@@ -103,12 +101,12 @@ def test_the_answers_are_inferred_and_nothing_else_is_written(installed: Release
     after = files_of(reference)
     assert after.pop(str(BILLING / ".copier-answers.yml"))
     assert after == before
-    assert installed[FIRST].run("check", "billing", cwd=reference).returncode == 1
-    assert "order_created" in installed[FIRST].do("show", "billing", cwd=reference)
+    assert CHECKOUT.run("check", "billing", cwd=reference).returncode == 1
+    assert "order_created" in CHECKOUT.do("show", "billing", cwd=reference)
 
 
-def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(installed: Releases, reference: Path) -> None:
-    said = installed[FIRST].do("adopt", BILLING, "--replace", cwd=reference)
+def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(reference: Path) -> None:
+    said = CHECKOUT.do("adopt", BILLING, "--replace", cwd=reference)
     assert "src/config.py: the settings TAX_RATE are no longer there" in said
     assert (reference / CREATED).read_text() == (
         "from src.infrastructure.subscription import subscriber\n"
@@ -122,16 +120,16 @@ def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(installed: Re
         "async def handle_paid(event: dict) -> None:\n    json.dumps(event)\n"
     )
     assert (reference / BILLING / "tests/test_adopted_handlers.py").read_text() == REFERENCE["tests/test_handlers.py"]
-    installed[FIRST].do("check", "billing", cwd=reference)
+    CHECKOUT.do("check", "billing", cwd=reference)
     python = environment_for(reference / BILLING / "requirements-dev.txt")
     wanted = ["tests/test_handlers.py", "tests/test_adopted_handlers.py"]
     tests = run([python, "-m", "pytest", "-q", *wanted], limit=LONG, folder=reference / BILLING)
     assert "3 passed" in tests.output
 
 
-def test_a_dry_run_changes_nothing(installed: Releases, reference: Path) -> None:
+def test_a_dry_run_changes_nothing(reference: Path) -> None:
     before = files_of(reference)
-    assert "@subscriber" in installed[FIRST].do("adopt", BILLING, "--replace", "--dry-run", cwd=reference)
+    assert "@subscriber" in CHECKOUT.do("adopt", BILLING, "--replace", "--dry-run", cwd=reference)
     assert files_of(reference) == before
 
 
@@ -150,20 +148,18 @@ def test_a_dry_run_changes_nothing(installed: Releases, reference: Path) -> None
         (".copier-answers.yml", "a: b", "natsgen cares for it already"),
     ],
 )
-def test_what_cannot_be_adopted_is_told(
-    installed: Releases, reference: Path, path: str, text: str, message: str
-) -> None:
+def test_what_cannot_be_adopted_is_told(reference: Path, path: str, text: str, message: str) -> None:
     (reference / BILLING / path).write_text(text)
     if "uncommitted" not in message:
         world.commit(reference)
     before = files_of(reference)
-    done = installed[FIRST].run("adopt", BILLING, cwd=reference)
+    done = CHECKOUT.run("adopt", BILLING, cwd=reference)
     assert done.returncode == 1
     assert message in done.stderr
     assert files_of(reference) == before
 
 
-def test_a_folder_elsewhere_is_refused(installed: Releases, reference: Path) -> None:
-    done = installed[FIRST].run("adopt", "services", cwd=reference)
+def test_a_folder_elsewhere_is_refused(reference: Path) -> None:
+    done = CHECKOUT.run("adopt", "services", cwd=reference)
     assert done.returncode == 2
     assert "where services are" in done.stderr

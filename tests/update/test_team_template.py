@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from natsgen import stored
 from natsgen.workspace import Workspace
 from tests.update import world
-from tests.update.world import FIRST, Installed
+from tests.update.world import CHECKOUT
 
-Releases = Mapping[str, Installed]
 COPIER_YML = """
 _subdirectory: template
 _answers_file: services/{{ service_name }}/.copier-answers.yml
@@ -51,37 +50,34 @@ def make(source: str, workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("kind", ["path", "relative path", "bundle", "URL"])
-def test_it_is_updated_checked_and_answered_anew(
-    installed: Releases, team: Path, workspace: Workspace, kind: str
-) -> None:
+def test_it_is_updated_checked_and_answered_anew(team: Path, workspace: Workspace, kind: str) -> None:
     if kind == "bundle":
         world.git(team, "bundle", "create", "--quiet", team.parent / "team.bundle", "HEAD", "--all")
     sources = {
         "path": str(team),
         "relative path": "../team",
         "bundle": str(team.parent / "team.bundle"),
-        "URL": f"file://{team}",
+        "URL": f"git+file://{team}",
     }
     make(sources[kind], workspace)
-    natsgen = installed[FIRST]
-    assert natsgen.run("check", "billing", cwd=workspace.root).returncode == 1
+    source = stored.read(workspace.root / "services/billing").source
+    assert CHECKOUT.run("check", "billing", cwd=workspace.root).returncode == 1
     text = workspace.root / "services/billing/text"
     text.write_text("blue, mine\n\none\n")
     world.commit(workspace.root)
 
-    natsgen.do("update", "--all", cwd=workspace.root)
+    CHECKOUT.do("update", "--all", cwd=workspace.root)
 
     assert text.read_text() == "blue, mine\n\ntwo\n"
     assert (workspace.root / "shared/notes.txt").read_text() == "one\n"  # written once
     answers = (workspace.root / "services/billing/.copier-answers.yml").read_text()
-    assert f"_src_path: {sources[kind]}\n" in answers
+    assert f"_src_path: {source}\n" in answers
     assert "_commit: 1.1.0\n" in answers
 
 
-def test_a_template_that_is_away_fails_only_its_services(installed: Releases, team: Path, shop: Workspace) -> None:
-    answers = shop.root / "services/billing/.copier-answers.yml"
-    answers.write_text(answers.read_text().replace("_src_path: ", "_src_path: /nowhere"))
-    done = installed[FIRST].run("update", "--all", cwd=shop.root)
+def test_a_template_that_is_away_fails_only_its_services(team: Path, workspace: Workspace) -> None:
+    make(str(team), workspace)
+    team.rename(team.with_name("away"))
+    done = CHECKOUT.run("update", "--all", cwd=workspace.root)
     assert done.returncode == 1
-    assert "the template /nowhere" in done.stdout
-    assert "cannot be read" in done.stdout
+    assert f"the template {team} cannot be read" in done.stdout

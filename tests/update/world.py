@@ -164,6 +164,10 @@ class Installed:
         return done.stdout
 
 
+CHECKOUT = Installed(REPOSITORY / "src")
+"""This natsgen, as it is here."""
+
+
 def install(template: Path, target: Path) -> Installed:
     """Lays out a natsgen with the template, the version and the releases of a repository."""
     package = Path(natsgen.__file__).parent
