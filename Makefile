@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test lint types bench chaos soak requirements setup clean
+.PHONY: demo test lint types bench chaos soak requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m natsgen.demo
@@ -31,6 +31,9 @@ soak: .venv/complete # a worker under steady traffic, and what it holds; MINUTES
 
 requirements: .venv/complete # pins natsgen's own requirements and the template's anew
 	$(bin)/python scripts/lock_requirements.py
+
+release: .venv/complete # adds the template as VERSION=x.y.z to the released ones, sets the version, dates the changelog
+	$(bin)/python -m scripts.release "$(VERSION)"
 
 setup: .venv/complete
 

@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-PARTS = ("worker", "actions", "tool")
+PARTS = ("worker", "actions", "tool", "update")
 
 
 def main() -> int:

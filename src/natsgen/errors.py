@@ -46,6 +46,10 @@ class ServiceError(NatsgenError):
     """A service of the workspace is not what natsgen made: its answers or its files cannot be used."""
 
 
+class GitError(NatsgenError):
+    """Git is missing, or refuses."""
+
+
 class NatsError(NatsgenError):
     """NATS cannot be reached, refuses, or lacks what a command needs."""
 

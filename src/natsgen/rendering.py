@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import tree
+from natsgen import compiling, tree
 from natsgen.errors import TemplateError
 from natsgen.parts import KINDS, Kind, Part
 from natsgen.template_source import TemplateSource
@@ -23,12 +23,13 @@ _END_YIELD = "{% endyield %}"
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
-def render(template: TemplateSource, data: Mapping[str, Any]) -> Tree:
+def render(template: TemplateSource, data: Mapping[str, Any], workspace_name: str = "tree") -> Tree:
     """Renders the template.
 
     Args:
         template: which one.
         data: a checked answer for every question, so that Copier asks nothing and no default of the user's counts.
+        workspace_name: of the workspace's folder, which the template may make a default of.
 
     Returns:
         The files by their path relative to the workspace. The answers file names the template's stable source.
@@ -39,8 +40,9 @@ def render(template: TemplateSource, data: Mapping[str, Any]) -> Tree:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
-        _run_copier(template.folder, Path(folder, "tree"), data)
-        rendered = tree.read(Path(folder, "tree"))
+        target = Path(folder, workspace_name)
+        _run_copier(template.folder, target, data)
+        rendered = tree.read(target)
     return {path: _with_stable_source(path, file, template) for path, file in rendered.items()}
 
 
@@ -104,7 +106,7 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
     try:
         # Without git in sight, Copier renders the folder as it is. With it, a checkout would be cloned at its latest
         # tag, a GIT_DIR in the environment would be followed, and git would be run once for every file.
-        with local.env(PATH=""), warnings.catch_warnings():
+        with local.env(PATH=""), warnings.catch_warnings(), compiling.once():
             warnings.simplefilter("ignore")  # they speak to the template's authors
             copier.run_copy(
                 str(template),

@@ -26,11 +26,13 @@ class Stored:
         file: where it is.
         values: the answer by the question's key, as it is there, unchecked.
         commit: the template's version, such as v0.1.0; "" where it says none.
+        source: where the template comes from; "" where it says nothing.
     """
 
     file: Path
     values: Mapping[str, Any]
     commit: str
+    source: str = ""
 
 
 def read(service: Path) -> Stored:
@@ -51,7 +53,7 @@ def read(service: Path) -> Stored:
     if not isinstance(raw, dict):
         raise ServiceError(f"{file} holds no answers: restore it from your repository")
     values = {str(key): value for key, value in raw.items() if not str(key).startswith("_")}
-    return Stored(file, values, str(raw.get("_commit", "")))
+    return Stored(file, values, str(raw.get("_commit", "")), str(raw.get("_src_path", "")))
 
 
 def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) -> Answers:
@@ -60,12 +62,7 @@ def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) ->
     Raises:
         ServiceError: an answer breaks its rule, or the answers are another service's.
     """
-    name = stored.file.parent.name
-    if stored.values.get("service_name") != name:
-        raise ServiceError(
-            f"{stored.file} holds the answers of {naming.shown(str(stored.values.get('service_name')))}, not of "
-            f"{naming.shown(name)}: give the folder its name back, or correct the answer"
-        )
+    need_own_name(stored)
     known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
     try:
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
@@ -76,6 +73,20 @@ def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) ->
         return answers.complete(given, questionnaire, workspace)
     except NatsgenError as error:
         raise ServiceError(str(error)) from error
+
+
+def need_own_name(stored: Stored) -> None:
+    """Makes sure that the answers are those of the service that they are found in.
+
+    Raises:
+        ServiceError: they are another one's.
+    """
+    name = stored.file.parent.name
+    if stored.values.get("service_name") != name:
+        raise ServiceError(
+            f"{stored.file} holds the answers of {naming.shown(str(stored.values.get('service_name')))}, not of "
+            f"{naming.shown(name)}: give the folder its name back, or correct the answer"
+        )
 
 
 def is_newer(commit: str, than: str) -> bool | None:

@@ -208,6 +208,8 @@ def _stage(workspace: Workspace, change: Change, journal: _Journal) -> None:
     for path, file in change.after.items():
         durable.write(workspace.root / _STAGED / path, file)
     for path in change.replaced:
+        if change.before[path].executable != change.after[path].executable:
+            continue  # the new mode is wanted
         mode = stat.S_IMODE((workspace.root / path).stat().st_mode)
         (workspace.root / _STAGED / path).chmod(mode)
     for folder in folders:

@@ -34,6 +34,7 @@ from natsgen.growth import Site
 from natsgen.handlers import Handler
 from natsgen.routes import Route, Target
 from natsgen.tree import File, Tree
+from natsgen.update import planning
 from natsgen.workspace import Workspace
 
 OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
@@ -108,6 +109,22 @@ def remove_handler(workspace: Workspace) -> None:
     handler_growth.remove_handler(site(workspace), "order-created", force=False)
 
 
+def update(workspace: Workspace) -> None:
+    """What an update writes: files that are replaced, that go with their folder, and that come with one."""
+    service = PurePosixPath("services/billing")
+    wanted: dict[PurePosixPath, File | None] = {
+        service / ".copier-answers.yml": File(b"newer\n"),
+        service / "src/main.py": File(b"newer\n", executable=True),
+        service / "src/infrastructure/action.py": None,
+        service / "src/web/page.py": File(b"new\n"),
+        PurePosixPath("compose/billing.yml"): File(b"newer\n"),
+    }
+    with transaction.session(workspace, str):
+        change = planning.change(planning.read(workspace, wanted), wanted)
+        transaction.check(workspace, change)
+        transaction.apply(workspace, change, "update billing to v2.0.0")
+
+
 def init(workspace: Workspace) -> None:
     founding.found(workspace, QUESTIONS, dry_run=False, notify=str)
 
@@ -122,6 +139,7 @@ def commands(worker: Tree) -> dict[str, Command]:
         "add-action": Command(lambda workspace: put(workspace, without_tests), add_action),
         "add-route": Command(lambda workspace: put(workspace, as_gateway(without_tests)), add_route),
         "remove-handler": Command(lambda workspace: put(workspace, worker), remove_handler),
+        "update": Command(lambda workspace: put(workspace, worker), update),
         "init": Command(lambda workspace: put(workspace, gitignore), init),
     }
 

@@ -21,7 +21,7 @@ from natsgen.workspace import Workspace
 from tests.unit import breakable
 from tests.unit.breakable import Command, Snapshot, counted, fresh_copy, recover, snapshot
 
-NAMES = ("new worker", "add-handler", "add-action", "remove-handler", "init")
+NAMES = ("new worker", "add-handler", "add-action", "remove-handler", "update", "init")
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,13 @@ COMMANDS: Mapping[str, Listed] = {
     "remove-task": Listed("natsgen.cli.tasks", "remove_task", "Remove a task and its test from a service."),
     "list": Listed("natsgen.cli.look", "list_services", "List the services and what is in them."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
+    "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
+    "check": Listed("natsgen.cli.check", "check", "Check that services are current and as their template makes them."),
+    "diff": Listed("natsgen.cli.check", "diff", "Show what was changed in the template's files of a service."),
+    "answers": Listed(
+        "natsgen.cli.answers", "answers", "Show the answers that a service was made with, or change some."
+    ),
+    "adopt": Listed("natsgen.cli.adopt", "adopt", "Bring a hand-written worker under natsgen's care."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),
     "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),

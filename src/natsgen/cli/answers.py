@@ -1,0 +1,90 @@
+"""`natsgen answers`: what a service was made with, and a change of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from natsgen.cli import options, output
+from natsgen.errors import InputError
+
+if TYPE_CHECKING:
+    from natsgen.questions import Questionnaire
+    from natsgen.stored import Stored
+
+_NO_CHANGE = "service_name"
+
+
+def answers(
+    service: options.Service,
+    change: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="set KEY=VALUE", help="What is to be answered otherwise.", show_default=False),
+    ] = None,
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show the answers that a service was made with, or change some.
+
+    A changed answer is merged into the service as an update is: the service keeps its version and what a person
+    changed in it, must have no uncommitted changes, and is changed whole or not at all.
+
+    \b
+    Examples:
+      natsgen answers billing
+      natsgen answers billing set dedup=nats-kv
+      natsgen answers billing set python_version=3.14 network=shared --dry-run
+    """
+    from natsgen import inventory, stored
+    from natsgen import workspace as workspaces
+
+    place = workspaces.find(workspace, Path.cwd())
+    memory = stored.read(inventory.need_service(place, service))
+    if not change:
+        _show(memory, as_json=as_json)
+        return
+    if change[0] != "set" or not change[1:]:
+        raise InputError(f"say set KEY=VALUE, as in: natsgen answers {service} set dedup=nats-kv")
+    from natsgen import questions
+    from natsgen.cli import update, update_report
+    from natsgen.update import fleet
+    from natsgen.update.releases import Sources
+
+    with ExitStack() as stack:
+        template = Sources(place, stack).of(memory).template(memory.commit)
+        given = _given(change[1:], questions.read(template.folder))
+    wanted = fleet.Options(answers=given, dry_run=dry_run)
+    results = update.carry_out(place, [service], wanted)
+    update_report.show(place, results, dry_run=dry_run, as_json=as_json)
+
+
+def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
+    """The new answers, checked.
+
+    Raises:
+        InputError: a key or value is none that the template's question takes, or nobody may change it.
+    """
+    from natsgen import answers
+    from natsgen.parts import KINDS
+
+    given = answers.from_pairs(pairs, questionnaire)
+    for key in given.values:
+        if key == _NO_CHANGE:
+            raise InputError("service_name: a service keeps its name; make a new one and move what you wrote")
+        for kind in KINDS:
+            if key == kind.question:
+                raise InputError(f"{key}: natsgen add-{kind.noun} and remove-{kind.noun} change those")
+    answers.check(given)
+    return dict(given.values)
+
+
+def _show(memory: Stored, *, as_json: bool) -> None:
+    if as_json:
+        output.document({"service": memory.file.parent.name, "version": memory.commit, "answers": dict(memory.values)})
+    else:
+        output.result("\n".join(output.columns([(key, str(value)) for key, value in memory.values.items()])))

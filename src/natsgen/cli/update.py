@@ -1,0 +1,139 @@
+"""`natsgen update`: services get a newer template, and keep what a person changed in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from natsgen.cli import completion, options, output, update_report
+from natsgen.errors import InputError
+
+if TYPE_CHECKING:
+    from natsgen.update.fleet import Result
+    from natsgen.workspace import Workspace
+
+INLINE, REFUSE = "inline", "refuse"
+
+Services = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SERVICE", help="Names of the services.", show_default=False, autocompletion=completion.services
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="All services of the workspace.")]
+
+
+def update(
+    service: Services = None,
+    all_services: All = False,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Version of the template [default: the newest]")
+    ] = None,
+    conflicts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="refuse|inline",
+            help="Where both sides changed the same lines: leave the service as it is, or write conflict markers "
+            "[default: refuse]",
+        ),
+    ] = None,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="The conflict markers are resolved: the update is finished.")
+    ] = False,
+    abort: Annotated[
+        bool, typer.Option("--abort", help="Put back what an update with conflict markers changed.")
+    ] = False,
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Update services to a newer template.
+
+    The template's changes are merged into the services, three ways. Handlers, actions and their tests are never
+    changed. A service is updated whole or not at all, and must have no uncommitted changes; what is uncommitted
+    elsewhere does not matter. Nothing is committed. If a service conflicts or fails, the others go on, and the exit
+    code is 1.
+
+    \b
+    Examples:
+      natsgen update billing
+      natsgen update --all --dry-run
+      natsgen update --all --json
+      natsgen update billing --to 1.2.0
+      natsgen update billing --conflicts inline
+      natsgen update --continue billing
+    """
+    from natsgen import workspace as workspaces
+
+    place = workspaces.find(workspace, Path.cwd())
+    if go_on or abort:
+        _end_unfinished(place, service or [], go_on=go_on, abort=abort, as_json=as_json)
+        return
+    names = wanted_services(place, service or [], all_services=all_services)
+    wanted = _options(to, conflicts, dry_run=dry_run)
+    results = carry_out(place, names, wanted)
+    update_report.show(place, results, dry_run=dry_run, as_json=as_json)
+
+
+def wanted_services(place: Workspace, named: Sequence[str], *, all_services: bool) -> tuple[str, ...]:
+    """The services that the command line means.
+
+    Raises:
+        InputError: it names none, or some and all; or there is no such service.
+    """
+    from natsgen import inventory
+
+    if bool(named) == all_services:
+        raise InputError("name services, or say --all, one of the two")
+    names = inventory.names(place) if all_services else tuple(dict.fromkeys(named))
+    for name in names:
+        inventory.need_service(place, name)
+    return names
+
+
+def carry_out(place: Workspace, names: Sequence[str], wanted: Any) -> tuple[Result, ...]:
+    """Updates the services as the `fleet.Options` say, and shows how far it is."""
+    from natsgen.cli.progress import Progress
+    from natsgen.update import fleet
+
+    with Progress("updating") as bar:
+        return fleet.update(place, names, wanted, notify=output.note, progress=bar.show)
+
+
+def _options(to: str | None, conflicts: str | None, *, dry_run: bool) -> Any:
+    from natsgen.update import fleet
+
+    if conflicts not in (None, REFUSE, INLINE):
+        raise InputError(f"--conflicts takes {REFUSE} or {INLINE}, not {conflicts!r}")
+    return fleet.Options(to=to, inline=conflicts == INLINE, dry_run=dry_run)
+
+
+def _end_unfinished(place: Workspace, named: Sequence[str], *, go_on: bool, abort: bool, as_json: bool) -> None:
+    from natsgen import inventory
+    from natsgen.update import unfinished
+
+    if go_on and abort:
+        raise InputError("--continue and --abort: one of the two")
+    for name in named:
+        inventory.need_service(place, name)
+    names = tuple(dict.fromkeys(named)) or unfinished.names(place)
+    if not names:
+        raise InputError(f"there is no unfinished update in {place.root}")
+    ended = []
+    for name in names:
+        if go_on:
+            found = unfinished.finish(place, name, output.note)
+            ended.append((name, "finished", found.after))
+        else:
+            unfinished.abort(place, name, output.note)
+            ended.append((name, "put back", ""))
+    if as_json:
+        output.document(
+            {"workspace": str(place.root), "services": [{"name": one[0], "status": one[1]} for one in ended]}
+        )
+    else:
+        output.result("\n".join(output.columns(ended)))

@@ -1,0 +1,191 @@
+"""A hand-written worker comes under natsgen's care: its answers are inferred, and what differs is told.
+
+Adopted, it has an answers file, and `check`, `diff`, `list` and `update` know it; nothing else is changed. Replaced,
+its infrastructure becomes the template's as well; its handlers get their subscription and stay otherwise as they are.
+The service must be committed, so that git has everything that was there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from natsgen import answers, discovery, naming, organisation, rendering, transaction
+from natsgen.answers import Given
+from natsgen.change import Change
+from natsgen.errors import InputError, NatsgenError, ServiceError
+from natsgen.questions import Questionnaire
+from natsgen.template_source import TemplateSource
+from natsgen.tree import File, Tree
+from natsgen.update import git, handwritten, ownership, planning
+from natsgen.update.handwritten import Handwritten
+from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
+
+_TESTS = PurePosixPath("tests/test_handlers.py")
+_KEPT_TESTS = PurePosixPath("tests/test_adopted_handlers.py")
+_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
+_SETTING = re.compile(r"^    ([A-Z][A-Z0-9_]*):", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What was done, or would be.
+
+    Attributes:
+        service: its name.
+        answers: what was inferred.
+        change: of the workspace's files.
+        differing: files of the template that are there and otherwise.
+        missing: files of the template that are not there.
+        notes: what the person should know beside.
+    """
+
+    service: str
+    answers: dict[str, Any]
+    change: Change
+    differing: tuple[PurePosixPath, ...]
+    missing: tuple[PurePosixPath, ...]
+    notes: tuple[str, ...]
+
+
+def adopt(
+    workspace: Workspace,
+    template: TemplateSource,
+    questionnaire: Questionnaire,
+    folder: Path,
+    *,
+    replace: bool,
+    dry_run: bool,
+    notify: Callable[[str], None],
+) -> Adoption:
+    """Adopts the service in a folder, whole or not at all.
+
+    Args:
+        workspace: where it is.
+        template: what it is compared with.
+        questionnaire: the template's questions.
+        folder: the service's.
+        replace: make its infrastructure the template's.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        InputError: the folder is no service's.
+        ServiceError: it cannot be adopted; the message says why.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    name = _name(workspace, folder)
+    with transaction.session(workspace, notify):
+        place = workspace.root / SERVICES / name
+        if os.path.lexists(place / ANSWERS_FILE):
+            raise ServiceError(f"{place} has a {ANSWERS_FILE}: natsgen cares for it already")
+        if found := git.uncommitted(workspace.root, ownership.places_of(name)):
+            files = ", ".join(map(str, found))
+            raise ServiceError(f"{name} has uncommitted changes, and git could not bring them back: commit {files}")
+        written = handwritten.read(place)
+        known = _infer(workspace, questionnaire, name, written).as_data()
+        rendered = rendering.render(template, known, workspace.root.name)
+        adoption = _compare(workspace, questionnaire, name, written, known, rendered, replace=replace)
+        transaction.check(workspace, adoption.change)
+        if not dry_run:
+            transaction.apply(workspace, adoption.change, f"adopt {name}")
+    return adoption
+
+
+def _name(workspace: Workspace, folder: Path) -> str:
+    services = workspace.root / SERVICES
+    if not folder.is_dir() or folder.resolve().parent != services.resolve():
+        raise InputError(f"{folder} is no folder in {services}, where services are: move it there first")
+    return naming.at("PATH", naming.service, folder.resolve().name)
+
+
+def _infer(workspace: Workspace, questionnaire: Questionnaire, name: str, written: Handwritten) -> answers.Answers:
+    values: dict[str, Any] = {
+        "service_name": name,
+        "handlers": {one.handler.name: one.handler.answer() for one in written.handlers},
+    }
+    if written.context:
+        values["bounded_context"] = written.context
+    if written.python in questionnaire.questions["python_version"].choices:
+        values["python_version"] = written.python
+    given = Given(values, dict.fromkeys(values, f"{SERVICES}/{name}"))
+    try:
+        given = given.over(organisation.read(workspace.root, questionnaire))
+        return answers.complete(given, questionnaire, workspace.root)
+    except NatsgenError as error:
+        raise ServiceError(f"{name} cannot be adopted: {error}") from error
+
+
+def _compare(
+    workspace: Workspace,
+    questionnaire: Questionnaire,
+    name: str,
+    written: Handwritten,
+    known: dict[str, Any],
+    rendered: Tree,
+    *,
+    replace: bool,
+) -> Adoption:
+    own = ownership.answers_file(name)
+    tests = PurePosixPath(SERVICES, name) / _TESTS
+    kept_tests = PurePosixPath(SERVICES, name) / _KEPT_TESTS
+    handlers = {PurePosixPath(SERVICES, name) / one.file: one for one in written.handlers}
+    templates = {path: file for path, file in rendered.items() if path != own and not ownership.is_persons(name, path)}
+    there = planning.read(workspace, {*templates, *handlers, tests, kept_tests, own})
+    owned = {
+        path: file
+        for path, file in templates.items()
+        if not (questionnaire.is_written_once(str(path)) and path in there)
+    }
+    wanted: dict[PurePosixPath, File | None] = {own: rendered[own]}
+    if replace:
+        wanted.update(owned)
+        for path, one in handlers.items():
+            content = handwritten.decorated(there[path].content, one)
+            wanted[path] = File(content, there[path].executable)
+        if tests in there and there[tests] != owned.get(tests) and kept_tests not in there:
+            wanted[kept_tests] = there[tests]
+    return Adoption(
+        name,
+        known,
+        planning.change({path: file for path, file in there.items() if path in wanted}, wanted),
+        tuple(path for path, file in sorted(owned.items()) if path in there and there[path].content != file.content),
+        tuple(path for path in sorted(owned) if path not in there),
+        tuple(_notes(workspace.root / SERVICES / name, rendered, replace=replace)),
+    )
+
+
+def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
+    """What a person put into files that the template owns, and that would have to move with them."""
+    folder = PurePosixPath(SERVICES, service.name)
+    verb = "are no longer there" if replace else "are not the template's"
+    if more := sorted(_requirements(service) - _names(rendered[folder / "requirements.txt"].content.decode())):
+        yield f"requirements.txt: {', '.join(more)} {verb}: they belong into pyproject.toml"
+    mine = _settings(service / discovery.CONFIG_FILE)
+    theirs = set(_SETTING.findall(rendered[folder / discovery.CONFIG_FILE].content.decode()))
+    if more := sorted(mine - theirs):
+        yield f"{discovery.CONFIG_FILE}: the settings {', '.join(more)} {verb}"
+
+
+def _requirements(service: Path) -> set[str]:
+    try:
+        return _names((service / "requirements.txt").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+
+
+def _names(requirements: str) -> set[str]:
+    """The packages in requirements; python-consul is what py-consul replaces, and python-dotenv comes with settings."""
+    found = {name.lower().replace("_", "-") for name in _REQUIREMENT.findall(requirements)}
+    return found - {"python-consul", "python-dotenv"}
+
+
+def _settings(config: Path) -> set[str]:
+    try:
+        return {setting.name for setting in discovery.settings_of(config.parents[1])}
+    except ValueError:
+        return set()

@@ -1,0 +1,184 @@
+"""How far a service is from what its template makes: found by rendering it again, as a version alone tells nothing.
+
+A file that diverged once, because somebody resolved a conflict the wrong way or copied a file over, stays so through
+every later update: a merge sees no difference between the two versions there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+
+from natsgen import diff, inventory, rendering, stored
+from natsgen.errors import NatsgenError
+from natsgen.stored import Stored
+from natsgen.template_source import TemplateSource
+from natsgen.tree import File, Tree
+from natsgen.update import file_merge, parallel, planning, unfinished, versions
+from natsgen.update.file_merge import Names
+from natsgen.update.releases import Sources
+from natsgen.workspace import Workspace
+
+CHANGED, MISSING, LACKING = "changed", "missing", "lacking"
+
+
+@dataclass(frozen=True)
+class DriftedFile:
+    """A file that is the template's and not as the template makes it.
+
+    Attributes:
+        path: in the workspace.
+        how: `CHANGED` by a person, `MISSING`, or `LACKING` a change that a version made.
+        since: the version that it has not been brought on from; "" where it lacks nothing.
+    """
+
+    path: PurePosixPath
+    how: str
+    since: str = ""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What a check found out about one service.
+
+    Attributes:
+        service: its name.
+        version: that it is of; "" where that is not known.
+        newest: that it could be of; "" where that is not known.
+        files: those that are not as its version makes them.
+        unfinished: the files in which an update waits for a person's decision.
+        diff: from what its version makes to what is there.
+        error: why it could not be checked.
+    """
+
+    service: str
+    version: str = ""
+    newest: str = ""
+    files: tuple[DriftedFile, ...] = ()
+    unfinished: tuple[PurePosixPath, ...] = ()
+    diff: str = ""
+    error: str = ""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is a newer version."""
+        return versions.is_newer(self.newest, self.version)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.is_behind or self.files or self.unfinished or self.error)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is looked at: a service, its template, and the older versions of that, newest first."""
+
+    memory: Stored
+    template: TemplateSource
+    newest: str
+    older: tuple[TemplateSource, ...]
+
+    @property
+    def service(self) -> str:
+        return self.memory.file.parent.name
+
+
+def check(
+    workspace: Workspace, services: Sequence[str], *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[Drift, ...]:
+    """Compares services with what their templates make; changes nothing.
+
+    Args:
+        workspace: where they are.
+        services: their names.
+        progress: is told how many services are done, and of how many.
+
+    Returns:
+        What was found of each, in the order of `services`.
+
+    Raises:
+        InputError: there is no such service.
+    """
+    for name in services:
+        inventory.need_service(workspace, name)
+    found: dict[str, Drift] = {}
+    wanted: list[_Wanted] = []
+    with ExitStack() as stack:
+        sources = Sources(workspace, stack)
+        for name in services:
+            try:
+                wanted.append(_look_up(workspace, name, sources))
+            except NatsgenError as error:
+                found[name] = Drift(name, error=str(error))
+        for one, result in parallel.each(partial(_compare, workspace), wanted):
+            if isinstance(result, parallel.Failed):
+                found[one.service] = Drift(one.service, one.memory.commit, one.newest, error=result.reason)
+            else:
+                found[one.service] = result
+            progress(len(found), len(services))
+    return tuple(found[name] for name in services)
+
+
+def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
+    memory = stored.read(inventory.need_service(workspace, name))
+    known = sources.of(memory)
+    template = known.template(memory.commit)
+    older = [known.template(one) for one in reversed(known.versions) if versions.is_newer(memory.commit, one)]
+    return _Wanted(memory, template, known.newest, tuple(older))
+
+
+def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
+    service, answers = wanted.service, wanted.memory.values
+    rendered = rendering.render(wanted.template, answers, workspace.root.name)
+    made = planning.templates_own(service, rendered, wanted.template)
+    there = planning.read(workspace, made)
+    differing = {path: file for path, file in made.items() if there.get(path) != file}
+    older = _Older(workspace, service, wanted)
+    pending = unfinished.of(workspace, service)
+    return Drift(
+        service,
+        wanted.memory.commit,
+        wanted.newest,
+        tuple(_drifted(path, file, there.get(path), older) for path, file in differing.items()),
+        tuple(conflict.path for conflict in pending.conflicts) if pending else (),
+        diff.unified(differing, {path: there[path] for path in differing if path in there}),
+    )
+
+
+class _Older:
+    """What older versions make of a service, rendered only when somebody asks: most services have not drifted."""
+
+    def __init__(self, workspace: Workspace, service: str, wanted: _Wanted) -> None:
+        self._workspace = workspace
+        self._service = service
+        self._wanted = wanted
+        self._rendered: dict[str, Tree] = {}
+
+    def newest_first(self, path: PurePosixPath) -> Iterator[tuple[str, File]]:
+        """The versions that had the file, with it."""
+        for template in self._wanted.older:
+            if template.commit not in self._rendered:
+                values = self._wanted.memory.values
+                rendered = rendering.render(template, values, self._workspace.root.name)
+                self._rendered[template.commit] = planning.templates_own(self._service, rendered, template)
+            if path in self._rendered[template.commit]:
+                yield template.commit, self._rendered[template.commit][path]
+
+
+def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older) -> DriftedFile:
+    if there is None:
+        return DriftedFile(path, MISSING)
+    for version, file in older.newest_first(path):
+        if file != made and _lacks(there, file, made):
+            return DriftedFile(path, LACKING, version)
+    return DriftedFile(path, CHANGED)
+
+
+def _lacks(there: File, old: File, made: File) -> bool:
+    """Whether what a template changed from `old` to `made` is not in the file, and would fit there."""
+    merged = file_merge.merge(there, old, made, Names("", "", ""))
+    return not merged.conflicts and merged.file != there

@@ -1,0 +1,75 @@
+"""Merges one file three ways: what the template changed into what a person made of it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from natsgen.tree import File
+from natsgen.update import git
+
+MARKERS = (b"<<<<<<< ", b"=======", b">>>>>>> ")
+_MOST_CONFLICTS = 127  # git merge-file's exit code is their number, up to here
+_LOOK_FOR_NUL = 8000  # bytes, as git looks for what is no text
+
+
+@dataclass(frozen=True)
+class Names:
+    """What conflict markers call the three sides."""
+
+    ours: str
+    base: str
+    theirs: str
+
+
+@dataclass(frozen=True)
+class MergedFile:
+    """The result.
+
+    Attributes:
+        file: merged; with conflict markers where both sides changed the same lines, as the person has it where it is
+            no text.
+        conflicts: how many of those places there are; 1 for what is no text.
+    """
+
+    file: File
+    conflicts: int
+
+
+def merge(ours: File, base: File, theirs: File, names: Names) -> MergedFile:
+    """Merges the change from `base` to `theirs` into `ours`.
+
+    Raises:
+        GitError: git refuses, or there is none.
+    """
+    executable = ours.executable if base.executable == theirs.executable else theirs.executable
+    if ours.content in (base.content, theirs.content):
+        return MergedFile(File(theirs.content, executable), 0)
+    if base.content == theirs.content:
+        return MergedFile(File(ours.content, executable), 0)
+    if any(b"\0" in file.content[:_LOOK_FOR_NUL] for file in (ours, base, theirs)):
+        return MergedFile(File(ours.content, executable), 1)
+    content, conflicts = _merge_text(ours.content, base.content, theirs.content, names)
+    return MergedFile(File(content, executable), conflicts)
+
+
+def has_markers(content: bytes) -> bool:
+    """Whether a text still has conflict markers in it: all three, each at the beginning of a line."""
+    lines = content.split(b"\n")
+    return all(any(line.startswith(marker) for line in lines) for marker in MARKERS)
+
+
+def _merge_text(ours: bytes, base: bytes, theirs: bytes, names: Names) -> tuple[bytes, int]:
+    with tempfile.TemporaryDirectory(prefix="natsgen-") as name:
+        folder = Path(name)
+        for side, content in (("ours", ours), ("base", base), ("theirs", theirs)):
+            (folder / side).write_bytes(content)
+        labels = [argument for label in (names.ours, names.base, names.theirs) for argument in ("-L", label)]
+        fine = range(_MOST_CONFLICTS + 1)
+        # outside of every repository, so that no configuration of one decides how the markers look
+        outside = {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
+        sides = ("ours", "base", "theirs")
+        options = ("--stdout", "--quiet", *labels)
+        done = git.run("merge-file", *options, *sides, folder=folder, variables=outside, fine=fine)
+    return done.stdout, done.returncode

@@ -1,0 +1,206 @@
+"""Updates services: each is planned in memory, all of them in parallel, and then applied whole, one after the other.
+
+A service that conflicts or fails is left as it is, and the others go on. After `kill -9` at any moment, the next
+natsgen command finishes or undoes the one service that was being written; every other one is as it was, or updated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+from natsgen import inventory, organisation, questions, stored, template_source, transaction
+from natsgen.errors import ConflictError, NatsgenError, ServiceError
+from natsgen.stored import Stored
+from natsgen.update import asked, git, ownership, parallel, planning, unfinished, versions
+from natsgen.update.planning import Plan, Task
+from natsgen.update.releases import Releases, Sources
+from natsgen.workspace import Workspace
+
+UPDATED, CURRENT, CONFLICTING, FAILED = "updated", "current", "conflicting", "failed"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one service.
+
+    Attributes:
+        service: its name.
+        status: `UPDATED`, `CURRENT`, `CONFLICTING` or `FAILED`.
+        before: the version that it was of; "" where that is not known.
+        after: the version that it should be of; "" where that is not known.
+        plan: what was done, or would be; None where there is nothing to do, or where it failed before.
+        error: why it failed.
+        uncommitted: the files because of which it failed.
+    """
+
+    service: str
+    status: str
+    before: str = ""
+    after: str = ""
+    plan: Plan | None = None
+    error: str = ""
+    uncommitted: tuple[PurePosixPath, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an update is done.
+
+    Attributes:
+        to: the version that is wanted, such as 1.2.3; the newest if None.
+        inline: write conflict markers where both sides changed the same lines.
+        dry_run: find out everything and change nothing.
+        answers: what is to be answered otherwise. Then the version stays, unless `to` names one.
+        processes: how many plan at once; all processors if None.
+    """
+
+    to: str | None = None
+    inline: bool = False
+    dry_run: bool = False
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    processes: int | None = None
+
+
+def update(
+    workspace: Workspace,
+    services: Sequence[str],
+    options: Options,
+    *,
+    notify: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> tuple[Result, ...]:
+    """Updates services.
+
+    Args:
+        workspace: where they are.
+        services: their names.
+        options: how.
+        notify: is told what else happened, such as that an interrupted command was finished.
+        progress: is told how many services are done, and of how many.
+
+    Returns:
+        What became of each, in the order of `services`.
+
+    Raises:
+        InputError: there is no such service.
+        GitError: there is no git, or the workspace is in no repository.
+        NatsgenError: nothing could be done.
+    """
+    for name in services:
+        inventory.need_service(workspace, name)  # before the session, which would make a missing workspace
+    with transaction.session(workspace, notify), ExitStack() as stack:
+        sources = Sources(workspace, stack)
+        prepared = [_prepared(workspace, name, options, sources) for name in services]
+        results = {one.service: one for one in prepared if isinstance(one, Result)}
+        tasks = [one for one in prepared if isinstance(one, Task)]
+        results.update((result.service, result) for result in _refuse_uncommitted(workspace, tasks))
+        tasks = [task for task in tasks if task.service not in results]
+        for result in _carry_out(workspace, tasks, options):
+            results[result.service] = result
+            progress(len(results), len(services))
+    return tuple(results[name] for name in services)
+
+
+def _prepared(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
+    """What is to be done with a service, or what became of it already."""
+    try:
+        return _prepare(workspace, name, options, sources)
+    except NatsgenError as error:
+        return Result(name, FAILED, error=str(error))
+
+
+def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
+    memory = stored.read(inventory.need_service(workspace, name))
+    stored.need_own_name(memory)
+    known = sources.of(memory)
+    wanted = _wanted(known, memory, options)
+    if found := unfinished.of(workspace, name):
+        files = ", ".join(str(conflict.path) for conflict in found.conflicts)
+        raise ServiceError(
+            f"its update to {found.after} is unfinished ({files}): decide there, then natsgen update --continue "
+            f"{name}, or take it back: natsgen update --abort {name}"
+        )
+    if wanted == memory.commit and not options.answers:
+        return Result(name, CURRENT, memory.commit, wanted)
+    old = known.template(memory.commit)
+    if versions.is_newer(memory.commit, wanted):
+        raise ServiceError(f"it is of {memory.commit}, which is newer than {wanted}: no update goes back")
+    new = known.template(wanted)
+    answers = {**_answers_to_new_questions(workspace, memory, new), **options.answers}
+    return Task(name, old, new, memory.values, answers)
+
+
+def _wanted(known: Releases, memory: Stored, options: Options) -> str:
+    if options.to is not None:
+        return versions.find(options.to, known.versions, "--to")
+    return memory.commit if options.answers else known.newest
+
+
+def _answers_to_new_questions(
+    workspace: Workspace, memory: Stored, new: template_source.TemplateSource
+) -> dict[str, Any]:
+    """What the organisation answers to the questions that the service was never asked."""
+    wanted = asked.read(new.folder).questions
+    given = organisation.read(workspace.root, questions.read(template_source.bundled().folder))
+    return {key: value for key, value in given.values.items() if key in wanted and key not in memory.values}
+
+
+def _refuse_uncommitted(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Result]:
+    """The services that git could not bring back, with what keeps it from doing so."""
+    places = [place for task in tasks for place in ownership.places_of(task.service)]
+    found = git.uncommitted(workspace.root, places)
+    known = git.tracked(workspace.root, [ownership.answers_file(task.service) for task in tasks])
+    for task in tasks:
+        mine = tuple(path for path in found if ownership.belongs_to(task.service, path))
+        versions_of = (task.old.commit, task.new.commit)
+        if mine:
+            yield Result(task.service, FAILED, *versions_of, None, _uncommitted(mine), mine)
+        elif ownership.answers_file(task.service) not in known:
+            error = "git ignores it, so that nothing could bring it back: let git have it, and commit it"
+            yield Result(task.service, FAILED, *versions_of, None, error)
+
+
+def _uncommitted(files: Sequence[PurePosixPath]) -> str:
+    return f"it has uncommitted changes: commit or stash {', '.join(map(str, files))}"
+
+
+def _carry_out(workspace: Workspace, tasks: Sequence[Task], options: Options) -> Iterator[Result]:
+    for task, planned in parallel.each(partial(planning.plan, workspace), tasks, options.processes):
+        if isinstance(planned, parallel.Failed):
+            yield Result(task.service, FAILED, task.old.commit, task.new.commit, error=planned.reason)
+            continue
+        try:
+            yield _apply(workspace, planned, options)
+        except NatsgenError as error:
+            yield Result(task.service, FAILED, task.old.commit, task.new.commit, error=str(error))
+
+
+def _apply(workspace: Workspace, plan: Plan, options: Options) -> Result:
+    try:
+        transaction.check(workspace, plan.change)
+    except ConflictError:
+        # another service's update has changed a file that both share
+        plan = planning.plan(workspace, plan.task)
+        transaction.check(workspace, plan.change)
+    task = plan.task
+    _refuse_uncommitted_elsewhere(workspace, plan)
+    if not plan.change.before and not plan.change.after:
+        return Result(task.service, CURRENT, task.old.commit, task.new.commit)
+    status = CONFLICTING if plan.conflicts else UPDATED
+    if not options.dry_run and (options.inline or not plan.conflicts):
+        if plan.conflicts:
+            unfinished.remember(workspace, plan)
+        transaction.apply(workspace, plan.change, f"update {task.service} to {task.new.commit}")
+    return Result(task.service, status, task.old.commit, task.new.commit, plan)
+
+
+def _refuse_uncommitted_elsewhere(workspace: Workspace, plan: Plan) -> None:
+    """A template may have files beside the service's folder; those must be committed as well."""
+    replaced = [path for path in plan.change.before if not ownership.belongs_to(plan.task.service, path)]
+    if found := git.uncommitted(workspace.root, replaced):
+        raise ServiceError(_uncommitted(found))

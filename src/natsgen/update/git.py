@@ -1,0 +1,110 @@
+"""The few things that natsgen asks git, none of which changes a person's repository: not its index, stash or refs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from natsgen.errors import GitError
+
+# A repository that a hook or a person's shell names is not the one that is meant here.
+_OF_ANOTHER_REPOSITORY = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+)
+
+
+def run(
+    *arguments: str | Path, folder: Path, variables: Mapping[str, str] | None = None, fine: Sequence[int] = (0,)
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs git.
+
+    Args:
+        arguments: what follows `git`.
+        folder: where it is run.
+        variables: of its environment, beside the process's own.
+        fine: the exit codes that are no error.
+
+    Raises:
+        GitError: there is no git, or it ended with another exit code; the message holds what it said.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
+    # no lock, so that a person's own git commands never meet one; no question, because nobody may be there
+    settings = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(variables or {})}
+    try:
+        done = subprocess.run(
+            ["git", *map(str, arguments)],
+            cwd=folder,
+            env={**own, **settings},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise GitError("there is no git on the PATH, which updates need: install it") from error
+    if done.returncode not in fine:
+        said = " ".join(done.stderr.decode(errors="replace").split()) or f"exit code {done.returncode}"
+        raise GitError(f"git {arguments[0]} in {folder}: {said}")
+    return done
+
+
+def prefix(root: Path) -> PurePosixPath:
+    """Where a folder is in its repository.
+
+    Raises:
+        GitError: it is in none.
+    """
+    try:
+        said = run("rev-parse", "--show-prefix", folder=root).stdout
+    except GitError as error:
+        raise GitError(
+            f"{root} is in no git repository that can be read, and without one there is no way back from an update: "
+            f"commit it to one first ({error})"
+        ) from error
+    return PurePosixPath(os.fsdecode(said).removesuffix("\n") or ".")
+
+
+def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    """The files under some paths that are not as the last commit has them, new ones included, ignored ones not.
+
+    Args:
+        root: a folder in a repository.
+        paths: files and folders, relative to it.
+
+    Returns:
+        The files, relative to `root`.
+
+    Raises:
+        GitError: there is no repository, or git refuses.
+    """
+    wanted = [str(path) for path in paths]
+    if not wanted:
+        return ()
+    inside = prefix(root)
+    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none")
+    literal = {"GIT_LITERAL_PATHSPECS": "1"}
+    said = run("status", *options, "--", *wanted, folder=root, variables=literal).stdout
+    found = [PurePosixPath(os.fsdecode(entry[3:])) for entry in said.split(b"\0") if entry]
+    return tuple(path.relative_to(inside) if path.is_relative_to(inside) else path for path in found)
+
+
+def tracked(root: Path, paths: Iterable[PurePosixPath]) -> frozenset[PurePosixPath]:
+    """Those of the files, relative to `root`, that the repository knows.
+
+    Raises:
+        GitError: there is no repository, or git refuses.
+    """
+    wanted = [str(path) for path in paths]
+    if not wanted:
+        return frozenset()
+    said = run("ls-files", "-z", "--", *wanted, folder=root, variables={"GIT_LITERAL_PATHSPECS": "1"}).stdout
+    return frozenset(PurePosixPath(os.fsdecode(entry)) for entry in said.split(b"\0") if entry)

@@ -1,0 +1,115 @@
+"""Merges trees three ways: the template as it was, the template as it will be, and what a person made of it.
+
+Copier's own update does this in the person's repository with git's index, which is why it can lose what is there. Here
+it happens in memory, file by file: nothing is written before all of it is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from natsgen.tree import File, Tree
+from natsgen.update import file_merge, renames
+from natsgen.update.file_merge import Names
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A file that a person must decide about.
+
+    Attributes:
+        path: which one.
+        why: what both sides did to it.
+        has_markers: whether the merged file shows both sides between conflict markers.
+    """
+
+    path: PurePosixPath
+    why: str
+    has_markers: bool = False
+
+
+@dataclass
+class Merge:
+    """What a merge comes to.
+
+    Attributes:
+        after: the files that change, as they will be; None for those that go.
+        conflicts: where a person must decide; what is in `after` for these is a proposal.
+        left_out: the files that the template changed and the person had removed: they stay away.
+        renamed: the new path by the old one of the files that the person's change moved along with.
+    """
+
+    after: dict[PurePosixPath, File | None] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    left_out: list[PurePosixPath] = field(default_factory=list)
+    renamed: dict[PurePosixPath, PurePosixPath] = field(default_factory=dict)
+
+
+def merge(base: Tree, theirs: Tree, ours: Tree, names: Names) -> Merge:
+    """Merges the change from `base` to `theirs` into `ours`.
+
+    Args:
+        base: the older template's files.
+        theirs: the newer template's files.
+        ours: what is there of all those files.
+        names: what conflict markers call the three.
+
+    Raises:
+        GitError: git refuses, or there is none.
+    """
+    result = Merge()
+    result.renamed = _renamed(base, theirs, ours)
+    for path in sorted({*base, *theirs}):
+        if path in result.renamed or path in result.renamed.values():
+            continue
+        _merge_path(result, path, (base.get(path), theirs.get(path), ours.get(path)), names)
+    for old, new in result.renamed.items():
+        result.after[old] = None
+        _merge_contents(result, new, (base[old], theirs[new], ours[old]), names, before=None)
+    return result
+
+
+def _renamed(base: Tree, theirs: Tree, ours: Tree) -> dict[PurePosixPath, PurePosixPath]:
+    """Only those count that the person changed: the others just go and come."""
+    gone = {path: file for path, file in base.items() if path not in theirs and ours.get(path) not in (None, file)}
+    come = {path: file for path, file in theirs.items() if path not in base and path not in ours}
+    return renames.find(gone, come) if gone and come else {}
+
+
+def _merge_path(
+    result: Merge, path: PurePosixPath, sides: tuple[File | None, File | None, File | None], names: Names
+) -> None:
+    base, theirs, ours = sides
+    if theirs in (base, ours) or (theirs is None and ours is None):
+        return  # the template did not change it, or the person has it already
+    if ours == base:
+        result.after[path] = theirs
+    elif ours is None:
+        result.left_out.append(path)
+    elif theirs is None:
+        why = f"{names.theirs} no longer has it, and it was changed here"
+        result.conflicts.append(Conflict(path, why))
+    elif base is None:
+        if ours.content == theirs.content:
+            return
+        nothing = File(b"", theirs.executable)
+        _merge_contents(result, path, (nothing, theirs, ours), names, before=ours)
+    else:
+        _merge_contents(result, path, (base, theirs, ours), names, before=ours)
+
+
+def _merge_contents(
+    result: Merge, path: PurePosixPath, sides: tuple[File, File, File], names: Names, before: File | None
+) -> None:
+    base, theirs, ours = sides
+    merged = file_merge.merge(ours, base, theirs, names)
+    if merged.file != before:
+        result.after[path] = merged.file
+    if merged.conflicts:
+        has_markers = file_merge.has_markers(merged.file.content)
+        places = f"{merged.conflicts} place{'s' if merged.conflicts > 1 else ''}"
+        why = (
+            f"changed here and in {names.theirs}, in {places}" if has_markers else "changed on both sides, and no text"
+        )
+        result.conflicts.append(Conflict(path, why, has_markers))

@@ -1,0 +1,162 @@
+"""What an update would do to one service, found out in memory: renders both versions and merges the difference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from natsgen import rendering
+from natsgen.change import Change
+from natsgen.errors import ServiceError
+from natsgen.template_source import TemplateSource
+from natsgen.tree import File, Tree
+from natsgen.update import asked, git, merging, migrations, ownership
+from natsgen.update.file_merge import Names
+from natsgen.update.merging import Conflict
+from natsgen.update.migrations import State
+from natsgen.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is wanted.
+
+    Attributes:
+        service: the service's name.
+        old: the template that it was made from.
+        new: the template that it shall be of.
+        answers: those it has, for the old template.
+        changed_answers: what is to be answered otherwise, or to new questions.
+    """
+
+    service: str
+    old: TemplateSource
+    new: TemplateSource
+    answers: Mapping[str, Any]
+    changed_answers: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done.
+
+    Attributes:
+        task: what is wanted.
+        change: of the workspace's files; with conflict markers in it where there are conflicts.
+        conflicts: where a person must decide.
+        left_out: files that the template changed and the person had removed.
+        renamed: the new path by the old one, of the files whose change by the person moved along.
+        migrations: the names of the steps that were more than a merge.
+    """
+
+    task: Task
+    change: Change
+    conflicts: tuple[Conflict, ...] = ()
+    left_out: tuple[PurePosixPath, ...] = ()
+    renamed: Mapping[PurePosixPath, PurePosixPath] | None = None
+    migrations: tuple[str, ...] = ()
+
+
+def plan(workspace: Workspace, task: Task) -> Plan:
+    """Finds out what the task comes to; changes nothing.
+
+    Raises:
+        ServiceError: a file of the service is none that can be merged.
+        TemplateError: one of the templates cannot be rendered with the answers.
+        GitError: git refuses, or there is none.
+    """
+    steps = migrations.between(task.old.commit, task.new.commit, task.new.url)
+    rendered = rendering.render(task.old, task.answers, workspace.root.name)
+    base = migrations.run(steps, State(task.service, task.answers, rendered))
+    theirs = rendering.render(task.new, {**base.answers, **task.changed_answers}, workspace.root.name)
+    there = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
+    ours = migrations.run(steps, State(task.service, task.answers, there)).files
+
+    merged = merging.merge(
+        _mergeable(task, base.files, theirs, ours),
+        _mergeable(task, theirs, base.files, ours),
+        _mergeable(task, ours, {}, ours),
+        Names("yours", task.old.commit, task.new.commit if task.new != task.old else "the new answers"),
+    )
+    own = ownership.answers_file(task.service)
+    wanted = {**{path: ours.get(path) for path in {*there, *ours}}, **merged.after, own: theirs.get(own)}
+    return Plan(
+        task,
+        change(there, wanted),
+        tuple(merged.conflicts),
+        tuple(merged.left_out),
+        merged.renamed,
+        tuple(step.name for step in steps),
+    )
+
+
+def read(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
+    """Those of the files that are there.
+
+    Raises:
+        ServiceError: there is something else than a file.
+        UnsafePathError: a path leads out of the workspace.
+    """
+    found = {}
+    for path in paths:
+        target = workspace.path(path)
+        if not os.path.lexists(target):
+            continue
+        if target.is_symlink() or not target.is_file():
+            raise ServiceError(f"{target} is no regular file, which an update could merge: put the file itself there")
+        found[path] = File(target.read_bytes(), os.access(target, os.X_OK))
+    return found
+
+
+def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
+    """What a template makes of a service and goes on owning: not parts, not the answers, not what is written once."""
+    wanted = asked.read(template.folder)
+    own = ownership.answers_file(service)
+    return {
+        path: file
+        for path, file in rendered.items()
+        if path != own and not ownership.is_persons(service, path) and not wanted.is_written_once(path)
+    }
+
+
+def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, whole: bool) -> Tree:
+    """What is there of the files that the templates make; of the whole service where a migration may look at it."""
+    if whole:
+        known = git.tracked(workspace.root, ownership.places_of(service))
+        paths = paths | {path for path in known if not (workspace.root / path).is_symlink()}
+    return read(workspace, sorted(paths))
+
+
+def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
+    """The files of a tree that a merge is about: not a person's, not the answers, not the workspace's own.
+
+    A file that is written once is the workspace's own if it is there, or if the older template had it: whoever
+    removed it does not want it.
+    """
+    both = (asked.read(task.new.folder), asked.read(task.old.folder))
+    own = ownership.answers_file(task.service)
+    return {
+        path: file
+        for path, file in tree.items()
+        if path != own
+        and not ownership.is_persons(task.service, path)
+        and not (any(one.is_written_once(path) for one in both) and (path in other or path in ours))
+    }
+
+
+def change(there: Tree, wanted: Mapping[PurePosixPath, File | None]) -> Change:
+    """The change from what is there to what is wanted; None is a file that shall not be there."""
+    differing = sorted(path for path, file in wanted.items() if file != there.get(path))
+    after = {path: file for path in differing if (file := wanted[path]) is not None}
+    before = {path: there[path] for path in differing if path in there}
+    return Change(before, after, _passing(before, after))
+
+
+def _passing(before: Tree, after: Tree) -> frozenset[PurePosixPath]:
+    """The folders that may go with their last file: git keeps no empty ones either."""
+    staying = {parent for path in after for parent in path.parents}
+    leaving = {parent for path in before if path not in after for parent in path.parents[:-2]}
+    return frozenset(leaving - staying)

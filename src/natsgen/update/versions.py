@@ -1,0 +1,49 @@
+"""Versions of a template, which are tags such as v1.2.3: read and compared as Copier does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from natsgen.errors import InputError
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+
+def parse(tag: str) -> Version | None:
+    """The version that a tag stands for; None if it is no release (`v1.0.0rc1` is none)."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        version = Version(tag)
+    except InvalidVersion:
+        return None
+    return None if version.is_prerelease or version.local else version
+
+
+def ordered(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags that are releases, oldest first."""
+    known = [(version, tag) for tag in tags if (version := parse(tag)) is not None]
+    return tuple(tag for _, tag in sorted(known))
+
+
+def find(text: str, tags: Iterable[str], where: str) -> str:
+    """The tag that a person means with `1.2.3` or `v1.2.3`.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = tuple(tags)
+    wanted = parse(text.strip())
+    for tag in known:
+        if wanted is not None and parse(tag) == wanted:
+            return tag
+    there_are = f"there are {', '.join(known)}" if known else "there is none"
+    raise InputError(f"{where}: there is no version {text!r} of this template ({there_are})")
+
+
+def is_newer(one: str, other: str) -> bool:
+    """Whether one release is newer than another; False where one of them is none."""
+    left, right = parse(one), parse(other)
+    return left is not None and right is not None and left > right

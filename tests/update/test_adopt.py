@@ -1,0 +1,165 @@
+"""`natsgen adopt`: a worker written by hand, as the reference has it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from natsgen.harness.commands import run
+from natsgen.harness.environment import environment_for
+from natsgen.workspace import Workspace
+from tests.update import world
+from tests.update.test_update import BILLING, files_of
+from tests.update.world import CHECKOUT
+
+LONG = 600.0  # seconds
+REFERENCE = {
+    "src/__init__.py": "",
+    "src/main.py": "import asyncio\n",
+    "src/config.py": """from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    SERVICE_NAME: str = "billing"
+    BOUNDED_CONTEXT: str = "sales"
+    NATS_URL: str = "nats://localhost:4222"
+    TAX_RATE: float = 0.2
+
+
+settings = Settings()
+""",
+    "src/domain/__init__.py": "",
+    "src/domain/handlers/__init__.py": '''from src.infrastructure.nats_client import NatsClient
+from src.domain.handlers.order_created_handler import handle_order_created
+from src.domain.handlers.order_paid_handler import handle_paid as paid
+
+
+async def register_handlers(nats: NatsClient):
+    """Register all event handlers."""
+
+    await nats.subscribe(
+        subject="orders.order.created",
+        handler=handle_order_created,
+        durable="billing-order_created",
+    )
+    await nats.subscribe("orders.order.paid", paid, durable="billing-paid-events")
+''',
+    "src/domain/handlers/order_created_handler.py": '''from src.utils.logging import logger
+
+
+async def handle_order_created(event: dict) -> None:
+    """Handle it."""
+    logger.info(f"Processing event {event.get('id')}")
+''',
+    "src/domain/handlers/order_paid_handler.py": "import json\n\n\nasync def handle_paid(event: dict) -> None:\n"
+    "    json.dumps(event)\n",
+    "src/infrastructure/__init__.py": "",
+    "src/infrastructure/nats_client.py": "class NatsClient: ...\n",
+    "src/utils/__init__.py": "",
+    "src/utils/logging.py": "import logging\n\nlogger = logging.getLogger()\n",
+    "tests/test_handlers.py": """import pytest
+from src.domain.handlers.order_created_handler import handle_order_created
+
+
+@pytest.mark.asyncio
+async def test_handle_order_created_success():
+    await handle_order_created({"id": "evt_123", "data": {}})
+""",
+    "Dockerfile": "FROM python:3.11-slim\n",
+    "requirements.txt": "nats-py>=2.6.0\npython-consul>=1.1.0\nstructlog>=23.0.0\nboto3>=1\n",
+}
+CREATED, PAID = (BILLING / f"src/domain/handlers/order_{name}_handler.py" for name in ("created", "paid"))
+
+
+@pytest.fixture
+def reference(workspace: Workspace) -> Path:
+    """A workspace with the reference's worker in it, committed."""
+    for path, text in REFERENCE.items():
+        file = workspace.root / BILLING / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    world.commit(workspace.root)
+    return workspace.root
+
+
+def test_the_answers_are_inferred_and_nothing_else_is_written(reference: Path) -> None:
+    before = files_of(reference)
+    done = json.loads(CHECKOUT.do("adopt", BILLING, "--json", cwd=reference))
+    assert done["answers"]["handlers"] == {
+        "order_created": "orders.order.created",
+        "order_paid": {"subject": "orders.order.paid", "durable": "billing-paid-events"},
+    }
+    assert (done["answers"]["bounded_context"], done["answers"]["python_version"]) == ("sales", "3.11")
+    assert str(BILLING / "src/main.py") in done["differing"]
+    assert str(BILLING / "src/infrastructure/delivery.py") in done["missing"]
+    assert done["notes"] == [
+        "requirements.txt: boto3 are not the template's: they belong into pyproject.toml",
+        "src/config.py: the settings TAX_RATE are not the template's",
+    ]
+    after = files_of(reference)
+    assert after.pop(str(BILLING / ".copier-answers.yml"))
+    assert after == before
+    assert CHECKOUT.run("check", "billing", cwd=reference).returncode == 1
+    assert "order_created" in CHECKOUT.do("show", "billing", cwd=reference)
+
+
+def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(reference: Path) -> None:
+    said = CHECKOUT.do("adopt", BILLING, "--replace", cwd=reference)
+    assert "src/config.py: the settings TAX_RATE are no longer there" in said
+    assert (reference / CREATED).read_text() == (
+        "from src.infrastructure.subscription import subscriber\n"
+        + REFERENCE["src/domain/handlers/order_created_handler.py"].replace(
+            "async def", '@subscriber("orders.order.created")\nasync def'
+        )
+    )
+    assert (reference / PAID).read_text() == (
+        "import json\nfrom src.infrastructure.subscription import subscriber\n\n\n"
+        '@subscriber("orders.order.paid", durable="billing-paid-events")\n'
+        "async def handle_paid(event: dict) -> None:\n    json.dumps(event)\n"
+    )
+    assert (reference / BILLING / "tests/test_adopted_handlers.py").read_text() == REFERENCE["tests/test_handlers.py"]
+    CHECKOUT.do("check", "billing", cwd=reference)
+    python = environment_for(reference / BILLING / "requirements-dev.txt")
+    wanted = ["tests/test_handlers.py", "tests/test_adopted_handlers.py"]
+    tests = run([python, "-m", "pytest", "-q", *wanted], limit=LONG, folder=reference / BILLING)
+    assert "3 passed" in tests.output
+
+
+def test_a_dry_run_changes_nothing(reference: Path) -> None:
+    before = files_of(reference)
+    assert "@subscriber" in CHECKOUT.do("adopt", BILLING, "--replace", "--dry-run", cwd=reference)
+    assert files_of(reference) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "message"),
+    [
+        ("notes.txt", "new", "has uncommitted changes"),
+        ("src/domain/handlers/__init__.py", "", "subscribes no handler"),
+        ("src/domain/handlers/__init__.py", "def x(:", "is no Python"),
+        ("src/domain/handlers/__init__.py", "nats.subscribe(SUBJECT, handler=x)", "it takes a subject in quotes"),
+        (
+            "src/domain/handlers/__init__.py",
+            "from src.domain.handlers.other import x\nnats.subscribe('a.b', handler=x)",
+            "x must be in a file *_handler.py beside it, not in other.py",
+        ),
+        (".copier-answers.yml", "a: b", "natsgen cares for it already"),
+    ],
+)
+def test_what_cannot_be_adopted_is_told(reference: Path, path: str, text: str, message: str) -> None:
+    (reference / BILLING / path).write_text(text)
+    if "uncommitted" not in message:
+        world.commit(reference)
+    before = files_of(reference)
+    done = CHECKOUT.run("adopt", BILLING, cwd=reference)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert files_of(reference) == before
+
+
+def test_a_folder_elsewhere_is_refused(reference: Path) -> None:
+    done = CHECKOUT.run("adopt", "services", cwd=reference)
+    assert done.returncode == 2
+    assert "where services are" in done.stderr

@@ -1,0 +1,76 @@
+"""From every released version to the newest, over all kinds of services, with what people typically change in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from natsgen.harness.commands import run
+from natsgen.harness.environment import environment_for
+from natsgen.parts import KINDS
+from tests.template.test_gates import ANSWERS, LONG
+from tests.update import world
+from tests.update.test_update import files_of
+from tests.update.world import FIRST, SECOND, THIRD, Edit, Installed
+
+Releases = Mapping[str, Installed]
+RUN = ("defaults", "redis", "both", "fastapi", "django")
+"""The kinds whose own tests are run; an updated service is what `new` makes, which test_gates.py runs in full."""
+
+RENAMED = {"src/infrastructure/loop_watch.py": "src/infrastructure/loop_guard.py"}
+
+
+def edit(root: Path, name: str, release: str) -> None:
+    """Changes what people change: parts, the image, a setting, the compose file, infrastructure, files of their own."""
+    service = Path("services") / name
+    for part in parts(root / service):
+        (root / service / part).write_text((root / service / part).read_text() + "\n# mine\n")
+    Edit(service / "Dockerfile", "WORKDIR /app", "RUN mkdir /data\nWORKDIR /app").make(root)
+    setting = '    OWN_LIMIT: int = Field(default=3, description="Mine")\n'
+    Edit(service / "src/config.py", "    HTTP_HOST: str", f"{setting}    HTTP_HOST: str").make(root)
+    Edit(Path(f"compose/{name}.yml"), "    read_only: true\n", "    read_only: true\n    mem_limit: 200m\n").make(root)
+    watch = "src/infrastructure/loop_watch.py"
+    Edit(service / (RENAMED[watch] if release == THIRD else watch), "\nclass ", "\n# mine\nclass ").make(root)
+    Edit(service / "README.md", "\n\n", "\n\nMine, first of all.\n\n").make(root)
+    (root / service / "src/domain/prices.py").write_text('"""Mine."""\n')
+    (root / service / "tests/test_prices.py").write_text("def test_mine() -> None:\n    assert True\n")
+    (root / service / "tests/integration/test_survival.py").unlink()
+
+
+def parts(service: Path) -> Iterator[Path]:
+    """The files of handlers, actions and routes, in the service's folder."""
+    for kind in KINDS:
+        yield from (path.relative_to(service) for path in sorted((service / kind.folder).glob(f"*{kind.suffix}")))
+
+
+def make(natsgen: Installed, folder: Path, arguments: Sequence[str], release: str) -> Path:
+    """A service as a person has it."""
+    folder.mkdir(parents=True)
+    kind = "gateway" if "--framework" in arguments else "worker"
+    natsgen.do("new", kind, *arguments, "--no-input", cwd=folder)
+    edit(folder, arguments[0], release)
+    return folder
+
+
+@pytest.mark.parametrize("version", [FIRST, SECOND])
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_the_update_is_a_fresh_service_with_the_persons_changes(
+    installed: Releases, tmp_path: Path, kind: str, version: str
+) -> None:
+    arguments = ANSWERS[kind]
+    place = make(installed[version], tmp_path / "old" / "shop", arguments, version)
+    world.commit(place)
+
+    installed[THIRD].do("update", "--all", cwd=place)
+
+    expected = make(installed[THIRD], tmp_path / "new" / "shop", arguments, THIRD)
+    assert files_of(place) == files_of(expected)
+    if version == FIRST and kind in RUN:
+        its_own_tests_pass(place / "services" / arguments[0])
+
+
+def its_own_tests_pass(service: Path) -> None:
+    python = environment_for(service / "requirements-dev.txt")
+    run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/"], limit=LONG, folder=service)
