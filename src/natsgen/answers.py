@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,11 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class Answers:
-    """One checked answer for every question of copier.yml, under the question's key."""
+    """One checked answer for every question of copier.yml, under the question's key.
+
+    Attributes:
+        extra: the answers to what only the template of a fork asks, by key; where its default is derived, Copier does.
+    """
 
     service_name: str
     handlers: Mapping[str, Any]
@@ -42,6 +46,7 @@ class Answers:
     registry: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     actions: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -50,7 +55,8 @@ class Answers:
 
     def as_data(self) -> dict[str, Any]:
         """The answers as Copier takes them."""
-        return asdict(self)
+        data = asdict(self)
+        return {**data.pop("extra"), **data}
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,10 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}
     values = {**fixed, **derived, **given.values}
-    return Answers(**{**values, "description": naming.description(values["description"])})
+    values["description"] = naming.description(values["description"])
+    own = {one.name for one in fields(Answers)}
+    extra = {key: value for key, value in values.items() if key not in own and value is not None}
+    return Answers(**{key: value for key, value in values.items() if key in own}, extra=extra)
 
 
 _RULES: Mapping[str, Callable[[Any], object]] = {

@@ -1,0 +1,129 @@
+"""What a service has to pass as it is made, before it runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from natsgen.smoke import dockerfile, pins
+from natsgen.smoke.outcome import CheckFailed
+from natsgen.smoke.steps import Step
+from natsgen.smoke.work import Work
+
+LINT_SECONDS = 60.0
+TYPES_SECONDS = 300.0
+TESTS_SECONDS = 600.0
+ENGINE_SECONDS = 60.0
+
+GENERATE, ENVIRONMENT = "generate", "environment"
+
+
+class Gates:
+    """The gates of one sample."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def steps(self) -> list[Step]:
+        """In the order of the quickest answer."""
+        made = (GENERATE,)
+        installed = (GENERATE, ENVIRONMENT)
+        return [
+            Step(GENERATE, self._work.generate),
+            Step("requirements", self.requirements, made),
+            Step("dockerfile", self.dockerfile, made),
+            Step("compose", self.compose, made),
+            Step(ENVIRONMENT, self.environment, made),
+            Step("ruff", self.ruff, installed),
+            Step("format", self.format, installed),
+            Step("mypy", self.types, installed),
+            Step("tests", self.tests, installed),
+        ]
+
+    def requirements(self) -> str:
+        """Everything is pinned."""
+        return pins.check(self._work.folder)
+
+    def environment(self) -> None:
+        """What it requires can be installed: to run it, and to develop it."""
+        for file in pins.FILES:
+            self._work.python(file)
+
+    def ruff(self) -> None:
+        """Nothing to find for the linter."""
+        self._python("ruff", "check", "--no-cache", ".", limit=LINT_SECONDS, what="ruff found something")
+
+    def format(self) -> None:
+        """Formatted as ruff would."""
+        words = ("ruff", "format", "--no-cache", "--check", ".")
+        self._python(*words, limit=LINT_SECONDS, what="it is formatted otherwise")
+
+    def types(self) -> str:
+        """Types fit, as strict as the service's own configuration says."""
+        printed = self._python("mypy", "--strict", limit=TYPES_SECONDS, what="mypy found something")
+        return printed.strip().splitlines()[-1]
+
+    def tests(self, *paths: str) -> str:
+        """Its own tests pass; `paths` are some of them."""
+        words = ("pytest", "-q", "-p", "no:cacheprovider", *(paths or ("tests/",)))
+        printed = self._python(*words, limit=TESTS_SECONDS, what="a test of its own failed")
+        summary = printed.strip().splitlines()[-1]
+        if not re.search(r"\d+ passed", summary):
+            raise CheckFailed(f"none of its own tests ran: {summary}", log=printed)
+        return re.sub(r" in [\d.]+s.*", "", summary).strip("= ")
+
+    def dockerfile(self) -> str:
+        """The image is not root's, tells its health, and hadolint has nothing against its Dockerfile."""
+        file = self._work.folder / "Dockerfile"
+        image = dockerfile.read(file)
+        if image.runs_as_root:
+            raise CheckFailed(f"the image runs as root: the last USER in the Dockerfile is {image.user or 'missing'}")
+        if not image.health_check:
+            raise CheckFailed("the image has no HEALTHCHECK")
+        hadolint = self._work.tools.hadolint
+        if hadolint is None:
+            return f"user {image.user}; no hadolint on this machine"
+        self._work.command(hadolint, file, limit=LINT_SECONDS, what="hadolint found something")
+        return f"user {image.user}, hadolint"
+
+    def compose(self) -> str:
+        """The compose files are YAML and, where Docker is, what Compose takes."""
+        files = sorted((self._work.workspace.root / "compose").glob("*.yml"))
+        for file in files:
+            _check_yaml(file)
+        if not self._work.compose_file.is_file():
+            raise CheckFailed(f"there is no {self._work.compose_file.relative_to(self._work.workspace.root)}")
+        if not self._work.tools.docker:
+            return f"{len(files)} files; not shown to Compose: {self._work.tools.docker.reason}"
+        command = ("docker", "compose", "--file", self._work.compose_file, "config")
+        printed = self._work.command(*command, limit=ENGINE_SECONDS, what="Compose does not take it").output
+        self._check_grace(yaml.safe_load(printed))
+        return f"{len(files)} files"
+
+    def _check_grace(self, config: dict[str, dict[str, dict[str, object]]]) -> None:
+        """A container has to have more time to stop than the service takes, or it is killed while it finishes."""
+        service = config["services"][self._work.service]
+        limit = dict(service.get("environment") or {}).get("GRACEFUL_SHUTDOWN_TIMEOUT")  # type: ignore[call-overload]
+        grace = _seconds(str(service.get("stop_grace_period", "10s")))
+        if limit is not None and grace <= float(limit):
+            raise CheckFailed(f"stop_grace_period is {grace:g} s, and the service takes up to {limit} s to stop")
+
+    def _python(self, *words: str, limit: float, what: str) -> str:
+        return self._work.command(self._work.python(), "-m", *words, limit=limit, what=what).everything
+
+
+def _check_yaml(file: Path) -> None:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise CheckFailed(f"compose/{file.name} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise CheckFailed(f"compose/{file.name} holds no mapping")
+
+
+def _seconds(duration: str) -> float:
+    """A duration as Compose prints it, such as `1m30s`."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)([hms])", duration))
