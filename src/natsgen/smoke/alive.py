@@ -1,0 +1,45 @@
+"""The steps of a sample that runs, from its start to its end."""
+
+from __future__ import annotations
+
+from natsgen.actions import Action
+from natsgen.handlers import Handler
+from natsgen.smoke import events, lifecycle, records, requests
+from natsgen.smoke.gates import ENVIRONMENT
+from natsgen.smoke.live import Live
+from natsgen.smoke.running import Running
+from natsgen.smoke.steps import Step
+from natsgen.smoke.work import Work
+
+START, READY = "start", "ready"
+
+
+def live_of(work: Work, running: Running) -> Live:
+    """The sample as it is made, in the hands of the checks."""
+    answers = work.sample.answers
+    return Live(
+        work,
+        running,
+        tuple(Handler.from_answer(name, entry) for name, entry in answers.get("handlers", {}).items()),
+        tuple(Action.from_answer(name, entry) for name, entry in answers.get("actions", {}).items()),
+    )
+
+
+def steps(live: Live, needs: str = ENVIRONMENT) -> list[Step]:
+    """The steps; the first needs the step of that name."""
+    up = (START, READY)
+    return [
+        Step(START, live.guarded(lifecycle.start), (needs,)),
+        Step(READY, live.guarded(lifecycle.ready), (START,)),
+        Step("parts", live.guarded(lifecycle.parts), (START,)),
+        Step("consul", live.guarded(lifecycle.consul), up),
+        Step("events", live.guarded(events.events), up),
+        Step("requests", live.guarded(requests.requests), up),
+        Step("inbox", live.guarded(events.inbox), (*up, "events")),
+        Step("logs", live.guarded(records.logs), up),
+        Step("dead letter", live.guarded(events.dead_letter), (*up, "events")),
+        Step("metrics", live.guarded(records.metrics), up),
+        Step("health", live.guarded(lifecycle.health), up),
+        Step("heartbeat", live.guarded(lifecycle.heartbeat), (*up, "consul")),
+        Step("stop", live.guarded(lifecycle.stop), (START,)),
+    ]
