@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Listed] = {
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),
+    "smoke": Listed("natsgen.cli.smoke", "smoke", "Make every kind of service and run each for real."),
     "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),
 }
 

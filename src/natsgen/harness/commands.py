@@ -14,7 +14,6 @@ from typing import NamedTuple
 from natsgen.harness.errors import CommandFailed, ProgramMissing
 from natsgen.harness.reaper import Reaper
 
-
 _lock = threading.Lock()
 _running: set[subprocess.Popen[bytes]] = set()
 

@@ -32,7 +32,8 @@ def read(file: Path) -> Image:
     """Reads a Dockerfile; only the instructions that `Image` needs are understood."""
     bases: list[str] = []
     stages: set[str] = set()
-    user, health_check = "", ()
+    user = ""
+    health_check: tuple[str, ...] = ()
     for name, rest in _instructions(file.read_text(encoding="utf-8")):
         if name == "FROM":
             words = [word for word in rest.split() if not word.startswith("--")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from natsgen.handlers import Handler
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import LeftOut
+from natsgen.smoke.outcome import NothingToDo
 from natsgen.smoke.payloads import UNREADABLE, Sent, event
 from natsgen.smoke.subjects import literal, matches
 
@@ -18,7 +19,7 @@ NO_INBOX = "none"
 def events(live: Live) -> str:
     """Every event reaches each handler that listens to it, is handled once and acknowledged."""
     if not live.handlers:
-        raise LeftOut("it has no handlers")
+        raise NothingToDo("it has no handlers")
     for handler in live.handlers:
         subject = literal(handler.subject)
         sent = [event(subject, live.published + number) for number in range(EACH)]
@@ -42,25 +43,26 @@ def await_handled(live: Live) -> None:
         CheckFailed: it does not.
     """
     for handler in live.handlers:
-        expected = live.handled[handler.name]
+        _await_handled_by(live, handler)
 
-        def count(name: str = handler.name) -> int:
-            return int(live.counts(name)["handled"])
 
-        def words(name: str = handler.name, subject: str = handler.subject, expected: int = expected) -> str:
-            error = live.counts(name).get("last_error")
-            seen = f"{name} has handled {count(name)} of {expected} events on {subject}"
-            return f"{seen}; its last error: {error}" if error else seen
+def _await_handled_by(live: Live, handler: Handler) -> None:
+    expected = live.handled[handler.name]
 
-        live.wait(lambda: count() == expected, limit=HANDLED_SECONDS, otherwise=words)
-        _await_settled(live, handler.subject, handler.durable_in(live.service))
+    def otherwise() -> str:
+        counts = live.counts(handler.name)
+        seen = f"{handler.name} has handled {counts['handled']} of {expected} events on {handler.subject}"
+        return f"{seen}; its last error: {counts['last_error']}" if counts.get("last_error") else seen
+
+    live.wait(lambda: live.counts(handler.name)["handled"] == expected, limit=HANDLED_SECONDS, otherwise=otherwise)
+    _await_settled(live, handler.subject, handler.durable_in(live.service))
 
 
 def inbox(live: Live) -> str:
     """An event that was handled, and comes again, is not handled again."""
     kind = live.running.inbox
     if kind == NO_INBOX or not live.handlers:
-        raise LeftOut("it has no inbox" if live.handlers else "it has no handlers")
+        raise NothingToDo("it has no inbox" if live.handlers else "it has no handlers")
     handler = live.handlers[0]
     subject = literal(handler.subject)
     known = event(subject, live.published)
@@ -82,23 +84,28 @@ def inbox(live: Live) -> str:
 def dead_letter(live: Live) -> str:
     """An event that cannot be read is kept as a dead letter of each handler that listens, and acknowledged."""
     if not live.handlers:
-        raise LeftOut("it has no handlers")
+        raise NothingToDo("it has no handlers")
     subject = literal(live.handlers[0].subject)
     traffic.publish(live.running.nats_url, [Sent(subject, f"smoke-{live.published}", UNREADABLE)])
     live.published += 1
-    url, listening = live.running.nats_url, [one for one in live.handlers if matches(one.subject, subject)]
+    listening = [one for one in live.handlers if matches(one.subject, subject)]
     for handler in listening:
-        letter = live.wait(
-            lambda name=handler.name: traffic.dead_letter(url, live.service, name),  # type: ignore[misc]
-            limit=HANDLED_SECONDS,
-            otherwise=lambda name=handler.name: f"{name} has made no dead letter of an unreadable event",  # type: ignore[misc]
-        )
-        if letter.data != UNREADABLE:
-            raise live.failure(f"the dead letter of {handler.name} holds something else than the event")
-        if "Dlq-Reason" not in (letter.headers or {}):
-            raise live.failure(f"the dead letter of {handler.name} has no header Dlq-Reason")
-        _await_settled(live, handler.subject, handler.durable_in(live.service))
+        _await_letter(live, handler)
     return f"kept for {', '.join(one.name for one in listening)}"
+
+
+def _await_letter(live: Live, handler: Handler) -> None:
+    url = live.running.nats_url
+    letter = live.wait(
+        lambda: traffic.dead_letter(url, live.service, handler.name),
+        limit=HANDLED_SECONDS,
+        otherwise=lambda: f"{handler.name} has made no dead letter of an unreadable event",
+    )
+    if letter.data != UNREADABLE:
+        raise live.failure(f"the dead letter of {handler.name} holds something else than the event")
+    if "Dlq-Reason" not in (letter.headers or {}):
+        raise live.failure(f"the dead letter of {handler.name} has no header Dlq-Reason")
+    _await_settled(live, handler.subject, handler.durable_in(live.service))
 
 
 def _publish(live: Live, one: Sent) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from natsgen.smoke import dockerfile, pins
-from natsgen.smoke.outcome import CheckFailed
+from natsgen.smoke.outcome import CheckFailed, LeftOut
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import Work
+from natsgen.workspace import COMPOSE
 
 LINT_SECONDS = 60.0
 TYPES_SECONDS = 300.0
 TESTS_SECONDS = 600.0
 ENGINE_SECONDS = 60.0
+
+GRACEFUL = "GRACEFUL_SHUTDOWN_TIMEOUT"
 
 GENERATE, ENVIRONMENT = "generate", "environment"
 
@@ -34,7 +38,9 @@ class Gates:
             Step(GENERATE, self._work.generate),
             Step("requirements", self.requirements, made),
             Step("dockerfile", self.dockerfile, made),
+            Step("hadolint", self.hadolint, made),
             Step("compose", self.compose, made),
+            Step("compose config", self.compose_config, (*made, "compose")),
             Step(ENVIRONMENT, self.environment, made),
             Step("ruff", self.ruff, installed),
             Step("format", self.format, installed),
@@ -75,40 +81,46 @@ class Gates:
         return re.sub(r" in [\d.]+s.*", "", summary).strip("= ")
 
     def dockerfile(self) -> str:
-        """The image is not root's, tells its health, and hadolint has nothing against its Dockerfile."""
-        file = self._work.folder / "Dockerfile"
-        image = dockerfile.read(file)
+        """The image is not root's, and tells its health."""
+        image = dockerfile.read(self._work.folder / "Dockerfile")
         if image.runs_as_root:
-            raise CheckFailed(f"the image runs as root: the last USER in the Dockerfile is {image.user or 'missing'}")
+            raise CheckFailed(f"the image runs as root: its Dockerfile's last stage has USER {image.user or 'nowhere'}")
         if not image.health_check:
             raise CheckFailed("the image has no HEALTHCHECK")
-        hadolint = self._work.tools.hadolint
-        if hadolint is None:
-            return f"user {image.user}; no hadolint on this machine"
-        self._work.command(hadolint, file, limit=LINT_SECONDS, what="hadolint found something")
-        return f"user {image.user}, hadolint"
+        return f"user {image.user}"
+
+    def hadolint(self) -> None:
+        """hadolint has nothing against the Dockerfile."""
+        program = self._work.tools.hadolint
+        if program is None:
+            raise LeftOut("there is no `hadolint` program on this machine")
+        file = self._work.folder / "Dockerfile"
+        self._work.command(program, file, limit=LINT_SECONDS, what="hadolint found something")
 
     def compose(self) -> str:
-        """The compose files are YAML and, where Docker is, what Compose takes."""
-        files = sorted((self._work.workspace.root / "compose").glob("*.yml"))
+        """The compose files are YAML, and one is the service's."""
+        files = sorted((self._work.workspace.root / COMPOSE).glob("*.yml"))
         for file in files:
             _check_yaml(file)
-        if not self._work.compose_file.is_file():
+        if self._work.compose_file not in files:
             raise CheckFailed(f"there is no {self._work.compose_file.relative_to(self._work.workspace.root)}")
-        if not self._work.tools.docker:
-            return f"{len(files)} files; not shown to Compose: {self._work.tools.docker.reason}"
-        command = ("docker", "compose", "--file", self._work.compose_file, "config")
-        printed = self._work.command(*command, limit=ENGINE_SECONDS, what="Compose does not take it").output
-        self._check_grace(yaml.safe_load(printed))
         return f"{len(files)} files"
 
-    def _check_grace(self, config: dict[str, dict[str, dict[str, object]]]) -> None:
-        """A container has to have more time to stop than the service takes, or it is killed while it finishes."""
-        service = config["services"][self._work.service]
-        limit = dict(service.get("environment") or {}).get("GRACEFUL_SHUTDOWN_TIMEOUT")  # type: ignore[call-overload]
-        grace = _seconds(str(service.get("stop_grace_period", "10s")))
-        if limit is not None and grace <= float(limit):
-            raise CheckFailed(f"stop_grace_period is {grace:g} s, and the service takes up to {limit} s to stop")
+    def compose_config(self) -> str:
+        """Compose takes the files, and gives the service more time to stop than it takes."""
+        if not self._work.tools.docker:
+            raise LeftOut(self._work.tools.docker.reason)
+        command = ("docker", "compose", "--file", self._work.compose_file, "config")
+        printed = self._work.command(*command, limit=ENGINE_SECONDS, what="Compose does not take the files").output
+        return self._check_grace(yaml.safe_load(printed)["services"][self._work.service])
+
+    def _check_grace(self, service: dict[str, Any]) -> str:
+        """A container that has less time to stop than the service takes is killed while it finishes."""
+        takes = float((service.get("environment") or {}).get(GRACEFUL, 0))
+        grace = _seconds(service.get("stop_grace_period", "10s"))
+        if grace <= takes:
+            raise CheckFailed(f"stop_grace_period is {grace:g} s, and {GRACEFUL} lets the service take {takes:g} s")
+        return f"{grace:g} s to stop"
 
     def _python(self, *words: str, limit: float, what: str) -> str:
         return self._work.command(self._work.python(), "-m", *words, limit=limit, what=what).everything

@@ -12,7 +12,7 @@ from natsgen.smoke import events, lifecycle, requests
 from natsgen.smoke.alive import READY, START
 from natsgen.smoke.gates import ENVIRONMENT, Gates
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import CheckFailed, LeftOut
+from natsgen.smoke.outcome import CheckFailed, NothingToDo
 from natsgen.smoke.running import Running
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import Work
@@ -67,7 +67,7 @@ class Growing:
     def add_action(self) -> str:
         """An action is added as `natsgen add-action` does."""
         if ACTIONS.question not in self._work.questionnaire.questions:
-            raise LeftOut("the template asks for no actions")
+            raise NothingToDo("the template asks for no actions")
         work = self._work
         action_growth.add_action(
             work.workspace, work.template, work.questionnaire, work.service, ACTION, dry_run=False, notify=_silent
@@ -93,7 +93,8 @@ class Growing:
         try:
             for check in (lifecycle.start, lifecycle.ready, self._found):
                 live.guarded(check)()
-            seen = [live.guarded(check)() for check in (events.events, requests.requests)]
+            seen = [live.guarded(events.events)()]
+            seen += [live.guarded(requests.requests)()] if live.actions else []
             live.guarded(lifecycle.stop)()
         finally:
             running.end()
@@ -103,7 +104,8 @@ class Growing:
         """What was added is removed, and the workspace is as it was, byte for byte."""
         work = self._work
         place = (work.workspace, work.template, work.questionnaire, work.service)
-        action_growth.remove_action(*place, ACTION.name, force=False, dry_run=False, notify=_silent)
+        if self._actions:
+            action_growth.remove_action(*place, ACTION.name, force=False, dry_run=False, notify=_silent)
         handler_growth.remove_handler(*place, HANDLER.name, force=False, dry_run=False, notify=_silent)
         if changed := _differences(self._before, tree.read(work.workspace.root)):
             raise CheckFailed(f"adding and removing left a trace: {', '.join(changed)}")
@@ -111,7 +113,7 @@ class Growing:
 
     def update(self) -> str:
         """The service is brought to this template's version."""
-        raise LeftOut("this natsgen cannot update a service yet")
+        raise NothingToDo("this natsgen cannot update a service yet")
 
     def _check_added(self, expected: set[str]) -> str:
         changed = _differences(self._before, tree.read(self._work.workspace.root))

@@ -43,7 +43,10 @@ def ready(live: Live) -> str:
 def parts(live: Live) -> str:
     """It has found its handlers and actions, all of them and no others."""
     stats = live.running.stats()
-    wanted = {"handler": {one.name for one in live.handlers}, "action": {one.subject_in(live.service) for one in live.actions}}
+    wanted = {
+        "handler": {one.name for one in live.handlers},
+        "action": {one.subject_in(live.service) for one in live.actions},
+    }
     found = {
         "handler": set(stats.get("subscriptions", {})),
         "action": {one["subject"] for one in stats.get("actions", [])},

@@ -61,7 +61,8 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
 
     Args:
         questionnaire: what the template asks.
-        matrix: `quick` has every shape, and each choice of each question at least once; `full` each two of them together.
+        matrix: `quick` has every shape, and each choice of each question at least once; `full` each two of them
+            together.
         kinds: only these kinds of services; all without it.
 
     Raises:

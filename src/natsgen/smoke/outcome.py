@@ -12,7 +12,9 @@ class Verdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     LEFT_OUT = "left out"
-    """Something that it needs is not on this machine, or does not apply."""
+    """Something that it needs is not on this machine."""
+    NOTHING_TO_DO = "nothing to do"
+    """The sample has nothing that it is about."""
     NOT_REACHED = "not reached"
     """A step that it builds on failed."""
 
@@ -51,4 +53,8 @@ class CheckFailed(Exception):
 
 
 class LeftOut(Exception):
-    """A step cannot be done on this machine, or has nothing to do; the message says why."""
+    """A step cannot be done on this machine; the message says what is missing."""
+
+
+class NothingToDo(Exception):
+    """The sample has nothing that a step is about; the message says what."""

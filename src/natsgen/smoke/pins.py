@@ -19,7 +19,7 @@ def check(folder: Path) -> str:
         CheckFailed: a package is not pinned, has no hash, or is wanted by pyproject.toml and not there.
     """
     pinned = {name for file in FILES for name in _checked(folder / file)}
-    run_time = {name for name in _checked(folder / FILES[0])}
+    run_time = set(_checked(folder / FILES[0]))
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     groups = [one for group in project.get("dependency-groups", {}).values() for one in group if isinstance(one, str)]
     for wanted, there, file in (

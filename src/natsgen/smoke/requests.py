@@ -5,7 +5,7 @@ from __future__ import annotations
 from natsgen.actions import Action
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import LeftOut
+from natsgen.smoke.outcome import NothingToDo
 from natsgen.smoke.payloads import request
 
 REFUSED = "422"
@@ -14,7 +14,7 @@ REFUSED = "422"
 def requests(live: Live) -> str:
     """Each action answers, refuses what it cannot read, and is known as an endpoint of a NATS micro service."""
     if not live.actions:
-        raise LeftOut("it has no actions")
+        raise NothingToDo("it has no actions")
     url = live.running.nats_url
     for action in live.actions:
         subject = action.subject_in(live.service)
@@ -37,7 +37,9 @@ def _check_counts(live: Live) -> None:
     for action in live.actions:
         of = counts[action.subject_in(live.service)]
         if (of["requests"], of["errors"]) != (2, {REFUSED: 1}):
-            raise live.failure(f"/stats says of {_name(action)} {of['requests']} requests and the errors {of['errors']}")
+            raise live.failure(
+                f"/stats says of {_name(action)} {of['requests']} requests and the errors {of['errors']}"
+            )
 
 
 def _name(action: Action) -> str:

@@ -77,9 +77,7 @@ def run(
     ):
 
         def work_on(job: Job) -> list[Result]:
-            work = Work(
-                job.sample, job.template, job.questionnaire, folder / job.name, run_id, tools, stopping
-            )
+            work = Work(job.sample, job.template, job.questionnaire, folder / job.name, run_id, tools, stopping)
             return _work_on(job, work, shared, listener)
 
         futures = [pool.submit(work_on, job) for job in jobs]

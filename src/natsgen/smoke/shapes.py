@@ -34,7 +34,7 @@ class Shape:
     framework: str = ""
 
     def answers(self, service: str, *, longest: bool) -> dict[str, Any]:
-        """The parts of a service of that name: one of each form, every option in use; or names as long as they may be."""
+        """The parts of a service of that name: every option in use, or names as long as they may be."""
         parts = {
             "handlers": naming.handlers_for([LONGEST_SUBJECT]) if longest else _handlers(service),
             "actions": {LONGEST_ACTION: {}} if longest else _ACTIONS,
@@ -58,7 +58,9 @@ def shapes(questionnaire: Questionnaire) -> tuple[Shape, ...]:
         found.append(Shape("service", "service", ("actions",)))
     both = tuple(question for question in ("handlers", "actions") if question in asked)
     if not found:
-        raise TemplateError("the template asks for neither handlers nor actions: smoke has nothing to send to a service")
+        raise TemplateError(
+            "the template asks for neither handlers nor actions: smoke has nothing to send to a service"
+        )
     if len(both) == 2:
         found.append(Shape("worker-with-actions", "worker", both))
     if FRAMEWORK in asked and "routes" in asked:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from natsgen.errors import NatsgenError
 from natsgen.harness.errors import CommandFailed, HarnessError, last_lines
-from natsgen.smoke.outcome import CheckFailed, LeftOut, Result, Verdict
+from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
 from natsgen.smoke.stopping import Interrupted, Stopping
 
 LOG_LINES = 40
@@ -24,7 +24,8 @@ class Step:
     Attributes:
         name: of the step, which reports and options use.
         do: does it, and returns what it saw, for a person. Raises `CheckFailed` when something is wrong, `LeftOut`
-            when it cannot be done here; `HarnessError`, `NatsgenError` and `OSError` are failures as well.
+            when it cannot be done here, `NothingToDo` when it is not about this sample; any other exception is a
+            failure as well.
         needs: names of the steps without which it makes no sense.
     """
 
@@ -68,7 +69,7 @@ def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stoppi
 
 
 def _can_build_on(result: Result | None) -> bool:
-    return result is None or result.verdict is Verdict.PASSED
+    return result is None or result.verdict in (Verdict.PASSED, Verdict.NOTHING_TO_DO)
 
 
 def _not_begun(sample: str, step: Step, missing: Result) -> Result:
@@ -82,12 +83,16 @@ def _result(sample: str, step: Step) -> Result:
     began = time.monotonic()
 
     def ended(verdict: Verdict, message: str, command: str = "", log: str = "") -> Result:
-        return Result(sample, step.name, verdict, time.monotonic() - began, message, command, last_lines(log, LOG_LINES))
+        return Result(
+            sample, step.name, verdict, time.monotonic() - began, message, command, last_lines(log, LOG_LINES)
+        )
 
     try:
         return ended(Verdict.PASSED, step.do() or "")
     except LeftOut as reason:
         return ended(Verdict.LEFT_OUT, str(reason))
+    except NothingToDo as reason:
+        return ended(Verdict.NOTHING_TO_DO, str(reason))
     except CheckFailed as failure:
         return ended(Verdict.FAILED, failure.message, failure.command, failure.log)
     except CommandFailed as failure:
