@@ -16,7 +16,7 @@ START, READY = "start", "ready"
 
 def live_of(work: Work, running: Running) -> Live:
     """The sample as it is made, in the hands of the checks."""
-    answers = work.sample.answers
+    answers = work.answers
     return Live(
         work,
         running,
@@ -25,12 +25,14 @@ def live_of(work: Work, running: Running) -> Live:
     )
 
 
-def steps(live: Live, needs: str = ENVIRONMENT) -> list[Step]:
+def steps(live: Live, needs: str = ENVIRONMENT, *, in_container: bool = False) -> list[Step]:
     """The steps; the first needs the step of that name."""
     up = (START, READY)
+    contained = [Step("user", live.guarded(lifecycle.unprivileged), (START,))] if in_container else []
     return [
         Step(START, live.guarded(lifecycle.start), (needs,)),
         Step(READY, live.guarded(lifecycle.ready), (START,)),
+        *contained,
         Step("parts", live.guarded(lifecycle.parts), (START,)),
         Step("consul", live.guarded(lifecycle.consul), up),
         Step("events", live.guarded(events.events), up),

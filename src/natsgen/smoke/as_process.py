@@ -36,7 +36,7 @@ class AsProcess(Running):
         self._stack = ExitStack()
         self._nats: NatsServer | None = None
         self._service: GeneratedService | None = None
-        self._inbox = str(work.sample.answers.get("dedup", NO_INBOX))
+        self._inbox = str(work.answers.get("dedup", NO_INBOX))
         self._inbox_missing = ""
 
     def start(self) -> None:
@@ -95,6 +95,10 @@ class AsProcess(Running):
         headers = {"Content-Type": "application/json"} if body else {}
         return request(LOOPBACK, self._running.port, path, method=method, body=body, headers=headers)
 
+    def status_at(self, address: str, port: int) -> int:
+        """What it answers at the address that Consul has."""
+        return request(address, port, "/readyz").status
+
     def lines(self) -> list[str]:
         """What it has printed on standard output."""
         return self._service.process.lines() if self._service and self._service.started else []
@@ -115,6 +119,10 @@ class AsProcess(Running):
         }
         done = run(command, limit=HEALTH_SECONDS, folder=self._work.folder, environment=environment, check=False)
         return done.exit_code
+
+    def user_id(self) -> int:
+        """As whom this very process runs."""
+        return os.getuid()
 
     @property
     def _running(self) -> GeneratedService:

@@ -21,7 +21,7 @@ ENGINE_SECONDS = 60.0
 
 GRACEFUL = "GRACEFUL_SHUTDOWN_TIMEOUT"
 
-GENERATE, ENVIRONMENT = "generate", "environment"
+GENERATE, ENVIRONMENT, COMPOSE_CONFIG = "generate", "environment", "compose config"
 
 
 class Gates:
@@ -40,7 +40,7 @@ class Gates:
             Step("dockerfile", self.dockerfile, made),
             Step("hadolint", self.hadolint, made),
             Step("compose", self.compose, made),
-            Step("compose config", self.compose_config, (*made, "compose")),
+            Step(COMPOSE_CONFIG, self.compose_config, (*made, "compose")),
             Step(ENVIRONMENT, self.environment, made),
             Step("ruff", self.ruff, installed),
             Step("format", self.format, installed),

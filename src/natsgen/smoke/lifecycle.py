@@ -6,7 +6,6 @@ import time
 
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError, ProcessDied
-from natsgen.harness.http_client import request
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import CheckFailed, LeftOut
 from natsgen.smoke.running import CONSUL_TTL
@@ -65,16 +64,14 @@ def consul(live: Live) -> str:
     live.wait(
         lambda: _statuses(api, live.service) == ["passing"],
         limit=PASSING_SECONDS,
-        otherwise=lambda: (
-            f"Consul does not call it passing but {', '.join(_statuses(api, live.service)) or 'knows nothing of it'}"
-        ),
+        otherwise=lambda: f"it does not get passing in Consul, which {_known_as(api, live.service)}",
     )
     live.passing_since = time.monotonic()
     (instance,) = api.service_instances(live.service)
     address, port = instance["Service"]["Address"], instance["Service"]["Port"]
     try:
-        status = request(address, port, "/readyz").status
-    except OSError as error:
+        status = live.running.status_at(address, port)
+    except (OSError, HarnessError) as error:
         raise live.failure(f"Consul has it at {address}:{port}, where nobody answers: {error}") from error
     if status != 200:
         raise live.failure(f"Consul has it at {address}:{port}, where /readyz answers {status}")
@@ -94,7 +91,7 @@ def heartbeat(live: Live) -> str:
     live.wait(
         still_passing,
         limit=max(0.0, enough - time.monotonic()) + 2 * CONSUL_TTL,
-        otherwise=lambda: f"it was passing in Consul and is {', '.join(_statuses(api, live.service)) or 'gone'} now",
+        otherwise=lambda: f"it was passing in Consul, which now {_known_as(api, live.service)}",
     )
     return f"passing for longer than its time to live, {CONSUL_TTL:g} s"
 
@@ -107,6 +104,14 @@ def health(live: Live) -> str:
         otherwise=lambda: f"the image's health check ends with {live.running.check_health()} while the service is well",
     )
     return "healthy"
+
+
+def unprivileged(live: Live) -> str:
+    """Its container runs as somebody else than root."""
+    user = live.running.user_id()
+    if user == 0:
+        raise live.failure("its container runs as root")
+    return f"user {user}"
 
 
 def stop(live: Live) -> str:
@@ -127,6 +132,11 @@ def stop(live: Live) -> str:
             raise live.failure("it has stopped, and Consul still has it")
         time.sleep(0.05)  # the pace of asking
     return f"exit code 0 after {stopped.seconds:.1f} s, gone from Consul"
+
+
+def _known_as(api: ConsulApi, service: str) -> str:
+    statuses = _statuses(api, service)
+    return f"calls it {', '.join(statuses)}" if statuses else "does not know it"
 
 
 def _statuses(api: ConsulApi, service: str) -> list[str]:

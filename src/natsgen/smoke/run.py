@@ -14,21 +14,25 @@ from tempfile import mkdtemp
 from natsgen.harness.reaper import temporary_folder
 from natsgen.questions import Questionnaire
 from natsgen.smoke import alive
+from natsgen.smoke.as_containers import AsContainers
 from natsgen.smoke.as_process import AsProcess
-from natsgen.smoke.gates import Gates
+from natsgen.smoke.gates import COMPOSE_CONFIG, GENERATE, Gates
 from natsgen.smoke.growing import Growing
+from natsgen.smoke.images import Images
 from natsgen.smoke.matrix import Sample
 from natsgen.smoke.outcome import Result
+from natsgen.smoke.running import Running
 from natsgen.smoke.shared import SharedServers
 from natsgen.smoke.steps import Listener, Step
 from natsgen.smoke.steps import run as run_steps
 from natsgen.smoke.stopping import Interrupted, Stopping
-from natsgen.smoke.tools import PROCESS, Tools
+from natsgen.smoke.tools import DOCKER, PROCESS, Tools
 from natsgen.smoke.work import Work
 from natsgen.template_source import TemplateSource
 
 PREFIX = "natsgen-smoke-"
 POLL_SECONDS = 0.2
+IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def run(
     """
     stopping = Stopping()
     run_id = uuid.uuid4().hex[:8]
+    images = Images()
     with (
         SharedServers(folder / "shared", tools) as shared,
         ThreadPoolExecutor(side_by_side or default_side_by_side()) as pool,
@@ -78,7 +83,13 @@ def run(
 
         def work_on(job: Job) -> list[Result]:
             work = Work(job.sample, job.template, job.questionnaire, folder / job.name, run_id, tools, stopping)
-            return _work_on(job, work, shared, listener)
+            running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
+            growing = Growing(work, lambda: AsProcess(work, shared, "grown"))
+            try:
+                steps = filter(job.only, [*_steps(work, running), *growing.steps()])
+                return run_steps(job.name, steps, listener, stopping)
+            finally:
+                running.end()
 
         futures = [pool.submit(work_on, job) for job in jobs]
         try:
@@ -102,14 +113,14 @@ def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
             yield folder
 
 
-def _work_on(job: Job, work: Work, shared: SharedServers, listener: Listener) -> list[Result]:
-    running = AsProcess(work, shared)
-    growing = Growing(work, lambda: AsProcess(work, shared, "grown"))
-    steps = [*Gates(work).steps(), *alive.steps(alive.live_of(work, running)), *growing.steps()]
-    try:
-        return run_steps(job.name, filter(job.only, steps), listener, work.stopping)
-    finally:
-        running.end()
+def _steps(work: Work, running: Running) -> list[Step]:
+    """All that is done with a sample before it grows."""
+    live = alive.live_of(work, running)
+    gates = Gates(work).steps()
+    if isinstance(running, AsContainers):
+        build = Step(IMAGE, running.build, (GENERATE, COMPOSE_CONFIG))
+        return [*gates, build, *alive.steps(live, IMAGE, in_container=True)]
+    return [*gates, *alive.steps(live)]
 
 
 def _raise_first(futures: Sequence[Future[list[Result]]]) -> None:

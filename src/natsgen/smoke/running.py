@@ -65,6 +65,10 @@ class Running(ABC):
         """What the service answers."""
 
     @abstractmethod
+    def status_at(self, address: str, port: int) -> int:
+        """What `/readyz` answers at the address that Consul has. Raises `OSError` when nobody is there."""
+
+    @abstractmethod
     def lines(self) -> list[str]:
         """What it has printed on standard output."""
 
@@ -75,6 +79,10 @@ class Running(ABC):
     @abstractmethod
     def check_health(self) -> int:
         """The exit code of the image's health check, as it is now."""
+
+    @abstractmethod
+    def user_id(self) -> int:
+        """As whom it runs."""
 
     def tail(self) -> str:
         """The end of what it has printed."""

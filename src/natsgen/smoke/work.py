@@ -6,8 +6,10 @@ import os
 import shlex
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from natsgen import answers, scaffold
 from natsgen.answers import Given
@@ -49,12 +51,21 @@ class Work:
     run_id: str
     tools: Tools
     stopping: Stopping
-    workspace: Workspace = field(init=False)
 
-    def __post_init__(self) -> None:
-        # The folder's name becomes the name of the compose project and of its network.
-        name = f"smoke-{self.run_id}-{self.sample.name}"
-        object.__setattr__(self, "workspace", Workspace((self.root / name).resolve()))
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Where the service is made; the folder's name becomes that of the compose project and of its network."""
+        return Workspace((self.root / f"smoke-{self.run_id}-{self.sample.name}").resolve())
+
+    @cached_property
+    def answers(self) -> Mapping[str, Any]:
+        """What the template is told: the sample's answers, names that the whole engine knows made unique."""
+        unique = {
+            key: f"{self.sample.answers[key]}-{self.run_id}-{self.sample.name}"
+            for key in ("network", "registry")
+            if key in self.sample.answers
+        }
+        return {**self.sample.answers, **unique}
 
     @property
     def service(self) -> str:
@@ -79,7 +90,7 @@ class Work:
     def generate(self) -> str:
         """Makes the service as `natsgen new` does."""
         with _one_at_a_time:
-            given = Given(self.sample.answers, {})
+            given = Given(self.answers, {})
             complete = answers.complete(given, self.questionnaire, self.workspace.root)
             made = scaffold.new_service(
                 self.workspace, self.template, self.questionnaire, complete, dry_run=False, notify=lambda _: None
