@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from natsgen import discovery
 from natsgen.smoke import dockerfile, pins
-from natsgen.smoke.outcome import CheckFailed, LeftOut
+from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import Work
 from natsgen.workspace import COMPOSE
@@ -19,6 +21,8 @@ TYPES_SECONDS = 300.0
 TESTS_SECONDS = 600.0
 ENGINE_SECONDS = 60.0
 
+ALIKE = 0.75
+"""How alike two names are when one was probably meant for the other: other names a service may set as it likes."""
 GRACEFUL = "GRACEFUL_SHUTDOWN_TIMEOUT"
 
 GENERATE, ENVIRONMENT, COMPOSE_CONFIG = "generate", "environment", "compose config"
@@ -41,6 +45,7 @@ class Gates:
             Step("hadolint", self.hadolint, made),
             Step("compose", self.compose, made),
             Step(COMPOSE_CONFIG, self.compose_config, (*made, "compose")),
+            Step("settings", self.settings, (*made, "compose")),
             Step(ENVIRONMENT, self.environment, made),
             Step("ruff", self.ruff, installed),
             Step("format", self.format, installed),
@@ -114,6 +119,20 @@ class Gates:
         printed = self._work.command(*command, limit=ENGINE_SECONDS, what="Compose does not take the files").output
         return self._check_grace(yaml.safe_load(printed)["services"][self._work.service])
 
+    def settings(self) -> str:
+        """What the compose file and .env.example set is what the service reads, as far as their names are alike."""
+        known = [setting.name for setting in discovery.settings_of(self._work.folder)]
+        if not known:
+            raise NothingToDo("its config.py declares no settings that can be read off")
+        known += [f"{name}_FILE" for name in known]
+        example = self._work.folder / ".env.example"
+        given = {name: COMPOSE for name in _environment_in(self._work.compose_file, self._work.service)}
+        given |= {line.partition("=")[0]: example.name for line in _lines(example) if not line.startswith("#")}
+        for name, where in given.items():
+            if name not in known and (meant := get_close_matches(name, known, n=1, cutoff=ALIKE)):
+                raise CheckFailed(f"{where} sets {name}, which the service does not read; did it mean {meant[0]}?")
+        return f"{len(given)} names"
+
     def _check_grace(self, service: dict[str, Any]) -> str:
         """A container that has less time to stop than the service takes is killed while it finishes."""
         takes = float((service.get("environment") or {}).get(GRACEFUL, 0))
@@ -133,6 +152,16 @@ def _check_yaml(file: Path) -> None:
         raise CheckFailed(f"compose/{file.name} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
         raise CheckFailed(f"compose/{file.name} holds no mapping")
+
+
+def _environment_in(compose_file: Path, service: str) -> list[str]:
+    """The names that a compose file sets for a service."""
+    environment = yaml.safe_load(compose_file.read_text(encoding="utf-8"))["services"][service].get("environment", {})
+    return [str(one).partition("=")[0] for one in environment]  # a mapping, or a list of NAME=VALUE
+
+
+def _lines(file: Path) -> list[str]:
+    return [line for line in file.read_text(encoding="utf-8").splitlines() if line] if file.is_file() else []
 
 
 def _seconds(duration: str) -> float:
