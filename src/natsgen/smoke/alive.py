@@ -11,7 +11,7 @@ from natsgen.smoke.running import Running
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import Work
 
-START, READY = "start", "ready"
+START, READY, PARTS = "start", "ready", "parts"
 
 
 def live_of(work: Work, running: Running) -> Live:
@@ -28,20 +28,21 @@ def live_of(work: Work, running: Running) -> Live:
 def steps(live: Live, needs: str = ENVIRONMENT, *, in_container: bool = False) -> list[Step]:
     """The steps; the first needs the step of that name."""
     up = (START, READY)
+    whole = (*up, PARTS)
     contained = [Step("user", live.guarded(lifecycle.unprivileged), (START,))] if in_container else []
     return [
         Step(START, live.guarded(lifecycle.start), (needs,)),
         Step(READY, live.guarded(lifecycle.ready), (START,)),
         *contained,
-        Step("parts", live.guarded(lifecycle.parts), (START,)),
+        Step(PARTS, live.guarded(lifecycle.parts), (START,)),
         Step("consul", live.guarded(lifecycle.consul), up),
-        Step("events", live.guarded(events.events), up),
-        Step("requests", live.guarded(requests.requests), up),
-        Step("inbox", live.guarded(events.inbox), (*up, "events")),
+        Step("events", live.guarded(events.events), whole),
+        Step("requests", live.guarded(requests.requests), whole),
+        Step("inbox", live.guarded(events.inbox), (*whole, "events")),
         Step("logs", live.guarded(records.logs), up),
-        Step("dead letter", live.guarded(events.dead_letter), (*up, "events")),
-        Step("metrics", live.guarded(records.metrics), up),
-        Step("health", live.guarded(lifecycle.health), up),
+        Step("dead letter", live.guarded(events.dead_letter), (*whole, "events")),
+        Step("metrics", live.guarded(records.metrics), whole),
+        Step("health", live.guarded(lifecycle.health), ("dockerfile", *up)),
         Step("heartbeat", live.guarded(lifecycle.heartbeat), (*up, "consul")),
         Step("stop", live.guarded(lifecycle.stop), (START,)),
     ]

@@ -33,6 +33,7 @@ def events(live: Live) -> str:
         for wrong in ("retried", "duplicates", "dead_letters"):
             if counts.get(wrong):
                 raise live.failure(f"{handler.name}: {wrong} is {counts[wrong]} for events that nothing is wrong with")
+    live.handles = True
     return f"{live.published} published, {live.handled.total()} handled by {len(live.handlers)} handlers"
 
 

@@ -46,9 +46,9 @@ class Gates:
             Step("compose", self.compose, made),
             Step(COMPOSE_CONFIG, self.compose_config, (*made, "compose")),
             Step("settings", self.settings, (*made, "compose")),
-            Step(ENVIRONMENT, self.environment, made),
+            Step(ENVIRONMENT, self.environment, (*made, "requirements")),
             Step("ruff", self.ruff, installed),
-            Step("format", self.format, installed),
+            Step("format", self.format, (*installed, "ruff")),
             Step("mypy", self.types, installed),
             Step("tests", self.tests, installed),
         ]
@@ -126,7 +126,7 @@ class Gates:
             raise NothingToDo("its config.py declares no settings that can be read off")
         known += [f"{name}_FILE" for name in known]
         example = self._work.folder / ".env.example"
-        given = {name: COMPOSE for name in _environment_in(self._work.compose_file, self._work.service)}
+        given = dict.fromkeys(_environment_in(self._work.compose_file, self._work.service), COMPOSE)
         given |= {line.partition("=")[0]: example.name for line in _lines(example) if not line.startswith("#")}
         for name, where in given.items():
             if name not in known and (meant := get_close_matches(name, known, n=1, cutoff=ALIKE)):

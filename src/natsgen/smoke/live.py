@@ -31,6 +31,7 @@ class Live:
         actions: that it has to have.
         handled: how many events each handler has been sent and has to have handled.
         published: how many events have been published, which also numbers them.
+        handles: whether its handlers do what they should with good events, as far as that has been seen.
         passing_since: when Consul first called it passing, on the monotonic clock; None before.
     """
 
@@ -40,6 +41,7 @@ class Live:
     actions: tuple[Action, ...]
     handled: Counter[str] = field(default_factory=Counter)
     published: int = 0
+    handles: bool = False
     passing_since: float | None = None
 
     @property

@@ -18,6 +18,8 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 def logs(live: Live) -> str:
     """Every line is a JSON object with the keys that dashboards rely on, and nothing went wrong so far."""
     found = check_lines(live)
+    if live.handlers and not live.handles:
+        return f"{len(found)} lines, without those of handlers that work"
     for record in found:
         if record["level"] in ("ERROR", "CRITICAL"):
             raise live.failure(f"it logged an error although nothing was wrong: {json.dumps(record)[:300]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,11 @@ class Report:
         return self._of(Verdict.FAILED)
 
     @property
-    def left_out(self) -> dict[tuple[str, str], list[str]]:
-        """What could not be done on this machine: step and reason, with the samples."""
-        found: dict[tuple[str, str], list[str]] = {}
+    def left_out(self) -> dict[str, list[Result]]:
+        """What could not be done on this machine, by the reason."""
+        found: dict[str, list[Result]] = {}
         for result in self._of(Verdict.LEFT_OUT):
-            found.setdefault((result.step, result.message), []).append(result.sample)
+            found.setdefault(result.message, []).append(result)
         return found
 
     @property
@@ -60,8 +60,10 @@ class Report:
             yield from self._failure(failure)
         if self.left_out:
             yield "Left out on this machine:"
-            for (step, reason), samples in self.left_out.items():
-                yield f"  {step}: {reason} ({_named(samples, len(self.samples))})"
+            for reason, results in self.left_out.items():
+                samples, steps = ({getattr(one, of): None for one in results} for of in ("sample", "step"))
+                yield f"  {_listed(samples)}: {_listed(steps)}"
+                yield f"    because {reason}"
             yield ""
         for sample in self.samples:
             yield from self._sample(sample)
@@ -140,8 +142,11 @@ class Report:
         }
 
 
+_LISTED = 5
 _WHERE = {"process": "run as processes", "docker": "run in containers"}
 
 
-def _named(samples: Sequence[str], all: int) -> str:
-    return "every service" if len(samples) == all and all > 1 else ", ".join(samples)
+def _listed(names: Iterable[str]) -> str:
+    """Names as a person reads them, the first few of many."""
+    all = list(names)
+    return ", ".join(all[:_LISTED]) + (f" and {len(all) - _LISTED} more" if len(all) > _LISTED else "")
