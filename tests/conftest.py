@@ -18,10 +18,16 @@ def consul() -> Availability:
     return Availability("" if find_program("consul") else "no `consul` program beside the interpreter or on PATH")
 
 
+@functools.cache
+def node() -> Availability:
+    missing = [name for name in ("node", "npm") if not find_program(name)]
+    return Availability(f"no {' and no '.join(f'`{name}`' for name in missing)} on PATH" if missing else "")
+
+
 # Redis runs as a container
-PARTS = {"docker": docker, "consul": consul, "redis": docker}
+PARTS = {"docker": docker, "consul": consul, "redis": docker, "node": node}
 REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
-"""Parts that must be there, such as `docker,consul,redis` in CI: a test that needs one fails without, not skipped."""
+"""Parts that must be there, such as `docker,node` in CI: a test that needs one fails without, and is not skipped."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -34,7 +34,7 @@ class GreetRequest(BaseModel):
 class GreetResponse(BaseModel):
     message: str
 
-@action("greet")
+@action("greet", timeout=30)
 async def greet(request: GreetRequest, context: Context) -> GreetResponse:
     if request.pause:
         logger.info("greeting")
@@ -93,6 +93,11 @@ async def begun(*instances: GeneratedService) -> GeneratedService:
     return await asyncio.to_thread(wait_until, who, limit=10, what="a request to be begun")
 
 
+def requests_of(instance: GeneratedService) -> int:
+    """How many requests have come to an instance."""
+    return int(instance.stats()["actions"][0]["requests"])
+
+
 class Load:
     """Calls without a pause, until the end; `failed` are those that raised."""
 
@@ -128,18 +133,31 @@ def load_of(calls: Nats) -> Iterator[Load]:
         load.end()
 
 
-async def test_an_instance_killed_while_it_answers_costs_a_time_out_or_a_retry(start: Start, calls: Nats) -> None:
+async def test_an_instance_killed_while_it_answers_costs_that_caller_its_time_out(start: Start, calls: Nats) -> None:
     instances = [await asyncio.to_thread(start, name) for name in ("one", "two")]
-    calling = asyncio.create_task(calls.call(SUBJECT, {"name": "Ada", "pause": 3}, timeout=4))
-    retried = asyncio.create_task(calls.call(SUBJECT, {"name": "Bob", "pause": 0.5}, timeout=2, retries=3))
+    calling = asyncio.create_task(calls.call(SUBJECT, {"name": "Ada", "pause": 20}, timeout=2))
     dying = await begun(*instances)
 
     dying.kill()
 
-    assert await retried == {"message": "Hello Bob!"}
-    result = (await asyncio.gather(calling, return_exceptions=True))[0]
-    assert isinstance(result, CallTimeout) or result == {"message": "Hello Ada!"}
+    with pytest.raises(CallTimeout):
+        await calling
     assert await calls.call(SUBJECT, {"name": "Eve"}) == {"message": "Hello Eve!"}
+
+
+async def test_with_a_retry_the_other_instance_answers_in_the_place_of_the_killed_one(
+    start: Start, calls: Nats
+) -> None:
+    instances = [await asyncio.to_thread(start, name) for name in ("one", "two")]
+    calling = asyncio.create_task(calls.call(SUBJECT, {"name": "Ada", "pause": 1}, timeout=3, retries=1))
+    dying = await begun(*instances)
+    other = next(instance for instance in instances if instance is not dying)
+    assert requests_of(other) == 0
+
+    dying.kill()
+
+    assert await calling == {"message": "Hello Ada!"}
+    assert requests_of(other) == 1
 
 
 async def test_a_call_that_died_with_its_only_instance_times_out_in_time(start: Start, calls: Nats) -> None:
@@ -172,6 +190,19 @@ async def test_what_does_not_finish_in_time_is_told_so(start: Start, calls: Nats
 
     assert json.loads((await calling).data)["error"]["code"] == "504"
     assert stopped.exit_code == 0
+
+
+async def test_two_instances_answer_5000_concurrent_requests(start: Start, calls: Nats) -> None:
+    instances = [await asyncio.to_thread(start, name) for name in ("one", "two")]
+
+    names = [f"caller {number}" for number in range(5000)]
+    asked = [calls.call(SUBJECT, {"name": name, "pause": 0.001}, timeout=30) for name in names]
+    answers = await asyncio.gather(*asked)
+
+    assert answers == [{"message": f"Hello {name}!"} for name in names]
+    shares = [requests_of(instance) for instance in instances]
+    assert sum(shares) == 5000
+    assert min(shares) > 1000
 
 
 async def test_no_request_fails_while_instances_are_stopped_and_started_in_turn(start: Start, calls: Nats) -> None:

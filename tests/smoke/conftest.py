@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from natsgen.harness.consul_agent import ConsulAgent
@@ -23,14 +24,20 @@ STREAM = "ORDERS"
 DURABLE = "billing-order_created"
 
 StartWorker = Callable[..., GeneratedService]
+StartService = Callable[..., GeneratedService]
+
+
+def natsgen(workspace: Path, *arguments: str) -> None:
+    """Types a command of natsgen's, with this workspace."""
+    command = [sys.executable, "-m", "natsgen", *arguments, "--workspace", str(workspace), "--no-input"]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`services/billing`, made with defaults."""
     workspace = tmp_path_factory.mktemp("workspace")
-    natsgen = [sys.executable, "-m", "natsgen", "new", "worker", "billing", "--subject", SUBJECT]
-    subprocess.run([*natsgen, "--workspace", str(workspace), "--no-input"], check=True, capture_output=True)
+    natsgen(workspace, "new", "worker", "billing", "--subject", SUBJECT)
     return workspace / "services" / "billing"
 
 
@@ -87,6 +94,35 @@ def start_worker(service: Path, service_python: Path, tmp_path: Path) -> Iterato
             return worker
 
         yield start
+
+
+@pytest.fixture
+def start_service(service_python: Path, nats_server: NatsServer, tmp_path: Path) -> Iterator[StartService]:
+    """Starts an instance of the service in a folder, which may have any name, and waits until it is ready.
+
+    All are stopped at the end.
+    """
+    with ExitStack() as stack:
+
+        def start(folder: Path, name: str = "", **settings: str) -> GeneratedService:
+            name = name or folder.name
+            defaults = {"NATS_URL": nats_server.url, "CONSUL_ENABLED": "false", "HOSTNAME": name}
+            service = GeneratedService(
+                folder, python=service_python, log_folder=tmp_path, name=name, settings={**defaults, **settings}
+            )
+            stack.enter_context(service)
+            service.wait_ready()
+            return service
+
+        yield start
+
+
+@pytest.fixture
+async def client(nats_server: NatsServer) -> AsyncIterator[Client]:
+    """A client that knows nothing of natsgen."""
+    client = await nats.connect(nats_server.url)
+    yield client
+    await client.close()
 
 
 @pytest.fixture

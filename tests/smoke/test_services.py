@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import nats
 import nats.errors
 import pytest
 from nats.aio.client import Client
 
-from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.smoke.conftest import StartService, natsgen
 from tests.smoke.traffic import event
 
 ADA = b'{"name": "Ada"}'
 HELLO = {"result": {"message": "Hello Ada!"}}
 REQUEST_SECONDS = 5.0
-
-Run = Callable[[], AbstractContextManager[GeneratedService]]
+GREETER = Path("services", "greeter")
 
 
 @pytest.fixture
@@ -36,44 +30,17 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
-def natsgen(workspace: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "natsgen", *arguments, "--workspace", str(workspace), "--no-input"]
-    subprocess.run(command, check=True, capture_output=True)
-
-
-@pytest.fixture
-async def client(nats_server: NatsServer) -> AsyncIterator[Client]:
-    """A caller that knows nothing of natsgen."""
-    client = await nats.connect(nats_server.url)
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-def running(workspace: Path, service_python: Path, nats_server: NatsServer, tmp_path: Path) -> Run:
-    """Runs the service as it is now, until the end of the context."""
-
-    @contextmanager
-    def run() -> Iterator[GeneratedService]:
-        settings = {"NATS_URL": nats_server.url, "CONSUL_ENABLED": "false"}
-        folder = workspace / "services" / "greeter"
-        with GeneratedService(folder, python=service_python, log_folder=tmp_path, settings=settings) as service:
-            service.wait_ready()
-            yield service
-
-    return run
-
-
 async def ask(client: Client, subject: str, payload: bytes = ADA) -> Any:
     return json.loads((await client.request(subject, payload, timeout=REQUEST_SECONDS)).data)
 
 
-async def test_a_service_answers_as_it_is_made(running: Run, client: Client) -> None:
-    with running() as service:
-        assert await ask(client, "v1.greeter.greet") == HELLO
-        refused = await ask(client, "v1.greeter.greet", b"{}")
-        known = await ask(client, "$SRV.INFO.greeter", b"")
-        (stats,) = service.stats()["actions"]
+async def test_a_service_answers_as_it_is_made(workspace: Path, start_service: StartService, client: Client) -> None:
+    service = start_service(workspace / GREETER)
+
+    assert await ask(client, "v1.greeter.greet") == HELLO
+    refused = await ask(client, "v1.greeter.greet", b"{}")
+    known = await ask(client, "$SRV.INFO.greeter", b"")
+    (stats,) = service.stats()["actions"]
 
     assert refused["error"]["code"] == "422"
     assert (known["name"], known["version"], known["description"]) == ("greeter", "0.1.0", "Answers greet")
@@ -83,44 +50,52 @@ async def test_a_service_answers_as_it_is_made(running: Run, client: Client) -> 
     assert (stats["requests"], stats["errors"]) == (2, {"422": 1})
 
 
-async def test_what_is_added_is_answered_at_the_next_start(workspace: Path, running: Run, client: Client) -> None:
+async def test_what_is_added_is_answered_at_the_next_start(
+    workspace: Path, start_service: StartService, client: Client
+) -> None:
     natsgen(workspace, "add-action", "greeter", "farewell", "--concurrency", "3", "--timeout", "2.5")
     natsgen(workspace, "add-action", "greeter", "greet", "--version", "2", "--no-queue")
 
-    with running() as service:
-        for subject in ("v1.greeter.greet", "v1.greeter.farewell", "v2.greeter.greet"):
-            assert await ask(client, subject) == HELLO
-        policies = {one["subject"]: one["policy"] for one in service.stats()["actions"]}
+    service = start_service(workspace / GREETER)
+
+    for subject in ("v1.greeter.greet", "v1.greeter.farewell", "v2.greeter.greet"):
+        assert await ask(client, subject) == HELLO
+    policies = {one["subject"]: one["policy"] for one in service.stats()["actions"]}
     assert policies["v1.greeter.farewell"]["concurrency"] == 3
     assert policies["v1.greeter.farewell"]["timeout"] == 2.5
     assert [policies[f"v{version}.greeter.greet"]["queue"] for version in (1, 2)] == [True, False]
 
     natsgen(workspace, "remove-action", "greeter", "farewell")
-    with running():
-        with pytest.raises(nats.errors.NoRespondersError):
-            await ask(client, "v1.greeter.farewell")
-        assert await ask(client, "v1.greeter.greet") == HELLO
+    service.restart()
+    service.wait_ready()
+    with pytest.raises(nats.errors.NoRespondersError):
+        await ask(client, "v1.greeter.farewell")
+    assert await ask(client, "v1.greeter.greet") == HELLO
 
 
-async def test_one_service_handles_events_and_answers(workspace: Path, running: Run, client: Client) -> None:
+async def test_one_service_handles_events_and_answers(
+    workspace: Path, start_service: StartService, client: Client
+) -> None:
     natsgen(workspace, "add-handler", "greeter", "orders.order.created")
 
     def handled() -> int:
         return int(service.stats()["subscriptions"]["order_created"]["handled"])
 
-    with running() as service:
-        await client.jetstream().publish("orders.order.created", event(1))
-        assert await ask(client, "v1.greeter.greet") == HELLO
-        assert [one["subject"] for one in service.stats()["actions"]] == ["v1.greeter.greet"]
-        await asyncio.to_thread(wait_until, lambda: handled() == 1, limit=REQUEST_SECONDS, what="the event is handled")
+    service = start_service(workspace / GREETER)
+
+    await client.jetstream().publish("orders.order.created", event(1))
+    assert await ask(client, "v1.greeter.greet") == HELLO
+    assert [one["subject"] for one in service.stats()["actions"]] == ["v1.greeter.greet"]
+    await asyncio.to_thread(wait_until, lambda: handled() == 1, limit=REQUEST_SECONDS, what="the event is handled")
 
 
 async def test_without_handlers_and_actions_it_says_what_is_missing(
     workspace: Path, service_python: Path, tmp_path: Path
 ) -> None:
     natsgen(workspace, "remove-action", "greeter", "greet")
-    folder = workspace / "services" / "greeter"
-    service = GeneratedService(folder, python=service_python, log_folder=tmp_path, settings={"CONSUL_ENABLED": "false"})
+    service = GeneratedService(
+        workspace / GREETER, python=service_python, log_folder=tmp_path, settings={"CONSUL_ENABLED": "false"}
+    )
 
     service.launch()
     code = service.process.wait(limit=REQUEST_SECONDS * 2)
