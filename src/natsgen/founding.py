@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from natsgen import organisation, transaction
 from natsgen.change import Change
@@ -53,7 +53,7 @@ def found(
                 f"{workspace.root / MARKER} exists already and is left alone: edit it, or remove it first"
             )
         change = Change() if is_founded else _change(workspace, questionnaire)
-        change = replace(change, after={**change.after, **(extra or {})})
+        change = replace(change, after={**change.after, **_missing(workspace, extra or {})})
         transaction.check(workspace, change)
         if not dry_run:
             transaction.apply(workspace, change, "init")
@@ -67,6 +67,16 @@ def with_ignored(content: bytes) -> bytes:
     end = b"\r\n" if b"\r\n" in content else b"\n"
     gap = b"" if not content or content.endswith(b"\n") or not missing else end
     return content + gap + b"".join(entry.encode() + end for entry in missing)
+
+
+def _missing(workspace: Workspace, extra: Tree) -> Tree:
+    """The files without those that are there as they would be written; all of them if none is missing."""
+    missing = {path: file for path, file in extra.items() if not _is_there(workspace.root / path, file)}
+    return missing or extra
+
+
+def _is_there(target: Path, file: File) -> bool:
+    return target.is_file() and target.read_bytes() == file.content
 
 
 def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
