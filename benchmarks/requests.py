@@ -59,8 +59,9 @@ class Requester(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Counts the answers, and sends as many requests."""
         data = self._rest + data
-        if NOBODY in data:
+        if NOBODY in data:  # which has the form of an answer within
             self.end()
+            return
         if data.endswith(b"PING\r\n"):
             self._write(b"PONG\r\n")
         found = data.count(ANSWER)

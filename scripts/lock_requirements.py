@@ -12,13 +12,16 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE = ROOT / "template" / "services" / "{{ service_name }}"
-OPTIONAL = {"redis": 'dedup == "redis"'}  # value of the answer `dedup`, and the condition that its packages are under
+OPTIONAL = (("dedup", "redis"), ("framework", "django"), ("framework", "fastapi"))
+"""Answers that need packages beyond those of every service, by question."""
 
 
 def main() -> None:
@@ -26,30 +29,58 @@ def main() -> None:
     lock(ROOT / "pyproject.toml", ROOT / "requirements-dev.txt", group="dev")
     lock(ROOT / "benchmarks" / "requirements.in", ROOT / "benchmarks" / "requirements.txt")
     with tempfile.TemporaryDirectory() as folder:
-        base = blocks(lock_service(Path(folder), "none"))
-        runtime = dict(base)
-        conditions: dict[str, str] = {}
-        for dedup, condition in OPTIONAL.items():
-            extended = blocks(lock_service(Path(folder), dedup))
-            conditions |= dict.fromkeys(extended.keys() - base.keys(), condition)
-            runtime |= {name: text for name, text in extended.items() if name not in base}
-        development = blocks(lock_service(Path(folder), "none", group="dev"))
-    write(SERVICE / "requirements.txt.jinja", runtime, conditions)
+        runtime = lock_variants(Path(folder))
+        development = lock_variants(Path(folder), group="dev")
+    write(SERVICE / "requirements.txt.jinja", runtime)
     write(
         SERVICE / "requirements-dev.txt.jinja",
-        {name: text for name, text in development.items() if name not in runtime},
-        {},
+        {name: package for name, package in development.items() if name not in runtime},
         first="-r requirements.txt\n",
     )
 
 
-def lock_service(folder: Path, dedup: str, group: str | None = None) -> str:
-    """The pinned requirements of a service with this answer, consistent with those locked into `folder` before."""
+@dataclass(frozen=True)
+class Package:
+    """A pinned package.
+
+    Attributes:
+        text: its lines.
+        conditions: the answers that need it, as Jinja says it; none where every service does.
+    """
+
+    text: str
+    conditions: tuple[str, ...] = ()
+
+
+def lock_variants(folder: Path, group: str | None = None) -> dict[str, Package]:
+    """The pinned packages that any answers need, by name, consistent with those locked into `folder` before."""
+    found = {name: Package(text) for name, text in blocks(lock_service(folder, {}, group)).items()}
+    for question, value in OPTIONAL:
+        for name, text in blocks(lock_service(folder, {question: value}, group)).items():
+            known = found.get(name)
+            if known is None or known.conditions:
+                conditions = known.conditions if known else ()
+                found[name] = Package(text, (*conditions, f'{question} == "{value}"'))
+            elif known.text != text:
+                raise SystemExit(f"{name} is pinned in one way for all services, and in another for {value}")
+    return found
+
+
+def lock_service(folder: Path, given: Mapping[str, str], group: str | None = None) -> str:
+    """The pinned requirements of a service with these answers, consistent with those locked into `folder` before."""
     environment = Environment(keep_trailing_newline=True, autoescape=False)
     environment.filters["to_json"] = json.dumps
-    answers = {"service_name": "service", "description": "", "bounded_context": "", "dedup": dedup}
+    answers = {
+        "service_name": "service",
+        "description": "",
+        "bounded_context": "",
+        "dedup": "none",
+        "framework": "none",
+    }
     project = folder / "pyproject.toml"
-    project.write_text(environment.from_string((SERVICE / "pyproject.toml.jinja").read_text()).render(answers))
+    project.write_text(
+        environment.from_string((SERVICE / "pyproject.toml.jinja").read_text()).render(answers | dict(given))
+    )
     constraints, locked = folder / "constraints.txt", folder / "requirements.txt"
     if constraints.exists():
         lock(project, locked, "--constraints", str(constraints), group=group)
@@ -82,12 +113,14 @@ def blocks(locked: str) -> dict[str, str]:
     return {re.split(r"[^a-zA-Z0-9._-]", block, maxsplit=1)[0]: block for block in found if block.strip()}
 
 
-def write(target: Path, packages: dict[str, str], conditions: dict[str, str], first: str = "") -> None:
+def write(target: Path, packages: dict[str, Package], first: str = "") -> None:
     """Writes a template of a requirements file, its packages in order."""
     lines = ["# Pinned from pyproject.toml; README.md says how to add a dependency.\n", first]
     for name in sorted(packages):
-        text = packages[name].rstrip("\n") + "\n"
-        lines.append(f"{{% if {conditions[name]} %}}{text}{{% endif %}}" if name in conditions else text)
+        package = packages[name]
+        text = package.text.rstrip("\n") + "\n"
+        condition = " or ".join(package.conditions)
+        lines.append(f"{{% if {condition} %}}{text}{{% endif %}}" if condition else text)
     target.write_text("".join(lines))
 
 

@@ -5,43 +5,23 @@ As in `naming`: checks take a value and return it, or raise `InputError`; deriva
 
 from __future__ import annotations
 
-import keyword
 import re
 
 from natsgen import naming
 from natsgen.errors import InputError
+from natsgen.part_naming import NAME_MAX_LENGTH, Rule
 
-NAME_MAX_LENGTH = 64
 VERSION_MAX = 9_999
 TIMEOUT_MIN, TIMEOUT_MAX = 0.001, 3_600.0  # seconds
 
 # An action's function has the action's name, next to these in its file and in its test; copier.yml refuses the same.
 RESERVED = frozenset({"action", "annotations", "pytest", "request", "response", "str"})
-KEYWORDS = frozenset(word for word in keyword.kwlist if word.islower())
-
-_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+RULE = Rule("action", "an", RESERVED, "do")
 
 
 def action(name: str) -> str:
-    """Checks the name of an action.
-
-    Args:
-        name: of the action, its function and its file.
-
-    Returns:
-        The same name.
-
-    Raises:
-        InputError: it breaks the rule, or would not work as the name of the function.
-    """
-    if len(name) > NAME_MAX_LENGTH or not _NAME.fullmatch(name):
-        raise InputError(
-            f"{naming.shown(name)} is no action name: it takes lower-case letters, digits and single underscores, "
-            f"starts with a letter and has at most {NAME_MAX_LENGTH} characters" + naming.suggest(_as_action(name))
-        )
-    if taken := _taken_by(name):
-        raise InputError(f"{naming.shown(name)} cannot be an action name: {taken}" + naming.suggest(_as_action(name)))
-    return name
+    """Checks the name of an action, its function and its file; returns it or raises `InputError`."""
+    return RULE.check(name)
 
 
 def version(number: object) -> int:
@@ -76,20 +56,3 @@ def with_version(name: str, number: int) -> str:
     """The name for the file and the function of one version of an action that has others."""
     ending = f"_v{number}"
     return f"{name[: NAME_MAX_LENGTH - len(ending)].rstrip('_')}{ending}"
-
-
-def _taken_by(name: str) -> str:
-    if name in KEYWORDS:
-        return "it is a keyword of Python"
-    if name in RESERVED:
-        return "its function would hide a name that its file or its test uses"
-    if name.startswith("test"):
-        return "pytest would take its function for a test"
-    return ""
-
-
-def _as_action(text: str) -> str:
-    name = naming.words_of(text)
-    if name and (not name[0].isalpha() or _taken_by(name)):
-        name = f"do_{name}"
-    return name[:NAME_MAX_LENGTH].strip("_")

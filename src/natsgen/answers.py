@@ -9,19 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import action_naming, actions, naming, yaml_text
+from natsgen import action_naming, actions, naming, routes, yaml_text
 from natsgen.errors import InputError
 from natsgen.handlers import Handler, subjects_of
 from natsgen.questions import Questionnaire
 
+NO_FRAMEWORK = "none"  # the answer `framework` of a service that is no gateway
+FRAMEWORKS = ("fastapi", "django")  # the others
+
 # The option of each question that has one of its own, as messages name it. The handlers come from --subject, the
-# actions from --action.
+# actions from --action, the routes from --route.
 FLAGS = {
     "service_name": "NAME",
     "bounded_context": "--context",
     "description": "--description",
     "python_version": "--python",
     "dedup": "--dedup",
+    "framework": "--framework",
     "network": "--network",
     "registry": "--registry",
 }
@@ -46,11 +50,15 @@ class Answers:
     registry: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     actions: Mapping[str, Any] = field(default_factory=dict)
+    framework: str = NO_FRAMEWORK
+    routes: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
-        """What they make: a worker handles events, a service only answers requests."""
+        """What they make: a gateway has a web framework; else a worker handles events, a service only answers."""
+        if self.framework != NO_FRAMEWORK:
+            return "gateway"
         return "worker" if self.handlers else "service"
 
     def as_data(self) -> dict[str, Any]:
@@ -74,6 +82,13 @@ class Given:
     def over(self, other: Given) -> Given:
         """Both, where this one has the last word."""
         return Given({**other.values, **self.values}, {**other.sources, **self.sources})
+
+    def without(self, key: str) -> Given:
+        """All of it but what answers one question."""
+        return Given(
+            {one: value for one, value in self.values.items() if one != key},
+            {one: source for one, source in self.sources.items() if one != key},
+        )
 
 
 def from_flags(flags: Mapping[str, str | None], questionnaire: Questionnaire) -> Given:
@@ -118,6 +133,17 @@ def from_actions(names: Sequence[str], version: int = 1) -> Given:
     return Given({"actions": actions.named(checked, version)}, {"actions": "--action"})
 
 
+def from_routes(texts: Sequence[str]) -> Given:
+    """The routes for what `--route` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no route, or two answer the same requests.
+    """
+    if not texts:
+        return Given({}, {})
+    return Given({"routes": naming.at("--route", routes.named, texts)}, {"routes": "--route"})
+
+
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
     """What `--data KEY=VALUE` says, the last one of a key counting.
 
@@ -158,6 +184,8 @@ def check(given: Given) -> None:
                 naming.at(where, partial(Handler.from_answer, name), entry)
         elif key == "actions":
             naming.at(where, actions.check, value)
+        elif key == "routes":
+            naming.at(where, routes.check, value)
         elif key in _RULES:
             naming.at(where, _RULES[key], value)
 
@@ -166,22 +194,29 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     """Adds what is derived and what is default.
 
     Args:
-        given: holds at least `service_name`, and `handlers` or `actions`.
+        given: holds at least `service_name`, and `handlers`, `actions` or a `framework`.
         questionnaire: what the template asks.
         workspace: the workspace's folder, which names the workspace if nobody does.
 
     Raises:
         InputError: an answer breaks its rule; the message names the option or file that it comes from. Or there is
-            neither a handler nor an action.
+            neither a handler nor an action nor a framework, or there are routes without a framework.
     """
     check(given)
     service_name, subjects = given.values["service_name"], subjects_of(given.values.get("handlers", {}))
     answered = actions.names_of(given.values.get("actions", {}))
-    if not subjects and not answered:
-        raise InputError(f"{service_name} has no handlers and no actions: it needs one of either kind")
+    served = routes.requests_of(given.values.get("routes", {}))
+    is_gateway = given.values.get("framework", NO_FRAMEWORK) != NO_FRAMEWORK
+    if served and not is_gateway:
+        where = given.sources.get("routes", "routes")
+        raise InputError(f"{where}: routes need a web framework, and there is no --framework")
+    if not subjects and not answered and not is_gateway:
+        raise InputError(
+            f"{service_name} has no handlers and no actions: it needs one of either kind, or a web framework"
+        )
     derived = {
         "bounded_context": naming.context_for(subjects, service_name),
-        "description": naming.description_for(subjects, answered),
+        "description": naming.description_for(subjects, answered, served),
         "workspace": naming.workspace_for(workspace),
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}

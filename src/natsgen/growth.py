@@ -1,70 +1,166 @@
-"""How a part of a service comes and goes, handler or action: its file and its test, and nothing else is touched."""
+"""How a part of a service comes and goes, of whatever kind: its file and its test, and nothing else is touched."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from natsgen import action_discovery, discovery, inventory, naming, rendering, stored, transaction
+from natsgen import inventory, naming, rendering, stored, transaction
+from natsgen.answers import Answers
 from natsgen.change import Change
-from natsgen.errors import ConflictError, InputError
+from natsgen.errors import ConflictError, InputError, TemplateError
+from natsgen.inventory import GATEWAY
 from natsgen.parts import HANDLERS, Kind, Part, PartFile
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
 from natsgen.workspace import SERVICES, Workspace
 
-_Found = TypeVar("_Found", bound=PartFile)
+_Part = TypeVar("_Part", bound=Part)
+_File = TypeVar("_File", bound=PartFile)
 
 
-@contextmanager
-def session(workspace: Workspace, service: str, notify: Callable[[str], None]) -> Iterator[Path]:
-    """The service's folder, in which nobody else changes anything meanwhile.
+@dataclass(frozen=True)
+class Site:
+    """Where a part comes or goes, and how.
+
+    Attributes:
+        workspace: where the service is.
+        template: what is rendered.
+        questionnaire: the template's questions.
+        service: the service's name.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+    """
+
+    workspace: Workspace
+    template: TemplateSource
+    questionnaire: Questionnaire
+    service: str
+    dry_run: bool
+    notify: Callable[[str], None]
+
+    @property
+    def folder(self) -> Path:
+        """The service's folder."""
+        return self.workspace.root / SERVICES / self.service
+
+    def answers(self) -> Answers:
+        """What the service was made with.
+
+        Raises:
+            ServiceError: its answers cannot be used.
+        """
+        return stored.answers_of(stored.read(self.folder), self.questionnaire, self.workspace.root)
+
+
+@dataclass(frozen=True)
+class Added(Generic[_Part]):
+    """A part that was added, or would be.
+
+    Attributes:
+        part: which one.
+        change: its files.
+        notes: what the person should know beside.
+    """
+
+    part: _Part
+    change: Change
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Removed(Generic[_File]):
+    """The file of a part that was removed, or would be.
+
+    Attributes:
+        file: as it was.
+        change: the files that go.
+        notes: what the person should know beside.
+    """
+
+    file: _File
+    change: Change
+    notes: tuple[str, ...]
+
+
+def add(site: Site, kind: Kind, fit: Callable[[Path], tuple[_Part, Iterable[str]]]) -> Added[_Part]:
+    """Adds a part and its test to a service, whole or not at all.
+
+    Args:
+        site: where and how.
+        kind: of the part.
+        fit: the part as it fits what is in the service's folder, and notes about it; raises where it does not fit.
 
     Raises:
         InputError: there is no such service.
+        NatsgenError: it could not be done; the workspace is as before.
     """
-    inventory.need_service(workspace, service)  # before the session, which would make a missing workspace
-    with transaction.session(workspace, notify):
-        yield inventory.need_service(workspace, service)
+    with _session(site) as folder:
+        part, notes = fit(folder)
+        change = Change(after=rendering.render_part(site.template, site.answers().as_data(), kind, part))
+        _carry_out(site, change, f"add-{kind.noun} {site.service} {part.name}")
+    return Added(part, change, tuple(notes))
 
 
-def carry_out(workspace: Workspace, change: Change, title: str, *, dry_run: bool) -> None:
-    """Does a change whole or not at all; on a dry run, finds out whether it could be done."""
-    transaction.check(workspace, change)
-    if not dry_run:
-        transaction.apply(workspace, change, title)
-
-
-def render(
-    workspace: Workspace,
-    template: TemplateSource,
-    questionnaire: Questionnaire,
-    service: str,
-    kind: Kind,
-    part: Part,
-) -> Tree:
-    """The file of one part and its test, as the service's template makes them with the service's answers."""
-    memory = stored.read(workspace.root / SERVICES / service)
-    known = stored.answers_of(memory, questionnaire, workspace.root)
-    return rendering.render_part(template, known.as_data(), kind, part)
-
-
-def file_of(kind: Kind, service: str, text: str, there: Sequence[_Found]) -> _Found:
-    """The file that a person means.
+def remove(
+    site: Site, kind: Kind, files: Callable[[Path], Sequence[_File]], text: str, *, force: bool
+) -> Removed[_File]:
+    """Removes the file of a part and its test from a service, whole or not at all.
 
     Args:
+        site: where and how.
         kind: of the part.
-        service: the service's name.
+        files: those of that kind in a service's folder.
         text: the part's name as a person types it: `order_created`, `order-created` or the file's name.
-        there: the files of that kind.
+        force: remove them although a person changed them.
 
     Raises:
-        InputError: there is none such; the message names the nearest.
+        InputError: there is no such service, or no such part.
+        ConflictError: a person changed one of the files, and `force` is not given.
+        NatsgenError: it could not be done; the workspace is as before.
     """
+    with _session(site) as folder:
+        file = _file_of(kind, site.service, text, files(folder))
+        change = _removal(site, file)
+        if not force:
+            _refuse_edited(site, file, change)
+        notes = tuple(_notes_without(site, file))
+        _carry_out(site, change, f"remove-{kind.noun} {site.service} {file.name}")
+    return Removed(file, change, notes)
+
+
+def names_in(there: Sequence[PartFile]) -> set[str]:
+    """The names of files and of what is in them."""
+    return {file.name for file in there} | {name for file in there for name in file.names}
+
+
+def not_compared(there: Sequence[PartFile]) -> Iterator[str]:
+    """Notes about the files that could not be read, so that what comes was not compared with them."""
+    return (f"{file.path} was not compared with it: {file.error}" for file in there if file.error)
+
+
+@contextmanager
+def _session(site: Site) -> Iterator[Path]:
+    """The service's folder, in which nobody else changes anything meanwhile."""
+    inventory.need_service(site.workspace, site.service)  # before the session, which would make a missing workspace
+    with transaction.session(site.workspace, site.notify):
+        yield inventory.need_service(site.workspace, site.service)
+
+
+def _carry_out(site: Site, change: Change, title: str) -> None:
+    """Does a change whole or not at all; on a dry run, finds out whether it could be done."""
+    transaction.check(site.workspace, change)
+    if not site.dry_run:
+        transaction.apply(site.workspace, change, title)
+
+
+def _file_of(kind: Kind, service: str, text: str, there: Sequence[_File]) -> _File:
+    """The file that a person means."""
     plain = PurePosixPath(text.strip()).name.removesuffix(".py").replace("-", "_")
     stem = plain.removesuffix(f"_{kind.noun}")
     function = stem.removeprefix("handle_") if kind is HANDLERS else stem
@@ -80,65 +176,36 @@ def file_of(kind: Kind, service: str, text: str, there: Sequence[_Found]) -> _Fo
     raise InputError(f"{service} has no {kind.noun} {naming.shown(text)}{naming.nearest(stem, names)} ({known})")
 
 
-def removal(workspace: Workspace, service: str, file: PartFile) -> Change:
-    """The change that takes a part's file and its test away.
-
-    Raises:
-        ConflictError: one of them is no regular file.
-    """
+def _removal(site: Site, file: PartFile) -> Change:
+    """The change that takes a part's file and its test away; one that is no regular file is a ConflictError."""
     kind = file.kind
-    path, test = kind.paths(service, file.name)
-    before = {path: _read(workspace, path)}
-    if os.path.lexists(workspace.path(test)):
-        before[test] = _read(workspace, test)
+    path, test = kind.paths(site.service, file.name)
+    before = {path: _read(site.workspace, path)}
+    if os.path.lexists(site.workspace.path(test)):
+        before[test] = _read(site.workspace, test)
     made = (one for folder in (kind.folder, kind.tests) for one in (folder, *folder.parents[:-1]))
-    return Change(before=before, passing=frozenset(PurePosixPath(SERVICES, service) / folder for folder in made))
+    return Change(before=before, passing=frozenset(PurePosixPath(SERVICES, site.service) / folder for folder in made))
 
 
-def refuse_edited(
-    workspace: Workspace,
-    template: TemplateSource,
-    questionnaire: Questionnaire,
-    service: str,
-    file: PartFile,
-    change: Change,
-) -> None:
-    """Refuses a removal of files that are not as natsgen makes them.
-
-    Args:
-        workspace: where the service is.
-        template: what makes them; they are rendered again.
-        questionnaire: the template's questions.
-        service: the service's name.
-        file: the part's.
-        change: the removal.
-
-    Raises:
-        ConflictError: a person changed one of them.
-    """
+def _refuse_edited(site: Site, file: PartFile, change: Change) -> None:
+    """Refuses a removal of files that are not as natsgen makes them."""
     made: Tree = {}
-    with suppress(InputError):  # what no command makes was not made by one
-        made = render(workspace, template, questionnaire, service, file.kind, file.as_made())
+    with suppress(InputError, TemplateError):  # what no command makes was not made by one
+        made = rendering.render_part(site.template, site.answers().as_data(), file.kind, file.as_made())
     edited = [path for path, file in change.before.items() if path not in made or made[path].content != file.content]
     if edited:
-        names = " and ".join(str(workspace.root / path) for path in edited)
+        names = " and ".join(str(site.workspace.root / path) for path in edited)
         raise ConflictError(
-            f"{names}: edited since natsgen made it{_older(workspace, service, template)}, so nothing was changed; "
+            f"{names}: edited since natsgen made it{_older(site)}, so nothing was changed; "
             f"--force removes {file.kind.noun} and test with what was written there"
         )
 
 
-def notes_without(folder: Path, removed: PartFile) -> tuple[str, ...]:
-    """What a person should know of the service in a folder without one of its files: that nothing is left in it."""
-    files: list[PartFile] = [*discovery.handler_files(folder), *action_discovery.action_files(folder)]
-    if any(file.names for file in files if file.path != removed.path):
-        return ()
-    return (f"{folder.name} has neither a handler nor an action now, and does not start without one",)
-
-
-def names_in(there: Sequence[PartFile]) -> set[str]:
-    """The names of files and of what is in them."""
-    return {file.name for file in there} | {name for file in there for name in file.names}
+def _notes_without(site: Site, removed: PartFile) -> Iterator[str]:
+    """What a person should know of the service without one of its files: that nothing is left in it."""
+    service = inventory.service(site.workspace, site.service)
+    if service.kind != GATEWAY and not any(file.names for file in service.files if file.path != removed.path):
+        yield f"{site.service} has neither a handler nor an action now, and does not start without one"
 
 
 def _read(workspace: Workspace, path: PurePosixPath) -> File:
@@ -148,8 +215,8 @@ def _read(workspace: Workspace, path: PurePosixPath) -> File:
     return File(target.read_bytes(), os.access(target, os.X_OK))
 
 
-def _older(workspace: Workspace, service: str, template: TemplateSource) -> str:
-    commit = stored.read(workspace.root / SERVICES / service).commit
-    if commit == template.commit:
+def _older(site: Site) -> str:
+    commit = stored.read(site.folder).commit
+    if commit == site.template.commit:
         return ""
-    return f", or made by another natsgen (this one makes {template.commit}, the service is of {commit or 'none'})"
+    return f", or made by another natsgen (this one makes {site.template.commit}, the service is of {commit or 'none'})"

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from natsgen import action_discovery, discovery, naming
+from natsgen import action_discovery, discovery, naming, route_discovery
 from natsgen.action_discovery import ActionFile
 from natsgen.discovery import HandlerFile
 from natsgen.errors import InputError, ServiceError
-from natsgen.parts import HANDLERS
+from natsgen.parts import HANDLERS, ROUTES, PartFile
+from natsgen.route_discovery import RouteFile
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
+
+GATEWAY = "gateway"  # the kind of a service that has a web framework in it
 
 _COMMIT = re.compile(r"^_commit:[ ]*['\"]?([^'\"\n]*)['\"]?[ ]*$", re.MULTILINE)
 
@@ -23,11 +26,13 @@ class Service:
 
     Attributes:
         name: its folder's.
-        kind: "worker" if it handles events, "service" if it only answers requests.
+        kind: "gateway" if it has a web framework in it; else "worker" if it handles events, "service" if it only
+            answers requests.
         version: of the template that it was made from; "" if unknown.
         handlers: its handler files.
         error: why its answers cannot be read; "" if they can.
         actions: its action files.
+        routes: its route files.
     """
 
     name: str
@@ -36,6 +41,12 @@ class Service:
     handlers: tuple[HandlerFile, ...]
     error: str = ""
     actions: tuple[ActionFile, ...] = ()
+    routes: tuple[RouteFile, ...] = ()
+
+    @property
+    def files(self) -> tuple[PartFile, ...]:
+        """The files of all its parts."""
+        return (*self.handlers, *self.actions, *self.routes)
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
@@ -72,15 +83,18 @@ def service(workspace: Workspace, name: str) -> Service:
     """
     folder = workspace.root / SERVICES / name
     handlers, actions = discovery.handler_files(folder), action_discovery.action_files(folder)
+    routes = route_discovery.route_files(folder)
     version = error = ""
     try:
         version = _version_in(folder / ANSWERS_FILE)
     except OSError as failure:
         error = f"{ANSWERS_FILE}: {failure.strerror}"
-    return Service(name, _kind(folder, handlers, actions), version, handlers, error, actions)
+    return Service(name, _kind(folder, handlers, actions), version, handlers, error, actions, routes)
 
 
 def _kind(folder: Path, handlers: Sequence[HandlerFile], actions: Sequence[ActionFile]) -> str:
+    if (folder / ROUTES.folder).is_dir():
+        return GATEWAY
     if actions and not handlers:
         return "service"
     return "worker" if (folder / HANDLERS.folder).is_dir() else "unknown"

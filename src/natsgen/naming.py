@@ -104,7 +104,7 @@ def subject(text: str) -> str:
     Raises:
         InputError: it is no subject, or one that no stream of this worker can hold.
     """
-    if problem := _subject_problem(text):
+    if problem := subject_problem(text):
         raise InputError(f"{shown(text)} is no subject for a worker: {problem}")
     return text
 
@@ -249,7 +249,7 @@ def handlers_for(subjects: Sequence[str]) -> dict[str, str]:
             depths[text] += 1
     names: dict[str, str] = {}
     for text, depth in depths.items():
-        names[_free(_handler_for(text, depth), names)] = text
+        names[free(_handler_for(text, depth), names)] = text
     return names
 
 
@@ -257,7 +257,7 @@ def handler_for(subject: str, taken: Collection[str] = ()) -> str:
     """A name for the handler of one subject, after as many of its last tokens as it takes to be none of the taken."""
     depths = range(2, max(2, subject.count(".") + 1) + 1)
     names = [_handler_for(subject, depth) for depth in depths]
-    return next((name for name in names if name not in taken), _free(names[0], taken))
+    return next((name for name in names if name not in taken), free(names[0], taken))
 
 
 def service_for(subject: str) -> str:
@@ -271,12 +271,18 @@ def context_for(subjects: Sequence[str], service: str) -> str:
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
 
 
-def description_for(subjects: Collection[str], actions: Collection[str] = ()) -> str:
-    """The description of a service that a person said nothing about, within the limit of length."""
-    named = _what_it_does(", ".join(subjects), ", ".join(actions))
+def description_for(subjects: Collection[str], actions: Collection[str] = (), requests: Collection[str] = ()) -> str:
+    """The description of a service that a person said nothing about, within the limit of length.
+
+    Args:
+        subjects: that it handles.
+        actions: that it answers.
+        requests: of HTTP that it serves.
+    """
+    named = _what_it_does(", ".join(subjects), ", ".join(actions), ", ".join(requests))
     if len(named) <= DESCRIPTION_MAX_LENGTH:
         return named
-    return _what_it_does(_counted(subjects, "subject"), _counted(actions, "action"))
+    return _what_it_does(_counted(subjects, "subject"), _counted(actions, "action"), _counted(requests, "route"))
 
 
 def workspace_for(folder: PurePath) -> str:
@@ -320,19 +326,8 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN_MAX_LENGTH else text[:_SHOWN_MAX_LENGTH] + "...")
 
 
-def _service_taken_by(name: str) -> str:
-    if name in RESERVED_SERVICES:
-        return "every workspace has something of that name beside its services"
-    if keyword.iskeyword(name):
-        return "it is a keyword of Python"
-    if name in YAML_WORDS:
-        return "it is no text but a value in YAML, which Compose reads"
-    if name in sys.stdlib_module_names or name.replace("-", "_") in sys.stdlib_module_names:
-        return "it is a module of Python's standard library"
-    return ""
-
-
-def _subject_problem(text: str) -> str:
+def subject_problem(text: str) -> str:
+    """What is wrong with a subject, which may have wildcards; "" if nothing is."""
     if not text:
         return "it is empty; give one such as 'orders.order.created'"
     if len(text) > SUBJECT_MAX_LENGTH:
@@ -353,6 +348,27 @@ def _subject_problem(text: str) -> str:
     return ""
 
 
+def free(name: str, taken: Collection[str]) -> str:
+    """The name, or it with the first number that nobody has: subjects that differ only in case or punctuation."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name[: HANDLER_MAX_LENGTH - 8].strip('_')}_{number}"
+    return free
+
+
+def _service_taken_by(name: str) -> str:
+    if name in RESERVED_SERVICES:
+        return "every workspace has something of that name beside its services"
+    if keyword.iskeyword(name):
+        return "it is a keyword of Python"
+    if name in YAML_WORDS:
+        return "it is no text but a value in YAML, which Compose reads"
+    if name in sys.stdlib_module_names or name.replace("-", "_") in sys.stdlib_module_names:
+        return "it is a module of Python's standard library"
+    return ""
+
+
 def _checked(name: str, rule: re.Pattern[str], limit: int, kind: str, takes: str) -> str:
     if len(name) > limit or not rule.fullmatch(name):
         raise InputError(
@@ -367,10 +383,10 @@ def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DECEIVING or not_a_character
 
 
-def _what_it_does(handled: str, answered: str) -> str:
-    if not answered:
-        return f"Handles {handled}"
-    return f"Handles {handled}; answers {answered}" if handled else f"Answers {answered}"
+def _what_it_does(handled: str, answered: str, served: str) -> str:
+    parts = (("handles", handled), ("answers", answered), ("serves", served))
+    text = "; ".join(f"{verb} {what}" for verb, what in parts if what)
+    return text[:1].upper() + text[1:] if text else "HTTP gateway"
 
 
 def _counted(things: Collection[str], noun: str) -> str:
@@ -398,15 +414,6 @@ def _as_handler(tokens: Sequence[str]) -> str:
         name = f"event_{name}".strip("_")
     name = name[:HANDLER_MAX_LENGTH].strip("_")
     return f"{name}_event" if name in RESERVED_HANDLERS else name
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    """The name, or it with the first number that nobody has: subjects that differ only in case or punctuation."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name[: HANDLER_MAX_LENGTH - 8].strip('_')}_{number}"
-    return free
 
 
 def _as_service(text: str) -> str:

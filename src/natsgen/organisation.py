@@ -16,7 +16,7 @@ from natsgen.questions import Question, Questionnaire
 from natsgen.workspace import MARKER
 
 TABLE = "defaults"
-OF_ONE_SERVICE = ("service_name", "handlers", "actions", "description")
+OF_ONE_SERVICE = ("service_name", "handlers", "actions", "routes", "description")
 """Questions that only one service can answer."""
 
 # An option's name is what a person knows, so that it stands for the question's key: `python` for `python_version`.

@@ -1,4 +1,4 @@
-"""What a service has any number of, each in a file of its own with a test of its own: handlers and actions."""
+"""What a service has any number of, each in a file of its own with a test of its own: handlers, actions, routes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Kind:
 
 
 class Part(Protocol):
-    """A handler or an action, as a command makes its file."""
+    """A handler, an action or a route, as a command makes its file."""
 
     @property
     def name(self) -> str:
@@ -87,7 +87,8 @@ class PartFile(Protocol):
 
 HANDLERS = Kind("handler", "handlers", PurePosixPath("src/domain/handlers"), PurePosixPath("tests/handlers"))
 ACTIONS = Kind("action", "actions", PurePosixPath("src/domain/actions"), PurePosixPath("tests/actions"))
-KINDS = (HANDLERS, ACTIONS)
+ROUTES = Kind("route", "routes", PurePosixPath("src/web/routes"), PurePosixPath("tests/routes"))
+KINDS = (HANDLERS, ACTIONS, ROUTES)
 
 
 def is_persons_own(path: PurePosixPath) -> bool:

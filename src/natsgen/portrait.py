@@ -10,9 +10,9 @@ from typing import Any
 from natsgen import discovery, inventory, rendering, stored
 from natsgen.answers import Answers
 from natsgen.discovery import Setting
-from natsgen.errors import InputError
+from natsgen.errors import InputError, TemplateError
 from natsgen.inventory import Service
-from natsgen.parts import PartFile, is_persons_own
+from natsgen.parts import is_persons_own
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
@@ -26,7 +26,7 @@ class ChangedFile:
     Attributes:
         path: in the workspace.
         how: "changed" or "missing".
-        is_own: whether it is there for a person to change: a handler, an action, or a test of one.
+        is_own: whether it is there for a person to change: a part, or the test of one.
     """
 
     path: PurePosixPath
@@ -93,13 +93,12 @@ def of(workspace: Workspace, template: TemplateSource, questionnaire: Questionna
 
 
 def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tree:
-    """The files of the handlers and actions that the answers do not name, as a command would make them."""
+    """The files of the parts that the answers do not name, as a command would make them."""
     made: dict[PurePosixPath, File] = {}
-    files: list[PartFile] = [*found.handlers, *found.actions]
-    for file in files:
+    for file in found.files:
         try:
             made.update(rendering.render_part(template, known.as_data(), file.kind, file.as_made()))
-        except InputError:
+        except (InputError, TemplateError):
             made[PurePosixPath(SERVICES, found.name) / file.path] = File(b"")  # a person made it, and no command
     return made
 

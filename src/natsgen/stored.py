@@ -68,7 +68,8 @@ def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) ->
     known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
     try:
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
-        if not checked.get("handlers") and not checked.get("actions"):
+        has_parts = checked.get("handlers") or checked.get("actions")
+        if not has_parts and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK:
             raise ServiceError(f"{stored.file} names no handlers and no actions: restore it from your repository")
         given = Given(checked, dict.fromkeys(checked, str(stored.file)))
         return answers.complete(given, questionnaire, workspace)

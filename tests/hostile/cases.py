@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from natsgen.naming import DESCRIPTION_MAX_LENGTH
@@ -15,6 +16,7 @@ from tests.hostile.texts import (
     ENDS,
     FEW,
     FOLDER_NAMES,
+    PATHS,
     PLAIN,
     REGISTRIES,
     SPACED,
@@ -28,6 +30,8 @@ SUBJECT = "orders.order.created"
 HANDLER = "order_created"
 NEW = ("new", "worker")
 NEW_SERVICE = ("new", "service")
+GATEWAY = "api"
+NEW_GATEWAY = ("new", "gateway", SERVICE)
 DEFAULT = (*NEW, SERVICE, "--subject", SUBJECT)
 
 LABELS_AT_ONCE = 50  # as many as a service takes
@@ -48,7 +52,7 @@ class Case:
         typed: what the generated files must say if the command takes it, by question.
         outcome: whether it has to be refused or taken, or may be either.
         files: what is in the workspace before, by path.
-        service: the name of the service that is made.
+        service: the name of the service that is made, or that gets something.
     """
 
     name: str
@@ -379,6 +383,50 @@ def action_cases() -> Iterable[Case]:
         )
 
 
+def route_cases() -> Iterable[Case]:
+    """Names, paths and subjects of routes, in the answers of a new gateway."""
+    gateway = (*NEW_GATEWAY, "--framework=fastapi")
+    django = (*NEW_GATEWAY, "--framework=django")
+    greet = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
+    for name, text in typable(FEW):
+        yield Case(f"--framework: {name}", (*NEW_GATEWAY, f"--framework={text}"), outcome=REFUSED)
+        yield Case(f"--route: {name}", (*gateway, f"--route={text}"), outcome=REFUSED)
+        yield Case(f"--route's path: {name}", (*gateway, f"--route=GET /x{text}=a.b"))
+        yield Case(f"--route's subject: {name}", (*gateway, f"--route=GET /x=a.{text}"))
+    for command, (name, text) in zip(cycle([gateway, django]), {**FEW, **ENDS}.items(), strict=False):
+        routes = f"routes={{{quoted(text)}: {json.dumps(greet)}}}"
+        yield Case(f"route: {name}", (*command, "--data", routes), {"routes": {text: greet}})
+    for command, (name, text) in zip(cycle([gateway, django]), {**FEW, **PATHS}.items(), strict=False):
+        routes = f"routes={{greet: {{method: GET, path: {quoted(text)}, publish: a.b}}}}"
+        typed = {"routes": {"greet": {"method": "GET", "path": text, "publish": "a.b"}}}
+        yield Case(f"route's path: {name}", (*command, "--data", routes), typed)
+    for command, (name, text) in zip(cycle([gateway, django]), {**FEW, **SUBJECTS}.items(), strict=False):
+        routes = f"routes={{greet: {{method: PUT, path: /, call: {quoted(text)}}}}}"
+        typed = {"routes": {"greet": {"method": "PUT", "path": "/", "call": text}}}
+        yield Case(f"route's subject: {name}", (*command, "--data", routes), typed)
+    for text in (
+        "[]", "null", "x", "[greet]", "{greet}", "{greet: }", "{greet: {}}", "{greet: POST /greet=a.b}",
+        "{greet: {method: POST, path: /greet}}", "{greet: {path: /greet, call: a.b}}",
+        "{greet: {method: POST, call: a.b}}", "{greet: {method: [POST], path: /greet, call: a.b}}",
+        "{greet: {method: POST, path: /greet, call: a.b, publish: a.b}}", "{greet: {method: POST, path: 1, call: a.b}}",
+        "{greet: {method: POST, path: null, call: a.b}}", "{greet: {method: POST, path: /greet, call: null}}",
+        "{greet: {method: POST, path: /greet, call: 1.5}}", "{greet: {method: POST, path: /greet, publish: {a: b}}}",
+        "{greet: {method: TRACE, path: /greet, call: a.b}}", "{greet: {method: post, path: /greet, call: a.b}}",
+        "{greet: {method: 'POST ', path: /greet, call: a.b}}", "{greet: {method: '*', path: /greet, call: a.b}}",
+        "{greet: {method: POST, path: /greet, call: a.b, timeout: 1}}", "{greet: &a {method: *a}}",
+        "{a: {method: GET, path: /x, call: a.b}, b: {method: GET, path: /x, call: c.d}}",
+        "{a: {method: GET, path: '/{x}', call: a.b}, b: {method: GET, path: '/{y}', publish: c.d}}",
+        "{1: {method: GET, path: /x, call: a.b}}", "{null: {method: GET, path: /x, call: a.b}}",
+    ):  # fmt: skip
+        yield Case(f"routes in YAML: {text}", (*gateway, "--data", f"routes={text}"), outcome=REFUSED)
+    for command in (NEW, NEW_SERVICE):
+        yield Case(
+            f"routes without a framework: {command[1]}",
+            (*command, SERVICE, "--action=greet", "--data", f"routes={{greet: {json.dumps(greet)}}}"),
+            outcome=REFUSED,
+        )
+
+
 def folder_cases() -> Iterable[Case]:
     """Every text that can be the name of one folder, as the workspace's."""
     for name, text in typable(FOLDER_NAMES):
@@ -387,7 +435,7 @@ def folder_cases() -> Iterable[Case]:
 
 
 def command_cases() -> Iterable[Case]:
-    """What the other commands take, in a workspace with the service `billing` and its one handler."""
+    """What the other commands take, in a workspace with the service `billing`, which has one handler, and a gateway."""
     for name, text in typable({**FEW, **ENDS}):
         yield Case(f"add-handler, service: {name}", ("add-handler", "--", text, "a.b"))
         yield Case(
@@ -424,6 +472,37 @@ def command_cases() -> Iterable[Case]:
         yield Case(
             f"add-action, timeout: {name}", ("add-action", f"--timeout={text}", SERVICE, "greet"), outcome=REFUSED
         )
+    for name, text in typable({**FEW, **ENDS}):
+        yield Case(
+            f"add-route, name: {name}",
+            ("add-route", f"--name={text}", GATEWAY, "GET /x/{y}=a.b"),
+            {"name": text, "method": "GET", "path": "/x/{y}", "call": "a.b"},
+            service=GATEWAY,
+        )
+        yield Case(
+            f"remove-route by force: {name}",
+            ("remove-route", "--force", "--", GATEWAY, text),
+            outcome=REFUSED,
+            service=GATEWAY,
+        )
+    for name, text in typable({**FEW, **PATHS}):
+        yield Case(
+            f"add-route, path: {name}",
+            ("add-route", "--", GATEWAY, f"PUT {text}=publish:a.b"),
+            {"path": text, "publish": "a.b"},
+            service=GATEWAY,
+        )
+    for name, text in typable({**FEW, **SUBJECTS}):
+        yield Case(
+            f"add-route, subject: {name}",
+            ("add-route", "--", GATEWAY, f"PUT /=call:{text}"),
+            {"path": "/", "call": text},
+            service=GATEWAY,
+        )
+    for name, text in typable(FEW):
+        yield Case(f"add-route, route: {name}", ("add-route", "--", GATEWAY, text), outcome=REFUSED, service=GATEWAY)
+        yield Case(f"add-route, service: {name}", ("add-route", "--", text, "GET /x=a.b"), outcome=REFUSED)
+    yield Case("add-route to a worker", ("add-route", SERVICE, "GET /x=a.b"), outcome=REFUSED)
     for text in ("0", "-1", "1.5", "10001", "1e2", "0x10", "1_0", "\u0663", "9" * 5_000, "nan", "{{ 3 }}", "3\n"):
         shown = text if len(text) < 60 else f"{len(text)} digits"
         yield Case(f"concurrency of {shown!a}", ("add-handler", f"--concurrency={text}", SERVICE, "a.b"))
@@ -458,6 +537,7 @@ NEW_WORKER = [
     *data_file_cases(),
     *defaults_cases(),
     *action_cases(),
+    *route_cases(),
 ]
 FOLDERS = list(folder_cases())
 COMMANDS = list(command_cases())

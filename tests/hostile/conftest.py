@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import oracle
-from tests.hostile.cases import DEFAULT
+from tests.hostile.cases import DEFAULT, GATEWAY
 
 WORKSPACE = "shop"
 
@@ -51,15 +51,16 @@ def make_place(around: Path) -> Place:
 
 @pytest.fixture(scope="session")
 def harmless(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A place whose workspace has the service `billing`, made of harmless answers."""
+    """A place whose workspace has the service `billing` and the gateway `api`, made of harmless answers."""
     place = make_place(tmp_path_factory.mktemp("harmless") / "around")
-    ran = place.run(*DEFAULT)
-    assert ran.code == 0, ran.err
+    for command in (DEFAULT, ("new", "gateway", GATEWAY, "--framework=fastapi")):
+        ran = place.run(*command)
+        assert ran.code == 0, ran.err
     return place
 
 
 @pytest.fixture
 def with_service(harmless: Place, place: Place) -> Place:
-    """A place of the test's own whose workspace has the service `billing`."""
+    """A place of the test's own whose workspace has the service `billing` and the gateway `api`."""
     shutil.copytree(harmless.workspace, place.workspace, dirs_exist_ok=True)
     return place

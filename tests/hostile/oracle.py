@@ -153,6 +153,7 @@ def values(workspace: Path, service: str) -> dict[str, list[Any]]:
         "registry": [answers["registry"], base.rpartition("python:")[0].removesuffix("/")],
         "labels": [answers["labels"], labels],
         "handlers": [{name: _as_options(entry) for name, entry in answers["handlers"].items()}, handlers(folder)],
+        "routes": [dict(answers["routes"]), routes(folder)],
         "actions": [{name: as_action(name, entry) for name, entry in answers["actions"].items()}, actions(folder)],
     }
 
@@ -188,6 +189,32 @@ def actions(folder: Path) -> dict[str, dict[str, Any]]:
         options = {str(word.arg): ast.literal_eval(word.value) for word in decorator.keywords}
         assert function.name == file.name.removesuffix("_action.py")
         found[function.name] = as_action(function.name, {"action": ast.literal_eval(name), **options})
+    return found
+
+
+def routes(folder: Path) -> dict[str, dict[str, Any]]:
+    """The routes of a gateway by the name of their function, read from the decorator and the body in their files."""
+    found = {}
+    for file in sorted((folder / "src/web/routes").glob("*_route.py")):
+        module = ast.parse(file.read_bytes())
+        (function,) = (node for node in module.body if isinstance(node, ast.AsyncFunctionDef))
+        (decorator,) = function.decorator_list
+        assert isinstance(decorator, ast.Call)
+        *methods, path = (ast.literal_eval(argument) for argument in decorator.args)
+        if isinstance(decorator.func, ast.Attribute):
+            methods = [decorator.func.attr.upper()]
+        (method,) = methods
+        (sent,) = (
+            (verb, ast.literal_eval(node.args[0]))
+            for node in ast.walk(function)
+            if isinstance(node, ast.Call) and (verb := ast.unparse(node.func).split(".")[-1]) in ("call", "publish")
+        )
+        assert function.name == file.name.removesuffix("_route.py")
+        # each parameter is an argument of its own, and none hides what the function uses
+        arguments = [argument.arg for argument in function.args.args]
+        assert len(arguments) == len(set(arguments))
+        assert set(re.findall(r"{(\w+)}", path)) <= set(arguments)
+        found[function.name] = {"method": method, "path": path, **dict([sent])}
     return found
 
 

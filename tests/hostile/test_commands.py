@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from natsgen.parts import ACTIONS, HANDLERS, KINDS, ROUTES
 from tests.hostile import oracle
 from tests.hostile.cases import COMMANDS, FOLDERS, HANDLER, SERVICE, Case
 from tests.hostile.checks import ids, is_refused, with_options_first
 from tests.hostile.conftest import WORKSPACE, Place
 
-PARTS = {"handler": oracle.handlers, "action": oracle.actions}
+READ = {HANDLERS: oracle.handlers, ACTIONS: oracle.actions, ROUTES: oracle.routes}
 
 
 @pytest.mark.parametrize("case", FOLDERS, ids=ids(FOLDERS))
@@ -32,14 +33,14 @@ def test_other_commands_refuse_or_do_what_was_typed(case: Case, with_service: Pl
 
     if is_refused(case, ran):
         return
-    noun = case.arguments[0].removeprefix("add-")
+    (kind,) = (kind for kind in KINDS if case.arguments[0] == f"add-{kind.noun}")
     oracle.check_only_inside(ran, WORKSPACE)
     oracle.check_tree(with_service.workspace)
-    found = PARTS[noun](with_service.workspace / "services" / SERVICE)
-    (name,) = found.keys() - {HANDLER}
-    assert {path.removeprefix(f"{WORKSPACE}/services/{SERVICE}/") for path in ran.changed} == {
-        f"src/domain/{noun}s/{name}_{noun}.py",
-        f"tests/{noun}s/test_{name}_{noun}.py",
+    found = READ[kind](with_service.workspace / "services" / case.service)
+    (name,) = found.keys() - ({HANDLER} if kind is HANDLERS else set())
+    assert {path.removeprefix(f"{WORKSPACE}/services/{case.service}/") for path in ran.changed} == {
+        str(kind.file(name)),
+        str(kind.test(name)),
     }
     said = {"name": name, **found[name]}
     assert {question: said.get(question) for question in case.typed} == case.typed

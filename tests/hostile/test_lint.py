@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from natsgen import action_naming
+from natsgen.answers import FRAMEWORKS
 from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import handlers_for
+from natsgen.route_naming import METHODS, route
 from tests.hostile.conftest import make_place
 from tests.hostile.oracle import check_tree, quoted
-from tests.hostile.texts import PLAIN, SUBJECTS, WORDS
+from tests.hostile.texts import PATHS, PLAIN, SUBJECTS, WORDS
 
 RUFF_SECONDS = 60.0
 
@@ -30,9 +33,22 @@ ACTIONS = {
 }
 
 
-def is_an_action(name: str) -> bool:
+ROUTES = {
+    f"{'r' * length}{number}": {
+        "method": method,
+        "path": f"/{'p' * length}{number}/{{{'x' * min(length, 40)}}}"
+        if number % 2
+        else f"/{'p' * (length + 50)}{number}",
+        "publish" if number % 3 else "call": f"a.{'b' * (4 * length - 20)}",
+    }
+    for number, method in enumerate(METHODS)
+    for length in (6, 20, *range(36, 50), 63)  # around where lines break
+}
+
+
+def fits(rule: Callable[[str], str], name: str) -> bool:
     with contextlib.suppress(InputError):
-        return bool(action_naming.action(name))
+        return bool(rule(name))
     return False
 
 
@@ -43,7 +59,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = dict.fromkeys((*WORDS.values(), "class", "print", "none_event", "b" * 64, "x1", "a_1_b"), "a.b")
     taken = {name: subject for name, subject in words.items() if name.isidentifier() and name.strip("_") == name}
     taken = {name: subject for name, subject in taken.items() if name.islower() and name not in ("event", "any")}
-    names = [name for name in taken if is_an_action(name)]
+    names = [name for name in taken if fits(action_naming.action, name)]
     options = {
         f"h{number}": {"subject": subject, "durable": durable, "concurrency": 10_000, "batch": number % 2 == 0}
         for number, (subject, durable) in enumerate((subject, durable) for subject in LONG for durable in DURABLES)
@@ -56,6 +72,13 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for service, actions in {"actions": ACTIONS, "words-too": {name: {} for name in names}}.items():
         ran = place.run("new", "service", service, "--data", f"actions={json.dumps(actions)}")
         assert ran.code == 0, ran.err
+    named = {name: {"method": "GET", "path": f"/{name}", "call": "a.b"} for name in taken if fits(route, name)}
+    for framework in FRAMEWORKS:
+        options = [f"--framework={framework}", "--data", f"routes={json.dumps({**ROUTES, **named})}"]
+        ran = place.run("new", "gateway", f"routes-{framework}", *options)
+        assert ran.code == 0, ran.err
+        for path in PATHS.values():
+            place.run("add-route", f"routes-{framework}", "--", f"PATCH {path}=publish:a.{'path' * 5}")
     for subject in SUBJECTS.values():
         place.run("add-handler", "subjects", "--", subject)  # refused or not: what it makes counts
     for number, name in enumerate(DESCRIPTIONS):

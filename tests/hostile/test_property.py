@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from natsgen.answers import FRAMEWORKS
 from tests.hostile import oracle
 from tests.hostile.cases import DEFAULT, HANDLER, NEW, SERVICE
 from tests.hostile.conftest import WORKSPACE, Place, make_place
@@ -67,6 +68,15 @@ def test_handlers_are_refused_or_read_back(name: str, subject: str, durable: str
     else:
         flow = ", ".join(f"{key}: {quoted(value)}" for key, value in options.items())
         check([*NEW, SERVICE, "--data", f"handlers={{{quoted(name)}: {{{flow}}}}}"], typed)
+
+
+@BOUNDED
+@given(name=names, path=names, subject=names, framework=st.sampled_from(FRAMEWORKS))
+def test_routes_are_refused_or_read_back(name: str, path: str, subject: str, framework: str) -> None:
+    route = {"method": "POST", "path": f"/{path}", "publish": subject}
+    document = {"service_name": SERVICE, "framework": framework, "routes": {name: route}}
+    command = [*NEW, "--data-file", "answers.json"]
+    check(command, {"routes": {name: route}}, {"answers.json": json.dumps(document).encode()})
 
 
 @BOUNDED

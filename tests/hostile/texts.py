@@ -317,6 +317,60 @@ SUBJECTS: dict[str, str] = {
     "256 characters": "a." + "b" * 254,
 }
 
+# Paths that look right, or nearly.
+PATHS: dict[str, str] = {
+    "no slash": "greet",
+    "only a slash": "/",
+    "two slashes": "//",
+    "slash at the end": "/greet/",
+    "empty segment": "/a//b",
+    "one dot": "/.",
+    "two dots": "/../x",
+    "dots inside": "/a/..b/c..d",
+    "two dots inside": "/a/../b",
+    "encoded dots": "/%2e%2e/x",
+    "encoded slash": "/a%2Fb",
+    "query": "/greet?a=b",
+    "fragment": "/greet#a",
+    "matrix": "/greet;a=b",
+    "star": "/*",
+    "plus": "/a+b",
+    "colon": "/a:b",
+    "backslash in a path": "/a\\b",
+    "path with a space": "/a b",
+    "path of another host": "//example.com/x",
+    "health": "/healthz",
+    "document": "/openapi.json",
+    "parameter": "/orders/{order_id}",
+    "parameters": "/a/{b}/c/{d}",
+    "camel parameter": "/{orderId}",
+    "parameter twice": "/{a}/{a}",
+    "parameter in capitals": "/{ID}",
+    "parameter without a name": "/{}",
+    "parameter with a type": "/{a:path}",
+    "django's parameter": "/<str:a>",
+    "parameter and more": "/{a}.json",
+    "two parameters in one": "/{a}{b}",
+    "nested braces": "/{{a}}",
+    "open brace": "/{a",
+    "closing brace": "/a}",
+    "jinja in a path": "/{{ 7 * 7 }}",
+    "statement in a path": "/{% raw %}",
+    "keyword as parameter": "/{class}",
+    "parameter that hides": "/{request}",
+    "parameter that is the route": "/{greet}",
+    "builtin as parameter": "/{id}/{list}/{print}",
+    "dunder as parameter": "/{__init__}",
+    "model's own as parameter": "/{model_config}",
+    "unicode parameter": "/{é}",
+    "long parameter": "/{" + "p" * 40 + "}",
+    "too long a parameter": "/{" + "p" * 41 + "}",
+    "quote in a path": '/a"b',
+    "200 characters of path": "/" + "x" * 199,
+    "201 characters of path": "/" + "x" * 200,
+    "many segments": "/a" * 100,
+}
+
 # Registries that look right, or nearly.
 REGISTRIES: dict[str, str] = {
     "registry with a port": "registry.example.com:5000/team/mirror",
@@ -376,4 +430,4 @@ FEW = {
     )
 }
 
-TEXTS = {**PLAIN, **BROKEN, **SPACED, **WORDS, **ENDS, **SUBJECTS, **REGISTRIES}
+TEXTS = {**PLAIN, **BROKEN, **SPACED, **WORDS, **ENDS, **SUBJECTS, **PATHS, **REGISTRIES}

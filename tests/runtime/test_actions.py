@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import nats
@@ -29,6 +31,8 @@ from src.infrastructure.worker import Worker
 
 SUBJECT = "v1.billing.greet"
 SECRET = "correct horse battery staple"
+
+tenant: ContextVar[str | None] = ContextVar("tenant", default=None)
 
 
 class GreetRequest(BaseModel):
@@ -286,6 +290,45 @@ async def test_a_request_that_waited_too_long_is_not_begun(run_worker: Any, plai
 
     assert [error["code"] for error in errors] == ["504", "504"]
     assert begun == 1
+
+
+async def test_what_a_request_leaves_in_its_context_the_next_one_does_not_find(run_worker: Any, plain: Client) -> None:
+    """Requests that wait are answered in the task of the one before."""
+
+    async def answer(request: str) -> str | None:
+        found = tenant.get()
+        if request == "sets":
+            tenant.set("Ada")
+        return found
+
+    async with run_worker(Action("greet", answer, concurrency=1)):
+        kinds = [b"sets", b"reads", b"reads", b"sets"] * 10
+        replies = await asyncio.gather(*(ask(plain, kind) for kind in kinds))
+
+    assert {reply.data for reply in replies} == {b'{"result":null}'}
+
+
+async def test_quick_actions_let_others_have_their_turn(run_worker: Any, plain: Client) -> None:
+    begun = ended = 0.0
+    turns: list[float] = []
+
+    async def answer(request: bytes) -> None:
+        nonlocal begun, ended
+        begun = begun or time.monotonic()
+        time.sleep(0.001)  # noqa: ASYNC251 - what is tested
+        ended = time.monotonic()
+
+    async def take_turns() -> None:
+        while True:
+            turns.append(time.monotonic())
+            await asyncio.sleep(0)
+
+    async with run_worker(Action("greet", answer, concurrency=1)):
+        taking = asyncio.create_task(take_turns())
+        await asyncio.gather(*(ask(plain) for _ in range(200)))
+        taking.cancel()
+
+    assert sum(begun < turn < ended for turn in turns) > 10
 
 
 async def test_so_many_are_answered_at_once_so_many_wait_and_more_are_refused_at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,12 @@ from natsgen.harness.commands import run
 SHORT = 60.0  # seconds
 
 ACTIONS = "{greet: {}, greet_v2: {action: greet, version: 2, queue: false, concurrency: 3, timeout: 0.5}}"
+LONGEST = json.dumps(
+    {
+        "b" * 64: {"method": "PATCH", "path": f"/{{{'p' * 40}}}" + "/e" * 60, "call": ".".join(["t" * 50] * 5)},
+        "c" * 64: {"method": "DELETE", "path": f"/{{{'q' * 40}}}/{'s' * 150}", "publish": "u" * 255},
+    }
+)
 ANSWERS: dict[str, list[str]] = {
     "defaults": ["billing", "--subject", "orders.order.created"],
     "redis": [
@@ -31,6 +38,19 @@ ANSWERS: dict[str, list[str]] = {
     ],
     "longest": ["a" * 48, "--subject", f"{'c' * 60}.{'d' * 31}.{'e' * 32}", "--action", "f" * 64],
     "actions": ["greeter", "--action", "greet", "--action", "leave", "--version", "2"],
+    "fastapi": [
+        *("web", "--framework", "fastapi", "--route", "POST /greet=v1.greeter.greet", "--route", "GET /=v1.home.show"),
+        *("--route", "PUT /a/{b}/c/{id}=publish:orders.order.changed", "--route", "GET /log=publish:log.page.seen"),
+        *("--action", "greet", "--subject", "orders.order.created", "--dedup", "redis"),
+    ],
+    "django": [
+        *("web", "--framework", "django", "--route", "POST /greet=v1.greeter.greet", "--route", "GET /=v1.home.show"),
+        *("--route", "DELETE /a/{b}/c/{id}=v1.a.remove", "--route", "POST /log=publish:log.page.seen"),
+        *("--python", "3.11"),
+    ],
+    "bare": ["web", "--framework", "fastapi"],
+    "longest-fastapi": ["a" * 48, "--framework", "fastapi", "--data", f"routes={LONGEST}"],
+    "longest-django": ["a" * 48, "--framework", "django", "--data", f"routes={LONGEST}"],
     "both": ["quotes", "--subject", "orders.order.created", "--data", f"actions={ACTIONS}"],
 }
 
@@ -51,7 +71,8 @@ class Rendered:
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     arguments = ANSWERS[request.param]
     workspace = tmp_path_factory.mktemp(request.param)
-    command = [sys.executable, "-m", "natsgen", "new", "worker", *arguments, "--workspace", str(workspace)]
+    kind = "gateway" if "--framework" in arguments else "worker"
+    command = [sys.executable, "-m", "natsgen", "new", kind, *arguments, "--workspace", str(workspace)]
     subprocess.run([*command, "--no-input"], check=True)
     return Rendered(workspace, arguments[0])
 

@@ -23,13 +23,16 @@ from natsgen import (
     handler_growth,
     questions,
     rendering,
+    route_growth,
     scaffold,
     template_source,
     transaction,
 )
 from natsgen.actions import Action
 from natsgen.answers import Given
+from natsgen.growth import Site
 from natsgen.handlers import Handler
+from natsgen.routes import Route, Target
 from natsgen.tree import File, Tree
 from natsgen.workspace import Workspace
 
@@ -70,24 +73,39 @@ def put(workspace: Workspace, files: Tree) -> None:
         (workspace.root / path).write_bytes(file.content)
 
 
+def as_gateway(worker: Tree) -> Tree:
+    """The same files, with answers that have a framework in them."""
+    path = PurePosixPath("services/billing/.copier-answers.yml")
+    content = worker[path].content.replace(b"framework: none", b"framework: fastapi")
+    assert content != worker[path].content
+    return {**worker, path: File(content)}
+
+
 def new_worker(workspace: Workspace) -> None:
     wanted = answers.complete(BILLING, QUESTIONS, workspace.root)
     scaffold.new_service(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
 
 
+def site(workspace: Workspace) -> Site:
+    return Site(workspace, TEMPLATE, QUESTIONS, "billing", False, str)
+
+
 def add_handler(workspace: Workspace) -> None:
-    handler_growth.add_handler(workspace, TEMPLATE, QUESTIONS, "billing", PAID, dry_run=False, notify=str)
+    handler_growth.add_handler(site(workspace), PAID)
 
 
 def add_action(workspace: Workspace) -> None:
     quote = Action("quote", "quote", version=2)
-    action_growth.add_action(workspace, TEMPLATE, QUESTIONS, "billing", quote, dry_run=False, notify=str)
+    action_growth.add_action(site(workspace), quote)
+
+
+def add_route(workspace: Workspace) -> None:
+    pay = Route("pay", "POST", "/pay/{order}", Target("orders.order.paid", publishes=True))
+    route_growth.add_route(site(workspace), pay)
 
 
 def remove_handler(workspace: Workspace) -> None:
-    handler_growth.remove_handler(
-        workspace, TEMPLATE, QUESTIONS, "billing", "order-created", force=False, dry_run=False, notify=str
-    )
+    handler_growth.remove_handler(site(workspace), "order-created", force=False)
 
 
 def init(workspace: Workspace) -> None:
@@ -102,6 +120,7 @@ def commands(worker: Tree) -> dict[str, Command]:
         "new worker": Command(lambda workspace: put(workspace, gitignore), new_worker),
         "add-handler": Command(lambda workspace: put(workspace, without_tests), add_handler),
         "add-action": Command(lambda workspace: put(workspace, without_tests), add_action),
+        "add-route": Command(lambda workspace: put(workspace, as_gateway(without_tests)), add_route),
         "remove-handler": Command(lambda workspace: put(workspace, worker), remove_handler),
         "init": Command(lambda workspace: put(workspace, gitignore), init),
     }

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from natsgen import action_growth, answers, handler_growth, questions, rendering, template_source, tree
-from natsgen.action_growth import Added, Removed
+from natsgen.action_discovery import ActionFile
 from natsgen.actions import Action
 from natsgen.answers import Given
 from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.growth import Added, Removed, Site
 from natsgen.handlers import Handler
 from natsgen.tree import Tree
 from natsgen.workspace import Workspace
@@ -40,14 +41,16 @@ def shop(workspace: Workspace, service_tree: Tree) -> Workspace:
     return workspace
 
 
-def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) -> Added:
-    return action_growth.add_action(shop, TEMPLATE, QUESTIONS, "greeter", action, dry_run=dry_run, notify=print)
+def site(shop: Workspace, *, dry_run: bool = False) -> Site:
+    return Site(shop, TEMPLATE, QUESTIONS, "greeter", dry_run, print)
 
 
-def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
-    return action_growth.remove_action(
-        shop, TEMPLATE, QUESTIONS, "greeter", name, force=force, dry_run=dry_run, notify=print
-    )
+def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) -> Added[Action]:
+    return action_growth.add_action(site(shop, dry_run=dry_run), action)
+
+
+def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed[ActionFile]:
+    return action_growth.remove_action(site(shop, dry_run=dry_run), name, force=force)
 
 
 def git(shop: Workspace, *arguments: str) -> str:
@@ -97,10 +100,10 @@ def test_add_then_remove_leaves_git_status_empty(shop: Workspace) -> None:
 
 def test_another_version_is_a_file_of_its_own(shop: Workspace) -> None:
     added = add(shop, Action("greet", "greet", version=2))
-    assert added.action == Action("greet_v2", "greet", version=2)
+    assert added.part == Action("greet_v2", "greet", version=2)
     source = (shop.root / ACTIONS / "greet_v2_action.py").read_text()
     assert '@action("greet", version=2)\nasync def greet_v2(' in source
-    assert remove(shop, "greet-v2").subjects == ("v2.greeter.greet",)
+    assert remove(shop, "greet-v2").file.names == ("greet_v2",)
 
 
 @pytest.mark.parametrize("name", ["greet", "hello"])
@@ -174,7 +177,7 @@ def test_the_last_action_goes_with_a_note_unless_there_is_a_handler(shop: Worksp
     (note,) = remove(shop, "greet", dry_run=True).notes
     assert note == "greeter has neither a handler nor an action now, and does not start without one"
     paid = Handler("paid", "orders.paid")
-    handler_growth.add_handler(shop, TEMPLATE, QUESTIONS, "greeter", paid, dry_run=False, notify=print)
+    handler_growth.add_handler(site(shop), paid)
     assert remove(shop, "greet").notes == ()
 
 

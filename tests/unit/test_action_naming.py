@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import action_naming, rendering, template_source
+from natsgen import action_naming, part_naming, rendering, template_source
 from natsgen.errors import InputError, TemplateError
 
-TAKEN = sorted(action_naming.RESERVED | action_naming.KEYWORDS | {"test", "test_connection", "testify"})
+TAKEN = sorted(action_naming.RESERVED | part_naming.KEYWORDS | {"test", "test_connection", "testify"})
 
 
 @pytest.mark.parametrize("name", ["greet", "a", "greet_2_you", "x" * 64, "match", "print", "list", "true", "none"])

@@ -12,6 +12,7 @@ from natsgen.questions import Questionnaire
 
 WORKSPACE = Path("/srv/My Shop")
 MINIMUM = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,32 @@ def test_without_handlers_the_context_is_the_services_name(asked: Questionnaire)
 def test_actions_on_the_command_line_have_one_version() -> None:
     assert answers.from_actions(["greet"], 2).values["actions"] == {"greet": {"version": 2}}
     assert answers.from_actions([]).values == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "description"),
+    [
+        ({}, "HTTP gateway"),
+        ({"routes": {"greet": GREET}}, "Serves POST /greet"),
+        ({"routes": {"greet": GREET}, "handlers": {"x": "a.b"}}, "Handles a.b; serves POST /greet"),
+    ],
+)
+def test_a_framework_makes_a_gateway(asked: Questionnaire, values: dict[str, object], description: str) -> None:
+    for framework in answers.FRAMEWORKS:
+        given = Given({"service_name": "api", "framework": framework, **values}, {})
+        found = answers.complete(given, asked, WORKSPACE)
+        assert (found.kind, found.framework, found.description) == ("gateway", framework, description)
+
+
+def test_the_frameworks_are_those_that_the_template_offers(asked: Questionnaire) -> None:
+    assert asked.questions["framework"].choices == (answers.NO_FRAMEWORK, *answers.FRAMEWORKS)
+
+
+def test_routes_on_the_command_line_are_named_after_their_subjects() -> None:
+    assert answers.from_routes(["POST /greet=v1.greeter.greet"]).values == {"routes": {"greet": GREET}}
+    assert answers.from_routes([]).values == {}
+    with pytest.raises(InputError, match=r"^--route: 'x' is no route"):
+        answers.from_routes(["x"])
 
 
 def test_without_handlers_and_actions_there_is_no_service(asked: Questionnaire) -> None:
@@ -105,6 +132,14 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
         ({"actions": {"greet": "1"}}, "answers.yml: the action 'greet' takes a mapping"),
         ({"actions": {"greet": {"timeout": -1}}}, "answers.yml: '-1' is no time limit"),
         ({"actions": {"a": {"action": "b"}, "b": {}}}, "answers.yml: the actions 'a' and 'b' are both version 1"),
+        ({"routes": {"Greet": GREET}, "framework": "django"}, "answers.yml: 'Greet' is no route name"),
+        ({"routes": {"greet": "GET /a=a.b"}, "framework": "django"}, "answers.yml: the route 'greet' takes a mapping"),
+        (
+            {"routes": {"a": GREET, "b": GREET}, "framework": "django"},
+            "answers.yml: the routes 'a' and 'b' both answer",
+        ),
+        ({"routes": {"greet": GREET}}, "answers.yml: routes need a web framework"),
+        ({"routes": {"greet": GREET}, "framework": "none"}, "answers.yml: routes need a web framework"),
         ({"registry": "https://registry"}, "answers.yml: 'https://registry' is no registry"),
         ({"labels": {"Team": "x"}}, "answers.yml: 'Team' is no label"),
         ({"labels": {"team": "a\nb"}}, "answers.yml: the label 'team' takes one line"),

@@ -72,6 +72,8 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "registry": "registry.example.com:5000/mirror",
         "labels": {"team": "payments", "cost": "${X}: 'y'"},
         "actions": {},
+        "framework": "none",
+        "routes": {},
     }
 
 
@@ -335,6 +337,15 @@ def test_the_actions_of_a_service_are_asked_for(here: Path, environment: dict[st
     assert stored_answers(here, "greeter")["actions"] == {"greet": {"version": 2}, "leave": {"version": 2}}
 
 
+def test_the_framework_of_a_gateway_is_asked_for(here: Path, environment: dict[str, str]) -> None:
+    code, seen = on_a_terminal(["new", "gateway"], "\nflask\nnone\ndjango\n", environment, stdout=subprocess.DEVNULL)
+    assert code == 0
+    assert "Name of the service [api]" in seen
+    assert "Framework [fastapi]" in seen
+    assert seen.count("it is one of fastapi, django") == 2
+    assert stored_answers(here, "api")["framework"] == "django"
+
+
 def test_ending_the_input_instead_of_answering_is_an_interruption(here: Path, environment: dict[str, str]) -> None:
     code, seen = on_a_terminal(["new", "worker"], "\x04", environment, stdout=subprocess.DEVNULL)
     assert code == 130
@@ -362,3 +373,80 @@ def test_colour_is_for_terminals_that_want_it(
 def test_without_a_terminal_there_is_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
     main(["new", "worker", "X", "--no-input"])
     assert "\x1b[" not in capsys.readouterr().err
+
+
+GATEWAY = ["new", "gateway", "api", "--framework"]
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "django"])
+def test_one_line_makes_a_gateway(framework: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    routes = ["--route", "POST /greet=v1.greeter.greet", "--route", "post /orders/{id}=publish:orders.order.created"]
+    assert main([*GATEWAY, framework, *routes]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith(f"Made the gateway api in {here}\n")
+    assert (
+        "    greet answers POST /greet and calls v1.greeter.greet\n"
+        "    order_created answers POST /orders/{id} and publishes to orders.order.created\n"
+    ) in captured.out
+    for name in ("greet", "order_created"):
+        assert (here / f"services/api/src/web/routes/{name}_route.py").is_file()
+        assert (here / f"services/api/tests/routes/test_{name}_route.py").is_file()
+    answers = stored_answers(here, "api")
+    assert (answers["framework"], answers["handlers"], answers["actions"]) == (framework, {}, {})
+    assert answers["routes"] == {
+        "greet": {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"},
+        "order_created": {"method": "POST", "path": "/orders/{id}", "publish": "orders.order.created"},
+    }
+    assert answers["description"] == "Serves POST /greet, POST /orders/{id}"
+
+
+def test_a_gateway_may_do_all_that_a_service_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--action", "hi", "--subject", "orders.order.created", "--route", "GET /hi/{name}=v1.api.hi"]
+    assert main([*GATEWAY, "django", *options, "--version", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["answers"]["routes"] == {"hi": {"method": "GET", "path": "/hi/{name}", "call": "v1.api.hi"}}
+    assert main(["new", "service", "other", "--framework", "fastapi", *options]) == 0
+    assert capsys.readouterr().out.startswith("Made the gateway other in ")
+
+
+@pytest.mark.parametrize("kind", ["worker", "service", "gateway"])
+def test_a_service_that_is_no_gateway_has_nothing_of_one(kind: str, here: Path) -> None:
+    options = ["--framework", "fastapi"] if kind == "gateway" else ["--action", "greet"]
+    assert main(["new", kind, "api", *options, "--subject", "a.b"]) == 0
+    assert (here / "services/api/src/web").exists() == (kind == "gateway")
+    assert (here / "services/api/tests/routes").exists() == (kind == "gateway")
+
+
+def test_the_organisations_framework_is_for_its_gateways_only(here: Path) -> None:
+    (here / "natsgen.toml").write_text('[defaults]\nframework = "django"\n')
+    assert main(["new", "gateway", "api"]) == 0
+    assert main(WORKER) == 0
+    assert stored_answers(here, "api")["framework"] == "django"
+    assert stored_answers(here)["framework"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["new", "gateway", "api"], "--framework must be given, as in: natsgen new gateway api --framework fastapi"),
+        ([*GATEWAY, "none"], "--framework must be given, as in: natsgen new gateway api --framework fastapi"),
+        (["new", "gateway"], "NAME and --framework must be given"),
+        ([*GATEWAY, "flask"], "--framework: 'flask' is none of none, fastapi, django"),
+        ([*GATEWAY, "djagno"], "did you mean 'django'?"),
+        ([*GATEWAY, "django", "--route", "GET /a"], "--route: 'GET /a' is no route"),
+        (
+            [*GATEWAY, "django", "--route", "GET /a=a.b", "--route", "GET /a=c.d"],
+            "--route: the routes 'b' and 'd' both",
+        ),
+        ([*WORKER, "--route", "GET /a=a.b"], "--route: routes need a web framework, and there is no --framework"),
+        ([*WORKER, "--data", "routes={a: {}}"], "--data: the route 'a' takes one of call and publish"),
+    ],
+)
+def test_what_a_gateway_cannot_be_made_of_is_one_line(
+    here: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--no-input"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert list(here.iterdir()) == []

@@ -18,7 +18,7 @@ def test_the_purpose_is_the_first_line_of_the_help(name: str) -> None:
 
 
 def test_a_group_has_its_commands() -> None:
-    assert set(commands.load("new").commands) == {"worker", "service"}
+    assert set(commands.load("new").commands) == {"worker", "service", "gateway"}
     assert {"list", "show", "replay", "purge", "export", "import"} <= set(commands.load("dlq").commands)
 
 

@@ -26,6 +26,8 @@ def here(tmp_path: Path) -> Path:
         for handler in handlers:
             (folder / "services" / service / f"src/domain/handlers/{handler}_handler.py").write_text("def (")
     (folder / "services" / "other").mkdir()
+    (folder / "services/billing/src/web/routes").mkdir(parents=True)
+    (folder / "services/billing/src/web/routes/greet_route.py").write_text("def (")
     return folder
 
 
@@ -47,11 +49,14 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], ["remove-handler", "remove-action"]),
+        (["re"], ["remove-handler", "remove-action", "remove-route"]),
         (["new", "s"], ["service"]),
         (["add-action", "a"], ["audit"]),
         (["remove-action", "billing", "quote"], ["quote", "quote_v2"]),
         (["remove-action", "audit", ""], []),
+        (["remove-route", "billing", "gr"], ["greet"]),
+        (["add-route", "b"], ["billing"]),
+        (["new", "g"], ["gateway"]),
         (["add-handler", ""], ["audit", "billing"]),
         (["list", "b"], ["billing"]),
         (["show", "x"], []),

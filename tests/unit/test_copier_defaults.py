@@ -12,6 +12,7 @@ from natsgen import answers, questions, rendering, template_source
 from natsgen.answers import Given
 
 TEMPLATE = template_source.bundled()
+GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
 ASKED = questions.read(TEMPLATE.folder)
 
 
@@ -22,6 +23,10 @@ ASKED = questions.read(TEMPLATE.folder)
         {"handlers": {"paid": {"subject": "sales.paid", "batch": True}, "x": "a.b"}},
         {"actions": {"greet": {}}},
         {"actions": {"greet": {}, "greet_v2": {"action": "greet", "version": 2}, "leave": {"queue": False}}},
+        {"framework": "fastapi"},
+        {"framework": "django", "routes": {"greet": GREET, "leave": {**GREET, "path": "/{a}"}}},
+        {"framework": "fastapi", "routes": {"greet": GREET}, "actions": {"hi": {}}, "handlers": {"x": "a.b"}},
+        {"framework": "fastapi", "actions": {"hi": {}}},
         {"handlers": {"x": "a.b", "y": "c.d"}, "actions": {"greet": {"timeout": 0.5}, "leave": {}}},
     ],
 )

@@ -49,6 +49,16 @@ def test_a_service_that_only_answers_is_no_worker(workspace: Workspace) -> None:
     assert inventory.service(workspace, "greeter").kind == "worker"
 
 
+def test_a_service_with_a_folder_for_routes_is_a_gateway_whatever_else_it_does(workspace: Workspace) -> None:
+    folder = make(workspace, "api")
+    (folder / "src/web/routes").mkdir(parents=True)
+    (folder / "src/web/routes/greet_route.py").write_text('@route("GET", "/")\nasync def greet(request): ...')
+    (folder / "src/domain/handlers/x_handler.py").write_text('@subscriber("a.b")\nasync def handle_x(e): ...')
+    found = inventory.service(workspace, "api")
+    assert found.kind == "gateway"
+    assert [file.name for file in found.files] == ["x", "greet"]
+
+
 def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Workspace) -> None:
     folder = make(workspace, "billing")
     (folder / ".copier-answers.yml").unlink()

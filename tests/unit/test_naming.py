@@ -249,6 +249,10 @@ def test_the_description_of_many_subjects_stays_within_the_limit() -> None:
     assert naming.description_for(["a.b", "c.d"]) == "Handles a.b, c.d"
     assert naming.description_for([], ["greet", "leave"]) == "Answers greet, leave"
     assert naming.description_for(["a.b"], ["greet"]) == "Handles a.b; answers greet"
+    assert naming.description_for(["a.b"], ["greet"], ["GET /a"]) == "Handles a.b; answers greet; serves GET /a"
+    assert naming.description_for([], [], ["GET /a", "PUT /b"]) == "Serves GET /a, PUT /b"
+    assert naming.description_for([], [], ["GET /" + "a" * 200]) == "Serves 1 route"
+    assert naming.description_for([]) == "HTTP gateway"
     assert naming.description_for(["a" * 200], ["b" * 64, "c"]) == "Handles 1 subject; answers 2 actions"
     assert naming.description(naming.description_for([f"orders.order.event{number}" for number in range(50)]))
 

@@ -52,7 +52,10 @@ def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('[defaults]\npyton = "3.12"', r"\[defaults\] has no key 'pyton'; did you mean 'python'\? \(it takes bounded_"),
+        (
+            '[defaults]\npyton = "3.12"',
+            r"\[defaults\] has no key 'pyton'; did you mean 'python'\? \(it takes framework, ",
+        ),
         ('[defaults]\nnetwrok = "x"', "did you mean 'network'"),
         ('[default]\npython = "3.12"', r"there is no 'default'; did you mean 'defaults'\? \(it has \[defaults\]\)"),
         ('python = "3.12"', r"there is no 'python'.*\[defaults\]"),
@@ -67,6 +70,9 @@ def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) ->
         ('[defaults]\nservice_name = "x"', "for one service only"),
         ('[defaults]\ndescription = "x"', "for one service only"),
         ('[defaults.handlers]\nx = "a.b"', "for one service only"),
+        ("[defaults.actions]\nx = {}", "for one service only"),
+        ("[defaults.routes]\nx = {}", "for one service only"),
+        ('[defaults]\nframework = "flask"', "framework: 'flask' is none of none, fastapi, django"),
         ("[defaults]\nx = ", "is no TOML: .*line 2"),
         ("\n\n[defaults", "is no TOML: .*line 3"),
         ("x = " + "[" * 100_000, "is no TOML"),

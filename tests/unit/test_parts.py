@@ -1,4 +1,4 @@
-"""Where the files of handlers and actions are, and whose they are."""
+"""Where the files of parts are, and whose they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from natsgen import parts
-from natsgen.parts import ACTIONS, HANDLERS, Kind
+from natsgen.parts import ACTIONS, HANDLERS, ROUTES, Kind
 
 
 def test_a_part_is_a_file_and_a_test() -> None:
@@ -18,6 +18,10 @@ def test_a_part_is_a_file_and_a_test() -> None:
     assert [str(path) for path in ACTIONS.paths("greeter", "greet")] == [
         "services/greeter/src/domain/actions/greet_action.py",
         "services/greeter/tests/actions/test_greet_action.py",
+    ]
+    assert [str(path) for path in ROUTES.paths("api", "greet")] == [
+        "services/api/src/web/routes/greet_route.py",
+        "services/api/tests/routes/test_greet_route.py",
     ]
 
 

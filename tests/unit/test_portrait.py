@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import action_growth, answers, handler_growth, portrait, questions, rendering, template_source
+from natsgen import (
+    action_growth,
+    answers,
+    handler_growth,
+    portrait,
+    questions,
+    rendering,
+    route_growth,
+    template_source,
+)
 from natsgen.actions import Action
 from natsgen.answers import Given
+from natsgen.growth import Site
 from natsgen.handlers import Handler
 from natsgen.portrait import Portrait
+from natsgen.routes import Route, Target
 from natsgen.tree import Tree
 from natsgen.workspace import Workspace
 
@@ -42,6 +53,10 @@ def changed(shop: Workspace) -> list[tuple[str, str, bool]]:
     return [(str(one.path.relative_to(SERVICE)), one.how, one.is_own) for one in of(shop).changed]
 
 
+def site(shop: Workspace) -> Site:
+    return Site(shop, TEMPLATE, QUESTIONS, "billing", False, print)
+
+
 def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
     found = of(shop)
     assert found.changed == ()
@@ -52,18 +67,37 @@ def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
 
 
 def test_a_handler_that_was_added_is_no_change(shop: Workspace) -> None:
-    handler_growth.add_handler(
-        shop, TEMPLATE, QUESTIONS, "billing", Handler("paid", "a.paid", "d", 2), dry_run=False, notify=print
-    )
+    handler_growth.add_handler(site(shop), Handler("paid", "a.paid", "d", 2))
     assert changed(shop) == []
 
 
 def test_an_action_that_was_added_is_no_change_until_a_person_changes_it(shop: Workspace) -> None:
     quote = Action("quote", "quote", version=2, timeout=2.5)
-    action_growth.add_action(shop, TEMPLATE, QUESTIONS, "billing", quote, dry_run=False, notify=print)
+    action_growth.add_action(site(shop), quote)
     assert changed(shop) == []
     (shop.root / SERVICE / "src/domain/actions/quote_action.py").write_text("mine")
     assert changed(shop) == [("src/domain/actions/quote_action.py", "changed", True)]
+
+
+@pytest.mark.parametrize("framework", answers.FRAMEWORKS)
+def test_a_route_that_was_added_is_no_change_until_a_person_changes_it(workspace: Workspace, framework: str) -> None:
+    given = Given({"service_name": "billing", "framework": framework}, {})
+    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, workspace.root).as_data())
+    for path, file in made.items():
+        (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+    route_growth.add_route(site(workspace), Route("pay", "PUT", "/pay/{id}", Target("orders.paid", publishes=True)))
+    assert changed(workspace) == []
+    assert of(workspace).published == ("orders.paid",)
+    (workspace.root / SERVICE / "tests/routes/test_pay_route.py").write_text("mine")
+    assert changed(workspace) == [("tests/routes/test_pay_route.py", "changed", True)]
+
+
+def test_a_route_in_a_service_without_a_framework_is_what_a_person_made(shop: Workspace) -> None:
+    file = shop.root / SERVICE / "src/web/routes/pay_route.py"
+    file.parent.mkdir(parents=True)
+    file.write_text('@router.put("/pay")\nasync def pay(nats):\n    await nats.call("v1.orders.pay")\n')
+    assert changed(shop) == [("src/web/routes/pay_route.py", "changed", True)]
 
 
 def test_changed_and_missing_files_are_told_and_a_persons_own_are_marked(shop: Workspace) -> None:

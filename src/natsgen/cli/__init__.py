@@ -69,6 +69,7 @@ def natsgen(
     Start here, in the root of your repository or in an empty folder:
       natsgen new worker billing --subject orders.order.created
       natsgen new service greeter --action greet
+      natsgen new gateway api --framework fastapi --route "POST /greet=v1.greeter.greet"
 
     \b
     Exit codes:

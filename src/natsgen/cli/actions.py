@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from natsgen.cli import completion, options, output
-from natsgen.cli.growing import Done
+from natsgen.cli import completion, growing, options, output
 
 
 def add_action(
@@ -51,8 +49,7 @@ def add_action(
       natsgen add-action greeter greet --version 2
       natsgen add-action greeter report --concurrency 4 --timeout 30
     """
-    from natsgen import action_growth, action_naming, naming, questions, template_source
-    from natsgen import workspace as workspaces
+    from natsgen import action_growth, action_naming, naming
     from natsgen.actions import Action
     from natsgen.parts import ACTIONS
 
@@ -65,15 +62,11 @@ def add_action(
         concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
         timeout=None if timeout is None else naming.at("--timeout", action_naming.timeout_in, timeout),
     )
-    template = template_source.bundled()
-    questionnaire = questions.read(template.folder)
-    place = workspaces.find(workspace, Path.cwd())
-    added = action_growth.add_action(
-        place, template, questionnaire, service, wanted, dry_run=dry_run, notify=output.note
-    )
+    site = growing.site(service, workspace, dry_run=dry_run)
+    added = action_growth.add_action(site, wanted)
     subject = wanted.subject_in(service)
     facts = {"subject": subject, "version": wanted.version}
-    done = Done(place, service, ACTIONS, added.action.name, added.change, added.notes, facts, dry_run, as_json)
+    done = growing.Done(site, ACTIONS, added.part.name, added.change, added.notes, facts, as_json)
     done.tell_added(f"it answers requests on {subject}")
 
 
@@ -104,18 +97,12 @@ def remove_action(
       natsgen remove-action greeter farewell
       natsgen remove-action greeter greet_v2 --dry-run
     """
-    from natsgen import action_growth, questions, template_source
-    from natsgen import workspace as workspaces
+    from natsgen import action_growth
     from natsgen.parts import ACTIONS
 
-    template = template_source.bundled()
-    questionnaire = questions.read(template.folder)
-    place = workspaces.find(workspace, Path.cwd())
-    removed = action_growth.remove_action(
-        place, template, questionnaire, service, action, force=force, dry_run=dry_run, notify=output.note
-    )
-    facts = {"subjects": removed.subjects}
-    done = Done(place, service, ACTIONS, removed.name, removed.change, removed.notes, facts, dry_run, as_json)
-    done.tell_removed(
-        [output.printable(f"{service} will not answer {subject} any more.") for subject in removed.subjects]
-    )
+    site = growing.site(service, workspace, dry_run=dry_run)
+    removed = action_growth.remove_action(site, action, force=force)
+    subjects = [found.subject_in(service).text for found in removed.file.actions]
+    facts = {"subjects": subjects}
+    done = growing.Done(site, ACTIONS, removed.file.name, removed.change, removed.notes, facts, as_json)
+    done.tell_removed([output.printable(f"{service} will not answer {subject} any more.") for subject in subjects])

@@ -45,6 +45,13 @@ def actions(context: typer.Context, incomplete: str) -> list[str]:
     return _parts(ACTIONS, context, incomplete)
 
 
+def routes(context: typer.Context, incomplete: str) -> list[str]:
+    """The routes of the gateway on the line that begin like what was typed."""
+    from natsgen.parts import ROUTES
+
+    return _parts(ROUTES, context, incomplete)
+
+
 def reasons(incomplete: str) -> list[str]:
     """The reasons for a dead letter that begin like what was typed."""
     return [reason for reason in ("crashed", "exhausted", "invalid", "rejected") if reason.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""What a person or a script is told of a part of a service that came or went, handler or action."""
+"""What the commands share that add a part to a service or remove one: where, and what a person or a script is told."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ from natsgen.cli import next_steps, output
 
 if TYPE_CHECKING:
     from natsgen.change import Change
+    from natsgen.growth import Site
     from natsgen.parts import Kind
-    from natsgen.workspace import Workspace
+
+
+def site(service: str, workspace: Path | None, *, dry_run: bool) -> Site:
+    """Where a command works that names a service, and perhaps a workspace."""
+    from natsgen import growth, questions, template_source
+    from natsgen import workspace as workspaces
+
+    template = template_source.bundled()
+    questionnaire = questions.read(template.folder)
+    place = workspaces.find(workspace, Path.cwd())
+    return growth.Site(place, template, questionnaire, service, dry_run, output.note)
 
 
 @dataclass(frozen=True)
@@ -20,35 +31,31 @@ class Done:
     """What a command did, or would do.
 
     Attributes:
-        workspace: where.
-        service: to which service.
+        site: where.
         kind: of the part.
         name: of the part.
         change: its files.
         notes: what the person should know beside.
         facts: what else the JSON document says of the part.
-        dry_run: whether it would only be done.
         as_json: whether a script is told.
     """
 
-    workspace: Workspace
-    service: str
+    site: Site
     kind: Kind
     name: str
     change: Change
     notes: tuple[str, ...]
     facts: Mapping[str, object]
-    dry_run: bool
     as_json: bool
 
     def tell_added(self, what: str) -> None:
         """Tells that the part came; `what` says in a line what it does."""
         here = Path.cwd()
-        test = next_steps.to_test(self.workspace, self.service, here, str(self.kind.test(self.name)))
-        run = next_steps.to_run(self.workspace, self.service, here)
+        test = next_steps.to_test(self.site.workspace, self.site.service, here, str(self.kind.test(self.name)))
+        run = next_steps.to_run(self.site.workspace, self.site.service, here)
         created = [str(path) for path in self.change.added]
         story = [
-            f"Added the {self.kind.noun} {self.name} to {self.service} in {self.workspace.root}",
+            f"Added the {self.kind.noun} {self.name} to {self.site.service} in {self.site.workspace.root}",
             *(f"  {path}" for path in created),
             f"  {what}",
             "",
@@ -63,7 +70,7 @@ class Done:
     def tell_removed(self, what_stays: Sequence[str], commands: Sequence[str] = ()) -> None:
         """Tells that the part went; `what_stays` and the commands to type next say what is to be done elsewhere."""
         removed = [str(path) for path in self.change.removed]
-        story = [f"Removed the {self.kind.noun} {self.name} from {self.service} in {self.workspace.root}"]
+        story = [f"Removed the {self.kind.noun} {self.name} from {self.site.service} in {self.site.workspace.root}"]
         story += [f"  {path}" for path in removed]
         if what_stays:
             story += ["", *what_stays, *(f"  {output.printable(command)}" for command in commands)]
@@ -72,18 +79,19 @@ class Done:
     def _tell(self, story: Sequence[str], facts: Mapping[str, object], next: Sequence[str], verb: str) -> None:
         if self.as_json:
             document = {
-                "service": self.service,
-                "workspace": str(self.workspace.root),
-                "dry_run": self.dry_run,
+                "service": self.site.service,
+                "workspace": str(self.site.workspace.root),
+                "dry_run": self.site.dry_run,
                 self.kind.noun: self.name,
                 **facts,
                 "notes": self.notes,
                 "next": next,
             }
-            output.document({**document, "diff": self.change.diff()} if self.dry_run else document)
+            output.document({**document, "diff": self.change.diff()} if self.site.dry_run else document)
             return
-        if self.dry_run:
-            output.dry_run(self.change.diff(), len(self.change.added or self.change.removed), verb, self.workspace.root)
+        if self.site.dry_run:
+            count = len(self.change.added or self.change.removed)
+            output.dry_run(self.change.diff(), count, verb, self.site.workspace.root)
         else:
             output.result("\n".join(story))
         for note in self.notes:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from natsgen.cli import completion, options, output
-from natsgen.cli.growing import Done
+from natsgen.cli import completion, growing, options
 
 CONSUMER_STAYS = (
     "Its consumer is still on the server, and keeps what nobody will handle. When no worker with this",
@@ -54,8 +52,7 @@ def add_handler(
       natsgen add-handler billing 'orders.>' --name audit --concurrency 10
       natsgen add-handler billing orders.order.created --durable billing-archive --name archive --batch
     """
-    from natsgen import handler_growth, naming, questions, template_source
-    from natsgen import workspace as workspaces
+    from natsgen import handler_growth, naming
     from natsgen.handlers import Handler
     from natsgen.parts import HANDLERS
 
@@ -67,15 +64,11 @@ def add_handler(
         concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
         batch=batch,
     )
-    template = template_source.bundled()
-    questionnaire = questions.read(template.folder)
-    place = workspaces.find(workspace, Path.cwd())
-    added = handler_growth.add_handler(
-        place, template, questionnaire, service, wanted, dry_run=dry_run, notify=output.note
-    )
+    site = growing.site(service, workspace, dry_run=dry_run)
+    added = handler_growth.add_handler(site, wanted)
     durable_name = wanted.durable_in(service)
     facts = {"subject": subject, "durable": durable_name}
-    done = Done(place, service, HANDLERS, wanted.name, added.change, added.notes, facts, dry_run, as_json)
+    done = growing.Done(site, HANDLERS, wanted.name, added.change, added.notes, facts, as_json)
     done.tell_added(f"it handles {subject} with the durable {durable_name}")
 
 
@@ -106,19 +99,15 @@ def remove_handler(
       natsgen remove-handler billing order_cancelled
       natsgen remove-handler billing order_cancelled --dry-run
     """
-    from natsgen import handler_growth, questions, template_source
-    from natsgen import workspace as workspaces
+    from natsgen import handler_growth
     from natsgen.parts import HANDLERS
 
-    template = template_source.bundled()
-    questionnaire = questions.read(template.folder)
-    place = workspaces.find(workspace, Path.cwd())
-    removed = handler_growth.remove_handler(
-        place, template, questionnaire, service, handler, force=force, dry_run=dry_run, notify=output.note
-    )
-    facts = {"consumers": [{"stream": stream, "durable": durable} for stream, durable in removed.consumers]}
-    done = Done(place, service, HANDLERS, removed.name, removed.change, removed.notes, facts, dry_run, as_json)
+    site = growing.site(service, workspace, dry_run=dry_run)
+    removed = handler_growth.remove_handler(site, handler, force=force)
+    consumers = handler_growth.consumers_of(removed.file, service)
+    facts = {"consumers": [{"stream": stream, "durable": durable} for stream, durable in consumers]}
+    done = growing.Done(site, HANDLERS, removed.file.name, removed.change, removed.notes, facts, as_json)
     done.tell_removed(
-        CONSUMER_STAYS if removed.consumers else [],
-        [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in removed.consumers],
+        CONSUMER_STAYS if consumers else [],
+        [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in consumers],
     )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import completion, options, output
+from natsgen.cli import completion, documents, options, output
 
 if TYPE_CHECKING:
-    from natsgen.action_discovery import ActionFile, FoundAction
-    from natsgen.discovery import FoundHandler, HandlerFile
+    from natsgen.action_discovery import FoundAction
+    from natsgen.discovery import FoundHandler
     from natsgen.inventory import Service
-    from natsgen.parts import PartFile
     from natsgen.portrait import Portrait
+    from natsgen.route_discovery import FoundRoute
     from natsgen.source import Value
 
 
@@ -33,7 +33,7 @@ def list_services(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the services, their handlers and their actions.
+    """List the services, their handlers, actions and routes.
 
     They are read from source: nothing is imported or run.
 
@@ -51,7 +51,7 @@ def list_services(
     names = inventory.names(place) if service is None else (service,)
     services = [inventory.service(place, name) for name in names]
     if as_json:
-        output.document({"workspace": str(place.root), "services": [_service_document(one) for one in services]})
+        output.document({"workspace": str(place.root), "services": [documents.of_service(one) for one in services]})
     elif services:
         output.result("\n".join(line for one in services for line in _service_lines(one)))
     else:
@@ -66,8 +66,8 @@ def show(
 ) -> None:
     """Show one service in full.
 
-    That is its answers, handlers, actions, settings, published subjects, and the files that a person changed: those
-    that are not as this natsgen would make them.
+    That is its answers, handlers, actions, routes, settings, published subjects, and the files that a person changed:
+    those that are not as this natsgen would make them.
 
     \b
     Examples:
@@ -81,7 +81,7 @@ def show(
     place = workspaces.find(workspace, Path.cwd())
     found = portrait.of(place, template, questions.read(template.folder), service)
     if as_json:
-        output.document({"workspace": str(place.root), **_portrait_document(found, template.commit)})
+        output.document({"workspace": str(place.root), **documents.of_portrait(found, template.commit)})
     else:
         output.result("\n".join(_portrait_lines(found, template.commit)))
 
@@ -90,8 +90,10 @@ def _service_lines(service: Service) -> Iterator[str]:
     yield f"{service.name}  {service.kind}  {service.version or 'version unknown'}{_because(service.error)}"
     rows = [_row(service.name, handler) for file in service.handlers for handler in file.handlers]
     rows += [_action_row(service.name, action) for file in service.actions for action in file.actions]
+    rows += [_route_row(route) for file in service.routes for route in file.routes]
     yield from (f"  {line}" for line in output.columns(rows))
-    yield from (f"  {_failed(file)}" for file in _unreadable(service))
+    failed = [output.printable(f"{file.path}: {file.error}") for file in service.files if file.error]
+    yield from (f"  {line}" for line in failed)
 
 
 def _row(service: str, handler: FoundHandler) -> tuple[str, str, str]:
@@ -102,62 +104,18 @@ def _action_row(service: str, action: FoundAction) -> tuple[str, str, str]:
     return action.name, _text(action.subject_in(service)), "action of every instance" if action.is_for_all else "action"
 
 
+def _route_row(route: FoundRoute) -> tuple[str, str, str]:
+    sent = [f"calls {_text(subject)}" for subject in route.calls]
+    sent += [f"publishes {_text(subject)}" for subject in route.publishes]
+    return route.name, route.request.text, ", ".join(sent) or "route"
+
+
 def _text(value: Value) -> str:
     return value.text if value.is_text else f"({value.source})"
 
 
-def _unreadable(service: Service) -> list[PartFile]:
-    files: list[PartFile] = [*service.handlers, *service.actions]
-    return [file for file in files if file.error]
-
-
-def _failed(file: PartFile) -> str:
-    return output.printable(f"{file.path}: {file.error}")
-
-
 def _because(error: str) -> str:
     return f"  ({output.printable(error)})" if error else ""
-
-
-def _service_document(service: Service) -> dict[str, Any]:
-    return {
-        "name": service.name,
-        "kind": service.kind,
-        "template_version": service.version,
-        "error": service.error or None,
-        "handlers": [_handler_document(service.name, file, one) for file in service.handlers for one in file.handlers],
-        "actions": [_action_document(service.name, file, one) for file in service.actions for one in file.actions],
-        "unreadable": [{"file": str(file.path), "error": file.error} for file in _unreadable(service)],
-    }
-
-
-def _handler_document(service: str, file: HandlerFile, handler: FoundHandler) -> dict[str, Any]:
-    subject = handler.subject
-    return {
-        "name": handler.name,
-        "subject": subject.text if subject else None,
-        "subject_is_literal": bool(subject and subject.is_text),
-        "durable": handler.durable_in(service),
-        "batch": handler.batch,
-        "options": {name: value.source for name, value in handler.options.items()},
-        "file": str(file.path),
-        "line": handler.line,
-    }
-
-
-def _action_document(service: str, file: ActionFile, action: FoundAction) -> dict[str, Any]:
-    subject = action.subject_in(service)
-    return {
-        "name": action.name,
-        "action": action.action.text if action.action else None,
-        "subject": subject.text,
-        "subject_is_literal": subject.is_text,
-        "version": action.version.text,
-        "queue": not action.is_for_all,
-        "options": {name: value.source for name, value in action.options.items()},
-        "file": str(file.path),
-        "line": action.line,
-    }
 
 
 def _portrait_lines(found: Portrait, offered: str) -> Iterator[str]:
@@ -184,18 +142,9 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(entry)}" if entry else str(key) for key, entry in value.items())
+        return ", ".join(f"{key}: {_inner(entry)}" if entry else str(key) for key, entry in value.items())
     return str(value)
 
 
-def _portrait_document(found: Portrait, offered: str) -> dict[str, Any]:
-    return {
-        **_service_document(found.service),
-        "offered_version": offered,
-        "is_outdated": found.is_outdated,
-        "answers": dict(found.answers),
-        "publishes": list(found.published),
-        "settings": [{"name": s.name, "default": s.default, "meaning": s.meaning} for s in found.settings],
-        "settings_error": found.settings_error or None,
-        "changed": [{"path": str(c.path), "how": c.how, "yours": c.is_own} for c in found.changed],
-    }
+def _inner(value: object) -> str:
+    return f"{{{_plain(value)}}}" if isinstance(value, dict) else str(value)

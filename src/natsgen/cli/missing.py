@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ class Asked:
 
 WORKER = Asked("natsgen new worker", "--subject", ("handlers", "actions"), "billing", "orders.order.created")
 SERVICE = Asked("natsgen new service", "--action", ("actions",), "greeter", "greet")
+GATEWAY = Asked("natsgen new gateway", "--framework", ("framework",), "api", "fastapi")
+BY_COMMAND: Mapping[str, Asked] = {"worker": WORKER, "service": SERVICE, "gateway": GATEWAY}
 
 
 def completed(given: Given, asked: Asked, version: int, *, may_ask: bool) -> Given:
@@ -49,7 +51,7 @@ def completed(given: Given, asked: Asked, version: int, *, may_ask: bool) -> Giv
         InputError: something is missing and nobody can be asked.
     """
     missing = [] if "service_name" in given.values else ["NAME"]
-    if not any(given.values.get(question) for question in asked.questions):
+    if not any(_is_answered(given, question) for question in asked.questions):
         missing.append(asked.option)
     if missing and not may_ask:
         raise InputError(
@@ -58,8 +60,21 @@ def completed(given: Given, asked: Asked, version: int, *, may_ask: bool) -> Giv
     if "NAME" in missing:
         given = given.over(_name(given, asked))
     if asked.option in missing:
-        given = (_actions(asked, version) if asked is SERVICE else _handlers(asked)).over(given)
+        given = _asked_for(asked, version).over(given)
     return given
+
+
+def _is_answered(given: Given, question: str) -> bool:
+    from natsgen import answers
+
+    answer = given.values.get(question)
+    return answer in answers.FRAMEWORKS if question == "framework" else bool(answer)
+
+
+def _asked_for(asked: Asked, version: int) -> Given:
+    if asked is GATEWAY:
+        return _framework(asked)
+    return _actions(asked, version) if asked is SERVICE else _handlers(asked)
 
 
 def _name(given: Given, asked: Asked) -> Given:
@@ -101,6 +116,18 @@ def _actions(asked: Asked, version: int) -> Given:
 
     reason = "It answers requests for this action (several with spaces between)."
     return answers.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
+
+
+def _framework(asked: Asked) -> Given:
+    from natsgen import answers
+
+    def rule(name: str) -> str:
+        if name not in answers.FRAMEWORKS:
+            raise InputError(f"it is one of {', '.join(answers.FRAMEWORKS)}")
+        return name
+
+    reason = f"It is the web framework in the gateway: {' or '.join(answers.FRAMEWORKS)}."
+    return answers.Given({"framework": _ask("Framework", asked.value, reason, rule)}, {})
 
 
 def _ask_for_words(question: str, default: str, reason: str, rule: Callable[[Sequence[str]], object]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import commands, missing, next_steps, options, output
+from natsgen.cli import commands, missing, new_help, next_steps, options, output
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,30 +16,6 @@ if TYPE_CHECKING:
     from natsgen.workspace import Workspace
 
 INFRASTRUCTURE = "compose/infrastructure.yml"
-_WORKER = """Make a worker: services/NAME/ and compose/NAME.yml.
-
-The worker runs as it is made: it consumes its subjects from JetStream, registers in Consul, has its own tests and
-its Dockerfile. With --action it answers requests as well. An existing service is never touched.
-
-\b
-Examples:
-  natsgen new worker billing --subject orders.order.created
-  natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
-  natsgen new worker billing --data-file answers.yml --no-input --json
-  natsgen new worker billing --subject orders.order.created --dry-run | git apply
-"""
-_SERVICE = """Make a service that answers requests.
-
-It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each action on vVERSION.NAME.ACTION, is a
-NATS micro service (nats micro ls), registers in Consul, has its own tests and its Dockerfile. With --subject it handles
-events as well. An existing service is never touched.
-
-\b
-Examples:
-  natsgen new service greeter --action greet
-  natsgen new service greeter --action greet --action farewell --version 2
-  natsgen new service billing --action quote --subject orders.order.created
-"""
 
 app = typer.Typer()
 
@@ -51,8 +27,9 @@ def new(context: typer.Context) -> None:
         commands.show_help(context)
 
 
-@app.command("worker", help=_WORKER)
-@app.command("service", help=_SERVICE)
+@app.command("worker", help=new_help.WORKER)
+@app.command("service", help=new_help.SERVICE)
+@app.command("gateway", help=new_help.GATEWAY)
 def make(
     called: typer.Context,
     name: Annotated[
@@ -68,6 +45,16 @@ def make(
     action: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Action that it answers requests for; may be repeated."),
+    ] = None,
+    framework: Annotated[
+        str | None,
+        typer.Option(metavar="none|fastapi|django", help="Web framework, which makes it a gateway [default: none]"),
+    ] = None,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROUTE", help='Route of a gateway, such as "POST /greet=v1.greeter.greet"; may be repeated.'
+        ),
     ] = None,
     version: Annotated[
         str | None,
@@ -123,17 +110,20 @@ def make(
         "dedup": dedup,
         "network": network,
         "registry": registry,
+        "framework": framework,
     }
     number = 1 if version is None else naming.at("--version", action_naming.version_in, version)
     given = answers.from_flags(flags, questionnaire).over(answers.from_subjects(subject or []))
-    given = given.over(answers.from_actions(action or [], number))
+    given = given.over(answers.from_actions(action or [], number)).over(answers.from_routes(route or []))
     given = given.over(answers.from_pairs(data or [], questionnaire))
     if data_file is not None:
         given = given.over(answers.from_file(data_file, questionnaire))
     place = workspaces.find(workspace, Path.cwd())
-    given = given.over(organisation.read(place.root, questionnaire))
+    asked = missing.BY_COMMAND[str(called.info_name)]
+    defaults = organisation.read(place.root, questionnaire)
+    # what the organisation's gateways are made with makes no gateway of others
+    given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
     answers.check(given)
-    asked = missing.SERVICE if called.info_name == "service" else missing.WORKER
     given = missing.completed(given, asked, number, may_ask=not no_input and output.can_ask())
     if version is not None and given.sources.get("actions") != "--action":
         raise InputError("--version: it is the version of what --action gives, and there is no --action")
@@ -159,6 +149,7 @@ def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str
 def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     from natsgen.actions import Action
     from natsgen.handlers import subjects_of
+    from natsgen.routes import Route
 
     name = answers.service_name
     folder = f"services/{name}/"
@@ -168,6 +159,8 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     lines += [f"    {handler} handles {subject}" for handler, subject in subjects]
     actions = [Action.from_answer(key, entry) for key, entry in answers.actions.items()]
     lines += [f"    {action.name} answers {action.subject_in(name)}" for action in actions]
+    routes = [Route.from_answer(key, entry) for key, entry in answers.routes.items()]
+    lines += [f"    {route.name} answers {route.request} and {route.target}" for route in routes]
     lines += [f"  {path}" for path in outcome.change.added if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())

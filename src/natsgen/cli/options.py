@@ -24,6 +24,12 @@ Service = Annotated[
         metavar="SERVICE", help="Name of the service.", show_default=False, autocompletion=completion.services
     ),
 ]
+Gateway = Annotated[
+    str,
+    typer.Argument(
+        metavar="GATEWAY", help="Name of the gateway.", show_default=False, autocompletion=completion.services
+    ),
+]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; what is missing is an error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, as a diff; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

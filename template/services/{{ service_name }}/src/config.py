@@ -11,7 +11,7 @@ import socket
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -27,11 +27,15 @@ _SERVICE: dict[str, Any] = _PYPROJECT["tool"]["service"]
 VERSION: str = _PROJECT["version"]
 DESCRIPTION: str = _PROJECT.get("description", "")
 ENV_FILE = ".env"
-SECRETS = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "CONSUL_TOKEN", "REDIS_URL")
 
 
 class Settings(BaseSettings):
     """The worker's configuration, checked once at start."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = (
+        *("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN"),
+        *("CONSUL_TOKEN", "REDIS_URL"),
+    )
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
@@ -181,6 +185,9 @@ class Settings(BaseSettings):
         return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
 
 
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
 class SecretFiles(PydanticBaseSettingsSource):
     """Reads `X` from the file that `X_FILE` names, the way Docker and Kubernetes hand out secrets."""
 
@@ -192,7 +199,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         """The secrets found."""
         known = {**dotenv_values(ENV_FILE), **os.environ}
         found: dict[str, Any] = {}
-        for name in SECRETS:
+        for name in getattr(self.settings_cls, "SECRETS", ()):
             if not (path := known.get(f"{name}_FILE")):
                 continue
             try:
@@ -225,38 +232,39 @@ class BadSettings(Exception):
         self.lines = lines
 
 
-def read_settings() -> Settings:
-    """The settings as the environment gives them.
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """The settings of this kind as the environment gives them.
 
     Raises:
         BadSettings: a value does not fit.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
-        raise BadSettings([_explained(dict(problem)) for problem in error.errors()]) from error
+        raise BadSettings([_explained(kind, dict(problem)) for problem in error.errors()]) from error
 
 
-def _explained(problem: dict[str, Any]) -> str:
+def _explained(kind: type[Settings], problem: dict[str, Any]) -> str:
     """One line: which variable, what it got, what it takes."""
     takes = str(problem["msg"]).removeprefix("Value error, ")
     takes = takes[0].lower() + takes[1:] if not takes.startswith("NATS_") else takes
     if not problem["loc"]:
         return takes
     name = str(problem["loc"][0])
-    secret = name in SECRETS
+    secret = name in kind.SECRETS
     got = "its value (not shown)" if secret else repr(os.environ.get(name) or dotenv_values(ENV_FILE).get(name))
-    meaning = Settings.model_fields[name].description
+    meaning = kind.model_fields[name].description
     return f"{name}: got {got}; {takes} ({meaning})"
 
 
-def _load() -> Settings:
+def load(kind: type[SettingsT]) -> SettingsT:
+    """The settings of this kind; ends the process, with a line for each value that does not fit."""
     try:
-        return read_settings()
+        return read_settings(kind)
     except BadSettings as error:
         for line in error.lines:
             print(f"bad setting {line}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-settings = _load()
+settings = load(Settings)

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
-from functools import partial
+from contextvars import copy_context
 from typing import Any
 
 import nats.errors
@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from src.config import Settings
 from src.infrastructure.action import Action
 from src.infrastructure.context import current_request
+from src.infrastructure.deadlines import Deadlines
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import ActionError, named
 from src.infrastructure.nats_client import NatsClient
@@ -38,6 +39,7 @@ MOST_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, however m
 STOPPING = "the service is stopping"
 INTERNAL_MESSAGE = "internal error"
 TOO_LARGE = "the answer is too large"
+YIELD_AFTER = 0.005  # seconds that quick actions may keep everything else waiting
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up
 
 
@@ -64,6 +66,7 @@ class ActionRunner:
         )
         self._encode = encoder_for(action.response_type, action.where)
         self._running: dict[asyncio.Task[None], Msg] = {}
+        self._deadlines = Deadlines()
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the loop's time by which it is too late
         self._waiting_bytes = 0
         self._idle = asyncio.Event()
@@ -150,42 +153,69 @@ class ActionRunner:
 
     def _start(self, raw: Msg, deadline: float) -> None:
         self._idle.clear()
-        task = asyncio.create_task(self._answer(raw, deadline))
+        task = asyncio.get_running_loop().create_task(self._work(raw))
         self._running[task] = raw
-        task.add_done_callback(self._answered)
+        self._deadlines.add(task, deadline)
+        task.add_done_callback(self._ended)
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
-        raw = self._running.pop(task)
-        if task.cancelled():
-            self._refuse(raw, STOPPING)  # before it had begun
-        elif error := task.exception():
-            logger.error("a request was not answered", action=self.name, exc_info=error)
+    async def _work(self, raw: Msg) -> None:
+        """Answers a request, and then those that wait, until one leaves something behind in the task's context."""
+        untouched = copy_context()
+        pause_due = time.monotonic() + YIELD_AFTER
+        await self._answer(raw)
+        while self._waiting and (task := asyncio.current_task()):
+            if self._deadlines.discard(task) or self._cutting or copy_context() != untouched:
+                return
+            if not (request := self._next()):
+                return
+            raw, deadline = request
+            self._running[task] = raw
+            self._deadlines.add(task, deadline)
+            if time.monotonic() > pause_due:
+                await asyncio.sleep(0)
+                pause_due = time.monotonic() + YIELD_AFTER
+            await self._answer(raw)
+
+    def _next(self) -> tuple[Msg, float] | None:
+        """The first of the requests that wait, with the loop's time by which it is too late."""
+        now = asyncio.get_running_loop().time()
         while self._waiting:
             raw, deadline = self._waiting.popleft()
             self._waiting_bytes -= len(raw.data)
-            if deadline > asyncio.get_running_loop().time():
-                self._start(raw, deadline)
-                return
-            self._fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
+            if deadline > now:
+                return raw, deadline
+            self._not_begun(raw)
         self._overloaded = False
-        if not self._running:
+        return None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        raw = self._running.pop(task)
+        late = self._deadlines.discard(task)
+        if task.cancelled():  # before it had begun with that one
+            if late:
+                self._not_begun(raw)
+            else:
+                self._refuse(raw, STOPPING)
+        elif error := task.exception():
+            logger.error("a request was not answered", action=self.name, exc_info=error)
+        if request := self._next():
+            self._start(*request)
+        elif not self._running:
             self._idle.set()
 
-    async def _answer(self, raw: Msg, deadline: float) -> None:
+    async def _answer(self, raw: Msg) -> None:
         started = time.perf_counter()
         context = Context(raw, self.name)
-        current_request.set(context)
-        limit = asyncio.timeout_at(deadline)
+        handled = current_request.set(context)
         try:
-            async with limit:
-                payload = self._encode(await self._call(context))
+            payload = self._encode(await self._call(context))
             self._reply(raw, payload)
         except InvalidRequest as error:
             self._fail(raw, INVALID, "the request does not fit", what_does_not_fit(error.reason))
         except ActionError as error:
             self._fail(raw, error.code, error.message, error.details)
         except (Exception, asyncio.CancelledError) as error:
-            if limit.expired():  # whatever the action made of that
+            if self._deadlines.is_late(asyncio.current_task()):  # whatever the action made of that
                 self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
             elif self._cutting:
                 self._cut_short(raw)
@@ -193,6 +223,7 @@ class ActionRunner:
                 self._broken(raw, error)
         finally:
             self.stats.durations.add(time.perf_counter() - started)
+            current_request.reset(handled)
         if self._nats.crowded:
             with suppress(asyncio.CancelledError):
                 await self._nats.flushed(self.action.timeout)  # so that answers do not pile up
@@ -203,18 +234,22 @@ class ActionRunner:
         Raises:
             InvalidRequest: the payload is not what it takes.
         """
-        call = self.action.function
-        if self._decode is not None:
-            try:
-                call = partial(call, self._decode(context.message.data))
-            except ValueError as error:
-                raise InvalidRequest(error) from error
-        return call(context) if self.action.takes_context else call()
+        call, given = self.action.function, (context,) if self.action.takes_context else ()
+        if self._decode is None:
+            return call(*given)
+        try:
+            request = self._decode(context.message.data)
+        except ValueError as error:
+            raise InvalidRequest(error) from error
+        return call(request, *given)
 
     def _broken(self, raw: Msg, error: BaseException) -> None:
         """The action failed by its own fault, of which its caller is told nothing more."""
         logger.error("action failed", error=named(error), exc_info=error)
         self._fail(raw, INTERNAL, INTERNAL_MESSAGE)
+
+    def _not_begun(self, raw: Msg) -> None:
+        self._fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
 
     def _cut_short(self, raw: Msg) -> None:
         self._fail(raw, TOO_SLOW, "the service stopped before it was done")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from src.infrastructure.message import Message
     from src.infrastructure.publication import Publications
-    from src.infrastructure.request import Context
+    from src.infrastructure.request import Incoming
 
 # Set while a handler runs, also for what it calls, for tasks that it starts and for `asyncio.to_thread`.
 current_message: ContextVar[Message | None] = ContextVar("current_message", default=None)
 
-# Set while an action or an ad-hoc listener runs.
-current_request: ContextVar[Context | None] = ContextVar("current_request", default=None)
+# Set while an action or an ad-hoc listener runs, and while a gateway answers.
+current_request: ContextVar[Incoming | None] = ContextVar("current_request", default=None)
 
 # Set while a batch handler runs, of which no single message is the current one: what it publishes is waited for too.
 batch_publications: ContextVar[Publications | None] = ContextVar("batch_publications", default=None)

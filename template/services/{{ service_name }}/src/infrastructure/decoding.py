@@ -83,7 +83,7 @@ def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = Non
     if annotation is str:
         return bytes.decode
     try:
-        validate = TypeAdapter(annotation).validate_json
+        validate = TypeAdapter(annotation).validator.validate_json  # `validate_json` without its detour
     except Exception as error:
         raise ConfigurationError(f"{where}: a payload cannot be validated into {annotation!r}: {error}") from error
     return partial(validate, extra=unknown_fields) if unknown_fields else validate

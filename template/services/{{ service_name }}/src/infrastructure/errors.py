@@ -46,6 +46,10 @@ class CallTimeout(CallError):
     """Nobody answered in time. Whether it was carried out is not known."""
 
 
+class NotConnected(CallTimeout):
+    """There was no connection to NATS in time, so it was not carried out."""
+
+
 class NoResponders(CallError):
     """Nobody listens to the subject right now, so it was not carried out."""
 

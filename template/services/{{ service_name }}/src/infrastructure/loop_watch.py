@@ -16,7 +16,7 @@ from typing import Any
 from src.infrastructure.context import current_message
 from src.infrastructure.errors import named
 from src.infrastructure.message import Message
-from src.infrastructure.request import Context
+from src.infrastructure.request import Incoming
 from src.utils.logging import logger
 
 
@@ -182,8 +182,8 @@ def _request_fields(frames: Sequence[FrameType]) -> dict[str, Any]:
     """What the log says of the request that is being answered, if one is."""
     for frame in frames:
         for value in list(frame.f_locals.values()):
-            if isinstance(value, Context):
-                return {"action": value.action, "subject": value.subject, "correlation_id": value.correlation_id}
+            if isinstance(value, Incoming):
+                return {**value.log_fields(), "correlation_id": value.correlation_id}
     return {}
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, overload
 import nats.errors as nats_errors
 from nats.aio.msg import Msg
 
-from src.infrastructure.errors import CallError, CallTimeout, NoResponders, RemoteError, named
+from src.infrastructure.errors import CallError, CallTimeout, NoResponders, NotConnected, RemoteError, named
 from src.infrastructure.listeners import Listen, Listener
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publication import encode, following
@@ -218,7 +218,7 @@ class Nats:
         began = time.monotonic()
         await connection.wait_connected(limit)
         if not connection.connected or (left := began + limit - time.monotonic()) <= 0:
-            raise CallTimeout(f"{subject}: not connected to NATS")
+            raise NotConnected(f"{subject}: not connected to NATS")
         return connection, left
 
     async def _renewed(self, listener: Listener, connection: NatsClient) -> None:

@@ -15,7 +15,7 @@ from nats.js.api import PubAck
 from src.config import Settings
 from src.infrastructure.credentials import credentials
 from src.infrastructure.discovery import is_discovered, server_addresses
-from src.infrastructure.errors import ConfigurationError, TooLarge, named
+from src.infrastructure.errors import ConfigurationError, NotConnected, TooLarge, named
 from src.infrastructure.nats_internals import LenientClient, abort, discard, flush, publish, reconnect
 from src.infrastructure.publication import size_of
 from src.infrastructure.pulse import Pulse
@@ -136,8 +136,13 @@ class NatsClient:
 
         Raises:
             TooLarge: payload and headers do not fit into one message.
+            NotConnected: there has been no connection yet, nor was there one within `PUBLISH_TIMEOUT`.
             nats.errors.Error: the stream did not confirm within `PUBLISH_TIMEOUT`, or refused.
         """
+        if not self.connection:  # a client of nats-py that has never been connected fails by an assertion
+            await self.wait_connected(self.PUBLISH_TIMEOUT)
+        if not self.connection:
+            raise NotConnected(f"{subject}: not connected to NATS")
         self.check_size(subject, data, headers)
         return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
 

@@ -1,7 +1,9 @@
-"""A message outside of JetStream, as an action or an ad-hoc listener sees it."""
+"""A request, and a message outside of JetStream as an action or an ad-hoc listener sees it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +14,27 @@ from src.infrastructure.decoding import decode_untyped
 UNREAD = object()
 
 
-class Context:
+class Incoming(ABC):
+    """What is being answered, however it came: logs tell of it, and what follows from it carries its correlation."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def headers(self) -> Mapping[str, str]:
+        """The headers, of which the trace is passed on; empty when there are none."""
+
+    @property
+    @abstractmethod
+    def correlation_id(self) -> str:
+        """What joins everything that follows from it."""
+
+    @abstractmethod
+    def log_fields(self) -> dict[str, str]:
+        """What every line of the log says of it, beside the correlation and the trace."""
+
+
+class Context(Incoming):
     """What came, and where from.
 
     Attributes:
@@ -51,3 +73,7 @@ class Context:
         if not self._correlation_id:
             self._correlation_id = self.headers.get("Correlation-Id") or str(uuid4())
         return self._correlation_id
+
+    def log_fields(self) -> dict[str, str]:
+        """The subject, and the action that it is for."""
+        return {"subject": self.subject, **({"action": self.action} if self.action else {})}

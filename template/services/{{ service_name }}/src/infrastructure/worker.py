@@ -160,14 +160,15 @@ class Worker:
         except BaseExceptionGroup as group:
             raise _first(group) from group
 
-    async def stop(self, hurry: asyncio.Future[None] | None = None) -> None:
+    async def stop(self, hurry: asyncio.Future[None] | None = None, limit: float | None = None) -> None:
         """Stops consuming, waits for running handlers and actions, gives back the rest and closes the connection.
 
         Args:
             hurry: when done, running handlers and actions are not waited for any longer.
+            limit: seconds that they have; `GRACEFUL_SHUTDOWN_TIMEOUT` unless given.
         """
         self.stopping = True
-        limit = self._settings.GRACEFUL_SHUTDOWN_TIMEOUT
+        limit = self._settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
         handlers = sum(runner.in_flight for runner in self.runners)
         actions = sum(runner.in_flight + runner.waiting for runner in self.actions.runners)
         if handlers or actions:
@@ -203,6 +204,7 @@ class Worker:
                 group.create_task(self.actions.run())
             if self.runners:
                 group.create_task(self._consume())
+            await asyncio.Event().wait()  # until `stop` cancels it: a gateway may have neither
 
     async def _consume(self) -> None:
         while not self._prepared:

@@ -82,13 +82,12 @@ def _add_message(_: Any, __: str, event: EventDict) -> EventDict:
         event.setdefault("handler", message.handler)
         event.setdefault("attempt", message.attempt)
     elif request := current_request.get():
-        event.setdefault("subject", request.subject)
+        for key, value in request.log_fields().items():
+            event.setdefault(key, value)
         event.setdefault("correlation_id", request.correlation_id)
         for name, key in TRACE:
             if name in request.headers:
                 event.setdefault(key, request.headers[name])
-        if request.action:
-            event.setdefault("action", request.action)
     return event
 
 

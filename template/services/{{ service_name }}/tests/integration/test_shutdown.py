@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -18,7 +20,21 @@ from tests.integration.conftest import RunWorker, until
 
 SERVICE = Path(__file__).resolve().parent.parent.parent
 SUBJECT = "integration.order.created"
-AT_WORK = (b'"consumer made"', b'"answering"')  # what the log of a service with handlers or actions says
+
+
+def is_ready(log: Path) -> bool:
+    """Whether the process that writes this log says that it is."""
+    started = re.search(r'"http server started".*"port":(\d+)', log.read_text())
+    if started is None:
+        return False
+    connection = http.client.HTTPConnection("127.0.0.1", int(started[1]), timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 async def test_what_has_not_started_is_given_back_and_what_runs_is_finished(
@@ -54,7 +70,7 @@ async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) 
             *(sys.executable, "-m", "src.main"), cwd=SERVICE, env=environment | {"DEDUP": "none"}, stdout=output
         )
     try:
-        await until(lambda: any(word in log.read_bytes() for word in AT_WORK), "the service is at work")
+        await until(lambda: asyncio.to_thread(is_ready, log), "the service is ready", limit=30)
         process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(process.wait(), 10)
     finally:
@@ -63,5 +79,5 @@ async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) 
 
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert code == 0
-    assert lines[-1]["message"] == "worker stopped"
+    assert lines[-1]["message"] in ("worker stopped", "gateway stopped")
     assert {line["service"] for line in lines} == {settings.SERVICE_NAME}

@@ -1,0 +1,39 @@
+"""What `natsgen new` says with --help of each thing that it makes."""
+
+WORKER = """Make a worker: services/NAME/ and compose/NAME.yml.
+
+The worker runs as it is made: it consumes its subjects from JetStream, registers in Consul, has its own tests and
+its Dockerfile. With --action it answers requests as well. An existing service is never touched.
+
+\b
+Examples:
+  natsgen new worker billing --subject orders.order.created
+  natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
+  natsgen new worker billing --data-file answers.yml --no-input --json
+  natsgen new worker billing --subject orders.order.created --dry-run | git apply
+"""
+SERVICE = """Make a service that answers requests.
+
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each action on vVERSION.NAME.ACTION, is a
+NATS micro service (nats micro ls), registers in Consul, has its own tests and its Dockerfile. With --subject it handles
+events as well. An existing service is never touched.
+
+\b
+Examples:
+  natsgen new service greeter --action greet
+  natsgen new service greeter --action greet --action farewell --version 2
+  natsgen new service billing --action quote --subject orders.order.created
+"""
+
+GATEWAY = """Make a gateway: a service with FastAPI or Django in it.
+
+It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each route of HTTP by a call of an action,
+or by publishing an event: METHOD PATH=SUBJECT or METHOD PATH=publish:SUBJECT. With --action and --subject it answers
+requests of NATS and handles events as well. An existing service is never touched.
+
+\b
+Examples:
+  natsgen new gateway api --framework fastapi --route "POST /greet=v1.greeter.greet"
+  natsgen new gateway api --framework django --route "POST /orders=publish:orders.order.created"
+  natsgen new gateway api --framework fastapi --route "GET /hi/{name}=v1.api.hi" --action hi
+"""

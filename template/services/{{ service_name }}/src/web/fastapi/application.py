@@ -1,0 +1,69 @@
+"""The FastAPI application: every route of `src/web/routes`, and the document that describes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from src.config import DESCRIPTION, VERSION
+from src.infrastructure.errors import ConfigurationError
+from src.web.asgi import Scope
+from src.web.config import settings
+from src.web.discovery import refuse_twins, route_modules, specificity
+from src.web.fastapi.errors import RESPONSES, add_error_handlers
+from src.web.gateway import Gateway
+from src.web.lifespan import lifespan, service
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async with lifespan():
+        yield
+
+
+def routers() -> list[APIRouter]:
+    """The routers of all routes, in the order in which they are asked.
+
+    Raises:
+        ConfigurationError: a route's file has none, or two routes answer the same.
+    """
+    found = []
+    for module in route_modules():
+        router = getattr(module, "router", None)
+        if not isinstance(router, APIRouter):
+            raise ConfigurationError(f"{module.__name__}: no `router = APIRouter()`, which its routes are added to")
+        found.append(router)
+    refuse_twins(
+        (method, route.path, f"{route.endpoint.__module__}.{route.endpoint.__qualname__}")
+        for router in found
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    )
+    return sorted(found, key=lambda router: min((specificity(_path_of(route)) for route in router.routes), default=()))
+
+
+def _path_of(route: object) -> str:
+    return str(getattr(route, "path", ""))
+
+
+def _route_of(scope: Scope) -> str:
+    return _path_of(scope.get("route"))
+
+
+application = FastAPI(
+    title=settings.SERVICE_NAME,
+    version=VERSION,
+    description=DESCRIPTION,
+    lifespan=_lifespan,
+    responses=RESPONSES,
+    redirect_slashes=False,
+)
+add_error_handlers(application)
+for one in routers():
+    application.include_router(one)
+
+app = Gateway(settings, service, application, _route_of)

@@ -1,0 +1,187 @@
+"""A route comes and goes, and everything else stays as it is."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from natsgen import answers, questions, rendering, route_growth, template_source, tree
+from natsgen.answers import Given
+from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.growth import Added, Removed, Site
+from natsgen.route_discovery import RouteFile
+from natsgen.routes import Route, Target
+from natsgen.tree import Tree
+from natsgen.workspace import Workspace
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+PLACED = Route("order_placed", "POST", "/orders/{order_id}", Target("orders.order.placed", publishes=True))
+ROUTES = Path("services/api/src/web/routes")
+TESTS = Path("services/api/tests/routes")
+GREET = {"method": "POST", "path": "/greet/{name}", "call": "v1.greeter.greet"}
+FRAMEWORKS = ["fastapi", "django"]
+
+
+@pytest.fixture(scope="module")
+def gateways(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tree]:
+    """The gateway api, which answers greet, by its framework; and as a service that is none."""
+    root = tmp_path_factory.mktemp("any") / "shop"
+    data = {name: {"service_name": "api", "framework": name, "routes": {"greet": GREET}} for name in FRAMEWORKS}
+    data["none"] = {"service_name": "api", "actions": {"greet": {}}}
+    return {
+        name: rendering.render(TEMPLATE, answers.complete(Given(values, {}), QUESTIONS, root).as_data())
+        for name, values in data.items()
+    }
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def shop(workspace: Workspace, gateways: dict[str, Tree], framework: str) -> Workspace:
+    """A workspace with the gateway api."""
+    return put(workspace, gateways[framework])
+
+
+def put(workspace: Workspace, files: Tree) -> Workspace:
+    for path, file in files.items():
+        (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / path).write_bytes(file.content)
+    return workspace
+
+
+def site(shop: Workspace, *, dry_run: bool = False) -> Site:
+    return Site(shop, TEMPLATE, QUESTIONS, "api", dry_run, print)
+
+
+def add(shop: Workspace, route: Route = PLACED, *, dry_run: bool = False) -> Added[Route]:
+    return route_growth.add_route(site(shop, dry_run=dry_run), route)
+
+
+def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed[RouteFile]:
+    return route_growth.remove_route(site(shop, dry_run=dry_run), name, force=force)
+
+
+def git(shop: Workspace, *arguments: str) -> str:
+    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-C", str(shop.root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
+    before = tree.read(shop.root)
+    added = add(shop)
+    after = tree.read(shop.root)
+    assert set(after) - set(before) == set(added.change.added)
+    assert [str(path) for path in added.change.added] == [
+        str(ROUTES / "order_placed_route.py"),
+        str(TESTS / "test_order_placed_route.py"),
+    ]
+    assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        PLACED,
+        Route("n" * 64, "GET", "/" + "p" * 100 + "/{" + "x" * 40 + "}", Target("s" * 255)),
+        Route("root", "DELETE", "/", Target("orders", publishes=True)),
+        Route("order", "PATCH", "/orders/{order_id}/items/{item}", Target("v1.orders.order")),
+    ],
+)
+def test_a_route_that_is_added_is_byte_for_byte_what_a_new_gateway_would_have(
+    shop: Workspace, framework: str, route: Route
+) -> None:
+    values = {"service_name": "api", "framework": framework, "routes": {route.name: route.answer()}}
+    made = rendering.render(TEMPLATE, answers.complete(Given(values, {}), QUESTIONS, shop.root).as_data())
+    added = add(shop, route)
+    assert dict(added.change.after) == {path: made[path] for path in added.change.added}
+
+
+def test_add_then_remove_leaves_git_status_empty(shop: Workspace) -> None:
+    git(shop, "init", "-q")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "x")
+    for route in (PLACED, Route("hi", "GET", "/hi/{name}", Target("v1.greeter.greet"))):
+        add(shop, route)
+        assert git(shop, "status", "--porcelain").count("\n") == 2
+        remove(shop, route.name)
+        assert git(shop, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("path", ["/greet/{name}", "/greet/{other}"])
+def test_a_route_of_the_same_requests_is_refused_wherever_it_is(shop: Workspace, path: str) -> None:
+    before = tree.read(shop.root)
+    for dry_run in (True, False):
+        with pytest.raises(ConflictError, match=r"greet_route\.py answers POST /greet/\{name\} already, in line \d+"):
+            add(shop, Route("hello", "POST", path, Target("v1.greeter.hello")), dry_run=dry_run)
+    assert tree.read(shop.root) == before
+    add(shop, Route("hello", "PUT", path, Target("v1.greeter.hello")))
+
+
+def test_the_name_that_a_clash_proposes_is_free(shop: Workspace) -> None:
+    again = Route("greet", "POST", "/again", Target("v1.greeter.greet"))
+    with pytest.raises(ConflictError, match=r"exists already \(POST /greet/\{name\}\).*--name greeter_greet$"):
+        add(shop, again)
+    add(shop, Route("greeter_greet", "POST", "/again", again.target))
+
+
+def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
+    (shop.root / TESTS / "test_order_placed_route.py").write_text("a person's")
+    with pytest.raises(ConflictError, match="exists already and is left alone"):
+        add(shop)
+    assert not (shop.root / ROUTES / "order_placed_route.py").exists()
+
+
+def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
+    (shop.root / ROUTES / "broken_route.py").write_text("def (")
+    (note,) = add(shop).notes
+    assert "broken_route.py was not compared with it: line 1" in note
+
+
+def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
+    before = tree.read(shop.root)
+    assert add(shop, dry_run=True).change.diff().count("new file mode") == 2
+    assert remove(shop, "greet", dry_run=True).change.diff().count("deleted file mode") == 2
+    assert tree.read(shop.root) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["greet", "greet_route", "greet_route.py", "test_greet_route.py", str(ROUTES / "greet_route.py")]
+)
+def test_a_route_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
+    assert [path.name for path in remove(shop, name).change.removed] == ["greet_route.py", "test_greet_route.py"]
+
+
+def test_an_unknown_route_is_refused_with_the_nearest(shop: Workspace) -> None:
+    with pytest.raises(InputError, match=r"api has no route 'gret'; did you mean 'greet'\? \(there are greet\)"):
+        remove(shop, "gret")
+
+
+@pytest.mark.parametrize("path", [ROUTES / "greet_route.py", TESTS / "test_greet_route.py"])
+def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) -> None:
+    file = shop.root / path
+    file.write_text(f"{file.read_text()}# mine\n")
+    before = tree.read(shop.root)
+    with pytest.raises(ConflictError, match=rf"{path.name}: edited since natsgen made it, .*--force removes route and"):
+        remove(shop, "greet")
+    assert tree.read(shop.root) == before
+    assert len(remove(shop, "greet", force=True).change.removed) == 2
+
+
+def test_the_last_route_goes_without_a_note_since_a_gateway_starts_without_one(shop: Workspace) -> None:
+    assert remove(shop, "greet").notes == ()
+
+
+def test_a_service_without_a_framework_is_told_so(workspace: Workspace, gateways: dict[str, Tree]) -> None:
+    put(workspace, gateways["none"])
+    before = tree.read(workspace.root)
+    with pytest.raises(ServiceError, match=r"api is no gateway: it has no web framework.*natsgen new gateway"):
+        add(workspace)
+    with pytest.raises(InputError, match=r"api has no route 'greet' \(it has none\)"):
+        remove(workspace, "greet")
+    assert tree.read(workspace.root) == before
