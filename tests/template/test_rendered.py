@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from natsgen.harness.commands import run
+from natsgen.harness.environment import environment_for
 
-SHORT = 60.0  # seconds
+SHORT, LONG = 60.0, 600.0  # seconds
 
 ACTIONS = "{greet: {}, greet_v2: {action: greet, version: 2, queue: false, concurrency: 3, timeout: 0.5}}"
 LONGEST = json.dumps(
@@ -53,6 +54,7 @@ ANSWERS: dict[str, list[str]] = {
     "longest-django": ["a" * 48, "--framework", "django", "--data", f"routes={LONGEST}"],
     "both": ["quotes", "--subject", "orders.order.created", "--data", f"actions={ACTIONS}"],
 }
+BEYOND_SMOKE = ("bare", "longest-fastapi", "longest-django")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,14 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     command = [sys.executable, "-m", "natsgen", "new", kind, *arguments, "--workspace", str(workspace)]
     subprocess.run([*command, "--no-input"], check=True)
     return Rendered(workspace, arguments[0])
+
+
+@pytest.mark.parametrize("rendered", BEYOND_SMOKE, indirect=True)
+def test_gateways_with_the_longest_routes_and_with_none_pass_their_own_gates(rendered: Rendered) -> None:
+    python = environment_for(rendered.folder / "requirements-dev.txt")
+    for words in (["ruff", "check", "--no-cache", "."], ["ruff", "format", "--no-cache", "--check", "."], ["mypy"]):
+        run([python, "-m", *words], limit=LONG, folder=rendered.folder)
+    assert "skipped" not in run([python, "-m", "pytest", "tests/"], limit=LONG, folder=rendered.folder).output
 
 
 def test_every_yaml_file_parses_and_names_no_version(rendered: Rendered) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from natsgen.actions import Action
 from natsgen.handlers import Handler
-from natsgen.smoke import events, lifecycle, records, requests
+from natsgen.routes import Route
+from natsgen.smoke import events, http, lifecycle, records, requests
 from natsgen.smoke.gates import ENVIRONMENT
 from natsgen.smoke.live import Live
 from natsgen.smoke.running import Running
@@ -22,6 +23,7 @@ def live_of(work: Work, running: Running) -> Live:
         running,
         tuple(Handler.from_answer(name, entry) for name, entry in answers.get("handlers", {}).items()),
         tuple(Action.from_answer(name, entry) for name, entry in answers.get("actions", {}).items()),
+        tuple(Route.from_answer(name, entry) for name, entry in answers.get("routes", {}).items()),
     )
 
 
@@ -38,6 +40,7 @@ def steps(live: Live, needs: str = ENVIRONMENT, *, in_container: bool = False) -
         Step("consul", live.guarded(lifecycle.consul), up),
         Step("events", live.guarded(events.events), whole),
         Step("requests", live.guarded(requests.requests), whole),
+        Step("http", live.guarded(http.http), (*whole, "events", "requests")),
         Step("inbox", live.guarded(events.inbox), (*whole, "events")),
         Step("logs", live.guarded(records.logs), up),
         Step("dead letter", live.guarded(events.dead_letter), (*whole, "events")),

@@ -11,6 +11,7 @@ from natsgen.actions import Action
 from natsgen.handlers import Handler
 from natsgen.harness.errors import HarnessError, ProcessDied, WaitTimeout
 from natsgen.harness.waiting import wait_until
+from natsgen.routes import Route
 from natsgen.smoke.outcome import CheckFailed
 from natsgen.smoke.running import Running
 from natsgen.smoke.work import Work
@@ -29,6 +30,7 @@ class Live:
         running: where it runs.
         handlers: that it has to have.
         actions: that it has to have.
+        routes: that it has to have, as a gateway.
         handled: how many events each handler has been sent and has to have handled.
         published: how many events have been published, which also numbers them.
         handles: whether its handlers do what they should with good events, as far as that has been seen.
@@ -39,6 +41,7 @@ class Live:
     running: Running
     handlers: tuple[Handler, ...]
     actions: tuple[Action, ...]
+    routes: tuple[Route, ...]
     handled: Counter[str] = field(default_factory=Counter)
     published: int = 0
     handles: bool = False

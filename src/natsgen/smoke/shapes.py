@@ -38,7 +38,7 @@ class Shape:
         parts = {
             "handlers": naming.handlers_for([LONGEST_SUBJECT]) if longest else _handlers(service),
             "actions": {LONGEST_ACTION: {}} if longest else _ACTIONS,
-            "routes": _routes(service, LONGEST_ACTION if longest else ACTION, self.questions),
+            "routes": (_longest_routes if longest else _routes)(service, self.questions),
         }
         framework = {FRAMEWORK: self.framework} if self.framework else {}
         return {**{question: parts[question] for question in self.questions}, **framework}
@@ -84,11 +84,27 @@ _ACTIONS: dict[str, Any] = {
 }
 
 
-def _routes(service: str, action: str, questions: Sequence[str]) -> dict[str, Any]:
+def _routes(service: str, questions: Sequence[str]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if "actions" in questions:
-        call = f"v1.{service}.{action}"
+        call = f"v1.{service}.{ACTION}"
         made["greet"] = {"method": "POST", "path": "/greet", "call": call}
         made["hello"] = {"method": "GET", "path": "/hello/{name}", "call": call}
-    made["order_created"] = {"method": "POST", "path": "/orders/{order_id}", "publish": "orders.order.created"}
+    if "handlers" in questions:
+        made["order_created"] = {"method": "PUT", "path": "/orders/{order_id}", "publish": "orders.order.created"}
+    return made
+
+
+def _longest_routes(service: str, questions: Sequence[str]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if "actions" in questions:
+        path = f"/{{{'p' * 40}}}/{'e' * 60}"
+        made["b" * naming.HANDLER_MAX_LENGTH] = {
+            "method": "PATCH",
+            "path": path,
+            "call": f"v1.{service}.{LONGEST_ACTION}",
+        }
+    if "handlers" in questions:
+        path = f"/{{{'q' * 40}}}/{'s' * 150}"
+        made["c" * naming.HANDLER_MAX_LENGTH] = {"method": "DELETE", "path": path, "publish": LONGEST_SUBJECT}
     return made
