@@ -11,6 +11,10 @@ HANDLER = (
     f"{SERVICE}/src/domain/handlers/{{% yield handler from handlers %}}{{% if not handlers[handler].batch %}}"
     "{{ handler }}_handler.py{% endif %}{% endyield %}.jinja"
 )
+FASTAPI_ROUTE = (
+    f"{SERVICE}/src/web/routes/{{% yield route from routes %}}{{% if framework == 'fastapi' %}}"
+    "{{ route }}_route.py{% endif %}{% endyield %}.jinja"
+)
 DOCKERFILE = f"{SERVICE}/Dockerfile.jinja"
 REQUIREMENTS = f"{SERVICE}/requirements.txt.jinja"
 
@@ -99,7 +103,7 @@ FAULTS: dict[str, Fault] = {
     "crash at start": Fault(
         "start",
         "ended with exit code 1",
-        ((_src("main.py"), "    worker.check()\n", '    worker.check()\n    int("x")\n'),),
+        ((_src("main.py"), "    service.worker.check()\n", '    service.worker.check()\n    int("x")\n'),),
     ),
     "wrong environment name": Fault(
         "ready",
@@ -169,6 +173,18 @@ FAULTS: dict[str, Fault] = {
         ),
         "service",
     ),
+    "route that leads elsewhere": Fault(
+        "http",
+        "POST /greet answered 503, not 200",
+        (("includes/route.jinja", 'nats.call(\n        "{{', 'nats.call(\n        "wrong.{{'),),
+        "gateway-fastapi",
+    ),
+    "wrong status": Fault(
+        "http",
+        "PUT /orders/{order_id} answered 201, not 202",
+        ((FASTAPI_ROUTE, "status_code=202", "status_code=201"),),
+        "gateway-fastapi",
+    ),
     "inbox that forgets": Fault(
         "inbox",
         "did not know the event again",
@@ -189,7 +205,7 @@ FAULTS: dict[str, Fault] = {
     "log line that is no JSON": Fault(
         "logs",
         "is no JSON object: 'here'",
-        ((_src("main.py"), "    worker.check()\n", '    worker.check()\n    print("here")\n'),),
+        ((_src("main.py"), "    service.worker.check()\n", '    service.worker.check()\n    print("here")\n'),),
     ),
     "log line without its service": Fault(
         "logs", "names the service ''", ((_src("utils/logging.py"), "= service\n", '= ""\n'),)
@@ -211,12 +227,14 @@ FAULTS: dict[str, Fault] = {
     "shutdown ignored": Fault(
         "stop",
         "SIGTERM did not end it",
-        ((_src("main.py"), "            if not future.done():", "            if False:"),),
+        ((_src("utils/process.py"), "            if not future.done():", "            if False:"),),
     ),
     "wrong exit code": Fault(
-        "stop", "exit code 3", ((_src("main.py"), "    os._exit(code)", "    os._exit(code or 3)"),)
+        "stop", "exit code 3", ((_src("utils/process.py"), "    os._exit(code)", "    os._exit(code or 3)"),)
     ),
-    "not deregistered": Fault("stop", "Consul still has it", ((_src("main.py"), "await consul.deregister()", "pass"),)),
+    "not deregistered": Fault(
+        "stop", "Consul still has it", ((_src("infrastructure/service.py"), "await self._consul.deregister()", "pass"),)
+    ),
     # seen when it grows
     "added handler with a wrong type": Fault(
         "grown mypy",

@@ -65,7 +65,7 @@ def job(name: str, fault: Fault, folder: Path) -> run.Job:
 def wanted_for(fault: Fault) -> Callable[[Step], bool]:
     """Which steps are done: not the slow ones and not the growth, unless the fault shows there."""
     grows = fault.step.startswith("grown")
-    growth = {"add-handler", "add-action", "remove"}
+    growth = {"add-handler", "add-action", "add-route", "remove"}
 
     def wanted(step: Step) -> bool:
         if step.name in SLOW:

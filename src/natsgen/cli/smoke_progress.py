@@ -26,19 +26,19 @@ SLOW = 3.0
 def progress(samples: Sequence[Sample]) -> Iterator[Listener]:
     """Shows what happens until the end of the `with` block."""
     if not output.can_animate():
-        yield _Lines()
+        yield Lines()
         return
     from rich.console import Console
     from rich.live import Live
 
-    rows = _Rows(samples)
+    rows = Rows(samples)
     with Live(
         get_renderable=rows.table, console=Console(stderr=True), transient=True, refresh_per_second=FRAMES_A_SECOND
     ):
         yield rows
 
 
-class _Lines:
+class Lines:
     """A line for each step that failed, and for each sample that has begun."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _Row:
     failed: list[str] = field(default_factory=list)
 
 
-class _Rows:
+class Rows:
     """The samples as a table."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
