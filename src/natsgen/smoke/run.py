@@ -32,7 +32,7 @@ from natsgen.template_source import TemplateSource
 
 PREFIX = "natsgen-smoke-"
 POLL_SECONDS = 0.2
-IMAGE = "image"
+IMAGE, CLEAN_UP = "image", "clean-up"
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def run(
             running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
             growing = Growing(work, lambda: AsProcess(work, shared, "grown"))
             try:
-                steps = filter(job.only, [*_steps(work, running), *growing.steps()])
-                return run_steps(job.name, steps, listener, stopping)
+                steps = [*_steps(work, running), *growing.steps(), Step(CLEAN_UP, running.end)]
+                return run_steps(job.name, filter(job.only, steps), listener, stopping)
             finally:
-                running.end()
+                running.end()  # whatever happened; done already where every step had its turn
 
         futures = [pool.submit(work_on, job) for job in jobs]
         try:
