@@ -126,7 +126,10 @@ def read(template: Path) -> Questionnaire:
             written_once=tuple(raw.get("_skip_if_exists", ())),
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise TemplateError(f"the template's questions in {file} cannot be read: {error}; reinstall natsgen") from error
+        raise TemplateError(
+            f"the template's questions in {file} cannot be read: {error}; reinstall natsgen, or correct them if they are "
+            "yours"
+        ) from error
 
 
 def _question(key: str, details: Mapping[str, Any]) -> Question:
