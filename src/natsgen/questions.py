@@ -127,8 +127,8 @@ def read(template: Path) -> Questionnaire:
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise TemplateError(
-            f"the template's questions in {file} cannot be read: {error}; reinstall natsgen, or correct them if they are "
-            "yours"
+            f"the template's questions in {file} cannot be read: {error}; reinstall natsgen, or correct them if "
+            "they are yours"
         ) from error
 
 
