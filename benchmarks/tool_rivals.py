@@ -20,6 +20,7 @@ from benchmarks.tool_commands import Command
 ANSWERS_FILE = ".copier-answers.yml"  # each tool's own: Copier notes where the template was
 _HANDLER = re.compile(r"\{% yield handler from handlers %\}\{% if not .*? %\}(.*?)\{% endif %\}\{% endyield %\}")
 _BRANCHES = ("{% yield", "{% if")
+_GATEWAY = ("/src/web/", "/tests/routes/")  # Copier leaves them out of a worker by `_exclude`
 
 
 def copier(template: Path, answers: Mapping[str, Any]) -> Command:
@@ -89,7 +90,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def _path(path: Path) -> Path | None:
     """Where a file of natsgen's template is in cookiecutter's; None if the worker does not have it."""
     text = _HANDLER.sub(r"\1", path.as_posix()).removesuffix(".jinja")
-    if "_copier_conf" in text or any(branch in text for branch in _BRANCHES):
+    if "_copier_conf" in text or any(part in text for part in (*_BRANCHES, *_GATEWAY)):
         return None
     return Path(re.sub(r"\{\{ (\w+) \}\}", r"{{ cookiecutter.\1 }}", text))
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import nats
@@ -20,7 +21,7 @@ from tests.chaos.promises import judge
 from tests.chaos.rows import Row
 from tests.chaos.traffic import Traffic
 from tests.chaos.verdict import Letter, Outcome, Traces, read_effects, read_letters, read_records
-from tests.chaos.waiting import until
+from tests.chaos.waiting import patiently, until
 from tests.chaos.world import World, make_streams, world
 
 SHORT = 2_000
@@ -122,9 +123,9 @@ async def settled(jetstream: JetStreamContext) -> bool:
 
 async def _traces(run: Run) -> Traces:
     letters = dict(run.letters_before)
-    for event, those in (await read_letters(run.jetstream)).items():
+    for event, those in (await patiently(partial(read_letters, run.jetstream))).items():
         letters[event] = [*letters.get(event, []), *those]
-    return Traces(read_records(run.fleet.records), await read_effects(run.jetstream), letters)
+    return Traces(read_records(run.fleet.records), await patiently(partial(read_effects, run.jetstream)), letters)
 
 
 async def connect(url: str) -> Client:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import nats.errors
 
 from natsgen.harness.errors import WaitTimeout
 
 EVERY = 0.02  # seconds between looks
+PATIENCE = 30.0  # seconds for which the harness itself asks again
+
+Answer = TypeVar("Answer")
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], *, limit: float, what: str) -> None:
@@ -32,4 +36,19 @@ async def until(condition: Callable[[], Awaitable[object] | object], *, limit: f
             return
         if asyncio.get_running_loop().time() > deadline:
             raise WaitTimeout(f"waited {limit:g} s for {what}, in vain; last seen: {seen!r}")
+        await asyncio.sleep(EVERY)
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What `ask` gives, which may be called again: a cluster has no leader for a while, before a fault and after it.
+
+    Raises what NATS raises when it goes on for `PATIENCE`.
+    """
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            return await ask()
+        except (nats.errors.Error, TimeoutError):
+            if asyncio.get_running_loop().time() > deadline:
+                raise
         await asyncio.sleep(EVERY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.redis_server import RedisServer
 from natsgen.harness.tcp_proxy import TcpProxy
 from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT, MAX_PAYLOAD, STREAM
+from tests.chaos.waiting import patiently
 
 Part = TypeVar("Part")
 
@@ -105,6 +107,5 @@ def world(folder: Path, *, cluster: bool, proxy: bool, consul: bool, redis: bool
 async def make_streams(jetstream: JetStreamContext, replicas: int) -> None:
     """The stream of the events and that of their effects."""
     for name, subject in ((STREAM, "orders.>"), (EFFECTS, EFFECTS_SUBJECT)):
-        await jetstream.add_stream(
-            StreamConfig(name=name, subjects=[subject], num_replicas=replicas, duplicate_window=DUPLICATE_WINDOW)
-        )
+        config = StreamConfig(name=name, subjects=[subject], num_replicas=replicas, duplicate_window=DUPLICATE_WINDOW)
+        await patiently(partial(jetstream.add_stream, config))

@@ -1,50 +1,33 @@
-"""Answers the requests of one action: so many at once, the next ones waiting, and none beyond its time."""
+"""Has the requests of one action answered: so many at once, the next ones waiting, and none beyond its time."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable
-from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
-import nats.errors
 from nats.aio.msg import Msg
 
 from src.config import Settings
 from src.infrastructure.action import Action
-from src.infrastructure.context import current_request
+from src.infrastructure.action_answers import Answers
 from src.infrastructure.deadlines import Deadlines
-from src.infrastructure.decoding import decoder_for
-from src.infrastructure.errors import ActionError, named
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publication import size_of
-from src.infrastructure.replies import (
-    INTERNAL,
-    INVALID,
-    TOO_SLOW,
-    UNAVAILABLE,
-    encoder_for,
-    error_headers,
-    error_reply,
-    what_does_not_fit,
-)
-from src.infrastructure.request import Context
+from src.infrastructure.replies import TOO_SLOW, UNAVAILABLE
 from src.infrastructure.stats import ActionStats
 from src.utils.logging import logger
 
 MOST_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, however many its `max_waiting` allows
 STOPPING = "the service is stopping"
-INTERNAL_MESSAGE = "internal error"
-TOO_LARGE = "the answer is too large"
+CUT_SHORT = "the service stopped before it was done"
 YIELD_AFTER = 0.005  # seconds that quick actions may keep everything else waiting
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up
 
 
 class ActionRunner:
-    """One action at work: a task for each request that is being answered.
+    """One action at work: as many tasks as there are requests being answered.
 
     Args:
         action: what answers.
@@ -58,13 +41,7 @@ class ActionRunner:
     def __init__(self, action: Action, nats: NatsClient, settings: Settings) -> None:
         self.action = action
         self.subject = action.subject_for(settings.SERVICE_NAME, settings.ACTION_PREFIX)
-        self.stats = ActionStats()
-        self._nats = nats
-        unknown_fields = None if settings.ACTION_UNKNOWN_FIELDS == "model" else settings.ACTION_UNKNOWN_FIELDS
-        self._decode = (
-            None if action.request_type is None else decoder_for(action.request_type, action.where, unknown_fields)
-        )
-        self._encode = encoder_for(action.response_type, action.where)
+        self._answers = Answers(action, nats, settings)
         self._running: dict[asyncio.Task[None], Msg] = {}
         self._deadlines = Deadlines()
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the loop's time by which it is too late
@@ -79,6 +56,11 @@ class ActionRunner:
     def name(self) -> str:
         """The action's name."""
         return self.action.name
+
+    @property
+    def stats(self) -> ActionStats:
+        """The action's counts."""
+        return self._answers.stats
 
     @property
     def in_flight(self) -> int:
@@ -162,7 +144,7 @@ class ActionRunner:
         """Answers a request, and then those that wait, until one leaves something behind in the task's context."""
         untouched = copy_context()
         pause_due = time.monotonic() + YIELD_AFTER
-        await self._answer(raw)
+        await self._answers.answer(raw, self._interrupted)
         while self._waiting and (task := asyncio.current_task()):
             if self._deadlines.discard(task) or self._cutting or copy_context() != untouched:
                 return
@@ -174,7 +156,7 @@ class ActionRunner:
             if time.monotonic() > pause_due:
                 await asyncio.sleep(0)
                 pause_due = time.monotonic() + YIELD_AFTER
-            await self._answer(raw)
+            await self._answers.answer(raw, self._interrupted)
 
     def _next(self) -> tuple[Msg, float] | None:
         """The first of the requests that wait, with the loop's time by which it is too late."""
@@ -203,94 +185,18 @@ class ActionRunner:
         elif not self._running:
             self._idle.set()
 
-    async def _answer(self, raw: Msg) -> None:
-        started = time.perf_counter()
-        context = Context(raw, self.name)
-        handled = current_request.set(context)
-        try:
-            payload = self._encode(await self._call(context))
-            self._reply(raw, payload)
-        except InvalidRequest as error:
-            self._fail(raw, INVALID, "the request does not fit", what_does_not_fit(error.reason))
-        except ActionError as error:
-            self._fail(raw, error.code, error.message, error.details)
-        except (Exception, asyncio.CancelledError) as error:
-            if self._deadlines.is_late(asyncio.current_task()):  # whatever the action made of that
-                self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
-            elif self._cutting:
-                self._cut_short(raw)
-            else:
-                self._broken(raw, error)
-        finally:
-            self.stats.durations.add(time.perf_counter() - started)
-            current_request.reset(handled)
-        if self._nats.crowded:
-            with suppress(asyncio.CancelledError):
-                await self._nats.flushed(self.action.timeout)  # so that answers do not pile up
-
-    def _call(self, context: Context) -> Awaitable[Any]:
-        """The function's coroutine.
-
-        Raises:
-            InvalidRequest: the payload is not what it takes.
-        """
-        call, given = self.action.function, (context,) if self.action.takes_context else ()
-        if self._decode is None:
-            return call(*given)
-        try:
-            request = self._decode(context.message.data)
-        except ValueError as error:
-            raise InvalidRequest(error) from error
-        return call(request, *given)
-
-    def _broken(self, raw: Msg, error: BaseException) -> None:
-        """The action failed by its own fault, of which its caller is told nothing more."""
-        logger.error("action failed", error=named(error), exc_info=error)
-        self._fail(raw, INTERNAL, INTERNAL_MESSAGE)
-
     def _not_begun(self, raw: Msg) -> None:
-        self._fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
+        self._answers.fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
+
+    def _interrupted(self) -> str:
+        """Why the request of this task was cancelled; empty where it was not."""
+        if self._deadlines.is_late(asyncio.current_task()):
+            return f"not done within {self.action.timeout:g} s"
+        return CUT_SHORT if self._cutting else ""
 
     def _cut_short(self, raw: Msg) -> None:
-        self._fail(raw, TOO_SLOW, "the service stopped before it was done")
+        self._answers.fail(raw, TOO_SLOW, CUT_SHORT)
 
     def _refuse(self, raw: Msg, why: str) -> None:
         """Says that nothing was carried out."""
-        self._fail(raw, UNAVAILABLE, why)
-
-    def _fail(self, raw: Msg, code: str, message: str, details: Any = None) -> None:
-        try:
-            payload = error_reply(code, message, details)
-        except ValueError as error:
-            logger.error("an error cannot be written into a reply", action=self.name, error=named(error))
-            code, message = INTERNAL, INTERNAL_MESSAGE
-            payload = error_reply(code, message)
-        self.stats.failed(code, message)
-        if code not in (INTERNAL, UNAVAILABLE):
-            logger.info("request refused", action=self.name, code=code, error=message)
-        headers = error_headers(code, message)
-        if correlation_id := (raw.headers or {}).get("Correlation-Id"):
-            headers["Correlation-Id"] = correlation_id
-        self._reply(raw, payload, headers)
-
-    def _reply(self, raw: Msg, payload: bytes, headers: dict[str, str] | None = None) -> None:
-        if not raw.reply:
-            return  # published, and nobody waits for an answer
-        size = size_of(payload, headers) if headers else len(payload)
-        if size > self._nats.client.max_payload > 0:  # the server would end the connection
-            logger.error("the answer is larger than the server takes", action=self.name, bytes=size)
-            if headers is None:
-                self.stats.failed(INTERNAL, TOO_LARGE)
-            payload, headers = error_reply(INTERNAL, TOO_LARGE), error_headers(INTERNAL, TOO_LARGE)
-        try:
-            self._nats.answer(raw.reply, payload, headers)
-        except nats.errors.Error as error:
-            logger.warning("an answer could not be sent", action=self.name, error=named(error))
-
-
-class InvalidRequest(Exception):
-    """A payload is not what the action takes."""
-
-    def __init__(self, reason: ValueError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
+        self._answers.fail(raw, UNAVAILABLE, why)

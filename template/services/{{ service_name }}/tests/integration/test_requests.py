@@ -25,13 +25,14 @@ async def double(request: DoubleRequest, context: Context) -> DoubleResponse:
     return DoubleResponse(double=2 * request.number)
 
 
+LIMIT = 10.0  # seconds, for a busy machine
 SUBJECT = "integration.double"
 TESTED = Action(name="double", function=double, subject=SUBJECT)
 
 
 async def test_a_call_brings_the_result(run_worker: RunWorker) -> None:
     async with run_worker(TESTED):
-        response = await nats.call(SUBJECT, DoubleRequest(number=21), response=DoubleResponse)
+        response = await nats.call(SUBJECT, DoubleRequest(number=21), timeout=LIMIT, response=DoubleResponse)
 
     assert response == DoubleResponse(double=42)
 
@@ -39,8 +40,8 @@ async def test_a_call_brings_the_result(run_worker: RunWorker) -> None:
 async def test_what_is_refused_or_does_not_fit_is_raised_where_it_was_called(run_worker: RunWorker) -> None:
     async with run_worker(TESTED):
         with pytest.raises(RemoteError, match="409 too small"):
-            await nats.call(SUBJECT, {"number": -1})
+            await nats.call(SUBJECT, {"number": -1}, timeout=LIMIT)
         with pytest.raises(RemoteError, match="422"):
-            await nats.call(SUBJECT, {"number": "many"})
+            await nats.call(SUBJECT, {"number": "many"}, timeout=LIMIT)
         with pytest.raises(NoResponders):
-            await nats.call(action_subject("nobody", "answers"))
+            await nats.call(action_subject("nobody", "answers"), timeout=LIMIT)
