@@ -112,7 +112,8 @@ class Report:
         yield line + (f"; not reached: {', '.join(missed)}" if missed else "")
 
     def _verdict(self) -> str:
-        count = f"{len(self.samples)} services of {self.template}, {_WHERE[self.backend]}, in {self.seconds:.0f} s"
+        many = "service" if len(self.samples) == 1 else "services"
+        count = f"{len(self.samples)} {many} of {self.template}, {_WHERE[self.backend]}, in {self.seconds:.0f} s"
         if self.failures:
             failed = {result.sample for result in self.failures}
             return f"FAILED: {len(failed)} of {count}"
