@@ -3,13 +3,16 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test lint types bench chaos soak requirements release setup clean
+.PHONY: demo test smoke lint types bench chaos soak requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m natsgen.demo
 
 test: .venv/complete # all tests; what needs Docker or Consul is left out where those are missing, and listed
 	$(bin)/pytest -n 2 --dist loadfile
+
+smoke: .venv/complete # every kind of service made and run for real, and smoke.xml of it; SMOKE=... are options
+	$(bin)/natsgen smoke --junit smoke.xml $(SMOKE)
 
 lint: .venv/complete # ruff and mypy, over the tool and over the template's Python in place
 	$(bin)/ruff check

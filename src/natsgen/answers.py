@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,11 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class Answers:
-    """One checked answer for every question of copier.yml, under the question's key."""
+    """One checked answer for every question of copier.yml, under the question's key.
+
+    Attributes:
+        extra: the answers to what only the template of a fork asks, by key; where its default is derived, Copier does.
+    """
 
     service_name: str
     handlers: Mapping[str, Any]
@@ -60,6 +64,7 @@ class Answers:
     image: str = "slim"
     publish_interval: str = "2"
     queue_group: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -68,7 +73,8 @@ class Answers:
 
     def as_data(self) -> dict[str, Any]:
         """The answers as Copier takes them."""
-        return asdict(self)
+        data = asdict(self)
+        return {**data.pop("extra"), **data}
 
 
 @dataclass(frozen=True)
@@ -275,7 +281,10 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     naming.at(
         given.sources.get("subscribers", "subscribers"), partial(pubsub.refuse_shared, heard), values["queue_group"]
     )
-    return Answers(**{**values, "description": naming.description(values["description"])})
+    values["description"] = naming.description(values["description"])
+    own = {one.name for one in fields(Answers)}
+    extra = {key: value for key, value in values.items() if key not in own and value is not None}
+    return Answers(**{key: value for key, value in values.items() if key in own}, extra=extra)
 
 
 def _done(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

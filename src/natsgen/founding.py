@@ -5,44 +5,55 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import PurePosixPath
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from natsgen import organisation, transaction
 from natsgen.change import Change
 from natsgen.errors import ConflictError
 from natsgen.questions import Questionnaire
-from natsgen.tree import File
+from natsgen.tree import File, Tree
 from natsgen.workspace import MARKER, Workspace
 
 IGNORED = (".env", ".venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".natsgen/")
 """What running the services and natsgen leaves behind; `.env` may hold secrets."""
 
-_SETTINGS = PurePosixPath(MARKER)
+SETTINGS = PurePosixPath(MARKER)
 _GITIGNORE = PurePosixPath(".gitignore")
 
 
 def found(
-    workspace: Workspace, questionnaire: Questionnaire, *, dry_run: bool, notify: Callable[[str], None]
+    workspace: Workspace,
+    questionnaire: Questionnaire,
+    *,
+    extra: Tree | None = None,
+    dry_run: bool,
+    notify: Callable[[str], None],
 ) -> Change:
     """Writes natsgen.toml, and what is missing in `.gitignore`, whole or not at all.
+
+    A workspace that has a natsgen.toml gets only what is `extra`.
 
     Args:
         workspace: where to; made if it is missing.
         questionnaire: what the template asks.
+        extra: more files to write, by their path in the workspace.
         dry_run: find out everything and change nothing.
         notify: is told what else happened, such as that an interrupted command was finished.
 
     Raises:
-        ConflictError: there is a natsgen.toml.
+        ConflictError: there is a natsgen.toml, and nothing else to write; or one of the other files is there.
         NatsgenError: it could not be done; the workspace is as before.
     """
     untouched = dry_run and not workspace.root.exists()
     with nullcontext() if untouched else transaction.session(workspace, notify):
-        if os.path.lexists(workspace.root / MARKER):
+        is_founded = os.path.lexists(workspace.root / MARKER)
+        if is_founded and not extra:
             raise ConflictError(
                 f"{workspace.root / MARKER} exists already and is left alone: edit it, or remove it first"
             )
-        change = _change(workspace, questionnaire)
+        change = Change() if is_founded else _change(workspace, questionnaire)
+        change = replace(change, after={**change.after, **_missing(workspace, extra or {})})
         transaction.check(workspace, change)
         if not dry_run:
             transaction.apply(workspace, change, "init")
@@ -58,18 +69,28 @@ def with_ignored(content: bytes) -> bytes:
     return content + gap + b"".join(entry.encode() + end for entry in missing)
 
 
+def _missing(workspace: Workspace, extra: Tree) -> Tree:
+    """The files without those that are there as they would be written; all of them if none is missing."""
+    missing = {path: file for path, file in extra.items() if not _is_there(workspace.root / path, file)}
+    return missing or extra
+
+
+def _is_there(target: Path, file: File) -> bool:
+    return target.is_file() and target.read_bytes() == file.content
+
+
 def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
     settings = File(organisation.new_document(questionnaire, workspace.root).encode())
     target = workspace.root / _GITIGNORE
     if not os.path.lexists(target):
-        return Change(after={_GITIGNORE: File(with_ignored(b"")), _SETTINGS: settings})
+        return Change(after={_GITIGNORE: File(with_ignored(b"")), SETTINGS: settings})
     if target.is_symlink() or not target.is_file():
         raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
     before = File(target.read_bytes(), os.access(target, os.X_OK))
     after = File(with_ignored(before.content), before.executable)
     if after == before:
-        return Change(after={_SETTINGS: settings})
-    return Change(before={_GITIGNORE: before}, after={_GITIGNORE: after, _SETTINGS: settings})
+        return Change(after={SETTINGS: settings})
+    return Change(before={_GITIGNORE: before}, after={_GITIGNORE: after, SETTINGS: settings})
 
 
 def _bare(line: str) -> str:

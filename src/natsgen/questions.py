@@ -24,6 +24,7 @@ class Question:
         help: what it is about, for a person.
         meanings: what each choice means, where that is more than the choice itself.
         placeholder: an example of an answer.
+        is_switch: the answer is yes or no.
     """
 
     key: str
@@ -33,10 +34,11 @@ class Question:
     help: str = ""
     meanings: Mapping[str, str] = field(default_factory=dict)
     placeholder: str = ""
+    is_switch: bool = False
 
     def parse(self, text: str, where: str) -> Any:
         """The value that `text` from a command line stands for, checked; `where` names the option in the error."""
-        return self.check(_from_yaml(text, where) if self.is_mapping else text, where)
+        return self.check(_from_yaml(text, where) if self.is_mapping or self.is_switch else text, where)
 
     def check(self, value: Any, where: str) -> Any:
         """The value in the type of this question.
@@ -50,6 +52,10 @@ class Question:
         """
         if self.is_mapping:
             return self._check_mapping(value, where)
+        if self.is_switch:
+            if not isinstance(value, bool):
+                raise InputError(f"{where}: {self.key} takes true or false, not {_kind(value)}")
+            return value
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise InputError(f"{where}: {self.key} takes text, not {_kind(value)}; put it in quotes")
         if self.choices and str(value) not in self.choices:
@@ -120,7 +126,10 @@ def read(template: Path) -> Questionnaire:
             written_once=tuple(raw.get("_skip_if_exists", ())),
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise TemplateError(f"the template's questions in {file} cannot be read: {error}; reinstall natsgen") from error
+        raise TemplateError(
+            f"the template's questions in {file} cannot be read: {error}; reinstall natsgen, or correct them if "
+            "they are yours"
+        ) from error
 
 
 def _question(key: str, details: Mapping[str, Any]) -> Question:
@@ -136,6 +145,7 @@ def _question(key: str, details: Mapping[str, Any]) -> Question:
         help=" ".join(str(details.get("help", "")).split()),
         meanings=meanings,
         placeholder=str(details.get("placeholder", "")),
+        is_switch=details["type"] == "bool",
     )
 
 

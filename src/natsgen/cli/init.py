@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from natsgen.cli import options, output
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
 def init(
     workspace: options.Workspace = None,
+    ci: Annotated[
+        str | None,
+        typer.Option(metavar="github|gitlab", help="Write a workflow as well, which tests the services that changed."),
+    ] = None,
     no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
@@ -21,19 +27,21 @@ def init(
     """Write natsgen.toml and complete .gitignore.
 
     natsgen.toml explains every key it takes, and holds your organisation's defaults for services that are made from
-    now on. One that is there is left alone; of .gitignore nothing is taken away.
+    now on. One that is there is left alone; of .gitignore nothing is taken away. --ci may be given later as well.
 
     \b
     Examples:
       natsgen init
       natsgen init --dry-run
+      natsgen init --ci github
     """
-    from natsgen import founding, questions, template_source
+    from natsgen import continuous, founding, questions, template_source
     from natsgen import workspace as workspaces
 
     questionnaire = questions.read(template_source.bundled().folder)
     place = workspaces.find(workspace, Path.cwd())
-    change = founding.found(place, questionnaire, dry_run=dry_run, notify=output.note)
+    extra = continuous.workflow(ci, "--ci") if ci is not None else None
+    change = founding.found(place, questionnaire, extra=extra, dry_run=dry_run, notify=output.note)
     if as_json:
         output.document(_document(place, change, dry_run=dry_run))
     elif dry_run:
@@ -43,9 +51,13 @@ def init(
 
 
 def _story(workspace: Workspace, change: Change) -> str:
+    from natsgen import founding
+
     lines = [f"Prepared the workspace {workspace.root}"]
     lines += [f"  {path}" for path in change.added]
     lines += [f"  {path} (extended)" for path in change.replaced]
+    if founding.SETTINGS not in change.after:
+        return "\n".join(lines)
     return "\n".join([*lines, "", "Next: see which defaults natsgen.toml takes, then make a service:", f"  {_EXAMPLE}"])
 
 

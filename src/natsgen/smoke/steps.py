@@ -1,0 +1,108 @@
+"""Steps one after the other: each is judged on its own, and what builds on a failed one is not begun."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from natsgen.errors import NatsgenError
+from natsgen.harness.errors import CommandFailed, HarnessError, last_lines
+from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
+from natsgen.smoke.stopping import Interrupted, Stopping
+
+LOG_LINES = 40
+"""How much of a log a report shows: a traceback, and what led to it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that is done with a sample.
+
+    Attributes:
+        name: of the step, which reports and options use.
+        do: does it, and returns what it saw, for a person. Raises `CheckFailed` when something is wrong, `LeftOut`
+            when it cannot be done here, `NothingToDo` when it is not about this sample; any other exception is a
+            failure as well.
+        needs: names of the steps without which it makes no sense.
+    """
+
+    name: str
+    do: Callable[[], str | None]
+    needs: tuple[str, ...] = ()
+
+
+class Listener(Protocol):
+    """Is told what happens, from any thread."""
+
+    def began(self, sample: str, step: str) -> None:
+        """A step begins."""
+
+    def ended(self, result: Result) -> None:
+        """A step has ended, or is not begun."""
+
+
+def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stopping) -> list[Result]:
+    """Does the steps of one sample.
+
+    Returns:
+        A result for each.
+
+    Raises:
+        Interrupted: the run is given up.
+    """
+    results: dict[str, Result] = {}
+    for step in steps:
+        stopping.check()
+        missing = next((results[name] for name in step.needs if not _can_build_on(results.get(name))), None)
+        if missing is not None:
+            result = _not_begun(sample, step, missing)
+        else:
+            listener.began(sample, step.name)
+            result = _result(sample, step)
+            stopping.check()  # what was ended from outside has not failed
+        results[step.name] = result
+        listener.ended(result)
+    return list(results.values())
+
+
+def _can_build_on(result: Result | None) -> bool:
+    return result is None or result.verdict in (Verdict.PASSED, Verdict.NOTHING_TO_DO)
+
+
+def _not_begun(sample: str, step: Step, missing: Result) -> Result:
+    if missing.verdict is Verdict.LEFT_OUT:
+        return Result(sample, step.name, Verdict.LEFT_OUT, 0.0, missing.message)
+    cause = missing.message if missing.verdict is Verdict.NOT_REACHED else f"{missing.step} failed"
+    return Result(sample, step.name, Verdict.NOT_REACHED, 0.0, cause)
+
+
+def _result(sample: str, step: Step) -> Result:
+    began = time.monotonic()
+
+    def ended(verdict: Verdict, message: str, command: str = "", log: str = "") -> Result:
+        return Result(
+            sample, step.name, verdict, time.monotonic() - began, message, command, last_lines(log, LOG_LINES)
+        )
+
+    try:
+        return ended(Verdict.PASSED, step.do() or "")
+    except LeftOut as reason:
+        return ended(Verdict.LEFT_OUT, str(reason))
+    except NothingToDo as reason:
+        return ended(Verdict.NOTHING_TO_DO, str(reason))
+    except CheckFailed as failure:
+        return ended(Verdict.FAILED, failure.message, failure.command, failure.log)
+    except CommandFailed as failure:
+        how = "did not end in time" if failure.exit_code is None else f"ended with exit code {failure.exit_code}"
+        return ended(Verdict.FAILED, f"{failure.command[0]} {how}", " ".join(failure.command), failure.output)
+    except (HarnessError, NatsgenError, OSError) as failure:
+        message, _, log = str(failure).partition("\n")
+        return ended(Verdict.FAILED, message, log=log)
+    except Interrupted:
+        raise
+    except Exception as error:  # the service answered what no check expects: that is a finding, too
+        trace = "".join(traceback.format_exception(error))
+        return ended(Verdict.FAILED, f"unexpected {type(error).__name__}: {error}", log=trace)

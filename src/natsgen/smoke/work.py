@@ -1,0 +1,136 @@
+"""One sample as it is worked on: where it is, what it was made of, and how commands are run in it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from natsgen import answers, scaffold
+from natsgen.answers import Given
+from natsgen.harness.commands import Completed, run
+from natsgen.harness.environment import environment_for
+from natsgen.harness.errors import CommandFailed
+from natsgen.questions import Questionnaire
+from natsgen.smoke.matrix import Sample
+from natsgen.smoke.outcome import CheckFailed
+from natsgen.smoke.stopping import Stopping
+from natsgen.smoke.tools import Tools
+from natsgen.template_source import TemplateSource
+from natsgen.workspace import COMPOSE, SERVICES, Workspace
+
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "DOCKER_HOST", "DOCKER_CONFIG")
+"""What the commands see of this process's environment: nothing that happens to be set may decide whether they pass."""
+
+_one_at_a_time = threading.Lock()  # Copier changes what belongs to the whole process
+
+
+@dataclass(frozen=True)
+class Work:
+    """A sample and its folder.
+
+    Attributes:
+        sample: what is made.
+        template: what makes it.
+        questionnaire: the template's questions.
+        root: a folder of its own, for the workspace, logs and caches.
+        run_id: of the whole run; what the engine or Consul knows globally has it in its name.
+        tools: what there is on this machine.
+        stopping: whether the run goes on.
+    """
+
+    sample: Sample
+    template: TemplateSource
+    questionnaire: Questionnaire
+    root: Path
+    run_id: str
+    tools: Tools
+    stopping: Stopping
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Where the service is made; the folder's name becomes that of the compose project and of its network."""
+        return Workspace((self.root / f"smoke-{self.run_id}-{self.sample.name}").resolve())
+
+    @cached_property
+    def answers(self) -> Mapping[str, Any]:
+        """What the template is told: the sample's answers, names that the whole engine knows made unique."""
+        unique = {
+            key: f"{self.sample.answers[key]}-{self.run_id}-{self.sample.name}"
+            for key in ("network", "registry")
+            if key in self.sample.answers
+        }
+        return {**self.sample.answers, **unique}
+
+    @property
+    def service(self) -> str:
+        """The service's name."""
+        return self.sample.service
+
+    @property
+    def folder(self) -> Path:
+        """The service's folder."""
+        return self.workspace.root / SERVICES / self.service
+
+    @property
+    def compose_file(self) -> Path:
+        """What starts it in containers."""
+        return self.workspace.root / COMPOSE / f"{self.service}.yml"
+
+    @property
+    def logs(self) -> Path:
+        """Where servers and services write."""
+        return self.root / "logs"
+
+    def generate(self) -> str:
+        """Makes the service as `natsgen new` does."""
+        with _one_at_a_time:
+            given = Given(self.answers, {})
+            complete = answers.complete(given, self.questionnaire, self.workspace.root)
+            made = scaffold.new_service(
+                self.workspace, self.template, self.questionnaire, complete, dry_run=False, notify=lambda _: None
+            )
+        return f"{len(made.change.added)} files"
+
+    def python(self, requirements: str = "requirements-dev.txt") -> Path:
+        """The interpreter of an environment with what that file pins, made once for all samples that pin the same."""
+        return environment_for(self.folder / requirements)
+
+    def command(
+        self,
+        *words: str | Path,
+        limit: float,
+        what: str,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Runs a command in the service's folder, in a bare environment that `environment` adds to.
+
+        Raises:
+            CheckFailed: it ended with another exit code than 0, or not within `limit` seconds; `what` says, in a few
+                words, what that means.
+        """
+        self.stopping.check()
+        folder = folder or self.folder
+        try:
+            return run(words, limit=limit, folder=folder, environment={**self._environment(), **(environment or {})})
+        except CommandFailed as error:
+            how = f"not within {limit:g} s" if error.exit_code is None else f"exit code {error.exit_code}"
+            typed = f"(cd {shlex.quote(str(folder))} && {shlex.join(error.command)})"
+            raise CheckFailed(f"{what} ({how})", command=typed, log=error.output) from error
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        caches = self.root / "caches"
+        return {
+            **kept,
+            # the service's folder stays as it was made
+            "PYTHONPYCACHEPREFIX": str(caches / "bytecode"),
+            "MYPY_CACHE_DIR": str(caches / "mypy"),
+            "RUFF_CACHE_DIR": str(caches / "ruff"),
+        }

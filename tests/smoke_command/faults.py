@@ -1,0 +1,250 @@
+"""Deliberate faults in copies of the template, and the step of `natsgen smoke` that has to name each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVICE = "template/services/{{ service_name }}"
+COMPOSE = "template/compose/{{ service_name }}.yml.jinja"
+HANDLER = (
+    f"{SERVICE}/src/domain/handlers/{{% yield handler from handlers %}}{{% if not handlers[handler].batch %}}"
+    "{{ handler }}_handler.py{% endif %}{% endyield %}.jinja"
+)
+FASTAPI_ROUTE = (
+    f"{SERVICE}/src/web/routes/{{% yield route from routes %}}{{% if framework == 'fastapi' %}}"
+    "{{ route }}_route.py{% endif %}{% endyield %}.jinja"
+)
+DOCKERFILE = f"{SERVICE}/Dockerfile.jinja"
+REQUIREMENTS = f"{SERVICE}/requirements.txt.jinja"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault.
+
+    Attributes:
+        step: the step that has to name it, before any other.
+        says: a part of what is said about it.
+        edits: in which file what is replaced: the path, the old text, which is there once, and the new one.
+        sample: the sample that shows it.
+        also: steps that see it as well, and rightly so.
+    """
+
+    step: str
+    says: str
+    edits: tuple[tuple[str, str, str], ...]
+    sample: str = "worker"
+    also: frozenset[str] = frozenset()
+
+    def commit(self, template: Path) -> None:
+        """Puts the fault into a copy of the template."""
+        for path, old, new in self.edits:
+            file = template / path
+            text = file.read_text(encoding="utf-8")
+            assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {path}: bring the fault up to date"
+            file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _src(path: str) -> str:
+    return f"{SERVICE}/src/{path}"
+
+
+FAULTS: dict[str, Fault] = {
+    # seen in the files
+    "broken template": Fault(
+        "generate", "'nothing' is undefined", ((f"{SERVICE}/.env.example.jinja", "# Copy", "# {{ nothing.here }}"),)
+    ),
+    "missing requirement": Fault("requirements", "has no structlog", ((REQUIREMENTS, "structlog==", "lost=="),)),
+    "unpinned version": Fault("requirements", "orjson is not pinned", ((REQUIREMENTS, "orjson==", "orjson>="),)),
+    "unpinned hash": Fault(
+        "requirements", "six has no hash", ((REQUIREMENTS, "structlog==", "six==1.17.0\nstructlog=="),)
+    ),
+    "root user in the image": Fault("dockerfile", "runs as root", ((DOCKERFILE, "USER 10001:10001\n", ""),)),
+    "no health check": Fault("dockerfile", "no HEALTHCHECK", ((DOCKERFILE, "HEALTHCHECK --interval", "# --interval"),)),
+    "careless Dockerfile": Fault(
+        "hadolint", "hadolint found", ((DOCKERFILE, "EXPOSE 8080", "RUN sudo true\nEXPOSE 8080"),)
+    ),
+    "YAML indentation": Fault("compose", "is no YAML", ((COMPOSE, "    restart: unless", "   restart: unless"),)),
+    "unknown key in compose": Fault(
+        "compose config", "Compose does not take", ((COMPOSE, "    restart:", "    retry:"),)
+    ),
+    "no time to stop": Fault(
+        "compose config", "is 5 s", ((COMPOSE, "stop_grace_period: 45s", "stop_grace_period: 5s"),)
+    ),
+    "wrong name in compose": Fault("settings", "sets NATS_URI", ((COMPOSE, "NATS_URL:", "NATS_URI:"),)),
+    "wrong hash": Fault(
+        "environment",
+        "cannot make the environment",
+        ((REQUIREMENTS, "structlog==", f"six==1.17.0 --hash=sha256:{'0' * 64}\nstructlog=="),),
+    ),
+    "syntax error": Fault(
+        "ruff",
+        "ruff found something",
+        ((_src("infrastructure/backoff.py"), "import random", "import"),),
+        also=frozenset({"start"}),
+    ),
+    "missing import": Fault(
+        "ruff",
+        "ruff found something",
+        ((HANDLER, "from src.utils.logging import logger\n", ""),),
+        also=frozenset({"events"}),
+    ),
+    "careless layout": Fault("format", "formatted otherwise", ((HANDLER, "    logger.info(", "    logger . info("),)),
+    "wrong type": Fault(
+        "mypy", "mypy found", ((_src("infrastructure/backoff.py"), "return delay *", 'return "soon" and delay *'),)
+    ),
+    "failing test": Fault(
+        "tests",
+        "a test of its own failed",
+        ((f"{SERVICE}/tests/conftest.py", '        "aggregateId": "agg_456",\n', ""),),
+    ),
+    # seen when it runs
+    "crash at start": Fault(
+        "start",
+        "ended with exit code 1",
+        ((_src("main.py"), "    service.worker.check()\n", '    service.worker.check()\n    int("x")\n'),),
+    ),
+    "wrong environment name": Fault(
+        "ready",
+        "not connected to NATS",
+        (
+            (
+                _src("config.py"),
+                'default="nats://localhost:4222",',
+                'default="nats://localhost:9",\n        alias="NATS_ADDRESS",',
+            ),
+        ),
+    ),
+    "never ready": Fault(
+        "ready",
+        "starting",
+        ((_src("infrastructure/worker.py"), "if self.runners and not self._prepared", "if self.runners"),),
+    ),
+    "handler not found": Fault(
+        "parts",
+        "the handler everything, order_any, order_created was not found",
+        ((_src("domain/handlers/__init__.py"), '.endswith("_handler")', '.endswith("_handlers")'),),
+        "worker-with-actions",
+    ),
+    "TTL never passed": Fault(
+        "consul",
+        "calls it critical",
+        (
+            (
+                _src("infrastructure/consul_client.py"),
+                '"passing" if self._readiness().ready else "critical"',
+                '"critical"',
+            ),
+            (
+                _src("infrastructure/consul_client.py"),
+                "if not await tell(self._check_id, readiness.reason)",
+                "if not tell",
+            ),
+        ),
+    ),
+    "TTL passed once": Fault(
+        "heartbeat",
+        "calls it critical",
+        ((_src("infrastructure/consul_client.py"), "loop.time() >= due:", "loop.time() >= due + 60:"),),
+    ),
+    "wrong subject": Fault(
+        "events",
+        "no stream takes orders.order.created",
+        (("includes/subscriber.jinja", "['\"' ~ spec", "['\"wrong.' ~ spec"),),
+    ),
+    "ack forgotten": Fault(
+        "events",
+        "20 events that were not acknowledged",
+        ((_src("infrastructure/message.py"), "        self._settle(ACK)\n", "        self.settled = True\n"),),
+    ),
+    "handler that fails": Fault(
+        "events", "has handled 0 of", ((HANDLER, "    logger.info(", "    raise ValueError\n    logger.info("),)
+    ),
+    "silent action": Fault(
+        "requests",
+        "no answer on",
+        (
+            (
+                _src("infrastructure/action_runner.py"),
+                "            self._reply(raw, payload)\n",
+                "            del payload\n",
+            ),
+        ),
+        "service",
+    ),
+    "route that leads elsewhere": Fault(
+        "http",
+        "POST /greet answered 503, not 200",
+        (("includes/route.jinja", 'nats.call(\n        "{{', 'nats.call(\n        "wrong.{{'),),
+        "gateway-fastapi",
+    ),
+    "wrong status": Fault(
+        "http",
+        "PUT /orders/{order_id} answered 201, not 202",
+        ((FASTAPI_ROUTE, "status_code=202", "status_code=201"),),
+        "gateway-fastapi",
+    ),
+    "inbox that forgets": Fault(
+        "inbox",
+        "did not know the event again",
+        ((_src("infrastructure/kv_inbox.py"), "return Claim.DONE", "return Claim.TAKEN"),),
+        "worker-with-actions",
+    ),
+    "dead letter lost": Fault(
+        "dead letter",
+        "has made no dead letter",
+        (
+            (
+                _src("infrastructure/dead_letters.py"),
+                "        try:\n            await self._nats.publish(subject, data, headers)\n        except",
+                "        try:\n            pass\n        except",
+            ),
+        ),
+    ),
+    "log line that is no JSON": Fault(
+        "logs",
+        "is no JSON object: 'here'",
+        ((_src("main.py"), "    service.worker.check()\n", '    service.worker.check()\n    print("here")\n'),),
+    ),
+    "log line without its service": Fault(
+        "logs", "names the service ''", ((_src("utils/logging.py"), "= service\n", '= ""\n'),)
+    ),
+    "metrics that cannot be read": Fault(
+        "metrics",
+        "text format",
+        (
+            (
+                _src("infrastructure/metrics.py"),
+                "return generate_latest(registry)",
+                "return generate_latest(registry)[7:]",
+            ),
+        ),
+    ),
+    "broken health check": Fault(
+        "health", "ends with 1", ((_src("utils/health_check.py"), '"/healthz")', '"/health")'),)
+    ),
+    "shutdown ignored": Fault(
+        "stop",
+        "SIGTERM did not end it",
+        ((_src("utils/process.py"), "            if not future.done():", "            if False:"),),
+    ),
+    "wrong exit code": Fault(
+        "stop", "exit code 3", ((_src("utils/process.py"), "    os._exit(code)", "    os._exit(code or 3)"),)
+    ),
+    "not deregistered": Fault(
+        "stop", "Consul still has it", ((_src("infrastructure/service.py"), "await self._consul.deregister()", "pass"),)
+    ),
+    # seen when it grows
+    "added handler with a wrong type": Fault(
+        "grown mypy",
+        "mypy found",
+        (
+            (
+                HANDLER,
+                ') -> None:\n    """Does',
+                ') -> {{ "int" if handler == "smoke_added" else "None" }}:\n    """Does',
+            ),
+        ),
+    ),
+}

@@ -1,0 +1,140 @@
+"""`natsgen smoke` from its first line to its exit code: on a fork, on a faulty template, and when somebody ends it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from natsgen.harness.commands import run
+from natsgen.harness.waiting import wait_until
+from natsgen.smoke.as_containers import LABEL
+from tests.smoke_command.conftest import Start, processes_of
+
+RUN_SECONDS = 300.0
+MOMENT_SECONDS = 120.0
+GONE_SECONDS = 30.0
+
+
+def test_a_fork_with_a_renamed_folder_and_more_questions_passes(start: Start, fork: Path, temporary: Path) -> None:
+    git = ["git", "-C", str(fork), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "fork"], ["tag", "v1.0.0"]):
+        subprocess.run([*git, *words], check=True)
+
+    process = start(
+        "--template", f"file://{fork}@v1.0.0", "--only", "service", "--backend", "process", "--json", "--keep"
+    )
+    out, errors = process.communicate(timeout=RUN_SECONDS)
+
+    assert process.returncode == 0, out + errors
+    report = json.loads(out)
+    (sample,) = report["samples"]
+    steps = {step["step"]: step["verdict"] for step in sample["steps"]}
+    assert report["passed"]
+    assert (sample["levels"]["team"], sample["levels"]["audited"]) == ("payments", "True")
+    assert {
+        steps[name] for name in ("generate", "mypy", "tests", "ready", "requests", "stop", "add-action", "remove")
+    } == {"passed"}
+    (readme,) = Path(report["folder"]).glob("service/*/services/*/README.md")
+    assert "Call payments, and tell the auditors." in readme.read_text()
+    assert processes_of(temporary) == []
+    assert [path.name for path in temporary.iterdir()] == [Path(report["folder"]).name], "the clone is gone"
+
+
+def test_a_failure_is_shown_with_its_step_the_command_and_the_log_and_nothing_is_left(
+    start: Start, fork: Path, temporary: Path, tmp_path: Path
+) -> None:
+    main = fork / "blueprint/services/{{ service_name }}/src/main.py"
+    text = main.read_text()
+    main.write_text(text.replace("import signal\n", "import signals\n", 1))
+
+    process = start("--template", str(fork), "--only", "worker", "--backend", "process", "--junit", "report.xml")
+    out, errors = process.communicate(timeout=RUN_SECONDS)
+
+    assert process.returncode == 1, out + errors
+    assert "FAILED  worker, step start\n  what:    worker has ended with exit code 1" in out
+    assert f"natsgen smoke --template {fork} --matrix quick --backend process --only worker --keep" in out
+    assert "ModuleNotFoundError: No module named 'signals'" in out
+    assert "worker: start FAILED" in errors
+    suite = ElementTree.parse(tmp_path / "report.xml").getroot().find("testsuite")
+    assert suite is not None
+    failed = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert "start" in failed
+    assert processes_of(temporary) == []
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ended_while_a_service_runs_it_leaves_nothing(start: Start, temporary: Path, number: signal.Signals) -> None:
+    process = start("--only", "service", "--backend", "process")
+    wait_until(
+        lambda: any("nats-server" in line for line in processes_of(temporary)),
+        limit=MOMENT_SECONDS,
+        what="the sample's NATS server to run",
+    )
+
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=GONE_SECONDS)
+
+    assert process.returncode == (-9 if number == signal.SIGKILL else 130), errors
+    wait_until(lambda: not processes_of(temporary), limit=GONE_SECONDS, what="all processes to end")
+    wait_until(lambda: not list(temporary.iterdir()), limit=GONE_SECONDS, what="all files to go")
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_ended_while_containers_run_it_leaves_nothing(start: Start, temporary: Path, number: signal.Signals) -> None:
+    listings = {
+        "container": ["docker", "ps", "--all", "--quiet"],
+        "network": ["docker", "network", "ls", "--quiet"],
+        "volume": ["docker", "volume", "ls", "--quiet"],
+        "image": ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"],
+    }
+
+    def there() -> dict[str, list[str]]:
+        return {kind: sorted(run(command, limit=20).output.split()) for kind, command in listings.items()}
+
+    before = there()
+    process = start("--only", "worker", "--backend", "docker")
+    wait_until(
+        lambda: run(["docker", "ps", "--quiet", "--filter", f"label={LABEL}"], limit=20).output,
+        limit=MOMENT_SECONDS,
+        every=0.5,
+        what="the sample's container to run",
+    )
+
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=2 * GONE_SECONDS)
+
+    assert process.returncode == (-9 if number == signal.SIGKILL else 130), errors
+    wait_until(
+        lambda: there() == before, limit=2 * GONE_SECONDS, every=0.5, what=f"the engine to be as before: {before}"
+    )
+    wait_until(lambda: not list(temporary.iterdir()), limit=GONE_SECONDS, what="all files to go")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--matrix", "qick"), "--matrix: 'qick' is none of quick, full"),
+        (("--kinds", "workr"), "did you mean 'worker'?"),
+        (("--only", "nobody"), "there is no service 'nobody'"),
+        (("--template", "/nowhere"), "there is no folder /nowhere"),
+        (("--junit", "/nowhere/report.xml"), "there is no folder /nowhere"),
+    ],
+)
+def test_what_is_mistyped_is_one_line_and_exit_code_2(
+    start: Start, temporary: Path, arguments: tuple[str, str], says: str
+) -> None:
+    process = start(*arguments)
+    out, errors = process.communicate(timeout=GONE_SECONDS)
+
+    assert process.returncode == 2
+    assert out == ""
+    assert errors.startswith("natsgen: ")
+    assert says in errors
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,91 @@
+"""Each deliberate fault is caught and named by the step that should, and by no other.
+
+All of them are worked on in one run, side by side, because most of the time of each is spent waiting.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from natsgen import questions, template_source
+from natsgen.harness.docker_engine import docker_available
+from natsgen.harness.programs import find_program
+from natsgen.smoke import matrix, run, tools
+from natsgen.smoke.outcome import Result, Verdict
+from natsgen.smoke.steps import Step
+from natsgen.template_source import TemplateSource
+from tests.smoke_command.faults import FAULTS, Fault
+
+SIDE_BY_SIDE = 6
+SLOW = {"mypy", "tests"}
+"""Steps that are done only where it is them who should see the fault: they take most of the time."""
+
+pytestmark = [pytest.mark.consul, pytest.mark.docker]  # some steps need them
+
+
+class Nobody:
+    """Needs to know nothing."""
+
+    def began(self, sample: str, step: str) -> None: ...
+
+    def ended(self, result: Result) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Result]]:
+    """What became of the steps of each fault's sample."""
+    folder = tmp_path_factory.mktemp("faults")
+    jobs = [job(name, fault, folder / "templates" / name) for name, fault in FAULTS.items()]
+    found = run.run(jobs, Nobody(), folder / "run", tools.found(), side_by_side=SIDE_BY_SIDE)
+    return {name: [result for result in found if result.sample == name] for name in FAULTS}
+
+
+def job(name: str, fault: Fault, folder: Path) -> run.Job:
+    """A sample of a copy of the template with the fault."""
+    original = template_source.bundled()
+    folder.mkdir(parents=True)
+    shutil.copy(original.folder / "copier.yml", folder)
+    for part in ("includes", "template"):
+        shutil.copytree(original.folder / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    fault.commit(folder)
+    questionnaire = questions.read(folder)
+    (plain,) = [one for one in matrix.samples(questionnaire) if one.name == fault.sample]
+    # all of them share a Consul agent, in which two of one name would meet
+    service = f"{fault.sample}-{list(FAULTS).index(name)}"
+    answers = {**plain.answers, "service_name": service, **plain.shape.answers(service, longest=False)}
+    sample = replace(plain, service=service, answers=answers)
+    return run.Job(name, sample, TemplateSource(folder, "fault", "v0"), questionnaire, wanted_for(fault))
+
+
+def wanted_for(fault: Fault) -> Callable[[Step], bool]:
+    """Which steps are done: not the slow ones and not the growth, unless the fault shows there."""
+    grows = fault.step.startswith("grown")
+    growth = {"add-handler", "add-action", "add-route", "remove"}
+
+    def wanted(step: Step) -> bool:
+        if step.name in SLOW:
+            return step.name in fault.step
+        return grows or not (step.name in growth or step.name.startswith("grown"))
+
+    return wanted
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_by_the_step_that_should(name: str, results: dict[str, list[Result]]) -> None:
+    fault = FAULTS[name]
+
+    failed = {result.step: result.message for result in results[name] if result.verdict is Verdict.FAILED}
+
+    assert failed.keys() - fault.also == {fault.step}, failed
+    assert next(iter(failed)) == fault.step
+    assert fault.says in failed[fault.step]
+
+
+def test_the_parts_are_there_that_steps_need() -> None:
+    assert docker_available(), "without Docker, faults in compose files are not seen"
+    assert find_program("hadolint")

@@ -1,0 +1,114 @@
+"""Which samples `natsgen smoke` makes: a pure function of the template's questions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from natsgen import answers, questions, template_source
+from natsgen.answers import Given
+from natsgen.errors import InputError, TemplateError
+from natsgen.questions import Question, Questionnaire
+from natsgen.smoke import covering, matrix
+from natsgen.smoke.matrix import Sample
+
+ASKED = questions.read(template_source.bundled().folder)
+
+
+def forked(*more: Question) -> Questionnaire:
+    """The template's questions and those of a fork."""
+    return replace(ASKED, questions={**ASKED.questions, **{one.key: one for one in more}})
+
+
+def levels(samples: tuple[Sample, ...]) -> set[tuple[str, str]]:
+    return {item for sample in samples for item in sample.levels.items()}
+
+
+def test_quick_has_every_choice_of_every_question_and_every_kind() -> None:
+    made = matrix.samples(ASKED)
+    choices = {(key, choice) for key, one in ASKED.questions.items() for choice in one.choices if key != "framework"}
+    assert choices <= levels(made)
+    assert {"worker", "service"} <= {sample.kind for sample in made}
+    assert len(made) <= 6
+
+
+def test_quick_has_every_option_of_handlers_and_actions() -> None:
+    made = matrix.samples(ASKED)
+    handlers = [entry for sample in made for entry in sample.answers.get("handlers", {}).values()]
+    actions = [entry for sample in made for entry in sample.answers.get("actions", {}).values()]
+    assert {key for entry in handlers if isinstance(entry, dict) for key in entry} == {
+        *("subject", "durable", "concurrency", "batch")
+    }
+    assert {key for entry in actions for key in entry} == {"action", "version", "queue", "concurrency", "timeout"}
+
+
+def test_full_has_each_two_levels_together_that_can_be() -> None:
+    made = matrix.samples(ASKED, "full")
+    there = {pair for sample in made for pair in combinations(sorted(sample.levels.items()), 2)}
+    wanted = {pair for pair in combinations(sorted(levels(made)), 2) if pair[0][0] != pair[1][0]}
+    # without handlers there is nothing to remember, and an inbox would not show
+    impossible = {pair for pair in wanted if ("shape", "service") in pair and pair[0][0] == "dedup"}
+    assert {pair for pair in impossible if ("dedup", "none") not in pair} == wanted - there
+    assert len(made) < 30
+
+
+def test_the_samples_are_always_the_same() -> None:
+    assert matrix.samples(ASKED, "full") == matrix.samples(questions.read(template_source.bundled().folder), "full")
+
+
+@pytest.mark.parametrize("name", matrix.MATRICES)
+def test_names_are_unique_and_every_answer_is_taken(name: str) -> None:
+    made = matrix.samples(ASKED, name)
+    assert len({sample.name for sample in made}) == len({sample.service for sample in made}) == len(made)
+    for sample in made:
+        complete = answers.complete(Given(sample.answers, {}), ASKED, Path("/shop"))
+        assert complete.kind == sample.kind
+
+
+def test_a_forks_question_is_covered_by_its_default_and_its_choices() -> None:
+    team = Question("team", False, ("payments", "logistics", "sales"), "logistics")
+    audited = Question("audited", False, (), False, is_switch=True)
+    free = Question("cost_center", False, (), "none")
+    made = matrix.samples(forked(team, audited, free))
+    assert {("team", choice) for choice in team.choices} <= levels(made)
+    assert {sample.answers["audited"] for sample in made} == {True, False}
+    assert all("cost_center" not in sample.answers for sample in made), "its default is left to the template"
+    assert made[0].answers["team"] == "logistics"
+
+
+def test_the_answers_to_a_forks_questions_reach_the_template() -> None:
+    team = Question("team", False, ("payments", "logistics"), "logistics")
+    derived = Question("owner", False, (), None)
+    asked = forked(team, derived)
+    data = answers.complete(Given(matrix.samples(asked)[0].answers, {}), asked, Path("/shop")).as_data()
+    assert data["team"] == "logistics"
+    assert "owner" not in data, "Copier derives it"
+    assert "extra" not in data
+
+
+def test_a_template_without_handlers_and_actions_is_none_that_can_be_smoked() -> None:
+    with pytest.raises(TemplateError, match="neither handlers nor actions"):
+        matrix.samples(Questionnaire({"service_name": ASKED.questions["service_name"]}, ()))
+
+
+@pytest.mark.parametrize(("name", "kinds", "says"), [("qick", [], "--matrix"), ("quick", ["servce"], "did you mean")])
+def test_what_is_mistyped_is_named(name: str, kinds: list[str], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        matrix.samples(ASKED, name, kinds)
+
+
+def test_only_the_kinds_that_are_wanted_are_made() -> None:
+    assert {sample.kind for sample in matrix.samples(ASKED, "full", ["service"])} == {"service"}
+
+
+def test_rows_skip_what_cannot_be() -> None:
+    factors: dict[str, tuple[Any, ...]] = {"a": (1, 2), "b": (1, 2), "c": (1, 2)}
+    made = covering.rows(
+        factors, covering.each_pair(factors), lambda row: not (row.get("a") == 2 and row.get("b") == 2)
+    )
+    assert not any(row["a"] == row["b"] == 2 for row in made)
+    assert {(row["a"], row["c"]) for row in made} == {(1, 1), (1, 2), (2, 1), (2, 2)}

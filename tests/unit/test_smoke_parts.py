@@ -1,0 +1,187 @@
+"""The small parts of `natsgen smoke`: what is read off files and subjects, and how steps follow each other."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from natsgen.errors import InputError, TemplateError
+from natsgen.smoke import dockerfile, pins, steps, subjects, template_at, tools
+from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
+from natsgen.smoke.steps import Step
+from natsgen.smoke.stopping import Interrupted, Stopping
+
+DOCKERFILE = """\
+# comment
+FROM registry.example.com/python:3.13-slim AS build
+USER root
+RUN one && \\
+    two
+FROM --platform=linux/amd64 python:3.13-slim
+COPY --from=build /x /x
+USER 10001:10001
+HEALTHCHECK --interval=10s CMD ["python", "-m", "health"]
+"""
+
+
+class Heard:
+    """What a listener is told."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.results: list[Result] = []
+
+    def began(self, sample: str, step: str) -> None:
+        self.begun.append(step)
+
+    def ended(self, result: Result) -> None:
+        self.results.append(result)
+
+
+def raising(error: BaseException) -> Step:
+    def do() -> str | None:
+        raise error
+
+    return Step("first", do)
+
+
+def test_the_image_is_what_the_last_stage_says(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    image = dockerfile.read(tmp_path / "Dockerfile")
+    assert image.bases == ("registry.example.com/python:3.13-slim", "python:3.13-slim")
+    assert image.user == "10001:10001"
+    assert image.health_check == ("python", "-m", "health")
+    assert not image.runs_as_root
+
+
+@pytest.mark.parametrize("user", ["", "USER root\n", "USER 0:0\n", "USER worker\nFROM python\n"])
+def test_an_image_without_another_user_is_roots(tmp_path: Path, user: str) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM python\n{user}")
+    assert dockerfile.read(tmp_path / "Dockerfile").runs_as_root
+
+
+def test_a_health_check_may_be_a_line_for_the_shell(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM python\nHEALTHCHECK CMD curl -f http://x || exit 1\n")
+    assert dockerfile.read(tmp_path / "Dockerfile").health_check == ("sh", "-c", "curl -f http://x || exit 1")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "heard"),
+    [
+        ("a.b.c", "a.b.c", True),
+        ("a.*.c", "a.b.c", True),
+        ("a.*", "a.b.c", False),
+        ("a.>", "a.b.c", True),
+        ("a.b.c.>", "a.b.c", False),
+        (">", "a", True),
+    ],
+)
+def test_a_subject_is_heard_as_nats_has_it(pattern: str, subject: str, heard: bool) -> None:
+    assert subjects.matches(pattern, subject) is heard
+    assert subjects.matches(pattern, subjects.literal(pattern))
+
+
+def pinned(folder: Path, requirements: str) -> Path:
+    (folder / "pyproject.toml").write_text('[project]\ndependencies = ["Orjson>=3", "nats-py[nkeys]>=2"]\n')
+    (folder / "requirements.txt").write_text(requirements)
+    (folder / "requirements-dev.txt").write_text("-r requirements.txt\n")
+    return folder
+
+
+def test_pinned_requirements_pass(tmp_path: Path) -> None:
+    good = "orjson==3.1 \\\n    --hash=sha256:00\nnats_py==2.1 ; python_version > '3' --hash=sha256:00\n"
+    assert pins.check(pinned(tmp_path, good)) == "2 packages"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "says"),
+    [
+        ("orjson==3.1 --hash=sha256:00\n", "has no nats-py"),
+        ("orjson==3.1\nnats-py==2 --hash=sha256:0\n", "orjson has no hash"),
+        ("orjson>=3.1 --hash=sha256:00\nnats-py==2 --hash=sha256:0\n", "orjson is not pinned"),
+        ("orjson @ https://example.com/x --hash=sha256:00\n", "names an address"),
+    ],
+)
+def test_what_is_wrong_with_requirements_is_named(tmp_path: Path, requirements: str, says: str) -> None:
+    with pytest.raises(CheckFailed, match=says):
+        pins.check(pinned(tmp_path, requirements))
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "second"),
+    [
+        (CheckFailed("x"), Verdict.FAILED, Verdict.NOT_REACHED),
+        (LeftOut("x"), Verdict.LEFT_OUT, Verdict.LEFT_OUT),
+        (NothingToDo("x"), Verdict.NOTHING_TO_DO, Verdict.PASSED),
+        (KeyError("x"), Verdict.FAILED, Verdict.NOT_REACHED),
+    ],
+)
+def test_what_builds_on_a_step_is_done_only_if_it_can_be(error: Exception, verdict: Verdict, second: Verdict) -> None:
+    heard = Heard()
+    results = steps.run(
+        "one",
+        [
+            raising(error),
+            Step("second", lambda: "seen", ("first",)),
+            Step("third", lambda: None, ("second",)),
+            Step("own", lambda: None),
+        ],
+        heard,
+        Stopping(),
+    )
+    assert [result.verdict for result in results] == [verdict, second, second, Verdict.PASSED]
+    assert results == heard.results
+
+
+def test_a_run_that_is_given_up_has_no_failures() -> None:
+    heard, stopping = Heard(), Stopping()
+
+    def ended_from_outside() -> str | None:
+        stopping.request()
+        raise CheckFailed("killed")
+
+    with pytest.raises(Interrupted):
+        steps.run("one", [Step("first", ended_from_outside), Step("second", lambda: None)], heard, stopping)
+    assert heard.results == []
+    with pytest.raises(Interrupted):
+        stopping.check()
+
+
+def test_who_is_to_be_ended_is_ended_once_and_only_while_it_runs() -> None:
+    stopping, ended = Stopping(), []
+    with stopping.ending(lambda: ended.append("gone")):
+        pass
+    with stopping.ending(lambda: ended.append("running")):
+        stopping.request()
+    assert ended == ["running"]
+
+
+def test_a_template_is_a_folder_or_a_repository_at_a_tag(tmp_path: Path) -> None:
+    source = tmp_path / "fork"
+    source.mkdir()
+    (source / "copier.yml").write_text("one: 1\n")
+    git = ["git", "-C", str(source), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *words], check=True)
+    (source / "copier.yml").write_text("two: 2\n")
+    with template_at.template(str(source)) as found:
+        assert found.folder == source
+    with template_at.template(f"file://{source}@v1") as found:
+        assert (found.folder / "copier.yml").read_text() == "one: 1\n"
+        cloned = found.folder
+    assert not cloned.exists()
+
+
+def test_a_template_that_is_none_is_named(tmp_path: Path) -> None:
+    for given, says in ((str(tmp_path), "has no copier.yml"), (str(tmp_path / "x"), "there is no folder")):
+        with pytest.raises(InputError, match=says), template_at.template(given):
+            pass
+    with pytest.raises(TemplateError, match="cannot be cloned"), template_at.template(f"file://{tmp_path}/nothing"):
+        pass
+
+
+def test_an_unknown_backend_is_named() -> None:
+    with pytest.raises(InputError, match="--backend: 'dockr' is none of"):
+        tools.backend("dockr", tools.found())
