@@ -125,8 +125,8 @@ class WebServer:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         self._server.force_exit = True
         await asyncio.wait([self._serving])
-        cut_short = asyncio.gather(*self._server.server_state.tasks, return_exceptions=True)
-        await asyncio.wait([hurry, cut_short], timeout=self.LAST_WORDS, return_when=asyncio.FIRST_COMPLETED)
+        if (cut_short := self._server.server_state.tasks) and not hurry.done():
+            await asyncio.wait(set(cut_short), timeout=self.LAST_WORDS)
 
     async def _serve(self, listening: socket.socket) -> None:
         try:
