@@ -1,0 +1,85 @@
+"""Runs blocks of Python inside of a service at work, as if they stood in its handlers: `python inside.py BLOCKS SAID`.
+
+Started in the service's folder. BLOCKS is a JSON object of names and texts; SAID, written at the end, has what each
+printed and, where it failed, the trace. A block without `await` runs in a thread, as synchronous code would.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import io
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path.cwd()))
+
+from src.config import settings
+from src.infrastructure.service import Service
+from src.utils.logging import configure_logging
+
+LIMIT = 30.0  # seconds for each
+
+
+async def said_by(name: str, text: str) -> dict[str, str]:
+    """What a block printed, and why it failed, if it did."""
+    printed = io.StringIO()
+    namespace: dict[str, Any] = {"__name__": "documented"}
+    with redirect_stdout(printed):
+        try:
+            code = compile(text, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            async with asyncio.timeout(LIMIT):
+                if code.co_flags & inspect.CO_COROUTINE:
+                    await eval(code, namespace)
+                else:
+                    await asyncio.to_thread(exec, code, namespace)
+        except Exception:
+            return {"printed": printed.getvalue(), "failed": traceback.format_exc()}
+    return {"printed": printed.getvalue(), "failed": ""}
+
+
+def stats(service: Service) -> dict[str, Any]:
+    """What handlers, tasks, publishers and subscribers have counted."""
+    beside = {component.kind: component.stats() for component in service.worker.components}
+    return {"handlers": service.worker.stats(), **beside}
+
+
+def counted(service: Service) -> Iterator[bool]:
+    """Whether each but a handler, which may have nothing to do, has counted anything."""
+    for kind, rows in stats(service).items():
+        for name in rows:
+            row = rows[name] if kind == "handlers" else name
+            if not row.get("subject", "").startswith("orders."):
+                yield bool(row.get("sequence") or row.get("heard") or row.get("handled"))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def main(blocks: dict[str, str]) -> dict[str, dict[str, str]]:
+    configure_logging(settings.SERVICE_NAME, "WARNING", "json")
+    service = Service(settings)
+    working = service.start(0)
+    await until(lambda: service.worker.readiness().ready or working.done())
+    found = {name: await said_by(name, text) for name, text in blocks.items()}
+    await until(lambda: all(counted(service)))
+    found["stats"] = {"printed": json.dumps(stats(service), default=str), "failed": ""}
+    await service.stop()
+    await working
+    return found
+
+
+if __name__ == "__main__":
+    given, wanted = Path(sys.argv[1]), Path(sys.argv[2])
+    wanted.write_text(json.dumps(asyncio.run(main(json.loads(given.read_text())))))
