@@ -13,8 +13,8 @@ from pydantic_core import from_json
 
 from src.domain.envelope import Envelope
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.own_decoder import Decoder, OwnDecoder, fit_for
 
-Decoder = Callable[[bytes], Any]
 Reader = Callable[[bytes, Mapping[str, str]], Any]  # of payload and headers
 UnknownFields = Literal["forbid", "ignore"] | None
 
@@ -36,11 +36,12 @@ class Signature:
     takes_list: bool
 
 
-def signature_of(function: Callable[..., Any]) -> Signature:
+def signature_of(function: Callable[..., Any], own: OwnDecoder | None = None) -> Signature:
     """Reads how a handler wants to be called.
 
     Args:
         function: a coroutine function `(event)` or `(event, message)`; the annotation of `event` decides its form.
+        own: reads the payload before that.
 
     Raises:
         ConfigurationError: it is no such function.
@@ -64,12 +65,12 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     takes_list = annotation is list or get_origin(annotation) is list
     if takes_list:
         annotation = (*get_args(annotation), Any)[0]
-    return Signature(
-        decoder_for(annotation, where),
-        reader_for(annotation),
-        takes_message=len(positional) == 2,
-        takes_list=takes_list,
-    )
+    read = reader_for(annotation)
+    if own is None:
+        decode = decoder_for(annotation, where)
+    else:
+        decode, read = _own_first(own, annotation, read, where)
+    return Signature(decode, read, takes_message=len(positional) == 2, takes_list=takes_list)
 
 
 def reader_for(annotation: Any) -> Reader | None:
@@ -103,6 +104,22 @@ def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = Non
     except Exception as error:
         raise ConfigurationError(f"{where}: a payload cannot be validated into {annotation!r}: {error}") from error
     return partial(validate, extra=unknown_fields) if unknown_fields else validate
+
+
+def _own_first(own: OwnDecoder, annotation: Any, read: Reader | None, where: str) -> tuple[Decoder, Reader | None]:
+    """What reads an annotation with a decoder of the service's own, and what does so where headers hold a part."""
+    try:
+        fit = fit_for(annotation)
+    except Exception as error:
+        raise ConfigurationError(f"{where}: nothing decoded can be {annotation!r}: {error}") from error
+    try:
+        default = decoder_for(annotation, where)
+    except ConfigurationError:  # only the decoder makes what is asked for, such as a Protobuf message
+        default = lambda data: fit(decode_untyped(data))  # noqa: E731
+    if read is None:
+        return own.before(default, fit), None
+    by_headers = read
+    return own.before(default, fit), lambda data, headers: own.before(lambda it: by_headers(it, headers), fit)(data)
 
 
 def decode_untyped(data: bytes) -> Any:

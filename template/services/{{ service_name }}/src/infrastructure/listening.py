@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict, TypeVar, Unpack
 
 from src.infrastructure.decoding import Signature, signature_of
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.own_decoder import Decoder, OwnDecoder, decoder_of, problem_of
 from src.infrastructure.request import Context
 from src.infrastructure.subscription import NAME, SUBJECT
 
@@ -28,12 +29,16 @@ class CoreSubscriber:
         subject: that it listens to; `*` and a last `>` are wildcards.
         function: the coroutine `(event)` or `(event, context)`; the annotation of `event` decides its form.
         queue: the group of subscribers of which one hears each message, `""` for none; `QUEUE_GROUP` without.
+        decoder: reads the payload in place of JSON, text and bytes; what it raises at is read as those, and logged.
+        strict: whether what the decoder raises at is invalid instead.
     """
 
     name: str
     subject: str
     function: Hearer
     queue: str | None = None
+    decoder: Decoder | None = None
+    strict: bool = False
     signature: Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +49,10 @@ class CoreSubscriber:
             )
         if self.queue and not NAME.fullmatch(self.queue):
             raise ConfigurationError(f"{where}: queue is {self.queue!r}; it takes letters, digits, _ and -")
-        signature = signature_of(self.function)
+        if self.decoder is not None and (problem := problem_of(self.decoder)):
+            raise ConfigurationError(f"{where}: {problem}")
+        own = OwnDecoder(self.decoder, self.strict) if self.decoder else None
+        signature = signature_of(self.function, own)
         if signature.takes_list:
             raise ConfigurationError(f"{where} takes a list; a subscriber hears one message after the other")
         object.__setattr__(self, "signature", signature)
@@ -54,6 +62,8 @@ class Options(TypedDict, total=False):
     """What `listens` takes beside the subject; each is an attribute of `CoreSubscriber`, with its default there."""
 
     queue: str
+    decoder: Decoder
+    strict: bool
 
 
 _registry: list[CoreSubscriber] = []
@@ -84,8 +94,16 @@ def listens(subject: str, **options: Unpack[Options]) -> Callable[[HearerT], Hea
 
 
 def registered() -> list[CoreSubscriber]:
-    """Every subscriber of the files imported so far, in the order of their registration."""
-    return list(_registry)
+    """Every subscriber of the files imported so far, in the order of their registration.
+
+    Raises:
+        ConfigurationError: one is to be strict, and has no decoder.
+    """
+    found = []
+    for one in _registry:
+        decoder, strict = decoder_of(one.name, one.decoder, one.strict)
+        found.append(replace(one, decoder=decoder, strict=strict))
+    return found
 
 
 def overlap(one: str, other: str) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict, TypeVar, Unpack
 
 from src.infrastructure.backoff import Backoff
 from src.infrastructure.decoding import Signature, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
+from src.infrastructure.own_decoder import Decoder, OwnDecoder, decoder_of, problem_of, use_decoder
 
-__all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber"]
+__all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber", "use_decoder"]
 
 Handler = Callable[..., Awaitable[None]]
 HandlerT = TypeVar("HandlerT", bound=Handler)
@@ -44,6 +45,8 @@ class Subscription:
             `max_ack_pending` (servers before 2.12 cannot, and hold it).
         batch_size: the most messages that a handler of `list[...]` gets at once.
         batch_wait: seconds that such a handler's first message waits for others.
+        decoder: reads the payload in place of JSON, text and bytes; what it raises at is read as those, and logged.
+        strict: whether what the decoder raises at is a dead letter instead.
     """
 
     handler: str
@@ -62,13 +65,16 @@ class Subscription:
     schedule_above: float = 30.0
     batch_size: int = 100
     batch_wait: float = 0.1
+    decoder: Decoder | None = None
+    strict: bool = False
     signature: Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if problems := self._problems():
             where = f"{self.function.__module__}.{self.function.__qualname__}"
             raise ConfigurationError(f"{where}: " + "; ".join(problems))
-        object.__setattr__(self, "signature", signature_of(self.function))
+        own = OwnDecoder(self.decoder, self.strict) if self.decoder else None
+        object.__setattr__(self, "signature", signature_of(self.function, own))
 
     def durable_for(self, service: str) -> str:
         """Name of the JetStream consumer in `service`."""
@@ -99,6 +105,8 @@ class Subscription:
             found.append(f"schedule_above is {self.schedule_above}; it takes seconds, 0 or more")
         if self.ack_wait < 1:
             found.append(f"ack_wait is {self.ack_wait}; it takes seconds, 1 or more")
+        if self.decoder is not None and (problem := problem_of(self.decoder)):
+            found.append(problem)
         return found
 
 
@@ -118,6 +126,8 @@ class Options(TypedDict, total=False):
     schedule_above: float
     batch_size: int
     batch_wait: float
+    decoder: Decoder
+    strict: bool
 
 
 _registry: list[Subscription] = []
@@ -151,7 +161,8 @@ def registered() -> list[Subscription]:
     """Every subscription of the handlers imported so far, in the order of their registration.
 
     Raises:
-        ConfigurationError: two handlers share a name, and so would share a durable and their dead letters.
+        ConfigurationError: two handlers share a name, and so would share a durable and their dead letters; or one is to
+            be strict, and has no decoder.
     """
     seen: dict[str, Subscription] = {}
     for subscription in _registry:
@@ -160,5 +171,6 @@ def registered() -> list[Subscription]:
                 f"two handlers are named {subscription.handler}: in {other.function.__module__} and in "
                 f"{subscription.function.__module__}; give each subscription a function with a name of its own"
             )
-        seen[subscription.handler] = subscription
+        decoder, strict = decoder_of(subscription.handler, subscription.decoder, subscription.strict)
+        seen[subscription.handler] = replace(subscription, decoder=decoder, strict=strict)
     return list(seen.values())
