@@ -37,7 +37,7 @@ ACTION_FILE = '''\
 
 from pydantic import BaseModel
 
-from src.infrastructure.action import action
+from src.requests.action import action
 
 
 class GreetRequest(BaseModel):

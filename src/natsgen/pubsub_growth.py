@@ -14,7 +14,7 @@ from natsgen.pubsub import Publisher, PubSub, Subscriber, refuse_shared
 from natsgen.pubsub_discovery import PublisherFile, PubSubFile, SubscriberFile, publisher_files, subscriber_files
 from natsgen.source import Value
 
-RUNTIME = PurePosixPath("src/infrastructure/component.py")
+RUNTIME = PurePosixPath("src/pubsub/periodic.py")
 """What runs publishers and subscribers, in a service's folder."""
 
 _PubSub = TypeVar("_PubSub", bound=PubSub)

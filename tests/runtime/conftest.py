@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,12 @@ subprocess.run(
 sys.path.insert(0, str(WORKSPACE / "services" / "billing"))
 
 from src.config import Settings, settings  # noqa: E402
-from src.infrastructure.action import Action  # noqa: E402
-from src.infrastructure.nats import Nats  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
 from src.infrastructure.subscription import Subscription  # noqa: E402
 from src.infrastructure.worker import Worker  # noqa: E402
+from src.requests.action import Action  # noqa: E402
+from src.requests.nats import Nats  # noqa: E402
+from src.requests.server import ActionServer  # noqa: E402
 from src.toolkit.tasks.running import TaskRunner  # noqa: E402
 from src.toolkit.tasks.subscribing import subscription_of  # noqa: E402
 from src.toolkit.tasks.task import Task  # noqa: E402
@@ -108,12 +110,12 @@ def run_worker(service_settings: Settings) -> RunWorker:
         ours = {"DEDUP": "none", "GRACEFUL_SHUTDOWN_TIMEOUT": 2.0}
         worker = Worker(service_settings.model_copy(update=ours | changed))
         for subscription in subscriptions:
-            if isinstance(subscription, Action):
-                worker.answer(subscription)
-            elif isinstance(subscription, Task):
+            if isinstance(subscription, Task):
                 worker.subscribe(subscription_of(subscription), TaskRunner)
-            else:
+            elif not isinstance(subscription, Action):
                 worker.subscribe(subscription)
+        if actions := [subscription for subscription in subscriptions if isinstance(subscription, Action)]:
+            worker.include(partial(ActionServer, actions))
         work = asyncio.create_task(worker.run())
         try:
             ready = lambda: worker.readiness().ready or work.done()  # noqa: E731

@@ -16,15 +16,15 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from src.infrastructure.errors import CallTimeout
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
+from src.requests.nats import Nats
 
 SUBJECT = "v1.greeter.greet"
 
 ACTION = """
 import asyncio
 from pydantic import BaseModel
-from src.infrastructure.action import Context, action
+from src.requests.action import Context, action
 from src.utils.logging import logger
 
 class GreetRequest(BaseModel):

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import nats
@@ -19,15 +20,15 @@ from pydantic import BaseModel, ConfigDict
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
-from src.infrastructure import action as actions
-from src.infrastructure import action_runner
-from src.infrastructure.action import Action, Context, action, action_subject
-from src.infrastructure.action_server import ActionServer
 from src.infrastructure.errors import ActionError, ConfigurationError
 from src.infrastructure.metrics import exposition, registry_of
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import flush
 from src.infrastructure.worker import Worker
+from src.requests import action as actions
+from src.requests import runner as action_runner
+from src.requests.action import Action, Context, action, action_subject
+from src.requests.server import ActionServer
 
 SUBJECT = "v1.billing.greet"
 SECRET = "correct horse battery staple"
@@ -59,6 +60,13 @@ async def plain(nats_server: NatsServer) -> AsyncIterator[Client]:
     client = await nats.connect(nats_server.url)
     yield client
     await client.close()
+
+
+def actions_of(worker: Worker) -> ActionServer:
+    """The one component of a worker with actions."""
+    (component,) = worker.components
+    assert isinstance(component, ActionServer)
+    return component
 
 
 async def ask(client: Client, payload: bytes = b'{"name": "Ada"}', subject: str = SUBJECT, **options: Any) -> Msg:
@@ -244,7 +252,7 @@ async def test_an_action_that_fails_tells_nothing_of_its_inside(run_worker: Any,
     assert (error["code"], error["details"]) == ("500", None)
     assert error["message"] in ("internal error", "the answer is too large")
     assert after.data == reply.data  # and the connection lives
-    assert worker.actions.runners[0].stats.errors == {"500": 2}
+    assert actions_of(worker).runners[0].stats.errors == {"500": 2}
 
 
 async def test_an_action_has_its_time_and_no_more(run_worker: Any, plain: Client) -> None:
@@ -344,7 +352,7 @@ async def test_so_many_are_answered_at_once_so_many_wait_and_more_are_refused_at
         running -= 1
 
     async with run_worker(Action("greet", answer, concurrency=2, max_waiting=3)) as worker:
-        runner = worker.actions.runners[0]
+        runner = actions_of(worker).runners[0]
         asked = [asyncio.create_task(ask(plain)) for _ in range(8)]
         await eventually(lambda: sum(task.done() for task in asked) == 3, "three answers")
         refused = [error_of(task.result()) for task in asked if task.done()]
@@ -370,7 +378,7 @@ async def test_what_waits_is_bounded_in_bytes_too(
     async with run_worker(Action("greet", answer, concurrency=1)) as worker:
         asked = [asyncio.create_task(ask(plain, bytes(1_000_000))) for _ in range(4)]
         await eventually(lambda: any(task.done() for task in asked), "a refusal")
-        assert worker.actions.runners[0].waiting == 2
+        assert actions_of(worker).runners[0].waiting == 2
         release.set()
         replies = await asyncio.gather(*asked)
         after = await ask(plain, bytes(1_000_000))
@@ -412,7 +420,7 @@ async def test_one_instance_answers_or_all_do(run_worker: Any, plain: Client, qu
         for _ in range(answers):
             await replies.next_msg(timeout=5)
         await flush(plain)
-        counts = [worker.actions.runners[0].stats.requests for worker in (first, second)]
+        counts = [actions_of(worker).runners[0].stats.requests for worker in (first, second)]
 
     assert sum(counts) == answers
     assert replies.pending_msgs == 0
@@ -421,7 +429,7 @@ async def test_one_instance_answers_or_all_do(run_worker: Any, plain: Client, qu
 async def test_two_instances_share_the_load(run_worker: Any, plain: Client) -> None:
     async with run_worker(Action("greet", greet)) as first, run_worker(Action("greet", greet)) as second:
         await asyncio.gather(*(ask(plain) for _ in range(200)))
-        counts = [worker.actions.runners[0].stats.requests for worker in (first, second)]
+        counts = [actions_of(worker).runners[0].stats.requests for worker in (first, second)]
 
     assert sum(counts) == 200
     assert min(counts) > 50
@@ -470,7 +478,7 @@ async def test_stats_metrics_and_readiness_know_of_the_actions(run_worker: Any, 
     async with run_worker(Action("greet", greet)) as worker:
         await ask(plain)
         await ask(plain, b"{")
-        readiness, stats = worker.readiness(), worker.actions.stats()
+        readiness, stats = worker.readiness(), actions_of(worker).stats()
         lines = exposition(registry_of(worker)).decode().splitlines()
     assert (readiness.ready, readiness.reason) == (True, "answering")
     assert [(one["action"], one["subject"], one["requests"], one["errors"]) for one in stats] == [
@@ -503,7 +511,7 @@ async def test_an_action_is_answered_after_a_restart_of_the_server(
         caller = await nats.connect(nats_server.url)
         try:
             replies = [await ask(caller) for _ in range(3)]
-            counts = worker.actions.runners[0].stats.requests
+            counts = actions_of(worker).runners[0].stats.requests
         finally:
             await caller.close()
 
@@ -549,7 +557,7 @@ async def test_at_the_end_what_is_not_done_is_cut_short_and_what_has_not_begun_i
     ) as worker:
         asked = [asyncio.create_task(ask(plain)) for _ in range(2)]
         asked.append(asyncio.create_task(ask(plain, subject="v1.billing.stubborn")))
-        await eventually(lambda: sum(one.in_flight + one.waiting for one in worker.actions.runners) == 3, "requests")
+        await eventually(lambda: actions_of(worker).begun == 3, "requests")
 
     errors = [error_of(reply) for reply in await asyncio.gather(*asked)]
     released.set()
@@ -563,7 +571,7 @@ async def test_a_second_signal_ends_the_wait_for_actions(run_worker: Any, plain:
 
     async with run_worker(Action("greet", answer, timeout=60), GRACEFUL_SHUTDOWN_TIMEOUT=60.0) as worker:
         asked = asyncio.create_task(ask(plain))
-        await eventually(lambda: worker.actions.runners[0].in_flight, "a request")
+        await eventually(lambda: actions_of(worker).runners[0].in_flight, "a request")
         hurry = asyncio.get_running_loop().create_future()
         hurry.set_result(None)
         async with asyncio.timeout(10):
@@ -586,9 +594,9 @@ async def test_no_request_fails_while_one_of_two_instances_stops(run_worker: Any
     async with run_worker(Action("greet", answer)) as stays:
         async with run_worker(Action("greet", answer)) as goes:
             asking = [asyncio.create_task(keep_asking()) for _ in range(4)]
-            await eventually(lambda: goes.actions.runners[0].stats.requests > 20, "requests at both")
-        before = stays.actions.runners[0].stats.requests
-        await eventually(lambda: stays.actions.runners[0].stats.requests > before + 20, "requests at the other")
+            await eventually(lambda: actions_of(goes).runners[0].stats.requests > 20, "requests at both")
+        before = actions_of(stays).runners[0].stats.requests
+        await eventually(lambda: actions_of(stays).runners[0].stats.requests > before + 20, "requests at the other")
         ended.set()
         await asyncio.gather(*asking)
 
@@ -608,9 +616,9 @@ async def test_a_request_that_comes_after_the_end_is_refused(
     monkeypatch.setattr(ActionServer, "_unsubscribe", could_not)
     async with run_worker(Action("greet", answer, timeout=60), GRACEFUL_SHUTDOWN_TIMEOUT=1.0) as worker:
         first = asyncio.create_task(ask(plain))
-        await eventually(lambda: worker.actions.runners[0].in_flight, "a request")
-        stopping = asyncio.create_task(worker.actions.stop(1.0))
-        await eventually(lambda: worker.actions.runners[0]._stopping, "the end")
+        await eventually(lambda: actions_of(worker).runners[0].in_flight, "a request")
+        stopping = asyncio.create_task(actions_of(worker).stop(1.0))
+        await eventually(lambda: actions_of(worker).runners[0]._stopping, "the end")
         late = error_of(await ask(plain))
         await stopping
 
@@ -644,10 +652,9 @@ def test_what_does_not_fit_is_refused_with_where_and_what(make: Callable[[], obj
 
 def test_two_actions_with_one_subject_are_refused(service_settings: Any) -> None:
     worker = Worker(service_settings)
-    worker.answer(Action("greet", greet))
 
     with pytest.raises(ConfigurationError, match=r"both answer v1\.billing\.greet"):
-        worker.answer(Action("greet", takes_dict))
+        worker.include(partial(ActionServer, [Action("greet", greet), Action("greet", takes_dict)]))
 
 
 def test_a_service_without_handlers_and_actions_is_refused(service_settings: Any) -> None:

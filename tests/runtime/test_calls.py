@@ -19,8 +19,6 @@ from pydantic import BaseModel, Field
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
-from src.infrastructure import listeners
-from src.infrastructure.action import Action, Context
 from src.infrastructure.errors import (
     ActionError,
     CallTimeout,
@@ -29,12 +27,14 @@ from src.infrastructure.errors import (
     RemoteError,
     TooLarge,
 )
-from src.infrastructure.nats import Nats
-from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import flush
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Message, Subscription
+from src.requests import listeners
+from src.requests.action import Action, Context
+from src.requests.nats import Nats
+from src.requests.nats import nats as service_nats
 from src.utils.logging import _add_message
 
 SUBJECT = "v1.billing.greet"

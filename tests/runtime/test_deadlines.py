@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from src.infrastructure.deadlines import Deadlines
+from src.requests.deadlines import Deadlines
 
 LIMIT = 10.0  # seconds
 

@@ -29,9 +29,9 @@ from src.domain.cloud_events import CloudEvent
 from src.infrastructure import own_decoder
 from src.infrastructure.decoding import signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.listening import CoreSubscriber
 from src.infrastructure.own_decoder import OwnDecoder, use_decoder
 from src.infrastructure.subscription import Subscription, subscriber
+from src.pubsub.listening import CoreSubscriber
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "decoders.md").read_text(encoding="utf-8")
 SERVICE = Path(str(sys.modules["src"].__file__)).parent.parent

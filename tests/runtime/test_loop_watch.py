@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from natsgen.harness.waiting import wait_until
 from src.infrastructure.loop_watch import LoopWatch
 from src.infrastructure.message import Message
-from src.infrastructure.request import Context
+from src.requests.request import Context
 from src.utils.logging import configure_logging
 
 Records = Callable[[], list[dict[str, Any]]]

@@ -18,12 +18,12 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.domain.messages import EnvelopeMessage
-from src.infrastructure import periodic
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.metrics import registry_of
-from src.infrastructure.periodic import PeriodicPublisher, Tick, publishes
-from src.infrastructure.periodic_publishers import PeriodicPublishers
 from src.infrastructure.worker import Worker
+from src.pubsub import periodic
+from src.pubsub.periodic import PeriodicPublisher, Tick, publishes
+from src.pubsub.publishers import PeriodicPublishers
 
 SUBJECT = "events.test"
 OFTEN = 0.02  # seconds

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import nats
@@ -27,16 +24,16 @@ from src.config import Settings
 from src.domain.cloud_events import CloudEvent
 from src.domain.events import Event
 from src.domain.messages import EnvelopeMessage
-from src.infrastructure import listening
-from src.infrastructure.core_runner import Latencies
-from src.infrastructure.core_subscribers import CoreSubscribers
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.listening import Context, CoreSubscriber, listens, overlap
 from src.infrastructure.metrics import registry_of
-from src.infrastructure.nats import nats as module_nats
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
+from src.pubsub import listening
+from src.pubsub.listening import Context, CoreSubscriber, listens, overlap
+from src.pubsub.listening_runner import Latencies
+from src.pubsub.subscribers import CoreSubscribers
+from src.requests.nats import nats as module_nats
 
 SUBJECT = "events.test"
 
@@ -386,25 +383,3 @@ def test_the_decorator_registers_and_returns_the_function(monkeypatch: pytest.Mo
     assert (found.name, found.subject, found.queue) == ("heart_beat", "heart.*", "workers")
     with pytest.raises(ConfigurationError, match="no option group; there are queue"):
         listens("heart.*", group="workers")(hear_heart_beat)  # type: ignore[call-arg]
-
-
-def test_a_service_that_has_none_loads_nothing_of_it() -> None:
-    """A default worker, started as far as that goes without a server."""
-    service = Path(listening.__file__).parents[2]
-    script = (
-        "import sys\n"
-        "import src.main\n"
-        "from src.config import settings\n"
-        "from src.infrastructure.http_server import HttpServer\n"
-        "from src.infrastructure.service import Service\n"
-        "service = Service(settings)\n"
-        "service.worker.check()\n"
-        "HttpServer(settings, '1', service.worker)\n"
-        "print(sorted(name for name in sys.modules if name.startswith('src.')))"
-    )
-    environment = {"NATS_URL": "nats://127.0.0.1:1"}
-    command = [sys.executable, "-c", script]
-    loaded = subprocess.run(command, cwd=service, env=environment, check=True, capture_output=True, text=True).stdout
-    for absent in ("publishers", "subscribers", "periodic", "listening", "core_runner", "messages", "cloud_events"):
-        assert f".{absent}'" not in loaded
-    assert "src.domain.handlers.order_created_handler" in loaded

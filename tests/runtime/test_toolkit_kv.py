@@ -17,10 +17,10 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.tcp_proxy import TcpProxy
 from src.config import Settings
 from src.infrastructure.errors import TooLarge
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import discard
 from src.infrastructure.subscription import Subscription
+from src.requests.nats import Nats
 from src.toolkit.errors import (
     InvalidName,
     InvalidValue,

@@ -20,8 +20,8 @@ from nats.js.api import ObjectMeta
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.tcp_proxy import TcpProxy
 from src.config import Settings
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
+from src.requests.nats import Nats
 from src.toolkit.errors import Damaged, InvalidName, Missing, ObjectMissing, Refused, Unavailable
 from src.toolkit.objects import PART, Store
 
@@ -269,7 +269,7 @@ def held(name):
     return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 from src.config import settings
-from src.infrastructure.nats import nats
+from src.requests.nats import nats
 from src.infrastructure.nats_client import NatsClient
 from src.toolkit.objects import Store
 

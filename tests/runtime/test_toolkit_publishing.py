@@ -13,11 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from natsgen.harness.waiting import wait_until
 from src.domain.events import Event
-from src.infrastructure.action import Action
 from src.infrastructure.errors import TooLarge
-from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Backoff, Message, Subscription
+from src.requests.action import Action
+from src.requests.nats import nats as service_nats
 from src.toolkit.batches import Outgoing, publish_many
 from src.toolkit.errors import InvalidName, Missing, Refused, Unavailable
 from src.toolkit.publishers import publisher

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,12 +18,12 @@ from natsgen.harness.tcp_proxy import TcpProxy
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.http_server import HttpServer
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.seldom import Seldom
 from src.infrastructure.server_figures import ServerFigures
 from src.infrastructure.subscription import Backoff, Subscription
 from src.infrastructure.worker import Worker
+from src.requests.nats import Nats
 from src.toolkit.statistics import deep_health, server_statistics
 from src.toolkit.streams import Streams
 
@@ -210,56 +207,3 @@ async def test_a_question_without_an_answer_holds_nobody_up_and_is_not_asked_aga
     await seldom._asking
 
     assert (await seldom.get(), asked_times) == ("late", 1)
-
-
-STARTED = """
-import asyncio, json, sys
-from src.config import settings
-from src.domain.actions import register_actions
-from src.domain.handlers import register_handlers
-from src.domain.tasks import register_tasks
-from src.infrastructure.http_server import HttpServer
-from src.infrastructure.worker import Worker
-import src.main
-import aiohttp
-
-async def main():
-    ours = settings.model_copy(update={"NATS_URL": sys.argv[1], "HTTP_PORT": 0, "CONSUL_ENABLED": False})
-    worker = Worker(ours)
-    register_handlers(worker)
-    register_actions(worker)
-    register_tasks(worker)
-    http = HttpServer(ours, "1", worker)
-    await http.start()
-    running = asyncio.create_task(worker.run())
-    while not worker.readiness().ready:
-        await asyncio.sleep(0.02)
-    loaded = []
-    async with aiohttp.ClientSession() as session:
-        for path in ("healthz", "readyz", "stats", "metrics", "healthz?deep=1"):
-            async with session.get(f"http://127.0.0.1:{http.port}/{path}") as response:
-                await response.read()
-            loaded.append(sorted(name for name in sys.modules if name.startswith("src.toolkit")))
-    await worker.stop()
-    await http.stop()
-    print(json.dumps(loaded))
-
-asyncio.run(main())
-"""
-
-
-async def test_nothing_of_the_toolkit_is_loaded_where_nobody_asks_for_it(nats_server: NatsServer) -> None:
-    run = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", STARTED, nats_server.url],
-        cwd=Path(str(sys.modules["src"].__file__)).parent.parent,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-    assert run.returncode == 0, run.stderr
-    *before, after = json.loads(run.stdout.splitlines()[-1])
-    assert before == [[]] * 4
-    assert "src.toolkit.statistics" in after  # so the check sees what is loaded
-    assert not [name for name in after if name.startswith("src.toolkit.tasks")]

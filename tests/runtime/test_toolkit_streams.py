@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
+from src.requests.nats import Nats
 from src.toolkit.errors import InvalidName, Missing, Refused
 from src.toolkit.streams import Stream, Streams
 

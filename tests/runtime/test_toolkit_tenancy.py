@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
-from src.infrastructure.action import Action, Context
-from src.infrastructure.nats import Nats
-from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Message, Subscription
+from src.requests.action import Action, Context
+from src.requests.nats import Nats
+from src.requests.nats import nats as service_nats
 from src.toolkit import tenancy
 from src.toolkit.errors import InvalidName
 from src.toolkit.kv import Bucket

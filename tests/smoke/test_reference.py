@@ -23,7 +23,7 @@ LIMIT = 10.0  # seconds
 
 GREET = """
 from pydantic import BaseModel
-from src.infrastructure.action import action
+from src.requests.action import action
 
 class GreetRequest(BaseModel):
     name: str
@@ -38,8 +38,8 @@ async def greet(request: GreetRequest) -> GreetResponse:
 
 WELCOME = """
 from pydantic import BaseModel
-from src.infrastructure.action import action
-from src.infrastructure.nats import nats
+from src.requests.action import action
+from src.requests.nats import nats
 
 class WelcomeRequest(BaseModel):
     name: str
@@ -53,7 +53,7 @@ async def welcome(request: WelcomeRequest) -> str:
 
 ORDER_CREATED = """
 from pydantic import BaseModel
-from src.infrastructure.action import action
+from src.requests.action import action
 from src.utils.logging import logger
 
 class OrderCreatedRequest(BaseModel):
@@ -71,8 +71,8 @@ async def order_created(request: OrderCreatedRequest) -> OrderCreatedResponse:
 
 PLACE = """
 from pydantic import BaseModel
-from src.infrastructure.action import action
-from src.infrastructure.nats import nats
+from src.requests.action import action
+from src.requests.nats import nats
 
 class PlaceRequest(BaseModel):
     ids: list[str]
@@ -85,9 +85,9 @@ async def place(request: PlaceRequest) -> None:
 
 WATCH = """
 from pydantic import BaseModel
-from src.infrastructure.action import Context, action
-from src.infrastructure.listeners import Listener
-from src.infrastructure.nats import nats
+from src.requests.action import Context, action
+from src.requests.listeners import Listener
+from src.requests.nats import nats
 from src.utils.logging import logger
 
 subscription: Listener | None = None

@@ -166,7 +166,7 @@ FAULTS: dict[str, Fault] = {
         "no answer on",
         (
             (
-                _src("infrastructure/action_runner.py"),
+                _src("requests/runner.py"),
                 "            self._reply(raw, payload)\n",
                 "            del payload\n",
             ),

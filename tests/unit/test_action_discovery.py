@@ -35,7 +35,7 @@ def found_in(source: str) -> FoundAction:
     [
         PLAIN,
         PLAIN.replace('("', '(name="'),
-        PLAIN.replace("@action", "@infrastructure.action"),
+        PLAIN.replace("@action", "@requests.action"),
         PLAIN.replace("@action", "from x import action as answers\n@answers"),
         f"import nothing.at.all\n{PLAIN}\n1 / 0",
         PLAIN.replace('")', '", subject=None)'),

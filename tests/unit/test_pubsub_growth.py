@@ -238,7 +238,7 @@ def test_a_subscriber_that_would_take_anothers_messages_is_refused(
 
 
 def test_a_service_that_cannot_run_them_is_told_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "services/beat/src/infrastructure/component.py").unlink()
+    (here / "services/beat/src/pubsub/periodic.py").unlink()
     assert main(["add-subscriber", "beat", "a.b"]) == 1
     assert "made before services had subscribers" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ from nats.js.api import PubAck
 
 from src.config import settings
 from src.infrastructure.message import Message
-from src.infrastructure.request import Context
+from src.requests.request import Context
 
 
 class Published(NamedTuple):

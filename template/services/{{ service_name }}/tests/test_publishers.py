@@ -7,8 +7,8 @@ from pathlib import Path
 from src.config import settings
 from src.domain import publishers
 from src.domain.publishers import register
-from src.infrastructure.periodic import registered
 from src.infrastructure.worker import Worker
+from src.pubsub.periodic import registered
 
 
 def test_every_publisher_file_is_found() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from src.config import settings
 from src.domain import subscribers
 from src.domain.subscribers import register
-from src.infrastructure.listening import registered
 from src.infrastructure.worker import Worker
+from src.pubsub.listening import registered
 
 
 def test_every_subscriber_file_is_found() -> None:

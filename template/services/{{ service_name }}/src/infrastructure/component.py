@@ -1,4 +1,4 @@
-"""What a worker may do beside handling and answering; its code is loaded only where the service has a file for it."""
+"""What a worker may do beside handling; its code is loaded only where the service has a file for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DOMAIN = Path(__file__).resolve().parent.parent / "domain"
 
-OPTIONAL = {"publishers": "publisher", "subscribers": "subscriber"}
+OPTIONAL = {"actions": "action", "publishers": "publisher", "subscribers": "subscriber", "tasks": "task"}
 """The packages of the domain that are loaded only where they hold files, with what those are called."""
 
 
@@ -32,7 +32,7 @@ class Surroundings(NamedTuple):
 
 
 class Component(Protocol):
-    """All parts of one kind, at work beside the handlers and the actions."""
+    """All parts of one kind, at work beside the handlers."""
 
     @property
     def kind(self) -> str:
@@ -41,6 +41,10 @@ class Component(Protocol):
     @property
     def trouble(self) -> str:
         """Why they do not all work, in a few words; empty while they do."""
+
+    @property
+    def begun(self) -> int:
+        """How many messages it has received or made, and is not done with."""
 
     async def run(self) -> None:
         """Works until `stop` is called."""

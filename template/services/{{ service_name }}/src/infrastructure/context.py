@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -9,7 +11,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from src.infrastructure.message import Message
     from src.infrastructure.publication import Publications
-    from src.infrastructure.request import Incoming
+
+
+class Incoming(ABC):
+    """What is being answered, however it came: logs tell of it, and what follows from it carries its correlation."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def headers(self) -> Mapping[str, str]:
+        """The headers, of which the trace is passed on; empty when there are none."""
+
+    @property
+    @abstractmethod
+    def correlation_id(self) -> str:
+        """What joins everything that follows from it."""
+
+    @abstractmethod
+    def log_fields(self) -> dict[str, str]:
+        """What every line of the log says of it, beside the correlation and the trace."""
+
 
 # Set while a handler runs, also for what it calls, for tasks that it starts and for `asyncio.to_thread`.
 current_message: ContextVar[Message | None] = ContextVar("current_message", default=None)

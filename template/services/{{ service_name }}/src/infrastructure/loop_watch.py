@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from src.infrastructure.context import current_message
+from src.infrastructure.context import Incoming, current_message
 from src.infrastructure.errors import named
 from src.infrastructure.message import Message
-from src.infrastructure.request import Incoming
 from src.utils.logging import logger
 
 

@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from src.infrastructure.action_metrics import action_metrics
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.stats import histogram
 from src.infrastructure.worker import Worker
@@ -57,7 +56,6 @@ class WorkerCollector(Collector):
             yield gauge
         yield _pending(worker.runners)
         yield _durations(worker.runners)
-        yield from action_metrics(worker.actions.runners)
         for component in worker.components:
             yield from component.metrics()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import nats.errors
@@ -47,6 +47,7 @@ class NatsClient:
         self._failures = 0
         self._closing = False
         self._listeners: list[Callable[[], None]] = []
+        self._finishing: list[Callable[[float], Awaitable[None]]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._last_sign = 0.0  # loop time of the latest news of the connection
         self._leaving_since: float | None = None  # loop time at which an old connection began to close
@@ -79,6 +80,14 @@ class NatsClient:
     def on_connection(self, listener: Callable[[], None]) -> None:
         """Has `listener` called after every connect and reconnect."""
         self._listeners.append(listener)
+
+    def at_end(self, finish: Callable[[float], Awaitable[None]]) -> None:
+        """Has `finish` awaited before the worker closes the connection, with the seconds that it has."""
+        self._finishing.append(finish)
+
+    async def finish(self, limit: float) -> None:
+        """Has whatever else goes over this connection come to its end, within `limit` seconds."""
+        await asyncio.gather(*(finish(limit) for finish in self._finishing))
 
     async def connect(self) -> None:
         """Returns once connected, however long that takes.

@@ -91,7 +91,7 @@ class Operations:
                 "nats_connections": self._worker.nats.connection,
                 "loop": self._worker.loop_watch.stats(),
                 "subscriptions": self._worker.stats(),
-                "actions": self._worker.actions.stats(),
+                "actions": [],
                 **{component.kind: component.stats() for component in self._worker.components},
                 "server": await self._server_figures.get(),
                 **{name: stats() for name, stats in self.more_stats.items()},

@@ -25,6 +25,11 @@ def publish_over(channel: PublishChannel | None) -> None:
     _channel = channel
 
 
+def channel() -> PublishChannel | None:
+    """What `publish` uses; None where no worker runs."""
+    return _channel
+
+
 def publish(
     subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
 ) -> Publication:

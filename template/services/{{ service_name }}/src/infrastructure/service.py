@@ -8,9 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from src.config import VERSION, Settings
-from src.domain.actions import register_actions
 from src.domain.handlers import register_handlers
-from src.domain.tasks import register_tasks
 from src.infrastructure.component import register_components
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
@@ -36,9 +34,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.worker = Worker(settings)
         register_handlers(self.worker)
-        register_actions(self.worker)
         register_components(self.worker)
-        register_tasks(self.worker)
         self.working: asyncio.Task[None] | None = None
         self._settings = settings
         self._consul: ConsulClient | None = None

@@ -1,4 +1,4 @@
-"""The worker: every handler and action of the service, from the connection to the last acknowledgement."""
+"""The worker: every handler of the service, from the connection to the last acknowledgement."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from typing import Any
 import nats.errors
 
 from src.config import Settings
-from src.infrastructure.action import Action
-from src.infrastructure.action_server import ActionServer
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.component import Component, Surroundings
 from src.infrastructure.consumers import Consumers
@@ -24,7 +22,6 @@ from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import inbox_for
 from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.loop_watch import LoopWatch
-from src.infrastructure.nats import nats as module_nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish_over
 from src.infrastructure.pull_consumer import Consumer
@@ -44,7 +41,7 @@ class Readiness:
 
 
 class Worker:
-    """Consumes with every subscription it was given, and answers for every action.
+    """Consumes with every subscription it was given, and runs what works beside that.
 
     Args:
         settings: the service's settings.
@@ -57,8 +54,7 @@ class Worker:
         self.nats = NatsClient(settings)
         self.loop_watch = LoopWatch()
         self.runners: list[HandlerRunner] = []
-        self.actions = ActionServer(self.nats, settings)
-        self.components: list[Component] = []  # what works beside the handlers and the actions
+        self.components: list[Component] = []  # what works beside the handlers
         self._settings = settings
         self._streams = Streams(self.nats, settings)
         self._consumers = Consumers(self.nats, self._streams, settings)
@@ -107,16 +103,8 @@ class Worker:
         self.runners.append(runner(subscription, self.nats, delivery, provide, provide_replays, stats))
         _warn_of_sizes(subscription)
 
-    def answer(self, action: Action) -> None:
-        """Adds an action; to be called before `run`.
-
-        Raises:
-            ConfigurationError: it cannot be answered, or another one has its subject.
-        """
-        self.actions.add(action)
-
     def include(self, make: Callable[[Surroundings], Component]) -> None:
-        """Adds what works beside the handlers and the actions; to be called before `run`.
+        """Adds what works beside the handlers, such as the actions; to be called before `run`.
 
         Raises:
             ConfigurationError: a part of it does not fit.
@@ -129,7 +117,7 @@ class Worker:
         Raises:
             ConfigurationError: there is nothing to do.
         """
-        if not self.runners and not self.actions.runners and not self.components:
+        if not self.runners and not self.components:
             raise ConfigurationError(
                 "nothing to do: src/domain/handlers/ holds no *_handler.py with a @subscriber, src/domain/actions/ no "
                 "*_action.py with an @action, src/domain/tasks/ no *_task.py with a @task, and src/domain/publishers/ "
@@ -148,7 +136,7 @@ class Worker:
         return Deduplication(self._inbox, subscription.ack_wait, self._settings.DEDUP_UNAVAILABLE)
 
     def readiness(self) -> Readiness:
-        """Whether every consumer pulls, and every action is subscribed to."""
+        """Whether every consumer pulls, and every component works."""
         if self.stopping:
             return Readiness(False, "shutting down")
         if not self.nats.connected:
@@ -156,15 +144,14 @@ class Worker:
         if self.runners and not self._prepared:
             return Readiness(False, "starting")
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
-        if self.actions.trouble:
-            troubles.append(self.actions.trouble)
         troubles += [component.trouble for component in self.components if component.trouble]
         return Readiness(not troubles, "; ".join(troubles) or self._doing())
 
     def _doing(self) -> str:
         if self.runners:
             return "consuming"
-        return "answering" if self.actions.runners or not self.components else "working"
+        kinds = {component.kind for component in self.components}
+        return "answering" if "actions" in kinds or not kinds else "working"
 
     async def run(self) -> None:
         """Connects and consumes until `stop` is called.
@@ -173,7 +160,6 @@ class Worker:
             ConfigurationError: what the server has does not fit the configuration.
         """
         publish_over(self.nats)
-        module_nats.use(self.nats)
         self._consuming = asyncio.create_task(self._work())
         try:
             await self._consuming
@@ -192,24 +178,20 @@ class Worker:
         """
         self.stopping = True
         limit = self._settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
-        handlers = sum(runner.in_flight for runner in self.runners)
-        actions = sum(runner.in_flight + runner.waiting for runner in self.actions.runners)
-        if handlers or actions:
+        begun = {"handlers": sum(runner.in_flight for runner in self.runners)}
+        begun |= {component.kind: component.begun for component in self.components}
+        if any(begun.values()):
             logger.info(
-                "waiting for handlers and actions; a second signal ends the wait",
-                handlers=handlers,
-                actions=actions,
-                seconds=limit,
+                "waiting for handlers and what is beside them; a second signal ends the wait", **begun, seconds=limit
             )
         stopping = [
             asyncio.create_task(runner.stop(limit, hurry), name=f"{runner.name}-stop") for runner in self.runners
         ]
-        stopping.append(asyncio.create_task(self.actions.stop(limit, hurry), name="actions-stop"))
         stopping += [
             asyncio.create_task(component.stop(limit, hurry), name=f"{component.kind}-stop")
             for component in self.components
         ]
-        stopping.append(asyncio.create_task(module_nats.stop_listening(self.nats, limit), name="listeners-stop"))
+        stopping.append(asyncio.create_task(self.nats.finish(limit), name="listeners-stop"))
         await _ended(stopping, limit + self.STOP_MARGIN)
         if self._consuming:
             self._consuming.cancel()
@@ -217,7 +199,6 @@ class Worker:
         if self._inbox:
             await _ended([asyncio.create_task(self._inbox.close(), name="inbox")], self.STOP_MARGIN)
         publish_over(None)
-        module_nats.use(None)
         await self.nats.close()
 
     def stats(self) -> dict[str, Any]:
@@ -227,8 +208,6 @@ class Worker:
     async def _work(self) -> None:
         await self.nats.connect()
         async with asyncio.TaskGroup() as group:
-            if self.actions.runners:
-                group.create_task(self.actions.run())
             if self.runners:
                 group.create_task(self._consume())
             for component in self.components:

@@ -115,7 +115,7 @@ class Background:
         if _in_event_loop() and not _in_notebook():
             raise RuntimeError(
                 "this would block the event loop of this thread: `await` the same method of `nats` in "
-                "src.infrastructure.nats, of Bucket or Store of src.toolkit, or have the synchronous code run by "
+                "src.requests.nats, of Bucket or Store of src.toolkit, or have the synchronous code run by "
                 "`await asyncio.to_thread(...)`"
             )
         return self._loop

@@ -11,8 +11,8 @@ from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig, StreamInfo
 
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
+from src.requests.nats import Nats
 from src.toolkit.connection import connected
 from src.toolkit.errors import InvalidName, Missing, translated
 from src.utils.logging import logger

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from src.infrastructure.errors import CallTimeout
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
+from src.requests.nats import Nats
 from src.toolkit.errors import Unavailable
 
 

@@ -17,8 +17,8 @@ from pydantic_core import to_json
 from typing_extensions import TypeVar
 
 from src.infrastructure.decoding import decoder_for
-from src.infrastructure.nats import Nats
-from src.infrastructure.nats import nats as service_nats
+from src.requests.nats import Nats
+from src.requests.nats import nats as service_nats
 from src.toolkit.backing import STREAM_MISSING, Backing, checked_name
 from src.toolkit.errors import InvalidName, InvalidValue, KeyExists, KeyMissing, Refused, WrongRevision
 from src.toolkit.following import Followed, Following

@@ -12,9 +12,9 @@ from nats.js.api import Header, PubAck
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.publication import Payload
 from src.infrastructure.publisher import publish
+from src.requests.nats import nats as service_nats
 from src.toolkit.connection import connected
 from src.toolkit.errors import InvalidName, Unavailable, translated
 from src.toolkit.streams import streams

@@ -16,9 +16,9 @@ from nats.js.errors import NotFoundError
 
 from src.infrastructure.errors import named
 from src.infrastructure.jetstream_api import ask
-from src.infrastructure.nats import Nats
-from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.nats_internals import server_name
+from src.requests.nats import Nats
+from src.requests.nats import nats as service_nats
 from src.toolkit.connection import connected
 from src.toolkit.errors import ToolkitError, translated
 from src.toolkit.streams import Streams

@@ -24,9 +24,9 @@ from nats.js.api import (
 
 from src.infrastructure.jetstream_api import ask
 from src.infrastructure.message import Message
-from src.infrastructure.nats import Nats
-from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.nats_client import NatsClient
+from src.requests.nats import Nats
+from src.requests.nats import nats as service_nats
 from src.toolkit.backing import checked_name
 from src.toolkit.connection import connected
 from src.toolkit.errors import translated

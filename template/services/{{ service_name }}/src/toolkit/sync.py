@@ -19,12 +19,12 @@ from nats.aio.msg import Msg
 from nats.js.api import PubAck
 
 from src.config import Settings, settings
-from src.infrastructure.listeners import Listener
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publication import Payload, Publication
 from src.infrastructure.publisher import published_over
-from src.infrastructure.request import Context
+from src.requests.listeners import Listener
+from src.requests.nats import Nats
+from src.requests.request import Context
 from src.toolkit.background import Background
 from src.toolkit.batches import Outgoing, Sent, publish_many
 from src.toolkit.errors import Unavailable, translated

@@ -20,7 +20,7 @@ from src.infrastructure.errors import (
     RemoteError,
     TooLarge,
 )
-from src.infrastructure.replies import error_reply, what_does_not_fit
+from src.requests.replies import error_reply, what_does_not_fit
 from src.web.exchange import note
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ import pytest
 from nats.js import JetStreamContext
 
 from src.config import Settings, settings
-from src.infrastructure.action import Action
 from src.infrastructure.component import Component, Surroundings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
+from src.requests.action import Action
+from src.requests.server import ActionServer
 
 START_LIMIT = 10.0  # seconds
 
@@ -109,12 +111,12 @@ def run_worker(service_settings: Settings) -> RunWorker:
     async def run(*parts: Subscription | Action | MakeComponent, **changed: Any) -> AsyncIterator[Worker]:
         worker = Worker(service_settings.model_copy(update=changed))
         for part in parts:
-            if isinstance(part, Action):
-                worker.answer(part)
-            elif isinstance(part, Subscription):
+            if isinstance(part, Subscription):
                 worker.subscribe(part)
-            else:
+            elif not isinstance(part, Action):
                 worker.include(part)
+        if actions := [part for part in parts if isinstance(part, Action)]:
+            worker.include(partial(ActionServer, actions))
         running = asyncio.create_task(worker.run())
         try:
             await until(lambda: worker.readiness().ready or running.done(), "the worker is ready")

@@ -7,10 +7,10 @@ from functools import partial
 from nats.js import JetStreamContext
 
 from src.domain.messages import EnvelopeMessage
-from src.infrastructure.core_subscribers import CoreSubscribers
-from src.infrastructure.listening import CoreSubscriber
-from src.infrastructure.periodic import PeriodicPublisher, Tick
-from src.infrastructure.periodic_publishers import PeriodicPublishers
+from src.pubsub.listening import CoreSubscriber
+from src.pubsub.periodic import PeriodicPublisher, Tick
+from src.pubsub.publishers import PeriodicPublishers
+from src.pubsub.subscribers import CoreSubscribers
 from tests.integration.conftest import NatsServer, RunWorker, until
 
 SUBJECT = "integration.test"

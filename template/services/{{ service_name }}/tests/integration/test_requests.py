@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from src.infrastructure.action import Action, Context, action_subject
 from src.infrastructure.errors import ActionError, NoResponders, RemoteError
-from src.infrastructure.nats import nats
+from src.requests.action import Action, Context, action_subject
+from src.requests.nats import nats
 from tests.integration.conftest import RunWorker
 
 

@@ -12,8 +12,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from src.infrastructure.errors import NoResponders
-from src.infrastructure.nats import nats
 from src.infrastructure.publisher import publish_over
+from src.requests.nats import nats
 from src.web.app import app
 from tests.conftest import NoServer
 

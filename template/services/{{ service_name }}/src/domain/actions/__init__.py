@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
-from src.infrastructure.action import registered
 from src.infrastructure.worker import Worker
+from src.requests.action import registered
+from src.requests.server import ActionServer
 
 
-def register_actions(worker: Worker) -> None:
+def register(worker: Worker) -> None:
     """Gives the worker every action in this folder.
 
     Raises:
@@ -17,5 +19,4 @@ def register_actions(worker: Worker) -> None:
     """
     for module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_action")):
         import_module(f"{__name__}.{module}")
-    for action in registered():
-        worker.answer(action)
+    worker.include(partial(ActionServer, registered()))

@@ -6,9 +6,9 @@ from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
-from src.infrastructure.periodic import registered
-from src.infrastructure.periodic_publishers import PeriodicPublishers
 from src.infrastructure.worker import Worker
+from src.pubsub.periodic import registered
+from src.pubsub.publishers import PeriodicPublishers
 
 
 def register(worker: Worker) -> None:

@@ -6,9 +6,9 @@ from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
-from src.infrastructure.core_subscribers import CoreSubscribers
-from src.infrastructure.listening import registered
 from src.infrastructure.worker import Worker
+from src.pubsub.listening import registered
+from src.pubsub.subscribers import CoreSubscribers
 
 
 def register(worker: Worker) -> None:

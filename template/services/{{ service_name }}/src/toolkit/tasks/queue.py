@@ -11,8 +11,8 @@ from nats.js import JetStreamContext
 from nats.js.api import Header, RetentionPolicy, StorageType, StreamConfig
 
 from src.infrastructure.jetstream_api import ask
-from src.infrastructure.nats import Nats
 from src.infrastructure.nats_client import NatsClient
+from src.requests.nats import Nats
 from src.toolkit.backing import STREAM_MISSING, Backing
 from src.toolkit.errors import Refused, translated
 from src.toolkit.tasks.errors import QueueFull

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from src.infrastructure.nats import Nats
-from src.infrastructure.nats import nats as service_nats
+from src.requests.nats import Nats
+from src.requests.nats import nats as service_nats
 from src.toolkit.errors import KeyExists
 from src.toolkit.kv import Bucket
 from src.toolkit.tasks.names import RESULT_TTL

@@ -10,12 +10,12 @@ from src.infrastructure.consumers import Progress
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
-from src.infrastructure.nats import nats as service_nats
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
+from src.requests.nats import nats as service_nats
 from src.toolkit.errors import ToolkitError, Unavailable
 from src.toolkit.tasks.delivering import TaskDelivery
 from src.toolkit.tasks.names import PRIORITIES, Priority, priority_in, subject_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic
 
-from src.infrastructure.nats import Nats
+from src.requests.nats import Nats
 from src.toolkit.background import Background
 from src.toolkit.batches import Publish
 from src.toolkit.tasks.enqueueing import Enqueuer

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from src.infrastructure.nats import Nats, nats
+from src.requests.nats import Nats, nats
 
 
 async def connection() -> Nats:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from src.infrastructure.operations import JSON
-from src.infrastructure.replies import MOST_DETAILS
+from src.requests.replies import MOST_DETAILS
 from src.web.problems import FORESEEN, NOT_ALLOWED, NOT_FOUND, Problem, does_not_fit, problem_of
 
 SAID = ("type", "loc", "msg")  # of what does not fit; its value is the client's own

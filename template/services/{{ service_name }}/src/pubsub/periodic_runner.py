@@ -15,12 +15,12 @@ import nats.errors
 from src.config import Settings
 from src.domain.envelope import Sendable
 from src.infrastructure.errors import CallError, ConfigurationError, named
-from src.infrastructure.nats import nats as core_nats
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.periodic import PeriodicPublisher, Tick
 from src.infrastructure.publisher import publish
 from src.infrastructure.stats import Durations, noted
 from src.infrastructure.streams import Streams
+from src.pubsub.periodic import PeriodicPublisher, Tick
+from src.requests.nats import nats as core_nats
 from src.utils.logging import logger
 
 PASSING = (nats.errors.Error, CallError, TimeoutError, OSError)
@@ -65,6 +65,7 @@ class PeriodicRunner:
         self.every = publisher.every or settings.PUBLISH_INTERVAL
         self.stats = PublisherStats()
         self.trouble = "" if publisher.core else "looking for the stream"
+        self.busy = False  # making a message, or waiting for its confirmation
         self._nats = nats
         self._streams = streams
         self._settings = settings
@@ -83,7 +84,9 @@ class PeriodicRunner:
             return
         due = clock()
         while not self._stopping.is_set():
+            self.busy = True
             await self._turn()
+            self.busy = False
             due = max(due + self.every, clock())
             await self._stopped_within(due - clock())
 

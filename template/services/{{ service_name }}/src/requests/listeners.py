@@ -15,7 +15,7 @@ from src.infrastructure.context import current_request
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import subscribe, unsubscribe
-from src.infrastructure.request import Context
+from src.requests.request import Context
 from src.utils.logging import logger
 
 Listen = Callable[[Context], Awaitable[object]]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from src.infrastructure.action_runner import ActionRunner
 from src.infrastructure.stats import histogram
+from src.requests.runner import ActionRunner
 
 LABELS = ["action", "version"]
 

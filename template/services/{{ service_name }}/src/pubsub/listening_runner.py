@@ -13,11 +13,11 @@ from nats.aio.client import Client
 from src.config import Settings
 from src.domain.envelope import Envelope
 from src.infrastructure.errors import named
-from src.infrastructure.listeners import Listener
-from src.infrastructure.listening import CoreSubscriber
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.request import Context
 from src.infrastructure.stats import Durations, noted
+from src.pubsub.listening import CoreSubscriber
+from src.requests.listeners import Listener
+from src.requests.request import Context
 from src.utils.logging import logger
 
 RECENT = 1_000  # latencies that percentiles are taken of

@@ -9,8 +9,8 @@ from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 
 from src.config import settings
 from src.infrastructure.errors import ActionError, ConfigurationError
-from src.infrastructure.request import Context
 from src.infrastructure.subscription import NAME, SUBJECT
+from src.requests.request import Context
 
 __all__ = ["Action", "ActionError", "Context", "action", "action_subject", "registered"]
 

@@ -11,12 +11,12 @@ from typing import Any
 from nats.aio.msg import Msg
 
 from src.config import Settings
-from src.infrastructure.action import Action
-from src.infrastructure.action_answers import Answers
-from src.infrastructure.deadlines import Deadlines
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.replies import TOO_SLOW, UNAVAILABLE
 from src.infrastructure.stats import ActionStats
+from src.requests.action import Action
+from src.requests.answers import Answers
+from src.requests.deadlines import Deadlines
+from src.requests.replies import TOO_SLOW, UNAVAILABLE
 from src.utils.logging import logger
 
 MOST_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, however many its `max_waiting` allows

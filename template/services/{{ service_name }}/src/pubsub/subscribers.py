@@ -12,10 +12,10 @@ import nats.errors
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from src.infrastructure.component import Surroundings
-from src.infrastructure.core_runner import CoreRunner
 from src.infrastructure.errors import ConfigurationError, named
-from src.infrastructure.listening import CoreSubscriber, overlap
 from src.infrastructure.stats import histogram
+from src.pubsub.listening import CoreSubscriber, overlap
+from src.pubsub.listening_runner import CoreRunner
 from src.utils.logging import logger
 
 
@@ -47,6 +47,11 @@ class CoreSubscribers:
         """Why they do not all listen."""
         missing = [runner.subscriber.name for runner in self.runners if not runner.listening]
         return f"not listening yet: {', '.join(missing)}" if missing else ""
+
+    @property
+    def begun(self) -> int:
+        """Messages that have come and not begun."""
+        return sum(runner.waiting for runner in self.runners)
 
     async def run(self) -> None:
         """Keeps them subscribed until `stop` is called."""

@@ -12,13 +12,14 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from src.config import Settings
-from src.infrastructure.action import Action
 from src.infrastructure.context import current_request
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import ActionError, named
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publication import size_of
-from src.infrastructure.replies import (
+from src.infrastructure.stats import ActionStats
+from src.requests.action import Action
+from src.requests.replies import (
     INTERNAL,
     INVALID,
     TOO_SLOW,
@@ -28,8 +29,7 @@ from src.infrastructure.replies import (
     error_reply,
     what_does_not_fit,
 )
-from src.infrastructure.request import Context
-from src.infrastructure.stats import ActionStats
+from src.requests.request import Context
 from src.utils.logging import logger
 
 INTERNAL_MESSAGE = "internal error"

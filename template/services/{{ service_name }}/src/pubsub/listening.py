@@ -9,8 +9,8 @@ from typing import TypedDict, TypeVar, Unpack
 from src.infrastructure.decoding import Signature, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.own_decoder import Decoder, OwnDecoder, decoder_of, problem_of
-from src.infrastructure.request import Context
 from src.infrastructure.subscription import NAME, SUBJECT
+from src.requests.request import Context
 
 __all__ = ["Context", "CoreSubscriber", "listens", "overlap", "registered"]
 

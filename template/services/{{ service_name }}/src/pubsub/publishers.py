@@ -10,9 +10,9 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from src.infrastructure.component import Surroundings
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.periodic import PeriodicPublisher
-from src.infrastructure.periodic_runner import PeriodicRunner
 from src.infrastructure.stats import histogram
+from src.pubsub.periodic import PeriodicPublisher
+from src.pubsub.periodic_runner import PeriodicRunner
 
 
 class PeriodicPublishers:
@@ -38,6 +38,11 @@ class PeriodicPublishers:
     def trouble(self) -> str:
         """Why they do not all publish."""
         return "; ".join(f"{runner.publisher.name}: {runner.trouble}" for runner in self.runners if runner.trouble)
+
+    @property
+    def begun(self) -> int:
+        """How many are making a message, or wait for its confirmation."""
+        return sum(runner.busy for runner in self.runners)
 
     async def run(self) -> None:
         """Publishes until `stop` is called."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.micro.service import DEFAULT_QUEUE_GROUP, ServiceConfig
+from prometheus_client.core import Metric
 
-from src.config import DESCRIPTION, VERSION, Settings
-from src.infrastructure.action import Action
-from src.infrastructure.action_runner import ActionRunner
+from src.config import DESCRIPTION, VERSION
+from src.infrastructure.component import Surroundings
 from src.infrastructure.errors import ConfigurationError, named
-from src.infrastructure.micro_service import MicroService
-from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import subscribe, unsubscribe
+from src.requests.action import Action
+from src.requests.metrics import action_metrics
+from src.requests.micro_service import MicroService
+from src.requests.runner import ActionRunner
 from src.utils.logging import logger
 
 
@@ -26,18 +29,25 @@ class ActionServer:
     """The actions of one service, subscribed to on whatever connection there is.
 
     Args:
-        nats: the worker's connection.
-        settings: the service's settings.
+        actions: all of the service.
+        surroundings: what they work with.
+
+    Raises:
+        ConfigurationError: one cannot be answered, or two have one subject.
     """
+
+    kind = "actions"
 
     TICK = 1.0  # seconds between attempts to subscribe, where the last one failed
     CONFIRM_LIMIT = 5.0  # seconds that the server has to confirm the subscriptions
     STOP_LIMIT = 2.0  # seconds that the server has to confirm that it sends no more requests
 
-    def __init__(self, nats: NatsClient, settings: Settings) -> None:
-        self.runners: list[ActionRunner] = []
-        self._nats = nats
-        self._settings = settings
+    def __init__(self, actions: Sequence[Action], surroundings: Surroundings) -> None:
+        self._nats, _, self._settings = surroundings
+        self.runners = [ActionRunner(action, self._nats, self._settings) for action in actions]
+        for one, other in combinations(self.runners, 2):
+            _refuse_clash(one, other)
+        self._config()  # raises what does not fit now, not when there is a connection
         self._since = datetime.now(UTC)
         self._client: Client | None = None  # that the following three are of
         self._service: MicroService | None = None
@@ -46,32 +56,25 @@ class ActionServer:
         self._wake = asyncio.Event()
         self._stopping = False
 
-    def add(self, action: Action) -> None:
-        """Adds an action; to be called before `run`.
-
-        Raises:
-            ConfigurationError: it cannot be answered, or another one has its subject.
-        """
-        runner = ActionRunner(action, self._nats, self._settings)
-        for other in self.runners:
-            if other.subject == runner.subject:
-                raise ConfigurationError(
-                    f"{other.action.where} and {action.where} both answer {runner.subject}; give one another name, "
-                    f"`version=` or `subject=`"
-                )
-        self._config()  # raises what does not fit now, not when there is a connection
-        self.runners.append(runner)
-
     @property
     def trouble(self) -> str:
         """Why no requests come, in a few words; empty while they do."""
-        if not self.runners or (self._subscribed and self._client is self._nats.client):
+        if self._subscribed and self._client is self._nats.client:
             return ""
         return "not subscribed to the actions yet"
+
+    @property
+    def begun(self) -> int:
+        """Requests that have come and are not answered yet."""
+        return sum(runner.in_flight + runner.waiting for runner in self.runners)
 
     def stats(self) -> list[dict[str, Any]]:
         """The counts of every action, for `/stats`."""
         return [runner.summary() for runner in self.runners]
+
+    def metrics(self) -> Iterable[Metric]:
+        """The same for Prometheus."""
+        return action_metrics(self.runners)
 
     async def run(self) -> None:
         """Keeps the actions subscribed until `stop` is called."""
@@ -139,6 +142,14 @@ class ActionServer:
                 f"pyproject.toml: version is {VERSION!r}; a service with actions takes a semantic version "
                 f"such as 1.2.3 ({error})"
             ) from error
+
+
+def _refuse_clash(one: ActionRunner, other: ActionRunner) -> None:
+    if one.subject == other.subject:
+        raise ConfigurationError(
+            f"{one.action.where} and {other.action.where} both answer {one.subject}; give one another name, "
+            f"`version=` or `subject=`"
+        )
 
 
 async def _done_within(limit: float | None, step: Coroutine[Any, Any, Any]) -> None:

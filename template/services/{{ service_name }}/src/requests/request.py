@@ -1,37 +1,16 @@
-"""A request, and a message outside of JetStream as an action or an ad-hoc listener sees it."""
+"""A message outside of JetStream, as an action or a listener sees it."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 from nats.aio.msg import Msg
 
+from src.infrastructure.context import Incoming
 from src.infrastructure.decoding import decode_untyped
 
 UNREAD = object()
-
-
-class Incoming(ABC):
-    """What is being answered, however it came: logs tell of it, and what follows from it carries its correlation."""
-
-    __slots__ = ()
-
-    @property
-    @abstractmethod
-    def headers(self) -> Mapping[str, str]:
-        """The headers, of which the trace is passed on; empty when there are none."""
-
-    @property
-    @abstractmethod
-    def correlation_id(self) -> str:
-        """What joins everything that follows from it."""
-
-    @abstractmethod
-    def log_fields(self) -> dict[str, str]:
-        """What every line of the log says of it, beside the correlation and the trace."""
 
 
 class Context(Incoming):

@@ -1,4 +1,4 @@
-"""NATS from anywhere in the service: `await nats.call("v1.greeter.greet", {"name": "Ada"})`.
+"""NATS from anywhere in a service: `await nats.call("v1.greeter.greet", {"name": "Ada"})`.
 
 For what must not be lost there are streams, and `publish` of `src.infrastructure.publisher`.
 """
@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar, overload
 
 import nats.errors as nats_errors
 from nats.aio.msg import Msg
 
 from src.infrastructure.errors import CallError, CallTimeout, NoResponders, NotConnected, RemoteError, named
-from src.infrastructure.listeners import Listen, Listener
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publication import encode, following, wire
-from src.infrastructure.replies import TOO_SLOW, UNAVAILABLE, reader_for
+from src.infrastructure.publisher import channel
+from src.requests.listeners import Listen, Listener
+from src.requests.replies import TOO_SLOW, UNAVAILABLE, reader_for
 from src.utils.logging import logger
 
 Result = TypeVar("Result")
@@ -28,23 +30,28 @@ PAUSE = (0.05, 1.0)  # seconds before a repetition where the answer was no: the 
 
 
 class Nats:
-    """Core NATS over the worker's connection, whichever that is at the moment.
+    """Core NATS over one connection, whichever that is at the moment.
 
     What is called and published while a message or a request is handled carries its `Correlation-Id` and trace.
+
+    Args:
+        find: finds the connection, where `use` has not said which.
     """
 
     CONNECT_LIMIT = 5.0  # seconds that `publish` waits for a connection, and for the server's confirmation
 
-    def __init__(self) -> None:
-        self._connection: NatsClient | None = None
+    def __init__(self, find: Callable[[], NatsClient | None] = lambda: None) -> None:
+        self._find = find
+        self._given: NatsClient | None = None
+        self._watched: NatsClient | None = None
         self._listeners: set[Listener] = set()
         self._renewals: set[asyncio.Task[None]] = set()
 
     def use(self, connection: NatsClient | None) -> None:
-        """Has everything go over this connection; the worker says so at its start, and takes it back at its end."""
-        self._connection = connection
+        """Has everything go over this connection, until another one or None is said."""
+        self._given = connection
         if connection:
-            connection.on_connection(lambda: self._renew(connection))
+            self._watch(connection)
 
     @overload
     async def call(
@@ -175,6 +182,7 @@ class Nats:
             What `unsubscribe` takes. The server knows of it, where there is a connection; else it will.
         """
         connection = self._used(subject)
+        self._watch(connection)
         listener = Listener(subject, handler, queue or "")
         self._listeners.add(listener)
         try:
@@ -195,6 +203,17 @@ class Nats:
             return
         listeners, self._listeners = self._listeners, set()
         await asyncio.gather(*(listener.drain(limit) for listener in listeners))
+
+    @property
+    def _connection(self) -> NatsClient | None:
+        return self._given or self._find()
+
+    def _watch(self, connection: NatsClient) -> None:
+        if connection is self._watched:
+            return
+        self._watched = connection
+        connection.on_connection(lambda: self._renew(connection))
+        connection.at_end(partial(self.stop_listening, connection))
 
     def _renew(self, connection: NatsClient) -> None:
         """nats-py keeps subscriptions through a reconnect; a client in the place of another knows of none."""
@@ -219,9 +238,10 @@ class Nats:
         return connection
 
     def _used(self, subject: str) -> NatsClient:
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             raise RuntimeError(f"{subject}: no worker runs in this process")
-        return self._connection
+        return connection
 
     async def _connected(self, subject: str, limit: float) -> tuple[NatsClient, float]:
         """The connection, waited for where there is none, and what is left of the seconds in `limit`."""
@@ -255,4 +275,9 @@ def _message(
     return data, sent or None
 
 
-nats = Nats()
+def _of_the_worker() -> NatsClient | None:
+    connection = channel()
+    return connection if isinstance(connection, NatsClient) else None
+
+
+nats = Nats(_of_the_worker)
