@@ -279,8 +279,6 @@ async def main():
     await connection.connect()
     nats.use(connection)
     store = Store("large")
-    await store.put("warm", bytes(1000))
-    await store.get_to("warm", folder / "warm")
     idle = held("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
     clock = asyncio.get_running_loop().time
