@@ -26,12 +26,12 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from src.domain.cloud_events import CloudEvent
-from src.infrastructure import own_decoder
+from src.infrastructure import decoding
 from src.infrastructure.decoding import signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.own_decoder import OwnDecoder, use_decoder
 from src.infrastructure.subscription import Subscription, subscriber
 from src.pubsub.listening import CoreSubscriber
+from src.toolkit.decoding import use_decoder
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "decoders.md").read_text(encoding="utf-8")
 SERVICE = Path(str(sys.modules["src"].__file__)).parent.parent
@@ -115,7 +115,7 @@ def worker(documented: Path, nats_server: NatsServer, tmp_path: Path) -> Iterato
 def shared() -> Iterator[None]:
     """Forgets the decoder that the test has the whole service use."""
     yield
-    own_decoder._shared.clear()
+    decoding.shared.clear()
 
 
 def logged(worker: GeneratedService, message: str) -> list[dict[str, Any]]:
@@ -175,7 +175,7 @@ async def test_custom_decoders_fall_back_to_the_default_chain_unless_strict(
 
 
 def read_with(function: Any, decoder: Any, payload: bytes, *, strict: bool = False) -> Any:
-    return signature_of(function, OwnDecoder(decoder, strict)).decode(payload)
+    return signature_of(function, decoder, strict).decode(payload)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_custom_decoder_of_a_class_of_its_own_is_checked_as_well() -> None:
 
 def test_custom_decoder_leaves_alone_what_headers_hold() -> None:
     headers = {"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "1.0"}
-    signature = signature_of(takes_cloud_event, OwnDecoder(msgpack.unpackb))
+    signature = signature_of(takes_cloud_event, msgpack.unpackb)
     whole = {"id": "1", "source": "s", "type": "t", "specversion": "1.0", "data": {"number": 7}}
 
     assert signature.read

@@ -13,10 +13,14 @@ from pydantic_core import from_json
 
 from src.domain.envelope import Envelope
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.own_decoder import Decoder, OwnDecoder, fit_for
 
+Decoder = Callable[[bytes], Any]
 Reader = Callable[[bytes, Mapping[str, str]], Any]  # of payload and headers
 UnknownFields = Literal["forbid", "ignore"] | None
+
+shared: list[
+    tuple[Decoder, bool]
+] = []  # what all subscriptions read with, and whether that is strict, by `use_decoder`
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,13 @@ class Signature:
     takes_list: bool
 
 
-def signature_of(function: Callable[..., Any], own: OwnDecoder | None = None) -> Signature:
+def signature_of(function: Callable[..., Any], decoder: Decoder | None = None, strict: bool = False) -> Signature:
     """Reads how a handler wants to be called.
 
     Args:
         function: a coroutine function `(event)` or `(event, message)`; the annotation of `event` decides its form.
-        own: reads the payload before that.
+        decoder: reads the payload before JSON, text and bytes; see `src.toolkit.decoding`.
+        strict: whether it does in place of those.
 
     Raises:
         ConfigurationError: it is no such function.
@@ -65,11 +70,12 @@ def signature_of(function: Callable[..., Any], own: OwnDecoder | None = None) ->
     takes_list = annotation is list or get_origin(annotation) is list
     if takes_list:
         annotation = (*get_args(annotation), Any)[0]
-    read = reader_for(annotation)
-    if own is None:
-        decode = decoder_for(annotation, where)
+    if decoder is None:
+        decode, read = decoder_for(annotation, where), reader_for(annotation)
     else:
-        decode, read = _own_first(own, annotation, read, where)
+        from src.toolkit.decoding import own_first  # loaded only where there is a decoder
+
+        decode, read = own_first(decoder, strict, annotation, where)
     return Signature(decode, read, takes_message=len(positional) == 2, takes_list=takes_list)
 
 
@@ -106,20 +112,28 @@ def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = Non
     return partial(validate, extra=unknown_fields) if unknown_fields else validate
 
 
-def _own_first(own: OwnDecoder, annotation: Any, read: Reader | None, where: str) -> tuple[Decoder, Reader | None]:
-    """What reads an annotation with a decoder of the service's own, and what does so where headers hold a part."""
-    try:
-        fit = fit_for(annotation)
-    except Exception as error:
-        raise ConfigurationError(f"{where}: nothing decoded can be {annotation!r}: {error}") from error
-    try:
-        default = decoder_for(annotation, where)
-    except ConfigurationError:  # only the decoder makes what is asked for, such as a Protobuf message
-        default = lambda data: fit(decode_untyped(data))  # noqa: E731
-    if read is None:
-        return own.before(default, fit), None
-    by_headers = read
-    return own.before(default, fit), lambda data, headers: own.before(lambda it: by_headers(it, headers), fit)(data)
+def decoder_of(where: str, decoder: Decoder | None, strict: bool) -> tuple[Decoder | None, bool]:
+    """What a subscription reads with, and whether that is strict: its own decoder, else the service's, else none.
+
+    Raises:
+        ConfigurationError: it is to be strict, and there is none.
+    """
+    if decoder is not None:
+        return decoder, strict
+    if shared:
+        return shared[0][0], strict or shared[0][1]
+    if strict:
+        raise ConfigurationError(f"{where}: strict says that a decoder is alone, and there is none; give it `decoder=`")
+    return None, False
+
+
+def problem_of(decoder: Any) -> str:
+    """Why it cannot decode; empty where it can, or is None."""
+    if decoder is not None and not callable(decoder):
+        return f"decoder is {decoder!r}; it takes a function of the payload's bytes"
+    if inspect.iscoroutinefunction(decoder):
+        return f"decoder is the coroutine function {decoder.__qualname__}; write it as `def`"
+    return ""
 
 
 def decode_untyped(data: bytes) -> Any:

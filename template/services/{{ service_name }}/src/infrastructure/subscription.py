@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict, TypeVar, Unpack
 
 from src.infrastructure.backoff import Backoff
-from src.infrastructure.decoding import Signature, signature_of
+from src.infrastructure.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
-from src.infrastructure.own_decoder import Decoder, OwnDecoder, decoder_of, problem_of, use_decoder
 
-__all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber", "use_decoder"]
+__all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber"]
 
 Handler = Callable[..., Awaitable[None]]
 HandlerT = TypeVar("HandlerT", bound=Handler)
@@ -73,8 +72,7 @@ class Subscription:
         if problems := self._problems():
             where = f"{self.function.__module__}.{self.function.__qualname__}"
             raise ConfigurationError(f"{where}: " + "; ".join(problems))
-        own = OwnDecoder(self.decoder, self.strict) if self.decoder else None
-        object.__setattr__(self, "signature", signature_of(self.function, own))
+        object.__setattr__(self, "signature", signature_of(self.function, self.decoder, self.strict))
 
     def durable_for(self, service: str) -> str:
         """Name of the JetStream consumer in `service`."""
@@ -105,7 +103,7 @@ class Subscription:
             found.append(f"schedule_above is {self.schedule_above}; it takes seconds, 0 or more")
         if self.ack_wait < 1:
             found.append(f"ack_wait is {self.ack_wait}; it takes seconds, 1 or more")
-        if self.decoder is not None and (problem := problem_of(self.decoder)):
+        if problem := problem_of(self.decoder):
             found.append(problem)
         return found
 

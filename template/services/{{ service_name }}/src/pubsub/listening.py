@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, TypeVar, Unpack
 
-from src.infrastructure.decoding import Signature, signature_of
+from src.infrastructure.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.own_decoder import Decoder, OwnDecoder, decoder_of, problem_of
 from src.infrastructure.subscription import NAME, SUBJECT
 from src.requests.request import Context
 
@@ -49,10 +48,9 @@ class CoreSubscriber:
             )
         if self.queue and not NAME.fullmatch(self.queue):
             raise ConfigurationError(f"{where}: queue is {self.queue!r}; it takes letters, digits, _ and -")
-        if self.decoder is not None and (problem := problem_of(self.decoder)):
+        if problem := problem_of(self.decoder):
             raise ConfigurationError(f"{where}: {problem}")
-        own = OwnDecoder(self.decoder, self.strict) if self.decoder else None
-        signature = signature_of(self.function, own)
+        signature = signature_of(self.function, self.decoder, self.strict)
         if signature.takes_list:
             raise ConfigurationError(f"{where} takes a list; a subscriber hears one message after the other")
         object.__setattr__(self, "signature", signature)
