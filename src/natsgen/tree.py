@@ -33,3 +33,8 @@ def read(folder: Path) -> Tree:
             if path.is_file() and not path.is_symlink():
                 found[PurePosixPath(path.relative_to(folder))] = File(path.read_bytes(), os.access(path, os.X_OK))
     return dict(sorted(found.items()))
+
+
+def differences(before: Tree, after: Tree) -> list[str]:
+    """The paths of the files that are not the same in both, sorted."""
+    return sorted(str(path) for path in {*before, *after} if before.get(path) != after.get(path))

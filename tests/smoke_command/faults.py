@@ -15,6 +15,8 @@ FASTAPI_ROUTE = (
     f"{SERVICE}/src/web/routes/{{% yield route from routes %}}{{% if framework == 'fastapi' %}}"
     "{{ route }}_route.py{% endif %}{% endyield %}.jinja"
 )
+TASK = f"{SERVICE}/src/domain/tasks/{{% yield task from tasks %}}{{{{ task }}}}_task.py{{% endyield %}}.jinja"
+ANSWERS = "template/{{ _copier_conf.answers_file }}.jinja"
 DOCKERFILE = f"{SERVICE}/Dockerfile.jinja"
 REQUIREMENTS = f"{SERVICE}/requirements.txt.jinja"
 
@@ -24,18 +26,18 @@ class Fault:
     """A fault.
 
     Attributes:
-        step: the step that has to name it, before any other.
+        step: the step that has to name it.
         says: a part of what is said about it.
         edits: in which file what is replaced: the path, the old text, which is there once, and the new one.
         sample: the sample that shows it.
-        also: steps that see it as well, and rightly so.
+        after: steps that are to be done before, beside those that the step needs anyway.
     """
 
     step: str
     says: str
     edits: tuple[tuple[str, str, str], ...]
     sample: str = "worker"
-    also: frozenset[str] = frozenset()
+    after: tuple[str, ...] = ()
 
     def commit(self, template: Path) -> None:
         """Puts the fault into a copy of the template."""
@@ -82,13 +84,11 @@ FAULTS: dict[str, Fault] = {
         "ruff",
         "ruff found something",
         ((_src("infrastructure/backoff.py"), "import random", "import"),),
-        also=frozenset({"start"}),
     ),
     "missing import": Fault(
         "ruff",
         "ruff found something",
         ((HANDLER, "from src.utils.logging import logger\n", ""),),
-        also=frozenset({"events"}),
     ),
     "careless layout": Fault("format", "formatted otherwise", ((HANDLER, "    logger.info(", "    logger . info("),)),
     "wrong type": Fault(
@@ -166,12 +166,60 @@ FAULTS: dict[str, Fault] = {
         "no answer on",
         (
             (
-                _src("requests/runner.py"),
+                _src("requests/answers.py"),
                 "            self._reply(raw, payload)\n",
                 "            del payload\n",
             ),
         ),
         "service",
+    ),
+    "result that nobody learns": Fault(
+        "tasks",
+        "its result says nothing",
+        ((_src("toolkit/tasks/results.py"), "return seconds if 1 <= seconds < 1e9", "return seconds if seconds < 1"),),
+        "task-worker",
+    ),
+    "task that fails": Fault(
+        "tasks",
+        "tasks of the queue emails; its last error: {'type': 'ZeroDivisionError'",
+        ((TASK, "    logger.info(", "    1 / 0\n    logger.info("),),
+        "task-worker",
+    ),
+    "number left out": Fault(
+        "publishers",
+        "leaves numbers out or has them twice: [2, 4, 6",
+        (
+            (
+                _src("pubsub/periodic_runner.py"),
+                "tick = Tick(self.stats.sequence + 1",
+                "tick = Tick(self.stats.sequence + 2",
+            ),
+        ),
+        "publisher",
+    ),
+    "publisher of nothing": Fault(
+        "publishers",
+        "a stream holds 0 of 3 messages of the publisher taken",
+        (
+            (
+                _src("pubsub/periodic_runner.py"),
+                "        await publish(subject, made, message_id=identity)",
+                "        pass",
+            ),
+        ),
+        "publisher",
+    ),
+    "subscriber that hears something else": Fault(
+        "subscribers",
+        "taken has heard 0 of 20 messages on readings.reading.taken",
+        (
+            (
+                _src("pubsub/listening_runner.py"),
+                "Listener(self.subscriber.subject",
+                'Listener("wrong." + self.subscriber.subject',
+            ),
+        ),
+        "subscriber",
     ),
     "route that leads elsewhere": Fault(
         "http",
@@ -233,9 +281,27 @@ FAULTS: dict[str, Fault] = {
         "stop", "exit code 3", ((_src("utils/process.py"), "    os._exit(code)", "    os._exit(code or 3)"),)
     ),
     "not deregistered": Fault(
-        "stop", "Consul still has it", ((_src("infrastructure/service.py"), "await self._consul.deregister()", "pass"),)
+        "stop",
+        "Consul still has it",
+        ((_src("infrastructure/service.py"), "await self._consul.deregister()", "pass"),),
+        after=("consul",),
     ),
-    # seen when it grows
+    # seen when it is updated, and when it grows
+    "file that is never updated": Fault(
+        "update",
+        "after an update these files are not as they are made: services/worker-",
+        (("copier.yml", "  - compose/redis.yml\n", "  - compose/redis.yml\n  - services/*/src/main.py\n"),),
+    ),
+    "answers that are not kept": Fault(
+        "update",
+        "it cannot be updated from a version before",
+        ((ANSWERS, "{{ _copier_answers |", "{{ {} |"),),
+    ),
+    "task not found": Fault(
+        "grown run",
+        "what was added was not found by the service: task smoke_added_work",
+        ((_src("domain/tasks/__init__.py"), '.endswith("_task")', '.endswith("_tasks")'),),
+    ),
     "added handler with a wrong type": Fault(
         "grown mypy",
         "mypy found",

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from natsgen import answers, questions, template_source
+from natsgen import answers, questions, tasks, template_source
 from natsgen.answers import Given
 from natsgen.errors import InputError, TemplateError
+from natsgen.parts import KINDS as PARTS
+from natsgen.pubsub import Publisher, Subscriber
 from natsgen.questions import Question, Questionnaire
 from natsgen.smoke import covering, matrix
 from natsgen.smoke.matrix import Sample
+from natsgen.smoke.shapes import KINDS, shapes
 
 ASKED = questions.read(template_source.bundled().folder)
 
@@ -28,32 +31,54 @@ def levels(samples: tuple[Sample, ...]) -> set[tuple[str, str]]:
     return {item for sample in samples for item in sample.levels.items()}
 
 
+def shows_nowhere(levels: dict[str, str]) -> bool:
+    """Whether no service can have both levels so that they show: an inbox without handlers, for one."""
+    varied = [
+        kinds
+        for key, kinds in matrix.SHOWS_IN.items()
+        if key in levels and levels[key] not in (ASKED.questions[key].default, matrix.DEFAULT)
+    ]
+    there = [one for one in shapes(ASKED) if levels.get(matrix.SHAPE, one.name) == one.name]
+    return not any(all(kinds & set(one.questions) for kinds in varied) for one in there)
+
+
 def test_quick_has_every_choice_of_every_question_and_every_kind() -> None:
     made = matrix.samples(ASKED)
     choices = {(key, choice) for key, one in ASKED.questions.items() for choice in one.choices if key != "framework"}
     assert choices <= levels(made)
-    assert {"worker", "service"} <= {sample.kind for sample in made}
-    assert len(made) <= 6
+    assert {sample.kind for sample in made} == set(KINDS)
+    assert {question for sample in made for question in sample.shape.questions} == {kind.question for kind in PARTS}
+    assert len(made) <= 8
 
 
-def test_quick_has_every_option_of_handlers_and_actions() -> None:
-    made = matrix.samples(ASKED)
-    handlers = [entry for sample in made for entry in sample.answers.get("handlers", {}).values()]
-    actions = [entry for sample in made for entry in sample.answers.get("actions", {}).values()]
-    assert {key for entry in handlers if isinstance(entry, dict) for key in entry} == {
-        *("subject", "durable", "concurrency", "batch")
-    }
-    assert {key for entry in actions for key in entry} == {"action", "version", "queue", "concurrency", "timeout"}
+@pytest.mark.parametrize(
+    ("question", "options"),
+    [
+        ("handlers", {"subject", "durable", "concurrency", "batch"}),
+        ("actions", {"action", "version", "queue", "concurrency", "timeout"}),
+        ("tasks", set(tasks.OPTIONS)),
+        ("publishers", set(Publisher.OPTIONS)),
+        ("subscribers", set(Subscriber.OPTIONS)),
+    ],
+)
+def test_quick_has_every_option_of_every_kind_of_part(question: str, options: set[str]) -> None:
+    entries = [entry for sample in matrix.samples(ASKED) for entry in sample.answers.get(question, {}).values()]
+    assert {key for entry in entries if isinstance(entry, dict) for key in entry} == options
+
+
+def test_an_answer_is_varied_where_it_shows() -> None:
+    for sample in matrix.samples(ASKED, "full"):
+        for key, kinds in matrix.SHOWS_IN.items():
+            varied = sample.levels[key] not in (ASKED.questions[key].default, matrix.DEFAULT)
+            assert not varied or kinds & set(sample.shape.questions), (sample.name, key)
 
 
 def test_full_has_each_two_levels_together_that_can_be() -> None:
     made = matrix.samples(ASKED, "full")
     there = {pair for sample in made for pair in combinations(sorted(sample.levels.items()), 2)}
     wanted = {pair for pair in combinations(sorted(levels(made)), 2) if pair[0][0] != pair[1][0]}
-    # without handlers there is nothing to remember, and an inbox would not show
-    impossible = {pair for pair in wanted if ("shape", "service") in pair and pair[0][0] == "dedup"}
-    assert {pair for pair in impossible if ("dedup", "none") not in pair} == wanted - there
-    assert len(made) < 30
+    assert all(shows_nowhere(dict(pair)) for pair in wanted - there), wanted - there
+    assert len(made) < 36
 
 
 def test_the_samples_are_always_the_same() -> None:
@@ -112,3 +137,14 @@ def test_rows_skip_what_cannot_be() -> None:
     )
     assert not any(row["a"] == row["b"] == 2 for row in made)
     assert {(row["a"], row["c"]) for row in made} == {(1, 1), (1, 2), (2, 1), (2, 2)}
+
+
+def test_two_levels_that_leave_no_third_are_in_no_row() -> None:
+    factors: dict[str, tuple[Any, ...]] = {"a": (1, 2), "b": (1, 2), "c": (1, 2)}
+    made = covering.rows(
+        factors,
+        covering.each_pair(factors),
+        lambda row: "a" not in row or not (row["a"] == 2 == row.get("b") or (row["a"], row.get("c")) == (1, 2)),
+    )
+    assert not any(row["b"] == row["c"] == 2 for row in made)
+    assert {(row["b"], row["c"]) for row in made} == {(1, 1), (1, 2), (2, 1)}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from natsgen import template_source, tree
 from natsgen.errors import InputError, TemplateError
-from natsgen.smoke import dockerfile, pins, steps, subjects, template_at, tools
+from natsgen.smoke import dockerfile, earlier, payloads, pins, steps, subjects, template_at, tools
+from natsgen.smoke.earlier import EarlierVersions
 from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
 from natsgen.smoke.steps import Step
 from natsgen.smoke.stopping import Interrupted, Stopping
+from natsgen.template_source import TemplateSource
+from natsgen.update import releases
 
 DOCKERFILE = """\
 # comment
@@ -133,6 +138,58 @@ def test_what_builds_on_a_step_is_done_only_if_it_can_be(error: Exception, verdi
     )
     assert [result.verdict for result in results] == [verdict, second, second, Verdict.PASSED]
     assert results == heard.results
+
+
+def test_what_leads_to_a_step_is_what_it_needs_in_order() -> None:
+    known = [
+        Step("a", lambda: None),
+        Step("b", lambda: None, ("a",)),
+        Step("c", lambda: None, ("a",)),
+        Step("d", lambda: None, ("c",)),
+    ]
+    assert [step.name for step in steps.leading_to(known, ["d"])] == ["a", "c", "d"]
+    assert [step.name for step in steps.leading_to(known, ["b", "c"])] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("envelope", [payloads.DOMAIN, payloads.MESSAGE, payloads.CLOUD_EVENTS])
+def test_an_event_is_as_the_schema_of_its_envelope_has_it(envelope: str) -> None:
+    name = {payloads.DOMAIN: "event", payloads.MESSAGE: "message", payloads.CLOUD_EVENTS: "cloudevent"}[envelope]
+    (file,) = template_source.bundled().folder.glob(f"template/services/*/schemas/{name}.json")
+    sent = payloads.event("orders.order.created", 7, envelope)
+    content = json.loads(sent.payload)
+    assert set(json.loads(file.read_text())["required"]) <= content.keys()
+    assert content["data"] == {"number": 7}
+
+
+def test_a_number_is_read_of_what_a_publisher_makes() -> None:
+    assert payloads.sequence_in(b'{"data": {"sequence": 3}}') == 3
+    for payload in (b'{"data": {}}', b"[]", b"no"):
+        with pytest.raises(ValueError, match="no number in"):
+            payloads.sequence_in(payload)
+
+
+def test_a_template_and_the_version_before_it_are_in_a_repository(tmp_path: Path) -> None:
+    bundled = template_source.bundled()
+    versions = EarlierVersions(tmp_path / "versions")
+    before = versions.of(bundled)
+
+    assert versions.of(bundled) is before, "it is made once for all services"
+    with releases.of(before.url, tmp_path) as found:
+        assert found.versions == (earlier.FIRST, earlier.SECOND)
+        old, new = (tree.read(found.template(version).folder) for version in found.versions)
+    assert old == tree.read(before.folder)
+    gone, changed, added = map(PurePosixPath, tree.differences(old, new))
+    assert (gone.name, changed.name) == (earlier.GONE, "main.py")
+    assert (gone in old, gone in new, added in old, added in new) == (True, False, False, True)
+    assert old[changed].content == new[changed].content + earlier.LINE.encode()
+
+
+def test_a_template_in_which_nothing_can_differ_is_not_updated(tmp_path: Path) -> None:
+    (tmp_path / "template").mkdir()
+    (tmp_path / "template/a.jinja").write_text("a")
+    (tmp_path / "copier.yml").write_text("a: b\n")
+    with pytest.raises(NothingToDo):
+        EarlierVersions(tmp_path / "versions").of(TemplateSource(tmp_path, "x", "v1"))
 
 
 def test_a_run_that_is_given_up_has_no_failures() -> None:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from natsgen.actions import Action
 from natsgen.handlers import Handler
+from natsgen.parts import Part
+from natsgen.pubsub import READERS
 from natsgen.routes import Route
-from natsgen.smoke import events, http, lifecycle, records, requests
+from natsgen.smoke import events, http, letters, lifecycle, pubsub, records, requests, tasks
 from natsgen.smoke.gates import ENVIRONMENT
 from natsgen.smoke.live import Live
 from natsgen.smoke.running import Running
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import Work
+from natsgen.tasks import Task
 
 START, READY, PARTS = "start", "ready", "parts"
 
 
 def live_of(work: Work, running: Running) -> Live:
     """The sample as it is made, in the hands of the checks."""
-    answers = work.answers
-    return Live(
-        work,
-        running,
-        tuple(Handler.from_answer(name, entry) for name, entry in answers.get("handlers", {}).items()),
-        tuple(Action.from_answer(name, entry) for name, entry in answers.get("actions", {}).items()),
-        tuple(Route.from_answer(name, entry) for name, entry in answers.get("routes", {}).items()),
-    )
+    found = {
+        question: tuple(read(name, entry) for name, entry in work.answers.get(question, {}).items())
+        for question, read in _PARTS.items()
+    }
+    return Live(work, running, **found)  # type: ignore[arg-type]
 
 
 def steps(live: Live, needs: str = ENVIRONMENT, *, in_container: bool = False) -> list[Step]:
@@ -40,12 +43,25 @@ def steps(live: Live, needs: str = ENVIRONMENT, *, in_container: bool = False) -
         Step("consul", live.guarded(lifecycle.consul), up),
         Step("events", live.guarded(events.events), whole),
         Step("requests", live.guarded(requests.requests), whole),
+        Step("tasks", live.guarded(tasks.tasks), whole),
+        Step("publishers", live.guarded(pubsub.publishers), whole),
+        Step("subscribers", live.guarded(pubsub.subscribers), whole),
         Step("http", live.guarded(http.http), (*whole, "events", "requests")),
         Step("inbox", live.guarded(events.inbox), (*whole, "events")),
         Step("logs", live.guarded(records.logs), up),
-        Step("dead letter", live.guarded(events.dead_letter), (*whole, "events")),
+        Step("dead letter", live.guarded(letters.dead_letter), (*whole, "events", "tasks")),
         Step("metrics", live.guarded(records.metrics), whole),
         Step("health", live.guarded(lifecycle.health), ("dockerfile", *up)),
         Step("heartbeat", live.guarded(lifecycle.heartbeat), (*up, "consul")),
         Step("stop", live.guarded(lifecycle.stop), (START,)),
     ]
+
+
+_PARTS: Mapping[str, Callable[[str, Any], Part]] = {
+    "handlers": Handler.from_answer,
+    "actions": Action.from_answer,
+    "routes": Route.from_answer,
+    "tasks": Task.from_answer,
+    **READERS,
+}
+"""What reads an entry of an answer, by question."""

@@ -44,10 +44,10 @@ def rows(
         if not allowed(row):
             del open_goals[next(iter(open_goals))]  # no row can have it
             continue
-        for factor in factors:
-            if factor not in row:
-                _complete(row, factor, factors[factor], open_goals, allowed)
-        reached = [goal for goal in open_goals if goal <= row.items()]
+        complete = all(
+            factor in row or _complete(row, factor, factors[factor], open_goals, allowed) for factor in factors
+        )
+        reached = [goal for goal in open_goals if goal <= row.items()] if complete else []
         if not reached:  # what the other factors demand contradicts it
             del open_goals[next(iter(open_goals))]
             continue
@@ -63,8 +63,12 @@ def _complete(
     levels: Sequence[Level],
     goals: Mapping[Goal[Level], None],
     allowed: Callable[[Row[Level]], bool],
-) -> None:
-    """Gives the row the level of one factor that serves most goals, as far as they are not contradicted already."""
+) -> bool:
+    """Gives the row the level of one factor that serves most goals, as far as they are not contradicted already.
+
+    Returns:
+        Whether there is a level that makes sense.
+    """
 
     def worth(level: Level) -> int:
         wanted = {**row, factor: level}
@@ -73,4 +77,6 @@ def _complete(
         )
 
     candidates = [level for level in levels if allowed({**row, factor: level})]
-    row[factor] = max(candidates, key=worth) if candidates else levels[0]
+    if candidates:
+        row[factor] = max(candidates, key=worth)
+    return bool(candidates)

@@ -1,4 +1,4 @@
-"""What becomes of events: handled once, acknowledged, kept where nobody can handle them."""
+"""What becomes of events: handled once, and acknowledged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from natsgen.handlers import Handler
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import NothingToDo
-from natsgen.smoke.payloads import UNREADABLE, Sent, event
+from natsgen.smoke.payloads import Sent, event
 from natsgen.smoke.subjects import literal, matches
 
 EACH = 20
@@ -22,7 +22,7 @@ def events(live: Live) -> str:
         raise NothingToDo("it has no handlers")
     for handler in live.handlers:
         subject = literal(handler.subject)
-        sent = [event(subject, live.published + number) for number in range(EACH)]
+        sent = [event(subject, live.published + number, live.envelope) for number in range(EACH)]
         live.published += EACH
         traffic.publish(live.running.nats_url, sent)
         for other in live.handlers:
@@ -56,7 +56,7 @@ def _await_handled_by(live: Live, handler: Handler) -> None:
         return f"{seen}; its last error: {counts['last_error']}" if counts.get("last_error") else seen
 
     live.wait(lambda: live.counts(handler.name)["handled"] == expected, limit=HANDLED_SECONDS, otherwise=otherwise)
-    _await_settled(live, handler.subject, handler.durable_in(live.service))
+    await_settled(live, handler.subject, handler.durable_in(live.service))
 
 
 def inbox(live: Live) -> str:
@@ -66,7 +66,7 @@ def inbox(live: Live) -> str:
         raise NothingToDo("it has no inbox" if live.handlers else "it has no handlers")
     handler = live.handlers[0]
     subject = literal(handler.subject)
-    known = event(subject, live.published)
+    known = event(subject, live.published, live.envelope)
     live.published += 1
     _publish(live, known)
     await_handled(live)
@@ -82,40 +82,18 @@ def inbox(live: Live) -> str:
     return f"{kind} knows an event again"
 
 
-def dead_letter(live: Live) -> str:
-    """An event that cannot be read is kept as a dead letter of each handler that listens, and acknowledged."""
-    if not live.handlers:
-        raise NothingToDo("it has no handlers")
-    subject = literal(live.handlers[0].subject)
-    traffic.publish(live.running.nats_url, [Sent(subject, f"smoke-{live.published}", UNREADABLE)])
-    live.published += 1
-    listening = [one for one in live.handlers if matches(one.subject, subject)]
-    for handler in listening:
-        _await_letter(live, handler)
-    return f"kept for {', '.join(one.name for one in listening)}"
-
-
-def _await_letter(live: Live, handler: Handler) -> None:
-    url = live.running.nats_url
-    letter = live.wait(
-        lambda: traffic.dead_letter(url, live.service, handler.name),
-        limit=HANDLED_SECONDS,
-        otherwise=lambda: f"{handler.name} has made no dead letter of an unreadable event",
-    )
-    if letter.data != UNREADABLE:
-        raise live.failure(f"the dead letter of {handler.name} holds something else than the event")
-    if "Dlq-Reason" not in (letter.headers or {}):
-        raise live.failure(f"the dead letter of {handler.name} has no header Dlq-Reason")
-    _await_settled(live, handler.subject, handler.durable_in(live.service))
-
-
 def _publish(live: Live, one: Sent) -> None:
     traffic.publish(live.running.nats_url, [one])
     for other in live.handlers:
         live.handled[other.name] += matches(other.subject, one.subject)
 
 
-def _await_settled(live: Live, subject: str, durable: str) -> None:
+def await_settled(live: Live, subject: str, durable: str) -> None:
+    """Waits until a handler's consumer has nothing that is not settled.
+
+    Raises:
+        CheckFailed: it has.
+    """
     url = live.running.nats_url
     live.wait(
         lambda: not traffic.unsettled(url, subject, durable),

@@ -6,6 +6,7 @@ import time
 
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError, ProcessDied
+from natsgen.parts import PUBLISHERS, SUBSCRIBERS
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import CheckFailed, LeftOut
 from natsgen.smoke.running import CONSUL_TTL
@@ -40,22 +41,39 @@ def ready(live: Live) -> str:
 
 
 def parts(live: Live) -> str:
-    """It has found its handlers and actions, all of them and no others."""
-    stats = live.running.stats()
-    wanted = {
-        "handler": {one.name for one in live.handlers},
-        "action": {one.subject_in(live.service) for one in live.actions},
-    }
-    found = {
-        "handler": set(stats.get("subscriptions", {})),
-        "action": {one["subject"] for one in stats.get("actions", [])},
-    }
-    for kind, names in wanted.items():
-        if missing := sorted(names - found[kind]):
+    """It has found its parts, all of them and no others."""
+    there = found(live)
+    for kind, names in wanted(live).items():
+        if missing := sorted(names - there[kind]):
             raise live.failure(f"the {kind} {', '.join(missing)} was not found by the service")
-        if unknown := sorted(found[kind] - names):
+        if unknown := sorted(there[kind] - names):
             raise live.failure(f"the service has the {kind} {', '.join(unknown)}, which nobody asked for")
-    return f"{len(wanted['handler'])} handlers, {len(wanted['action'])} actions"
+    return ", ".join(f"{len(names)} {kind}s" for kind, names in wanted(live).items() if names)
+
+
+def wanted(live: Live) -> dict[str, set[str]]:
+    """The names that `/stats` has to have of a sample's parts, by kind."""
+    return {
+        "handler": {one.name for one in live.handlers},
+        "task": {one.name for one in live.tasks},
+        "action": {one.subject_in(live.service) for one in live.actions},
+        "publisher": {one.name for one in live.publishers},
+        "subscriber": {one.name for one in live.subscribers},
+    }
+
+
+def found(live: Live) -> dict[str, set[str]]:
+    """Those that it has."""
+    stats = live.running.stats()
+    subscriptions = stats.get("subscriptions", {})
+    tasks = {name for name, one in subscriptions.items() if str(one.get("subject", "")).startswith("queue.")}
+    return {
+        "handler": set(subscriptions) - tasks,
+        "task": tasks,
+        "action": {one["subject"] for one in stats.get("actions", [])},
+        "publisher": set(live.pubsub(PUBLISHERS)),
+        "subscriber": set(live.pubsub(SUBSCRIBERS)),
+    }
 
 
 def consul(live: Live) -> str:

@@ -11,10 +11,14 @@ from natsgen.actions import Action
 from natsgen.handlers import Handler
 from natsgen.harness.errors import HarnessError, ProcessDied, WaitTimeout
 from natsgen.harness.waiting import wait_until
+from natsgen.parts import Kind
+from natsgen.pubsub import Publisher, Subscriber
 from natsgen.routes import Route
 from natsgen.smoke.outcome import CheckFailed
+from natsgen.smoke.payloads import DOMAIN
 from natsgen.smoke.running import Running
 from natsgen.smoke.work import Work
+from natsgen.tasks import Task
 
 POLL_SECONDS = 0.05
 
@@ -31,21 +35,33 @@ class Live:
         handlers: that it has to have.
         actions: that it has to have.
         routes: that it has to have, as a gateway.
-        handled: how many events each handler has been sent and has to have handled.
+        tasks: that it has to have.
+        publishers: that it has to have.
+        subscribers: that it has to have.
+        handled: how many events each handler, and how many tasks each kind of task, has been sent and has to have
+            handled.
         published: how many events have been published, which also numbers them.
-        handles: whether its handlers do what they should with good events, as far as that has been seen.
+        handles: whether its handlers or tasks do what they should, as far as that has been seen.
         passing_since: when Consul first called it passing, on the monotonic clock; None before.
     """
 
     work: Work
     running: Running
-    handlers: tuple[Handler, ...]
-    actions: tuple[Action, ...]
-    routes: tuple[Route, ...]
+    handlers: tuple[Handler, ...] = ()
+    actions: tuple[Action, ...] = ()
+    routes: tuple[Route, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    publishers: tuple[Publisher, ...] = ()
+    subscribers: tuple[Subscriber, ...] = ()
     handled: Counter[str] = field(default_factory=Counter)
     published: int = 0
     handles: bool = False
     passing_since: float | None = None
+
+    @property
+    def envelope(self) -> str:
+        """What its events travel in, as the template's question has it."""
+        return str(self.work.answers.get("envelope", DOMAIN))
 
     @property
     def service(self) -> str:
@@ -76,8 +92,12 @@ class Live:
         return CheckFailed(message, log=self.running.tail())
 
     def counts(self, handler: str) -> dict[str, Any]:
-        """What `/stats` says of a handler."""
+        """What `/stats` says of a handler, or of a task."""
         return dict(self.running.stats()["subscriptions"][handler])
+
+    def pubsub(self, kind: Kind) -> dict[str, dict[str, Any]]:
+        """What `/stats` says of publishers, or of subscribers, each by its name."""
+        return {one[kind.noun]: one for one in self.running.stats().get(kind.question, [])}
 
     def guarded(self, check: Callable[[Live], str | None]) -> Callable[[], str | None]:
         """The check as a step, whose every failure shows the service's log."""

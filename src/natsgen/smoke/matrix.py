@@ -19,13 +19,20 @@ MATRICES = (QUICK, FULL)
 SHAPE, NAMES = "shape", "names"
 SHORT, LONGEST = "short", "longest"
 DEFAULT, GIVEN = "default", "given"
-NEEDS_HANDLERS = ("dedup",)
-"""Questions about the handling of events: another answer than the default shows only where there is a handler."""
+SHOWS_IN: Mapping[str, frozenset[str]] = {
+    "dedup": frozenset({"handlers"}),
+    "envelope": frozenset({"handlers", "publishers", "subscribers"}),
+    "publish_interval": frozenset({"publishers"}),
+    "queue_group": frozenset({"subscribers"}),
+}
+"""Questions whose answers, the default aside, show only in services with a part of one of these kinds."""
 
 # Answers to questions that take any text. Whoever renders the template's files by hand breaks on one of these.
 TEXTS: Mapping[str, Any] = {
     "description": """He said "it's" \\n {{ 7*7 }} ${HOME} $(id) `id` <b> # : - 'x' \u00e9\U0001f600 %s {% raw %}""",
     "bounded_context": "smoke_context-1",
+    "publish_interval": "0.25",
+    "queue_group": "smoke",
     "network": "natsgen-smoke",
     "registry": "registry.invalid/mirror",
     "labels": {"team": "smoke: 'test'", "com.example/owner": "it's $HOME"},
@@ -76,9 +83,12 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
 
     def allowed(row: Mapping[str, Any]) -> bool:
         """Whether every answer of the row shows in a service of its shape."""
-        if SHAPE not in row or "handlers" in wanted[row[SHAPE]].questions:
-            return True
-        return all(row.get(key, factors[key][0]) == factors[key][0] for key in NEEDS_HANDLERS if key in factors)
+        parts = set(wanted[row[SHAPE]].questions) if SHAPE in row else None
+        return parts is None or all(
+            kinds & parts or row.get(key, factors[key][0]) == factors[key][0]
+            for key, kinds in SHOWS_IN.items()
+            if key in factors
+        )
 
     goals = covering.each_pair(factors) if matrix == FULL else covering.each_level(factors)
     counted: Counter[str] = Counter()

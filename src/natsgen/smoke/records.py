@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.output import json_records
+from natsgen.parts import PUBLISHERS, SUBSCRIBERS
 from natsgen.smoke.live import Live
 
 ALWAYS = ("timestamp", "level", "logger", "message", "service", "module", "function")
@@ -18,12 +20,13 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 def logs(live: Live) -> str:
     """Every line is a JSON object with the keys that dashboards rely on, and nothing went wrong so far."""
     found = check_lines(live)
-    if live.handlers and not live.handles:
+    handling = live.handlers or live.tasks
+    if handling and not live.handles:
         return f"{len(found)} lines, without those of handlers that work"
     for record in found:
         if record["level"] in ("ERROR", "CRITICAL"):
             raise live.failure(f"it logged an error although nothing was wrong: {json.dumps(record)[:300]}")
-    if live.handlers and not any(all(key in record for key in IN_HANDLERS) for record in found):
+    if handling and not any(all(key in record for key in IN_HANDLERS) for record in found):
         raise live.failure(f"no line of a handler has the keys {', '.join(IN_HANDLERS)}")
     return f"{len(found)} lines"
 
@@ -55,18 +58,33 @@ def check_lines(live: Live) -> list[dict[str, Any]]:
 def metrics(live: Live) -> str:
     """What Prometheus reads can be read, has every handler and action, and agrees with `/stats`."""
     samples = live.running.metrics()
-    for handler in live.handlers:
-        handled = live.counts(handler.name)["handled"]
-        of = {name: value for name, value in samples.items() if f'handler="{handler.name}"' in name}
+    for name in (*(one.name for one in live.handlers), *(one.name for one in live.tasks)):
+        handled = live.counts(name)["handled"]
+        of = {sample: value for sample, value in samples.items() if f'handler="{name}"' in sample}
         if not of:
-            raise live.failure(f"/metrics has nothing of the handler {handler.name}")
+            raise live.failure(f"/metrics has nothing of the handler {name}")
         if handled not in of.values():
-            raise live.failure(f"/metrics nowhere has the {handled} events that {handler.name} has handled")
+            raise live.failure(f"/metrics nowhere has the {handled} that {name} has handled")
     for action in live.actions:
         labels = (f'action="{action.action}"', f'version="{action.version}"')
         if not any(all(label in name for label in labels) for name in samples):
             raise live.failure(f"/metrics has nothing of {action.action} version {action.version}")
+    _check_pubsub(live, samples)
     return f"{len(samples)} samples"
+
+
+def _check_pubsub(live: Live, samples: Mapping[str, float]) -> None:
+    """Compares what is counted of publishers and subscribers; the former go on meanwhile."""
+    for name, told in live.pubsub(PUBLISHERS).items():
+        published = samples.get(f'worker_published_total{{publisher="{name}"}}')
+        if published is None:
+            raise live.failure(f"/metrics has nothing of the publisher {name}")
+        if not 1 <= published <= told["sequence"]:
+            raise live.failure(f"/metrics has {published:g} messages of {name}, and /stats {told['sequence']}")
+    for name, told in live.pubsub(SUBSCRIBERS).items():
+        heard = samples.get(f'worker_heard_total{{subscriber="{name}"}}')
+        if heard != told["received"]:
+            raise live.failure(f"/metrics has {heard} messages that {name} has heard, and /stats {told['received']}")
 
 
 def _is_utc(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from natsgen.questions import Questionnaire
 from natsgen.smoke import alive
 from natsgen.smoke.as_containers import AsContainers
 from natsgen.smoke.as_process import AsProcess
+from natsgen.smoke.earlier import EarlierVersions
 from natsgen.smoke.gates import COMPOSE_CONFIG, GENERATE, Gates
 from natsgen.smoke.growing import Growing
 from natsgen.smoke.images import Images
@@ -23,10 +24,11 @@ from natsgen.smoke.matrix import Sample
 from natsgen.smoke.outcome import Result
 from natsgen.smoke.running import Running
 from natsgen.smoke.shared import SharedServers
-from natsgen.smoke.steps import Listener, Step
+from natsgen.smoke.steps import Listener, Step, leading_to
 from natsgen.smoke.steps import run as run_steps
 from natsgen.smoke.stopping import Interrupted, Stopping
 from natsgen.smoke.tools import DOCKER, PROCESS, Tools
+from natsgen.smoke.updating import UPDATE, Updating
 from natsgen.smoke.work import Work
 from natsgen.template_source import TemplateSource
 
@@ -44,14 +46,14 @@ class Job:
         sample: what is made.
         template: what makes it.
         questionnaire: the template's questions.
-        only: names of the steps that are done; all without it.
+        only: names of the steps that are done, with those that they need; all without it.
     """
 
     name: str
     sample: Sample
     template: TemplateSource
     questionnaire: Questionnaire
-    only: Callable[[Step], bool] = lambda _: True
+    only: Collection[str] = ()
 
 
 def default_side_by_side() -> int:
@@ -76,6 +78,7 @@ def run(
     stopping = Stopping()
     run_id = uuid.uuid4().hex[:8]
     images = Images()
+    versions = EarlierVersions(folder / "shared" / "templates")
     with (
         SharedServers(folder / "shared", tools) as shared,
         ThreadPoolExecutor(side_by_side or default_side_by_side()) as pool,
@@ -86,8 +89,10 @@ def run(
             running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
             growing = Growing(work, lambda: AsProcess(work, shared, "grown"))
             try:
-                steps = [*_steps(work, running), *growing.steps(), Step(CLEAN_UP, running.end)]
-                return run_steps(job.name, filter(job.only, steps), listener, stopping)
+                update = Step(UPDATE, Updating(work, versions).update, (GENERATE,))
+                steps = [*_steps(work, running), update, *growing.steps(), Step(CLEAN_UP, running.end)]
+                wanted = leading_to(steps, job.only) if job.only else steps
+                return run_steps(job.name, wanted, listener, stopping)
             finally:
                 running.end()  # whatever happened; done already where every step had its turn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +42,15 @@ class Listener(Protocol):
 
     def ended(self, result: Result) -> None:
         """A step has ended, or is not begun."""
+
+
+def leading_to(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
+    """Those of the steps that have these names, and what they need, in their order."""
+    wanted = set(names)
+    for step in reversed(steps):  # what a step needs comes before it
+        if step.name in wanted:
+            wanted.update(step.needs)
+    return [step for step in steps if step.name in wanted]
 
 
 def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stopping) -> list[Result]:

@@ -22,6 +22,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
 SHORTEST_WINDOW = 0.1
 """Seconds: the least for which a stream can know the ids of what was published to it."""
+MESSAGE_ID = "Nats-Msg-Id"
 
 Answer = TypeVar("Answer")
 
@@ -37,11 +38,11 @@ def publish(url: str, events: Sequence[Sent]) -> None:
         stream = client.jetstream(timeout=ANSWER_SECONDS)
         for event in events:
             try:
-                await stream.publish(event.subject, event.payload, headers={"Nats-Msg-Id": event.id})
+                await stream.publish(event.subject, event.payload, headers={**event.headers, MESSAGE_ID: event.id})
             except nats.js.errors.NoStreamResponseError as error:
                 raise CheckFailed(f"no stream takes {event.subject}: the service has made none for it") from error
 
-    _with_client(url, do)
+    with_client(url, do)
 
 
 def unsettled(url: str, subject: str, durable: str) -> str:
@@ -61,7 +62,7 @@ def unsettled(url: str, subject: str, durable: str) -> str:
             )
         return ""
 
-    return _with_client(url, do)
+    return with_client(url, do)
 
 
 def forget_ids(url: str, subject: str) -> None:
@@ -74,7 +75,7 @@ def forget_ids(url: str, subject: str) -> None:
         await stream.update_stream(replace(config, duplicate_window=SHORTEST_WINDOW))
         await asyncio.sleep(2 * SHORTEST_WINDOW)  # there is nothing to see of it
 
-    _with_client(url, do)
+    with_client(url, do)
 
 
 def dead_letter(url: str, service: str, handler: str) -> RawStreamMsg | None:
@@ -86,7 +87,7 @@ def dead_letter(url: str, service: str, handler: str) -> RawStreamMsg | None:
         except nats.js.errors.NotFoundError:
             return None
 
-    return _with_client(url, do)
+    return with_client(url, do)
 
 
 def ask(url: str, subject: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -109,10 +110,12 @@ def ask(url: str, subject: str, content: dict[str, Any]) -> dict[str, Any]:
         except (ValueError, TypeError) as error:
             raise CheckFailed(f"the answer on {subject} is no JSON object: {answer[:200]!r}") from error
 
-    return _with_client(url, do)
+    return with_client(url, do)
 
 
-def _with_client(url: str, do: Callable[[Client], Awaitable[Answer]]) -> Answer:
+def with_client(url: str, do: Callable[[Client], Awaitable[Answer]]) -> Answer:
+    """What is done with a connection of its own."""
+
     async def connected() -> Answer:
         async with _client(url) as client:
             return await do(client)

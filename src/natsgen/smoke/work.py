@@ -88,14 +88,18 @@ class Work:
         return self.root / "logs"
 
     def generate(self) -> str:
-        """Makes the service as `natsgen new` does."""
+        """Makes the service."""
+        return f"{self.make(self.workspace, self.template)} files"
+
+    def make(self, workspace: Workspace, template: TemplateSource) -> int:
+        """Makes the service as `natsgen new` does, somewhere, of some template; returns how many files it has."""
         with _one_at_a_time:
             given = Given(self.answers, {})
-            complete = answers.complete(given, self.questionnaire, self.workspace.root)
+            complete = answers.complete(given, self.questionnaire, workspace.root)
             made = scaffold.new_service(
-                self.workspace, self.template, self.questionnaire, complete, dry_run=False, notify=lambda _: None
+                workspace, template, self.questionnaire, complete, dry_run=False, notify=lambda _: None
             )
-        return f"{len(made.change.added)} files"
+        return len(made.change.added)
 
     def python(self, requirements: str = "requirements-dev.txt") -> Path:
         """The interpreter of an environment with what that file pins, made once for all samples that pin the same."""
