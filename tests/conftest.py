@@ -9,6 +9,7 @@ import pytest
 
 from natsgen.harness.docker_engine import Availability, docker_available
 from natsgen.harness.programs import find_program
+from tests import features
 
 docker = functools.cache(docker_available)
 
@@ -28,6 +29,10 @@ def node() -> Availability:
 PARTS = {"docker": docker, "consul": consul, "redis": docker, "node": node}
 REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
 """Parts that must be there, such as `docker,node` in CI: a test that needs one fails without, and is not skipped."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    features.watch(config, PARTS)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

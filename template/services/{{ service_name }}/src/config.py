@@ -61,6 +61,15 @@ class Settings(BaseSettings):
         default="nats://localhost:4222",
         description="Servers, comma-separated; `consul://<service>` looks them up in Consul",
     )
+    NATS_CONNECT_TIMEOUT: int = Field(
+        default=2, ge=1, le=60, description="Seconds that one attempt to connect may take"
+    )
+    NATS_RECONNECT_WAIT: float = Field(
+        default=2,
+        ge=0.1,
+        le=60,
+        description="The most seconds between two attempts; the first come sooner, and there is no last one",
+    )
     NATS_CREDS_FILE: Path | None = Field(default=None, description="Credentials file (JWT and seed)")
     NATS_NKEY_SEED_FILE: Path | None = Field(default=None, description="File that holds an NKey seed")
     NATS_USER: str | None = Field(default=None, description="User name")

@@ -31,15 +31,14 @@ class NatsClient:
     """
 
     PING_INTERVAL = 10  # seconds between nats-py's own; the third without an answer ends what `Pulse` takes for alive
-    CONNECT_TIMEOUT = 2  # seconds for one attempt
-    WAIT = (0.1, 2.0)  # seconds between attempts, first and longest
+    FIRST_WAIT = 0.1  # seconds between the first two attempts
     PENDING_SIZE = 16 * 1024 * 1024  # bytes that may wait to be sent while the connection is away
     CROWDED = 1024 * 1024  # bytes that wait to be sent while there is a connection
     CLOSE_LIMIT = 2.0  # seconds that the last flush may take, and as much again the closing
     FLUSH_TIMEOUT = 5.0  # seconds that a full buffer may hold up a publish
     HALF_OPEN = 1.0  # seconds that an old connection has to close before it is torn down
     STUCK = 2.0  # seconds that an old connection has to close before its client is replaced
-    QUIET = 10.0  # seconds without any attempt to reconnect (one takes 8 at most), after which the client is replaced
+    QUIET = 10.0  # seconds without any attempt to reconnect, after which the client is replaced; one takes 8 by default
     PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm what was published or acknowledged
 
     def __init__(self, settings: Settings) -> None:
@@ -49,6 +48,10 @@ class NatsClient:
         self._listeners: list[Callable[[], None]] = []
         self._finishing: list[Callable[[float], Awaitable[None]]] = []
         self._keeper: asyncio.Task[None] | None = None
+        slower = (
+            3 * (settings.NATS_CONNECT_TIMEOUT - 2) + settings.NATS_RECONNECT_WAIT - 2
+        )  # than an attempt by default
+        self._quiet = self.QUIET + max(0.0, slower)
         self._last_sign = 0.0  # loop time of the latest news of the connection
         self._leaving_since: float | None = None  # loop time at which an old connection began to close
         self._left = False  # whether nats-py is done with the old connection
@@ -122,7 +125,7 @@ class NatsClient:
                 servers=servers,
                 name=f"{self._settings.SERVICE_NAME}-{self._settings.HOSTNAME}",
                 inbox_prefix=f"_INBOX_{self._settings.SERVICE_NAME}",  # `_INBOX.>` would let others read the replies
-                connect_timeout=self.CONNECT_TIMEOUT,
+                connect_timeout=self._settings.NATS_CONNECT_TIMEOUT,
                 ping_interval=self.PING_INTERVAL,
                 max_outstanding_pings=2,
                 max_reconnect_attempts=-1,
@@ -231,7 +234,7 @@ class NatsClient:
                 await self._tear_down(reason)
             elif self._connected.is_set():
                 self._heard()
-            elif now - self._last_sign > self.QUIET:  # nats-py's task ended before it had said that it is connected
+            elif now - self._last_sign > self._quiet:  # nats-py's task ended before it had said that it is connected
                 await self._connect_anew()
             return
         self._pulse.start_anew()
@@ -242,7 +245,7 @@ class NatsClient:
             leaving = now - self._leaving_since
             if leaving > self.HALF_OPEN:
                 abort(self.client)
-        if self.client.is_closed or leaving > self.STUCK or now - self._last_sign > self.QUIET:
+        if self.client.is_closed or leaving > self.STUCK or now - self._last_sign > self._quiet:
             await self._connect_anew()
 
     async def _tear_down(self, reason: str) -> None:
@@ -317,7 +320,7 @@ class NatsClient:
         self._heard()
         if self._failures == 0:
             logger.warning("waiting for NATS", error=named(error))
-        first, longest = self.WAIT
+        first, longest = self.FIRST_WAIT, self._settings.NATS_RECONNECT_WAIT
         wait = min(first * 2 ** min(self._failures, 16), longest) * random.uniform(0.5, 1)
         self._failures += 1
         await asyncio.sleep(wait)

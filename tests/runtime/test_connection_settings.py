@@ -1,0 +1,91 @@
+"""What the settings of the connection to NATS do: several servers, and how attempts to connect are made."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from structlog.testing import capture_logs
+
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.ports import free_port
+from natsgen.harness.waiting import wait_until
+from src.config import Settings
+from src.infrastructure import nats_client
+from src.infrastructure.nats_client import NatsClient
+
+
+async def eventually(condition: Any, what: str) -> None:
+    await asyncio.to_thread(wait_until, condition, limit=15, what=what)
+
+
+async def test_several_servers(nats_server: NatsServer, service_settings: Settings, tmp_path: Path) -> None:
+    """One that is not there is passed over, and when the one in use ends, another is taken."""
+    with NatsServer(tmp_path / "other") as other:
+        urls = f"nats://127.0.0.1:{free_port()}, {nats_server.url},{other.url}"
+        connection = NatsClient(service_settings.model_copy(update={"NATS_URL": urls}))
+        await connection.connect()
+        first = connection.client.connected_url.port
+        used, left = (nats_server, other) if first == nats_server.port else (other, nats_server)
+
+        await asyncio.to_thread(used.stop)
+        await eventually(lambda: connection.connected and connection.connection > 1, "the other server")
+
+        assert connection.client.connected_url.port == left.port
+        await connection.close()
+
+
+async def test_reconnect_settings(
+    nats_server: NatsServer, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pauses grow from a tenth of a second to what the setting says, and no further; attempts do not end."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float, real: Any = asyncio.sleep) -> None:
+        pause = 0 < seconds < 5 and seconds != 0.5  # neither nats-py's ping nor the look at the connection
+        waits.extend([seconds] if pause else [])
+        await real(0.001 if pause else seconds)
+
+    monkeypatch.setattr(nats_client.random, "uniform", lambda low, high: high)
+    chosen = service_settings.model_copy(update={"NATS_RECONNECT_WAIT": 3.0, "NATS_CONNECT_TIMEOUT": 5})
+    connection = NatsClient(chosen)
+    await connection.connect()
+    monkeypatch.setattr(nats_client.asyncio, "sleep", sleep)
+
+    await asyncio.to_thread(nats_server.stop)
+    await eventually(lambda: waits.count(3.0) > 3, "the longest pause")
+    monkeypatch.undo()
+    await asyncio.to_thread(nats_server.start)
+    await eventually(lambda: connection.connected, "the connection")
+
+    assert connection.client.options["connect_timeout"] == 5
+    assert waits[:7] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 3.0]
+    await connection.close()
+
+
+async def test_an_attempt_to_connect_ends_in_its_time(service_settings: Settings) -> None:
+    """A server that accepts connections and says nothing is left after `NATS_CONNECT_TIMEOUT`."""
+    accepted: list[float] = []
+    silent = await asyncio.start_server(lambda *_: accepted.append(time.monotonic()), "127.0.0.1", 0)
+    url = f"nats://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    connection = NatsClient(service_settings.model_copy(update={"NATS_URL": url, "NATS_CONNECT_TIMEOUT": 1}))
+    with capture_logs():
+        attempt = asyncio.create_task(connection.connect())
+        await eventually(lambda: len(accepted) >= 2, "another attempt")
+        attempt.cancel()
+        await asyncio.wait([attempt])
+    silent.close()
+
+    assert 0.9 < accepted[1] - accepted[0] < 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("NATS_CONNECT_TIMEOUT", 0), ("NATS_RECONNECT_WAIT", 0), ("NATS_RECONNECT_WAIT", 61)]
+)
+def test_values_that_make_no_sense_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings(**{name: value})
