@@ -14,7 +14,7 @@ TABLES = [line for line in (ROOT / NAMED).read_text().splitlines() if line.start
 ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in TABLES]
 
 
-def tests_in(file: Path) -> set[str]:
+def functions_in(file: Path) -> set[str]:
     """The names of a file's test functions."""
     nodes = ast.parse(file.read_text()).body
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
@@ -24,7 +24,7 @@ def tests_in(file: Path) -> set[str]:
 def test_each_named_test_is_there(test: str) -> None:
     file, _, name = test.partition("::")
     assert (ROOT / file).is_file(), f"{NAMED} names {file}, which is not there"
-    assert name in tests_in(ROOT / file), f"{NAMED} names {name}, which {file} does not have"
+    assert name in functions_in(ROOT / file), f"{NAMED} names {name}, which {file} does not have"
 
 
 def test_every_feature_has_a_test_or_a_reason() -> None:
