@@ -124,6 +124,11 @@ def test_an_option_that_does_not_fit_is_refused(options: dict[str, Any], says: s
         subscriber("a.b.c", **options)(takes_event)
 
 
+@pytest.mark.parametrize(("options", "most"), [({}, 100), ({"prefetch": 4}, 4), ({"prefetch": 4, "batch_size": 3}, 3)])
+def test_a_batch_is_never_larger_than_what_is_asked_for_ahead(options: dict[str, Any], most: int) -> None:
+    assert Subscription(handler="h", subject="a.b.c", function=takes_list, **options).most_at_once == most
+
+
 @pytest.mark.parametrize("subject", ["", "a..b", "a.>.b", "a b", "a.*b", ".a"])
 def test_a_subject_that_is_none_is_refused(subject: str) -> None:
     with pytest.raises(ConfigurationError, match="subject is"):

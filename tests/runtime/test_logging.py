@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from nats.aio.msg import Msg
 
 from src.infrastructure.message import Message
@@ -49,6 +50,58 @@ def test_libraries_log_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> N
 
     (record,) = logged(capsys)
     assert (record["logger"], record["message"], record["service"]) == ("some.library", "failed: why", "billing")
+
+
+def test_a_logger_of_ones_own_says_the_same_and_goes_where_its_owner_has_it_go(
+    capsys: pytest.CaptureFixture[str], own_logger: logging.Logger
+) -> None:
+    configure_logging("billing", "INFO", "json")
+    kept: list[str] = []
+    own_logger.addHandler(Keeping(kept))
+    own_logger.setLevel("DEBUG")
+
+    own_logger.debug("charged %s", "7 EUR", extra={"never": "mind"})
+    structlog.stdlib.get_logger("billing.audit").info("refunded", amount=7)
+
+    assert [(line["logger"], line["message"]) for line in logged(capsys)] == [
+        ("billing.audit", "charged 7 EUR"),
+        ("billing.audit", "refunded"),
+    ]
+    assert len(kept) == 2
+    assert kept[0] == "charged 7 EUR"
+
+
+def test_a_handler_of_ones_own_gets_the_workers_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as what sends errors to somewhere else."""
+    configure_logging("billing", "INFO", "json")
+    kept: list[str] = []
+    logging.getLogger().addHandler(Keeping(kept, "ERROR"))
+
+    logger.info("all is well")
+    logger.error("dead letter", reason="rejected")
+
+    (line,) = kept
+    assert "dead letter" in line
+    assert len(logged(capsys)) == 2
+
+
+class Keeping(logging.Handler):
+    """Keeps what is logged in a list."""
+
+    def __init__(self, kept: list[str], level: str = "NOTSET") -> None:
+        super().__init__(level)
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(record.getMessage())
+
+
+@pytest.fixture
+def own_logger() -> Iterator[logging.Logger]:
+    own = logging.getLogger("billing.audit")
+    yield own
+    own.handlers.clear()
+    own.setLevel("NOTSET")
 
 
 def test_the_message_that_is_handled_is_on_every_line(capsys: pytest.CaptureFixture[str]) -> None:

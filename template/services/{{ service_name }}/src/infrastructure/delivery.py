@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -57,6 +58,7 @@ class Delivery:
         self._replays = replays
         self._deduplication = deduplication
         self._stats = stats
+        self._tells_all = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)  # else it costs nothing
         self._waiting_for = ""
         self._waiting_until = 0.0  # by then the message has come again, here or to another replica
         self.stopping = False  # a cancellation is the worker's from then on, and the handler's own before
@@ -138,6 +140,8 @@ class Delivery:
 
     async def _accept(self, message: Message) -> Any:
         """The event that the handler is to get, or `REFUSED`."""
+        if self._tells_all:
+            logger.debug("message received", deliveries=message.deliveries, bytes=len(message.data))
         try:
             if message.origin is not None:
                 await self._fetch_payload(message)
@@ -243,7 +247,8 @@ class Delivery:
         return error
 
     async def _settle(self, message: Message, outcome: BaseException | None) -> None:
-        if message.settled and outcome is not None:
+        by_hand = message.settled
+        if by_hand and outcome is not None:
             self._stats.failed(outcome)
             logger.warning("handler failed after it had settled the message", error=named(outcome), exc_info=outcome)
         if message.given_back:
@@ -261,6 +266,8 @@ class Delivery:
                 await self._try_again(message, outcome, outcome.after if isinstance(outcome, Retry) else None)
         if outcome is None:
             self._stats.handled += 1
+            if self._tells_all:
+                logger.debug("message handled", settled_by_hand=by_hand)
 
     async def _mark(self, deduplication: Deduplication, message: Message) -> None:
         """Has the inbox note that the message was handled."""

@@ -252,7 +252,7 @@ class HandlerRunner:
 
     async def _next_batch(self) -> list[Message]:
         """What is here when the batch is full or the first message has waited long enough; nothing at the end."""
-        size = self.subscription.batch_size
+        size = self.subscription.most_at_once
         try:
             async with asyncio.timeout(self.subscription.batch_wait):
                 while len(self._buffer) < size and not self._stopping:

@@ -18,6 +18,7 @@ Handler = Callable[..., Awaitable[None]]
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")  # what NATS takes as the name of a stream or consumer and as one subject token
+MOST_AT_ONCE = 100  # messages in a batch, unless it is said
 SUBJECT = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?")
 
 
@@ -42,7 +43,8 @@ class Subscription:
         backoff: the delays between attempts.
         schedule_above: seconds; a longer delay is scheduled on the server, where its message keeps no place among
             `max_ack_pending` (servers before 2.12 cannot, and hold it).
-        batch_size: the most messages that a handler of `list[...]` gets at once.
+        batch_size: the most messages that a handler of `list[...]` gets at once; without one 100, or `prefetch` where
+            that is less.
         batch_wait: seconds that such a handler's first message waits for others.
         decoder: reads the payload in place of JSON, text and bytes; what it raises at is read as those, and logged.
         strict: whether what the decoder raises at is a dead letter instead.
@@ -62,7 +64,7 @@ class Subscription:
     max_attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
     schedule_above: float = 30.0
-    batch_size: int = 100
+    batch_size: int | None = None
     batch_wait: float = 0.1
     decoder: Decoder | None = None
     strict: bool = False
@@ -73,6 +75,11 @@ class Subscription:
             where = f"{self.function.__module__}.{self.function.__qualname__}"
             raise ConfigurationError(f"{where}: " + "; ".join(problems))
         object.__setattr__(self, "signature", signature_of(self.function, self.decoder, self.strict))
+
+    @property
+    def most_at_once(self) -> int:
+        """The most messages that a handler of `list[...]` gets at once."""
+        return min(self.prefetch, MOST_AT_ONCE) if self.batch_size is None else self.batch_size
 
     def durable_for(self, service: str) -> str:
         """Name of the JetStream consumer in `service`."""
@@ -95,7 +102,7 @@ class Subscription:
         ):
             if number < 1:
                 found.append(f"{name} is {number}; it takes 1 or more")
-        if not 1 <= self.batch_size <= self.prefetch:
+        if self.batch_size is not None and not 1 <= self.batch_size <= self.prefetch:
             found.append(f"batch_size is {self.batch_size}; it takes 1 up to prefetch ({self.prefetch})")
         if self.batch_wait < 0:
             found.append(f"batch_wait is {self.batch_wait}; it takes seconds, 0 or more")
