@@ -77,6 +77,13 @@ ANSWERS: dict[str, list[str]] = {
 BEYOND_SMOKE = ("bare", "longest-fastapi", "longest-django")
 
 
+def command_for(answers: str) -> list[str]:
+    """What follows `natsgen` to make the service of one of `ANSWERS`."""
+    arguments = ANSWERS[answers]
+    kind = answers if answers in ("publisher", "subscriber") else "worker"
+    return ["new", "gateway" if "--framework" in arguments else kind, *arguments]
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A workspace with one service."""
@@ -93,9 +100,7 @@ class Rendered:
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     arguments = ANSWERS[request.param]
     workspace = tmp_path_factory.mktemp(request.param)
-    kind = {"publisher": "publisher", "subscriber": "subscriber"}.get(request.param, "worker")
-    kind = "gateway" if "--framework" in arguments else kind
-    command = [sys.executable, "-m", "natsgen", "new", kind, *arguments, "--workspace", str(workspace)]
+    command = [sys.executable, "-m", "natsgen", *command_for(request.param), "--workspace", str(workspace)]
     subprocess.run([*command, "--no-input"], check=True)
     return Rendered(workspace, arguments[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,14 @@ import pytest
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.parts import KINDS
-from tests.template.test_gates import ANSWERS, LONG
+from tests.template.test_rendered import ANSWERS, LONG, command_for
 from tests.update import world
 from tests.update.test_update import files_of
 from tests.update.world import FIRST, SECOND, THIRD, Edit, Installed
 
 Releases = Mapping[str, Installed]
-RUN = ("defaults", "redis", "both", "fastapi", "django")
-"""The kinds whose own tests are run; an updated service is what `new` makes, which test_gates.py runs in full."""
+RUN = ("defaults", "actions", "fastapi", "django", "tasks", "publisher", "subscriber")
+"""One of each kind, whose own tests are run: an updated service is what `new` makes, and smoke runs those in full."""
 
 RENAMED = {"src/infrastructure/loop_watch.py": "src/infrastructure/loop_guard.py"}
 
@@ -45,12 +45,11 @@ def parts(service: Path) -> Iterator[Path]:
         yield from (path.relative_to(service) for path in sorted((service / kind.folder).glob(f"*{kind.suffix}")))
 
 
-def make(natsgen: Installed, folder: Path, arguments: Sequence[str], release: str) -> Path:
+def make(natsgen: Installed, folder: Path, kind: str, release: str) -> Path:
     """A service as a person has it."""
     folder.mkdir(parents=True)
-    kind = "gateway" if "--framework" in arguments else "worker"
-    natsgen.do("new", kind, *arguments, "--no-input", cwd=folder)
-    edit(folder, arguments[0], release)
+    natsgen.do(*command_for(kind), "--no-input", cwd=folder)
+    edit(folder, ANSWERS[kind][0], release)
     return folder
 
 
@@ -59,16 +58,15 @@ def make(natsgen: Installed, folder: Path, arguments: Sequence[str], release: st
 def test_the_update_is_a_fresh_service_with_the_persons_changes(
     installed: Releases, tmp_path: Path, kind: str, version: str
 ) -> None:
-    arguments = ANSWERS[kind]
-    place = make(installed[version], tmp_path / "old" / "shop", arguments, version)
+    place = make(installed[version], tmp_path / "old" / "shop", kind, version)
     world.commit(place)
 
     installed[THIRD].do("update", "--all", cwd=place)
 
-    expected = make(installed[THIRD], tmp_path / "new" / "shop", arguments, THIRD)
+    expected = make(installed[THIRD], tmp_path / "new" / "shop", kind, THIRD)
     assert files_of(place) == files_of(expected)
     if version == FIRST and kind in RUN:
-        its_own_tests_pass(place / "services" / arguments[0])
+        its_own_tests_pass(place / "services" / ANSWERS[kind][0])
 
 
 def its_own_tests_pass(service: Path) -> None:
