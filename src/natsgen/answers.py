@@ -40,6 +40,8 @@ FLAGS = {
 class Answers:
     """One checked answer for every question of copier.yml, under the question's key.
 
+    A template that is older, or a team's own, need not ask all of these: what it does not ask keeps its default.
+
     Attributes:
         extra: the answers to what only the template of a fork asks, by key; where its default is derived, Copier does.
     """
@@ -48,10 +50,10 @@ class Answers:
     handlers: Mapping[str, Any]
     bounded_context: str
     description: str
-    python_version: str
-    dedup: str
-    workspace: str
-    network: str
+    python_version: str = "3.13"
+    dedup: str = "none"
+    workspace: str = ""
+    network: str = ""
     registry: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     actions: Mapping[str, Any] = field(default_factory=dict)
@@ -264,7 +266,7 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
     if done["routes"] and not is_gateway:
         where = given.sources.get("routes", "routes")
         raise InputError(f"{where}: routes need a web framework, and there is no --framework")
-    if not any(done.values()) and not is_gateway:
+    if not any(done.values()) and not is_gateway and asks_for_parts(questionnaire):
         raise InputError(
             f"{service_name} has no handlers, no actions and no tasks: it needs one of any kind, a publisher, a "
             "subscriber, or a web framework"
@@ -276,15 +278,38 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
         "workspace": naming.workspace_for(workspace),
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}
-    values = {**fixed, **derived, **given.values}
-    heard = [pubsub.Subscriber.from_answer(name, entry) for name, entry in values["subscribers"].items()]
+    values = {"handlers": {}, **fixed, **derived, **given.values}
+    heard = [pubsub.Subscriber.from_answer(name, entry) for name, entry in values.get("subscribers", {}).items()]
     naming.at(
-        given.sources.get("subscribers", "subscribers"), partial(pubsub.refuse_shared, heard), values["queue_group"]
+        given.sources.get("subscribers", "subscribers"),
+        partial(pubsub.refuse_shared, heard),
+        values.get("queue_group", ""),
     )
     values["description"] = naming.description(values["description"])
     own = {one.name for one in fields(Answers)}
     extra = {key: value for key, value in values.items() if key not in own and value is not None}
     return Answers(**{key: value for key, value in values.items() if key in own}, extra=extra)
+
+
+def asks_for_parts(questionnaire: Questionnaire) -> bool:
+    """Whether a template makes services of parts: a team's own need not."""
+    return any(kind.question in questionnaire.questions for kind in KINDS)
+
+
+def refuse_unasked(given: Given, questionnaire: Questionnaire, template: str) -> None:
+    """Makes sure that a template asks for all that was given: an older one, or a team's own, may not.
+
+    Args:
+        given: so far.
+        questionnaire: what it asks.
+        template: what to call it.
+
+    Raises:
+        InputError: it does not ask for something; the message names the option that it comes from.
+    """
+    for key in given.values:
+        if key not in questionnaire.questions:
+            raise InputError(f"{given.sources.get(key, key)}: the template {template} has no {key}")
 
 
 def _done(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

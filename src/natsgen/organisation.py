@@ -17,6 +17,7 @@ from natsgen.questions import Question, Questionnaire
 from natsgen.workspace import MARKER
 
 TABLE = "defaults"
+TEMPLATE = "template"
 OF_ONE_SERVICE = ("service_name", *(kind.question for kind in KINDS), "publish_interval", "queue_group", "description")
 """Questions that only one service can answer."""
 
@@ -27,25 +28,48 @@ _WIDTH = 100
 _EXAMPLE = "example"
 
 
-def read(workspace: Path, questionnaire: Questionnaire) -> Given:
-    """What the workspace's natsgen.toml says; nothing where there is none.
+def read(workspace: Path, questionnaire: Questionnaire, *, strict: bool = True) -> Given:
+    """What the workspace's natsgen.toml answers; nothing where there is none.
 
     Args:
         workspace: the workspace's folder.
         questionnaire: what the template asks.
+        strict: whether a key that no question takes is an error; if not, it is another template's.
 
     Raises:
         InputError: it is no TOML, or has a key or a value that no question takes; the message names the file, the key
             and the nearest that there is.
     """
     file = workspace / MARKER
+    table = _document(file).get(TABLE, {})
+    if not isinstance(table, dict):
+        raise InputError(f"{file}: {TABLE} takes a table: write [{TABLE}] on a line of its own")
+    if not strict:
+        table = {name: value for name, value in table.items() if ALIASES.get(name, name) in questionnaire.questions}
+    return _checked(table, file, questionnaire)
+
+
+def template(workspace: Path) -> str | None:
+    """The template that the workspace's natsgen.toml names for new services; None where it names none.
+
+    Raises:
+        InputError: it is no TOML, or names it with anything but text.
+    """
+    file = workspace / MARKER
+    named = _document(file).get(TEMPLATE)
+    if named is not None and (not isinstance(named, str) or not named.strip()):
+        raise InputError(f"{file}: {TEMPLATE} takes text: a URL, a path or a bundle, with @ and a version behind it")
+    return named
+
+
+def _document(file: Path) -> dict[str, Any]:
     text = ""
     try:
         text = file.read_text(encoding="utf-8")
         document = tomllib.loads(text)
         repr(document)  # numbers of thousands of digits can be read and not be shown
     except FileNotFoundError:
-        return Given({}, {})
+        return {}
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -54,14 +78,12 @@ def read(workspace: Path, questionnaire: Questionnaire) -> Given:
         )
         raise InputError(f"{file} is no TOML: {problem}") from error
     for key in document:
-        if key != TABLE:
+        if key not in (TABLE, TEMPLATE):
             raise InputError(
-                f"{file}: there is no {naming.shown(key)}{naming.nearest(key, [TABLE])} (it has [{TABLE}])"
+                f"{file}: there is no {naming.shown(key)}{naming.nearest(key, [TABLE, TEMPLATE])} (it has {TEMPLATE} "
+                f"and [{TABLE}])"
             )
-    table = document.get(TABLE, {})
-    if not isinstance(table, dict):
-        raise InputError(f"{file}: {TABLE} takes a table: write [{TABLE}] on a line of its own")
-    return _checked(table, file, questionnaire)
+    return document
 
 
 def new_document(questionnaire: Questionnaire, workspace: Path) -> str:
@@ -75,6 +97,10 @@ def new_document(questionnaire: Questionnaire, workspace: Path) -> str:
     lines = [
         "# What natsgen takes for granted in this workspace. This file also marks the workspace's root.",
         "# An option goes before --data, --data before --data-file, and all of them before what is here.",
+        "",
+        "# Template that new services are made from: a git repository, a bundle or a folder; the newest version of it",
+        "# unless one is named. A path is relative to this file.",
+        f'# {TEMPLATE} = "https://git.example.com/platform/service-template.git@v1.2.3"',
         "",
         f"[{TABLE}]",
     ]

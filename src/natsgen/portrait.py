@@ -44,8 +44,8 @@ class Portrait:
         settings: what it reads from its environment.
         settings_error: why those are not known; "" if they are.
         published: the subjects that its source names in `publish("...")`.
-        changed: the files that are not as this natsgen's template makes them.
-        is_outdated: whether this natsgen's template is newer; None where one is no release.
+        changed: the files that are not as its version of the template makes them.
+        is_outdated: whether there is a newer version of the template; None where one is no release.
     """
 
     service: Service
@@ -57,14 +57,17 @@ class Portrait:
     is_outdated: bool | None
 
 
-def of(workspace: Workspace, template: TemplateSource, questionnaire: Questionnaire, name: str) -> Portrait:
+def of(
+    workspace: Workspace, template: TemplateSource, questionnaire: Questionnaire, name: str, newest: str
+) -> Portrait:
     """One service in full.
 
     Args:
         workspace: where it is.
-        template: what it is compared with.
+        template: what it is compared with: of its own version.
         questionnaire: the template's questions.
         name: the service's.
+        newest: the newest version of the template.
 
     Raises:
         InputError: there is no such service.
@@ -88,7 +91,7 @@ def of(workspace: Workspace, template: TemplateSource, questionnaire: Questionna
         settings_error=settings_error,
         published=discovery.published_by(folder),
         changed=tuple(_changed(workspace, questionnaire, name, made)),
-        is_outdated=stored.is_newer(template.commit, memory.commit),
+        is_outdated=stored.is_newer(newest, memory.commit),
     )
 
 

@@ -11,6 +11,10 @@ from typing import Any
 from natsgen import naming, yaml_text
 from natsgen.errors import InputError, TemplateError
 
+FILE = "copier.yml"
+FILES = (FILE, "copier.yaml")
+_TYPES = {str: "str", int: "int", float: "float", bool: "bool"}  # of a question that names none, by its default
+
 
 @dataclass(frozen=True)
 class Question:
@@ -110,42 +114,52 @@ class Questionnaire:
 
 
 def read(template: Path) -> Questionnaire:
-    """Reads copier.yml in the folder `template`.
+    """Reads copier.yml, or copier.yaml, in the folder `template`.
 
     Raises:
         TemplateError: it is missing or not what a copier.yml looks like.
     """
     import yaml
 
-    file = template / "copier.yml"
+    file = next((template / name for name in FILES if (template / name).is_file()), template / FILE)
     try:
         # libyaml's loader is ten times as fast; the file is natsgen's own
         raw = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return Questionnaire(
             questions={key: _question(key, details) for key, details in raw.items() if not key.startswith("_")},
-            written_once=tuple(raw.get("_skip_if_exists", ())),
+            written_once=tuple(raw.get("_skip_if_exists") or ()),
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise TemplateError(
-            f"the template's questions in {file} cannot be read: {error}; reinstall natsgen, or correct them if "
-            "they are yours"
+            f"the template's questions in {file} cannot be read: {' '.join(str(error).split())}; reinstall natsgen, or "
+            "correct them if they are yours"
         ) from error
 
 
-def _question(key: str, details: Mapping[str, Any]) -> Question:
-    choices = details.get("choices", ())
-    meanings = {value: text for text, value in choices.items()} if isinstance(choices, dict) else {}
+def is_template(folder: Path) -> bool:
+    """Whether there are questions in a folder, which make it a template."""
+    return any((folder / name).is_file() for name in FILES)
+
+
+def _question(key: str, details: Any) -> Question:
+    if not isinstance(details, dict):
+        details = {"default": details}  # Copier's short form
+    choices = details.get("choices") or ()
+    if isinstance(choices, str):
+        choices = ()  # they are made while it is rendered
+    meanings = {str(value): str(text) for text, value in choices.items()} if isinstance(choices, dict) else {}
     default = details.get("default")
     is_derived = isinstance(default, str) and ("{{" in default or "{%" in default)
+    kind = details.get("type") or _TYPES.get(type(default), "yaml")
     return Question(
         key=key,
-        is_mapping=details["type"] == "yaml",
-        choices=tuple(meanings or choices),
+        is_mapping=kind == "yaml",
+        choices=tuple(meanings) or tuple(map(str, choices)),
         default=None if is_derived else default,
         help=" ".join(str(details.get("help", "")).split()),
         meanings=meanings,
         placeholder=str(details.get("placeholder", "")),
-        is_switch=details["type"] == "bool",
+        is_switch=kind == "bool",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import warnings
@@ -20,6 +21,7 @@ from natsgen.workspace import ANSWERS_FILE
 TEMPLATE_FOLDER = "template"  # what copier.yml calls _subdirectory
 _SUFFIX = ".jinja"
 _END_YIELD = "{% endyield %}"
+_UNPLAIN = re.compile(r"[^\w./:@+~-]|^[@:-]|:$", re.ASCII)  # what YAML does not take for text as it is, and more
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
@@ -125,7 +127,9 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
 def _with_stable_source(path: PurePosixPath, file: File, template: TemplateSource) -> File:
     if path.name != ANSWERS_FILE:
         return file
-    source = f"_commit: {template.commit}\n_src_path: {template.url}\n"
+    source = f"_src_path: {json.dumps(template.url) if _UNPLAIN.search(template.url) else template.url}\n"
+    if template.commit:
+        source = f"_commit: {template.commit}\n{source}"
     text = _SOURCE_KEYS.sub("", file.content.decode())
     first_key = re.search(r"^\w", text, re.MULTILINE)
     start = first_key.start() if first_key else len(text)

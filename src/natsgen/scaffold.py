@@ -14,6 +14,7 @@ from natsgen.change import Change
 from natsgen.errors import ConflictError
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
+from natsgen.update import ownership
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 
@@ -57,6 +58,7 @@ def new_service(
     with nullcontext() if untouched else transaction.session(workspace, notify):
         _refuse_existing(workspace, answers.service_name)
         rendered = rendering.render(template, answers.as_data())
+        ownership.need_answers_file(answers.service_name, rendered, template.url)
         kept = {
             path
             for path in rendered

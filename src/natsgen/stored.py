@@ -53,7 +53,7 @@ def read(service: Path) -> Stored:
     if not isinstance(raw, dict):
         raise ServiceError(f"{file} holds no answers: restore it from your repository")
     values = {str(key): value for key, value in raw.items() if not str(key).startswith("_")}
-    return Stored(file, values, str(raw.get("_commit", "")), str(raw.get("_src_path", "")))
+    return Stored(file, values, str(raw.get("_commit") or ""), str(raw.get("_src_path") or ""))
 
 
 def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) -> Answers:
@@ -67,7 +67,12 @@ def answers_of(stored: Stored, questionnaire: Questionnaire, workspace: Path) ->
     try:
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
         has_parts = any(checked.get(kind.question) for kind in KINDS if kind is not ROUTES)
-        if not has_parts and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK:
+        is_made_of_parts = answers.asks_for_parts(questionnaire)
+        if (
+            is_made_of_parts
+            and not has_parts
+            and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK
+        ):
             raise ServiceError(f"{stored.file} names no handlers, actions or tasks: restore it from your repository")
         given = Given(checked, dict.fromkeys(checked, str(stored.file)))
         return answers.complete(given, questionnaire, workspace)

@@ -182,7 +182,7 @@ def test_show_tells_one_service_in_full(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["show", "billing", *place]) == 0
     out = capsys.readouterr().out
     assert out.startswith("billing  worker  v0.1.0\n  order_created  orders.order.created  billing-order_created\n")
-    for line in ("Answers:", "Settings:", "Files that are not as natsgen makes them (v0.1.0):"):
+    for line in ("Answers:", "Settings:", "Files that are not as its template makes them (v0.1.0):"):
         assert f"\n{line}\n" in out
     assert out.endswith("  changed  services/billing/src/main.py\n")
     assert main(["show", "billing", "--json", *place]) == 0

@@ -57,9 +57,10 @@ def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) ->
             r"\[defaults\] has no key 'pyton'; did you mean 'python'\? \(it takes framework, ",
         ),
         ('[defaults]\nnetwrok = "x"', "did you mean 'network'"),
-        ('[default]\npython = "3.12"', r"there is no 'default'; did you mean 'defaults'\? \(it has \[defaults\]\)"),
+        ('[default]\npython = "3.12"', r"there is no 'default'; did you mean 'defaults'\? \(it has template "),
         ('python = "3.12"', r"there is no 'python'.*\[defaults\]"),
         ("defaults = 1", "takes a table"),
+        ('tempalte = "x"', "there is no 'tempalte'; did you mean 'template'"),
         ('[defaults]\npython = "2.7"', r"\[defaults\] python: '2.7' is none of"),
         ('[defaults]\ndedup = "rediss"', "did you mean 'redis'"),
         ("[defaults]\nnetwork = true", "takes text, not yes or no"),
@@ -102,6 +103,19 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "natsgen.toml").write_bytes(b"\xff")
     with pytest.raises(InputError, match="is no TOML"):
         organisation.read(tmp_path, ASKED)
+
+
+@pytest.mark.parametrize("content", ["template = 1", 'template = " "', "[template]"])
+def test_a_template_that_is_no_text_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "natsgen.toml").write_text(content)
+    with pytest.raises(InputError, match=r"natsgen\.toml: template takes text"):
+        organisation.template(tmp_path)
+
+
+def test_what_only_another_template_asks_is_left_out_where_that_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "natsgen.toml").write_text('template = "../team"\n[defaults]\npython = "3.12"\ncolour = "red"\n')
+    assert organisation.template(tmp_path) == "../team"
+    assert organisation.read(tmp_path, ASKED, strict=False).values == {"python_version": "3.12"}
 
 
 def test_a_new_document_changes_nothing(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def shop(workspace: Workspace, worker_tree: Tree) -> Workspace:
 
 
 def of(shop: Workspace) -> Portrait:
-    return portrait.of(shop, TEMPLATE, QUESTIONS, "billing")
+    return portrait.of(shop, TEMPLATE, QUESTIONS, "billing", TEMPLATE.commit)
 
 
 def changed(shop: Workspace) -> list[tuple[str, str, bool]]:

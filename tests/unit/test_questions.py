@@ -60,9 +60,15 @@ def test_a_mapping_on_the_command_line_is_yaml(template: TemplateSource) -> None
         question.parse("{made: ", "--data")
 
 
-@pytest.mark.parametrize("content", [None, "[]", "{", "x: 1", "x: {help: y}"])
+@pytest.mark.parametrize("content", [None, "[]", "{", "x: {choices: 3}"])
 def test_a_template_without_readable_questions_is_an_error(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "copier.yml").write_text(content)
     with pytest.raises(TemplateError, match="reinstall natsgen"):
         questions.read(tmp_path)
+
+
+def test_the_questions_of_a_teams_template_may_be_short_as_copier_takes_them(tmp_path: Path) -> None:
+    (tmp_path / "copier.yaml").write_text("colour: red\nsize: {default: 3, choices: [3, 4]}\nloud: false\n")
+    found = questions.read(tmp_path).questions
+    assert (found["colour"].default, found["size"].choices, found["loud"].is_switch) == ("red", ("3", "4"), True)

@@ -1,4 +1,4 @@
-"""Three released versions, and the natsgen of each."""
+"""Four released versions, and the natsgen of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from natsgen.workspace import Workspace
 from tests.update import world
-from tests.update.world import FIRST, SECOND, THIRD, Installed
+from tests.update.world import FIRST, FOURTH, SECOND, THIRD, Installed
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Installe
     folder = tmp_path_factory.mktemp("releases")
     root = world.template_repository(folder / "repository")
     found = {}
-    for version, change in ((FIRST, lambda root: None), (SECOND, world.second), (THIRD, world.third)):
+    changes = {FIRST: lambda root: None, SECOND: world.second, THIRD: world.third, FOURTH: world.fourth}
+    for version, change in changes.items():
         world.make_release(root, version, change)
         found[version] = world.install(root, folder / version)
     return found

@@ -105,6 +105,15 @@ def test_the_answers_are_inferred_and_nothing_else_is_written(reference: Path) -
     assert "order_created" in CHECKOUT.do("show", "billing", cwd=reference)
 
 
+def test_the_image_is_inferred_and_what_gateways_are_made_with_makes_none_of_a_worker(reference: Path) -> None:
+    (reference / BILLING / "Dockerfile").write_text("FROM registry.local/python:3.12.4-alpine3.20 AS build\n")
+    (reference / "natsgen.toml").write_text('[defaults]\nframework = "fastapi"\nenvelope = "message"\n')
+    world.commit(reference)
+    answers = json.loads(CHECKOUT.do("adopt", BILLING, "--json", cwd=reference))["answers"]
+    inferred = [answers[key] for key in ("python_version", "image", "framework", "envelope")]
+    assert inferred == ["3.12", "alpine", "none", "message"]
+
+
 def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(reference: Path) -> None:
     said = CHECKOUT.do("adopt", BILLING, "--replace", cwd=reference)
     assert "src/config.py: the settings TAX_RATE are no longer there" in said

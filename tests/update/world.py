@@ -14,6 +14,7 @@ from pathlib import Path
 
 import natsgen
 from natsgen import template_source
+from natsgen.parts import KINDS
 from natsgen.update.releases import BUNDLE
 from scripts import release
 
@@ -21,7 +22,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICE = Path("template/services/{{ service_name }}")
 TODAY = datetime.date(2030, 1, 31)
 COMPOSE = Path("template/compose/{{ service_name }}.yml.jinja")
-FIRST, SECOND, THIRD = "v0.1.0", "v0.2.0", "v0.3.0"
+FIRST, SECOND, THIRD, FOURTH = "v0.1.0", "v0.2.0", "v0.3.0", "v0.4.0"
+MARK = "# of the fourth release"
 OWN_NAME = re.compile(rb"billing(?!\.invoice)")  # which is an example in every service
 GIT = {
     "GIT_AUTHOR_NAME": "somebody",
@@ -92,6 +94,14 @@ def third(root: Path) -> None:
     Edit(importer, "src.infrastructure.loop_watch import", "src.infrastructure.loop_guard import").make(root)
     Edit(SERVICE / "src/config.py", "default=8500, ge=1", "default=8501, ge=1").make(root)
     (root / SERVICE / "notes.md.jinja").unlink()
+
+
+def fourth(root: Path) -> None:
+    """What the fourth release changes: what it makes of every part and its test, and the infrastructure with them."""
+    files = [file for file in (root / SERVICE).rglob("*.jinja") if "{% yield " in file.name]
+    assert len({file.parent for file in files}) == 2 * len(KINDS)
+    for file in (*files, root / SERVICE / "src/utils/logging.py"):
+        file.write_text(f"{file.read_text()}\n{MARK}\n")
 
 
 def template_repository(root: Path) -> Path:

@@ -62,12 +62,12 @@ def add_action(
         concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
         timeout=None if timeout is None else naming.at("--timeout", action_naming.timeout_in, timeout),
     )
-    site = growing.site(service, workspace, dry_run=dry_run)
-    added = action_growth.add_action(site, wanted)
-    subject = wanted.subject_in(service)
-    facts = {"subject": subject, "version": wanted.version}
-    done = growing.Done(site, ACTIONS, added.part.name, added.change, added.notes, facts, as_json)
-    done.tell_added(f"it answers requests on {subject}")
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        added = action_growth.add_action(site, wanted)
+        subject = wanted.subject_in(service)
+        facts = {"subject": subject, "version": wanted.version}
+        done = growing.Done(site, ACTIONS, added.part.name, added.change, added.notes, facts, as_json)
+        done.tell_added(f"it answers requests on {subject}")
 
 
 def remove_action(
@@ -100,9 +100,9 @@ def remove_action(
     from natsgen import action_growth
     from natsgen.parts import ACTIONS
 
-    site = growing.site(service, workspace, dry_run=dry_run)
-    removed = action_growth.remove_action(site, action, force=force)
-    subjects = [found.subject_in(service).text for found in removed.file.actions]
-    facts = {"subjects": subjects}
-    done = growing.Done(site, ACTIONS, removed.file.name, removed.change, removed.notes, facts, as_json)
-    done.tell_removed([output.printable(f"{service} will not answer {subject} any more.") for subject in subjects])
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        removed = action_growth.remove_action(site, action, force=force)
+        subjects = [found.subject_in(service).text for found in removed.file.actions]
+        facts = {"subjects": subjects}
+        done = growing.Done(site, ACTIONS, removed.file.name, removed.change, removed.notes, facts, as_json)
+        done.tell_removed([output.printable(f"{service} will not answer {subject} any more.") for subject in subjects])

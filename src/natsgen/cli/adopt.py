@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import options, output
+from natsgen.cli import options, output, templates
 
 if TYPE_CHECKING:
     from natsgen.update.adoption import Adoption
@@ -39,21 +39,21 @@ def adopt(
       natsgen adopt services/billing
       natsgen adopt services/billing --replace --dry-run
     """
-    from natsgen import questions, template_source
+    from natsgen import questions
     from natsgen import workspace as workspaces
     from natsgen.update import adoption
 
-    template = template_source.bundled()
     place = workspaces.find(workspace, Path.cwd())
-    done = adoption.adopt(
-        place,
-        template,
-        questions.read(template.folder),
-        path,
-        replace=replace,
-        dry_run=dry_run,
-        notify=output.note,
-    )
+    with templates.for_new(None, place) as template:
+        done = adoption.adopt(
+            place,
+            template,
+            questions.read(template.folder),
+            path,
+            replace=replace,
+            dry_run=dry_run,
+            notify=output.note,
+        )
     if as_json:
         output.document(_document(place, done, dry_run=dry_run))
     elif dry_run:

@@ -53,7 +53,7 @@ def answers(
     from natsgen import questions
     from natsgen.cli import update, update_report
     from natsgen.update import fleet
-    from natsgen.update.releases import Sources
+    from natsgen.update.sources import Sources
 
     with ExitStack() as stack:
         template = Sources(place, stack).of(memory).template(memory.commit)

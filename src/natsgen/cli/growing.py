@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from natsgen.cli import next_steps, output
+from natsgen.cli import next_steps, output, templates
 
 if TYPE_CHECKING:
     from natsgen.change import Change
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
     from natsgen.parts import Kind
 
 
-def site(service: str, workspace: Path | None, *, dry_run: bool) -> Site:
-    """Where a command works that names a service, and perhaps a workspace."""
-    from natsgen import growth, questions, template_source
+@contextmanager
+def site(service: str, workspace: Path | None, *, dry_run: bool) -> Iterator[Site]:
+    """Where a command works that names a service, and perhaps a workspace, as long as the service's template is open.
+
+    An older service grows with what its own version of the template makes.
+    """
+    from natsgen import growth, questions
     from natsgen import workspace as workspaces
 
-    template = template_source.bundled()
-    questionnaire = questions.read(template.folder)
     place = workspaces.find(workspace, Path.cwd())
-    return growth.Site(place, template, questionnaire, service, dry_run, output.note)
+    with templates.of_service(place, service) as (template, _):
+        yield growth.Site(place, template, questions.read(template.folder), service, dry_run, output.note)
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,12 @@ def add_handler(
         concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
         batch=batch,
     )
-    site = growing.site(service, workspace, dry_run=dry_run)
-    added = handler_growth.add_handler(site, wanted)
-    durable_name = wanted.durable_in(service)
-    facts = {"subject": subject, "durable": durable_name}
-    done = growing.Done(site, HANDLERS, wanted.name, added.change, added.notes, facts, as_json)
-    done.tell_added(f"it handles {subject} with the durable {durable_name}")
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        added = handler_growth.add_handler(site, wanted)
+        durable_name = wanted.durable_in(service)
+        facts = {"subject": subject, "durable": durable_name}
+        done = growing.Done(site, HANDLERS, wanted.name, added.change, added.notes, facts, as_json)
+        done.tell_added(f"it handles {subject} with the durable {durable_name}")
 
 
 def remove_handler(
@@ -102,12 +102,12 @@ def remove_handler(
     from natsgen import handler_growth
     from natsgen.parts import HANDLERS
 
-    site = growing.site(service, workspace, dry_run=dry_run)
-    removed = handler_growth.remove_handler(site, handler, force=force)
-    consumers = handler_growth.consumers_of(removed.file, service)
-    facts = {"consumers": [{"stream": stream, "durable": durable} for stream, durable in consumers]}
-    done = growing.Done(site, HANDLERS, removed.file.name, removed.change, removed.notes, facts, as_json)
-    done.tell_removed(
-        CONSUMER_STAYS if consumers else [],
-        [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in consumers],
-    )
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        removed = handler_growth.remove_handler(site, handler, force=force)
+        consumers = handler_growth.consumers_of(removed.file, service)
+        facts = {"consumers": [{"stream": stream, "durable": durable} for stream, durable in consumers]}
+        done = growing.Done(site, HANDLERS, removed.file.name, removed.change, removed.notes, facts, as_json)
+        done.tell_removed(
+            CONSUMER_STAYS if consumers else [],
+            [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in consumers],
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import completion, documents, options, output
+from natsgen.cli import completion, documents, options, output, templates
 
 if TYPE_CHECKING:
     from natsgen.action_discovery import FoundAction
@@ -70,23 +70,23 @@ def show(
     """Show one service in full.
 
     That is its answers, what is in it, its settings and published subjects, and the files that a person changed: those
-    that are not as this natsgen would make them.
+    that are not as its own version of the template makes them.
 
     \b
     Examples:
       natsgen show billing
       natsgen show billing --json
     """
-    from natsgen import portrait, questions, template_source
+    from natsgen import portrait, questions
     from natsgen import workspace as workspaces
 
-    template = template_source.bundled()
     place = workspaces.find(workspace, Path.cwd())
-    found = portrait.of(place, template, questions.read(template.folder), service)
+    with templates.of_service(place, service) as (template, newest):
+        found = portrait.of(place, template, questions.read(template.folder), service, newest)
     if as_json:
-        output.document({"workspace": str(place.root), **documents.of_portrait(found, template.commit)})
+        output.document({"workspace": str(place.root), **documents.of_portrait(found, newest)})
     else:
-        output.result("\n".join(_portrait_lines(found, template.commit)))
+        output.result("\n".join(_portrait_lines(found, newest)))
 
 
 def _service_lines(service: Service) -> Iterator[str]:
@@ -144,14 +144,16 @@ def _because(error: str) -> str:
 def _portrait_lines(found: Portrait, offered: str) -> Iterator[str]:
     yield from _service_lines(found.service)
     if found.is_outdated:
-        yield f"  this natsgen has a newer template: {offered}"
+        yield f"  there is a newer version of its template: {offered}"
     yield from _section("Answers", [(key, _plain(value)) for key, value in found.answers.items()])
     yield from _section("Publishes", [(subject,) for subject in found.published])
     yield from _section("Settings", [(one.name, one.default, one.meaning) for one in found.settings])
     if found.settings_error:
         yield f"  {output.printable(found.settings_error)}"
     changed = [(one.how, str(one.path), "yours to change" if one.is_own else "") for one in found.changed]
-    yield from _section(f"Files that are not as natsgen makes them ({offered})", changed, "none")
+    yield from _section(
+        f"Files that are not as its template makes them ({found.service.version or 'no version'})", changed, "none"
+    )
 
 
 def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from natsgen.cli import missing, next_steps, output
+from natsgen.cli import missing, next_steps, output, templates
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Said:
         flags: the text of each option that answers a question, by the question; None where it was not given.
         data: what `--data` gave.
         data_file: what `--data-file` names.
+        template: what `--template` names.
         workspace: what `--workspace` names.
         no_input: whether nobody may be asked.
         dry_run: whether nothing is to be written.
@@ -36,6 +37,7 @@ class Said:
     flags: Mapping[str, str | None]
     data: Sequence[str]
     data_file: Path | None
+    template: str | None
     workspace: Path | None
     no_input: bool
     dry_run: bool
@@ -54,27 +56,33 @@ def make(asked: Asked, parts: Given, said: Said, *, version: int | None = None) 
     Raises:
         NatsgenError: it could not be done; the workspace is as before.
     """
-    from natsgen import answers, organisation, questions, scaffold, template_source
+    from natsgen import answers, organisation, questions, scaffold
     from natsgen import workspace as workspaces
 
-    template = template_source.bundled()
-    questionnaire = questions.read(template.folder)
-    given = answers.from_flags(said.flags, questionnaire).over(parts)
-    given = given.over(answers.from_pairs(said.data, questionnaire))
-    if said.data_file is not None:
-        given = given.over(answers.from_file(said.data_file, questionnaire))
     place = workspaces.find(said.workspace, Path.cwd())
-    defaults = organisation.read(place.root, questionnaire)
-    # what the organisation's gateways are made with makes no gateway of others
-    given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
-    answers.check(given)
-    may_ask = not said.no_input and output.can_ask()
-    given = missing.completed(given, asked, 1 if version is None else version, may_ask=may_ask)
-    if version is not None and given.sources.get("actions") != "--action":
-        raise InputError("--version: it is the version of what --action gives, and there is no --action")
+    with templates.for_new(said.template, place) as template:
+        questionnaire = questions.read(template.folder)
+        given = answers.from_flags(said.flags, questionnaire).over(parts)
+        given = given.over(answers.from_pairs(said.data, questionnaire))
+        if said.data_file is not None:
+            given = given.over(answers.from_file(said.data_file, questionnaire))
+        defaults = organisation.read(place.root, questionnaire, strict=said.template is None)
+        # what the organisation's gateways are made with makes no gateway of others
+        given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
+        answers.refuse_unasked(given, questionnaire, template.url)
+        answers.check(given)
+        may_ask = not said.no_input and output.can_ask()
+        number = 1 if version is None else version
+        given = missing.completed(given, asked, number, asks=questionnaire.questions, may_ask=may_ask)
+        if version is not None and given.sources.get("actions") != "--action":
+            raise InputError("--version: it is the version of what --action gives, and there is no --action")
 
-    complete = answers.complete(given, questionnaire, place.root)
-    outcome = scaffold.new_service(place, template, questionnaire, complete, dry_run=said.dry_run, notify=output.note)
+        complete = answers.complete(given, questionnaire, place.root)
+        made = scaffold.new_service(place, template, questionnaire, complete, dry_run=said.dry_run, notify=output.note)
+    _tell(place, complete, made, said)
+
+
+def _tell(place: Workspace, complete: Answers, outcome: Outcome, said: Said) -> None:
     network = said.flags.get("network")
     if network is not None and INFRASTRUCTURE in map(str, outcome.kept):
         output.note(f"{INFRASTRUCTURE} was there: its network counts for every service, and not --network {network}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -41,20 +41,22 @@ SUBSCRIBER = Asked("natsgen new subscriber", "--subject", ("subscribers",), "ear
 BY_COMMAND: Mapping[str, Asked] = {"worker": WORKER, "service": SERVICE, "gateway": GATEWAY}
 
 
-def completed(given: Given, asked: Asked, version: int, *, may_ask: bool) -> Given:
+def completed(given: Given, asked: Asked, version: int, *, asks: Collection[str], may_ask: bool) -> Given:
     """What was given, with what was missing.
 
     Args:
         given: so far.
         asked: what has to be there.
         version: of the actions that are asked for.
+        asks: what the template asks; where it asks for none of what has to be there, that need not be.
         may_ask: whether there is a person.
 
     Raises:
         InputError: something is missing and nobody can be asked.
     """
     missing = [] if "service_name" in given.values else ["NAME"]
-    if not any(_is_answered(given, question) for question in asked.questions):
+    known = [question for question in asked.questions if question in asks]
+    if known and not any(_is_answered(given, question) for question in known):
         missing.append(asked.option)
     if missing and not may_ask:
         raise InputError(

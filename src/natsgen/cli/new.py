@@ -55,6 +55,7 @@ def make(
     ] = None,
     context: options.Context = None,
     description: options.Description = None,
+    template: options.Template = None,
     workspace: options.Workspace = None,
     envelope: options.Envelope = None,
     dedup: options.Dedup = None,
@@ -87,7 +88,7 @@ def make(
         "registry": registry,
         "framework": framework,
     }
-    said = making.Said(flags, data or [], data_file, workspace, no_input, dry_run, as_json)
+    said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
     making.make(missing.BY_COMMAND[str(called.info_name)], parts, said, version=number)
 
 

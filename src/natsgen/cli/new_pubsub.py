@@ -26,6 +26,7 @@ def publisher(
     ] = False,
     context: options.Context = None,
     description: options.Description = None,
+    template: options.Template = None,
     workspace: options.Workspace = None,
     envelope: options.Envelope = None,
     python: options.Python = None,
@@ -52,7 +53,7 @@ def publisher(
         "network": network,
         "registry": registry,
     }
-    said = making.Said(flags, data or [], data_file, workspace, no_input, dry_run, as_json)
+    said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
     asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
     making.make(asked, answers.from_published(subject or [], core=core), said)
 
@@ -69,6 +70,7 @@ def subscriber(
     ] = None,
     context: options.Context = None,
     description: options.Description = None,
+    template: options.Template = None,
     workspace: options.Workspace = None,
     envelope: options.Envelope = None,
     python: options.Python = None,
@@ -95,5 +97,5 @@ def subscriber(
         "network": network,
         "registry": registry,
     }
-    said = making.Said(flags, data or [], data_file, workspace, no_input, dry_run, as_json)
+    said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
     making.make(missing.SUBSCRIBER, answers.from_heard(subject or []), said)

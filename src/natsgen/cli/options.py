@@ -41,6 +41,14 @@ NewName = Annotated[
         metavar="NAME", help="Name of the service: lower-case letters, digits, hyphens.", show_default=False
     ),
 ]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL_OR_PATH[@VERSION]",
+        help="Template of your own: a git repository, a bundle or a folder [default: the one in natsgen.toml, else "
+        "natsgen's; the newest version]",
+    ),
+]
 Context = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Bounded context [default: the first token of the first subject, else the name]"),

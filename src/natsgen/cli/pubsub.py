@@ -58,11 +58,11 @@ def add_publisher(
         interval=None if interval is None else naming.at("--interval", pubsub_naming.interval_in, interval),
         core=core,
     )
-    site = growing.site(service, workspace, dry_run=dry_run)
-    added = pubsub_growth.add_publisher(site, wanted)
-    facts = {"subject": subject, "interval": wanted.interval, "core": core}
-    done = growing.Done(site, wanted.kind, wanted.name, added.change, added.notes, facts, as_json)
-    done.tell_added(f"it {wanted}")
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        added = pubsub_growth.add_publisher(site, wanted)
+        facts = {"subject": subject, "interval": wanted.interval, "core": core}
+        done = growing.Done(site, wanted.kind, wanted.name, added.change, added.notes, facts, as_json)
+        done.tell_added(f"it {wanted}")
 
 
 def add_subscriber(
@@ -102,11 +102,11 @@ def add_subscriber(
         subject=subject,
         queue_group=None if queue_group is None else naming.at("--queue-group", pubsub_naming.group, queue_group),
     )
-    site = growing.site(service, workspace, dry_run=dry_run)
-    added = pubsub_growth.add_subscriber(site, wanted)
-    facts = {"subject": subject, "queue_group": wanted.queue_group}
-    done = growing.Done(site, wanted.kind, wanted.name, added.change, added.notes, facts, as_json)
-    done.tell_added(f"it {wanted}")
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        added = pubsub_growth.add_subscriber(site, wanted)
+        facts = {"subject": subject, "queue_group": wanted.queue_group}
+        done = growing.Done(site, wanted.kind, wanted.name, added.change, added.notes, facts, as_json)
+        done.tell_added(f"it {wanted}")
 
 
 def remove_publisher(
@@ -137,9 +137,9 @@ def remove_publisher(
     """
     from natsgen import pubsub_growth
 
-    site = growing.site(service, workspace, dry_run=dry_run)
-    removed = pubsub_growth.remove_publisher(site, publisher, force=force)
-    _tell_removed(site, removed, as_json=as_json)
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        removed = pubsub_growth.remove_publisher(site, publisher, force=force)
+        _tell_removed(site, removed, as_json=as_json)
 
 
 def remove_subscriber(
@@ -170,9 +170,9 @@ def remove_subscriber(
     """
     from natsgen import pubsub_growth
 
-    site = growing.site(service, workspace, dry_run=dry_run)
-    removed = pubsub_growth.remove_subscriber(site, subscriber, force=force)
-    _tell_removed(site, removed, as_json=as_json)
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        removed = pubsub_growth.remove_subscriber(site, subscriber, force=force)
+        _tell_removed(site, removed, as_json=as_json)
 
 
 def _tell_removed(site: Site, removed: Removed[_File], *, as_json: bool) -> None:

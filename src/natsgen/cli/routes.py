@@ -46,11 +46,11 @@ def add_route(
 
     given = None if name is None else naming.at("--name", route_naming.route, name)
     wanted = naming.at("ROUTE", lambda text: Route.from_text(text, given), route)
-    site = growing.site(service, workspace, dry_run=dry_run)
-    added = route_growth.add_route(site, wanted)
-    facts = {"method": wanted.method, "path": wanted.path, wanted.target.verb: wanted.target.subject}
-    done = growing.Done(site, ROUTES, wanted.name, added.change, added.notes, facts, as_json)
-    done.tell_added(f"it answers {wanted.request} and {wanted.target}")
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        added = route_growth.add_route(site, wanted)
+        facts = {"method": wanted.method, "path": wanted.path, wanted.target.verb: wanted.target.subject}
+        done = growing.Done(site, ROUTES, wanted.name, added.change, added.notes, facts, as_json)
+        done.tell_added(f"it answers {wanted.request} and {wanted.target}")
 
 
 def remove_route(
@@ -83,8 +83,10 @@ def remove_route(
     from natsgen import route_growth
     from natsgen.parts import ROUTES
 
-    site = growing.site(service, workspace, dry_run=dry_run)
-    removed = route_growth.remove_route(site, route, force=force)
-    requests = [found.request.text for found in removed.file.routes]
-    done = growing.Done(site, ROUTES, removed.file.name, removed.change, removed.notes, {"requests": requests}, as_json)
-    done.tell_removed([output.printable(f"{service} will not answer {request} any more.") for request in requests])
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        removed = route_growth.remove_route(site, route, force=force)
+        requests = [found.request.text for found in removed.file.routes]
+        done = growing.Done(
+            site, ROUTES, removed.file.name, removed.change, removed.notes, {"requests": requests}, as_json
+        )
+        done.tell_removed([output.printable(f"{service} will not answer {request} any more.") for request in requests])

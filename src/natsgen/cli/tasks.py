@@ -68,12 +68,12 @@ def add_task(
     runs = None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency)
     limit = None if timeout is None else naming.at("--timeout", task_naming.timeout_in, timeout)
     attempts = None if max_attempts is None else naming.at("--max-attempts", task_naming.max_attempts_in, max_attempts)
-    site = growing.site(service, workspace, dry_run=dry_run)
-    wanted = Task(name, given or task_growth.queue_of(site), level, runs, limit, attempts)
-    added = task_growth.add_task(site, wanted)
-    facts = {"queue": wanted.queue, "subject": wanted.subject, "durable": wanted.durable_in(service)}
-    done = growing.Done(site, TASKS, name, added.change, added.notes, facts, as_json)
-    done.tell_added(f"it is enqueued as {wanted.queue}.{name}, and waits on {wanted.subject}")
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        wanted = Task(name, given or task_growth.queue_of(site), level, runs, limit, attempts)
+        added = task_growth.add_task(site, wanted)
+        facts = {"queue": wanted.queue, "subject": wanted.subject, "durable": wanted.durable_in(service)}
+        done = growing.Done(site, TASKS, name, added.change, added.notes, facts, as_json)
+        done.tell_added(f"it is enqueued as {wanted.queue}.{name}, and waits on {wanted.subject}")
 
 
 def remove_task(
@@ -105,16 +105,16 @@ def remove_task(
     from natsgen import task_growth
     from natsgen.parts import TASKS
 
-    site = growing.site(service, workspace, dry_run=dry_run)
-    removed = task_growth.remove_task(site, task, force=force)
-    consumers, schedules = task_growth.consumers_of(removed.file, service), task_growth.schedules_of(removed.file)
-    facts = {
-        "consumers": [{"stream": stream, "durable": durable} for stream, durable in consumers],
-        "schedules": [{"stream": stream, "subject": subject} for stream, subject in schedules],
-    }
-    commands = [
-        f"nats stream purge {shlex.quote(stream)} --subject {shlex.quote(subject)}" for stream, subject in schedules
-    ]
-    commands += [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in consumers]
-    done = growing.Done(site, TASKS, removed.file.name, removed.change, removed.notes, facts, as_json)
-    done.tell_removed(STAYS if consumers else [], commands)
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        removed = task_growth.remove_task(site, task, force=force)
+        consumers, schedules = task_growth.consumers_of(removed.file, service), task_growth.schedules_of(removed.file)
+        facts = {
+            "consumers": [{"stream": stream, "durable": durable} for stream, durable in consumers],
+            "schedules": [{"stream": stream, "subject": subject} for stream, subject in schedules],
+        }
+        commands = [
+            f"nats stream purge {shlex.quote(stream)} --subject {shlex.quote(subject)}" for stream, subject in schedules
+        ]
+        commands += [f"nats consumer rm {shlex.quote(stream)} {shlex.quote(durable)}" for stream, durable in consumers]
+        done = growing.Done(site, TASKS, removed.file.name, removed.change, removed.notes, facts, as_json)
+        done.tell_removed(STAYS if consumers else [], commands)

@@ -89,6 +89,7 @@ def adopt(
         written = handwritten.read(place)
         known = _infer(workspace, questionnaire, name, written).as_data()
         rendered = rendering.render(template, known, workspace.root.name)
+        ownership.need_answers_file(name, rendered, template.url)
         adoption = _compare(workspace, questionnaire, name, written, known, rendered, replace=replace)
         transaction.check(workspace, adoption.change)
         if not dry_run:
@@ -110,11 +111,12 @@ def _infer(workspace: Workspace, questionnaire: Questionnaire, name: str, writte
     }
     if written.context:
         values["bounded_context"] = written.context
-    if written.python in questionnaire.questions["python_version"].choices:
-        values["python_version"] = written.python
+    known = questionnaire.questions
+    of_image = {"python_version": written.python, "image": written.image}
+    values |= {key: value for key, value in of_image.items() if key in known and value in known[key].choices}
     given = Given(values, dict.fromkeys(values, f"{SERVICES}/{name}"))
     try:
-        given = given.over(organisation.read(workspace.root, questionnaire))
+        given = given.over(organisation.read(workspace.root, questionnaire).without("framework"))
         return answers.complete(given, questionnaire, workspace.root)
     except NatsgenError as error:
         raise ServiceError(f"{name} cannot be adopted: {error}") from error

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from natsgen.errors import TemplateError
+from natsgen.questions import FILE, FILES
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ def read(template: Path) -> Asked:
     """
     import yaml
 
-    file = next((one for one in (template / "copier.yml", template / "copier.yaml") if one.is_file()), None)
+    file = next((template / name for name in FILES if (template / name).is_file()), None)
     if file is None:
-        raise TemplateError(f"{template} has no copier.yml, so it is no template")
+        raise TemplateError(f"{template} has no {FILE}, so it is no template")
     try:
         raw = yaml.load(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, yaml.YAMLError) as error:

@@ -19,7 +19,7 @@ from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
 from natsgen.update import file_merge, parallel, planning, unfinished, versions
 from natsgen.update.file_merge import Names
-from natsgen.update.releases import Sources
+from natsgen.update.sources import Sources
 from natsgen.workspace import Workspace
 
 CHANGED, MISSING, LACKING = "changed", "missing", "lacking"

@@ -13,12 +13,14 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import inventory, organisation, questions, stored, template_source, transaction
+from natsgen import inventory, organisation, questions, stored, transaction
 from natsgen.errors import ConflictError, NatsgenError, ServiceError
 from natsgen.stored import Stored
-from natsgen.update import asked, git, ownership, parallel, planning, unfinished, versions
+from natsgen.template_source import TemplateSource
+from natsgen.update import git, ownership, parallel, planning, unfinished, versions
 from natsgen.update.planning import Plan, Task
-from natsgen.update.releases import Releases, Sources
+from natsgen.update.releases import Releases
+from natsgen.update.sources import Sources
 from natsgen.workspace import Workspace
 
 UPDATED, CURRENT, CONFLICTING, FAILED = "updated", "current", "conflicting", "failed"
@@ -141,13 +143,10 @@ def _wanted(known: Releases, memory: Stored, options: Options) -> str:
     return memory.commit if options.answers else known.newest
 
 
-def _answers_to_new_questions(
-    workspace: Workspace, memory: Stored, new: template_source.TemplateSource
-) -> dict[str, Any]:
+def _answers_to_new_questions(workspace: Workspace, memory: Stored, new: TemplateSource) -> dict[str, Any]:
     """What the organisation answers to the questions that the service was never asked."""
-    wanted = asked.read(new.folder).questions
-    given = organisation.read(workspace.root, questions.read(template_source.bundled().folder))
-    return {key: value for key, value in given.values.items() if key in wanted and key not in memory.values}
+    given = organisation.read(workspace.root, questions.read(new.folder), strict=False).without("framework")
+    return {key: value for key, value in given.values.items() if key not in memory.values}
 
 
 def _refuse_uncommitted(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Result]:

@@ -42,11 +42,13 @@ class Handwritten:
         handlers: those that it registers.
         context: its bounded context; "" if it names none.
         python: the Python of its image; "" if it names none.
+        image: what its image is based on, such as slim; "" if it does not say.
     """
 
     handlers: tuple[Registered, ...]
     context: str
     python: str
+    image: str
 
 
 def read(service: Path) -> Handwritten:
@@ -55,7 +57,7 @@ def read(service: Path) -> Handwritten:
     Raises:
         ServiceError: it registers its handlers otherwise than the reference does; the message says what is missing.
     """
-    return Handwritten(_handlers(service), _context(service), _python(service))
+    return Handwritten(_handlers(service), _context(service), *_image(service))
 
 
 def decorated(content: bytes, registered: Registered) -> bytes:
@@ -160,10 +162,11 @@ def _context(service: Path) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _python(service: Path) -> str:
+def _image(service: Path) -> tuple[str, str]:
+    """The Python in the service's image, and what that is based on."""
     try:
         text = (service / "Dockerfile").read_text(encoding="utf-8")
     except (OSError, ValueError):
-        return ""
-    found = re.search(r"^FROM\s+\S*python:(\d+\.\d+)", text, re.MULTILINE)
-    return found[1] if found else ""
+        return "", ""
+    found = re.search(r"^FROM\s+\S*python:(\d+\.\d+)[\d.]*(?:-([a-z]+))?", text, re.MULTILINE)
+    return (found[1], found[2] or "") if found else ("", "")

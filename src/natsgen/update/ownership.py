@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from natsgen.errors import TemplateError
 from natsgen.parts import is_persons_own
+from natsgen.tree import Tree
 from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES
 
 
@@ -16,6 +18,16 @@ def places_of(service: str) -> tuple[PurePosixPath, PurePosixPath]:
 def answers_file(service: str) -> PurePosixPath:
     """Where a service's answers are in the workspace."""
     return PurePosixPath(SERVICES, service, ANSWERS_FILE)
+
+
+def need_answers_file(service: str, rendered: Tree, url: str) -> None:
+    """Makes sure that what a template makes of a service says by which answers, where natsgen finds it again.
+
+    Raises:
+        TemplateError: it does not.
+    """
+    if answers_file(service) not in rendered:
+        raise TemplateError(f"the template {url} has not natsgen's layout: it makes no {answers_file(service)}")
 
 
 def is_persons(service: str, path: PurePosixPath) -> bool:

@@ -1,22 +1,24 @@
-"""The released versions of a template: natsgen's own come from a git bundle in the package, a team's own from git."""
+"""The released versions of a template: natsgen's own come from a git bundle in the package, a team's own from git.
+
+This is the one place that opens a template: for new services, for those that there are, and for smoke.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from natsgen import template_source
-from natsgen.errors import GitError, NatsgenError, ServiceError, TemplateError
-from natsgen.stored import Stored
+from natsgen.errors import GitError, TemplateError
 from natsgen.template_source import REPOSITORY, TemplateSource
-from natsgen.update import git, versions
-from natsgen.workspace import Workspace
+from natsgen.update import addresses, git, versions
 
 BUNDLE = "template.bundle"
 # Whatever a person has configured must not change what a release holds.
+_ANY_CODE = range(256)
 _AS_RELEASED = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
 
 
@@ -27,7 +29,7 @@ class Releases:
         url: what `_src_path` says of it.
         folder: an empty one, for the versions that are looked at.
         history: a bare repository with a tag for each version; None where there is none yet.
-        current: a version that is there without its tag: natsgen's own template before its release.
+        current: what is there without a tag: natsgen's own template before its release, or a folder that is in no git.
     """
 
     def __init__(self, url: str, folder: Path, history: Path | None, current: TemplateSource | None = None) -> None:
@@ -64,15 +66,52 @@ class Releases:
             return self._current
         if version not in self.versions or self._history is None:
             there_are = f"there are {', '.join(self.versions)}" if self.versions else "there is none"
+            hint = "a newer natsgen may have it" if self.url == REPOSITORY else "its tag may be missing there"
             raise TemplateError(
-                f"the template {self.url} has no version {version or '(none)'} here ({there_are}): a newer natsgen may "
-                "have it"
+                f"the template {self.url} has no version {version or '(none)'} here ({there_are}): {hint}"
             )
-        target = self._folder / version
+        return self._laid_out(f"refs/tags/{version}", version)
+
+    def wanted(self, version: str, where: str) -> TemplateSource:
+        """The version that a new service is made from.
+
+        Args:
+            version: as a person says it; "" for the newest, or for a folder that is in no git, which has none.
+            where: what to name in the error, such as "--template".
+
+        Raises:
+            InputError: there is no such version.
+            TemplateError: there is none at all.
+            GitError: it cannot be read.
+        """
+        if version:
+            return self.template(versions.find(version, self.versions, where))
+        if self._history is None and self._current is not None:
+            return self._current
+        return self.template(self.newest)
+
+    def at(self, reference: str) -> TemplateSource:
+        """What a tag, a branch or a commit holds, released or not; `HEAD` is the default branch.
+
+        Raises:
+            TemplateError: there is no such thing.
+            GitError: it cannot be read.
+        """
+        if self._history is None:
+            raise TemplateError(f"the template {self.url} is in no git, and has nothing called {reference}")
+        wanted = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+        commit = git.run(*wanted, folder=self._history, fine=_ANY_CODE).stdout.decode().strip()
+        if not commit:
+            raise TemplateError(f"the template {self.url} has no tag or branch {reference}")
+        return self._laid_out(commit, commit)
+
+    def _laid_out(self, revision: str, name: str) -> TemplateSource:
+        assert self._history is not None
+        target = self._folder / name
         if not target.exists():
             target.mkdir()
-            _lay_out(self._history, version, target, index=self._folder / f"{version}.index")
-        return TemplateSource(target, self.url, version)
+            _lay_out(self._history, revision, target, index=self._folder / f"{name}.index")
+        return TemplateSource(target, self.url, name)
 
 
 @contextmanager
@@ -89,7 +128,7 @@ def of(url: str, workspace: Path) -> Iterator[Releases]:
     """The releases of the template that an answers file names, as long as it is open.
 
     Args:
-        url: its `_src_path`: natsgen's own, or what git can clone: a URL, a path or a bundle.
+        url: its `_src_path`: natsgen's own, what git can clone (a URL, a path or a bundle), or a folder in no git.
         workspace: what a relative path is relative to.
 
     Raises:
@@ -99,65 +138,30 @@ def of(url: str, workspace: Path) -> Iterator[Releases]:
         with bundled() as own:
             yield own
         return
-    with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
-        yield Releases(url, Path(folder), _mirror(_address(url, workspace), Path(folder, "history"), {}))
+    address = addresses.to_clone(url, workspace)
+    with tempfile.TemporaryDirectory(prefix="natsgen-") as name:
+        folder = Path(name)
+        if Path(address).is_dir() and not _is_repository(Path(address)):
+            yield Releases(url, folder, None, TemplateSource(Path(address).resolve(), url, ""))
+        else:
+            yield Releases(url, folder, _mirror(address, folder / "history", {}))
 
 
-class Sources:
-    """The templates that services were made from, each opened once.
-
-    Args:
-        workspace: where the services are.
-        stack: closes the templates.
-    """
-
-    def __init__(self, workspace: Workspace, stack: ExitStack) -> None:
-        self._workspace = workspace
-        self._stack = stack
-        self._found: dict[str, Releases | NatsgenError] = {}
-
-    def of(self, memory: Stored) -> Releases:
-        """The releases of the template that a service was made from.
-
-        Raises:
-            NatsgenError: it does not say which, or they cannot be read.
-        """
-        url = memory.source
-        if not url:
-            raise ServiceError(f"{memory.file} does not say where its template comes from (_src_path)")
-        if url not in self._found:
-            try:
-                self._found[url] = self._stack.enter_context(of(url, self._workspace.root))
-            except NatsgenError as error:
-                self._found[url] = error
-        found = self._found[url]
-        if isinstance(found, NatsgenError):
-            raise found
-        return found
-
-
-def _address(url: str, workspace: Path) -> str:
-    for short, full in (("gh:", "https://github.com/"), ("gl:", "https://gitlab.com/")):
-        if url.startswith(short):
-            return f"{full}{url.removeprefix(short).removesuffix('.git')}.git"
-    address = url.removeprefix("git+")
-    path = workspace / Path(address).expanduser()
-    return str(path) if path.exists() else address
+def _is_repository(folder: Path) -> bool:
+    return (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())
 
 
 def _mirror(address: str, target: Path, variables: dict[str, str]) -> Path:
-    try:
-        options = ("--quiet", "--bare", "--config", "core.hooksPath=/dev/null")
-        git.run("clone", *options, "--", address, target, folder=target.parent, variables=variables)
-    except GitError as error:
-        raise GitError(f"the template {address} cannot be read: {error}") from error
+    options = ("--quiet", "--bare", "--config", "core.hooksPath=/dev/null")
+    done = git.run("clone", *options, "--", address, target, folder=target.parent, variables=variables, fine=_ANY_CODE)
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise GitError(f"the template {address} cannot be read: {said}")
     return target
 
 
-def _lay_out(history: Path, version: str, target: Path, index: Path) -> None:
+def _lay_out(history: Path, revision: str, target: Path, index: Path) -> None:
     variables = {**_AS_RELEASED, "GIT_INDEX_FILE": str(index)}
     places = (f"--git-dir={history}", f"--work-tree={target}")
     plain = ("-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null")
-    git.run(
-        *places, *plain, "checkout", "--force", f"refs/tags/{version}", "--", ".", folder=target, variables=variables
-    )
+    git.run(*places, *plain, "checkout", "--force", revision, "--", ".", folder=target, variables=variables)

@@ -1,0 +1,69 @@
+"""Which template a command works with; natsgen's own of this version is found without asking git."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from natsgen import organisation, template_source
+from natsgen.workspace import MARKER
+
+if TYPE_CHECKING:
+    from natsgen.template_source import TemplateSource
+    from natsgen.workspace import Workspace
+
+OPTION = "--template"
+
+
+@contextmanager
+def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]:
+    """The template that a new service is made from, as long as it is open.
+
+    Args:
+        given: what `--template` names; without it, it is the one of the workspace's natsgen.toml, or natsgen's own.
+        workspace: where the service comes.
+
+    Raises:
+        NatsgenError: it cannot be read, or no service can be made from it.
+    """
+    of_all = organisation.template(workspace.root)
+    wanted = of_all if given is None else given
+    if wanted is None:
+        yield template_source.bundled()
+        return
+    from natsgen.update import sources
+
+    here, where = (Path.cwd(), OPTION) if given is not None else (workspace.root, f"{MARKER}: {organisation.TEMPLATE}")
+    with sources.named(wanted, here, workspace.root, where) as template:
+        yield template
+
+
+@contextmanager
+def of_service(workspace: Workspace, service: str) -> Iterator[tuple[TemplateSource, str]]:
+    """The very version of the template that a service was made from, as long as it is open, and the newest there is.
+
+    Where the service or its answers cannot be read, it is natsgen's own: whoever needs them says what is wrong.
+
+    Raises:
+        NatsgenError: that version cannot be read, or is not there.
+    """
+    from natsgen import inventory, stored
+    from natsgen.errors import InputError, ServiceError
+
+    own = template_source.bundled()
+    try:
+        memory = stored.read(inventory.need_service(workspace, service))
+    except (InputError, ServiceError):
+        yield own, own.commit
+        return
+    if not memory.source or (memory.source, memory.commit) == (own.url, own.commit):
+        yield own, own.commit
+        return
+    from natsgen.update.sources import Sources
+
+    with ExitStack() as stack:
+        known = Sources(workspace, stack).of(memory)
+        template = known.template(memory.commit)
+        yield template, known.newest if known.versions else template.commit
