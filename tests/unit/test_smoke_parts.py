@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from natsgen import template_source, tree
-from natsgen.errors import GitError, InputError, TemplateError
+from natsgen.errors import GitError, InputError
 from natsgen.smoke import dockerfile, earlier, payloads, pins, steps, subjects, template_at, tools
 from natsgen.smoke.earlier import EarlierVersions
 from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
