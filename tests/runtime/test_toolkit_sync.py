@@ -218,7 +218,7 @@ def test_sync_is_for_any_number_of_threads(sync: SyncNats) -> None:
 
 async def test_sync_on_the_thread_of_an_event_loop_says_what_to_use_instead(service_settings: Settings) -> None:
     sync = SyncNats(settings=service_settings)
-    with pytest.raises(RuntimeError, match=r"`await` the same method of `nats` in src\.infrastructure\.nats"):
+    with pytest.raises(RuntimeError, match=r"`await` the same method of `nats` in src\.requests\.nats"):
         sync.open()
     await asyncio.to_thread(sync.open)
     try:
