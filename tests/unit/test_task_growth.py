@@ -119,7 +119,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace) -> None:
         remove(shop, "send_email")
     removed = remove(shop, "send_email", force=True)
     assert len(removed.change.removed) == 2
-    assert removed.notes == ("mailer has no handler, action or task now, and does not start without one",)
+    assert removed.notes == ("mailer has no handler, no action and nothing else left, and does not start without any",)
     assert task_growth.consumers_of(removed.file, "mailer") == (
         ("QUEUE_EMAILS", "mailer-send_email-high"),
         ("QUEUE_EMAILS", "mailer-send_email"),
