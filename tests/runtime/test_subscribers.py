@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import msgpack
 import nats
 import pytest
 from nats.aio.client import Client
@@ -197,6 +198,22 @@ async def test_what_it_cannot_read_and_what_fails_is_counted_and_the_next_comes(
     assert (told["received"], told["invalid"], told["failed"], told["dropped"]) == (3, 1, 1, 0)
     assert (told["last_error"]["type"], told["last_error"]["message"]) == ("RuntimeError", "not this one")
     assert told["latency_seconds"]["count"] == 2
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_subscriber_with_a_decoder_of_its_own(run: RunSubscribers, outside: Client, strict: bool) -> None:
+    heard: list[int] = []
+
+    async def hear(event: EnvelopeMessage[Number]) -> None:
+        heard.append(event.data.number)
+
+    async with run(subscriber(hear, decoder=msgpack.unpackb, strict=strict)) as worker:
+        await outside.publish(SUBJECT, message(1))
+        await outside.publish(SUBJECT, msgpack.packb(json.loads(message(2))))
+        await until(lambda: 2 in heard, "what is in MessagePack")
+        told = stats(worker)
+
+    assert (heard, told["invalid"]) == (([2], 1) if strict else ([1, 2], 0))
 
 
 async def test_it_sees_headers_and_subject_and_what_it_publishes_follows(
