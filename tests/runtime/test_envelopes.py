@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from base64 import b64encode
 from typing import Any
 
@@ -40,16 +41,22 @@ def in_binary(data: bytes, **attributes: str) -> CloudEvent[Any]:
     return CloudEvent[Any].read(data, headers)
 
 
+def new_cloud_event() -> CloudEvent[Order]:
+    return CloudEvent.new(SUBJECT, Order(number=1), subject="o-1", partitionkey="k")
+
+
 @pytest.mark.parametrize(
-    ("made", "kind"),
+    ("make", "kind"),
     [
-        (Event.new(SUBJECT, "o-1", Order(number=1)), Event[Order]),
-        (EnvelopeMessage.new(Order(number=1), sequence=7), EnvelopeMessage[Order]),
-        (CloudEvent.new(SUBJECT, Order(number=1), subject="o-1", partitionkey="k"), CloudEvent[Order]),
-        (CloudEvent.new(SUBJECT, Order(number=1), subject="o-1", partitionkey="k").binary(), CloudEvent[Order]),
+        (lambda: Event.new(SUBJECT, "o-1", Order(number=1)), Event[Order]),
+        (lambda: EnvelopeMessage.new(Order(number=1), sequence=7), EnvelopeMessage[Order]),
+        (new_cloud_event, CloudEvent[Order]),
+        (lambda: new_cloud_event().binary(), CloudEvent[Order]),
     ],
+    ids=["domain", "message", "structured", "binary"],
 )
-def test_what_is_sent_is_read_again(made: Sendable, kind: type[Envelope]) -> None:
+def test_what_is_sent_is_read_again(make: Callable[[], Sendable], kind: type[Envelope]) -> None:
+    made = make()
     read = kind.read(*sent(made))
 
     event = getattr(made, "event", made)
