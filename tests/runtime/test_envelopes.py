@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
