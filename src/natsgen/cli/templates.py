@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from natsgen import organisation, template_source
+from natsgen import template_source
 from natsgen.workspace import MARKER
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
     Raises:
         NatsgenError: it cannot be read, or no service can be made from it.
     """
+    from natsgen import organisation
+
     of_all = organisation.template(workspace.root)
     wanted = of_all if given is None else given
     if wanted is None:
