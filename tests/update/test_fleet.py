@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pty
 import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,6 +142,29 @@ def test_interrupted_it_ends_with_130_and_nothing_half_done(
     assert not (folder / ".natsgen").exists()
     natsgen.do("update", "--all", cwd=folder)
     assert files_of(folder) == files_of(new)
+
+
+def test_on_a_terminal_a_bar_tells_how_far_it_is(installed: Releases, old: Path) -> None:
+    natsgen = installed[THIRD]
+    at_once = "import sys; from natsgen.cli import main, progress; progress.MOMENT = 0; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", at_once, "update", "--all", "--dry-run"]
+    controller, terminal = pty.openpty()
+    variables = {**natsgen.environment, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, cwd=old, env=variables, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        said = read_to_the_end(controller)
+    assert process.returncode == 0
+    assert "updating" in said
+    assert f"{SERVICES}/{SERVICES}" in said
+
+
+def read_to_the_end(descriptor: int) -> str:
+    """What comes from a terminal until nobody has it open any more."""
+    found = b""
+    with suppress(OSError), os.fdopen(descriptor, "rb", buffering=0) as file:  # Linux has no end of file there
+        while part := file.read(65536):
+            found += part
+    return found.decode(errors="replace")
 
 
 def test_one_broken_service_does_not_stop_the_others(installed: Releases, old: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from natsgen import template_source
+from natsgen.cli import output
 from natsgen.workspace import MARKER
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
     if wanted is None:
         yield template_source.bundled()
         return
-    from natsgen.update import sources
+    from natsgen.update import addresses, sources
 
     here, where = (Path.cwd(), OPTION) if given is not None else (workspace.root, f"{MARKER}: {organisation.TEMPLATE}")
     with sources.named(wanted, here, workspace.root, where) as template:
         yield template
+        if addresses.is_of_this_machine(template.url):
+            output.note(f"{template.url} is a path of this machine, which others do not find to update what it made")
 
 
 @contextmanager

@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_VERSIONED = re.compile(r"(?P<url>.*[/:\\][^/:@\\]+|[^/:@\\]+)@(?P<version>[^/:@\\]+)")
+from natsgen.errors import InputError
+
+_VERSIONED = re.compile(r"(?P<url>.*[/:\\][^/:\\]+|[^/:\\]+)@(?P<version>[^/:@\\]+)")
 """The `@` in front of a host's name, as in git@git.example.com:team/template.git, is none of a version."""
 
 _SHORT_FORMS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]+@")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[\w.-]+@[\w.-]+:")
 
 
@@ -26,11 +29,6 @@ class Address:
     url: str
     version: str = ""
 
-    @property
-    def is_of_this_machine(self) -> bool:
-        """Whether it is a path that another machine need not have."""
-        return Path(self.url).is_absolute() or self.url.startswith(("~", "file://"))
-
 
 def read(given: str, here: Path, workspace: Path) -> Address:
     """The template that a person names.
@@ -39,11 +37,24 @@ def read(given: str, here: Path, workspace: Path) -> Address:
         given: what was typed.
         here: the folder that a path in it is relative to.
         workspace: the folder that the answer of services is relative to, so that it is right on every machine.
+
+    Raises:
+        InputError: there is a password in it.
     """
     text = given.strip()
+    if _PASSWORD.match(text):
+        raise InputError(
+            "the template's address has a password in it, which every service would remember: leave it out, and let git "
+            "ask its credential helper"
+        )
     if not _path(text, here).exists() and (found := _VERSIONED.fullmatch(text)):
         return Address(_stable(found["url"], here, workspace), found["version"])
     return Address(_stable(text, here, workspace))
+
+
+def is_of_this_machine(url: str) -> bool:
+    """Whether a template's address is a path that another machine need not have."""
+    return Path(url).is_absolute() or url.startswith(("~", "file://"))
 
 
 def to_clone(url: str, workspace: Path) -> str:
