@@ -25,7 +25,9 @@ def smoke(
     ] = None,
     kinds: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Only this kind of service: worker, service, gateway; may be repeated."),
+        typer.Option(
+            metavar="KIND", help="Only this kind: worker, service, publisher, subscriber, gateway; may be repeated."
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,
@@ -57,9 +59,9 @@ def smoke(
     """Make every kind of service and run each for real.
 
     For a template that a team changes. Services with all answers that it takes are made, linted, type-checked, tested
-    and run against NATS and Consul; they are sent events and requests, get a handler and an action more, lose them
-    again, and are stopped. What fails is shown with the step, the command that repeats it, and the end of the log.
-    Nothing is left behind.
+    and run against NATS and Consul. They are sent events, requests and tasks, and what they publish is looked at; they
+    are updated from an earlier version, get one more part of each kind, lose it again, and are stopped. What fails is
+    shown with the step, the command that repeats it, and the end of the log. Nothing is left behind.
 
     \b
     Examples:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
 from natsgen.harness.reaper import temporary_folder
 from natsgen.questions import Questionnaire
@@ -33,6 +33,7 @@ from natsgen.smoke.work import Work
 from natsgen.template_source import TemplateSource
 
 PREFIX = "natsgen-smoke-"
+TEMPORARY = "temporary"
 POLL_SECONDS = 0.2
 IMAGE, CLEAN_UP = "image", "clean-up"
 
@@ -110,12 +111,27 @@ def run(
 
 @contextmanager
 def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
-    """The folder of a run; it is removed at the end, or when this process dies, unless it is kept."""
+    """The folder of a run; it is removed at the end, or when this process dies, unless it is kept.
+
+    Whatever else this process makes for the moment is in it as well, so that nothing of that can stay behind.
+    """
     if keep:
-        yield Path(mkdtemp(prefix=PREFIX)).resolve()
+        with _temporary_files_in(kept := Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()):
+            yield kept
     else:
-        with temporary_folder(PREFIX) as folder:
+        with temporary_folder(PREFIX) as folder, _temporary_files_in(folder):
             yield folder
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    before = tempfile.tempdir
+    tempfile.tempdir = str(folder / TEMPORARY)
+    Path(tempfile.tempdir).mkdir()
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _steps(work: Work, running: Running) -> list[Step]:
