@@ -18,10 +18,10 @@ from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
 from natsgen.workspace import ANSWERS_FILE
 
-TEMPLATE_FOLDER = "template"  # what copier.yml calls _subdirectory
 _SUFFIX = ".jinja"
 _END_YIELD = "{% endyield %}"
 _UNPLAIN = re.compile(r"[^\w./:@+~-]|^[@:-]|:$", re.ASCII)  # what YAML does not take for text as it is, and more
+_SUBDIRECTORY = re.compile(r"""^_subdirectory:[ \t]*["']?([^"'#\s]+)""", re.MULTILINE)
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
@@ -87,16 +87,23 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Kind
     begin = f"{{% yield {kind.noun} from {kind.question} %}}"
     found = {}
     try:
-        for file in (template / TEMPLATE_FOLDER).rglob(f"*{begin}*{_SUFFIX}"):
+        files = template / _subdirectory(template)
+        for file in files.rglob(f"*{begin}*{_SUFFIX}"):
             source = file.relative_to(template)
-            pattern = str(source.with_suffix("")).replace(begin, "").replace(_END_YIELD, "")
-            path = PurePosixPath(environment.from_string(pattern).render(context)).relative_to(TEMPLATE_FOLDER)
+            pattern = str(file.relative_to(files).with_suffix("")).replace(begin, "").replace(_END_YIELD, "")
+            path = PurePosixPath(environment.from_string(pattern).render(context))
             if path.suffix:  # where a condition renders the name empty, there is no file
                 content = environment.get_template(source.as_posix()).render(context)
                 found[path] = File(content.encode(), os.access(file, os.X_OK))
-    except (JinjaError, ValueError, TypeError):
+    except (JinjaError, OSError, ValueError, TypeError):
         return {}
     return found
+
+
+def _subdirectory(template: Path) -> str:
+    """Where the template's files are in its folder, as copier.yml says it."""
+    found = _SUBDIRECTORY.search((template / "copier.yml").read_text(encoding="utf-8"))
+    return found[1] if found else "."
 
 
 def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:

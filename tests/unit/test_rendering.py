@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from natsgen import answers, naming, questions, rendering, template_source
 from natsgen.errors import InputError, TemplateError
+from natsgen.handlers import Handler
+from natsgen.parts import HANDLERS
 from natsgen.template_source import TemplateSource
 
 DATA = {"service_name": "billing", "handlers": {"paid": "orders.paid"}, "description": "Bills", "dedup": "none"}
@@ -111,3 +113,22 @@ def test_the_real_template_takes_hostile_answers_as_data() -> None:
     for path, file in rendered.items():
         if path.suffix == ".py":
             compile(file.content, str(path), "exec")
+
+
+@pytest.mark.parametrize("line", ["_subdirectory: blueprint\n", "_subdirectory: 'blueprint'  # ours\n"])
+def test_a_part_is_rendered_alone_wherever_the_templates_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    handlers = tmp_path / "blueprint/services/{{ service_name }}/src/domain/handlers"
+    tests = tmp_path / "blueprint/services/{{ service_name }}/tests/handlers"
+    for folder, name in ((handlers, "{{ handler }}_handler.py"), (tests, "test_{{ handler }}_handler.py")):
+        folder.mkdir(parents=True)
+        file = folder / f"{{% yield handler from handlers %}}{name}{{% endyield %}}.jinja"
+        file.write_text("# {{ handlers[handler] }}\n")
+    (tmp_path / "copier.yml").write_text(line)
+    monkeypatch.setattr(rendering, "_run_copier", None)
+
+    handler = Handler("order_made", "orders.order.made")
+    made = rendering.render_part(TemplateSource(tmp_path, "x", "v1"), {"service_name": "billing"}, HANDLERS, handler)
+
+    assert {file.content for file in made.values()} == {b"# orders.order.made\n"}

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from natsgen.cli import options, output
 from natsgen.errors import FAILED, InputError
-
-if TYPE_CHECKING:
-    from natsgen.smoke.matrix import Sample
 
 
 def smoke(
@@ -32,6 +29,10 @@ def smoke(
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this one of the services, as reports name them; may be repeated."),
+    ] = None,
+    step: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this step, with what it needs, to see it again; may be repeated."),
     ] = None,
     matrix: Annotated[
         str,
@@ -68,7 +69,7 @@ def smoke(
       natsgen smoke
       natsgen smoke --template . --backend process
       natsgen smoke --template https://git.example.com/team/template.git --matrix full --junit report.xml
-      natsgen smoke --only worker --keep
+      natsgen smoke --only worker --step heartbeat --keep
     """
     from natsgen import questions
     from natsgen.cli.smoke_progress import progress
@@ -85,8 +86,11 @@ def smoke(
     with template_at.template(template) as source, run.folder_of_its_own(keep=keep) as folder:
         questionnaire = questions.read(source.folder)
         wanted = [kind for text in kinds or [] for kind in text.split(",")]
-        samples = _named(matrices.samples(questionnaire, matrix, wanted), only or [])
-        jobs = [run.Job(sample.name, sample, source, questionnaire) for sample in samples]
+        made = matrices.samples(questionnaire, matrix, wanted)
+        _check_names("--only", "service", only or [], [sample.name for sample in made])
+        samples = [sample for sample in made if not only or sample.name in only]
+        jobs = [run.Job(sample.name, sample, source, questionnaire, step or ()) for sample in samples]
+        _check_names("--step", "step", step or [], run.step_names(jobs[0], there, chosen))
         with progress(samples) as listener:
             results = run.run(jobs, listener, folder, there, backend=chosen, side_by_side=side_by_side or 0)
     report = Report(
@@ -109,22 +113,16 @@ def smoke(
         raise typer.Exit(FAILED)
 
 
-def _named(samples: Sequence[Sample], only: Sequence[str]) -> Sequence[Sample]:
-    """Those of the samples that are wanted.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[str]) -> None:
+    """Makes sure that there is what the option names; else that is an InputError."""
     from natsgen import naming
 
-    names = [sample.name for sample in samples]
-    for name in only:
-        if name not in names:
+    for name in wanted:
+        if name not in known:
             raise InputError(
-                f"--only: there is no service {naming.shown(name)}{naming.nearest(name, names)} (there are "
-                f"{', '.join(names)})"
+                f"{option}: there is no {noun} {naming.shown(name)}{naming.nearest(name, known)} (there are "
+                f"{', '.join(known)})"
             )
-    return [sample for sample in samples if not only or sample.name in only]
 
 
 def _repeat(template: str | None, matrix: str, backend: str) -> list[str]:

@@ -87,11 +87,8 @@ def run(
 
         def work_on(job: Job) -> list[Result]:
             work = Work(job.sample, job.template, job.questionnaire, folder / job.name, run_id, tools, stopping)
-            running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
-            growing = Growing(work, lambda: AsProcess(work, shared, "grown"))
+            running, steps = _planned(work, shared, images, versions, backend)
             try:
-                update = Step(UPDATE, Updating(work, versions).update, (GENERATE,))
-                steps = [*_steps(work, running), update, *growing.steps(), Step(CLEAN_UP, running.end)]
                 wanted = leading_to(steps, job.only) if job.only else steps
                 return run_steps(job.name, wanted, listener, stopping)
             finally:
@@ -134,14 +131,30 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _steps(work: Work, running: Running) -> list[Step]:
-    """All that is done with a sample before it grows."""
+def step_names(job: Job, tools: Tools, backend: str) -> list[str]:
+    """The names of the steps that there are for a sample; nothing is begun."""
+    nowhere = Path()
+    work = Work(job.sample, job.template, job.questionnaire, nowhere, "", tools, Stopping())
+    _, steps = _planned(work, SharedServers(nowhere, tools), Images(), EarlierVersions(nowhere), backend)
+    return [step.name for step in steps]
+
+
+def _planned(
+    work: Work, shared: SharedServers, images: Images, versions: EarlierVersions, backend: str
+) -> tuple[Running, list[Step]]:
+    """Where a sample runs, and all that is done with it."""
+    running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
     live = alive.live_of(work, running)
-    gates = Gates(work).steps()
+    steps = Gates(work).steps()
     if isinstance(running, AsContainers):
-        build = Step(IMAGE, running.build, (GENERATE, COMPOSE_CONFIG))
-        return [*gates, build, *alive.steps(live, IMAGE, in_container=True)]
-    return [*gates, *alive.steps(live)]
+        steps.append(Step(IMAGE, running.build, (GENERATE, COMPOSE_CONFIG)))
+        steps += alive.steps(live, IMAGE, in_container=True)
+    else:
+        steps += alive.steps(live)
+    steps.append(Step(UPDATE, Updating(work, versions).update, (GENERATE,)))
+    steps += Growing(work, lambda: AsProcess(work, shared, "grown")).steps()
+    steps.append(Step(CLEAN_UP, running.end))
+    return running, steps
 
 
 def _raise_first(futures: Sequence[Future[list[Result]]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path, PurePosixPath
 from shutil import which
@@ -64,13 +65,7 @@ class Updating:
 
     def _run_update(self) -> None:
         words = (sys.executable, "-m", "natsgen", "update", self._work.service, "--no-input")
-        temporary = self._work.root / "temporary"
-        temporary.mkdir(exist_ok=True)
-        environment = {
-            "PYTHONPATH": str(Path(natsgen.__file__).parents[1]),
-            "TMPDIR": str(temporary),
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-        }
+        environment = {"PYTHONPATH": str(Path(natsgen.__file__).parents[1]), "GIT_CONFIG_GLOBAL": os.devnull}
         self._work.command(
             *words,
             limit=UPDATE_SECONDS,

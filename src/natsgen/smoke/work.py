@@ -131,8 +131,11 @@ class Work:
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         caches = self.root / "caches"
+        temporary = self.root / "temporary"
+        temporary.mkdir(parents=True, exist_ok=True)
         return {
             **kept,
+            "TMPDIR": str(temporary),
             # the service's folder stays as it was made
             "PYTHONPYCACHEPREFIX": str(caches / "bytecode"),
             "MYPY_CACHE_DIR": str(caches / "mypy"),
