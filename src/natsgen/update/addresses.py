@@ -44,8 +44,8 @@ def read(given: str, here: Path, workspace: Path) -> Address:
     text = given.strip()
     if _PASSWORD.match(text):
         raise InputError(
-            "the template's address has a password in it, which every service would remember: leave it out, and let git "
-            "ask its credential helper"
+            "the template's address has a password in it, which every service would remember: leave it out, and let a "
+            "credential helper tell git"
         )
     if not _path(text, here).exists() and (found := _VERSIONED.fullmatch(text)):
         return Address(_stable(found["url"], here, workspace), found["version"])
