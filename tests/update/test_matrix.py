@@ -16,8 +16,8 @@ from tests.update.test_update import files_of
 from tests.update.world import FIRST, SECOND, THIRD, Edit, Installed
 
 Releases = Mapping[str, Installed]
-RUN = ("defaults", "actions", "fastapi", "django", "tasks", "publisher", "subscriber")
-"""One of each kind, whose own tests are run: an updated service is what `new` makes, and smoke runs those in full."""
+ONE_OF_EACH = ("defaults", "actions", "fastapi", "django", "tasks", "publisher", "subscriber")
+"""The kinds; the tests of one of each are run: an updated service is what `new` makes, and smoke runs those in full."""
 
 RENAMED = {"src/infrastructure/loop_watch.py": "src/infrastructure/loop_guard.py"}
 
@@ -53,8 +53,9 @@ def make(natsgen: Installed, folder: Path, kind: str, release: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("version", [FIRST, SECOND])
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize(
+    ("kind", "version"), [*((kind, FIRST) for kind in ANSWERS), *((kind, SECOND) for kind in ONE_OF_EACH)]
+)
 def test_the_update_is_a_fresh_service_with_the_persons_changes(
     installed: Releases, tmp_path: Path, kind: str, version: str
 ) -> None:
@@ -65,7 +66,7 @@ def test_the_update_is_a_fresh_service_with_the_persons_changes(
 
     expected = make(installed[THIRD], tmp_path / "new" / "shop", kind, THIRD)
     assert files_of(place) == files_of(expected)
-    if version == FIRST and kind in RUN:
+    if version == FIRST and kind in ONE_OF_EACH:
         its_own_tests_pass(place / "services" / ANSWERS[kind][0])
 
 

@@ -45,7 +45,7 @@ def memory(workspace: Workspace) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["path", "relative path", "bundle", "URL", "natsgen.toml"])
-def test_a_service_is_made_grown_checked_and_updated(fork: Path, workspace: Workspace, kind: str) -> None:
+def test_a_service_is_made_updated_and_checked(fork: Path, workspace: Workspace, kind: str) -> None:
     if kind == "bundle":
         world.git(fork, "bundle", "create", "--quiet", fork.parent / "fork.bundle", "HEAD", "--all")
     source = {"path": str(fork), "bundle": "../fork.bundle", "URL": f"file://{fork}"}.get(kind, "../fork")
@@ -60,16 +60,23 @@ def test_a_service_is_made_grown_checked_and_updated(fork: Path, workspace: Work
 
     assert memory(workspace) == (source, "v1.0.0")
     world.commit(workspace.root)
-    CHECKOUT.do("add-action", "billing", "pay", cwd=workspace.root)
-    world.commit(workspace.root)
-    assert "v1.1.0 is there" in CHECKOUT.run("check", "billing", cwd=workspace.root).stdout
     CHECKOUT.do("update", "billing", cwd=workspace.root)
     assert memory(workspace) == (source, "v1.1.0")
     assert 'LABEL team="logistics"' in (workspace.root / BILLING / "Dockerfile").read_text()
+    CHECKOUT.do("check", "billing", cwd=workspace.root)
+
+
+def test_a_service_of_an_older_version_grows_and_is_answered_anew(fork: Path, workspace: Workspace) -> None:
+    CHECKOUT.do(*WORKER, "--template", "../fork@1.0.0", cwd=workspace.root)
+    CHECKOUT.do("add-action", "billing", "pay", cwd=workspace.root)
+    world.commit(workspace.root)
+    assert "v1.1.0 is there" in CHECKOUT.run("check", "billing", cwd=workspace.root).stdout
+    done = CHECKOUT.run("answers", "billing", "set", "team=payments", cwd=workspace.root)
+    assert (done.returncode, "there is no question 'team'" in done.stderr) == (2, True)
+    CHECKOUT.do("update", "billing", cwd=workspace.root)
     world.commit(workspace.root)
     CHECKOUT.do("answers", "billing", "set", "team=payments", cwd=workspace.root)
     assert 'LABEL team="payments"' in (workspace.root / BILLING / "Dockerfile").read_text()
-    CHECKOUT.do("check", "billing", cwd=workspace.root)
 
 
 def test_the_newest_version_is_taken_and_its_own_questions_are_answered(fork: Path, workspace: Workspace) -> None:
