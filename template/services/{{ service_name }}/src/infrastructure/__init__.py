@@ -34,7 +34,6 @@ Receiving
 Handling
     message.py          * what a handler sees, and the ways to settle it
     decoding.py         from bytes to what the handler's annotation asks for
-    own_decoder.py      formats other than JSON
     context.py          what is being handled right now, for logs and for what follows from it
     publication.py      payload, headers and id of what is published, and the wait for its confirmation
     publisher.py        `publish` from anywhere
