@@ -22,6 +22,7 @@ class Block:
         language: as the fence says, such as `sh`; often nothing.
         text: of the block.
         place: the file that it is to be, where the paragraph before it ends in `path`: else nothing.
+        before: the last line before it that is not empty.
     """
 
     document: str
@@ -30,6 +31,7 @@ class Block:
     language: str
     text: str
     place: str = ""
+    before: str = ""
 
     @property
     def name(self) -> str:
@@ -75,7 +77,7 @@ def blocks_of(text: str, document: str) -> list[Block]:
             number += 1
             place = PLACE.search(before)
             text = "\n".join(inside) + "\n"
-            found.append(Block(document, heading, number, fence[2], text, place[1] if place else ""))
+            found.append(Block(document, heading, number, fence[2], text, place[1] if place else "", before))
             before = ""
         elif line.startswith("#"):
             heading, number, before = line.lstrip("# "), 0, ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,11 +38,13 @@ def put_files(blocks: Sequence[Block], service: Path) -> list[Block]:
     return [block for block in blocks if not block.place]
 
 
-def run_inside(service: Path, blocks: Sequence[Block], server: NatsServer) -> dict[str, dict[str, str]]:
+def run_inside(
+    service: Path, blocks: Sequence[Block], server: NatsServer, further: Mapping[str, str] | None = None
+) -> dict[str, dict[str, str]]:
     """What blocks print inside of the service, by their names; and `stats`, the service's own at the end."""
     given, said = service / "blocks.json", service / "said.json"
     given.write_text(json.dumps({block.name: block.text for block in blocks}))
-    settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false", "HOSTNAME": "documented"}
+    settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false", "HOSTNAME": "documented", **(further or {})}
     run([sys.executable, INSIDE, given, said], limit=RUN_SECONDS, folder=service, environment=settings)
     told: dict[str, dict[str, str]] = json.loads(said.read_text())
     return told

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 sys.path.insert(0, str(Path.cwd()))
@@ -30,15 +31,15 @@ LIMIT = 30.0  # seconds for each
 async def said_by(name: str, text: str) -> dict[str, str]:
     """What a block printed, and why it failed, if it did."""
     printed = io.StringIO()
-    namespace: dict[str, Any] = {"__name__": "documented"}
+    module = sys.modules["documented"] = ModuleType("documented")  # where models look their annotations up
     with redirect_stdout(printed):
         try:
             code = compile(text, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
             async with asyncio.timeout(LIMIT):
                 if code.co_flags & inspect.CO_COROUTINE:
-                    await eval(code, namespace)
+                    await eval(code, module.__dict__)
                 else:
-                    await asyncio.to_thread(exec, code, namespace)
+                    await asyncio.to_thread(exec, code, module.__dict__)
         except Exception:
             return {"printed": printed.getvalue(), "failed": traceback.format_exc()}
     return {"printed": printed.getvalue(), "failed": ""}
@@ -56,24 +57,28 @@ def counted(service: Service) -> Iterator[bool]:
         for name in rows:
             row = rows[name] if kind == "handlers" else name
             if not row.get("subject", "").startswith("orders."):
-                yield bool(row.get("sequence") or row.get("heard") or row.get("handled"))
+                yield any(row.get(name) for name in ("handled", "requests", "sequence", "heard"))
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
+async def until(condition: Callable[[], bool], otherwise: Callable[[], object]) -> None:
+    """Returns when the condition holds; raises what is the case instead where that takes too long."""
+    try:
+        async with asyncio.timeout(LIMIT):
+            while True:
+                if condition():
+                    return
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise TimeoutError(json.dumps(otherwise(), default=str)) from None
 
 
 async def main(blocks: dict[str, str]) -> dict[str, dict[str, str]]:
     configure_logging(settings.SERVICE_NAME, "WARNING", "json")
     service = Service(settings)
     working = service.start(0)
-    await until(lambda: service.worker.readiness().ready or working.done())
+    await until(lambda: service.worker.readiness().ready or working.done(), service.worker.readiness)
     found = {name: await said_by(name, text) for name, text in blocks.items()}
-    await until(lambda: all(counted(service)))
+    await until(lambda: all(counted(service)), lambda: stats(service))
     found["stats"] = {"printed": json.dumps(stats(service), default=str), "failed": ""}
     await service.stop()
     await working

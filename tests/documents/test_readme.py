@@ -1,4 +1,4 @@
-"""README.md as it stands: its commands typed one after the other in one workspace, its code in services that they made."""
+"""README.md as it stands: its commands are typed in one workspace, and its code is that of services that they made."""
 
 from __future__ import annotations
 
@@ -141,6 +141,12 @@ def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
     assert not there("billing", "handlers/order_cancelled_handler.py")
     assert (typed.workspace / ".github/workflows").is_dir()
     assert "billing-audit" in typed.said["README.md / See what is there / 1"]["natsgen show billing"].stdout
+
+
+def runs(block: Block) -> bool:
+    """Whether a test here deals with this block."""
+    shown = block.heading == "Write a handler" or bool(made_as(block)) or "main.py" in block.text
+    return block.document == "README.md" and (block.language in ("sh", "toml") or shown)
 
 
 def made_as(block: Block) -> str:

@@ -1,0 +1,72 @@
+"""Every block of code in every document is run by a test, or stands in a list with the reason why it is not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.documents import test_migrating, test_readme
+from tests.documents.blocks import Block, blocks_of, read_blocks
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = sorted(str(file.relative_to(ROOT)) for file in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+RUN_WHOLE = {
+    "docs/toolkit.md": "tests/documents/test_toolkit.py",
+    "docs/decoders.md": "tests/runtime/test_decoders.py",
+}
+"""Documents of which a test runs every block, whatever comes to them, and the test."""
+
+NOT_RUN = {
+    "CONTRIBUTING.md / Set up / 1": "CI does, in .ci/run, before these tests",
+    "CONTRIBUTING.md / Test / 1": "CI does, in .ci/run; these are the tests",
+    "docs/loki.md / Logs in Loki / 1": "there is no Alloy; tests/unit/test_loki_config.py checks the configuration",
+    "docs/loki.md / Logs in Loki / 2": "there is no Loki; tests/smoke/test_pubsub.py checks the lines",
+    "docs/template-authors.md / Change / 1": "tests/smoke_command/test_command.py smokes one with more questions",
+    "docs/template-authors.md / Smoke / 1": "tests/smoke_command/test_command.py does",
+    "docs/template-authors.md / Smoke / 2": "what tests/smoke_command/test_command.py sees; the seconds differ",
+    "docs/template-authors.md / Smoke / 3": "what tests/smoke_command/test_faults.py sees, shortened",
+}
+"""Blocks that no test runs, and why, or what does the same."""
+
+
+def blocks() -> list[Block]:
+    return [block for document in WRITTEN for block in read_blocks(ROOT, document)]
+
+
+@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.name)
+def test_each_block_is_run_or_listed(block: Block) -> None:
+    run = block.document in RUN_WHOLE or test_readme.runs(block) or test_migrating.runs(block)
+    assert run != (block.name in NOT_RUN), f"{block.name}: either a test runs it, or it stands in NOT_RUN"
+
+
+def test_what_is_listed_is_there() -> None:
+    assert NOT_RUN.keys() <= {block.name for block in blocks()}
+    named = re.findall(r"tests/[\w/.]+", " ".join([*RUN_WHOLE.values(), *NOT_RUN.values()]))
+    assert [file for file in named if not (ROOT / file).is_file()] == []
+
+
+def test_blocks_are_read_with_their_places_and_commands() -> None:
+    text = """# Head
+
+Prose, `src/a.py`:
+
+```python
+x = 1
+```
+
+  ```sh
+  one   # said
+  python - <<'END'
+  two # stays
+  END
+  three 'a
+  b' # gone
+  ```
+"""
+    first, second = blocks_of(text, "doc")
+    assert (first.name, first.place, first.text) == ("doc / Head / 1", "src/a.py", "x = 1\n")
+    assert (second.name, second.place, second.language) == ("doc / Head / 2", "", "sh")
+    assert second.commands == ["one", "python - <<'END'\ntwo # stays\nEND", "three 'a\nb' # gone"]
