@@ -1,10 +1,9 @@
-"""What the settings of the connection to NATS do: several servers, and how attempts to connect are made."""
+"""What the settings of the connection to NATS do: how long an attempt takes, and how long it is until the next."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.ports import free_port
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure import nats_client
@@ -21,22 +19,6 @@ from src.infrastructure.nats_client import NatsClient
 
 async def eventually(condition: Any, what: str) -> None:
     await asyncio.to_thread(wait_until, condition, limit=15, what=what)
-
-
-async def test_several_servers(nats_server: NatsServer, service_settings: Settings, tmp_path: Path) -> None:
-    """One that is not there is passed over, and when the one in use ends, another is taken."""
-    with NatsServer(tmp_path / "other") as other:
-        urls = f"nats://127.0.0.1:{free_port()}, {nats_server.url},{other.url}"
-        connection = NatsClient(service_settings.model_copy(update={"NATS_URL": urls}))
-        await connection.connect()
-        first = connection.client.connected_url.port
-        used, left = (nats_server, other) if first == nats_server.port else (other, nats_server)
-
-        await asyncio.to_thread(used.stop)
-        await eventually(lambda: connection.connected and connection.connection > 1, "the other server")
-
-        assert connection.client.connected_url.port == left.port
-        await connection.close()
 
 
 async def test_reconnect_settings(
