@@ -20,14 +20,15 @@ RUN_WHOLE = {
 """Documents of which a test runs every block, whatever comes to them, and the test."""
 
 NOT_RUN = {
+    "README.md / A template of your own / 2": "tests/update/test_new_template.py has it with another address",
     "CONTRIBUTING.md / Set up / 1": "CI does, in .ci/run, before these tests",
     "CONTRIBUTING.md / Test / 1": "CI does, in .ci/run; these are the tests",
     "docs/loki.md / Logs in Loki / 1": "there is no Alloy; tests/unit/test_loki_config.py checks the configuration",
     "docs/loki.md / Logs in Loki / 2": "there is no Loki; tests/smoke/test_pubsub.py checks the lines",
     "docs/template-authors.md / Change / 1": "tests/smoke_command/test_command.py smokes one with more questions",
     "docs/template-authors.md / Smoke / 1": "tests/smoke_command/test_command.py does",
-    "docs/template-authors.md / Smoke / 2": "what tests/smoke_command/test_command.py sees; the seconds differ",
-    "docs/template-authors.md / Smoke / 3": "what tests/smoke_command/test_faults.py sees, shortened",
+    "docs/template-authors.md / Smoke / 2": "what tests/smoke_command/test_faults.py sees, shortened",
+    "docs/template-authors.md / Roll out / 1": "tests/documents/test_readme.py types the same commands",
 }
 """Blocks that no test runs, and why, or what does the same."""
 

@@ -44,6 +44,9 @@ NOT_TYPED = {
     "nats micro ls": "as above",
     "natsgen update billing --to 1.2.0": "there is no such release yet; tests/update/test_update.py",
     "natsgen update --continue billing": "needs a conflict; tests/update/test_conflicts.py",
+    "natsgen new worker billing --subject orders.order.created --template "
+    "https://git.example.com/platform/service-template.git": "tests/update/test_new_template.py",
+    "natsgen new worker billing --subject orders.order.created --template ../service-template@1.2.0": "as above",
     "natsgen adopt services/legacy": "needs a hand-written worker; tests/update/test_adopt.py",
     "natsgen dlq purge --service billing --until 30d": "it asks at a terminal; tests/unit/test_dlq_commands.py, and "
     "tests/smoke/test_dlq.py with --yes",
@@ -143,10 +146,14 @@ def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
     assert "billing-audit" in typed.said["README.md / See what is there / 1"]["natsgen show billing"].stdout
 
 
+def is_defaults(block: Block) -> bool:
+    return block.language == "toml" and block.heading == "Defaults of your organisation"
+
+
 def runs(block: Block) -> bool:
     """Whether a test here deals with this block."""
     shown = block.heading == "Write a handler" or bool(made_as(block)) or "main.py" in block.text
-    return block.document == "README.md" and (block.language in ("sh", "toml") or shown)
+    return block.document == "README.md" and (block.language == "sh" or is_defaults(block) or shown)
 
 
 def made_as(block: Block) -> str:
@@ -178,7 +185,7 @@ def test_the_tree_that_is_shown_is_what_is_made(typed: Typed) -> None:
 
 
 def test_defaults_of_an_organisation_answer_the_questions(tmp_path: Path) -> None:
-    [defaults] = [block.text for block in BLOCKS if block.language == "toml"]
+    [defaults] = [block.text for block in BLOCKS if is_defaults(block)]
     (tmp_path / "natsgen.toml").write_text(defaults)
 
     natsgen(tmp_path, "new", "worker", "billing", "--subject", "orders.order.created")
