@@ -97,7 +97,7 @@ FAULTS: dict[str, Fault] = {
     "failing test": Fault(
         "tests",
         "a test of its own failed",
-        ((f"{SERVICE}/tests/conftest.py", '        "aggregateId": "agg_456",\n', ""),),
+        ((f"{SERVICE}/tests/conftest.py", "\nimport pytest\n", "\nimport pytest\nimport pytests\n"),),
     ),
     # seen when it runs
     "crash at start": Fault(
@@ -302,15 +302,9 @@ FAULTS: dict[str, Fault] = {
         "what was added was not found by the service: task smoke_added_work",
         ((_src("domain/tasks/__init__.py"), '.endswith("_task")', '.endswith("_tasks")'),),
     ),
-    "added handler with a wrong type": Fault(
-        "grown mypy",
-        "mypy found",
-        (
-            (
-                HANDLER,
-                ') -> None:\n    """Does',
-                ') -> {{ "int" if handler == "smoke_added" else "None" }}:\n    """Does',
-            ),
-        ),
+    "careless added handler": Fault(
+        "grown ruff",
+        "ruff found something",
+        ((HANDLER, "from src.utils.logging", '{{ "import os\n" if handler == "smoke_added" }}from src.utils.logging'),),
     ),
 }
