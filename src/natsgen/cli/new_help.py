@@ -13,6 +13,7 @@ Examples:
   natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
   natsgen new worker billing --data-file answers.yml --no-input --json
   natsgen new worker billing --subject orders.order.created --dry-run | git apply
+  natsgen new worker billing --subject orders.order.created --template ../our-template@1.2.0
 """
 SERVICE = """Make a service that answers requests.
 
