@@ -102,8 +102,7 @@ async def _under_fault(run: Run) -> None:
     try:
         async with asyncio.timeout(TRAFFIC_SECONDS):
             await run.row.fault(run)
-            if flowing.done():
-                run.broken.append("the traffic ended before the fault was over")
+            run.traffic.end()
             await flowing
     finally:
         flowing.cancel()

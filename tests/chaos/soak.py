@@ -128,6 +128,7 @@ async def _publish(jetstream: JetStreamContext, minutes: float, rate: float) -> 
     while (left := deadline - time.monotonic()) > 1:
         seed += 1
         traffic = Traffic(jetstream, Plan(max(int(rate * min(left, 60)), 1), seed, {}, max_attempts=5), rate)
+        traffic.end()  # there is no fault to wait for
         await traffic.run()
         confirmed += len(traffic.confirmed)
     return confirmed
