@@ -22,8 +22,8 @@ RETRY_SECONDS = 0.1
 class Traffic:
     """Publishes a plan at `rate` events a second; the events of one key one after the other, keys side by side.
 
-    The last of them wait for `end`, so that the traffic outlasts the fault on a slow machine too. All times are those of
-    the monotonic clock, which other processes of this machine read alike.
+    The last of them wait for `end`, so that the traffic outlasts the fault on a slow machine too. All times are those
+    of the monotonic clock, which other processes of this machine read alike.
 
     Attributes:
         offered: when each event was tried to be published first.
