@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from natsgen.errors import TemplateError
 from natsgen.questions import FILE, FILES
+
+if TYPE_CHECKING:
+    from pathspec import PathSpec
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Asked:
 
     def is_written_once(self, path: PurePosixPath) -> bool:
         """Whether the file, by its path in the workspace, is the workspace's own once it exists."""
-        return bool(self.written_once) and _matches(self.written_once, path)
+        return bool(self.written_once) and _spec(self.written_once).match_file(str(path))
 
 
 @lru_cache(maxsize=64)
@@ -50,7 +53,8 @@ def read(template: Path) -> Asked:
     return Asked(keys, tuple(map(str, raw.get("_skip_if_exists") or ())))
 
 
-def _matches(patterns: Sequence[str], path: PurePosixPath) -> bool:
+@lru_cache(maxsize=64)
+def _spec(patterns: tuple[str, ...]) -> PathSpec[Any]:
     from pathspec import PathSpec
 
-    return PathSpec.from_lines("gitwildmatch", patterns).match_file(str(path))
+    return PathSpec.from_lines("gitwildmatch", patterns)
