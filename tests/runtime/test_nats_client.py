@@ -259,7 +259,8 @@ async def test_attempts_at_a_server_that_does_not_answer_leave_nothing_behind(
     impatient: None, client: NatsClient, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.client.options["connect_timeout"] = 0.1
-    monkeypatch.setattr(NatsClient, "WAIT", (0.01, 0.02))
+    monkeypatch.setattr(NatsClient, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "_settings", client.settings.model_copy(update={"NATS_RECONNECT_WAIT": 0.02}))
     await asyncio.to_thread(nats_server.freeze)
     await asyncio.to_thread(wait_until, lambda: client._failures > 2, limit=10, what="attempts")
     files = open_files()
