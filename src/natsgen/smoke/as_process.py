@@ -136,7 +136,7 @@ class AsProcess(Running):
             "HOSTNAME": f"{self._work.service}-1",
             "GRACEFUL_SHUTDOWN_TIMEOUT": f"{GRACEFUL_SECONDS:g}",
             "CONSUL_TTL": f"{CONSUL_TTL:g}",
-            "PYTHONPYCACHEPREFIX": str(self._work.root / "caches" / "bytecode"),
+            "PYTHONPYCACHEPREFIX": str(self._work.bytecode),
         }
         try:
             consul = self.consul

@@ -87,6 +87,13 @@ class Work:
         """Where servers and services write."""
         return self.root / "logs"
 
+    @property
+    def bytecode(self) -> Path:
+        """Where Python keeps what it compiles: the service's folder stays as it was made, and all samples of a run
+        share what they have in common.
+        """
+        return self.root.parent / "shared" / "bytecode"
+
     def generate(self) -> str:
         """Makes the service."""
         return f"{self.make(self.workspace, self.template)} files"
@@ -137,7 +144,7 @@ class Work:
             **kept,
             "TMPDIR": str(temporary),
             # the service's folder stays as it was made
-            "PYTHONPYCACHEPREFIX": str(caches / "bytecode"),
+            "PYTHONPYCACHEPREFIX": str(self.bytecode),
             "MYPY_CACHE_DIR": str(caches / "mypy"),
             "RUFF_CACHE_DIR": str(caches / "ruff"),
         }
