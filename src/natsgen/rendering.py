@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import compiling, tree
+from natsgen import compiling, remembering, tree
 from natsgen.errors import TemplateError
 from natsgen.parts import KINDS, Kind, Part
 from natsgen.template_source import TemplateSource
@@ -115,7 +115,7 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
     try:
         # Without git in sight, Copier renders the folder as it is. With it, a checkout would be cloned at its latest
         # tag, a GIT_DIR in the environment would be followed, and git would be run once for every file.
-        with local.env(PATH=""), warnings.catch_warnings(), compiling.once():
+        with local.env(PATH=""), warnings.catch_warnings(), compiling.once(), remembering.once():
             warnings.simplefilter("ignore")  # they speak to the template's authors
             copier.run_copy(
                 str(template),
