@@ -50,6 +50,7 @@ class Features:
         self.passed: set[str] = set()
         self.skipped: dict[str, str] = {}
         self.wrong: dict[str, str] = {}
+        self.complete = False  # whether the run came to its end
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name = report.nodeid.partition("[")[0]
@@ -73,11 +74,14 @@ class Features:
         return {name: self.skipped[name] for name in self.named if name in self.skipped and name not in self.passed}
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        self.complete = ended and not session.shouldfail and not session.shouldstop
         if self.not_shown() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for title, found in (("not shown", self.not_shown()), ("left out", self.left_out())):
+        lists = (("not shown", self.not_shown()), ("left out", self.left_out())) if self.complete else ()
+        for title, found in lists:
             if found:
                 terminalreporter.section(f"features of {NAMED} {title}")
                 for name, why in found.items():

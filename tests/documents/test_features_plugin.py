@@ -97,3 +97,8 @@ def test_a_test_of_which_a_case_fails_is_not_shown(folder: Path) -> None:
 def test_a_run_of_some_tests_is_left_alone(folder: Path, options: tuple[str, ...]) -> None:
     code, said = run_tests(folder, "test_gone", without_failures(), *options)
     assert (code, "features of" in said) == (0, False), said
+
+
+def test_a_run_that_was_ended_early_lists_nothing(folder: Path) -> None:
+    code, said = run_tests(folder, "test_passes test_has_a_broken_fixture", TESTS, "-x")
+    assert (code, "features of" in said) == (1, False), said

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -193,3 +194,11 @@ def test_natsgens_tests_pass(tmp_path: Path) -> None:
         timeout=LIMIT,
     )
     assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_versions_are_those_that_run() -> None:
+    pinned = (ROOT / "benchmarks/requirements.txt").read_text()
+    said = (ROOT / DOCUMENT).read_text()
+    [faststream] = re.findall(r"^faststream(?:\[nats\])?==(\d+\.\d+)\.", pinned, re.M)
+    [fsai] = re.findall(r"^fsai-nats-app==(\S+)", pinned, re.M)
+    assert f"Code of FastStream {faststream} and of fsai-nats-app {fsai}, " in said
