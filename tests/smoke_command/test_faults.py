@@ -20,7 +20,7 @@ from natsgen.smoke.outcome import Result, Verdict
 from natsgen.template_source import TemplateSource
 from tests.smoke_command.faults import FAULTS, Fault
 
-SIDE_BY_SIDE = 6
+SIDE_BY_SIDE = 8
 PATIENCE = 10.0
 """Seconds that are waited for what a fault keeps from happening; a person's own run waits longer, to be sure."""
 LIMITS = {
