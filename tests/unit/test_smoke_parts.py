@@ -234,9 +234,11 @@ def test_a_template_is_a_folder_or_a_repository_at_a_tag(tmp_path: Path) -> None
 def test_a_template_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no copier\.yml"), template_at.template(str(tmp_path)):
         pass
-    for given in (str(tmp_path / "nothing"), f"file://{tmp_path}/nothing"):
-        with pytest.raises(GitError, match=r"nothing cannot be read: .*does not"), template_at.template(given):
-            pass
+    with pytest.raises(InputError, match="there is no folder"), template_at.template(str(tmp_path / "nothing")):
+        pass
+    given = f"file://{tmp_path}/nothing"
+    with pytest.raises(GitError, match=r"nothing cannot be read: .*does not"), template_at.template(given):
+        pass
 
 
 def test_an_unknown_backend_is_named() -> None:

@@ -24,7 +24,7 @@ def template(given: str | None) -> Iterator[TemplateSource]:
             its end if it is not to be the default one. Without it, the template of this natsgen.
 
     Raises:
-        InputError: it holds no template.
+        InputError: it holds no template, or there is no such folder.
         NatsgenError: it cannot be read.
     """
     if given is None:
@@ -35,6 +35,8 @@ def template(given: str | None) -> Iterator[TemplateSource]:
         yield _needed(Path(given).resolve(), given)
         return
     address = addresses.read(given, here, here)
+    if addresses.is_missing(address.url, here):
+        raise InputError(f"--template: there is no folder {given}; a repository has an address such as https://...")
     with releases.of(address.url, here) as known:
         yield _needed(known.at(address.version or _DEFAULT_BRANCH).folder, given)
 

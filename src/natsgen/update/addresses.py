@@ -57,6 +57,12 @@ def is_of_this_machine(url: str) -> bool:
     return Path(url).is_absolute() or url.startswith(("~", "file://"))
 
 
+def is_missing(url: str, workspace: Path) -> bool:
+    """Whether a template's address is a path at which there is nothing."""
+    address = to_clone(url, workspace)
+    return not _REMOTE.match(address) and not Path(address).exists()
+
+
 def to_clone(url: str, workspace: Path) -> str:
     """What git takes for a template's address, which may be in one of Copier's short forms."""
     for short, full in _SHORT_FORMS.items():
