@@ -114,6 +114,8 @@ class Connection:
         except nats.errors.TimeoutError as error:
             raise NatsError(f"NATS at {self.server} did not answer within {REQUEST_LIMIT:g} s") from error
         except (nats.errors.Error, OSError) as error:
+            if not self.client.is_connected:
+                raise NatsError(f"the connection to NATS at {self.server} was lost: {said(error)}") from error
             raise NatsError(f"NATS at {self.server}: {said(error)}") from error
 
 

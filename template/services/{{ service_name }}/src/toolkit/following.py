@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import nats.errors
@@ -127,7 +127,7 @@ class Following:
                         raise _Broken("a gap")
                     if metadata.sequence.stream > self._place.sequence:
                         self._place.sequence = metadata.sequence.stream
-                        yield Followed(frame, metadata.sequence.stream, metadata.timestamp, metadata.num_pending)
+                        yield Followed(frame, metadata.sequence.stream, stored_at(frame.reply), metadata.num_pending)
                     if not metadata.num_pending and not self.endless:
                         return
 
@@ -226,3 +226,15 @@ async def _forget(connection: NatsClient, consumer: str) -> None:
             await connection.client.publish(f"$JS.API.CONSUMER.DELETE.{consumer}")
         except (nats.errors.Error, ToolkitError) as error:
             logger.debug("consumer left to the server", consumer=consumer, error=named(error))
+
+
+def stored_at(reply: str) -> datetime:
+    """When a message was stored, to the microsecond as a stream's own answers have it; nats-py's is a rounded float.
+
+    Args:
+        reply: the subject that the message is acknowledged on, in either of its forms, see
+            https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
+    """
+    tokens = reply.split(".")
+    nanoseconds = int(tokens[7] if len(tokens) == 9 else tokens[9])
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=nanoseconds // 1000)
