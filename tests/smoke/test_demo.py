@@ -76,7 +76,8 @@ def test_interrupting_it_leaves_nothing_behind(temporary: Path, number: signal.S
         process.communicate()
 
     assert len(started) >= 2, "the NATS server and the worker were running"
-    assert process.returncode == 130
+    # Python ends itself by SIGINT where that came amid code that it had made from text; to a shell both are 130
+    assert process.returncode in (130, -signal.SIGINT)
     assert "interrupted" in errors
     wait_until(lambda: not started & running().keys(), limit=GONE_SECONDS, what="what was started to be gone")
     assert list(temporary.glob("natsgen-*")) == []
