@@ -83,7 +83,7 @@ def remove_handler(
             autocompletion=completion.handlers,
         ),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Remove it even if somebody edited it.")] = False,
+    force: options.Force = False,
     workspace: options.Workspace = None,
     no_input: options.NoInput = False,
     dry_run: options.DryRun = False,

@@ -21,9 +21,7 @@ def publisher(
         str | None,
         typer.Option(metavar="SECONDS", help="From one message to the next, for PUBLISH_INTERVAL [default: 2]"),
     ] = None,
-    core: Annotated[
-        bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")
-    ] = False,
+    core: options.Core = False,
     context: options.Context = None,
     description: options.Description = None,
     template: options.Template = None,

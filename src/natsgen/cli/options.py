@@ -33,6 +33,8 @@ Gateway = Annotated[
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; what is missing is an error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, as a diff; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Force = Annotated[bool, typer.Option("--force", help="Remove it even if somebody edited it.")]
+Core = Annotated[bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")]
 
 # What the commands take that make a service.
 NewName = Annotated[

@@ -17,7 +17,6 @@ _File = TypeVar("_File", bound="PubSubFile")
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Its name [default: the subject's last two tokens]")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Remove it even if somebody edited it.")]
 
 
 def add_publisher(
@@ -30,9 +29,7 @@ def add_publisher(
         str | None,
         typer.Option(metavar="SECONDS", help="From one message to the next [default: what PUBLISH_INTERVAL says]"),
     ] = None,
-    core: Annotated[
-        bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")
-    ] = False,
+    core: options.Core = False,
     workspace: options.Workspace = None,
     no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
@@ -120,7 +117,7 @@ def remove_publisher(
             autocompletion=completion.publishers,
         ),
     ],
-    force: Force = False,
+    force: options.Force = False,
     workspace: options.Workspace = None,
     no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
@@ -153,7 +150,7 @@ def remove_subscriber(
             autocompletion=completion.subscribers,
         ),
     ],
-    force: Force = False,
+    force: options.Force = False,
     workspace: options.Workspace = None,
     no_input: options.NoInput = False,
     dry_run: options.DryRun = False,

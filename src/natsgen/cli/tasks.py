@@ -87,7 +87,7 @@ def remove_task(
             autocompletion=completion.tasks,
         ),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Remove it even if somebody edited it.")] = False,
+    force: options.Force = False,
     workspace: options.Workspace = None,
     no_input: options.NoInput = False,
     dry_run: options.DryRun = False,

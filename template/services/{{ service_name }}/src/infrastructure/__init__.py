@@ -25,6 +25,7 @@ Connection
 
 Receiving
     subscription.py     * what a handler's file says: `@subscriber` and its options
+    declaring.py        what that shares with the decorators of actions, tasks, publishers and subscribers
     streams.py          the stream of a subject is found, or made
     consumers.py        the durable is there, and as the subscription says
     pull_consumer.py    * messages keep coming, through reconnects and lost leaders

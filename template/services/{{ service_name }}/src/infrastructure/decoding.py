@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from src.domain.envelope import Envelope
+from src.infrastructure.declaring import place_of
 from src.infrastructure.errors import ConfigurationError
 
 Decoder = Callable[[bytes], Any]
@@ -51,7 +52,7 @@ def signature_of(function: Callable[..., Any], decoder: Decoder | None = None, s
     Raises:
         ConfigurationError: it is no such function.
     """
-    where = f"{function.__module__}.{function.__qualname__}"
+    where = place_of(function)
     if not inspect.iscoroutinefunction(function):
         raise ConfigurationError(f"{where} is no coroutine function; write it as `async def`")
     parameters = list(inspect.signature(function).parameters.values())

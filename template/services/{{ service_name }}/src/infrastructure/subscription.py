@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict, TypeVar, Unpack
 
 from src.infrastructure.backoff import Backoff
+from src.infrastructure.declaring import place_of, refuse_unknown
 from src.infrastructure.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
@@ -72,7 +73,7 @@ class Subscription:
 
     def __post_init__(self) -> None:
         if problems := self._problems():
-            where = f"{self.function.__module__}.{self.function.__qualname__}"
+            where = place_of(self.function)
             raise ConfigurationError(f"{where}: " + "; ".join(problems))
         object.__setattr__(self, "signature", signature_of(self.function, self.decoder, self.strict))
 
@@ -150,11 +151,7 @@ def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT],
     """
 
     def register(function: HandlerT) -> HandlerT:
-        if unknown := sorted(options.keys() - Options.__annotations__.keys()):
-            raise ConfigurationError(
-                f"{function.__module__}.{function.__qualname__}: no option {', '.join(unknown)}; "
-                f"there are {', '.join(Options.__annotations__)}"
-            )
+        refuse_unknown(function, options, Options)
         name = function.__name__.removeprefix("handle_")
         _registry.append(Subscription(handler=name, subject=subject, function=function, **options))
         return function

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, TypeVar, Unpack
 
+from src.infrastructure.declaring import place_of, refuse_unknown
 from src.infrastructure.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import NAME, SUBJECT
@@ -41,7 +42,7 @@ class CoreSubscriber:
     signature: Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        where = f"{self.function.__module__}.{self.function.__qualname__}"
+        where = place_of(self.function)
         if not SUBJECT.fullmatch(self.subject):
             raise ConfigurationError(
                 f"{where}: subject is {self.subject!r}; it takes tokens joined by dots, `*` and a last `>`"
@@ -79,11 +80,7 @@ def listens(subject: str, **options: Unpack[Options]) -> Callable[[HearerT], Hea
     """
 
     def register(function: HearerT) -> HearerT:
-        if unknown := sorted(options.keys() - Options.__annotations__.keys()):
-            raise ConfigurationError(
-                f"{function.__module__}.{function.__qualname__}: no option {', '.join(unknown)}; "
-                f"there are {', '.join(Options.__annotations__)}"
-            )
+        refuse_unknown(function, options, Options)
         name = function.__name__.removeprefix(PREFIX)
         _registry.append(CoreSubscriber(name=name, subject=subject, function=function, **options))
         return function

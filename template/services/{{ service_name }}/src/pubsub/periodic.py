@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar, Unpack
 
+from src.infrastructure.declaring import place_of, refuse_unknown
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import NAME
 
@@ -58,7 +59,7 @@ class PeriodicPublisher:
     takes_tick: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        where = f"{self.function.__module__}.{self.function.__qualname__}"
+        where = place_of(self.function)
         if problems := self._problems():
             raise ConfigurationError(f"{where}: " + "; ".join(problems))
         if not inspect.iscoroutinefunction(self.function):
@@ -105,11 +106,7 @@ def publishes(subject: str, **options: Unpack[Options]) -> Callable[[MakerT], Ma
     """
 
     def register(function: MakerT) -> MakerT:
-        if unknown := sorted(options.keys() - Options.__annotations__.keys()):
-            raise ConfigurationError(
-                f"{function.__module__}.{function.__qualname__}: no option {', '.join(unknown)}; "
-                f"there are {', '.join(Options.__annotations__)}"
-            )
+        refuse_unknown(function, options, Options)
         name = function.__name__.removeprefix(PREFIX)
         _registry.append(PeriodicPublisher(name=name, subject=subject, function=function, **options))
         return function

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 
 from src.config import settings
+from src.infrastructure.declaring import place_of, refuse_unknown
 from src.infrastructure.errors import ActionError, ConfigurationError
 from src.infrastructure.subscription import NAME, SUBJECT
 from src.requests.request import Context
@@ -80,7 +81,7 @@ class Action:
     @property
     def where(self) -> str:
         """Where the function is, for messages."""
-        return f"{self.function.__module__}.{self.function.__qualname__}"
+        return place_of(self.function)
 
     def subject_for(self, service: str, prefix: str) -> str:
         """The subject that it answers on in `service`."""
@@ -132,11 +133,7 @@ def action(name: str, **options: Unpack[Options]) -> Callable[[ActionT], ActionT
     """
 
     def register(function: ActionT) -> ActionT:
-        if unknown := sorted(options.keys() - Options.__annotations__.keys()):
-            raise ConfigurationError(
-                f"{function.__module__}.{function.__qualname__}: no option {', '.join(unknown)}; "
-                f"there are {', '.join(Options.__annotations__)}"
-            )
+        refuse_unknown(function, options, Options)
         _registry.append(Action(name=name, function=function, **options))
         return function
 

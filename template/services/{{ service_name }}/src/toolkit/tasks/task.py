@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 import orjson
 from pydantic import BaseModel, TypeAdapter
 
+from src.infrastructure.declaring import place_of, refuse_unknown
 from src.infrastructure.decoding import Signature, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.publication import encode
@@ -47,7 +48,7 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self.queue = queue
         self.policy = policy
         self.function: Callable[..., Coroutine[Any, Any, Any]] = function
-        self.where = f"{function.__module__}.{function.__qualname__}"
+        self.where = place_of(function)
         if problems := problems_of(queue, name) + policy.problems():
             raise ConfigurationError(f"{self.where}: " + "; ".join(problems))
         self.signature: Signature = signature_of(function)
@@ -129,11 +130,7 @@ def task(
     def register(
         function: Callable[Concatenate[PayloadT, Rest], Coroutine[Any, Any, ResultT]],
     ) -> Task[PayloadT, Rest, ResultT]:
-        if unknown := sorted(options.keys() - Options.__annotations__.keys()):
-            raise ConfigurationError(
-                f"{function.__module__}.{function.__qualname__}: no option {', '.join(unknown)}; "
-                f"there are {', '.join(Options.__annotations__)}"
-            )
+        refuse_unknown(function, options, Options)
         made = Task(function, name, queue, Policy(**options))
         _registry.append(made)
         return made
