@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 SHOWN = 5
 """How many events a broken promise names."""
 
+BESIDE_OTHERS = 1.5
+"""Seconds that the short form allows on top of a limit: other tests have the processors too. The long form runs alone.
+
+What the worker finds out by a missing heartbeat, and not by being told, still takes far longer than that.
+"""
+
 
 def judge(run: Run, traces: Traces) -> Outcome:
     """The row's numbers, with the promises that did not hold added to what is broken already."""
@@ -48,11 +54,11 @@ def judge(run: Run, traces: Traces) -> Outcome:
 
 
 def _broken_limits(run: Run, outcome: Outcome) -> Iterator[str]:
-    row = run.row
-    if row.stall is not None and outcome.stall > row.stall:
-        yield f"stalled for {outcome.stall:.2f} s; the limit is {row.stall:g} s"
-    if row.oldest is not None and outcome.oldest > row.oldest:
-        yield f"an event waited {outcome.oldest:.2f} s; the limit is {row.oldest:g} s"
+    row, more = run.row, BESIDE_OTHERS if run.short else 0.0
+    if outcome.stall > row.stall + more:
+        yield f"stalled for {outcome.stall:.2f} s; the limit is {row.stall + more:g} s"
+    if row.oldest is not None and outcome.oldest > row.oldest + more:
+        yield f"an event waited {outcome.oldest:.2f} s; the limit is {row.oldest + more:g} s"
 
 
 def _broken_once(run: Run, outcome: Outcome) -> Iterator[str]:
