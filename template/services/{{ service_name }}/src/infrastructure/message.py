@@ -31,9 +31,9 @@ NAK = b"-NAK"
 TERM = b"+TERM"
 IN_PROGRESS = b"+WPI"
 
-# Tokens of the subject that a delivery is answered on, and the count's place among them without and with a domain,
+# Dots of the subject that a delivery is answered on, and the count's place among its tokens without and with a domain,
 # https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md#jsack
-TOKENS = 9
+DOTS = 8
 DELIVERIES, DELIVERIES_WITH_DOMAIN = 4, 6
 
 
@@ -107,8 +107,9 @@ class Message:
     @property
     def deliveries(self) -> int:
         """How many times the server has delivered it, also where no handler came to it."""
-        tokens = self._raw.reply.split(".")  # nats-py's `metadata` would parse all of it
-        return int(tokens[DELIVERIES if len(tokens) == TOKENS else DELIVERIES_WITH_DOMAIN])
+        reply = self._raw.reply  # nats-py's `metadata` would parse all of it
+        place = DELIVERIES if reply.count(".") == DOTS else DELIVERIES_WITH_DOMAIN
+        return int(reply.split(".", place + 1)[place])
 
     @property
     def stream(self) -> str:

@@ -43,10 +43,10 @@ class LenientClient(Client):
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
     ) -> Any:
         try:
-            return super()._build_message(sid, subject, reply, data, headers)
+            # as nats-py's own does it, which is called so often that the way there would be seen
+            return Msg(self, subject.decode(), reply.decode(), data, headers, _sid=sid)
         except UnicodeDecodeError:
-            readable = subject.decode(errors="replace").encode()
-            return super()._build_message(sid, readable, reply, data, headers)
+            return Msg(self, subject.decode(errors="replace"), reply.decode(), data, headers, _sid=sid)
 
 
 class CountingParser(Parser):
@@ -176,10 +176,12 @@ def publish(client: Client, subject: str, payload: bytes, headers: Mapping[str, 
         ConnectionClosedError: the client is closed.
         OutboundBufferLimitError: too much waits for a connection.
     """
-    if client.is_closed:
-        raise ConnectionClosedError
-    if not client.is_connected and client._pending_data_size + len(payload) > client._max_pending_size:
-        raise OutboundBufferLimitError
+    connected = client.is_connected
+    if not connected:
+        if client.is_closed:
+            raise ConnectionClosedError
+        if client._pending_data_size + len(payload) > client._max_pending_size:
+            raise OutboundBufferLimitError
     if headers is None:
         command = b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(payload), payload)
     else:
@@ -190,7 +192,7 @@ def publish(client: Client, subject: str, payload: bytes, headers: Mapping[str, 
     client._pending.append(command)
     client._pending_data_size += len(command)
     flushes = client._flush_queue
-    if flushes is not None and client.is_connected and flushes.empty():
+    if flushes is not None and connected and flushes.empty():
         flushes.put_nowait(asyncio.get_running_loop().create_future())
 
 
