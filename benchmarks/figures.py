@@ -5,6 +5,7 @@ The speed of a machine changes from minute to minute; a ratio of neighbours does
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratio(mine: Sequence[float], others: Sequence[float]) -> Spread:
-    """The spread of `mine / others`, round by round."""
-    return spread([one / other for one, other in zip(mine, others, strict=True)])
+    """The spread of `mine / others`, round by round; infinite in a round in which the other came to nothing."""
+    return spread([one / other if other else math.inf for one, other in zip(mine, others, strict=True)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -57,7 +57,7 @@ def prepare(folder: Path, python: Path) -> list[Measured]:
     Raises:
         SystemExit: a command fails, or natsgen's rivals do not make the same files.
     """
-    environment = _environment(folder)
+    environment = person_in(folder)
     one = tool_workspaces.with_one_service(folder / "one", environment)
     many = tool_workspaces.with_handlers(folder / "many", environment, HANDLERS)
     (folder / "nothing.py").write_text(EMPTY_TYPER)
@@ -65,7 +65,7 @@ def prepare(folder: Path, python: Path) -> list[Measured]:
     commands = [
         Measured(EMPTY, [sys.executable, "-m", "nothing", "--help"], folder, environment),
         Measured(HELP, natsgen("--help"), folder, environment),
-        *_new_workers(folder / "new", python, environment),
+        *new_workers(folder / "new", python, environment),
         Measured(ADD, add, folder / "one", environment, partial(forget_added, one)),
         Measured(ADD_TO_MANY, add, folder / "many", environment, partial(forget_added, many)),
         Measured(LIST_HANDLERS, natsgen("list"), folder / "many", environment),
@@ -76,13 +76,13 @@ def prepare(folder: Path, python: Path) -> list[Measured]:
     return commands
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def person_in(folder: Path) -> dict[str, str]:
     """A person's environment without the person's own defaults, in which everything is compiled once, as installed."""
     own = {name: value for name, value in os.environ.items() if name == "PYTHONPATH" or not name.startswith("PYTHON")}
     return {**own, "HOME": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
-def _new_workers(folder: Path, python: Path, environment: Mapping[str, str]) -> list[Measured]:
+def new_workers(folder: Path, python: Path, environment: Mapping[str, str]) -> list[Measured]:
     """What makes a worker, natsgen first, each in a folder of its own."""
     plain = tool_rivals.make_plain(template_source.bundled().folder, folder / "plain")
     answers = _answers(folder / "answers" / WORKSPACE, environment)

@@ -1,12 +1,15 @@
-"""What the report about the tool's speed says of what was measured."""
+"""What the report about the tool's speed says of what was measured, and that the tools can be compared."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from benchmarks import tool_setup
 from benchmarks.figures import Spread
 from benchmarks.tool import RATIOS, Figures, section
+from natsgen.harness.environment import environment_for
 
 NAMES = {name for one, other, _ in RATIOS for name in (one, other)}
 
@@ -35,3 +38,14 @@ def test_a_service_costs_what_lies_between_the_fewest_and_the_most(figures: Figu
     assert (found.least, found.most) == pytest.approx((0.001, 0.002))
     assert isinstance(found, Spread)
     assert "One more service costs `natsgen list` 1.50 (1.00 to 2.00) ms" in section(figures)
+
+
+def test_copier_and_cookiecutter_make_what_natsgen_makes(tmp_path: Path) -> None:
+    python = environment_for(Path(tool_setup.__file__).with_name("requirements.txt"))
+    compared = tool_setup.new_workers(tmp_path, python, tool_setup.person_in(tmp_path))  # which exits where they differ
+    assert [one.name for one in compared] == [
+        tool_setup.NEW,
+        tool_setup.COPIER,
+        tool_setup.COPIER_WITHOUT_GIT,
+        tool_setup.COOKIECUTTER,
+    ]

@@ -51,6 +51,10 @@ def test_a_spread_is_the_median_with_the_range() -> None:
     assert ratio([1.0, 4.0], [2.0, 2.0]).text() == "1.25 (0.50 to 2.00)"
 
 
+def test_who_came_to_nothing_in_a_round_does_not_end_the_report() -> None:
+    assert ratio([1.0, 4.0, 3.0], [2.0, 0.0, 3.0]).text() == "1.00 (0.50 to inf)"
+
+
 @pytest.mark.parametrize("size", [150, 2_048, 65_536])
 def test_a_payload_has_its_size_and_is_an_event(size: int) -> None:
     made = payload("bench.item.event0", 7, size)
