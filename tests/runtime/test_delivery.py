@@ -79,7 +79,8 @@ async def deliver(
     raw = Msg(_client=None, subject="a.b", reply=f"$JS.ACK.S.c.{attempt}.7.9.1700000000000000000.0", data=data)  # type: ignore[arg-type]
     message = Message(raw, "h", recorder)  # type: ignore[arg-type]
     delivery = delivery_of(subscription, recorder, stats)
-    delivery.stopping = stopping
+    if stopping:
+        delivery.stop()
     await delivery.deliver(message)
     return recorder.said, stats
 

@@ -5,27 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import nats.errors
-
+from src.infrastructure.acceptance import Acceptance, NotAccepted, Refusal
 from src.infrastructure.attempts import Attempts
-from src.infrastructure.context import batch_publications, current_message
+from src.infrastructure.context import current_message
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.deduplication import Deduplication
 from src.infrastructure.errors import Reject, Retry, named
-from src.infrastructure.inbox import Claim
+from src.infrastructure.handler_call import HandlerCall
 from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.message import Message
-from src.infrastructure.origin import OBJECT
-from src.infrastructure.publication import Publications
 from src.infrastructure.replays import Replays
 from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
-REFUSED = object()  # instead of an event: the message was settled without its handler
+NOTHING = object()  # instead of an event
 
 
 class Delivery:
@@ -47,21 +44,16 @@ class Delivery:
         stats: HandlerStats,
     ) -> None:
         self._subscription = subscription
-        self._decode = subscription.signature.decode
-        self._read = subscription.signature.read
-        self._handle: Callable[[Any, Any], Awaitable[object]] = (
-            subscription.function if subscription.signature.takes_message else self._without_message
-        )
+        self._acceptance = Acceptance(subscription, attempts, large_payloads, deduplication)
+        self._call = HandlerCall(subscription, stats)
         self._attempts = attempts
         self._dead_letters = dead_letters
-        self._large_payloads = large_payloads
         self._replays = replays
         self._deduplication = deduplication
         self._stats = stats
         self._tells_all = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)  # else it costs nothing
         self._waiting_for = ""
         self._waiting_until = 0.0  # by then the message has come again, here or to another replica
-        self.stopping = False  # a cancellation is the worker's from then on, and the handler's own before
 
     @property
     def trouble(self) -> str:
@@ -80,9 +72,9 @@ class Delivery:
         token = current_message.set(message)  # `message.bound()` in fewer steps
         try:
             event = await self._accept(message)
-            if event is not REFUSED:
+            if event is not NOTHING:
                 message.started = True
-                await self._settle(message, await self._attempt(event, message))
+                await self._settle(message, await self._call.one(event, message))
         finally:
             current_message.reset(token)
 
@@ -100,12 +92,12 @@ class Delivery:
             except Exception as error:
                 failures.append(error)
                 continue
-            if event is not REFUSED:
+            if event is not NOTHING:
                 events.append(event)
                 accepted.append(message)
         for message in accepted:
             message.started = True
-        outcome = await self._attempt_batch(events, accepted) if accepted else None
+        outcome = await self._call.many(events, accepted) if accepted else None
         for message in accepted:
             try:
                 with message.bound():
@@ -125,6 +117,10 @@ class Delivery:
         if self._deduplication is not None:
             self._deduplication.forget(message)
 
+    def stop(self) -> None:
+        """From now on it is the worker that cancels handlers, not they themselves."""
+        self._call.stopping = True
+
     async def give_back(self, message: Message) -> None:
         """Gives back, at once and without an attempt less, what was not started or not finished when the worker stops.
 
@@ -139,112 +135,32 @@ class Delivery:
         self._stats.released += 1
 
     async def _accept(self, message: Message) -> Any:
-        """The event that the handler is to get, or `REFUSED`."""
-        if self._tells_all:
-            logger.debug("message received", deliveries=message.deliveries, bytes=len(message.data))
+        """The event that the handler is to get, or `NOTHING` where the message was settled without it."""
         try:
-            if message.origin is not None:
-                await self._fetch_payload(message)
-            event = self._read(message.data, message.headers) if self._read else self._decode(message.data)
-        except nats.errors.Error as error:
-            await self._put_off(message, error)
-            return REFUSED
-        except Exception as error:
-            await self._give_up(message, Reason.INVALID, error)
-            return REFUSED
-        try:
-            if self._deduplication is not None and not await self._claim(self._deduplication, message):
-                return REFUSED
-            if not self._attempts.is_first(message, self._subscription.max_attempts):
-                message.attempt = await self._attempts.start(message, self._subscription.max_attempts)
-        except Exception as error:
-            await self._put_off(message, error)
-            return REFUSED
+            event = await self._acceptance.accept(message)
+        except NotAccepted as refused:
+            await self._refuse(message, refused)
+            return NOTHING
         self._waiting_until = 0.0
-        if message.attempt > self._subscription.max_attempts:
-            await self._refuse(message)
-            return REFUSED
         return event
 
-    async def _refuse(self, message: Message) -> None:
-        """Gives up what has had all its attempts, and was not given up after the last of them."""
-        message.attempt = self._subscription.max_attempts
-        await self._release(message)
-        try:
-            answered = await self._attempts.was_answered(message, message.attempt)
-        except nats.errors.Error as error:
-            await self._put_off(message, error)
-            return
-        # the worker answers every attempt that it survives, unless the handler does: it died of this message
-        await self._give_up(message, Reason.EXHAUSTED if answered else Reason.CRASHED, None)
-
-    async def _fetch_payload(self, message: Message) -> None:
-        if name := message.headers.get(OBJECT):
-            payload = await self._large_payloads.get(name)
-            if payload is None:
-                raise ValueError(f"there is no object {name} in the bucket dlq, which should hold the payload")
-            message.data = payload
-
-    async def _claim(self, deduplication: Deduplication, message: Message) -> bool:
-        """Whether the message is this worker's to handle; it is settled if not."""
-        claim = await deduplication.claim(message)
-        if claim is Claim.DONE:
+    async def _refuse(self, message: Message, refused: NotAccepted) -> None:
+        if isinstance(refused.why, Reason):
+            await self._release(message)
+            await self._give_up(message, refused.why, refused.error)
+        elif refused.why is Refusal.DONE:
             self._stats.duplicates += 1
             await self._finish(message)
-        elif claim is Claim.HELD:
+        elif refused.why is Refusal.HELD:
             await self._attempts.take_back(message)
             await message.nak(self._subscription.ack_wait / 3)  # the claim is renewed as often
             self._stats.held += 1
-        return claim is Claim.TAKEN
+        else:
+            await self._put_off(message, refused.error or refused)
 
     async def _release(self, message: Message) -> None:
         if self._deduplication is not None:
             await self._deduplication.release(message)
-
-    def _without_message(self, event: Any, _: Any) -> Awaitable[None]:
-        return self._subscription.function(event)
-
-    async def _attempt(self, event: Any, message: Message) -> BaseException | None:
-        """Runs the handler; what it raised, or None where it returned and everything it published was confirmed."""
-        started = time.perf_counter()
-        try:
-            await self._handle(event, message)
-            if message.has_published:
-                await message.all_published()
-        except (asyncio.CancelledError, Exception) as error:
-            return self._failure(error)
-        finally:
-            self._stats.durations.add(time.perf_counter() - started)
-        return None
-
-    async def _attempt_batch(self, events: list[Any], messages: Sequence[Message]) -> BaseException | None:
-        """The same for a handler that takes many."""
-        published = Publications()
-        token = batch_publications.set(published)
-        started = time.perf_counter()
-        try:
-            await self._handle(events, messages)
-            for message in messages:
-                await message.all_published()
-            await published.confirmed()
-        except (asyncio.CancelledError, Exception) as error:
-            return self._failure(error)
-        finally:
-            self._stats.durations.add(time.perf_counter() - started)
-            batch_publications.reset(token)
-        return None
-
-    def _failure(self, error: BaseException) -> BaseException:
-        """What a handler failed with; raised on where it is the worker that cut the handler short."""
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError):
-            if self.stopping:
-                raise error
-            while task and task.cancelling():
-                task.uncancel()  # the handler was cancelled by something of its own, not by the worker
-        elif self.stopping and task and task.cancelling():
-            raise asyncio.CancelledError from error  # what it made of being cancelled is no failure of its own
-        return error
 
     async def _settle(self, message: Message, outcome: BaseException | None) -> None:
         by_hand = message.settled

@@ -35,7 +35,7 @@ class ServerFigures:
 
     async def _ask(self) -> dict[str, Any]:
         nats = self._worker.nats
-        consumers = {name: one for runner in self._worker.runners for name, one in runner.consumers.items()}
+        consumers = {name: one for runner in self._worker.runners for name, one in runner.intake.consumers.items()}
         names = sorted({consumer.stream for consumer in consumers.values()})
         return {
             "name": server_name(nats.client),

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import nats.errors
 
 from src.config import Settings
-from src.infrastructure.attempts import Attempts
 from src.infrastructure.component import Component, Surroundings
-from src.infrastructure.consumers import Consumers
-from src.infrastructure.dead_letters import DeadLetters
-from src.infrastructure.deduplication import Deduplication
+from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import ConfigurationError, named
+from src.infrastructure.handler_figures import figures_of
+from src.infrastructure.handler_parts import HandlerParts
 from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.inbox import inbox_for
-from src.infrastructure.large_payloads import LargePayloads
+from src.infrastructure.intake import Intake
 from src.infrastructure.loop_watch import LoopWatch
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish_over
-from src.infrastructure.pull_consumer import Consumer
-from src.infrastructure.replays import Replays
-from src.infrastructure.stats import HandlerStats
 from src.infrastructure.streams import Streams
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
@@ -57,24 +50,20 @@ class Worker:
         self.components: list[Component] = []  # what works beside the handlers
         self._settings = settings
         self._streams = Streams(self.nats, settings)
-        self._consumers = Consumers(self.nats, self._streams, settings)
-        self._attempts = Attempts(self.nats, settings)
-        self._large_payloads = LargePayloads(self.nats, settings)
-        self._replays = Replays(self.nats, settings.SERVICE_NAME, self._streams, self._large_payloads)
-        self._dead_letters = DeadLetters(
-            self.nats, settings.SERVICE_NAME, self._large_payloads, self._streams.dead_letters
-        )
-        self._inbox = inbox_for(settings, self.nats)
+        self._parts = HandlerParts(self.nats, self._streams, settings)
         self._consuming: asyncio.Task[None] | None = None
         self.stopping = False
         self._prepared = False
 
-    def subscribe(self, subscription: Subscription, runner: type[HandlerRunner] = HandlerRunner) -> None:
+    def subscribe(
+        self, subscription: Subscription, intake: type[Intake] = Intake, delivery: type[Delivery] = Delivery
+    ) -> None:
         """Adds a handler; to be called before `run`.
 
         Args:
             subscription: what it handles, and how.
-            runner: what runs it.
+            intake: what receives its messages.
+            delivery: what decides on them.
 
         Raises:
             ConfigurationError: another one has the same name, and so the same dead letters; or the same durable, and
@@ -89,19 +78,7 @@ class Worker:
                     f"the handlers {other.name} and {subscription.handler} share the durable {durable}; "
                     f"give each its own with `durable=`"
                 )
-        stats = HandlerStats()
-        delivery = runner.delivery(
-            subscription,
-            self._attempts,
-            self._dead_letters,
-            self._large_payloads,
-            self._replays,
-            self._deduplication(subscription),
-            stats,
-        )
-        provide, provide_replays = self._consumers.provide, partial(self._provide_replays, subscription)
-        self.runners.append(runner(subscription, self.nats, delivery, provide, provide_replays, stats))
-        _warn_of_sizes(subscription)
+        self.runners.append(self._parts.runner(subscription, intake, delivery))
 
     def include(self, make: Callable[[Surroundings], Component]) -> None:
         """Adds what works beside the handlers, such as the actions; to be called before `run`.
@@ -123,17 +100,6 @@ class Worker:
                 "*_action.py with an @action, src/domain/tasks/ no *_task.py with a @task, and src/domain/publishers/ "
                 "and subscribers/ hold nothing either"
             )
-
-    async def _provide_replays(self, subscription: Subscription) -> Consumer:
-        self._replays.consumed.discard(subscription.handler)
-        consumer = await self._consumers.provide_replays(subscription)
-        self._replays.consumed.add(subscription.handler)
-        return consumer
-
-    def _deduplication(self, subscription: Subscription) -> Deduplication | None:
-        if self._inbox is None:
-            return None
-        return Deduplication(self._inbox, subscription.ack_wait, self._settings.DEDUP_UNAVAILABLE)
 
     def readiness(self) -> Readiness:
         """Whether every consumer pulls, and every component works."""
@@ -196,14 +162,13 @@ class Worker:
         if self._consuming:
             self._consuming.cancel()
             await _ended([self._consuming], self.STOP_MARGIN)
-        if self._inbox:
-            await _ended([asyncio.create_task(self._inbox.close(), name="inbox")], self.STOP_MARGIN)
+        await _ended([asyncio.create_task(self._parts.close(), name="inbox")], self.STOP_MARGIN)
         publish_over(None)
         await self.nats.close()
 
     def stats(self) -> dict[str, Any]:
         """The counts of every subscription, for people and for `/stats`."""
-        return {runner.name: _stats_of(runner, self._settings.SERVICE_NAME) for runner in self.runners}
+        return {runner.name: figures_of(runner, self._settings.SERVICE_NAME) for runner in self.runners}
 
     async def _work(self) -> None:
         await self.nats.connect()
@@ -217,8 +182,7 @@ class Worker:
     async def _consume(self) -> None:
         while not self._prepared:
             try:
-                await self._streams.dead_letters()
-                await self._attempts.prepare()
+                await self._parts.prepare()
                 self._prepared = True
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 logger.warning("waiting for JetStream", error=named(error))
@@ -244,47 +208,3 @@ def _first(group: BaseExceptionGroup) -> BaseException:
     """One handler's failure stops the worker; the first says why."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _stats_of(runner: HandlerRunner, service: str) -> dict[str, Any]:
-    subscription, stats = runner.subscription, runner.stats
-    return {
-        "subject": runner.subject,
-        "durable": subscription.durable_for(service),
-        "trouble": runner.trouble,
-        "replay_trouble": runner.replay_trouble,
-        "received": stats.received,
-        "handled": stats.handled,
-        "retried": stats.retried,
-        "scheduled": stats.scheduled,
-        "held": stats.held,
-        "released": stats.released,
-        "duplicates": stats.duplicates,
-        "dead_letters": dict(stats.dead_letters),
-        "pending": stats.pending,
-        "buffered": runner.buffered,
-        "in_flight": runner.in_flight,
-        "last_error": stats.last_error,
-        "policy": {
-            "concurrency": subscription.concurrency,
-            "prefetch": subscription.prefetch,
-            "ack_wait": subscription.ack_wait,
-            "ack_sync": subscription.ack_sync,
-            "max_ack_pending": subscription.max_ack_pending,
-            "max_attempts": subscription.max_attempts,
-            "backoff": dataclasses.asdict(subscription.backoff),
-            "schedule_above": subscription.schedule_above,
-        },
-    }
-
-
-def _warn_of_sizes(subscription: Subscription) -> None:
-    """Warns where one replica alone can use up what all replicas may hold."""
-    needed = int(1.25 * (subscription.prefetch + subscription.concurrency))
-    if subscription.max_ack_pending < needed:
-        logger.warning(
-            "max_ack_pending is small: one replica can hold all messages that may be unsettled",
-            handler=subscription.handler,
-            max_ack_pending=subscription.max_ack_pending,
-            wanted_per_replica=needed,
-        )

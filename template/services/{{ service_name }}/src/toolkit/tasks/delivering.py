@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from src.infrastructure.dead_letters import Reason
@@ -24,8 +23,8 @@ class TaskDelivery(Delivery):
     def __init__(self, subscription: TaskSubscription, *parts: Any) -> None:
         super().__init__(subscription, *parts)
         self._task = subscription.task
-        self._function: Callable[[Any, Any], Awaitable[object]] = self._handle
-        self._handle = self._run
+        self._function = self._call.handle
+        self._call.handle = self._run
 
     async def _run(self, payload: Any, message: Message) -> None:
         await self._note(message, Status(state="running", attempt=message.attempt))

@@ -8,7 +8,7 @@ from itertools import chain
 
 from src.infrastructure.consumers import Progress
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.handler_runner import HandlerRunner
+from src.infrastructure.intake import Intake
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
@@ -31,7 +31,7 @@ def register(worker: Worker) -> None:
         ConfigurationError: a task does not fit.
     """
     for task in registered():
-        worker.subscribe(subscription_of(task), TaskRunner)
+        worker.subscribe(subscription_of(task), TaskIntake, TaskDelivery)
 
 
 class ByPriority:
@@ -67,27 +67,24 @@ class ByPriority:
         return chain.from_iterable(self._waiting.values())
 
 
-class TaskRunner(HandlerRunner):
-    """One task at work, with a consumer for each priority; what is more important is started first."""
-
-    delivery = TaskDelivery
+class TaskIntake(Intake):
+    """What has come for one task, from a consumer for each priority; what is more important is taken first."""
 
     def __init__(
         self,
         subscription: TaskSubscription,
         nats: NatsClient,
-        delivery: TaskDelivery,
         provide: Callable[[Subscription, Progress | None], Awaitable[Consumer]],
         provide_replays: Callable[[], Awaitable[Consumer]],
         stats: HandlerStats,
     ) -> None:
-        super().__init__(subscription, nats, delivery, provide, provide_replays, stats)
+        super().__init__(subscription, nats, provide, provide_replays, stats)
         self._task = subscription.task
         self._of = subscription.of
         self._queue = Queue(subscription.task.queue, service_nats)
-        self._buffer: ByPriority = ByPriority()
+        self.buffer: ByPriority = ByPriority()
         self._by_priority = {one: self._pull if one == PLAIN else self._pull_of(one) for one in PRIORITIES}
-        self._pulls |= {f"pull-{one}": pull for one, pull in self._by_priority.items() if one != PLAIN}
+        self.pulls |= {f"pull-{one}": pull for one, pull in self._by_priority.items() if one != PLAIN}
 
     @property
     def subject(self) -> str:
@@ -97,16 +94,17 @@ class TaskRunner(HandlerRunner):
     @property
     def consumers(self) -> dict[str, Consumer]:
         """What is pulled from, as far as it is known to exist; replays aside."""
-        found = {one: pull.consumer for one, pull in self._by_priority.items()}
+        found = {one: pull.consumer for one, pull in self._by_priority.items() if pull.consumer}
         return {
-            self.name if one == PLAIN else f"{self.name}-{one}": consumer for one, consumer in found.items() if consumer
+            self._task.name if one == PLAIN else f"{self._task.name}-{one}": consumer
+            for one, consumer in found.items()
+            if consumer
         }
 
     @property
     def trouble(self) -> str:
-        """Why no tasks are done, in a few words; empty while they are."""
-        troubles = (pull.trouble for pull in self._by_priority.values())
-        return next(filter(None, troubles), "") or self._delivery.trouble
+        """Why no tasks come, in a few words; empty while they do."""
+        return next(filter(None, (pull.trouble for pull in self._by_priority.values())), "")
 
     async def _provisioned(self) -> Consumer:
         consumer = await self._provisioned_for(PLAIN)
@@ -122,15 +120,16 @@ class TaskRunner(HandlerRunner):
             self._nats,
             lambda: self._provisioned_for(priority),
             self._receive,
-            lambda: self._buffer.held(priority),
-            self.subscription.prefetch,
+            lambda: self.buffer.held(priority),
+            self._subscription.prefetch,
         )
 
     def _held(self) -> int:
-        return self._buffer.held(PLAIN)
+        return self.buffer.held(PLAIN)
 
-    def _next(self) -> Message:
-        message = self._buffer.popleft()
+    def take(self) -> Message:
+        """The message that is to be started next; there must be one."""
+        message = self.buffer.popleft()
         if message.origin is None:
             self._by_priority[_priority_of(message)].started_some()
         else:
