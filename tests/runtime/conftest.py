@@ -44,7 +44,8 @@ from src.infrastructure.worker import Worker  # noqa: E402
 from src.requests.action import Action  # noqa: E402
 from src.requests.nats import Nats  # noqa: E402
 from src.requests.server import ActionServer  # noqa: E402
-from src.toolkit.tasks.running import TaskRunner  # noqa: E402
+from src.toolkit.tasks.delivering import TaskDelivery  # noqa: E402
+from src.toolkit.tasks.running import TaskIntake  # noqa: E402
 from src.toolkit.tasks.subscribing import subscription_of  # noqa: E402
 from src.toolkit.tasks.task import Task  # noqa: E402
 
@@ -111,7 +112,7 @@ def run_worker(service_settings: Settings) -> RunWorker:
         worker = Worker(service_settings.model_copy(update=ours | changed))
         for subscription in subscriptions:
             if isinstance(subscription, Task):
-                worker.subscribe(subscription_of(subscription), TaskRunner)
+                worker.subscribe(subscription_of(subscription), TaskIntake, TaskDelivery)
             elif not isinstance(subscription, Action):
                 worker.subscribe(subscription)
         if actions := [subscription for subscription in subscriptions if isinstance(subscription, Action)]:

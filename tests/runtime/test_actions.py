@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
+from src.infrastructure.connection.nats_internals import flush
 from src.infrastructure.errors import ActionError, ConfigurationError
 from src.infrastructure.metrics import exposition, registry_of
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import flush
 from src.infrastructure.worker import Worker
 from src.requests import action as actions
 from src.requests import runner as action_runner

@@ -13,10 +13,10 @@ from nats.js.kv import KeyValue
 
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
-from src.infrastructure.attempts import Attempts
+from src.infrastructure.handling.attempts import Attempts
+from src.infrastructure.handling.origin import Origin
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.origin import Origin
 from src.infrastructure.subscription import Backoff, Subscription
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
+from src.infrastructure.connection.nats_internals import flush
 from src.infrastructure.errors import (
     ActionError,
     CallTimeout,
@@ -28,7 +29,6 @@ from src.infrastructure.errors import (
     TooLarge,
 )
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import flush
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Message, Subscription
 from src.requests import listeners

@@ -8,10 +8,10 @@ from typing import Any
 from nats.js.api import StreamConfig
 
 from src.config import Settings
-from src.infrastructure.consumers import Consumers, Progress
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer
-from src.infrastructure.streams import Streams
+from src.infrastructure.receiving.consumers import Consumers, Progress
+from src.infrastructure.receiving.streams import Streams
 from src.infrastructure.subscription import Subscription
 
 SUBJECT = "integration.order.created"

@@ -26,9 +26,9 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from src.domain.cloud_events import CloudEvent
-from src.infrastructure import decoding
-from src.infrastructure.decoding import signature_of
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.handling import decoding
+from src.infrastructure.handling.decoding import signature_of
 from src.infrastructure.subscription import Subscription, subscriber
 from src.pubsub.listening import CoreSubscriber
 from src.toolkit.decoding import use_decoder

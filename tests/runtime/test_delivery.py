@@ -9,13 +9,13 @@ import pytest
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 
-from src.infrastructure.backoff import Backoff
 from src.infrastructure.dead_letters import Reason
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import Reject, Retry
+from src.infrastructure.handling.backoff import Backoff
 from src.infrastructure.message import Message
-from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.stats import HandlerStats
 
 BACKOFF = Backoff(initial=4, factor=2, maximum=60, jitter=0)
 

@@ -20,8 +20,8 @@ from src.domain.cloud_events import CloudEvent
 from src.domain.envelope import Envelope, Sendable
 from src.domain.events import Event
 from src.domain.messages import EnvelopeMessage
+from src.infrastructure.handling.publication import id_of, wire
 from src.infrastructure.message import Message
-from src.infrastructure.publication import id_of, wire
 
 SUBJECT = "orders.order.created"
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "/shop", "type": SUBJECT}

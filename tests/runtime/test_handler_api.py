@@ -9,9 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from src.domain.events import Event
-from src.infrastructure.backoff import Backoff
-from src.infrastructure.decoding import signature_of
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.handling.backoff import Backoff
+from src.infrastructure.handling.decoding import signature_of
 from src.infrastructure.message import Message
 from src.infrastructure.subscription import Subscription, subscriber
 

@@ -11,15 +11,15 @@ from nats.js import JetStreamContext
 
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
-from src.infrastructure import worker as worker_module
-from src.infrastructure.deduplication import Deduplication
 from src.infrastructure.errors import Retry
+from src.infrastructure.handling.deduplication import Deduplication
+from src.infrastructure.handling.kv_inbox import KvInbox
+from src.infrastructure.handling.origin import origin_of, travelling
 from src.infrastructure.inbox import Claim
-from src.infrastructure.kv_inbox import KvInbox
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.origin import origin_of, travelling
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.wiring import handler_parts
 
 SUBJECT = "integration.order.created"
 
@@ -107,7 +107,7 @@ async def test_a_worker_does_not_take_what_it_is_handling_itself(
 async def test_a_slow_store_does_not_keep_messages_from_being_kept_alive(
     run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "inbox_for", lambda *_: Inbox(renewing=1))
+    monkeypatch.setattr(handler_parts, "inbox_for", lambda *_: Inbox(renewing=1))
     finish = asyncio.Event()
 
     async def handle(event: dict[str, Any]) -> None:
@@ -128,7 +128,7 @@ async def test_a_slow_store_does_not_keep_messages_from_being_kept_alive(
 async def test_what_was_handled_is_not_given_back_when_the_worker_stops_before_the_store_is_back(
     run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "inbox_for", lambda *_: Inbox(away_after_handling=True))
+    monkeypatch.setattr(handler_parts, "inbox_for", lambda *_: Inbox(away_after_handling=True))
 
     async def handle(event: dict[str, Any]) -> None: ...
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from src.config import Settings
-from src.infrastructure.large_payloads import LargePayloads
+from src.infrastructure.handling.large_payloads import LargePayloads
 from src.infrastructure.nats_client import NatsClient
 
 WHOLE = bytes(range(256)) * 2_000  # four parts

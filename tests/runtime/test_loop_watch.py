@@ -16,8 +16,8 @@ import pytest
 from nats.aio.msg import Msg
 
 from natsgen.harness.waiting import wait_until
-from src.infrastructure.loop_watch import LoopWatch
 from src.infrastructure.message import Message
+from src.infrastructure.watching.loop_watch import LoopWatch
 from src.requests.request import Context
 from src.utils.logging import configure_logging
 

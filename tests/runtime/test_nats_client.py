@@ -16,10 +16,10 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.tcp_proxy import Direction, TcpProxy
 from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
+from src.infrastructure.connection.nats_internals import LOOPS, abort, unsent
+from src.infrastructure.connection.pulse import Pulse
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import LOOPS, abort, unsent
-from src.infrastructure.pulse import Pulse
 
 
 @pytest.fixture

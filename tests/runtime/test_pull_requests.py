@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.infrastructure.pull_requests import PullRequests, Then
+from src.infrastructure.receiving.pull_requests import PullRequests, Then
 
 
 def asked(prefetch: int = 100, batch: int = 100) -> tuple[PullRequests, str]:

@@ -41,7 +41,7 @@ async def test_1000_messages_in_a_batch_of_which_each_failure_is_reported(
     run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails holds up nothing: all others are stored, in their order."""
-    monkeypatch.setattr("src.infrastructure.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
     await jetstream.add_stream(name="BATCH", subjects=["batch.>"])
     wrong = {7: "too large", 499: "nowhere", 500: "no JSON", 998: "nowhere", 999: "too large"}
     content: dict[str, Any] = {"too large": TOO_LARGE, "nowhere": b"x", "no JSON": {"never": object()}}

@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
-from src.infrastructure.context import current_message
 from src.infrastructure.errors import ConfigurationError, TooLarge
+from src.infrastructure.handling.context import current_message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
 from src.toolkit.errors import InvalidName, Missing, Refused
@@ -353,7 +353,7 @@ async def test_task_queue_result_of_a_failed_task(run_worker: Any, jetstream: Je
 
 
 async def test_task_queue_result_is_there_only_when_all_is_published(run_worker: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("src.infrastructure.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
 
     async def send_email(email: SendEmail, message: Message) -> str:
         message.publish("nowhere.email.sent", {})
@@ -660,8 +660,8 @@ async def test_task_queue_figures(run_worker: Any, nats_server: NatsServer, outb
         await until(lambda: worker.runners[0].stats.handled == 1, "the email")
         stats = worker.stats()["send_email"]
         assert (stats["subject"], stats["handled"]) == ("queue.emails.*.send_email", 1)
-        assert sorted(worker.runners[0].consumers) == ["send_email", "send_email-high", "send_email-low"]
-        assert worker.runners[0].consumers["send_email-high"].durable == "billing-send_email-high"
+        assert sorted(worker.runners[0].intake.consumers) == ["send_email", "send_email-high", "send_email-low"]
+        assert worker.runners[0].intake.consumers["send_email-high"].durable == "billing-send_email-high"
 
 
 TESTED = """

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.tcp_proxy import TcpProxy
 from src.config import Settings
+from src.infrastructure.connection.nats_internals import discard
 from src.infrastructure.errors import TooLarge
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import discard
 from src.infrastructure.subscription import Subscription
 from src.requests.nats import Nats
 from src.toolkit.errors import (

@@ -78,7 +78,7 @@ async def test_batch_of_1000_messages(run_worker: Any, jetstream: JetStreamConte
 async def test_batch_tells_of_each_message_what_came_of_it(
     run_worker: Any, jetstream: JetStreamContext, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("src.infrastructure.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
     await jetstream.add_stream(name="BATCH", subjects=["batch.>"])
     async with run_worker(subscription(idle)):
         results = await publish_many(
@@ -213,7 +213,7 @@ async def test_publisher_to_another_stream_than_it_says_is_refused(
 
 
 async def test_publisher_makes_no_stream_where_that_is_not_allowed(run_worker: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("src.infrastructure.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
     async with run_worker(Action("greet", greet), STREAM_MODE="off"):
         with pytest.raises(Missing, match=r"shop\.order\.created: no stream answers"):
             await publisher("shop.order.created", stream="SHOP").publish({})

@@ -19,9 +19,9 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.http_server import HttpServer
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.seldom import Seldom
-from src.infrastructure.server_figures import ServerFigures
 from src.infrastructure.subscription import Backoff, Subscription
+from src.infrastructure.watching.seldom import Seldom
+from src.infrastructure.watching.server_figures import ServerFigures
 from src.infrastructure.worker import Worker
 from src.requests.nats import Nats
 from src.toolkit.statistics import deep_health, server_statistics

@@ -83,7 +83,7 @@ FAULTS: dict[str, Fault] = {
     "syntax error": Fault(
         "ruff",
         "ruff found something",
-        ((_src("infrastructure/backoff.py"), "import random", "import"),),
+        ((_src("infrastructure/handling/backoff.py"), "import random", "import"),),
     ),
     "missing import": Fault(
         "ruff",
@@ -92,7 +92,9 @@ FAULTS: dict[str, Fault] = {
     ),
     "careless layout": Fault("format", "formatted otherwise", ((HANDLER, "    logger.info(", "    logger . info("),)),
     "wrong type": Fault(
-        "mypy", "mypy found", ((_src("infrastructure/backoff.py"), "return delay *", 'return "soon" and delay *'),)
+        "mypy",
+        "mypy found",
+        ((_src("infrastructure/handling/backoff.py"), "return delay *", 'return "soon" and delay *'),),
     ),
     "failing test": Fault(
         "tests",
@@ -236,7 +238,7 @@ FAULTS: dict[str, Fault] = {
     "inbox that forgets": Fault(
         "inbox",
         "did not know the event again",
-        ((_src("infrastructure/kv_inbox.py"), "return Claim.DONE", "return Claim.TAKEN"),),
+        ((_src("infrastructure/handling/kv_inbox.py"), "return Claim.DONE", "return Claim.TAKEN"),),
         "worker-with-actions",
     ),
     "dead letter lost": Fault(

@@ -85,7 +85,7 @@ def test_a_persons_changes_are_merged(installed: Releases, shop: Workspace, tmp_
 
 
 def test_changes_in_a_renamed_file_move_along(installed: Releases, shop: Workspace) -> None:
-    folder = BILLING / "src/infrastructure"
+    folder = BILLING / "src/infrastructure/watching"
     Edit(folder / "loop_watch.py", '"""', '"""Mine: ').make(shop.root)
     mine = (shop.root / folder / "loop_watch.py").read_bytes()
     world.commit(shop.root)

@@ -19,7 +19,7 @@ from pydantic_core import from_json, to_json
 from src.config import settings
 from src.domain.cloud_event_headers import attributes_in, check_extension, header_of, is_json, is_structured
 from src.domain.envelope import Envelope, Sendable, Wire
-from src.infrastructure.context import current_message
+from src.infrastructure.handling.context import current_message
 
 Data = TypeVar("Data")
 Text = Annotated[str, StringConstraints(min_length=1)]

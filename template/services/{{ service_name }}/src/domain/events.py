@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic_core import to_json
 
 from src.domain.envelope import Envelope
-from src.infrastructure.context import current_message
+from src.infrastructure.handling.context import current_message
 
 Data = TypeVar("Data")
 

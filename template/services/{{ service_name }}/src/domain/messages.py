@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from src.config import settings
 from src.domain.envelope import Envelope
-from src.infrastructure.context import current_message
+from src.infrastructure.handling.context import current_message
 
 Data = TypeVar("Data")
 

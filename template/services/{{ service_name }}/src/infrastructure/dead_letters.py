@@ -12,11 +12,11 @@ from enum import StrEnum
 
 from nats.js.errors import NoStreamResponseError
 
-from src.infrastructure.large_payloads import LargePayloads
+from src.infrastructure.handling.large_payloads import LargePayloads
+from src.infrastructure.handling.origin import OBJECT, one_line, travelling
+from src.infrastructure.handling.publication import size_of
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.origin import OBJECT, one_line, travelling
-from src.infrastructure.publication import size_of
 
 STREAM = "DLQ"
 SUBJECTS = ["dlq.>", "replay.>"]  # replay.<service>.<handler> is where a letter is sent back to its handler

@@ -8,18 +8,18 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from src.infrastructure.acceptance import Acceptance, NotAccepted, Refusal
-from src.infrastructure.attempts import Attempts
-from src.infrastructure.context import current_message
 from src.infrastructure.dead_letters import DeadLetters, Reason
-from src.infrastructure.deduplication import Deduplication
 from src.infrastructure.errors import Reject, Retry, named
-from src.infrastructure.handler_call import HandlerCall
-from src.infrastructure.large_payloads import LargePayloads
+from src.infrastructure.handling.acceptance import Acceptance, NotAccepted, Refusal
+from src.infrastructure.handling.attempts import Attempts
+from src.infrastructure.handling.context import current_message
+from src.infrastructure.handling.deduplication import Deduplication
+from src.infrastructure.handling.handler_call import HandlerCall
+from src.infrastructure.handling.large_payloads import LargePayloads
+from src.infrastructure.handling.replays import Replays
 from src.infrastructure.message import Message
-from src.infrastructure.replays import Replays
-from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.stats import HandlerStats
 from src.utils.logging import logger
 
 NOTHING = object()  # instead of an event

@@ -15,8 +15,8 @@ from src.infrastructure.errors import named
 from src.infrastructure.intake import Intake
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.stats import HandlerStats
 from src.utils.logging import logger
 
 YIELD_AFTER = 0.005  # seconds of work without a pause, after which other tasks get their turn

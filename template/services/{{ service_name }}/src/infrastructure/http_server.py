@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from src.config import Settings
-from src.infrastructure.operations import Operations, cannot_listen
+from src.infrastructure.watching.operations import Operations, cannot_listen
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 

@@ -51,12 +51,12 @@ def inbox_for(settings: Settings, nats: NatsClient) -> Inbox | None:
         case "none":
             return None
         case "nats-kv":
-            from src.infrastructure.kv_inbox import KvInbox
+            from src.infrastructure.handling.kv_inbox import KvInbox
 
             return KvInbox(nats, settings)
         case "redis":
             try:
-                from src.infrastructure.redis_inbox import RedisInbox
+                from src.infrastructure.handling.redis_inbox import RedisInbox
             except ModuleNotFoundError as error:
                 raise ConfigurationError(
                     "DEDUP=redis needs the package redis: add it to the dependencies in pyproject.toml and pin it "

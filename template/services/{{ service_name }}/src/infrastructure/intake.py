@@ -11,13 +11,13 @@ from typing import Protocol
 import nats.errors
 from nats.aio.msg import Msg
 
-from src.infrastructure.consumers import Progress
+from src.infrastructure.handling.origin import origin_of
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.origin import origin_of
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
-from src.infrastructure.stats import HandlerStats
+from src.infrastructure.receiving.consumers import Progress
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.stats import HandlerStats
 
 WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
 REPLAYS_PREFETCH = 50  # messages that are asked for ahead on the replay subject

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from nats.aio.msg import Msg
 
-from src.infrastructure.context import Binding
-from src.infrastructure.origin import Origin
-from src.infrastructure.publication import (
+from src.infrastructure.handling.context import Binding
+from src.infrastructure.handling.origin import Origin
+from src.infrastructure.handling.publication import (
     Payload,
     Publication,
     Publications,

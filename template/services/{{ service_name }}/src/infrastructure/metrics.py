@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.stats import histogram
+from src.infrastructure.watching.stats import histogram
 from src.infrastructure.worker import Worker
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -9,10 +9,10 @@ from nats.js import JetStreamContext
 from nats.js.api import PubAck
 
 from src.config import Settings
+from src.infrastructure.connection.nats_connection import NatsConnection
+from src.infrastructure.connection.nats_internals import publish
 from src.infrastructure.errors import NotConnected, TooLarge
-from src.infrastructure.nats_connection import NatsConnection
-from src.infrastructure.nats_internals import publish
-from src.infrastructure.publication import size_of
+from src.infrastructure.handling.publication import size_of
 
 
 class NatsClient(NatsConnection):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import uuid4
 
-from src.infrastructure.context import batch_publications, current_message
-from src.infrastructure.publication import (
+from src.infrastructure.handling.context import batch_publications, current_message
+from src.infrastructure.handling.publication import (
     Payload,
     Publication,
     PublishChannel,

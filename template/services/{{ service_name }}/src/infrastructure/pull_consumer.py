@@ -18,10 +18,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from src.infrastructure.connection.nats_internals import subscribe, unsubscribe
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe, unsubscribe
-from src.infrastructure.pull_requests import PullRequests, Then
+from src.infrastructure.receiving.pull_requests import PullRequests, Then
 from src.utils.logging import logger
 
 NANOSECONDS = 1_000_000_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from src.config import VERSION, Settings
 from src.domain.handlers import register_handlers
-from src.infrastructure.component import register_components
+from src.infrastructure.wiring.component import register_components
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict, TypeVar, Unpack
 
-from src.infrastructure.backoff import Backoff
-from src.infrastructure.declaring import place_of, refuse_unknown
-from src.infrastructure.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.handling.backoff import Backoff
+from src.infrastructure.handling.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.message import Message
+from src.infrastructure.wiring.declaring import place_of, refuse_unknown
 
 __all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber"]
 

@@ -10,18 +10,18 @@ from typing import Any
 import nats.errors
 
 from src.config import Settings
-from src.infrastructure.component import Component, Surroundings
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import ConfigurationError, named
-from src.infrastructure.handler_figures import figures_of
-from src.infrastructure.handler_parts import HandlerParts
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.intake import Intake
-from src.infrastructure.loop_watch import LoopWatch
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish_over
-from src.infrastructure.streams import Streams
+from src.infrastructure.receiving.streams import Streams
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.handler_figures import figures_of
+from src.infrastructure.watching.loop_watch import LoopWatch
+from src.infrastructure.wiring.component import Component, Surroundings
+from src.infrastructure.wiring.handler_parts import HandlerParts
 from src.utils.logging import logger
 
 

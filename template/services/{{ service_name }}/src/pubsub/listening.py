@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, TypeVar, Unpack
 
-from src.infrastructure.declaring import place_of, refuse_unknown
-from src.infrastructure.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.handling.decoding import Decoder, Signature, decoder_of, problem_of, signature_of
 from src.infrastructure.subscription import NAME, SUBJECT
+from src.infrastructure.wiring.declaring import place_of, refuse_unknown
 from src.requests.request import Context
 
 __all__ = ["Context", "CoreSubscriber", "listens", "overlap", "registered"]

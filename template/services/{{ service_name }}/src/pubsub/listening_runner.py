@@ -14,7 +14,7 @@ from src.config import Settings
 from src.domain.envelope import Envelope
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.stats import Durations, noted
+from src.infrastructure.watching.stats import Durations, noted
 from src.pubsub.listening import CoreSubscriber
 from src.requests.listeners import Listener
 from src.requests.request import Context

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar, Unpack
 
-from src.infrastructure.declaring import place_of, refuse_unknown
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import NAME
+from src.infrastructure.wiring.declaring import place_of, refuse_unknown
 
 __all__ = ["PeriodicPublisher", "Tick", "publishes", "registered"]
 

@@ -17,8 +17,8 @@ from src.domain.envelope import Sendable
 from src.infrastructure.errors import CallError, ConfigurationError, named
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish
-from src.infrastructure.stats import Durations, noted
-from src.infrastructure.streams import Streams
+from src.infrastructure.receiving.streams import Streams
+from src.infrastructure.watching.stats import Durations, noted
 from src.pubsub.periodic import PeriodicPublisher, Tick
 from src.requests.nats import nats as core_nats
 from src.utils.logging import logger

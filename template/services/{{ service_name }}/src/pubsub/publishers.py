@@ -8,9 +8,9 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from src.infrastructure.component import Surroundings
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.stats import histogram
+from src.infrastructure.watching.stats import histogram
+from src.infrastructure.wiring.component import Surroundings
 from src.pubsub.periodic import PeriodicPublisher
 from src.pubsub.periodic_runner import PeriodicRunner
 

@@ -11,9 +11,9 @@ from typing import Any
 import nats.errors
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from src.infrastructure.component import Surroundings
 from src.infrastructure.errors import ConfigurationError, named
-from src.infrastructure.stats import histogram
+from src.infrastructure.watching.stats import histogram
+from src.infrastructure.wiring.component import Surroundings
 from src.pubsub.listening import CoreSubscriber, overlap
 from src.pubsub.listening_runner import CoreRunner
 from src.utils.logging import logger

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 
 from src.config import settings
-from src.infrastructure.declaring import place_of, refuse_unknown
 from src.infrastructure.errors import ActionError, ConfigurationError
 from src.infrastructure.subscription import NAME, SUBJECT
+from src.infrastructure.wiring.declaring import place_of, refuse_unknown
 from src.requests.request import Context
 
 __all__ = ["Action", "ActionError", "Context", "action", "action_subject", "registered"]

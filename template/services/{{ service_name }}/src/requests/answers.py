@@ -12,12 +12,12 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from src.config import Settings
-from src.infrastructure.context import current_request
-from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import ActionError, named
+from src.infrastructure.handling.context import current_request
+from src.infrastructure.handling.decoding import decoder_for
+from src.infrastructure.handling.publication import size_of
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publication import size_of
-from src.infrastructure.stats import ActionStats
+from src.infrastructure.watching.stats import ActionStats
 from src.requests.action import Action
 from src.requests.replies import (
     INTERNAL,

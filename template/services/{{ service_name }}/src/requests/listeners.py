@@ -11,10 +11,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from src.infrastructure.context import current_request
+from src.infrastructure.connection.nats_internals import subscribe, unsubscribe
 from src.infrastructure.errors import named
+from src.infrastructure.handling.context import current_request
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe, unsubscribe
 from src.requests.request import Context
 from src.utils.logging import logger
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from src.infrastructure.stats import histogram
+from src.infrastructure.watching.stats import histogram
 from src.requests.runner import ActionRunner
 
 LABELS = ["action", "version"]

@@ -16,8 +16,8 @@ import nats.errors as nats_errors
 from nats.aio.msg import Msg
 
 from src.infrastructure.errors import CallError, CallTimeout, NoResponders, NotConnected, RemoteError, named
+from src.infrastructure.handling.publication import encode, following, wire
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publication import encode, following, wire
 from src.infrastructure.publisher import channel
 from src.requests.listeners import Listen, Listener
 from src.requests.replies import TOO_SLOW, UNAVAILABLE, reader_for

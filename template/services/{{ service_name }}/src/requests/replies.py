@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from src.infrastructure.errors import ConfigurationError, InvalidReply, RemoteError
-from src.infrastructure.origin import one_line
+from src.infrastructure.handling.origin import one_line
 
 Encoder = Callable[[Any], bytes]
 Reader = Callable[[Msg], Any]

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from nats.aio.msg import Msg
 
-from src.infrastructure.context import Incoming
-from src.infrastructure.decoding import decode_untyped
+from src.infrastructure.handling.context import Incoming
+from src.infrastructure.handling.decoding import decode_untyped
 
 UNREAD = object()
 

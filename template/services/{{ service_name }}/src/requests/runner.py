@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 
 from src.config import Settings
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.stats import ActionStats
+from src.infrastructure.watching.stats import ActionStats
 from src.requests.action import Action
 from src.requests.answers import Answers
 from src.requests.deadlines import Deadlines

@@ -15,9 +15,9 @@ from nats.micro.service import DEFAULT_QUEUE_GROUP, ServiceConfig
 from prometheus_client.core import Metric
 
 from src.config import DESCRIPTION, VERSION
-from src.infrastructure.component import Surroundings
+from src.infrastructure.connection.nats_internals import subscribe, unsubscribe
 from src.infrastructure.errors import ConfigurationError, named
-from src.infrastructure.nats_internals import subscribe, unsubscribe
+from src.infrastructure.wiring.component import Surroundings
 from src.requests.action import Action
 from src.requests.metrics import action_metrics
 from src.requests.micro_service import MicroService

@@ -10,7 +10,7 @@ import nats.errors
 from nats.js.api import PubAck
 
 from src.infrastructure.errors import TooLarge
-from src.infrastructure.publication import Payload, Publication, encode
+from src.infrastructure.handling.publication import Payload, Publication, encode
 from src.infrastructure.publisher import publish
 from src.toolkit.errors import Unavailable
 

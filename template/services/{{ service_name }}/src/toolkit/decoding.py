@@ -11,8 +11,16 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 
-from src.infrastructure.decoding import Decoder, Reader, decode_untyped, decoder_for, problem_of, reader_for, shared
 from src.infrastructure.errors import ConfigurationError, named
+from src.infrastructure.handling.decoding import (
+    Decoder,
+    Reader,
+    decode_untyped,
+    decoder_for,
+    problem_of,
+    reader_for,
+    shared,
+)
 from src.utils.logging import logger
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import nats.errors
 import nats.js.errors
 
+from src.infrastructure.connection.jetstream_api import PASSING
 from src.infrastructure.errors import TooLarge, named
-from src.infrastructure.jetstream_api import PASSING
 
 __all__ = [
     "Damaged",

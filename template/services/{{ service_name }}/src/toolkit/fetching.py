@@ -12,8 +12,8 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.errors import APIError, NotFoundError
 
+from src.infrastructure.connection.nats_internals import subscribe
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe
 
 NANOSECONDS = 1_000_000_000
 MARGIN = 2.0  # seconds beyond the request's own time that the server has to say that it has ended

@@ -20,9 +20,9 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from src.infrastructure.connection.nats_internals import subscribe
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe
 from src.toolkit.backing import Backing
 from src.toolkit.errors import ToolkitError, Unavailable
 from src.utils.logging import logger

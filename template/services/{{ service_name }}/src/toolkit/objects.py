@@ -25,8 +25,8 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import Header, ObjectStoreConfig, StorageType
 
+from src.infrastructure.handling.publication import Publication, publication_of
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publication import Publication, publication_of
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.toolkit.backing import STREAM_MISSING, Backing, checked_name

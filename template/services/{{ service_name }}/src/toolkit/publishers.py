@@ -12,7 +12,7 @@ from nats.js.api import Header, PubAck
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from src.infrastructure.publication import Payload
+from src.infrastructure.handling.publication import Payload
 from src.infrastructure.publisher import publish
 from src.requests.nats import nats as service_nats
 from src.toolkit.connection import connected

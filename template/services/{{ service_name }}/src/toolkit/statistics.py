@@ -14,9 +14,9 @@ from nats.aio.client import Client
 from nats.js.api import StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
+from src.infrastructure.connection.jetstream_api import ask
+from src.infrastructure.connection.nats_internals import server_name
 from src.infrastructure.errors import named
-from src.infrastructure.jetstream_api import ask
-from src.infrastructure.nats_internals import server_name
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.toolkit.connection import connected

@@ -22,7 +22,7 @@ from nats.js.api import (
     StreamInfo,
 )
 
-from src.infrastructure.jetstream_api import ask
+from src.infrastructure.connection.jetstream_api import ask
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.requests.nats import Nats

@@ -19,8 +19,8 @@ from nats.aio.msg import Msg
 from nats.js.api import PubAck
 
 from src.config import Settings, settings
+from src.infrastructure.handling.publication import Payload, Publication
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publication import Payload, Publication
 from src.infrastructure.publisher import published_over
 from src.requests.listeners import Listener
 from src.requests.nats import Nats

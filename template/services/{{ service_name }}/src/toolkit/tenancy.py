@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from structlog.contextvars import bound_contextvars
 
 from src.config import settings
-from src.infrastructure.context import current_message, current_request
+from src.infrastructure.handling.context import current_message, current_request
 from src.toolkit.errors import InvalidName, ToolkitError
 from src.toolkit.kv import KEY, LONGEST_KEY
 

@@ -16,7 +16,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from src.infrastructure.context import current_message, current_request
+from src.infrastructure.handling.context import current_message, current_request
 
 # headers, and their names in the log
 TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"), ("Tenant-Id", "tenant"))

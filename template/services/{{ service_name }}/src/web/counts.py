@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from src.infrastructure.errors import named
-from src.infrastructure.stats import Durations, histogram
+from src.infrastructure.watching.stats import Durations, histogram
 from src.web.exchange import Exchange
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from uuid import uuid4
 
-from src.infrastructure.context import Incoming, current_request
+from src.infrastructure.handling.context import Incoming, current_request
 from src.web.asgi import Scope
 
 CORRELATION = ("x-correlation-id", "x-request-id")  # headers that a client may send its own id in, the first first

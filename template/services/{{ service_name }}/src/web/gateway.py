@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from src.config import VERSION
-from src.infrastructure.context import current_request
 from src.infrastructure.errors import named
-from src.infrastructure.operations import JSON, Operations
+from src.infrastructure.handling.context import current_request
 from src.infrastructure.service import Service
+from src.infrastructure.watching.operations import JSON, Operations
 from src.utils.logging import logger
 from src.web.asgi import Application, Receive, Scope, Send, respond
 from src.web.config import WebSettings

@@ -14,7 +14,7 @@ import uvicorn
 
 from src.config import VERSION
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.operations import cannot_listen
+from src.infrastructure.watching.operations import cannot_listen
 from src.utils.logging import logger
 from src.utils.process import on_signals
 from src.web.asgi import Application

@@ -19,9 +19,9 @@ import pytest
 from nats.js import JetStreamContext
 
 from src.config import Settings, settings
-from src.infrastructure.component import Component, Surroundings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.wiring.component import Component, Surroundings
 from src.infrastructure.worker import Worker
 from src.requests.action import Action
 from src.requests.server import ActionServer

@@ -9,8 +9,8 @@
 Another service knows it by name: `await enqueue("emails.send_email", {"to": "ada@example.com"})`.
 """
 
-from src.infrastructure.backoff import Backoff
 from src.infrastructure.errors import Reject, Retry
+from src.infrastructure.handling.backoff import Backoff
 from src.infrastructure.message import Message
 from src.toolkit.tasks.enqueueing import enqueue
 from src.toolkit.tasks.errors import InvalidTask, NoResult, QueueFull, ResultTimeout, TaskFailed, TaskTooSlow

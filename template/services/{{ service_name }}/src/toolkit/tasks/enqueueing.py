@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from nats.js.api import PubAck
 
-from src.infrastructure.context import current_message
+from src.infrastructure.handling.context import current_message
+from src.infrastructure.handling.replays import sent_after
 from src.infrastructure.publisher import publish
-from src.infrastructure.replays import sent_after
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.toolkit.batches import Publish

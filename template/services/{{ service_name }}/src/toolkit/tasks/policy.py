@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from src.infrastructure.backoff import Backoff
+from src.infrastructure.handling.backoff import Backoff
 from src.toolkit.tasks.names import PRIORITIES, Priority
 from src.toolkit.tasks.schedules import Schedule
 

@@ -10,7 +10,7 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import Header, RetentionPolicy, StorageType, StreamConfig
 
-from src.infrastructure.jetstream_api import ask
+from src.infrastructure.connection.jetstream_api import ask
 from src.infrastructure.nats_client import NatsClient
 from src.requests.nats import Nats
 from src.toolkit.backing import STREAM_MISSING, Backing

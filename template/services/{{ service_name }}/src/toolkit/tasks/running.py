@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain
 
-from src.infrastructure.consumers import Progress
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.intake import Intake
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
-from src.infrastructure.stats import HandlerStats
+from src.infrastructure.receiving.consumers import Progress
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.stats import HandlerStats
 from src.infrastructure.worker import Worker
 from src.requests.nats import nats as service_nats
 from src.toolkit.errors import ToolkitError, Unavailable

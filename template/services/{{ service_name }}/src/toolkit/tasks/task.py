@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 import orjson
 from pydantic import BaseModel, TypeAdapter
 
-from src.infrastructure.declaring import place_of, refuse_unknown
-from src.infrastructure.decoding import Signature, signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.publication import encode
+from src.infrastructure.handling.decoding import Signature, signature_of
+from src.infrastructure.handling.publication import encode
+from src.infrastructure.wiring.declaring import place_of, refuse_unknown
 from src.toolkit.tasks.errors import InvalidTask
 from src.toolkit.tasks.names import Priority, problems_of
 from src.toolkit.tasks.policy import Options, Policy

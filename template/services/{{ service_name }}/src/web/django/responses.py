@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseBase
 from pydantic_core import to_json
 
-from src.infrastructure.operations import JSON
+from src.infrastructure.watching.operations import JSON
 from src.web.problems import Problem
 
 

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from src.infrastructure.operations import JSON
+from src.infrastructure.watching.operations import JSON
 from src.requests.replies import MOST_DETAILS
 from src.web.problems import FORESEEN, NOT_ALLOWED, NOT_FOUND, Problem, does_not_fit, problem_of
 

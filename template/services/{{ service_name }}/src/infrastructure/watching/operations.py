@@ -12,8 +12,8 @@ import orjson
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.metrics import CONTENT_TYPE, exposition, registry_of
-from src.infrastructure.seldom import Seldom
-from src.infrastructure.server_figures import ServerFigures
+from src.infrastructure.watching.seldom import Seldom
+from src.infrastructure.watching.server_figures import ServerFigures
 from src.infrastructure.worker import Worker
 
 JSON = "application/json"

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from src.domain.envelope import Envelope
-from src.infrastructure.declaring import place_of
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.wiring.declaring import place_of
 
 Decoder = Callable[[bytes], Any]
 Reader = Callable[[bytes, Mapping[str, str]], Any]  # of payload and headers

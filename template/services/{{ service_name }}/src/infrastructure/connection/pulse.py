@@ -6,7 +6,7 @@ import asyncio
 
 from nats.aio.client import Client
 
-from src.infrastructure.nats_internals import count_received, ended_loop, unsent
+from src.infrastructure.connection.nats_internals import count_received, ended_loop, unsent
 
 
 class Pulse:

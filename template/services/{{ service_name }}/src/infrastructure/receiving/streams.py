@@ -10,8 +10,8 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
 from src.config import Settings
 from src.infrastructure import dead_letters
+from src.infrastructure.connection.jetstream_api import ask, raise_if_passing
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.jetstream_api import ask, raise_if_passing
 from src.infrastructure.nats_client import NatsClient
 from src.utils.logging import logger
 

@@ -16,7 +16,7 @@ from nats.js.api import PubAck
 from pydantic import BaseModel
 
 from src.domain.envelope import Sendable, Wire
-from src.infrastructure.context import current_message, current_request
+from src.infrastructure.handling.context import current_message, current_request
 
 PASSED_ON = ("traceparent", "tracestate", "Tenant-Id")  # https://www.w3.org/TR/trace-context/, src.toolkit.tenancy
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from src.infrastructure.context import Incoming, current_message
 from src.infrastructure.errors import named
+from src.infrastructure.handling.context import Incoming, current_message
 from src.infrastructure.message import Message
 from src.utils.logging import logger
 

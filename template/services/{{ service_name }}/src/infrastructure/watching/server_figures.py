@@ -6,11 +6,11 @@ from typing import Any
 
 import nats.errors
 
+from src.infrastructure.connection.nats_internals import server_name
 from src.infrastructure.errors import named
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import server_name
 from src.infrastructure.pull_consumer import Consumer
-from src.infrastructure.seldom import Seldom
+from src.infrastructure.watching.seldom import Seldom
 from src.infrastructure.worker import Worker
 
 

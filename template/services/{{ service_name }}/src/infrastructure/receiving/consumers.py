@@ -11,12 +11,12 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, 
 
 from src.config import Settings
 from src.infrastructure import dead_letters
+from src.infrastructure.connection.jetstream_api import ask, raise_if_passing
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.jetstream_api import ask, raise_if_passing
+from src.infrastructure.handling.replays import replay_subject
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer
-from src.infrastructure.replays import replay_subject
-from src.infrastructure.streams import Streams
+from src.infrastructure.receiving.streams import Streams
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import nats.errors
 
-from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import Reason
-from src.infrastructure.deduplication import Deduplication
+from src.infrastructure.handling.attempts import Attempts
+from src.infrastructure.handling.deduplication import Deduplication
+from src.infrastructure.handling.large_payloads import LargePayloads
+from src.infrastructure.handling.origin import OBJECT
 from src.infrastructure.inbox import Claim
-from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.message import Message
-from src.infrastructure.origin import OBJECT
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 

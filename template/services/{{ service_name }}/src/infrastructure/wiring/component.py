@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 
 from src.config import Settings
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.streams import Streams
+from src.infrastructure.receiving.streams import Streams
 
 if TYPE_CHECKING:
     from src.infrastructure.worker import Worker

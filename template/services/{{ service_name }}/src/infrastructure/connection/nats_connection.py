@@ -11,11 +11,11 @@ import nats.errors
 from nats.aio.client import Client
 
 from src.config import Settings
-from src.infrastructure.credentials import credentials
-from src.infrastructure.discovery import is_discovered, server_addresses
+from src.infrastructure.connection.credentials import credentials
+from src.infrastructure.connection.discovery import is_discovered, server_addresses
+from src.infrastructure.connection.nats_internals import LenientClient, abort, discard, flush, reconnect
+from src.infrastructure.connection.pulse import Pulse
 from src.infrastructure.errors import ConfigurationError, named
-from src.infrastructure.nats_internals import LenientClient, abort, discard, flush, reconnect
-from src.infrastructure.pulse import Pulse
 from src.utils.logging import logger
 
 

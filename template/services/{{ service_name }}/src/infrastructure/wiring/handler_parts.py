@@ -5,21 +5,21 @@ from __future__ import annotations
 from functools import partial
 
 from src.config import Settings
-from src.infrastructure.attempts import Attempts
-from src.infrastructure.consumers import Consumers
 from src.infrastructure.dead_letters import DeadLetters
-from src.infrastructure.deduplication import Deduplication
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.handler_runner import HandlerRunner
+from src.infrastructure.handling.attempts import Attempts
+from src.infrastructure.handling.deduplication import Deduplication
+from src.infrastructure.handling.large_payloads import LargePayloads
+from src.infrastructure.handling.replays import Replays
 from src.infrastructure.inbox import inbox_for
 from src.infrastructure.intake import Intake
-from src.infrastructure.large_payloads import LargePayloads
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer
-from src.infrastructure.replays import Replays
-from src.infrastructure.stats import HandlerStats
-from src.infrastructure.streams import Streams
+from src.infrastructure.receiving.consumers import Consumers
+from src.infrastructure.receiving.streams import Streams
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.stats import HandlerStats
 from src.utils.logging import logger
 
 

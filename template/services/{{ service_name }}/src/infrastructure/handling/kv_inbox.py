@@ -8,7 +8,7 @@ from contextlib import suppress
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
 from src.config import Settings
-from src.infrastructure.bucket import Bucket, key_for
+from src.infrastructure.handling.bucket import Bucket, key_for
 from src.infrastructure.inbox import Claim
 from src.infrastructure.nats_client import NatsClient
 

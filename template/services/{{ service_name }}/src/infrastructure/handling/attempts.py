@@ -15,7 +15,7 @@ from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from src.config import Settings
-from src.infrastructure.bucket import Bucket, key_for
+from src.infrastructure.handling.bucket import Bucket, key_for
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 

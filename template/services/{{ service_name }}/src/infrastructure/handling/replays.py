@@ -9,12 +9,12 @@ import orjson
 
 from src.infrastructure import dead_letters
 from src.infrastructure.errors import named
-from src.infrastructure.large_payloads import LargePayloads
+from src.infrastructure.handling.large_payloads import LargePayloads
+from src.infrastructure.handling.origin import OBJECT, travelling
+from src.infrastructure.handling.publication import size_of
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.origin import OBJECT, travelling
-from src.infrastructure.publication import size_of
-from src.infrastructure.streams import Streams
+from src.infrastructure.receiving.streams import Streams
 from src.utils.logging import logger
 
 

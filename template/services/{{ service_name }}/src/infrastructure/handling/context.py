@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from src.infrastructure.handling.publication import Publications
     from src.infrastructure.message import Message
-    from src.infrastructure.publication import Publications
 
 
 class Incoming(ABC):

@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from src.infrastructure.context import batch_publications
+from src.infrastructure.handling.context import batch_publications
+from src.infrastructure.handling.publication import Publications
 from src.infrastructure.message import Message
-from src.infrastructure.publication import Publications
-from src.infrastructure.stats import HandlerStats
 from src.infrastructure.subscription import Subscription
+from src.infrastructure.watching.stats import HandlerStats
 
 
 class HandlerCall:

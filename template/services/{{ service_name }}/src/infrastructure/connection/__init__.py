@@ -1,0 +1,1 @@
+"""One connection that outlives servers, links and credentials; `nats_client.py` sends over it."""

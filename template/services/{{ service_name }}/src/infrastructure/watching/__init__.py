@@ -1,0 +1,1 @@
+"""What is counted, shown and watched; `http_server.py`, `metrics.py` and `consul_client.py` show it."""

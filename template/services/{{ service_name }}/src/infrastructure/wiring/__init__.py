@@ -1,0 +1,1 @@
+"""How handlers, actions, publishers, subscribers and tasks become parts of one worker."""
