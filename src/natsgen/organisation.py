@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from natsgen import naming
-from natsgen.answers import FLAGS, Given
+from natsgen.answer_sources import FLAGS, Given
 from natsgen.errors import InputError
 from natsgen.parts import KINDS
 from natsgen.questions import Question, Questionnaire

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from natsgen import answers, naming, yaml_text
-from natsgen.answers import Answers, Given
+from natsgen.answer_sources import Given
+from natsgen.answers import Answers
 from natsgen.errors import NatsgenError, ServiceError
 from natsgen.parts import KINDS, ROUTES
 from natsgen.questions import Questionnaire

@@ -154,7 +154,7 @@ async def test_a_claim_ends_with_the_message_that_is_given_up(run_worker: Any, j
         stats = worker.runners[0].stats
         await jetstream.publish(SUBJECT, b"{}", headers={"Nats-Msg-Id": "evt_1"})
         await asyncio.to_thread(wait_until, stats.dead_letters.total, limit=5, what="the dead letter")
-        inbox = worker._inbox
+        inbox = worker._parts._inbox
         assert inbox is not None
 
         assert await inbox.claim("tested:evt_1", 1) is Claim.TAKEN

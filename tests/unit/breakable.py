@@ -29,7 +29,7 @@ from natsgen import (
     transaction,
 )
 from natsgen.actions import Action
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.growth import Site
 from natsgen.handlers import Handler
 from natsgen.routes import Route, Target

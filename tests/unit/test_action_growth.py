@@ -11,7 +11,7 @@ import pytest
 from natsgen import action_growth, answers, handler_growth, questions, rendering, template_source, tree
 from natsgen.action_discovery import ActionFile
 from natsgen.actions import Action
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.errors import ConflictError, InputError, ServiceError
 from natsgen.growth import Added, Removed, Site
 from natsgen.handlers import Handler

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answers, questions, template_source
-from natsgen.answers import Answers, Given
+from natsgen import answer_sources, answers, questions, template_source
+from natsgen.answer_sources import Given
+from natsgen.answers import Answers
 from natsgen.errors import InputError
 from natsgen.questions import Questionnaire
 
@@ -54,8 +55,8 @@ def test_without_handlers_the_context_is_the_services_name(asked: Questionnaire)
 
 
 def test_actions_on_the_command_line_have_one_version() -> None:
-    assert answers.from_actions(["greet"], 2).values["actions"] == {"greet": {"version": 2}}
-    assert answers.from_actions([]).values == {}
+    assert answer_sources.from_actions(["greet"], 2).values["actions"] == {"greet": {"version": 2}}
+    assert answer_sources.from_actions([]).values == {}
 
 
 @pytest.mark.parametrize(
@@ -78,10 +79,10 @@ def test_the_frameworks_are_those_that_the_template_offers(asked: Questionnaire)
 
 
 def test_routes_on_the_command_line_are_named_after_their_subjects() -> None:
-    assert answers.from_routes(["POST /greet=v1.greeter.greet"]).values == {"routes": {"greet": GREET}}
-    assert answers.from_routes([]).values == {}
+    assert answer_sources.from_routes(["POST /greet=v1.greeter.greet"]).values == {"routes": {"greet": GREET}}
+    assert answer_sources.from_routes([]).values == {}
     with pytest.raises(InputError, match=r"^--route: 'x' is no route"):
-        answers.from_routes(["x"])
+        answer_sources.from_routes(["x"])
 
 
 def test_without_handlers_and_actions_there_is_no_service(asked: Questionnaire) -> None:
@@ -93,9 +94,9 @@ def test_a_flag_goes_before_data_and_data_before_the_file(asked: Questionnaire, 
     file = tmp_path / "answers.yml"
     file.write_text("dedup: redis\ndescription: from the file\nworkspace: from-file\npython_version: 3.11\n")
     given = (
-        answers.from_flags({"dedup": "nats-kv", "network": None}, asked)
-        .over(answers.from_pairs(["dedup=none", "description=from data"], asked))
-        .over(answers.from_file(file, asked))
+        answer_sources.from_flags({"dedup": "nats-kv", "network": None}, asked)
+        .over(answer_sources.from_pairs(["dedup=none", "description=from data"], asked))
+        .over(answer_sources.from_file(file, asked))
     )
     found = answers.complete(given.over(MINIMUM), asked, WORKSPACE)
     assert (found.dedup, found.description, found.workspace) == ("nats-kv", "from data", "from-file")
@@ -105,10 +106,10 @@ def test_a_flag_goes_before_data_and_data_before_the_file(asked: Questionnaire, 
 def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Questionnaire, tmp_path: Path) -> None:
     file = tmp_path / "answers.json"
     file.write_text('{\n\t"handlers": {"paid": "orders.order.paid"}}')
-    from_file = answers.from_file(file, asked)
+    from_file = answer_sources.from_file(file, asked)
     assert from_file.values["handlers"] == {"paid": "orders.order.paid"}
-    assert answers.from_subjects(["a.b"]).over(from_file).values["handlers"] == {"a_b": "a.b"}
-    assert answers.from_subjects([]).over(from_file).values["handlers"] == {"paid": "orders.order.paid"}
+    assert answer_sources.from_subjects(["a.b"]).over(from_file).values["handlers"] == {"a_b": "a.b"}
+    assert answer_sources.from_subjects([]).over(from_file).values["handlers"] == {"paid": "orders.order.paid"}
 
 
 @pytest.mark.parametrize(
@@ -158,11 +159,11 @@ def test_an_answer_that_breaks_its_rule_is_refused_with_where_it_comes_from(
 @pytest.mark.parametrize("pair", ["dedup", "=x", "_src_path=/etc", "dedupe=none", "handlers=x", "dedup=x", ""])
 def test_data_that_answers_no_question_is_refused(asked: Questionnaire, pair: str) -> None:
     with pytest.raises(InputError, match=r"^--data: "):
-        answers.from_pairs([pair], asked)
+        answer_sources.from_pairs([pair], asked)
 
 
 def test_a_value_of_data_may_hold_an_equals_sign(asked: Questionnaire) -> None:
-    assert answers.from_pairs(["description=a=b"], asked).values == {"description": "a=b"}
+    assert answer_sources.from_pairs(["description=a=b"], asked).values == {"description": "a=b"}
 
 
 @pytest.mark.parametrize(
@@ -187,11 +188,11 @@ def test_a_data_file_that_is_no_mapping_of_answers_is_refused(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=f"^--data-file {tmp_path / name}: "):
-        answers.from_file(tmp_path / name, asked)
+        answer_sources.from_file(tmp_path / name, asked)
 
 
 def test_a_data_file_that_cannot_be_read_is_refused(asked: Questionnaire, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
-        answers.from_file(tmp_path / "missing.yml", asked)
+        answer_sources.from_file(tmp_path / "missing.yml", asked)
     with pytest.raises(InputError, match="Is a directory"):
-        answers.from_file(tmp_path, asked)
+        answer_sources.from_file(tmp_path, asked)

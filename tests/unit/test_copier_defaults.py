@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from natsgen import answers, questions, rendering, template_source
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 
 TEMPLATE = template_source.bundled()
 GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}

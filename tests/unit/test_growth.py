@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from natsgen import answers, handler_growth, questions, rendering, template_source, tree
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.discovery import HandlerFile
 from natsgen.errors import ConflictError, InputError, NatsgenError, ServiceError, UnsafePathError
 from natsgen.growth import Added, Removed, Site

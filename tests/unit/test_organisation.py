@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from natsgen import answers, organisation, questions, template_source
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.errors import InputError
 from natsgen.questions import Question, Questionnaire
 

@@ -17,7 +17,7 @@ from natsgen import (
     template_source,
 )
 from natsgen.actions import Action
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.growth import Site
 from natsgen.handlers import Handler
 from natsgen.portrait import Portrait

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from natsgen import answers, questions, rendering, template_source, tree
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.cli import main
 from natsgen.pubsub import Publisher, Subscriber
 from natsgen.tree import Tree

@@ -11,7 +11,7 @@ from copier._main import Worker as copier_worker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natsgen import answers, naming, questions, remembering, rendering, template_source
+from natsgen import answer_sources, answers, naming, questions, remembering, rendering, template_source
 from natsgen.errors import InputError, TemplateError
 from natsgen.handlers import Handler
 from natsgen.parts import HANDLERS
@@ -91,7 +91,7 @@ def test_nothing_is_left_in_the_temporary_folder(
 def test_what_copier_finds_out_once_is_what_it_finds_out_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
-    given_answers = answers.Given({"service_name": "web", "framework": "django", "actions": {"greet": {}}}, {})
+    given_answers = answer_sources.Given({"service_name": "web", "framework": "django", "actions": {"greet": {}}}, {})
     data = answers.complete(given_answers, asked, Path("/w")).as_data()
     asked_for = []
     find = getattr(copier_worker, remembering.NAME)
@@ -118,7 +118,7 @@ def test_the_real_template_takes_hostile_answers_as_data() -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
     hostile = "'\"\\ {{ 7 * 7 }} {% raw %} ${HOME} $(id) `id` # : - | & * ! 🎉"
-    given_answers = answers.Given(
+    given_answers = answer_sources.Given(
         {"service_name": "b" * 48, "handlers": naming.handlers_for(["a.none", "A-b_c.>", "orders"])}, {}
     )
     found = replace(answers.complete(given_answers, asked, Path("/w")), description=naming.description(hostile))

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import answers, questions, scaffold, template_source, tree
-from natsgen.answers import Answers, Given
+from natsgen import answer_sources, answers, questions, scaffold, template_source, tree
+from natsgen.answer_sources import Given
+from natsgen.answers import Answers
 from natsgen.errors import ConflictError, NatsgenError, UnsafePathError
 from natsgen.scaffold import Outcome
 from natsgen.template_source import TemplateSource
@@ -106,7 +107,7 @@ def test_two_at_once_for_one_name_make_it_once(workspace: Workspace, make: Make)
 def test_the_real_template_has_the_files_that_the_tool_speaks_of(workspace: Workspace) -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
-    given = Given({"service_name": "billing", **answers.from_subjects(["orders.order.created"]).values}, {})
+    given = Given({"service_name": "billing", **answer_sources.from_subjects(["orders.order.created"]).values}, {})
     wanted = answers.complete(given, asked, workspace.root)
     scaffold.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
     for path in ("services/billing/src/domain/handlers/order_created_handler.py", "compose/billing.yml"):

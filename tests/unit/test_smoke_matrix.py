@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from natsgen import answers, questions, tasks, template_source
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.errors import InputError, TemplateError
 from natsgen.parts import KINDS as PARTS
 from natsgen.pubsub import Publisher, Subscriber

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from natsgen import answers, handler_growth, questions, rendering, task_growth, template_source, tree
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.errors import ConflictError, InputError, ServiceError
 from natsgen.growth import Added, Removed, Site
 from natsgen.handlers import Handler

@@ -69,10 +69,10 @@ def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
     Raises:
         InputError: a key or value is none that the template's question takes, or nobody may change it.
     """
-    from natsgen import answers
+    from natsgen import answer_sources, answers
     from natsgen.parts import KINDS
 
-    given = answers.from_pairs(pairs, questionnaire)
+    given = answer_sources.from_pairs(pairs, questionnaire)
     for key in given.values:
         if key == _NO_CHANGE:
             raise InputError("service_name: a service keeps its name; make a new one and move what you wrote")

@@ -11,7 +11,8 @@ from natsgen.cli import missing, next_steps, output, templates
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
-    from natsgen.answers import Answers, Given
+    from natsgen.answer_sources import Given
+    from natsgen.answers import Answers
     from natsgen.cli.missing import Asked
     from natsgen.scaffold import Outcome
     from natsgen.workspace import Workspace
@@ -56,16 +57,16 @@ def make(asked: Asked, parts: Given, said: Said, *, version: int | None = None) 
     Raises:
         NatsgenError: it could not be done; the workspace is as before.
     """
-    from natsgen import answers, organisation, questions, scaffold
+    from natsgen import answer_sources, answers, organisation, questions, scaffold
     from natsgen import workspace as workspaces
 
     place = workspaces.find(said.workspace, Path.cwd())
     with templates.for_new(said.template, place) as template:
         questionnaire = questions.read(template.folder)
-        given = answers.from_flags(said.flags, questionnaire).over(parts)
-        given = given.over(answers.from_pairs(said.data, questionnaire))
+        given = answer_sources.from_flags(said.flags, questionnaire).over(parts)
+        given = given.over(answer_sources.from_pairs(said.data, questionnaire))
         if said.data_file is not None:
-            given = given.over(answers.from_file(said.data_file, questionnaire))
+            given = given.over(answer_sources.from_file(said.data_file, questionnaire))
         defaults = organisation.read(place.root, questionnaire, strict=said.template is None)
         # what the organisation's gateways are made with makes no gateway of others
         given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))

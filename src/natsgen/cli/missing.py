@@ -10,7 +10,7 @@ from natsgen.cli import output
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
-    from natsgen.answers import Given
+    from natsgen.answer_sources import Given
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _asked_for(asked: Asked, version: int) -> Given:
 
 
 def _name(given: Given, asked: Asked) -> Given:
-    from natsgen import answers, naming
+    from natsgen import answer_sources, naming
     from natsgen.handlers import subjects_of
 
     subjects = subjects_of(given.values.get("handlers", {}))
@@ -97,16 +97,16 @@ def _name(given: Given, asked: Asked) -> Given:
         "It names the folder under services/, the service in Consul and its consumers in NATS.",
         naming.service,
     )
-    return answers.Given({"service_name": name}, {})
+    return answer_sources.Given({"service_name": name}, {})
 
 
 def _handlers(asked: Asked) -> Given:
-    from natsgen import answers, naming
+    from natsgen import answer_sources, naming
 
     def rule(words: Sequence[str]) -> object:
         return naming.handlers_for([naming.subject(word) for word in words])
 
-    return answers.from_subjects(
+    return answer_sources.from_subjects(
         _ask_for_words(
             "Subject",
             asked.value,
@@ -118,34 +118,34 @@ def _handlers(asked: Asked) -> Given:
 
 
 def _actions(asked: Asked, version: int) -> Given:
-    from natsgen import action_naming, actions, answers
+    from natsgen import action_naming, actions, answer_sources
 
     def rule(words: Sequence[str]) -> object:
         return actions.named([action_naming.action(word) for word in words], version)
 
     reason = "It answers requests for this action (several with spaces between)."
-    return answers.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
+    return answer_sources.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
 
 
 def _publishers(asked: Asked, *, core: bool) -> Given:
-    from natsgen import answers
+    from natsgen import answer_sources
 
     def rule(words: Sequence[str]) -> object:
-        return answers.from_published(words)
+        return answer_sources.from_published(words)
 
     reason = "It publishes on this subject (several with spaces between)."
-    return answers.from_published(_ask_for_words("Subject", asked.value, reason, rule), core=core)
+    return answer_sources.from_published(_ask_for_words("Subject", asked.value, reason, rule), core=core)
 
 
 def _subscribers(asked: Asked) -> Given:
-    from natsgen import answers
+    from natsgen import answer_sources
 
     reason = "It listens to this subject (several with spaces between; * is any token, a last > all the rest)."
-    return answers.from_heard(_ask_for_words("Subject", asked.value, reason, answers.from_heard))
+    return answer_sources.from_heard(_ask_for_words("Subject", asked.value, reason, answer_sources.from_heard))
 
 
 def _framework(asked: Asked) -> Given:
-    from natsgen import answers
+    from natsgen import answer_sources, answers
 
     def rule(name: str) -> str:
         if name not in answers.FRAMEWORKS:
@@ -153,7 +153,7 @@ def _framework(asked: Asked) -> Given:
         return name
 
     reason = f"It is the web framework in the gateway: {' or '.join(answers.FRAMEWORKS)}."
-    return answers.Given({"framework": _ask("Framework", asked.value, reason, rule)}, {})
+    return answer_sources.Given({"framework": _ask("Framework", asked.value, reason, rule)}, {})
 
 
 def _ask_for_words(question: str, default: str, reason: str, rule: Callable[[Sequence[str]], object]) -> list[str]:

@@ -70,12 +70,12 @@ def make(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes the service; the command that was called says of which kind."""
-    from natsgen import action_naming, answers, naming
+    from natsgen import action_naming, answer_sources, naming
 
-    parts = answers.from_subjects(subject or []).over(answers.from_routes(route or []))
-    parts = parts.over(answers.from_queues(queue or []))
+    parts = answer_sources.from_subjects(subject or []).over(answer_sources.from_routes(route or []))
+    parts = parts.over(answer_sources.from_queues(queue or []))
     number = None if version is None else naming.at("--version", action_naming.version_in, version)
-    parts = parts.over(answers.from_actions(action or [], 1 if number is None else number))
+    parts = parts.over(answer_sources.from_actions(action or [], 1 if number is None else number))
     flags = {
         "service_name": name,
         "bounded_context": context,

@@ -38,7 +38,7 @@ def publisher(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes a publisher."""
-    from natsgen import answers
+    from natsgen import answer_sources
 
     flags = {
         "service_name": name,
@@ -53,7 +53,7 @@ def publisher(
     }
     said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
     asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
-    making.make(asked, answers.from_published(subject or [], core=core), said)
+    making.make(asked, answer_sources.from_published(subject or [], core=core), said)
 
 
 def subscriber(
@@ -82,7 +82,7 @@ def subscriber(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes a subscriber."""
-    from natsgen import answers
+    from natsgen import answer_sources
 
     flags = {
         "service_name": name,
@@ -96,4 +96,4 @@ def subscriber(
         "registry": registry,
     }
     said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
-    making.make(missing.SUBSCRIBER, answers.from_heard(subject or []), said)
+    making.make(missing.SUBSCRIBER, answer_sources.from_heard(subject or []), said)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from natsgen import answers, scaffold
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.harness.commands import Completed, run
 from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import CommandFailed

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen import answers, discovery, naming, organisation, rendering, transaction
-from natsgen.answers import Given
+from natsgen.answer_sources import Given
 from natsgen.change import Change
 from natsgen.errors import InputError, NatsgenError, ServiceError
 from natsgen.questions import Questionnaire

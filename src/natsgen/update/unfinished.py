@@ -13,14 +13,15 @@ from typing import Any
 from natsgen import durable, transaction
 from natsgen.change import Change
 from natsgen.errors import ConflictError, ServiceError
+from natsgen.journal import AREA
 from natsgen.tree import File
 from natsgen.update import file_merge, ownership, planning
 from natsgen.update.merging import Conflict
 from natsgen.update.planning import Plan
 from natsgen.workspace import Workspace
 
-_FOLDER = transaction.AREA / "unfinished"
-_GITIGNORE = transaction.AREA / ".gitignore"
+_FOLDER = AREA / "unfinished"
+_GITIGNORE = AREA / ".gitignore"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def forget(workspace: Workspace, service: str) -> None:
     if folder.is_dir() and not any(folder.iterdir()):
         (workspace.root / _GITIGNORE).unlink(missing_ok=True)
         folder.rmdir()
-        area = workspace.root / transaction.AREA
+        area = workspace.root / AREA
         if not any(area.iterdir()):
             area.rmdir()
 

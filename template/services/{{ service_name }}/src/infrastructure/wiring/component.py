@@ -17,7 +17,7 @@ from src.infrastructure.receiving.streams import Streams
 if TYPE_CHECKING:
     from src.infrastructure.worker import Worker
 
-DOMAIN = Path(__file__).resolve().parent.parent / "domain"
+DOMAIN = Path(__file__).resolve().parents[2] / "domain"
 
 OPTIONAL = {"actions": "action", "publishers": "publisher", "subscribers": "subscriber", "tasks": "task"}
 """The packages of the domain that are loaded only where they hold files, with what those are called."""

@@ -1,0 +1,190 @@
+"""What a person gave for the template's questions: flags, `--data` and `--data-file`, each checked by its question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from natsgen import action_naming, actions, naming, pubsub, pubsub_naming, routes, tasks, yaml_text
+from natsgen.errors import InputError
+from natsgen.parts import PUBLISHERS
+from natsgen.questions import Questionnaire
+
+# The option of each question that has one of its own, as messages name it. The handlers come from --subject, as the
+# publishers and the subscribers do, the actions from --action, the routes from --route, the tasks from --queue.
+FLAGS = {
+    "service_name": "NAME",
+    "bounded_context": "--context",
+    "description": "--description",
+    "python_version": "--python",
+    "dedup": "--dedup",
+    "framework": "--framework",
+    "network": "--network",
+    "registry": "--registry",
+    "envelope": "--envelope",
+    "image": "--image",
+    "publish_interval": "--interval",
+    "queue_group": "--queue-group",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a person gave for some of the questions, in the questions' types.
+
+    Attributes:
+        values: the value by the question's key.
+        sources: where each value comes from, for messages: "--data", the data file's name, an option.
+    """
+
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
+
+    def over(self, other: Given) -> Given:
+        """Both, where this one has the last word."""
+        return Given({**other.values, **self.values}, {**other.sources, **self.sources})
+
+    def without(self, key: str) -> Given:
+        """All of it but what answers one question."""
+        return Given(
+            {one: value for one, value in self.values.items() if one != key},
+            {one: source for one, source in self.sources.items() if one != key},
+        )
+
+
+def from_flags(flags: Mapping[str, str | None], questionnaire: Questionnaire) -> Given:
+    """What the command's own options say.
+
+    Args:
+        flags: the text by question, a key of `FLAGS`; None was not given.
+        questionnaire: what the template asks.
+
+    Raises:
+        InputError: a value is not one of its question's choices.
+    """
+    given = {key: text for key, text in flags.items() if text is not None}
+    return Given(
+        values={key: questionnaire.question(key, FLAGS[key]).check(text, FLAGS[key]) for key, text in given.items()},
+        sources={key: FLAGS[key] for key in given},
+    )
+
+
+def from_subjects(subjects: Sequence[str]) -> Given:
+    """The handlers for what `--subject` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no subject for a worker.
+    """
+    if not subjects:
+        return Given({}, {})
+    for text in subjects:
+        naming.at("--subject", naming.subject, text)
+    return Given({"handlers": naming.handlers_for(subjects)}, {"handlers": "--subject"})
+
+
+def from_actions(names: Sequence[str], version: int = 1) -> Given:
+    """The actions for what `--action` gave, all of one version; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no name of an action, or is there twice.
+    """
+    if not names:
+        return Given({}, {})
+    checked = [naming.at("--action", action_naming.action, name) for name in names]
+    return Given({"actions": actions.named(checked, version)}, {"actions": "--action"})
+
+
+def from_routes(texts: Sequence[str]) -> Given:
+    """The routes for what `--route` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no route, or two answer the same requests.
+    """
+    if not texts:
+        return Given({}, {})
+    return Given({"routes": naming.at("--route", routes.named, texts)}, {"routes": "--route"})
+
+
+def from_published(subjects: Sequence[str], *, core: bool = False) -> Given:
+    """The publishers for what `--subject` gave to `new publisher`; nothing if it gave nothing.
+
+    Args:
+        subjects: as they were typed.
+        core: whether they publish by core NATS.
+
+    Raises:
+        InputError: one of them is no subject to publish on, or is there twice.
+    """
+    if not subjects:
+        return Given({}, {})
+    named = naming.at("--subject", partial(pubsub_naming.named, rule=pubsub_naming.published), subjects)
+    entries = {name: pubsub.Publisher(name, subject, core=core).answer() for name, subject in named.items()}
+    return Given({PUBLISHERS.question: entries}, {PUBLISHERS.question: "--subject"})
+
+
+def from_heard(subjects: Sequence[str]) -> Given:
+    """The subscribers for what `--subject` gave to `new subscriber`; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no subject to listen to, or is there twice.
+    """
+    if not subjects:
+        return Given({}, {})
+    named = naming.at("--subject", partial(pubsub_naming.named, rule=pubsub_naming.heard), subjects)
+    return Given({"subscribers": named}, {"subscribers": "--subject"})
+
+
+def from_queues(texts: Sequence[str]) -> Given:
+    """The tasks for what `--queue` gave; nothing if it gave nothing.
+
+    Raises:
+        InputError: one of them is no queue, or two tasks have one name.
+    """
+    if not texts:
+        return Given({}, {})
+    return Given({"tasks": naming.at("--queue", tasks.named, texts)}, {"tasks": "--queue"})
+
+
+def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
+    """What `--data KEY=VALUE` says, the last one of a key counting.
+
+    Raises:
+        InputError: no `=`, an unknown key, or a value that its question does not take.
+    """
+    values = {}
+    for pair in pairs:
+        key, separator, text = pair.partition("=")
+        if not separator:
+            raise InputError(f"--data: {naming.shown(pair)} has no '='; it takes KEY=VALUE")
+        values[key] = questionnaire.question(key, "--data").parse(text, "--data")
+    return Given(values, dict.fromkeys(values, "--data"))
+
+
+def from_file(file: Path, questionnaire: Questionnaire) -> Given:
+    """What a `--data-file` says: a mapping of question to value, in JSON if its name ends so, else in YAML.
+
+    Raises:
+        InputError: it cannot be read, is no mapping, or holds a key or value that its question does not take.
+    """
+    where = f"--data-file {file}"
+    raw = _read_mapping(file, where)
+    values = {str(key): questionnaire.question(str(key), where).check(value, where) for key, value in raw.items()}
+    return Given(values, dict.fromkeys(values, where))
+
+
+def _read_mapping(file: Path, where: str) -> dict[Any, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        raw = json.loads(text) if file.suffix.lower() == ".json" else yaml_text.load(text)
+    except OSError as error:
+        raise InputError(f"{where}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"{where}: it is neither YAML nor JSON: {problem}") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{where}: it takes a mapping of questions to answers, one a line, such as 'dedup: redis'")
+    return raw
