@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry, named
@@ -21,8 +20,6 @@ from src.infrastructure.message import Message
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.watching.stats import HandlerStats
 from src.utils.logging import logger
-
-NOTHING = object()  # instead of an event
 
 
 class Delivery:
@@ -71,10 +68,12 @@ class Delivery:
         """
         token = current_message.set(message)  # `message.bound()` in fewer steps
         try:
-            event = await self._accept(message)
-            if event is not NOTHING:
-                message.started = True
-                await self._settle(message, await self._call.one(event, message))
+            event = await self._acceptance.accept(message)
+            self._waiting_until = 0.0
+            message.started = True
+            await self._settle(message, await self._call.one(event, message))
+        except NotAccepted as refused:
+            await self._refuse(message, refused)
         finally:
             current_message.reset(token)
 
@@ -88,13 +87,15 @@ class Delivery:
         for message in messages:
             try:
                 with message.bound():
-                    event = await self._accept(message)
+                    try:
+                        events.append(await self._acceptance.accept(message))
+                        accepted.append(message)
+                    except NotAccepted as refused:
+                        await self._refuse(message, refused)
             except Exception as error:
                 failures.append(error)
-                continue
-            if event is not NOTHING:
-                events.append(event)
-                accepted.append(message)
+        if accepted:
+            self._waiting_until = 0.0
         for message in accepted:
             message.started = True
         outcome = await self._call.many(events, accepted) if accepted else None
@@ -133,16 +134,6 @@ class Delivery:
         await self._attempts.take_back(message)
         await message.nak()
         self._stats.released += 1
-
-    async def _accept(self, message: Message) -> Any:
-        """The event that the handler is to get, or `NOTHING` where the message was settled without it."""
-        try:
-            event = await self._acceptance.accept(message)
-        except NotAccepted as refused:
-            await self._refuse(message, refused)
-            return NOTHING
-        self._waiting_until = 0.0
-        return event
 
     async def _refuse(self, message: Message, refused: NotAccepted) -> None:
         if isinstance(refused.why, Reason):
