@@ -1,4 +1,7 @@
-"""What a person gave for the template's questions: flags, `--data` and `--data-file`, each checked by its question."""
+"""What a person gave for the template's questions, each checked by its question.
+
+A flag has the last word, then `--data`, then `--data-file`; what nobody gave is derived or default (`answers.py`).
+"""
 
 from __future__ import annotations
 

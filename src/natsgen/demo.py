@@ -1,6 +1,6 @@
 """The demonstration, `python -m natsgen.demo`: from one line to a worker that consumes, on real parts, in a minute.
 
-Nothing is mocked, and nothing is claimed that was not checked: each line of the summary is a `Fact`. Everything is
+Nothing is mocked, and nothing is claimed that was not checked: each line of the summary was found so. Everything is
 started on free ports in a temporary folder, and is gone afterwards, also after Ctrl-C.
 """
 

@@ -86,7 +86,7 @@ class Journal:
         return cls(str(document["title"]), tuple(Move.from_document(move) for move in document["moves"]))
 
 
-def write(workspace: Workspace, journal: Journal) -> None:
+def write_journal(workspace: Workspace, journal: Journal) -> None:
     """Writes the journal of a transaction: whole, and on the disk, when this returns."""
     durable.write(workspace.root / JOURNAL_DRAFT, journal.to_file())
     (workspace.root / JOURNAL_DRAFT).rename(workspace.root / JOURNAL)
@@ -94,7 +94,7 @@ def write(workspace: Workspace, journal: Journal) -> None:
     durable.sync(workspace.root)
 
 
-def read(workspace: Workspace) -> Journal | None:
+def read_journal(workspace: Workspace) -> Journal | None:
     """The journal of what was interrupted, or None if nothing was.
 
     Raises:

@@ -16,10 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 from natsgen import digests, durable, lock
-from natsgen import journal as journals
 from natsgen.change import Change
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
-from natsgen.journal import AREA, JOURNAL, JOURNAL_DRAFT, KEPT, STAGED, Journal, Move
+from natsgen.journal import AREA, JOURNAL, JOURNAL_DRAFT, KEPT, STAGED, Journal, Move, read_journal, write_journal
 from natsgen.workspace import Workspace
 
 
@@ -83,7 +82,7 @@ def apply(workspace: Workspace, change: Change, title: str) -> None:
     journal = _plan(workspace, change, title)
     try:
         _stage(workspace, change, journal)
-        journals.write(workspace, journal)
+        write_journal(workspace, journal)
         _do_moves(workspace, journal)
     except OSError as error:
         _undo(workspace, journal, error)
@@ -194,7 +193,7 @@ def _recover(workspace: Workspace, notify: Callable[[str], None]) -> None:
         return
     if area.is_symlink() or not area.is_dir():
         raise TransactionError(f"{area} is not natsgen's own folder: move it away")
-    journal = journals.read(workspace)
+    journal = read_journal(workspace)
     if journal is None:
         _forget(workspace)
         return

@@ -45,7 +45,7 @@ from src.requests.action import Action  # noqa: E402
 from src.requests.nats import Nats  # noqa: E402
 from src.requests.server import ActionServer  # noqa: E402
 from src.toolkit.tasks.delivering import TaskDelivery  # noqa: E402
-from src.toolkit.tasks.running import TaskIntake  # noqa: E402
+from src.toolkit.tasks.receiving import TaskIntake  # noqa: E402
 from src.toolkit.tasks.subscribing import subscription_of  # noqa: E402
 from src.toolkit.tasks.task import Task  # noqa: E402
 

@@ -505,9 +505,9 @@ async def test_an_action_is_answered_after_a_restart_of_the_server(
     run_worker: Any, plain: Client, nats_server: NatsServer
 ) -> None:
     async with run_worker(Action("greet", greet)) as worker:
-        connections = worker.nats.connection
+        connections = worker.nats.connections
         await asyncio.to_thread(nats_server.restart)
-        await eventually(lambda: worker.readiness().ready and worker.nats.connection > connections, "readiness")
+        await eventually(lambda: worker.readiness().ready and worker.nats.connections > connections, "readiness")
         caller = await nats.connect(nats_server.url)
         try:
             replies = [await ask(caller) for _ in range(3)]

@@ -201,7 +201,7 @@ async def test_a_call_without_a_connection_waits_for_one_as_long_as_it_may(
 
 
 async def test_what_is_too_large_is_said_and_the_connection_lives(calls: Nats, client: NatsClient) -> None:
-    connections = client.connection
+    connections = client.connections
     with pytest.raises(TooLarge, match="max_payload"):
         await calls.call(SUBJECT, bytes(2_000_000))
     with pytest.raises(TooLarge):
@@ -209,7 +209,7 @@ async def test_what_is_too_large_is_said_and_the_connection_lives(calls: Nats, c
 
     with pytest.raises(NoResponders):
         await calls.call(SUBJECT)
-    assert client.connection == connections
+    assert client.connections == connections
 
 
 async def test_a_request_returns_the_reply_as_it_is(calls: Nats, plain: Client) -> None:

@@ -23,11 +23,11 @@ def test_importing_consul_does_not_load_requests() -> None:
 
 def test_the_synchronous_client_works_all_the_same() -> None:
     asked = "import consul\ntry: consul.Consul(port=1).status.leader()\nexcept OSError as error: print(type(error))"
-    kind = run(f"import src.infrastructure.watching.consul_library\n{asked}")
+    kind = run(f"import src.infrastructure.consul.consul_library\n{asked}")
     assert kind == "<class 'requests.exceptions.ConnectionError'>"
 
 
 def test_a_handler_that_imports_requests_gets_it_before_and_after() -> None:
-    before = run("import requests, src.infrastructure.watching.consul_library; print(requests.Session.__name__)")
-    after = run("import src.infrastructure.watching.consul_library, requests; print(requests.Session.__name__)")
+    before = run("import requests, src.infrastructure.consul.consul_library; print(requests.Session.__name__)")
+    after = run("import src.infrastructure.consul.consul_library, requests; print(requests.Session.__name__)")
     assert before == after == "Session"

@@ -212,18 +212,25 @@ async def test_a_cancelled_worker_leaves_the_message_unsettled() -> None:
     assert recorder.said == []
 
 
-async def deliver_batch(handler: Any, payloads: list[bytes], attempt: int = 1) -> tuple[list[str], HandlerStats]:
-    class Numbered(Recorder):
-        def answer(self, reply: str, payload: bytes) -> None:
-            self.said.append(f"{reply.split('.')[5]} {payload.decode()}")
+class Numbered(Recorder):
+    """Says which of a batch's messages is meant."""
 
-    recorder, stats = Numbered(), HandlerStats()
-    subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF)
+    def answer(self, reply: str, payload: bytes) -> None:
+        self.said.append(f"{reply.split('.')[5]} {payload.decode()}")
+
+
+def batch_of(recorder: Recorder, payloads: list[bytes], attempt: int = 1) -> list[Message]:
     messages = []
     for sequence, data in enumerate(payloads):
         reply = f"$JS.ACK.S.c.{attempt}.{sequence}.9.1700000000000000000.0"
         messages.append(Message(Msg(_client=None, subject="a.b", reply=reply, data=data), "h", recorder))  # type: ignore[arg-type]
-    await delivery_of(subscription, recorder, stats).deliver_batch(messages)
+    return messages
+
+
+async def deliver_batch(handler: Any, payloads: list[bytes], attempt: int = 1) -> tuple[list[str], HandlerStats]:
+    recorder, stats = Numbered(), HandlerStats()
+    subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF)
+    await delivery_of(subscription, recorder, stats).deliver_batch(batch_of(recorder, payloads, attempt))
     return recorder.said, stats
 
 
@@ -266,3 +273,25 @@ async def test_a_batch_that_fails_is_retried_or_given_up_message_by_message() ->
     said, stats = await deliver_batch(handle, [b"{}", b"{}"], attempt=5)
     assert said == ["0 +ACK", "dead letter exhausted", "1 +TERM exhausted"]
     assert stats.dead_letters == {"exhausted": 1}
+
+
+async def test_a_batch_of_which_the_last_had_to_be_put_off_is_in_trouble() -> None:
+    class Away(Numbered):
+        async def start(self, message: Message, most: int) -> int:
+            if message.sequence == 1:
+                raise NatsTimeout
+            return 1
+
+    async def handle(events: list[dict[str, int]]) -> None: ...
+
+    recorder = Away()
+    subscription = Subscription(handler="h", subject="a.b", function=handle, backoff=BACKOFF)
+    delivery = delivery_of(subscription, recorder, HandlerStats())
+    await delivery.deliver_batch(batch_of(recorder, [b"{}", b"{}"]))
+
+    assert recorder.said == ['1 -NAK {"delay": 4000000000}', "0 +ACK"]
+    assert "waiting for what it needs" in delivery.trouble
+
+    await delivery.deliver_batch(batch_of(recorder, [b"{}"]))
+
+    assert delivery.trouble == ""

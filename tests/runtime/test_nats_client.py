@@ -49,7 +49,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def connected_again(client: NatsClient, connections: int) -> None:
     def again() -> bool:
-        return client.connected and client.connection > connections
+        return client.connected and client.connections > connections
 
     await asyncio.to_thread(wait_until, again, limit=20, what="a new connection")
 
@@ -158,7 +158,7 @@ async def test_a_server_that_stands_still_for_3_s_keeps_its_connections(
     await asyncio.to_thread(nats_server.resume)
 
     await client.client.flush()
-    assert (client.connected, client.connection) == (True, 1)
+    assert (client.connected, client.connections) == (True, 1)
 
 
 async def test_a_loop_that_was_blocked_is_not_taken_for_a_dead_connection(impatient: None, client: NatsClient) -> None:
@@ -167,7 +167,7 @@ async def test_a_loop_that_was_blocked_is_not_taken_for_a_dead_connection(impati
         await asyncio.sleep(0.01)
 
     await client.client.flush()
-    assert (client.connected, client.connection) == (True, 1)
+    assert (client.connected, client.connections) == (True, 1)
 
 
 async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
@@ -185,7 +185,7 @@ async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
         await asyncio.wait([carrying], timeout=30)
 
         assert asked.result() > 2 * Pulse.DEAD_AFTER, "the link was slow"
-        assert client.connection == 1
+        assert client.connections == 1
         await client.close()
 
 
@@ -238,7 +238,7 @@ async def test_replaced_clients_leave_nothing_behind(
         return len(asyncio.all_tasks(loop)), open_files(), len(nats_server.connz()["connections"])
 
     async def replace_it() -> None:
-        before = client.connection
+        before = client.connections
         await client.client.subscribe("somewhere", cb=ignore)
         abort(client.client)
         await client.client.publish("somewhere", b"something that waits to be sent")

@@ -235,5 +235,5 @@ async def test_a_message_that_nats_py_cannot_read_is_received_like_the_others(
         await publish(client, 10)
 
         await until(lambda: len(reader.received) == 11)
-        assert client.connection == 1
+        assert client.connections == 1
     await publisher.close()

@@ -104,7 +104,7 @@ async def test_what_is_above_max_payload_names_the_object_store_as_the_way_on(ru
             raise sent.error or AssertionError("it was sent")
 
         assert await service_nats.call("v1.billing.echo", b"x", response=bytes) == b"x"
-        assert worker.nats.connection == 1
+        assert worker.nats.connections == 1
 
 
 async def test_what_is_larger_than_a_message_goes_by_the_object_store(

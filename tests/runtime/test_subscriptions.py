@@ -126,7 +126,7 @@ async def test_several_servers_of_which_one_is_down_and_another_goes(
 
         await asyncio.to_thread(one.start)
         await asyncio.to_thread(two.stop)
-        await until(lambda: client.connected and client.connection == 2, "the other server", limit=20)
+        await until(lambda: client.connected and client.connections == 2, "the other server", limit=20)
         assert port_of(client) == one.port
         await client.client.flush()
         await client.close()

@@ -19,7 +19,7 @@ Releases = Mapping[str, Installed]
 ONE_OF_EACH = ("defaults", "actions", "fastapi", "django", "tasks", "publisher", "subscriber")
 """The kinds; the tests of one of each are run: an updated service is what `new` makes, and smoke runs those in full."""
 
-RENAMED = {"src/infrastructure/watching/loop_watch.py": "src/infrastructure/watching/loop_guard.py"}
+RENAMED = {"src/infrastructure/watching/loop_watch.py": "src/infrastructure/loop_guard.py"}
 
 
 def edit(root: Path, name: str, release: str) -> None:

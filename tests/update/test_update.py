@@ -85,12 +85,12 @@ def test_a_persons_changes_are_merged(installed: Releases, shop: Workspace, tmp_
 
 
 def test_changes_in_a_renamed_file_move_along(installed: Releases, shop: Workspace) -> None:
-    folder = BILLING / "src/infrastructure/watching"
-    Edit(folder / "loop_watch.py", '"""', '"""Mine: ').make(shop.root)
-    mine = (shop.root / folder / "loop_watch.py").read_bytes()
+    folder = BILLING / "src/infrastructure"
+    Edit(folder / "watching/loop_watch.py", '"""', '"""Mine: ').make(shop.root)
+    mine = (shop.root / folder / "watching/loop_watch.py").read_bytes()
     world.commit(shop.root)
     said = installed[THIRD].do("update", "billing", cwd=shop.root)
-    assert not (shop.root / folder / "loop_watch.py").exists()
+    assert not (shop.root / folder / "watching/loop_watch.py").exists()
     assert (shop.root / folder / "loop_guard.py").read_bytes() == mine
     assert "loop_guard.py now, with your changes" in said
 

@@ -87,11 +87,11 @@ def second(root: Path) -> None:
 
 
 def third(root: Path) -> None:
-    """What the third release changes: an infrastructure file has another name, a file is gone, a setting moves."""
-    folder = root / SERVICE / "src/infrastructure/watching"
-    (folder / "loop_watch.py").rename(folder / "loop_guard.py")
+    """What the third release changes: an infrastructure file goes elsewhere, a file is gone, a setting moves."""
+    folder = root / SERVICE / "src/infrastructure"
+    (folder / "watching/loop_watch.py").rename(folder / "loop_guard.py")
     importer = SERVICE / "src/infrastructure/worker.py"
-    Edit(importer, ".watching.loop_watch import", ".watching.loop_guard import").make(root)
+    Edit(importer, ".watching.loop_watch import", ".loop_guard import").make(root)
     Edit(SERVICE / "src/config.py", "default=8500, ge=1", "default=8501, ge=1").make(root)
     (root / SERVICE / "notes.md.jinja").unlink()
 

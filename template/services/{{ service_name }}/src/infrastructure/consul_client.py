@@ -11,9 +11,9 @@ import socket
 from collections.abc import Callable
 
 from src.config import Settings
+from src.infrastructure.consul.consul_agent import consul_of
+from src.infrastructure.consul.consul_library import Check, Consul, ConsulException
 from src.infrastructure.errors import named
-from src.infrastructure.watching.consul_agent import consul_of
-from src.infrastructure.watching.consul_library import Check, Consul, ConsulException
 from src.infrastructure.worker import Readiness
 from src.utils.logging import logger
 

@@ -7,13 +7,13 @@ import logging
 import time
 from collections.abc import Sequence
 
+from src.infrastructure.acceptance import Acceptance, NotAccepted, Refusal
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry, named
-from src.infrastructure.handling.acceptance import Acceptance, NotAccepted, Refusal
+from src.infrastructure.handler_call import HandlerCall
 from src.infrastructure.handling.attempts import Attempts
 from src.infrastructure.handling.context import current_message
 from src.infrastructure.handling.deduplication import Deduplication
-from src.infrastructure.handling.handler_call import HandlerCall
 from src.infrastructure.handling.large_payloads import LargePayloads
 from src.infrastructure.handling.replays import Replays
 from src.infrastructure.message import Message
@@ -23,7 +23,7 @@ from src.utils.logging import logger
 
 
 class Delivery:
-    """Runs one handler's messages.
+    """Decides on one handler's messages.
 
     A message is acknowledged only after its handler returned and what it published was confirmed. A failure is given
     back with a delay, and becomes a dead letter after the last attempt. Nothing is dropped: a dead letter is confirmed
@@ -68,12 +68,15 @@ class Delivery:
         """
         token = current_message.set(message)  # `message.bound()` in fewer steps
         try:
-            event = await self._acceptance.accept(message)
+            try:
+                event = await self._acceptance.accept(message)
+            except NotAccepted as refused:
+                await self._refuse(message, refused)
+                return
             self._waiting_until = 0.0
             message.started = True
-            await self._settle(message, await self._call.one(event, message))
-        except NotAccepted as refused:
-            await self._refuse(message, refused)
+            failure = await self._call.one(event, message)
+            await self._settle(message, failure)
         finally:
             current_message.reset(token)
 
@@ -90,19 +93,18 @@ class Delivery:
                     try:
                         events.append(await self._acceptance.accept(message))
                         accepted.append(message)
+                        self._waiting_until = 0.0
                     except NotAccepted as refused:
                         await self._refuse(message, refused)
             except Exception as error:
                 failures.append(error)
-        if accepted:
-            self._waiting_until = 0.0
         for message in accepted:
             message.started = True
-        outcome = await self._call.many(events, accepted) if accepted else None
+        failure = await self._call.many(events, accepted) if accepted else None
         for message in accepted:
             try:
                 with message.bound():
-                    await self._settle(message, outcome)
+                    await self._settle(message, failure)
             except Exception as error:
                 failures.append(error)
         if failures:
@@ -114,7 +116,7 @@ class Delivery:
             await self._deduplication.renew()
 
     def forget(self, message: Message) -> None:
-        """The delivery is over, whatever became of it."""
+        """The delivery is over, whatever became of it: nobody renews its claim any longer."""
         if self._deduplication is not None:
             self._deduplication.forget(message)
 
@@ -136,42 +138,45 @@ class Delivery:
         self._stats.released += 1
 
     async def _refuse(self, message: Message, refused: NotAccepted) -> None:
-        if isinstance(refused.why, Reason):
-            await self._release(message)
-            await self._give_up(message, refused.why, refused.error)
-        elif refused.why is Refusal.DONE:
-            self._stats.duplicates += 1
-            await self._finish(message)
-        elif refused.why is Refusal.HELD:
-            await self._attempts.take_back(message)
-            await message.nak(self._subscription.ack_wait / 3)  # the claim is renewed as often
-            self._stats.held += 1
-        else:
-            await self._put_off(message, refused.error or refused)
+        match refused.why:
+            case Refusal.UNAVAILABLE:
+                await self._put_off(message, refused.error or refused)
+            case Refusal.DONE:
+                self._stats.duplicates += 1
+                await self._finish(message)
+            case Refusal.HELD:
+                await self._attempts.take_back(message)
+                await message.nak(self._subscription.ack_wait / 3)  # the claim is renewed as often
+                self._stats.held += 1
+            case Reason() as reason:
+                if reason is not Reason.INVALID:
+                    self._waiting_until = 0.0  # what had to be asked has answered
+                await self._release(message)
+                await self._give_up(message, reason, refused.error)
 
     async def _release(self, message: Message) -> None:
         if self._deduplication is not None:
             await self._deduplication.release(message)
 
-    async def _settle(self, message: Message, outcome: BaseException | None) -> None:
+    async def _settle(self, message: Message, failure: BaseException | None) -> None:
         by_hand = message.settled
-        if by_hand and outcome is not None:
-            self._stats.failed(outcome)
-            logger.warning("handler failed after it had settled the message", error=named(outcome), exc_info=outcome)
+        if by_hand and failure is not None:
+            self._stats.failed(failure)
+            logger.warning("handler failed after it had settled the message", error=named(failure), exc_info=failure)
         if message.given_back:
             await self._attempts.note_answer(message)
             await self._release(message)
-        elif outcome is None or message.settled:
+        elif failure is None or message.settled:
             if self._deduplication is not None:
                 await self._mark(self._deduplication, message)
             await self._finish(message)
         else:
             await self._release(message)
-            if isinstance(outcome, Reject):
-                await self._give_up(message, Reason.REJECTED, outcome)
+            if isinstance(failure, Reject):
+                await self._give_up(message, Reason.REJECTED, failure)
             else:
-                await self._try_again(message, outcome, outcome.after if isinstance(outcome, Retry) else None)
-        if outcome is None:
+                await self._try_again(message, failure, failure.after if isinstance(failure, Retry) else None)
+        if failure is None:
             self._stats.handled += 1
             if self._tells_all:
                 logger.debug("message handled", settled_by_hand=by_hand)

@@ -1,4 +1,4 @@
-"""The HTTP endpoints: `/healthz`, `/readyz`, `/metrics`, `/stats`."""
+"""The HTTP endpoints: `/healthz`, `/readyz`, `/metrics`, `/stats`. `watching/operations.py` says what they answer."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ class Intake:
 
     Attributes:
         buffer: what is here.
+        pulls: the pull consumers by name; the runner has them run.
     """
 
     def __init__(
@@ -138,10 +139,11 @@ class Intake:
                 continue
             pending = 0
             try:
-                for consumer in consumers:
+                for consumer in consumers:  # tasks have three
                     info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
                     pending += info.num_pending or 0
                     if info.ack_floor and consumer is self._pull.consumer:
+                        # where a consumer goes on that was deleted and is made again
                         self._progress = Progress(consumer, info.ack_floor.stream_seq)
             except (nats.errors.Error, TimeoutError, OSError):
                 continue  # the pull consumer reports what is wrong

@@ -57,6 +57,10 @@ class Message:
     `ack`, `ack_sync`, `nak`, `term` settle it; what a handler settles is left alone by the worker. A second settlement
     is ignored, since only the first counts on the server.
 
+    What comes back as a replay or after a long delay is another message of another stream, so there are four names.
+    `id` is the publisher's, for logs and dead letters. `stored_as` is where this delivery comes from. `identity` is its
+    own alone: attempts are counted by it. `inbox_key` is the same whenever the event comes: the inbox goes by it.
+
     Attributes:
         handler: name of the handler that it is for.
         data: the payload as it was published.

@@ -27,7 +27,7 @@ class WorkerCollector(Collector):
         worker = self._worker
         yield GaugeMetricFamily("worker_ready", "1 while every consumer pulls", float(worker.readiness().ready))
         yield GaugeMetricFamily("worker_nats_connected", "1 while connected to NATS", float(worker.nats.connected))
-        yield CounterMetricFamily("worker_nats_connections", "Connects and reconnects to NATS", worker.nats.connection)
+        yield CounterMetricFamily("worker_nats_connections", "Connects and reconnects to NATS", worker.nats.connections)
         yield GaugeMetricFamily("worker_tasks", "Tasks of the event loop", len(asyncio.all_tasks()))
         blocked = worker.loop_watch
         yield CounterMetricFamily("worker_loop_blocked", "Times that something kept the event loop", blocked.times)

@@ -1,4 +1,4 @@
-"""What the worker sends over its connection to NATS: events, acknowledgements and replies."""
+"""What a service sends over its connection to NATS: events, acknowledgements and replies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from src.infrastructure.handling.publication import size_of
 
 
 class NatsClient(NatsConnection):
-    """The connection that all of a service shares, and the ways to send over it."""
+    """The connection that all of a service shares, and the ways to send over it.
+
+    What keeps it is `NatsConnection`'s: `connect`, `close` and `wait_connected`; `connected`, whether there is a
+    connection now; `connections`, how many there have been; `client`, nats-py's own, which may be replaced.
+    """
 
     PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm what was published or acknowledged
     CROWDED = 1024 * 1024  # bytes that wait to be sent while there is a connection
@@ -53,9 +57,9 @@ class NatsClient(NatsConnection):
             NotConnected: there has been no connection yet, nor was there one within `PUBLISH_TIMEOUT`.
             nats.errors.Error: the stream did not confirm within `PUBLISH_TIMEOUT`, or refused.
         """
-        if not self.connection:  # a client of nats-py that has never been connected fails by an assertion
+        if not self.connections:  # a client of nats-py that has never been connected fails by an assertion
             await self.wait_connected(self.PUBLISH_TIMEOUT)
-        if not self.connection:
+        if not self.connections:
             raise NotConnected(f"{subject}: not connected to NATS")
         self.check_size(subject, data, headers)
         return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)

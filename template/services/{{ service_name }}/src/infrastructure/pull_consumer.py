@@ -76,7 +76,7 @@ class PullConsumer:
         self._client: Client | None = None
         self._subscription: NatsSubscription | None = None
         self._inbox = ""
-        self._connection = 0
+        self._connections = 0
         self._wake = asyncio.Event()
         self._last_frame = 0.0
         self._not_before = 0.0
@@ -94,7 +94,7 @@ class PullConsumer:
         """Why no messages come, in a few words; empty while they do."""
         if not self._nats.connected:
             return "not connected to NATS"
-        if self._connection != self._nats.connection:
+        if self._connections != self._nats.connections:
             return "not pulling on the new connection yet"
         return self._trouble or ("" if self._consumer else "the consumer is not there yet")
 
@@ -146,7 +146,7 @@ class PullConsumer:
         now = time.monotonic()
         if not self._nats.connected or now < self._not_before:
             return
-        if self._connection != self._nats.connection:
+        if self._connections != self._nats.connections:
             await self._on_new_connection()
         if self._consumer is None:
             self._consumer = await self._provision()
@@ -159,13 +159,13 @@ class PullConsumer:
 
     async def _on_new_connection(self) -> None:
         """A reconnect keeps the subscription, but the server has forgotten the requests; a new client has neither."""
-        client, connection = self._nats.client, self._nats.connection
+        client, connections = self._nats.client, self._nats.connections
         self._requests.forget()
         if self._client is not client:
             self._inbox = client.new_inbox()
             self._subscription = await subscribe(client, f"{self._inbox}.*", self._on_frame)
             self._client = client
-        self._connection = connection
+        self._connections = connections
 
     async def _ask(self, consumer: Consumer, batch: int) -> None:
         if self._ended:
@@ -186,7 +186,7 @@ class PullConsumer:
 
     def _on_frame(self, frame: Msg) -> None:
         self._last_frame = time.monotonic()
-        if frame.subject.startswith(self._inbox):
+        if frame.subject.startswith(self._inbox):  # a message has the subject that it was published on
             self._on_status(frame)
             return
         self._requests.arrived()

@@ -73,7 +73,7 @@ class Service:
         await self._stopping
 
     async def _leave(self) -> None:
-        self.worker.stopping = True
+        self.worker.stopping = True  # unready from here on, and before Consul is told
         if self._consul:
             await self._consul.deregister()
 

@@ -75,6 +75,7 @@ class Subscription:
         if problems := self._problems():
             where = place_of(self.function)
             raise ConfigurationError(f"{where}: " + "; ".join(problems))
+        # what the annotations of the handler ask for: how a payload is read, one event or many, with its message or not
         object.__setattr__(self, "signature", signature_of(self.function, self.decoder, self.strict))
 
     @property

@@ -40,7 +40,7 @@ class Worker:
         settings: the service's settings.
     """
 
-    RETRY = 1.0  # seconds between attempts to provision the dead-letter stream
+    RETRY = 1.0  # seconds between attempts to prepare what all handlers need
     STOP_MARGIN = 5.0  # seconds beyond their own limits that the parts have to stop; then they are left behind
 
     def __init__(self, settings: Settings) -> None:
@@ -62,8 +62,8 @@ class Worker:
 
         Args:
             subscription: what it handles, and how.
-            intake: what receives its messages.
-            delivery: what decides on them.
+            intake: what receives its messages; tasks have their own.
+            delivery: what decides on them; tasks have their own.
 
         Raises:
             ConfigurationError: another one has the same name, and so the same dead letters; or the same durable, and
@@ -162,7 +162,7 @@ class Worker:
         if self._consuming:
             self._consuming.cancel()
             await _ended([self._consuming], self.STOP_MARGIN)
-        await _ended([asyncio.create_task(self._parts.close(), name="inbox")], self.STOP_MARGIN)
+        await _ended([asyncio.create_task(self._parts.close(), name="handler-parts")], self.STOP_MARGIN)
         publish_over(None)
         await self.nats.close()
 

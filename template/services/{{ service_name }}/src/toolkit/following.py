@@ -164,7 +164,7 @@ class Following:
         return {"deliver_policy": DeliverPolicy.LAST_PER_SUBJECT if self.latest else DeliverPolicy.ALL}
 
     async def _pulled(self, connection: NatsClient, consumer: str) -> AsyncGenerator[Msg, None]:
-        client, number = connection.client, connection.connection
+        client, number = connection.client, connection.connections
         frames: asyncio.Queue[Msg] = asyncio.Queue()
         inbox = client.new_inbox()
         request: dict[str, Any] = {"batch": BATCH}
@@ -186,7 +186,7 @@ class Following:
                     async with asyncio.timeout(TICK):
                         frame = await frames.get()
                 except TimeoutError:
-                    if connection.connection != number or connection.client is not client:
+                    if connection.connections != number or connection.client is not client:
                         raise _Broken("another connection") from None
                     if time.monotonic() - last_sign > 2 * HEARTBEAT:
                         raise _Broken("silence") from None

@@ -16,6 +16,7 @@ from nats.js.api import Header, KeyValueConfig, RawStreamMsg, StorageType
 from pydantic_core import to_json
 from typing_extensions import TypeVar
 
+from src.infrastructure.handling.bucket import key_for as key_for
 from src.infrastructure.handling.decoding import decoder_for
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
@@ -323,7 +324,7 @@ def _checked(key: str) -> str:
     if len(key) > LONGEST_KEY or not KEY.fullmatch(key):
         raise InvalidName(
             f"key {key[:80]!r}: a key takes letters, digits, - / _ = in parts joined by dots, {LONGEST_KEY} at most; "
-            f"`key_for` of src.infrastructure.handling.bucket makes one of any text"
+            f"`key_for` of src.toolkit.kv makes one of any text"
         )
     return key
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from src.infrastructure.worker import Worker
-from src.toolkit.tasks import running
+from src.toolkit.tasks import receiving
 
 
 def register(worker: Worker) -> None:
@@ -17,4 +17,4 @@ def register(worker: Worker) -> None:
     """
     for module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_task")):
         import_module(f"{__name__}.{module}")
-    running.register(worker)
+    receiving.register(worker)

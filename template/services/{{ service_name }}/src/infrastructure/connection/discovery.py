@@ -30,7 +30,7 @@ def is_discovered(url: str) -> bool:
 
 
 async def _discovered(settings: Settings, service: str) -> list[str]:
-    from src.infrastructure.watching.consul_agent import passing_instances
+    from src.infrastructure.consul.consul_agent import passing_instances
 
     return [_url(host, port) for host, port in await passing_instances(settings, service)]
 

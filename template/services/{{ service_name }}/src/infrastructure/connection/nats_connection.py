@@ -52,7 +52,7 @@ class NatsConnection:
         self._connected = asyncio.Event()
         self._newest = self.client = LenientClient()  # the newest is still connecting while another is in use
         self._pulse = Pulse(self.client)
-        self.connection = 0  # counts connections: a changed number means that the server has forgotten this client
+        self.connections = 0  # counts connections: a changed number means that the server has forgotten this client
 
     @property
     def connected(self) -> bool:
@@ -120,7 +120,7 @@ class NatsConnection:
         if self._keeper:
             self._keeper.cancel()
         in_order = not self.connected or await self.flushed(self.CLOSE_LIMIT)
-        if self.connection:
+        if self.connections:
             in_order = await discard(self.client, self.CLOSE_LIMIT) and in_order
         self._pulse.start_anew()
         if not in_order:
@@ -193,7 +193,7 @@ class NatsConnection:
         self._pulse.start_anew()
         self._left = False
         self._connected.set()
-        self.connection += 1
+        self.connections += 1
         url = self.client.connected_url
         logger.info("connected to NATS", server=f"{url.hostname}:{url.port}" if url else None)
         for listener in self._listeners:

@@ -88,7 +88,7 @@ class Operations:
                 "uptime_seconds": round(time.monotonic() - self._started, 3),
                 "ready": readiness.ready,
                 "reason": readiness.reason,
-                "nats_connections": self._worker.nats.connection,
+                "nats_connections": self._worker.nats.connections,
                 "loop": self._worker.loop_watch.stats(),
                 "subscriptions": self._worker.stats(),
                 "actions": [],

@@ -81,7 +81,7 @@ class HandlerParts:
         await self._attempts.prepare()
 
     async def close(self) -> None:
-        """Lets go of what is not the connection's."""
+        """Closes the inbox, which may have a connection of its own."""
         if self._inbox:
             await self._inbox.close()
 

@@ -23,7 +23,7 @@ class Refusal(Enum):
     """Why a message does not go to its handler, although it is no dead letter."""
 
     DONE = "it was handled before"
-    HELD = "another worker handles it"
+    HELD = "somebody handles it right now"
     UNAVAILABLE = "what must be asked first cannot be reached"
 
 
@@ -81,7 +81,7 @@ class Acceptance:
             if not self._attempts.is_first(message, self._max_attempts):
                 message.attempt = await self._attempts.start(message, self._max_attempts)
                 if message.attempt > self._max_attempts:
-                    await self._refuse(message)
+                    await self._refuse_exhausted(message)
         except NotAccepted:
             raise
         except Exception as error:
@@ -102,7 +102,7 @@ class Acceptance:
         if claim is Claim.HELD:
             raise NotAccepted(Refusal.HELD)
 
-    async def _refuse(self, message: Message) -> None:
+    async def _refuse_exhausted(self, message: Message) -> None:
         """Refuses what has had all its attempts, and was not given up after the last of them."""
         message.attempt = self._max_attempts
         # the worker answers every attempt that it survives, unless the handler does: it died of this message

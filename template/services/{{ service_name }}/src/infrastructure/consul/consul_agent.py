@@ -8,7 +8,7 @@ from __future__ import annotations
 import aiohttp
 
 from src.config import Settings
-from src.infrastructure.watching.consul_library import Consul, ConsulException
+from src.infrastructure.consul.consul_library import Consul, ConsulException
 
 LIMIT = 3.0  # seconds that Consul has to answer
 

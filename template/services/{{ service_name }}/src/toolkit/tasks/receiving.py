@@ -1,4 +1,4 @@
-"""Runs tasks: as handlers are run, from three consumers instead of one."""
+"""Receives tasks: as handlers receive events, from three consumers instead of one."""
 
 from __future__ import annotations
 
@@ -94,11 +94,10 @@ class TaskIntake(Intake):
     @property
     def consumers(self) -> dict[str, Consumer]:
         """What is pulled from, as far as it is known to exist; replays aside."""
-        found = {one: pull.consumer for one, pull in self._by_priority.items() if pull.consumer}
         return {
-            self._task.name if one == PLAIN else f"{self._task.name}-{one}": consumer
-            for one, consumer in found.items()
-            if consumer
+            self._task.name if one == PLAIN else f"{self._task.name}-{one}": pull.consumer
+            for one, pull in self._by_priority.items()
+            if pull.consumer
         }
 
     @property
