@@ -1,11 +1,11 @@
 """A guided tour: what happens between the server's frame and its acknowledgement, and where.
 
 `src/main.py` makes a Service, which has a Worker, which has a HandlerRunner for every handler that was found. The
-runner's Intake has a PullConsumer ask the server for messages ahead of time; each comes as a frame, is put
-into a buffer as a Message, and waits for one of the runner's tasks. Delivery then has it accepted, which reads the
-payload and asks whether the message was handled before and how often it was begun, has the handler called, which
-includes the confirmation of all that it published, and acknowledges. What fails comes again after a delay; after the
-last attempt it becomes a dead letter, and only when that is confirmed does the original end.
+runner's Intake has a PullConsumer ask the server for messages ahead of time; each comes as a frame, is put into a
+buffer as a Message, and waits for one of the runner's tasks. Delivery then has it accepted, which reads the payload and
+asks whether the message was handled before and how often it was begun; has the handler called, which includes the
+confirmation of all that it published; and acknowledges. What fails comes again after a delay; after the last attempt it
+becomes a dead letter, and only when that is confirmed does the original end.
 
 Whoever has ten minutes reads the way of a message, in this order: about a thousand lines of code. All else is there to
 be looked up.
