@@ -14,7 +14,6 @@ from typing import Any
 
 from natsgen import action_naming, actions, naming, pubsub, pubsub_naming, routes, tasks, yaml_text
 from natsgen.errors import InputError
-from natsgen.parts import PUBLISHERS
 from natsgen.questions import Questionnaire
 
 # The option of each question that has one of its own, as messages name it. The handlers come from --subject, as the
@@ -82,11 +81,9 @@ def from_subjects(subjects: Sequence[str]) -> Given:
     Raises:
         InputError: one of them is no subject for a worker.
     """
-    if not subjects:
-        return Given({}, {})
     for text in subjects:
         naming.at("--subject", naming.subject, text)
-    return Given({"handlers": naming.handlers_for(subjects)}, {"handlers": "--subject"})
+    return _parts("handlers", naming.handlers_for(subjects), "--subject")
 
 
 def from_actions(names: Sequence[str], version: int = 1) -> Given:
@@ -95,10 +92,8 @@ def from_actions(names: Sequence[str], version: int = 1) -> Given:
     Raises:
         InputError: one of them is no name of an action, or is there twice.
     """
-    if not names:
-        return Given({}, {})
     checked = [naming.at("--action", action_naming.action, name) for name in names]
-    return Given({"actions": actions.named(checked, version)}, {"actions": "--action"})
+    return _parts("actions", actions.named(checked, version), "--action")
 
 
 def from_routes(texts: Sequence[str]) -> Given:
@@ -107,9 +102,7 @@ def from_routes(texts: Sequence[str]) -> Given:
     Raises:
         InputError: one of them is no route, or two answer the same requests.
     """
-    if not texts:
-        return Given({}, {})
-    return Given({"routes": naming.at("--route", routes.named, texts)}, {"routes": "--route"})
+    return _parts("routes", naming.at("--route", routes.named, texts), "--route")
 
 
 def from_published(subjects: Sequence[str], *, core: bool = False) -> Given:
@@ -122,11 +115,9 @@ def from_published(subjects: Sequence[str], *, core: bool = False) -> Given:
     Raises:
         InputError: one of them is no subject to publish on, or is there twice.
     """
-    if not subjects:
-        return Given({}, {})
     named = naming.at("--subject", partial(pubsub_naming.named, rule=pubsub_naming.published), subjects)
     entries = {name: pubsub.Publisher(name, subject, core=core).answer() for name, subject in named.items()}
-    return Given({PUBLISHERS.question: entries}, {PUBLISHERS.question: "--subject"})
+    return _parts("publishers", entries, "--subject")
 
 
 def from_heard(subjects: Sequence[str]) -> Given:
@@ -135,10 +126,8 @@ def from_heard(subjects: Sequence[str]) -> Given:
     Raises:
         InputError: one of them is no subject to listen to, or is there twice.
     """
-    if not subjects:
-        return Given({}, {})
     named = naming.at("--subject", partial(pubsub_naming.named, rule=pubsub_naming.heard), subjects)
-    return Given({"subscribers": named}, {"subscribers": "--subject"})
+    return _parts("subscribers", named, "--subject")
 
 
 def from_queues(texts: Sequence[str]) -> Given:
@@ -147,9 +136,7 @@ def from_queues(texts: Sequence[str]) -> Given:
     Raises:
         InputError: one of them is no queue, or two tasks have one name.
     """
-    if not texts:
-        return Given({}, {})
-    return Given({"tasks": naming.at("--queue", tasks.named, texts)}, {"tasks": "--queue"})
+    return _parts("tasks", naming.at("--queue", tasks.named, texts), "--queue")
 
 
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:
@@ -177,6 +164,11 @@ def from_file(file: Path, questionnaire: Questionnaire) -> Given:
     raw = _read_mapping(file, where)
     values = {str(key): questionnaire.question(str(key), where).check(value, where) for key, value in raw.items()}
     return Given(values, dict.fromkeys(values, where))
+
+
+def _parts(question: str, named: Mapping[str, Any], option: str) -> Given:
+    """What an option that may be repeated gave; nothing if it was not there, so that others may say it."""
+    return Given({question: named}, {question: option}) if named else Given({}, {})
 
 
 def _read_mapping(file: Path, where: str) -> dict[Any, Any]:

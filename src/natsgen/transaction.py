@@ -61,7 +61,7 @@ def check(workspace: Workspace, change: Change) -> None:
         target = workspace.path(path)
         if target.is_symlink() or not target.is_file():
             raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-        if digests.digest_of(target.read_bytes()) != digests.digest_of(file.content):
+        if target.read_bytes() != file.content:
             raise ConflictError(
                 f"{target} was changed meanwhile and is left alone: nothing was changed; run this again"
             )

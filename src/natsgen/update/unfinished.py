@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from natsgen import durable, transaction
 from natsgen.change import Change
+from natsgen.digests import digest_of
 from natsgen.errors import ConflictError, ServiceError
 from natsgen.journal import AREA
 from natsgen.tree import File
@@ -76,7 +76,7 @@ def remember(workspace: Workspace, plan: Plan) -> None:
     """Writes down what the plan changes, before it is done."""
     own = ownership.answers_file(plan.task.service)
     after = plan.change.after.get(own)
-    digest = _digest(after.content) if after else _digest_of_answers(workspace, plan.task.service)
+    digest = digest_of(after.content) if after else _digest_of_answers(workspace, plan.task.service)
     files = {path: plan.change.before.get(path) for path in {*plan.change.before, *plan.change.after}}
     task = plan.task
     forget(workspace, task.service)
@@ -156,13 +156,9 @@ def _file(service: str) -> PurePosixPath:
     return _FOLDER / f"{service}.json"
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _digest_of_answers(workspace: Workspace, service: str) -> str:
     file: Path = workspace.root / ownership.answers_file(service)
-    return _digest(file.read_bytes()) if file.is_file() else ""
+    return digest_of(file.read_bytes()) if file.is_file() else ""
 
 
 def _to_document(found: Unfinished) -> dict[str, Any]:

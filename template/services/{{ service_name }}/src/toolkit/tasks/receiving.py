@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from itertools import chain
+from typing import Any
 
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.intake import Intake
 from src.infrastructure.message import Message
-from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import Consumer, PullConsumer
-from src.infrastructure.receiving.consumers import Progress
-from src.infrastructure.subscription import Subscription
-from src.infrastructure.watching.stats import HandlerStats
 from src.infrastructure.worker import Worker
 from src.requests.nats import nats as service_nats
 from src.toolkit.errors import ToolkitError, Unavailable
@@ -70,15 +67,8 @@ class ByPriority:
 class TaskIntake(Intake):
     """What has come for one task, from a consumer for each priority; what is more important is taken first."""
 
-    def __init__(
-        self,
-        subscription: TaskSubscription,
-        nats: NatsClient,
-        provide: Callable[[Subscription, Progress | None], Awaitable[Consumer]],
-        provide_replays: Callable[[], Awaitable[Consumer]],
-        stats: HandlerStats,
-    ) -> None:
-        super().__init__(subscription, nats, provide, provide_replays, stats)
+    def __init__(self, subscription: TaskSubscription, *parts: Any) -> None:
+        super().__init__(subscription, *parts)
         self._task = subscription.task
         self._of = subscription.of
         self._queue = Queue(subscription.task.queue, service_nats)
@@ -128,12 +118,10 @@ class TaskIntake(Intake):
 
     def take(self) -> Message:
         """The message that is to be started next; there must be one."""
-        message = self.buffer.popleft()
-        if message.origin is None:
-            self._by_priority[_priority_of(message)].started_some()
-        else:
-            self._replays_buffered -= 1
-            self._pull_replays.started_some()
+        message = super().take()
+        pull = self._by_priority[_priority_of(message)]
+        if message.origin is None and pull is not self._pull:
+            pull.started_some()
         return message
 
 
