@@ -37,7 +37,7 @@ ACTION_FILE = '''\
 
 from pydantic import BaseModel
 
-from src.requests.action import action
+from src.actions.action import action
 
 
 class GreetRequest(BaseModel):

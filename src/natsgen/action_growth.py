@@ -13,7 +13,7 @@ from natsgen.errors import ConflictError, ServiceError
 from natsgen.growth import Added, Removed, Site
 from natsgen.parts import ACTIONS
 
-RUNTIME = PurePosixPath("src/requests/action.py")
+RUNTIME = PurePosixPath("src/actions/action.py")
 """What answers for the actions, in a service's folder."""
 
 

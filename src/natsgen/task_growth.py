@@ -13,7 +13,7 @@ from natsgen.task_discovery import TaskFile
 from natsgen.task_naming import PRIORITIES
 from natsgen.tasks import NORMAL, Task, stream_of
 
-RUNTIME = PurePosixPath("src/toolkit/tasks/task.py")
+RUNTIME = PurePosixPath("src/tasks/task.py")
 """What runs the tasks, in a service's folder."""
 
 

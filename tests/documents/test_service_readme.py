@@ -86,9 +86,9 @@ from src.pubsub.listening import Context, listens
     "Write tasks": """
 from src.domain.tasks.send_email_task import Receipt, SendEmail, send_email
 from src.toolkit.sync import SyncNats
-from src.toolkit.tasks import enqueue, task
+from src.tasks import enqueue, task
 """,
-    "Write actions": "from src.requests.action import Context, action\n",
+    "Write actions": "from src.actions.action import Context, action\n",
     "Call others": "",
     "Write routes": {
         "api": "from fastapi import APIRouter\nfrom src.web.fastapi import Connection\n",

@@ -41,13 +41,13 @@ from src.config import Settings, settings  # noqa: E402
 from src.infrastructure.nats_client import NatsClient  # noqa: E402
 from src.infrastructure.subscription import Subscription  # noqa: E402
 from src.infrastructure.worker import Worker  # noqa: E402
-from src.requests.action import Action  # noqa: E402
+from src.actions.action import Action  # noqa: E402
 from src.requests.nats import Nats  # noqa: E402
-from src.requests.server import ActionServer  # noqa: E402
-from src.toolkit.tasks.delivering import TaskDelivery  # noqa: E402
-from src.toolkit.tasks.receiving import TaskIntake  # noqa: E402
-from src.toolkit.tasks.subscribing import subscription_of  # noqa: E402
-from src.toolkit.tasks.task import Task  # noqa: E402
+from src.actions.server import ActionServer  # noqa: E402
+from src.tasks.delivering import TaskDelivery  # noqa: E402
+from src.tasks.receiving import TaskIntake  # noqa: E402
+from src.tasks.subscribing import subscription_of  # noqa: E402
+from src.tasks.task import Task  # noqa: E402
 
 RunWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 

@@ -24,7 +24,7 @@ SUBJECT = "v1.greeter.greet"
 ACTION = """
 import asyncio
 from pydantic import BaseModel
-from src.requests.action import Context, action
+from src.actions.action import Context, action
 from src.utils.logging import logger
 
 class GreetRequest(BaseModel):

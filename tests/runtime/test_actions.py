@@ -27,8 +27,8 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.worker import Worker
 from src.requests import action as actions
 from src.requests import runner as action_runner
-from src.requests.action import Action, Context, action, action_subject
-from src.requests.server import ActionServer
+from src.actions.action import Action, Context, action, action_subject
+from src.actions.server import ActionServer
 
 SUBJECT = "v1.billing.greet"
 SECRET = "correct horse battery staple"

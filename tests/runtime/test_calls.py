@@ -32,7 +32,7 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Message, Subscription
 from src.requests import listeners
-from src.requests.action import Action, Context
+from src.actions.action import Action, Context
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.utils.logging import _add_message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from src.requests.deadlines import Deadlines
+from src.actions.deadlines import Deadlines
 
 LIMIT = 10.0  # seconds
 

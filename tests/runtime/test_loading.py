@@ -74,4 +74,4 @@ def test_a_default_worker_loads_nothing_that_it_does_not_use(nats_server: NatsSe
         *("src.domain.handlers", "src.domain.handlers.order_created_handler"),
     ]
     assert "src.toolkit.statistics" in of(after, *UNUSED)  # so the check sees what is loaded
-    assert of(after, "src.pubsub", "src.web", "src.toolkit.tasks") == []
+    assert of(after, "src.pubsub", "src.web", "src.tasks") == []

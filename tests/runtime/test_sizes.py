@@ -12,7 +12,7 @@ from natsgen.harness.waiting import wait_until
 from src.infrastructure.errors import TooLarge
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Message, Subscription
-from src.requests.action import Action
+from src.actions.action import Action
 from src.requests.nats import nats as service_nats
 from src.toolkit.batches import publish_many
 from src.toolkit.kv import Bucket

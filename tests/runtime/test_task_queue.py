@@ -26,7 +26,7 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
 from src.toolkit.errors import InvalidName, Missing, Refused
 from src.toolkit.sync import SyncNats
-from src.toolkit.tasks import (
+from src.tasks import (
     Backoff,
     InvalidTask,
     Message,
@@ -42,7 +42,7 @@ from src.toolkit.tasks import (
     every,
     ticket_for,
 )
-from src.toolkit.tasks.policy import Policy
+from src.tasks.policy import Policy
 
 SOON = Backoff(initial=0.02, maximum=0.05)
 SUBJECT = "integration.order.created"
@@ -666,7 +666,7 @@ async def test_task_queue_figures(run_worker: Any, nats_server: NatsServer, outb
 
 TESTED = """
 from src.infrastructure.message import Message
-from src.toolkit.tasks import enqueue
+from src.tasks import enqueue
 
 async def test_a_handler_enqueues(message: Message, queues: None, published: list) -> None:
     ticket = await enqueue("emails.send_email", {"to": "ada"}, priority="high")

@@ -16,7 +16,7 @@ from src.domain.events import Event
 from src.infrastructure.errors import TooLarge
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Backoff, Message, Subscription
-from src.requests.action import Action
+from src.actions.action import Action
 from src.requests.nats import nats as service_nats
 from src.toolkit.batches import Outgoing, publish_many
 from src.toolkit.errors import InvalidName, Missing, Refused, Unavailable

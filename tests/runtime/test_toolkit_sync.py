@@ -23,7 +23,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError, NoResponders, TooLarge
-from src.requests.action import Action
+from src.actions.action import Action
 from src.toolkit.batches import Outgoing
 from src.toolkit.errors import KeyMissing, Missing, ObjectMissing, Unavailable, WrongRevision
 from src.toolkit.sync import SyncNats

@@ -16,7 +16,7 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.publisher import publish
 from src.infrastructure.subscription import Message, Subscription
-from src.requests.action import Action, Context
+from src.actions.action import Action, Context
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.toolkit import tenancy

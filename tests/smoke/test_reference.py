@@ -23,7 +23,7 @@ LIMIT = 10.0  # seconds
 
 GREET = """
 from pydantic import BaseModel
-from src.requests.action import action
+from src.actions.action import action
 
 class GreetRequest(BaseModel):
     name: str
@@ -38,7 +38,7 @@ async def greet(request: GreetRequest) -> GreetResponse:
 
 WELCOME = """
 from pydantic import BaseModel
-from src.requests.action import action
+from src.actions.action import action
 from src.requests.nats import nats
 
 class WelcomeRequest(BaseModel):
@@ -53,7 +53,7 @@ async def welcome(request: WelcomeRequest) -> str:
 
 ORDER_CREATED = """
 from pydantic import BaseModel
-from src.requests.action import action
+from src.actions.action import action
 from src.utils.logging import logger
 
 class OrderCreatedRequest(BaseModel):
@@ -71,7 +71,7 @@ async def order_created(request: OrderCreatedRequest) -> OrderCreatedResponse:
 
 PLACE = """
 from pydantic import BaseModel
-from src.requests.action import action
+from src.actions.action import action
 from src.requests.nats import nats
 
 class PlaceRequest(BaseModel):
@@ -85,7 +85,7 @@ async def place(request: PlaceRequest) -> None:
 
 WATCH = """
 from pydantic import BaseModel
-from src.requests.action import Context, action
+from src.actions.action import Context, action
 from src.requests.listeners import Listener
 from src.requests.nats import nats
 from src.utils.logging import logger

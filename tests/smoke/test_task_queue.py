@@ -26,7 +26,7 @@ import asyncio
 from pathlib import Path
 
 from src.config import settings
-from src.toolkit.tasks import Message, task
+from src.tasks import Message, task
 
 @task("process_emails", queue="emails", ack_wait=1, max_attempts=3)
 async def process_emails(payload: dict, message: Message) -> str:
@@ -41,7 +41,7 @@ async def process_emails(payload: dict, message: Message) -> str:
 ENQUEUES = """
 from src.domain.events import Event
 from src.infrastructure.subscription import subscriber
-from src.toolkit.tasks import enqueue
+from src.tasks import enqueue
 
 @subscriber("orders.order.created")
 async def handle_order_created(event: Event[dict]) -> None:

@@ -48,7 +48,7 @@ HANDLER_FILES = ("src/domain/handlers/order_created_handler.py", "tests/handlers
 
 # Enough of a worker to have every kind of step in it; all of its files would only take longer.
 KEPT_FILES = (
-    *(".copier-answers.yml", "src/main.py", "src/domain/handlers/__init__.py", "src/requests/action.py"),
+    *(".copier-answers.yml", "src/main.py", "src/domain/handlers/__init__.py", "src/actions/action.py"),
     *HANDLER_FILES,
 )
 
@@ -115,7 +115,7 @@ def update(workspace: Workspace) -> None:
     wanted: dict[PurePosixPath, File | None] = {
         service / ".copier-answers.yml": File(b"newer\n"),
         service / "src/main.py": File(b"newer\n", executable=True),
-        service / "src/requests/action.py": None,
+        service / "src/actions/action.py": None,
         service / "src/web/page.py": File(b"new\n"),
         PurePosixPath("compose/billing.yml"): File(b"newer\n"),
     }

@@ -143,7 +143,7 @@ def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
 
 
 def test_a_service_that_cannot_answer_is_told_so(shop: Workspace) -> None:
-    (shop.root / "services/greeter/src/requests/action.py").unlink()
+    (shop.root / "services/greeter/src/actions/action.py").unlink()
     with pytest.raises(ServiceError, match="made before services answered requests"):
         add(shop)
 

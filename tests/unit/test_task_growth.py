@@ -107,7 +107,7 @@ def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) 
 
 
 def test_a_service_that_can_have_no_tasks_is_told_so(shop: Workspace) -> None:
-    (shop.root / "services/mailer/src/toolkit/tasks/task.py").unlink()
+    (shop.root / "services/mailer/src/tasks/task.py").unlink()
     with pytest.raises(ServiceError, match="made before services had tasks"):
         add(shop)
 

@@ -113,7 +113,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> None:
     async def make_room(_: object, *, later: bool = False) -> None:
         """There always is."""
 
-    monkeypatch.setattr("src.toolkit.tasks.queue.Queue.make_room", make_room)
+    monkeypatch.setattr("src.tasks.queue.Queue.make_room", make_room)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from src.config import settings
 from src.domain import actions
 from src.domain.actions import register
 from src.infrastructure.worker import Worker
-from src.requests.action import registered
+from src.actions.action import registered
 
 
 def test_every_action_file_is_found_and_none_answers_on_the_subject_of_another() -> None:

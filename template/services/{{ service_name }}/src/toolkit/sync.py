@@ -35,9 +35,9 @@ from src.toolkit.streams import Streams
 from src.toolkit.sync_parts import SyncBucket, SyncStore, SyncStreams
 
 if TYPE_CHECKING:
-    from src.toolkit.tasks.names import Priority
-    from src.toolkit.tasks.sync import SyncTasks, SyncTicket
-    from src.toolkit.tasks.task import PayloadT, Rest, ResultT, Task
+    from src.tasks.names import Priority
+    from src.tasks.sync import SyncTasks, SyncTicket
+    from src.tasks.task import PayloadT, Rest, ResultT, Task
 
 Result = TypeVar("Result")
 
@@ -246,11 +246,11 @@ class SyncNats:
     ) -> SyncTicket[Any]: ...
 
     def enqueue(self, task: Any, payload: Any = None, **options: Any) -> SyncTicket[Any]:
-        """Has a worker do a task, as `enqueue` of `src.toolkit.tasks`."""
+        """Has a worker do a task, as `enqueue` of `src.tasks`."""
         return self._task_queues().enqueue(task, payload, **options)
 
     def ticket_for(self, task: Task[Any, ..., Any] | str, task_id: str) -> SyncTicket[Any]:
-        """The ticket of a task that was enqueued earlier, as `ticket_for` of `src.toolkit.tasks`."""
+        """The ticket of a task that was enqueued earlier, as `ticket_for` of `src.tasks`."""
         return self._task_queues().ticket_for(task, task_id)
 
     def server_statistics(self) -> ServerStatistics:
@@ -263,7 +263,7 @@ class SyncNats:
 
     def _task_queues(self) -> SyncTasks:
         if self._tasks is None:
-            from src.toolkit.tasks.sync import SyncTasks  # nothing of tasks is loaded where nobody asks for them
+            from src.tasks.sync import SyncTasks  # nothing of tasks is loaded where nobody asks for them
 
             self._tasks = SyncTasks(self._background, self._nats, self._publication)
         return self._tasks

@@ -23,8 +23,8 @@ from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.wiring.component import Component, Surroundings
 from src.infrastructure.worker import Worker
-from src.requests.action import Action
-from src.requests.server import ActionServer
+from src.actions.action import Action
+from src.actions.server import ActionServer
 
 START_LIMIT = 10.0  # seconds
 

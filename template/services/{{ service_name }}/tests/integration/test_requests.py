@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from src.infrastructure.errors import ActionError, NoResponders, RemoteError
-from src.requests.action import Action, Context, action_subject
+from src.actions.action import Action, Context, action_subject
 from src.requests.nats import nats
 from tests.integration.conftest import RunWorker
 

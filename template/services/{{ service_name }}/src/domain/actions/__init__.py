@@ -7,8 +7,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from src.infrastructure.worker import Worker
-from src.requests.action import registered
-from src.requests.server import ActionServer
+from src.actions.action import registered
+from src.actions.server import ActionServer
 
 
 def register(worker: Worker) -> None:

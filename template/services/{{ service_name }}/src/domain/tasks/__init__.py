@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from src.infrastructure.worker import Worker
-from src.toolkit.tasks import receiving
+from src.tasks import receiving
 
 
 def register(worker: Worker) -> None:

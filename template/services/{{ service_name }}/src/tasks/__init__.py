@@ -12,13 +12,13 @@ Another service knows it by name: `await enqueue("emails.send_email", {"to": "ad
 from src.infrastructure.errors import Reject, Retry
 from src.infrastructure.handling.backoff import Backoff
 from src.infrastructure.message import Message
-from src.toolkit.tasks.enqueueing import enqueue
-from src.toolkit.tasks.errors import InvalidTask, NoResult, QueueFull, ResultTimeout, TaskFailed, TaskTooSlow
-from src.toolkit.tasks.names import Priority
-from src.toolkit.tasks.results import Status
-from src.toolkit.tasks.schedules import Schedule, cron, every
-from src.toolkit.tasks.task import Task, task
-from src.toolkit.tasks.ticket import Ticket, ticket_for
+from src.tasks.enqueueing import enqueue
+from src.tasks.errors import InvalidTask, NoResult, QueueFull, ResultTimeout, TaskFailed, TaskTooSlow
+from src.tasks.names import Priority
+from src.tasks.results import Status
+from src.tasks.schedules import Schedule, cron, every
+from src.tasks.task import Task, task
+from src.tasks.ticket import Ticket, ticket_for
 
 __all__ = [
     "Backoff",

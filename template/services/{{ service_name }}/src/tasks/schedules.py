@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.infrastructure.errors import ConfigurationError
-from src.toolkit.tasks.names import plain
+from src.tasks.names import plain
 
 KEPT = 7 * 24 * 3600  # seconds that a run waits for a worker; a schedule that nobody takes away fills no disk
 FIELDS = 6  # seconds, minutes, hours, day of month, month, day of week

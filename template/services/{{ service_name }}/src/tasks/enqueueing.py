@@ -18,7 +18,7 @@ from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.toolkit.batches import Publish
 from src.toolkit.errors import ToolkitError, translated
-from src.toolkit.tasks.names import (
+from src.tasks.names import (
     RESULT_TTL,
     TASK_ID,
     Priority,
@@ -29,10 +29,10 @@ from src.toolkit.tasks.names import (
     plain,
     subject_of,
 )
-from src.toolkit.tasks.queue import Queue
-from src.toolkit.tasks.results import Results, service_results
-from src.toolkit.tasks.task import PayloadT, Rest, ResultT, Task, encoded
-from src.toolkit.tasks.ticket import Ticket, ticket_for
+from src.tasks.queue import Queue
+from src.tasks.results import Results, service_results
+from src.tasks.task import PayloadT, Rest, ResultT, Task, encoded
+from src.tasks.ticket import Ticket, ticket_for
 
 MOST_DELAY = 100 * 365 * 24 * 3600.0  # seconds; a time must have a date
 

@@ -14,11 +14,11 @@ from src.infrastructure.pull_consumer import Consumer, PullConsumer
 from src.infrastructure.worker import Worker
 from src.requests.nats import nats as service_nats
 from src.toolkit.errors import ToolkitError, Unavailable
-from src.toolkit.tasks.delivering import TaskDelivery
-from src.toolkit.tasks.names import PRIORITIES, Priority, priority_in, subject_of
-from src.toolkit.tasks.queue import Queue
-from src.toolkit.tasks.subscribing import PLAIN, TaskSubscription, subscription_of
-from src.toolkit.tasks.task import registered
+from src.tasks.delivering import TaskDelivery
+from src.tasks.names import PRIORITIES, Priority, priority_in, subject_of
+from src.tasks.queue import Queue
+from src.tasks.subscribing import PLAIN, TaskSubscription, subscription_of
+from src.tasks.task import registered
 
 
 def register(worker: Worker) -> None:

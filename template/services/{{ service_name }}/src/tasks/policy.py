@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from src.infrastructure.handling.backoff import Backoff
-from src.toolkit.tasks.names import PRIORITIES, Priority
-from src.toolkit.tasks.schedules import Schedule
+from src.tasks.names import PRIORITIES, Priority
+from src.tasks.schedules import Schedule
 
 
 @dataclass(frozen=True, slots=True)

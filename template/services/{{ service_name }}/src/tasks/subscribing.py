@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from src.infrastructure.subscription import Subscription
-from src.toolkit.tasks.names import Priority, stream_of, subject_of
-from src.toolkit.tasks.task import Task
+from src.tasks.names import Priority, stream_of, subject_of
+from src.tasks.task import Task
 
 PLAIN: Priority = "normal"  # the priority whose consumer has the plain name
 

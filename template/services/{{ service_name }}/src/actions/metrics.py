@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from src.infrastructure.watching.stats import histogram
-from src.requests.runner import ActionRunner
+from src.actions.runner import ActionRunner
 
 LABELS = ["action", "version"]
 

@@ -23,7 +23,7 @@ from nats.micro.service import (
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 
-from src.requests.runner import ActionRunner
+from src.actions.runner import ActionRunner
 
 NANOSECONDS = 1_000_000_000
 

@@ -18,7 +18,7 @@ from src.infrastructure.handling.decoding import decoder_for
 from src.infrastructure.handling.publication import size_of
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.watching.stats import ActionStats
-from src.requests.action import Action
+from src.actions.action import Action
 from src.requests.replies import (
     INTERNAL,
     INVALID,

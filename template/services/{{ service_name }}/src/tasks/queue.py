@@ -15,9 +15,9 @@ from src.infrastructure.nats_client import NatsClient
 from src.requests.nats import Nats
 from src.toolkit.backing import STREAM_MISSING, Backing
 from src.toolkit.errors import Refused, translated
-from src.toolkit.tasks.errors import QueueFull
-from src.toolkit.tasks.names import recurring_subject, stream_of, subject_of, subjects_of
-from src.toolkit.tasks.task import Task, encoded
+from src.tasks.errors import QueueFull
+from src.tasks.names import recurring_subject, stream_of, subject_of, subjects_of
+from src.tasks.task import Task, encoded
 from src.utils.logging import logger
 
 COUNTED_EVERY = 1.0  # seconds for which a count of what waits is taken as it was

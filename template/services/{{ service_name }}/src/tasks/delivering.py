@@ -10,10 +10,10 @@ from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import Reject, TooLarge, named
 from src.infrastructure.message import Message
 from src.toolkit.errors import ToolkitError
-from src.toolkit.tasks.errors import TaskTooSlow
-from src.toolkit.tasks.names import TASK_ID
-from src.toolkit.tasks.results import Status, service_results, wanted_for
-from src.toolkit.tasks.subscribing import TaskSubscription
+from src.tasks.errors import TaskTooSlow
+from src.tasks.names import TASK_ID
+from src.tasks.results import Status, service_results, wanted_for
+from src.tasks.subscribing import TaskSubscription
 from src.utils.logging import logger
 
 

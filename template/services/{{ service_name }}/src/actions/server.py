@@ -18,10 +18,10 @@ from src.config import DESCRIPTION, VERSION
 from src.infrastructure.connection.nats_internals import subscribe, unsubscribe
 from src.infrastructure.errors import ConfigurationError, named
 from src.infrastructure.wiring.component import Surroundings
-from src.requests.action import Action
-from src.requests.metrics import action_metrics
-from src.requests.micro_service import MicroService
-from src.requests.runner import ActionRunner
+from src.actions.action import Action
+from src.actions.metrics import action_metrics
+from src.actions.micro_service import MicroService
+from src.actions.runner import ActionRunner
 from src.utils.logging import logger
 
 

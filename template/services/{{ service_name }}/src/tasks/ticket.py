@@ -11,10 +11,10 @@ from typing import Any, Generic, overload
 from typing_extensions import TypeVar
 
 from src.toolkit.errors import InvalidValue
-from src.toolkit.tasks.errors import NoResult, ResultTimeout, TaskFailed
-from src.toolkit.tasks.names import checked_id, named
-from src.toolkit.tasks.results import Results, Status, service_results
-from src.toolkit.tasks.task import PayloadT, Rest, Task
+from src.tasks.errors import NoResult, ResultTimeout, TaskFailed
+from src.tasks.names import checked_id, named
+from src.tasks.results import Results, Status, service_results
+from src.tasks.task import PayloadT, Rest, Task
 
 ResultT = TypeVar("ResultT", default=Any)
 

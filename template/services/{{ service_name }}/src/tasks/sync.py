@@ -1,4 +1,4 @@
-"""Tasks for synchronous code, see `src.toolkit.tasks`."""
+"""Tasks for synchronous code, see `src.tasks`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Generic
 from src.requests.nats import Nats
 from src.toolkit.background import Background
 from src.toolkit.batches import Publish
-from src.toolkit.tasks.enqueueing import Enqueuer
-from src.toolkit.tasks.results import Results, Status
-from src.toolkit.tasks.task import Task
-from src.toolkit.tasks.ticket import ResultT, Ticket, ticket_for
+from src.tasks.enqueueing import Enqueuer
+from src.tasks.results import Results, Status
+from src.tasks.task import Task
+from src.tasks.ticket import ResultT, Ticket, ticket_for
 
 
 class SyncTicket(Generic[ResultT]):

@@ -12,7 +12,7 @@ from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.toolkit.errors import KeyExists
 from src.toolkit.kv import Bucket
-from src.toolkit.tasks.names import RESULT_TTL
+from src.tasks.names import RESULT_TTL
 
 State = Literal["queued", "running", "done", "failed"]
 

@@ -13,9 +13,9 @@ from nats.aio.msg import Msg
 from src.config import Settings
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.watching.stats import ActionStats
-from src.requests.action import Action
-from src.requests.answers import Answers
-from src.requests.deadlines import Deadlines
+from src.actions.action import Action
+from src.actions.answers import Answers
+from src.actions.deadlines import Deadlines
 from src.requests.replies import TOO_SLOW, UNAVAILABLE
 from src.utils.logging import logger
 

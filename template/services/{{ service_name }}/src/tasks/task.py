@@ -14,12 +14,12 @@ from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.handling.decoding import Signature, signature_of
 from src.infrastructure.handling.publication import encode
 from src.infrastructure.wiring.declaring import place_of, refuse_unknown
-from src.toolkit.tasks.errors import InvalidTask
-from src.toolkit.tasks.names import Priority, problems_of
-from src.toolkit.tasks.policy import Options, Policy
+from src.tasks.errors import InvalidTask
+from src.tasks.names import Priority, problems_of
+from src.tasks.policy import Options, Policy
 
 if TYPE_CHECKING:
-    from src.toolkit.tasks.ticket import Ticket
+    from src.tasks.ticket import Ticket
 
 PayloadT = TypeVar("PayloadT")
 Rest = ParamSpec("Rest")
@@ -74,8 +74,8 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         task_id: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Ticket[ResultT]:
-        """Has a worker do it, as `enqueue` of `src.toolkit.tasks`."""
-        from src.toolkit.tasks.enqueueing import enqueue  # which knows of tasks
+        """Has a worker do it, as `enqueue` of `src.tasks`."""
+        from src.tasks.enqueueing import enqueue  # which knows of tasks
 
         return await enqueue(
             self,
