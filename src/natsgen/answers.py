@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import actions, naming, pubsub, pubsub_naming, routes, tasks
+from natsgen import actions, naming, packages, pubsub, pubsub_naming, routes, tasks
 from natsgen.answer_sources import Given
 from natsgen.errors import InputError
 from natsgen.handlers import Handler, subjects_of
@@ -49,6 +49,7 @@ class Answers:
     image: str = "slim"
     publish_interval: str = "2"
     queue_group: str = ""
+    extras: Sequence[str] = field(default_factory=list)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -125,6 +126,8 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
         values.get("queue_group", ""),
     )
     values["description"] = naming.description(values["description"])
+    if packages.EXTRAS in values:
+        values[packages.EXTRAS] = packages.check_extras(values[packages.EXTRAS])
     own = {one.name for one in fields(Answers)}
     extra = {key: value for key, value in values.items() if key not in own and value is not None}
     return Answers(**{key: value for key, value in values.items() if key in own}, extra=extra)
@@ -173,4 +176,5 @@ _RULES: Mapping[str, Callable[[Any], object]] = {
     "labels": naming.labels,
     "publish_interval": pubsub_naming.interval_text,
     "queue_group": pubsub_naming.group,
+    packages.EXTRAS: packages.check_extras,
 }

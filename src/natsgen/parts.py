@@ -20,6 +20,7 @@ class Kind:
         folder: where their files are, in the service's folder.
         tests: where the tests of them are.
         prefix: what the name of a part's function begins with, before the part's.
+        needs: the packages that its parts do not work without; see `packages`.
     """
 
     noun: str
@@ -27,6 +28,7 @@ class Kind:
     folder: PurePosixPath
     tests: PurePosixPath
     prefix: str = ""
+    needs: tuple[str, ...] = ()
 
     @property
     def suffix(self) -> str:
@@ -87,14 +89,15 @@ class PartFile(Protocol):
         """
 
 
-def _kind(noun: str, package: str, prefix: str = "") -> Kind:
+def _kind(noun: str, place: str, prefix: str = "", package: str = "") -> Kind:
     question = f"{noun}s"
-    return Kind(noun, question, PurePosixPath(package, question), PurePosixPath("tests", question), prefix)
+    folder, tests = PurePosixPath(place, question), PurePosixPath("tests", question)
+    return Kind(noun, question, folder, tests, prefix, (package or question,))
 
 
 HANDLERS = _kind("handler", "src/domain", "handle_")
 ACTIONS = _kind("action", "src/domain")
-ROUTES = _kind("route", "src/web")
+ROUTES = _kind("route", "src/web", package="web")
 TASKS = _kind("task", "src/domain")
 PUBLISHERS = _kind("publisher", "src/domain", "make_")
 SUBSCRIBERS = _kind("subscriber", "src/domain", "hear_")

@@ -29,6 +29,7 @@ class Question:
         meanings: what each choice means, where that is more than the choice itself.
         placeholder: an example of an answer.
         is_switch: the answer is yes or no.
+        is_list: the answer is a list of texts.
     """
 
     key: str
@@ -39,10 +40,12 @@ class Question:
     meanings: Mapping[str, str] = field(default_factory=dict)
     placeholder: str = ""
     is_switch: bool = False
+    is_list: bool = False
 
     def parse(self, text: str, where: str) -> Any:
         """The value that `text` from a command line stands for, checked; `where` names the option in the error."""
-        return self.check(_from_yaml(text, where) if self.is_mapping or self.is_switch else text, where)
+        is_yaml = self.is_mapping or self.is_switch or self.is_list
+        return self.check(_from_yaml(text, where) if is_yaml else text, where)
 
     def check(self, value: Any, where: str) -> Any:
         """The value in the type of this question.
@@ -56,6 +59,8 @@ class Question:
         """
         if self.is_mapping:
             return self._check_mapping(value, where)
+        if self.is_list:
+            return self._check_list(value, where)
         if self.is_switch:
             if not isinstance(value, bool):
                 raise InputError(f"{where}: {self.key} takes true or false, not {_kind(value)}")
@@ -82,6 +87,15 @@ class Question:
                 )
         return dict(value)
 
+    def _check_list(self, value: Any, where: str) -> list[str]:
+        example = f" such as {self.placeholder}" if self.placeholder else ""
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{where}: {self.key} takes a list{example}, not {_kind(value)}")
+        for entry in value:
+            if not isinstance(entry, str):
+                raise InputError(f"{where}: {self.key} takes a list of texts{example}, not of {_kind(entry)}")
+        return list(value)
+
 
 @dataclass(frozen=True)
 class Questionnaire:
@@ -90,10 +104,12 @@ class Questionnaire:
     Attributes:
         questions: by key, in the order of copier.yml.
         written_once: patterns of paths, relative to the workspace, that are kept as they are where they exist.
+        computed: the keys of the questions that are never asked: what renders may give their answers instead.
     """
 
     questions: Mapping[str, Question]
     written_once: tuple[str, ...]
+    computed: frozenset[str] = frozenset()
 
     def question(self, key: str, where: str) -> Question:
         """The question of that key.
@@ -125,9 +141,12 @@ def read(template: Path) -> Questionnaire:
     try:
         # libyaml's loader is ten times as fast; the file is natsgen's own
         raw = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        asked = {key: details for key, details in raw.items() if not key.startswith("_")}
+        computed = frozenset(key for key, details in asked.items() if _is_computed(details))
         return Questionnaire(
-            questions={key: _question(key, details) for key, details in raw.items() if not key.startswith("_")},
+            questions={key: _question(key, details) for key, details in asked.items() if key not in computed},
             written_once=tuple(raw.get("_skip_if_exists") or ()),
+            computed=computed,
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise TemplateError(
@@ -139,6 +158,10 @@ def read(template: Path) -> Questionnaire:
 def is_template(folder: Path) -> bool:
     """Whether there are questions in a folder, which make it a template."""
     return any((folder / name).is_file() for name in FILES)
+
+
+def _is_computed(details: Any) -> bool:
+    return isinstance(details, dict) and details.get("when") is False
 
 
 def _question(key: str, details: Any) -> Question:
@@ -153,13 +176,14 @@ def _question(key: str, details: Any) -> Question:
     kind = details.get("type") or _TYPES.get(type(default), "yaml")
     return Question(
         key=key,
-        is_mapping=kind == "yaml",
+        is_mapping=kind == "yaml" and not isinstance(default, list),
         choices=tuple(meanings) or tuple(map(str, choices)),
         default=None if is_derived else default,
         help=" ".join(str(details.get("help", "")).split()),
         meanings=meanings,
         placeholder=str(details.get("placeholder", "")),
         is_switch=kind == "bool",
+        is_list=kind == "yaml" and isinstance(default, list),
     )
 
 

@@ -6,12 +6,12 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import compiling, remembering, tree
+from natsgen import compiling, packages, questions, remembering, tree
 from natsgen.errors import TemplateError
 from natsgen.parts import KINDS, Kind, Part
 from natsgen.template_source import TemplateSource
@@ -25,13 +25,20 @@ _SUBDIRECTORY = re.compile(r"""^_subdirectory:[ \t]*["']?([^"'#\s]+)""", re.MULT
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
-def render(template: TemplateSource, data: Mapping[str, Any], workspace_name: str = "tree") -> Tree:
+def render(
+    template: TemplateSource,
+    data: Mapping[str, Any],
+    workspace_name: str = "tree",
+    with_packages: Collection[str] | None = None,
+) -> Tree:
     """Renders the template.
 
     Args:
         template: which one.
         data: a checked answer for every question, so that Copier asks nothing and no default of the user's counts.
         workspace_name: of the workspace's folder, which the template may make a default of.
+        with_packages: the packages that the service has; those that the answers need if None. A template that knows no
+            packages makes all that it has.
 
     Returns:
         The files by their path relative to the workspace. The answers file names the template's stable source.
@@ -41,11 +48,18 @@ def render(template: TemplateSource, data: Mapping[str, Any], workspace_name: st
     """
     import tempfile
 
+    if with_packages is not None and knows_packages(template):
+        data = {**data, packages.QUESTION: sorted(packages.closure(with_packages))}
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         target = Path(folder, workspace_name)
         _run_copier(template.folder, target, data)
         rendered = tree.read(target)
     return {path: _with_stable_source(path, file, template) for path, file in rendered.items()}
+
+
+def knows_packages(template: TemplateSource) -> bool:
+    """Whether a template makes only the packages that a service needs; an older one, or a team's own, need not."""
+    return packages.QUESTION in questions.read(template.folder).computed
 
 
 def render_part(template: TemplateSource, data: Mapping[str, Any], kind: Kind, part: Part) -> Tree:
