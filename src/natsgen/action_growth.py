@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from natsgen import action_discovery, action_naming, growth
 from natsgen.action_discovery import ActionFile, FoundAction
 from natsgen.actions import Action
-from natsgen.errors import ConflictError, ServiceError
+from natsgen.errors import ConflictError
 from natsgen.growth import Added, Removed, Site
 from natsgen.parts import ACTIONS
-
-RUNTIME = PurePosixPath("src/actions/action.py")
-"""What answers for the actions, in a service's folder."""
 
 
 def add_action(site: Site, action: Action) -> Added[Action]:
@@ -31,10 +28,6 @@ def add_action(site: Site, action: Action) -> Added[Action]:
     """
 
     def fit(folder: Path) -> tuple[Action, Iterable[str]]:
-        if not (folder / RUNTIME).is_file():
-            raise ServiceError(
-                f"{folder} has no {RUNTIME}: it was made before services answered requests, and cannot have an action"
-            )
         there = action_discovery.action_files(folder)
         return _with_free_name(site, action, there), growth.not_compared(there)
 

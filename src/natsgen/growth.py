@@ -1,4 +1,7 @@
-"""How a part of a service comes and goes, of whatever kind: its file and its test, and nothing else is touched."""
+"""How a part of a service comes and goes, of whatever kind: its file, its test, and the packages that it needs.
+
+The packages come with the first part that needs them and go with the last. No other file is touched.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
-from natsgen import inventory, naming, rendering, stored, transaction
+from natsgen import inventory, naming, package_growth, rendering, stored, transaction
 from natsgen.answers import Answers
 from natsgen.change import Change
 from natsgen.errors import ConflictError, InputError, TemplateError
 from natsgen.inventory import GATEWAY
+from natsgen.package_growth import Leaving, ServicePackages
 from natsgen.parts import Kind, Part, PartFile
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
@@ -57,6 +61,14 @@ class Site:
         """
         return stored.answers_of(stored.read(self.folder), self.questionnaire, self.workspace.root)
 
+    def packages(self) -> ServicePackages:
+        """The packages that the service has, and those that it may get.
+
+        Raises:
+            ServiceError: its answers cannot be used.
+        """
+        return ServicePackages(self.workspace, self.template, self.service, self.answers().as_data())
+
 
 @dataclass(frozen=True)
 class Added(Generic[_Part]):
@@ -64,7 +76,7 @@ class Added(Generic[_Part]):
 
     Attributes:
         part: which one.
-        change: its files.
+        change: its files, and those of the packages that it needs.
         notes: what the person should know beside.
     """
 
@@ -89,7 +101,7 @@ class Removed(Generic[_File]):
 
 
 def add(site: Site, kind: Kind, fit: Callable[[Path], tuple[_Part, Iterable[str]]]) -> Added[_Part]:
-    """Adds a part and its test to a service, whole or not at all.
+    """Adds a part and its test to a service, with the packages that it needs, whole or not at all.
 
     Args:
         site: where and how.
@@ -100,10 +112,11 @@ def add(site: Site, kind: Kind, fit: Callable[[Path], tuple[_Part, Iterable[str]
         InputError: there is no such service.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    with _session(site) as folder:
+    with session(site) as folder:
         part, notes = fit(folder)
-        change = Change(after=rendering.render_part(site.template, site.answers().as_data(), kind, part))
-        _carry_out(site, change, f"add-{kind.noun} {site.service} {part.name}")
+        files = rendering.render_part(site.template, site.answers().as_data(), kind, part)
+        change = Change(after={**files, **site.packages().coming(kind.needs)})
+        carry_out(site, change, f"add-{kind.noun} {site.service} {part.name}")
     return Added(part, change, tuple(notes))
 
 
@@ -111,6 +124,8 @@ def remove(
     site: Site, kind: Kind, files: Callable[[Path], Sequence[_File]], text: str, *, force: bool
 ) -> Removed[_File]:
     """Removes the file of a part and its test from a service, whole or not at all.
+
+    The packages go as well that only it needed, unless somebody imports or edited them.
 
     Args:
         site: where and how.
@@ -124,14 +139,22 @@ def remove(
         ConflictError: a person changed one of the files, and `force` is not given.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    with _session(site) as folder:
+    with session(site) as folder:
         file = _file_of(kind, site.service, text, files(folder))
         change = _removal(site, file)
         if not force:
             _refuse_edited(site, file, change)
-        notes = tuple(_notes_without(site, file))
-        _carry_out(site, change, f"remove-{kind.noun} {site.service} {file.name}")
+        leaving = _leaving_with(site, kind, change)
+        change = with_packages(site, change, leaving.files)
+        notes = (*_notes_without(site, file), *leaving.notes())
+        carry_out(site, change, f"remove-{kind.noun} {site.service} {file.name}")
     return Removed(file, change, notes)
+
+
+def with_packages(site: Site, change: Change, files: Tree) -> Change:
+    """A change that takes the files of packages away as well."""
+    passing = change.passing | package_growth.passing(site.service, files)
+    return Change({**change.before, **files}, change.after, passing)
 
 
 def names_in(there: Sequence[PartFile]) -> set[str]:
@@ -150,14 +173,14 @@ def folder_of(site: Site) -> Path:
 
 
 @contextmanager
-def _session(site: Site) -> Iterator[Path]:
+def session(site: Site) -> Iterator[Path]:
     """The service's folder, in which nobody else changes anything meanwhile."""
     inventory.need_service(site.workspace, site.service)  # before the session, which would make a missing workspace
     with transaction.session(site.workspace, site.notify):
         yield inventory.need_service(site.workspace, site.service)
 
 
-def _carry_out(site: Site, change: Change, title: str) -> None:
+def carry_out(site: Site, change: Change, title: str) -> None:
     """Does a change whole or not at all; on a dry run, finds out whether it could be done."""
     transaction.check(site.workspace, change)
     if not site.dry_run:
@@ -190,6 +213,13 @@ def _removal(site: Site, file: PartFile) -> Change:
         before[test] = _read(site.workspace, test)
     made = (one for folder in (kind.folder, kind.tests) for one in (folder, *folder.parents[:-1]))
     return Change(before=before, passing=frozenset(PurePosixPath(SERVICES, site.service) / folder for folder in made))
+
+
+def _leaving_with(site: Site, kind: Kind, change: Change) -> Leaving:
+    """The packages that go with a part."""
+    place = PurePosixPath(SERVICES, site.service)
+    gone = [path.relative_to(place) for path in change.removed]
+    return site.packages().leaving(kind.needs, site.answers().as_data(), gone)
 
 
 def _refuse_edited(site: Site, file: PartFile, change: Change) -> None:

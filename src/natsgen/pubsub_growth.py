@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from natsgen import growth, naming
-from natsgen.errors import ConflictError, ServiceError
+from natsgen.errors import ConflictError
 from natsgen.growth import Added, Removed, Site
 from natsgen.parts import PUBLISHERS, SUBSCRIBERS
 from natsgen.pubsub import Publisher, PubSub, Subscriber, refuse_shared
 from natsgen.pubsub_discovery import PublisherFile, PubSubFile, SubscriberFile, publisher_files, subscriber_files
 from natsgen.source import Value
-
-RUNTIME = PurePosixPath("src/pubsub/periodic.py")
-"""What runs publishers and subscribers, in a service's folder."""
 
 _PubSub = TypeVar("_PubSub", bound=PubSub)
 
@@ -62,14 +59,9 @@ def _fit(site: Site, wanted: _PubSub, there: Sequence[PubSubFile]) -> tuple[_Pub
     """The part as it fits what is there, and notes about it.
 
     Raises:
-        ServiceError: the service cannot run such a part.
         ConflictError: one of that name is there.
     """
     noun = wanted.kind.noun
-    if not (site.folder / RUNTIME).is_file():
-        raise ServiceError(
-            f"{site.folder} has no {RUNTIME}: it was made before services had {wanted.kind.question}, and can have none"
-        )
     instead = naming.handler_for(wanted.subject, growth.names_in(there))
     for file in there:
         where = f"{site.folder / file.path}"

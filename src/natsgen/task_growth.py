@@ -6,15 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from natsgen import discovery, growth, naming, task_discovery
-from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.errors import ConflictError, InputError
 from natsgen.growth import Added, Removed, Site
 from natsgen.parts import TASKS
 from natsgen.task_discovery import TaskFile
 from natsgen.task_naming import PRIORITIES
 from natsgen.tasks import NORMAL, Task, stream_of
-
-RUNTIME = PurePosixPath("src/tasks/task.py")
-"""What runs the tasks, in a service's folder."""
 
 
 def queue_of(site: Site) -> str:
@@ -37,14 +34,11 @@ def add_task(site: Site, task: Task) -> Added[Task]:
 
     Raises:
         InputError: there is no such service.
-        ServiceError: it was made before services had tasks.
         ConflictError: a file, task or handler of that name exists.
         NatsgenError: it could not be done; the workspace is as before.
     """
 
     def fit(folder: Path) -> tuple[Task, Iterable[str]]:
-        if not (folder / RUNTIME).is_file():
-            raise ServiceError(f"{folder} has no {RUNTIME}: it was made before services had tasks, and cannot have one")
         there = task_discovery.task_files(folder)
         _refuse_clashes(site, task, there)
         return task, growth.not_compared(there)

@@ -237,12 +237,6 @@ def test_a_subscriber_that_would_take_anothers_messages_is_refused(
     assert main(["add-subscriber", "beat", "*.test", "--queue-group", "h"]) == 0
 
 
-def test_a_service_that_cannot_run_them_is_told_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "services/beat/src/pubsub/periodic.py").unlink()
-    assert main(["add-subscriber", "beat", "a.b"]) == 1
-    assert "made before services had subscribers" in capsys.readouterr().err
-
-
 def test_one_line_makes_a_publisher(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["new", "publisher", "pulse", "--subject", "events.pulse", "--interval", "0.5", "--core"]
     assert main([*command, "--envelope", "message"]) == 0

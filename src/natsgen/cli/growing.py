@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from natsgen.cli import next_steps, output, templates
+from natsgen.parts import is_persons_own
+from natsgen.workspace import SERVICES
 
 if TYPE_CHECKING:
     from natsgen.change import Change
     from natsgen.growth import Site
     from natsgen.parts import Kind
+
+
+def packages_told(paths: Sequence[PurePosixPath]) -> str:
+    """Files of packages, below a service's folder, on one line: "the packages kv and toolkit (9 files)"."""
+    from natsgen import package_growth, packages
+
+    markers = {PurePosixPath(package.marker): package.name for package in packages.PACKAGES}
+    names = [markers[path] for path in paths if path in markers]
+    count = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
+    return f"{package_growth.told(names)} ({count})" if names else count
 
 
 @contextmanager
@@ -60,7 +72,7 @@ class Done:
         created = [str(path) for path in self.change.added]
         story = [
             f"Added the {self.kind.noun} {self.name} to {self.site.service} in {self.site.workspace.root}",
-            *(f"  {path}" for path in created),
+            *self._files(self.change.added, "with"),
             f"  {what}",
             "",
             "Next, from here:",
@@ -75,10 +87,18 @@ class Done:
         """Tells that the part went; `what_stays` and the commands to type next say what is to be done elsewhere."""
         removed = [str(path) for path in self.change.removed]
         story = [f"Removed the {self.kind.noun} {self.name} from {self.site.service} in {self.site.workspace.root}"]
-        story += [f"  {path}" for path in removed]
+        story += self._files(self.change.removed, "and")
         if what_stays:
             story += ["", *what_stays, *(f"  {output.printable(command)}" for command in commands)]
         self._tell(story, {"removed": removed, **self.facts}, commands, "removed")
+
+    def _files(self, paths: Sequence[PurePosixPath], word: str) -> Iterator[str]:
+        """The lines that say which files came or went: those of the part, and how many of which packages."""
+        place = PurePosixPath(SERVICES, self.site.service)
+        of_part = [path for path in paths if is_persons_own(path.relative_to(place))]
+        yield from (f"  {path}" for path in of_part)
+        if more := [path.relative_to(place) for path in paths if path not in of_part]:
+            yield f"  {word} {packages_told(more)}"
 
     def _tell(self, story: Sequence[str], facts: Mapping[str, object], next: Sequence[str], verb: str) -> None:
         if self.as_json:
