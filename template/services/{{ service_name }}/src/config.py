@@ -1,7 +1,7 @@
-"""Every setting: its environment name, default and meaning.
+"""The settings: their environment names, defaults and meanings.
 
-Values come from the environment, then from `.env`. A secret `X` may be given as `X_FILE`, the path of a file that
-holds it.
+Values come from the environment, then from `.env`. A secret `X` can be given as `X_FILE`, the path of a file that holds
+it.
 """
 
 from __future__ import annotations
@@ -19,23 +19,20 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-# The service's name, version and defaults are kept once, in pyproject.toml; the image carries it too.
+# pyproject.toml holds the service's name, version and defaults; the image carries it too.
 _PYPROJECT = tomllib.loads((Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
 _PROJECT: dict[str, str] = _PYPROJECT["project"]
-_SERVICE: dict[str, Any] = _PYPROJECT["tool"]["service"]
 
+SERVICE: dict[str, Any] = _PYPROJECT["tool"]["service"]
 VERSION: str = _PROJECT["version"]
 DESCRIPTION: str = _PROJECT.get("description", "")
 ENV_FILE = ".env"
 
 
-class Settings(BaseSettings):
-    """The worker's configuration, checked once at start."""
+class ServiceSettings(BaseSettings):
+    """The base class of the service's settings: the environment, then files that hold secrets, then `.env`."""
 
-    SECRETS: ClassVar[tuple[str, ...]] = (
-        *("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN"),
-        *("CONSUL_TOKEN", "REDIS_URL"),
-    )
+    SECRETS: ClassVar[tuple[str, ...]] = ()  # settings that may come as `X_FILE`, and are not shown in errors
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
@@ -46,20 +43,37 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources in the order of their precedence."""
+        return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
+
+
+class Settings(ServiceSettings):
+    """The worker's configuration, checked once at start."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "CONSUL_TOKEN")
+
     SERVICE_NAME: str = Field(
         default=_PROJECT["name"],
         pattern=r"^[A-Za-z0-9_-]+$",
-        description="Name in Consul, in logs and in front of every durable",
+        description="Name in Consul, in logs, and the prefix of every durable",
     )
-    BOUNDED_CONTEXT: str = Field(default=_SERVICE["context"], description="Bounded context, a tag in Consul")
+    BOUNDED_CONTEXT: str = Field(default=SERVICE["context"], description="Bounded context, a tag in Consul")
     HOSTNAME: str = Field(
-        default_factory=socket.gethostname,
-        description="Name of this instance; the machine's or container's unless given",
+        default_factory=socket.gethostname, description="Name of this instance; the host name by default"
     )
 
     NATS_URL: str = Field(
         default="nats://localhost:4222",
-        description="Servers, comma-separated; `consul://<service>` looks them up in Consul",
+        description="Servers, separated by commas; `consul://<service>` looks them up in Consul",
     )
     NATS_CONNECT_TIMEOUT: int = Field(
         default=2, ge=1, le=60, description="Seconds that one attempt to connect may take"
@@ -68,13 +82,13 @@ class Settings(BaseSettings):
         default=2,
         ge=0.1,
         le=60,
-        description="The most seconds between two attempts; the first come sooner, and there is no last one",
+        description="Longest pause in seconds between two attempts to connect; the first pauses are shorter",
     )
     NATS_CREDS_FILE: Path | None = Field(default=None, description="Credentials file (JWT and seed)")
     NATS_NKEY_SEED_FILE: Path | None = Field(default=None, description="File that holds an NKey seed")
     NATS_USER: str | None = Field(default=None, description="User name")
     NATS_PASSWORD: SecretStr | None = Field(default=None, description="Password of the user")
-    NATS_TOKEN: SecretStr | None = Field(default=None, description="Token, where the server wants one")
+    NATS_TOKEN: SecretStr | None = Field(default=None, description="Token")
     NATS_TLS_CA: Path | None = Field(default=None, description="Certificate authority to trust (PEM file)")
     NATS_TLS_CERT: Path | None = Field(default=None, description="Client certificate (PEM file)")
     NATS_TLS_KEY: Path | None = Field(default=None, description="Key of the client certificate (PEM file)")
@@ -84,14 +98,11 @@ class Settings(BaseSettings):
     CONSUL_PORT: int = Field(default=8500, ge=1, le=65535, description="HTTP port of the Consul agent")
     CONSUL_TOKEN: SecretStr | None = Field(default=None, description="ACL token")
     CONSUL_TTL: float = Field(
-        default=30,
-        ge=3,
-        le=86400,
-        description="Seconds without a heartbeat after which Consul calls the worker critical",
+        default=30, ge=3, le=86400, description="Seconds without a heartbeat until Consul marks the worker critical"
     )
 
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        default="INFO", description="Least level that is logged"
+        default="INFO", description="Lowest level that is logged"
     )
     LOG_FORMAT: Literal["auto", "json", "console"] = Field(
         default="auto", description="`json`, `console`, or `auto`: console on a terminal, else JSON"
@@ -101,68 +112,21 @@ class Settings(BaseSettings):
     HTTP_PORT: int = Field(default=8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 takes a free one")
 
     GRACEFUL_SHUTDOWN_TIMEOUT: float = Field(
-        default=30,
-        gt=0,
-        le=3600,
-        description="Seconds that running handlers and actions have to finish after SIGTERM or SIGINT",
+        default=30, gt=0, le=3600, description="Seconds that running handlers have to finish after SIGTERM or SIGINT"
     )
     STREAM_MODE: Literal["create", "verify", "off"] = Field(
         default="create",
-        description="`create` makes missing streams and consumers, `verify` stops when one is missing or differs, "
+        description="`create` creates missing streams and consumers, `verify` stops if one is missing or differs, "
         "`off` takes them as they are",
     )
-    STREAM_REPLICAS: int = Field(default=1, ge=1, le=5, description="Replicas of the streams that the worker makes")
-
-    ACTION_PREFIX: str = Field(
-        default="",
-        pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?$",
-        description="Tokens in front of every action's subject, such as `staging`",
-    )
-    ACTION_UNKNOWN_FIELDS: Literal["model", "forbid", "ignore"] = Field(
-        default="model",
-        description="Fields of a request that its model does not have: `forbid` refuses them, `ignore` drops them, "
-        "`model` does as each model's own `extra` says",
-    )
-
-    TENANT: str = Field(
-        default="",
-        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$",
-        description="The one tenant that this instance works for (`src.toolkit.tenancy`)",
-    )
-
-    TASK_QUEUE_MAX: int = Field(
-        default=1_000_000,
-        ge=0,
-        description="Tasks that a queue may hold; further ones are refused. 0: as many as there is room for",
-    )
-    PUBLISH_INTERVAL: float = Field(
-        default=_SERVICE.get("publish_interval", 2.0),
-        gt=0,
-        le=86400,
-        description="Seconds from one message of a publisher to the next, unless it says `every=`",
-    )
-    QUEUE_GROUP: str = Field(
-        default=_SERVICE.get("queue_group", ""),
-        pattern=r"^[A-Za-z0-9_-]*$",
-        description="Queue group of the subscribers, of which one hears each message, unless one says `queue=`; all "
-        "hear it where it is empty",
-    )
-
+    STREAM_REPLICAS: int = Field(default=1, ge=1, le=5, description="Replicas of the streams that the worker creates")
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
-        default=_SERVICE["dedup"], description="Where handled message ids are kept, so that none is handled twice"
+        default=SERVICE["dedup"], description="Where ids of handled messages are kept, so that none is handled twice"
     )
-    DEDUP_TTL: float = Field(
-        default=86400, ge=1, le=31_536_000, description="Seconds that a handled message id is kept"
-    )
-    DEDUP_UNAVAILABLE: Literal["wait", "handle"] = Field(
-        default="wait",
-        description="While that store is away: `wait` has messages wait, `handle` handles them, perhaps twice",
-    )
-    REDIS_URL: SecretStr = Field(default=SecretStr("redis://localhost:6379/0"), description="Redis, for `DEDUP=redis`")
 
     @property
     def nats_urls(self) -> list[str]:
-        """The addresses in `NATS_URL`."""
+        """Return the addresses in `NATS_URL`."""
         return [url.strip() for url in self.NATS_URL.split(",") if url.strip()]
 
     @field_validator("LOG_LEVEL", mode="before")
@@ -176,18 +140,11 @@ class Settings(BaseSettings):
         urls = [url.strip() for url in value.split(",") if url.strip()]
         if not urls:
             raise ValueError("takes at least one address such as nats://host:4222")
-        schemes = {_scheme_of(url if "://" in url else f"nats://{url}") for url in urls}
+        schemes = {scheme_of(url if "://" in url else f"nats://{url}") for url in urls}
         if not schemes <= {"nats", "tls", "ws", "wss", "consul"}:
             raise ValueError("takes addresses such as nats://host:4222, comma-separated")
         if schemes & {"ws", "wss"} and schemes - {"ws", "wss"}:
             raise ValueError("takes addresses of one kind: WebSocket (ws, wss) or not")
-        return value
-
-    @field_validator("REDIS_URL")
-    @classmethod
-    def _redis_address(cls, value: SecretStr) -> SecretStr:
-        if _scheme_of(value.get_secret_value()) not in ("redis", "rediss"):
-            raise ValueError("takes an address such as redis://host:6379/0")
         return value
 
     @field_validator("NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE", "NATS_TLS_CA", "NATS_TLS_CERT", "NATS_TLS_KEY")
@@ -205,34 +162,27 @@ class Settings(BaseSettings):
             raise ValueError("NATS_USER and NATS_PASSWORD go together: give both or neither")
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before files that hold secrets, those before `.env`."""
-        return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
 
-
-SettingsT = TypeVar("SettingsT", bound=Settings)
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads `X` from the file that `X_FILE` names, the way Docker and Kubernetes hand out secrets."""
+    """Reads `X` from the file that `X_FILE` names, as Docker and Kubernetes provide secrets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Required by the base class; `__call__` does the work."""
+        """Return nothing: the base class requires this method, and `__call__` does the work."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """The secrets found."""
+        """Return the secrets found.
+
+        Raises:
+            BadSettings: a file cannot be read, or is empty.
+        """
         known = {**dotenv_values(ENV_FILE), **os.environ}
         found: dict[str, Any] = {}
-        for name in getattr(self.settings_cls, "SECRETS", ()):
+        kind: type[ServiceSettings] = self.settings_cls  # type: ignore[assignment]
+        for name in kind.SECRETS:
             if not (path := known.get(f"{name}_FILE")):
                 continue
             try:
@@ -247,8 +197,8 @@ class SecretFiles(PydanticBaseSettingsSource):
         return found
 
 
-def _scheme_of(url: str) -> str:
-    """The scheme of an address whose host and port can be one, in the one spelling that clients know; else nothing."""
+def scheme_of(url: str) -> str:
+    """Return the scheme of an address with a valid host and port; empty if the address is invalid."""
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0 and url.startswith(f"{parts.scheme}://")
@@ -258,7 +208,7 @@ def _scheme_of(url: str) -> str:
 
 
 class BadSettings(Exception):
-    """Settings that the worker cannot start with; one line each in `lines`."""
+    """Raised for settings that the worker cannot start with; `lines` has one line for each."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -266,10 +216,10 @@ class BadSettings(Exception):
 
 
 def read_settings(kind: type[SettingsT]) -> SettingsT:
-    """The settings of this kind as the environment gives them.
+    """Return the settings of this kind from the environment.
 
     Raises:
-        BadSettings: a value does not fit.
+        BadSettings: a value is invalid.
     """
     try:
         return kind()
@@ -277,8 +227,8 @@ def read_settings(kind: type[SettingsT]) -> SettingsT:
         raise BadSettings([_explained(kind, dict(problem)) for problem in error.errors()]) from error
 
 
-def _explained(kind: type[Settings], problem: dict[str, Any]) -> str:
-    """One line: which variable, what it got, what it takes."""
+def _explained(kind: type[ServiceSettings], problem: dict[str, Any]) -> str:
+    """Return one line: the variable, its value, and what it takes."""
     takes = str(problem["msg"]).removeprefix("Value error, ")
     takes = takes[0].lower() + takes[1:] if not takes.startswith("NATS_") else takes
     if not problem["loc"]:
@@ -291,12 +241,12 @@ def _explained(kind: type[Settings], problem: dict[str, Any]) -> str:
 
 
 def load(kind: type[SettingsT]) -> SettingsT:
-    """The settings of this kind; ends the process, with a line for each value that does not fit."""
+    """Return the settings of this kind, or exit with a line for each invalid value."""
     try:
         return read_settings(kind)
     except BadSettings as error:
         for line in error.lines:
-            print(f"bad setting {line}", file=sys.stderr)
+            print(f"invalid setting {line}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -11,21 +11,28 @@ if __name__ == "__main__":
         signal.signal(early, lambda *_: sys.exit(0))
 
 import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Coroutine
 from importlib import import_module
 from pathlib import Path
+from typing import Any, NoReturn
 
 from src.config import VERSION, settings
+from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.http_server import HttpServer
-from src.infrastructure.service import Service
+from src.infrastructure.worker import Worker
 from src.utils.logging import configure_logging, logger
-from src.utils.process import on_signals, run
+
+EXIT_LIMIT = 2.0  # seconds that threads and `atexit` functions have at the end
 
 
 async def main() -> None:
-    """Runs the service until SIGTERM or SIGINT.
+    """Run the service until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: it cannot run as it is configured.
+        ConfigurationError: it cannot run as configured.
     """
     if (Path(__file__).parent / "web" / "server.py").exists():  # a gateway, which has a server of its own
         await import_module("src.web.server").serve()
@@ -34,24 +41,66 @@ async def main() -> None:
 
 
 async def work() -> None:
-    """Runs a worker: its handlers and actions, and beside them the endpoints for probes and scrapes."""
-    service = Service(settings)
-    service.worker.check()
-    http = HttpServer(settings, VERSION, service.worker)
+    """Run a worker: its handlers and other parts, and beside them the endpoints for probes and scrapes."""
+    worker = Worker(settings)
+    worker.register()
+    http = HttpServer(worker)
     stop, hurry = on_signals(2)
 
     logger.info("worker starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
     await http.start()
-    working = service.start(http.port)
+    working = worker.start(http.port)
     await asyncio.wait([working, stop], return_when=asyncio.FIRST_COMPLETED)
 
     logger.info("worker stopping")
-    await service.leave()  # unready from here on
-    await service.stop(hurry)
+    await worker.stop(hurry)
     await http.stop()
-    if working.done():
+    if working.done() and not working.cancelled():
         working.result()  # raises what it failed with
     logger.info("worker stopped")
+
+
+def on_signals(count: int) -> list[asyncio.Future[None]]:
+    """Return futures: the first is done when SIGTERM or SIGINT arrives, the next with the next signal."""
+    loop = asyncio.get_running_loop()
+    futures = [loop.create_future() for _ in range(count)]
+
+    def received(number: signal.Signals) -> None:
+        logger.info("signal received", signal=number.name)
+        for future in futures:
+            if not future.done():
+                future.set_result(None)
+                return
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number)
+    return futures
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
+    """Run a coroutine function, and exit: 0, 2 for a configuration error, 1 for another failure.
+
+    `atexit` functions run. A handler that cannot be cancelled, or waits in a thread, holds the process for `EXIT_LIMIT`.
+    """
+    try:
+        import uvloop as loops  # the faster event loop, if it is installed
+    except ImportError:
+        loops = asyncio
+    code = 0
+    try:
+        # not closed at the end: that would wait for tasks that ignore being cancelled
+        loops.new_event_loop().run_until_complete(main())
+    except ConfigurationError as error:
+        logger.critical(str(error))
+        code = 2
+    except Exception:
+        logger.critical("worker failed", exc_info=True)
+        code = 1
+    logging.shutdown()
+    last = threading.Timer(EXIT_LIMIT, os._exit, [code])
+    last.daemon = True
+    last.start()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

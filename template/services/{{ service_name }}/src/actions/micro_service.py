@@ -1,112 +1,135 @@
-"""What the service tells about itself by NATS's micro service protocol: `PING`, `INFO` and `STATS` of `$SRV`.
+"""Describes the service in NATS's micro service protocol: the answers to `PING`, `INFO` and `STATS` of `$SRV`.
 
 https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import combinations
 from typing import Any
+from uuid import uuid4
 
-from nats.aio.client import Client
-from nats.micro.service import (
-    DEFAULT_QUEUE_GROUP,
-    EndpointInfo,
-    EndpointStats,
-    Service,
-    ServiceConfig,
-    ServiceInfo,
-    ServiceStats,
-)
+from nats.aio.msg import Msg
+from nats.micro.service import SEMVER_REGEX
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 
 from src.actions.runner import ActionRunner
+from src.config import DESCRIPTION, VERSION
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.nats_client import NatsClient
+from src.requests.subscriptions import CoreSubscription
 
-NANOSECONDS = 1_000_000_000
 
+class MicroService:
+    """The service as `nats micro` sees it.
 
-class MicroService(Service):
-    """nats-py's micro service, with endpoints of our own.
-
-    nats-py's endpoints handle one request at a time, belong to a queue group always, and lose at their end what the
-    server had sent and they had not begun. What they tell of themselves has the same form here.
+    nats-py's own micro service handles one request of an endpoint at a time, and loses what it received and did not
+    start when it ends. So only the protocol is used here.
 
     Args:
-        client: that answers; connected.
-        config: name, version, description and metadata.
-        runners: what the endpoints are.
-        since: when the service started, which a client in the place of another does not change.
+        nats: the service's connection.
+        runners: the endpoints.
+
+    Raises:
+        ConfigurationError: two actions have the same subject, or the service's version is not a semantic version.
     """
 
-    def __init__(self, client: Client, config: ServiceConfig, runners: Sequence[ActionRunner], since: datetime) -> None:
-        super().__init__(client, config)
+    kind = "actions"
+    in_flight = 0
+
+    def __init__(self, nats: NatsClient, runners: Sequence[ActionRunner]) -> None:
+        for one, other in combinations(runners, 2):
+            if one.subject == other.subject:
+                raise ConfigurationError(
+                    f"{one.action.where} and {other.action.where} both answer {one.subject}; give one another name, "
+                    f"`version=` or `subject=`"
+                )
+        if not SEMVER_REGEX.match(VERSION):
+            raise ConfigurationError(
+                f"pyproject.toml: version is {VERSION!r}; a service with actions takes a semantic version such as 1.2.3"
+            )
+        self._nats = nats
         self._runners = runners
-        self._since = since
-        self._endpoint_infos = [
-            EndpointInfo(runner.name, runner.subject, _queue_of(runner), _metadata_of(runner)) for runner in runners
+        self._started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        settings, name, identity = nats.settings, nats.service, uuid4().hex
+        metadata = {"context": settings.BOUNDED_CONTEXT, "hostname": settings.HOSTNAME}
+        self._identity = {"name": name, "id": identity, "version": VERSION, "metadata": metadata}
+        self._subscriptions = [
+            CoreSubscription(nats, f"$SRV.{verb}{whom}", partial(self._answer, verb.lower(), describe))
+            for verb, describe in (("PING", dict), ("INFO", self._info), ("STATS", self._counts))
+            for whom in ("", f".{name}", f".{name}.{identity}")
         ]
 
-    def info(self) -> ServiceInfo:
-        """The answer to `INFO`."""
-        info = super().info()
-        info.endpoints = self._endpoint_infos
-        return info
+    @property
+    def trouble(self) -> str:
+        """Return why the service is not listed; empty while it is."""
+        return next((subscription.trouble for subscription in self._subscriptions if subscription.trouble), "")
 
-    def stats(self) -> ServiceStats:
-        """The answer to `STATS`."""
-        stats = super().stats()
-        stats.started = self._since
-        stats.endpoints = [_stats_of(runner) for runner in self._runners]
-        return stats
+    def stats(self) -> list[dict[str, Any]]:
+        """Return nothing: each action has its own counts."""
+        return []
+
+    async def run(self) -> None:
+        """Answer until `stop` is called."""
+        await asyncio.gather(*(subscription.run() for subscription in self._subscriptions))
+
+    async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
+        """Answer no more, so that nobody looks for the actions here."""
+        await asyncio.gather(*(subscription.end() for subscription in self._subscriptions))
+
+    def _answer(self, verb: str, describe: Callable[[], dict[str, Any]], request: Msg) -> None:
+        body = {"type": f"io.nats.micro.v1.{verb}_response", **self._identity, **describe()}
+        self._nats.answer(request.reply, json.dumps(body).encode())
+
+    def _info(self) -> dict[str, Any]:
+        endpoints = [{**_endpoint(runner), "metadata": _metadata(runner)} for runner in self._runners]
+        return {"description": DESCRIPTION, "endpoints": endpoints}
+
+    def _counts(self) -> dict[str, Any]:
+        endpoints = [{**_endpoint(runner), **_counts_of(runner)} for runner in self._runners]
+        return {"started": self._started, "endpoints": endpoints}
 
 
-def _queue_of(runner: ActionRunner) -> str:
-    return DEFAULT_QUEUE_GROUP if runner.action.queue else ""
+def _endpoint(runner: ActionRunner) -> dict[str, Any]:
+    return {"name": runner.action.name, "subject": runner.subject, "queue_group": runner.subscription.queue}
 
 
-def _metadata_of(runner: ActionRunner) -> dict[str, str]:
-    """All values are text, as the protocol has it."""
+def _counts_of(runner: ActionRunner) -> dict[str, Any]:
+    counts, nanoseconds = runner.counts, int(runner.counts.seconds * 1_000_000_000)
+    return {
+        "num_requests": counts.requests,
+        "num_errors": counts.errors.total(),
+        "last_error": "{code}:{message}".format_map(counts.last_error) if counts.last_error else "",
+        "processing_time": nanoseconds,
+        "average_processing_time": nanoseconds // max(counts.requests, 1),
+        "data": None,
+    }
+
+
+def _metadata(runner: ActionRunner) -> dict[str, str]:
     action = runner.action
-    metadata = {
+    found = {
         "version": str(action.version),
         "concurrency": str(action.concurrency),
         "timeout": f"{action.timeout:g}",
+        "description": action.description,
+        "request_schema": _schema(action.signature.request_type, "validation"),
+        "response_schema": _schema(action.signature.response_type, "serialization"),
     }
-    if action.description:
-        metadata["description"] = action.description
-    for name, annotation, mode in (
-        ("request_schema", action.request_type, "validation"),
-        ("response_schema", action.response_type, "serialization"),
-    ):
-        if (schema := _schema_of(annotation, mode)) is not None:
-            metadata[name] = json.dumps(schema)
-    return metadata | action.metadata
+    return {name: text for name, text in found.items() if text} | action.metadata
 
 
-def _schema_of(annotation: Any, mode: Any) -> dict[str, Any] | None:
-    """The JSON schema of a type; None where there is nothing to tell, or no schema can tell it."""
+def _schema(annotation: Any, mode: Any) -> str:
+    """Return the JSON schema of a type; empty if there is none."""
     if annotation in (None, Any, bytes):
-        return None
+        return ""
     try:
-        return TypeAdapter(annotation).json_schema(mode=mode)
+        return json.dumps(TypeAdapter(annotation).json_schema(mode=mode))
     except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError):
-        return None
-
-
-def _stats_of(runner: ActionRunner) -> EndpointStats:
-    stats = runner.stats
-    processing_time = int(stats.durations.total * NANOSECONDS)
-    last_error = stats.last_error
-    return EndpointStats(
-        name=runner.name,
-        subject=runner.subject,
-        queue_group=_queue_of(runner),
-        num_requests=stats.requests,
-        num_errors=stats.errors.total(),
-        processing_time=processing_time,
-        average_processing_time=processing_time // stats.requests if stats.requests else 0,
-        last_error=f"{last_error['code']}:{last_error['message']}" if last_error else None,
-    )
+        return ""

@@ -1,202 +1,167 @@
-"""Has the requests of one action answered: so many at once, the next ones waiting, and none beyond its time."""
+"""Runs one action: a limited number of requests at once, the next ones waiting, none longer than its timeout."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from contextvars import copy_context
 from typing import Any
 
 from nats.aio.msg import Msg
+from nats.micro.service import DEFAULT_QUEUE_GROUP
 
-from src.config import Settings
+from src.actions.action import Action, action_subject
+from src.actions.answers import CUT_SHORT, Answers
+from src.actions.settings import ActionSettings, settings
+from src.actions.stats import IN_FLIGHT, WAITING, ActionStats
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.watching.stats import ActionStats
-from src.actions.action import Action
-from src.actions.answers import Answers
-from src.actions.deadlines import Deadlines
 from src.requests.replies import TOO_SLOW, UNAVAILABLE
+from src.requests.subscriptions import CoreSubscription
 from src.utils.logging import logger
 
-MOST_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, however many its `max_waiting` allows
+MAX_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, in addition to its `max_waiting`
 STOPPING = "the service is stopping"
-CUT_SHORT = "the service stopped before it was done"
-YIELD_AFTER = 0.005  # seconds that quick actions may keep everything else waiting
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up
 
 
 class ActionRunner:
-    """One action at work: as many tasks as there are requests being answered.
+    """Receives the requests of one action and answers each in a task.
 
     Args:
-        action: what answers.
-        nats: the connection that the answers leave by.
-        settings: the service's settings.
-
-    Raises:
-        ConfigurationError: its annotations cannot be read from a request, or written into a reply.
+        action: the action.
+        nats: the service's connection.
+        own: the settings of actions.
     """
 
-    def __init__(self, action: Action, nats: NatsClient, settings: Settings) -> None:
+    kind = "actions"
+
+    def __init__(self, action: Action, nats: NatsClient, own: ActionSettings = settings) -> None:
         self.action = action
-        self.subject = action.subject_for(settings.SERVICE_NAME, settings.ACTION_PREFIX)
-        self._answers = Answers(action, nats, settings)
+        self.subject = action.subject or action_subject(
+            nats.service, action.name, action.version, prefix=own.ACTION_PREFIX
+        )
+        self.subscription = CoreSubscription(
+            nats, self.subject, self.receive, DEFAULT_QUEUE_GROUP if action.queue else ""
+        )
+        self.counts = ActionStats(action.name, action.version)
+        self._answers = Answers(action, nats, own, self.counts)
         self._running: dict[asyncio.Task[None], Msg] = {}
-        self._deadlines = Deadlines()
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the loop's time by which it is too late
         self._waiting_bytes = 0
         self._idle = asyncio.Event()
-        self._idle.set()
         self._overloaded = False
         self._stopping = False
-        self._cutting = False
+        IN_FLIGHT.labels(*self.counts.labels).set_function(lambda: self.running)
+        WAITING.labels(*self.counts.labels).set_function(lambda: self.waiting)
 
     @property
-    def name(self) -> str:
-        """The action's name."""
-        return self.action.name
+    def trouble(self) -> str:
+        """Return why no requests arrive; empty while they do."""
+        return self.subscription.trouble
 
     @property
-    def stats(self) -> ActionStats:
-        """The action's counts."""
-        return self._answers.stats
-
-    @property
-    def in_flight(self) -> int:
-        """Requests being answered."""
+    def running(self) -> int:
+        """Return the number of requests being answered."""
         return len(self._running)
 
     @property
     def waiting(self) -> int:
-        """Requests received and not started."""
+        """Return the number of requests received and not started."""
         return len(self._waiting)
 
-    def summary(self) -> dict[str, Any]:
-        """The counts and the policy, for `/stats`."""
-        action, stats = self.action, self.stats
-        return {
+    @property
+    def in_flight(self) -> int:
+        """Return the number of requests received and not answered."""
+        return self.running + self.waiting
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Return the counts and the options, for `/stats`."""
+        action, counts = self.action, self.counts
+        policy = {name: getattr(action, name) for name in ("queue", "concurrency", "max_waiting", "timeout")}
+        told = {
             "action": action.name,
             "version": action.version,
             "subject": self.subject,
-            "requests": stats.requests,
-            "errors": dict(stats.errors),
-            "in_flight": self.in_flight,
+            "requests": counts.requests,
+            "errors": dict(counts.errors),
+            "in_flight": self.running,
             "waiting": self.waiting,
-            "last_error": stats.last_error,
-            "policy": {
-                "queue": action.queue,
-                "concurrency": action.concurrency,
-                "max_waiting": action.max_waiting,
-                "timeout": action.timeout,
-            },
+            "last_error": counts.last_error,
+            "policy": policy,
         }
+        return [told]
 
     def receive(self, raw: Msg) -> None:
-        """Takes a request; returns at once."""
-        self.stats.requests += 1
+        """Take a request; returns at once."""
+        self.counts.received()
         deadline = asyncio.get_running_loop().time() + self.action.timeout
         if self._stopping:
-            self._refuse(raw, STOPPING)
+            self._answers.fail(raw, UNAVAILABLE, STOPPING)
         elif len(self._running) < self.action.concurrency:
             self._start(raw, deadline)
-        elif len(self._waiting) < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MOST_BYTES:
+        elif len(self._waiting) < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MAX_BYTES:
             self._waiting.append((raw, deadline))
             self._waiting_bytes += len(raw.data)
         else:
-            if not self._overloaded:  # once, not for each
-                logger.warning("refusing requests: too many wait", action=self.name, waiting=len(self._waiting))
+            if not self._overloaded:  # logged once, not for each request
+                logger.warning("refusing requests: too many wait", action=self.action.name, waiting=self.waiting)
             self._overloaded = True
-            self._refuse(raw, "too many requests wait")
+            self._answers.fail(raw, UNAVAILABLE, "too many requests wait")
 
-    async def finish(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Answers what has been received, within `limit` seconds or until `hurry` is done.
+    async def run(self) -> None:
+        """Receive requests until `stop` is called."""
+        await self.subscription.run()
 
-        What has not begun by then is refused (503), and what is not done is cut short (504). Nothing is received any
-        more when this is called, or it is refused.
+    async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
+        """Stop receiving, and answer what has been received within `limit` seconds or until `hurry` is done.
+
+        Requests that have not started by then are refused (503), and running ones are cut short (504).
         """
+        deadline = asyncio.get_running_loop().time() + limit
+        await self.subscription.end()
         self._stopping = True
-        idle = asyncio.create_task(self._idle.wait())
-        events: list[asyncio.Future[Any]] = [idle, hurry] if hurry else [idle]
-        await asyncio.wait(events, timeout=max(limit, 0), return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
-        for raw, _ in self._waiting:
-            self._refuse(raw, STOPPING)
-        self._waiting.clear()
+        if self._running:
+            idle = asyncio.ensure_future(self._idle.wait())
+            events: list[asyncio.Future[Any]] = [idle, hurry] if hurry else [idle]
+            await asyncio.wait(
+                events,
+                timeout=max(deadline - asyncio.get_running_loop().time(), 0),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            idle.cancel()
+        while self._waiting:
+            self._answers.fail(self._waiting.popleft()[0], UNAVAILABLE, STOPPING)
         if not self._running:
             return
-        logger.warning("actions did not finish in time", action=self.name, requests=len(self._running))
-        self._cutting = True
+        logger.warning("actions did not finish in time", action=self.action.name, requests=self.running)
+        self._answers.cut_short = True
         for task in self._running:
             task.cancel()
         await asyncio.wait(self._running, timeout=CANCEL_LIMIT)
         for raw in self._running.values():  # of actions that do not react to being cancelled
-            self._cut_short(raw)
+            self._answers.fail(raw, TOO_SLOW, CUT_SHORT)
 
     def _start(self, raw: Msg, deadline: float) -> None:
         self._idle.clear()
-        task = asyncio.get_running_loop().create_task(self._work(raw))
+        task = asyncio.create_task(self._answers.answer(raw, deadline))
         self._running[task] = raw
-        self._deadlines.add(task, deadline)
         task.add_done_callback(self._ended)
-
-    async def _work(self, raw: Msg) -> None:
-        """Answers a request, and then those that wait, until one leaves something behind in the task's context."""
-        untouched = copy_context()
-        pause_due = time.monotonic() + YIELD_AFTER
-        await self._answers.answer(raw, self._interrupted)
-        while self._waiting and (task := asyncio.current_task()):
-            if self._deadlines.discard(task) or self._cutting or copy_context() != untouched:
-                return
-            if not (request := self._next()):
-                return
-            raw, deadline = request
-            self._running[task] = raw
-            self._deadlines.add(task, deadline)
-            if time.monotonic() > pause_due:
-                await asyncio.sleep(0)
-                pause_due = time.monotonic() + YIELD_AFTER
-            await self._answers.answer(raw, self._interrupted)
-
-    def _next(self) -> tuple[Msg, float] | None:
-        """The first of the requests that wait, with the loop's time by which it is too late."""
-        now = asyncio.get_running_loop().time()
-        while self._waiting:
-            raw, deadline = self._waiting.popleft()
-            self._waiting_bytes -= len(raw.data)
-            if deadline > now:
-                return raw, deadline
-            self._not_begun(raw)
-        self._overloaded = False
-        return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         raw = self._running.pop(task)
-        late = self._deadlines.discard(task)
-        if task.cancelled():  # before it had begun with that one
-            if late:
-                self._not_begun(raw)
-            else:
-                self._refuse(raw, STOPPING)
+        if task.cancelled():  # before it had started
+            self._answers.fail(raw, UNAVAILABLE, STOPPING)
         elif error := task.exception():
-            logger.error("a request was not answered", action=self.name, exc_info=error)
-        if request := self._next():
-            self._start(*request)
-        elif not self._running:
+            logger.error("a request was not answered", action=self.action.name, exc_info=error)
+        self._start_next()
+        if not self._running:
             self._idle.set()
 
-    def _not_begun(self, raw: Msg) -> None:
-        self._answers.fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
-
-    def _interrupted(self) -> str:
-        """Why the request of this task was cancelled; empty where it was not."""
-        if self._deadlines.is_late(asyncio.current_task()):
-            return f"not done within {self.action.timeout:g} s"
-        return CUT_SHORT if self._cutting else ""
-
-    def _cut_short(self, raw: Msg) -> None:
-        self._answers.fail(raw, TOO_SLOW, CUT_SHORT)
-
-    def _refuse(self, raw: Msg, why: str) -> None:
-        """Says that nothing was carried out."""
-        self._answers.fail(raw, UNAVAILABLE, why)
+    def _start_next(self) -> None:
+        while self._waiting:
+            raw, deadline = self._waiting.popleft()
+            self._waiting_bytes -= len(raw.data)
+            if deadline > asyncio.get_running_loop().time():
+                self._start(raw, deadline)
+                return
+            self._answers.fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
+        self._overloaded = False

@@ -1,25 +1,114 @@
-"""The envelope that events travel in."""
+"""The envelope that events travel in, and what is known of the event, request or task that is being handled."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, Self, TypeVar
 from uuid import uuid4
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from src.domain.envelope import Envelope
-from src.infrastructure.handling.context import current_message
-
 Data = TypeVar("Data")
+
+
+class Incoming:
+    """What is being handled: a message, a request, or a batch. Logs and outgoing messages carry its correlation id."""
+
+    __slots__ = ()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers it came with."""
+        return {}
+
+    @property
+    def correlation_id(self) -> str:
+        """Return the id that everything that follows from it shares; empty if there is none."""
+        return ""
+
+    @property
+    def causation_id(self) -> str:
+        """Return the id of the message that causes what follows from it; empty if there is none."""
+        return ""
+
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields that every log line gets, beside correlation and trace."""
+        return {}
+
+    def derived_id(self, *content: str | bytes) -> str:
+        """Return an id for something that follows from this. A message returns the same id in every attempt."""
+        return str(uuid4())
+
+
+# Set while a handler or an action runs, also for the tasks that it starts and for `asyncio.to_thread`.
+current: ContextVar[Incoming | None] = ContextVar("current", default=None)
+
+
+class Wire(NamedTuple):
+    """A message as it is sent: its payload, and the headers that belong to it."""
+
+    payload: bytes
+    headers: dict[str, str]
+
+
+class Sendable(ABC):
+    """Something that knows how it is sent. `publish`, `message.publish` and `nats.publish` accept it."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def wire(self) -> Wire:
+        """Return the message to send."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Return an id that is unique, and the same however often this is sent."""
+
+    @abstractmethod
+    def about(self) -> str:
+        """Return the subject that this belongs on; empty if it names none."""
+
+
+class Envelope(BaseModel, Sendable):
+    """The base class of `Event` and of other envelopes around data."""
+
+    READS_HEADERS: ClassVar[bool] = False  # whether message headers hold a part of it
+
+    def wire(self) -> Wire:
+        """Return its JSON, without headers."""
+        return Wire(self.model_dump_json(by_alias=True).encode(), {})
+
+    @abstractmethod
+    def made_at(self) -> datetime | None:
+        """Return when it was created, as it says itself."""
+
+    def age(self) -> float | None:
+        """Return the seconds since it was created, at least 0 in spite of clock skew; None if it does not say."""
+        made = self.made_at()
+        if made is None:
+            return None
+        made = made if made.tzinfo else made.replace(tzinfo=UTC)
+        return max(0.0, (datetime.now(UTC) - made).total_seconds())
+
+    @classmethod
+    def read(cls, payload: bytes, headers: Mapping[str, str]) -> Self:
+        """Return the envelope in a message.
+
+        Raises:
+            ValueError: the message holds none, or its data is invalid.
+        """
+        return cls.model_validate_json(payload)
 
 
 class Event(Envelope, Generic[Data]):
     """Something that happened to one aggregate.
 
-    On the wire it is JSON: `id`, `type`, `timestamp`, `aggregateId`, `data`. `Event[OrderCreated]` validates
-    `data` as well.
+    On the wire it is JSON: `id`, `type`, `timestamp`, `aggregateId`, `data`. `Event[OrderCreated]` also validates
+    `data`.
     """
 
     model_config = ConfigDict(populate_by_name=True, frozen=True)
@@ -27,35 +116,35 @@ class Event(Envelope, Generic[Data]):
     id: str
     type: str
     timestamp: datetime
-    # two aliases, not one: type checkers would want a single `alias` as the constructor's argument
+    # two aliases instead of one: with a single `alias`, type checkers expect it as the constructor's argument
     aggregate_id: str = Field(validation_alias="aggregateId", serialization_alias="aggregateId")
     data: Data
 
     @classmethod
     def new(cls, type: str, aggregate_id: str, data: Data) -> Event[Data]:
-        """An event that happens now, with an id of its own.
+        """Return an event that happens now.
 
-        Made while a message is handled, the id follows from that message and from what is given here: a handler that
-        is tried again makes the same event again, and a stream or an inbox knows it.
+        While a message is handled, the id derives from that message and from the arguments. A handler that is retried
+        creates the same event again, so that a stream or an inbox recognizes the duplicate.
 
         Args:
             type: its subject, such as `orders.order.created`.
-            aggregate_id: what it happened to.
-            data: what there is to know about it.
+            aggregate_id: the aggregate that it happened to.
+            data: the facts.
         """
-        message = current_message.get()
+        incoming = current.get()
         content = to_json(data, serialize_unknown=True)
-        identity = str(uuid4()) if message is None else message.derived_id(type, aggregate_id, content)
+        identity = str(uuid4()) if incoming is None else incoming.derived_id(type, aggregate_id, content)
         return cls(id=identity, type=type, timestamp=datetime.now(UTC), aggregate_id=aggregate_id, data=data)
 
     def identity(self) -> str:
-        """Its id."""
+        """Return its id."""
         return self.id
 
     def about(self) -> str:
-        """Its type."""
+        """Return its type."""
         return self.type
 
     def made_at(self) -> datetime:
-        """Its timestamp."""
+        """Return its timestamp."""
         return self.timestamp

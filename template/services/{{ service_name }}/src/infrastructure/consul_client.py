@@ -1,4 +1,4 @@
-"""Keeps the worker registered in Consul and its TTL check telling the truth.
+"""Keeps the worker registered in Consul, and its TTL check true.
 
 Consul's absence never stops consumption: every failure here is logged and tried again.
 """
@@ -10,12 +10,39 @@ import random
 import socket
 from collections.abc import Callable
 
+import aiohttp
+from consul import Check, ConsulException
+from consul.aio import Consul
+
 from src.config import Settings
-from src.infrastructure.consul.consul_agent import consul_of
-from src.infrastructure.consul.consul_library import Check, Consul, ConsulException
-from src.infrastructure.errors import named
-from src.infrastructure.worker import Readiness
+from src.infrastructure.errors import describe
 from src.utils.logging import logger
+
+
+def _consul(settings: Settings, limit: float) -> Consul:
+    """Return a client whose requests take `limit` seconds at most. `verify` is off because this is plain HTTP."""
+    token = settings.CONSUL_TOKEN.get_secret_value() if settings.CONSUL_TOKEN else None
+    return Consul(settings.CONSUL_HOST, settings.CONSUL_PORT, token=token, verify=False, connections_timeout=limit)
+
+
+async def passing_instances(settings: Settings, service: str) -> list[str]:
+    """Return `host:port` of every instance of a service whose checks pass.
+
+    Raises:
+        ConnectionError: Consul does not answer, or knows no passing instance.
+    """
+    where = f"Consul at {settings.CONSUL_HOST}:{settings.CONSUL_PORT}"
+    consul = _consul(settings, 3.0)
+    try:
+        _, instances = await consul.health.service(service, passing=True)
+    except (aiohttp.ClientError, ConsulException, TimeoutError) as error:
+        raise ConnectionError(f"{where} could not be asked for {service}: {error}") from error
+    finally:
+        await consul.close()
+    if not instances:
+        raise ConnectionError(f"{where} knows no passing instance of {service}")
+    found = [(one["Service"]["Address"] or one["Node"]["Address"], one["Service"]["Port"]) for one in instances]
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in found]
 
 
 class ConsulClient:
@@ -23,121 +50,112 @@ class ConsulClient:
 
     Args:
         settings: the service's settings.
-        version: of the service, for the registration's metadata.
-        readiness: whether the worker consumes; decides whether the check passes.
+        version: the service's version, for the registration's metadata.
+        readiness: returns whether the worker works, and why not; decides whether the check passes.
     """
 
     TIME_LIMIT = 5.0  # seconds for one request
     STOP_LIMIT = 2.0  # seconds for the last request: messages wait to be given back
     LOOK = 1.0  # seconds between looks at the readiness: a change is reported at once
     REGISTER_AGAIN = 60.0  # seconds between registrations: an agent that was replaced has forgotten
-    RETRY = (1.0, 15.0)  # seconds between attempts while Consul is away, first and longest
+    FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0  # seconds between attempts while Consul is away
     FORGET_AFTER = "10m"  # Consul removes an instance that stayed critical this long; its minimum is a minute
 
-    def __init__(self, settings: Settings, version: str, readiness: Callable[[], Readiness]) -> None:
+    def __init__(self, settings: Settings, version: str, readiness: Callable[[], tuple[bool, str]]) -> None:
+        self.service_id = f"{settings.SERVICE_NAME}-{settings.HOSTNAME}"  # a restart takes over its registration
+        self._check_id = f"service:{self.service_id}"
         self._settings = settings
         self._version = version
         self._readiness = readiness
         self._client: Consul | None = None
         self._task: asyncio.Task[None] | None = None
-        self._port = 0
-        self._may_be_registered = False  # also where an answer was lost: so it is taken out again at the end
+        self._registered = False  # also if an answer was lost, so that it is removed at the end
         self._well = True
 
-    @property
-    def service_id(self) -> str:
-        """The instance's id: stable, so that a restart takes over its own registration."""
-        return f"{self._settings.SERVICE_NAME}-{self._settings.HOSTNAME}"
-
-    @property
-    def _check_id(self) -> str:
-        return f"service:{self.service_id}"
-
     def start(self, port: int) -> None:
-        """Registers and sends heartbeats in the background.
+        """Register and send heartbeats in the background.
 
         Args:
-            port: of the HTTP endpoints, which the registration names.
+            port: the port of the HTTP endpoints, for the registration.
         """
-        self._port = port
-        self._client = consul_of(self._settings, self.TIME_LIMIT)
-        self._task = asyncio.create_task(self._keep_registered(self._client), name="consul")
+        self._client = _consul(self._settings, self.TIME_LIMIT)
+        self._task = asyncio.create_task(self._keep_registered(self._client, port), name="consul")
 
     async def deregister(self) -> None:
-        """Takes the instance out of Consul; takes no longer than `STOP_LIMIT` and a moment."""
+        """Remove the instance from Consul; this takes no longer than `STOP_LIMIT` and a moment."""
         if self._client is None or self._task is None:
             return
         self._task.cancel()
         await asyncio.wait([self._task])
         try:
-            if self._may_be_registered:
+            if self._registered:
                 async with asyncio.timeout(self.STOP_LIMIT):
                     await self._client.agent.service.deregister(self.service_id)
                 logger.info("deregistered from Consul", service_id=self.service_id)
         except Exception as error:  # whatever it is, the worker goes on stopping
-            logger.warning("not deregistered from Consul", error=named(error))
+            logger.warning("not deregistered from Consul", error=describe(error))
         await self._client.close()
 
-    async def _keep_registered(self, client: Consul) -> None:
-        retry, longest = self.RETRY
+    async def _keep_registered(self, client: Consul, port: int) -> None:
+        pause = self.FIRST_PAUSE
         while True:
             try:
-                await self._register(client)
-                retry = self.RETRY[0]
+                await self._register(client, port)
+                pause = self.FIRST_PAUSE
                 await self._send_heartbeats(client)
             except Exception as error:  # whatever it is, it must not end the attempts
                 if self._well:
-                    logger.warning("Consul does not answer as it should: trying again", error=named(error))
+                    logger.warning("no heartbeat to Consul: trying again", error=describe(error))
                 self._well = False
-                await asyncio.sleep(retry * random.uniform(0.5, 1))
-                retry = min(2 * retry, longest)
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                pause = min(2 * pause, self.LONGEST_PAUSE)
 
-    async def _register(self, client: Consul) -> None:
+    async def _register(self, client: Consul, port: int) -> None:
         settings = self._settings
-        check = Check.ttl(f"{settings.CONSUL_TTL:g}s") | {
-            "name": "consuming",
-            "checkid": self._check_id,
-            "status": "passing" if self._readiness().ready else "critical",
-            "deregistercriticalserviceafter": self.FORGET_AFTER,
-        }
         address = await asyncio.get_running_loop().run_in_executor(None, self._address)
-        first = not self._may_be_registered or not self._well
-        self._may_be_registered = True
+        first = not self._registered or not self._well
+        self._registered = True
         await client.agent.service.register(
             name=settings.SERVICE_NAME,
             service_id=self.service_id,
             address=address,
-            port=self._port,
+            port=port,
             tags=["worker", "python", settings.BOUNDED_CONTEXT],
             meta={"version": self._version},
-            check=check,
+            check=Check.ttl(f"{settings.CONSUL_TTL:g}s")
+            | {
+                "name": "consuming",
+                "checkid": self._check_id,
+                "status": "passing" if self._readiness()[0] else "critical",
+                "deregistercriticalserviceafter": self.FORGET_AFTER,
+            },
         )
         self._well = True
         if first:
-            logger.info("registered in Consul", service_id=self.service_id, address=address, port=self._port)
+            logger.info("registered in Consul", service_id=self.service_id, address=address, port=port)
 
     async def _send_heartbeats(self, client: Consul) -> None:
-        """Until the registration is due again.
+        """Send heartbeats until the registration is due again.
 
         Raises:
-            ConsulException: the agent does not know the check: new agents say 404, old ones 500.
+            ConsulException: the agent does not know the check: new agents answer 404, old ones 500.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self.REGISTER_AGAIN
         told: bool | None = None
         due = 0.0
         while loop.time() < until:
-            readiness = self._readiness()
-            if readiness.ready != told or loop.time() >= due:
-                tell = client.agent.check.ttl_pass if readiness.ready else client.agent.check.ttl_fail
-                if not await tell(self._check_id, readiness.reason):
+            ready, reason = self._readiness()
+            if ready != told or loop.time() >= due:
+                tell = client.agent.check.ttl_pass if ready else client.agent.check.ttl_fail
+                if not await tell(self._check_id, reason):
                     raise ConsulException("the agent does not know the check")
-                told = readiness.ready
+                told = ready
                 due = loop.time() + self._settings.CONSUL_TTL / 3 * random.uniform(0.8, 1)
             await asyncio.sleep(min(self.LOOK, self._settings.CONSUL_TTL / 3))
 
     def _address(self) -> str:
-        """The address under which the HTTP endpoints can be reached: the one that reaches Consul, unless one is set."""
+        """Return the address of the HTTP endpoints: `HTTP_HOST`, or the one that reaches Consul."""
         if self._settings.HTTP_HOST not in ("0.0.0.0", "::", ""):
             return self._settings.HTTP_HOST
         host = (self._settings.CONSUL_HOST, self._settings.CONSUL_PORT)

@@ -1,103 +1,199 @@
-"""Messages that will not be tried again, kept with why in the stream `DLQ`.
+"""Dead letters: messages that will not be tried again, kept with the reason in the stream `DLQ`.
 
-A dead letter is the original payload and headers plus `Dlq-...` headers, on `dlq.<service>.<handler>`.
+A dead letter is the original payload and headers plus `Dlq-...` headers, on `dlq.<service>.<handler>`. A replay sends it
+to `replay.<service>.<handler>`, which only the handler that failed consumes.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
+import random
+import re
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import nats.errors
+from nats.js.api import RetentionPolicy
 from nats.js.errors import NoStreamResponseError
 
-from src.infrastructure.handling.large_payloads import LargePayloads
-from src.infrastructure.handling.origin import OBJECT, one_line, travelling
-from src.infrastructure.handling.publication import size_of
+from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.metrics import DEAD_LETTERS, WITHOUT_PAYLOAD
+from src.infrastructure.nats_client import NatsClient, size_of
+from src.utils.logging import logger
 
 STREAM = "DLQ"
-SUBJECTS = ["dlq.>", "replay.>"]  # replay.<service>.<handler> is where a letter is sent back to its handler
+SUBJECTS = ["dlq.>", "replay.>"]
 
 ERROR_LENGTH = 1_000  # characters kept of the error's text
+STACK_LENGTH = 4_000  # characters kept of its stack: the end, which says where
 HEADERS_LENGTH = 65_000  # bytes of headers; the server takes 64 KiB
-STACK_LENGTH = 4_000  # characters kept of its stack; the end, which says where
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 7230's token, which is what nats-py sends
 
 
 class Reason(StrEnum):
-    """Why a message was given up."""
+    """Why a message became a dead letter."""
 
-    REJECTED = "rejected"  # the handler said so
-    INVALID = "invalid"  # its payload is not what the handler takes
+    REJECTED = "rejected"  # the handler raised Reject
+    INVALID = "invalid"  # the payload is not what the handler takes
     EXHAUSTED = "exhausted"  # every attempt failed
     CRASHED = "crashed"  # the worker did not survive any of its attempts
 
 
+def replay_subject(service: str, handler: str) -> str:
+    """Return the subject on which a handler gets its dead letters back."""
+    return f"replay.{service}.{handler}"
+
+
 class DeadLetters:
-    """Publishes the dead letters of one service.
+    """The dead letters of one handler.
 
     Args:
         nats: the connection.
-        service: the service's name.
-        large_payloads: keeps what does not fit into a letter.
-        provision: makes sure that the stream exists; called when it turns out not to.
+        provision: creates the stream if it turns out to be missing.
+        handler: the handler's name.
+
+    Attributes:
+        unsaved: messages whose letter could not be stored yet, each with the task that tries again.
     """
 
-    def __init__(
-        self,
-        nats: NatsClient,
-        service: str,
-        large_payloads: LargePayloads,
-        provision: Callable[[], Awaitable[None]],
-    ) -> None:
+    ORIGINAL_KEPT = 24 * 3600.0  # seconds between deliveries of a message whose letter could not hold its payload
+
+    def __init__(self, nats: NatsClient, provision: Callable[[], Awaitable[None]], handler: str) -> None:
+        self.unsaved: dict[Message, asyncio.Task[None]] = {}
         self._nats = nats
-        self._service = service
-        self._large_payloads = large_payloads
         self._provision = provision
+        self._handler = handler
 
-    async def publish(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        """Keeps a message as a dead letter; returns when the stream has confirmed it.
+    async def give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        """Store the letter, then settle the original. If the letter cannot be stored, try again in the background.
 
-        The `Nats-Msg-Id` is the same for every try, so that the stream keeps one letter when a confirmation is lost.
-
-        Raises:
-            nats.errors.Error: the stream did not confirm.
+        The letter is repeated, not the handler. The worker keeps the message alive meanwhile.
         """
-        subject = f"dlq.{self._service}.{message.handler}"
-        data, headers = await self._fitting(message, self._headers(message, reason, error))
+        try:
+            await self._store(message, reason, error)
+        except Exception as failure:
+            logger.error("dead letter not stored: trying again", reason=reason.value, error=describe(failure))
+            self.unsaved[message] = asyncio.create_task(self._store_later(message, reason, error))
+
+    async def stored(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        """Do what a subclass wants between a letter and the end of its original."""
+
+    async def stop(self) -> None:
+        """Give back the messages whose letters could not be stored."""
+        for message, task in list(self.unsaved.items()):
+            task.cancel()
+            await message.nak()
+
+    async def _store_later(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        delay = 0.5
+        while message in self.unsaved:
+            await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+            delay = min(2 * delay, 10.0)
+            try:
+                await self._store(message, reason, error)
+                del self.unsaved[message]
+            except Exception as failure:
+                logger.warning("dead letter not stored: trying again", error=describe(failure))
+
+    async def _store(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        if await self._publish(message, reason, error):
+            await self.stored(message, reason, error)
+            await message.term(reason.value)
+        else:
+            WITHOUT_PAYLOAD.labels(self._handler).inc()
+            logger.error("payload does not fit into its dead letter: the original is kept", stream=message.stream)
+            await self.stored(message, reason, error)
+            stream = await self._nats.jetstream.stream_info(message.stream)
+            if stream.config.retention == RetentionPolicy.LIMITS:
+                await message.term(reason.value)
+            else:
+                await message.nak(self.ORIGINAL_KEPT)  # settled, it would be deleted
+        if message.origin is not None:
+            await self.remove_replayed(message)
+        DEAD_LETTERS.labels(self._handler, reason.value).inc()
+        bug = error if reason is Reason.EXHAUSTED else None  # otherwise the stack says nothing about the handler
+        logger.error("dead letter", reason=reason.value, error=error and describe(error), exc_info=bug)
+
+    async def _publish(self, message: Message, reason: Reason, error: BaseException | None) -> bool:
+        """Return whether the letter, which the stream has confirmed, holds the payload; if not, it names the original.
+
+        The `Nats-Msg-Id` is the same for every try, so that the stream keeps one letter if a confirmation is lost.
+        """
+        subject = f"dlq.{self._nats.service}.{message.handler}"
+        headers = self._headers(message, reason, error)
+        data = self._fit(message.data, headers)
         try:
             await self._nats.publish(subject, data, headers)
         except NoStreamResponseError:
             await self._provision()
             await self._nats.publish(subject, data, headers)
+        return "Dlq-Payload" not in headers
 
-    async def _fitting(self, message: Message, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
-        """Payload and headers as one message can hold them: without what explains at length, or the payload apart."""
+    async def remove_replayed(self, message: Message) -> None:
+        """Remove a replayed message that was settled from the stream; if that fails, it stays and does no harm."""
+        request = json.dumps({"seq": message.replay_sequence, "no_erase": True}).encode()
+        with suppress(nats.errors.Error):
+            await self._nats.client.publish(f"$JS.API.STREAM.MSG.DELETE.{STREAM}", request)
+
+    def _fit(self, data: bytes, headers: dict[str, str]) -> bytes:
+        """Return the payload; drop the long headers, then other headers, and last the payload, until all of it fits."""
         limit = self._nats.client.max_payload
-        for spare in ("Dlq-Stack", "Dlq-Error", None):
-            if size_of(message.data, headers) <= limit and size_of(b"", headers) <= HEADERS_LENGTH:
-                return message.data, headers
-            if spare is not None:
-                headers.pop(spare, None)
-        name = message.headers.get(OBJECT) or f"{self._service}.{message.identity}"
-        await self._large_payloads.put(name, message.data)
-        return b"", headers | {OBJECT: name}
+
+        def fits(payload: bytes) -> bool:
+            return size_of(payload, headers) <= limit and size_of(b"", headers) <= HEADERS_LENGTH
+
+        for name in ("Dlq-Stack", "Dlq-Error"):
+            if fits(data):
+                return data
+            headers.pop(name, None)
+        if size_of(b"", headers) > HEADERS_LENGTH:
+            for name in [name for name in headers if not name.startswith(("Dlq-", "Nats-", "Correlation-"))]:
+                del headers[name]
+            headers["Dlq-Dropped-Headers"] = "all: they did not fit"
+        if fits(data):
+            return data
+        headers["Dlq-Payload"] = "original"
+        return b""
 
     def _headers(self, message: Message, reason: Reason, error: BaseException | None) -> dict[str, str]:
-        headers = travelling(message, self._service) | {
-            "Nats-Msg-Id": f"dlq.{self._service}.{message.identity}",
+        """Return the message's headers, where it comes from, and why it failed.
+
+        Headers that instruct the server (Nats-Expected-..., Nats-TTL, Nats-Rollup) were meant for the original stream.
+        """
+        kept = {
+            name: value for name, value in message.headers.items() if not name.lower().startswith(("nats-", "dlq-"))
+        }
+        headers = {name: value for name, value in kept.items() if HEADER_NAME.fullmatch(name)}
+        if dropped := sorted(kept.keys() - headers.keys()):
+            headers["Dlq-Dropped-Headers"] = one_line(", ".join(dropped))  # nats-py sends no such names
+        headers |= {
+            "Nats-Msg-Id": f"dlq.{self._nats.service}.{message.identity}",
+            "Correlation-Id": message.correlation_id,
             "Dlq-Reason": reason.value,
             "Dlq-Failed-At": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "Dlq-Attempts": str(message.attempt),
+            "Dlq-Service": self._nats.service,
+            "Dlq-Handler": message.handler,
+            "Dlq-Subject": message.subject,
+            "Dlq-Stream": message.stream,
+            "Dlq-Sequence": str(message.sequence),
+            "Dlq-Stored-At": message.first_stored_at,
+            "Dlq-Msg-Id": message.id,
         }
-        if message.data:
-            headers.pop(OBJECT, None)  # the payload was fetched, and may fit now
         if error is not None:
-            stack = "".join(traceback.format_exception(error))[-STACK_LENGTH:]
             headers |= {
                 "Dlq-Error-Type": type(error).__name__,
                 "Dlq-Error": one_line(str(error)[:ERROR_LENGTH]),
-                "Dlq-Stack": one_line(stack),
+                "Dlq-Stack": one_line("".join(traceback.format_exception(error))[-STACK_LENGTH:]),
             }
         return headers
+
+
+def one_line(text: str) -> str:
+    """Return text for a header, which holds one line: line breaks become the two characters `\\n`."""
+    return "\\n".join(text.encode(errors="replace").decode().splitlines())

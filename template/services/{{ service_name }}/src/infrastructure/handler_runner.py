@@ -1,116 +1,269 @@
-"""Runs one handler: works on its messages, keeps them alive, and gives them back at the end."""
+"""Runs one handler: buffers its messages, works on them, keeps them alive, and gives them back at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import nats.errors
+from nats.aio.msg import Msg
 
 from src.infrastructure.delivery import Delivery
-from src.infrastructure.errors import named
-from src.infrastructure.intake import Intake
-from src.infrastructure.message import Message
+from src.infrastructure.errors import describe
+from src.infrastructure.message import Message, origin_of
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.provisioning import Consumer, Provisioning
+from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
-from src.infrastructure.watching.stats import HandlerStats
 from src.utils.logging import logger
 
 YIELD_AFTER = 0.005  # seconds of work without a pause, after which other tasks get their turn
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
+WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
+REPLAYS_PREFETCH = 50  # messages requested ahead on the replay subject
+
+
+class Buffer(Protocol):
+    """Messages that were received and not started; a subclass of the runner may order them."""
+
+    def append(self, message: Message, /) -> None: ...
+    def popleft(self) -> Message: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Message]: ...
 
 
 class HandlerRunner:
-    """One subscription at work: `concurrency` workers on what has come.
+    """One subscription at work: `concurrency` tasks on the messages of two consumers, its own and that of replays.
 
     Args:
-        subscription: what it runs.
+        subscription: the subscription.
         nats: the connection.
-        intake: gives it the messages.
-        delivery: decides what becomes of them.
-        stats: counts.
+        provisioning: makes sure that the consumers exist.
+        delivery: decides what becomes of the messages.
+
+    Attributes:
+        buffer: messages received and not started.
+        pulls: the pull consumers by name.
     """
 
     def __init__(
-        self, subscription: Subscription, nats: NatsClient, intake: Intake, delivery: Delivery, stats: HandlerStats
+        self, subscription: Subscription, nats: NatsClient, provisioning: Provisioning, delivery: Delivery
     ) -> None:
         self.subscription = subscription
-        self.intake = intake
-        self.stats = stats
+        self.delivery = delivery
+        self.metrics = delivery.metrics
+        self.buffer: Buffer = deque()
         self._nats = nats
-        self._delivery = delivery
+        self._provisioning = provisioning
+        self._buffered_bytes = 0
+        self._replays_buffered = 0
+        self._progress: tuple[Consumer, int] | None = None
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._running: set[Message] = set()
-        self._stopping = False
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
+        self.pull = self.pull_consumer(self.provide, self.held, subscription.prefetch)
+        self.pulls = {
+            "pull": self.pull,
+            "pull-replays": self.pull_consumer(
+                lambda: provisioning.replay_consumer_for(subscription),
+                lambda: self._replays_buffered,
+                min(subscription.prefetch, REPLAYS_PREFETCH),
+                replays=True,
+            ),
+        }
+        self.metrics.buffered.set_function(lambda: len(self.buffer))
+        self.metrics.in_flight.set_function(lambda: len(self._running))
 
     @property
     def name(self) -> str:
-        """The handler's name."""
+        """Return the handler's name."""
         return self.subscription.handler
 
     @property
-    def buffered(self) -> int:
-        """Messages received and not started."""
-        return len(self.intake.buffer)
-
-    @property
     def in_flight(self) -> int:
-        """Messages being handled."""
+        """Return how many messages are being handled."""
         return len(self._running)
 
     @property
+    def consumers(self) -> list[Consumer]:
+        """Return what is pulled from, as far as it is known to exist, without replays."""
+        return [self.pull.consumer] if self.pull.consumer else []
+
+    @property
     def trouble(self) -> str:
-        """Why no messages are handled, in a few words; empty while they are."""
-        return self.intake.trouble or self._delivery.trouble
+        """Return why no messages are handled, in a few words; empty while they are."""
+        return self.pull.trouble or self.delivery.trouble
+
+    def stats(self) -> dict[str, Any]:
+        """Return what `/stats` says of the handler."""
+        subscription = self.subscription
+        names = ("concurrency", "prefetch", "ack_wait", "ack_sync", "max_ack_pending", "max_attempts")
+        return {
+            "subject": subscription.subject,
+            "durable": subscription.durable_for(self._nats.service),
+            "trouble": self.trouble,
+            "replay_trouble": self.pulls["pull-replays"].trouble,
+            **self.metrics.values(),
+            "last_error": self.delivery.last_error,
+            "policy": {name: getattr(subscription, name) for name in names},
+        }
 
     async def run(self) -> None:
-        """Works until `stop` is called.
+        """Work until `stop` is called.
 
         Raises:
-            ConfigurationError: the consumer cannot be what the subscription wants.
-            Exception: one of its tasks ended, which would go unnoticed otherwise.
+            ConfigurationError: the consumer cannot be as the subscription wants it.
+            Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
         self._workers = [
             asyncio.create_task(self._work(), name=f"{self.name}-{number}")
             for number in range(self.subscription.concurrency)
         ]
         self._background = [
-            *(asyncio.create_task(pull.run(), name=f"{self.name}-{name}") for name, pull in self.intake.pulls.items()),
+            *(asyncio.create_task(pull.run(), name=f"{self.name}-{name}") for name, pull in self.pulls.items()),
             asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
             asyncio.create_task(self._keep_claims(), name=f"{self.name}-keep-claims"),
-            asyncio.create_task(self.intake.watch(), name=f"{self.name}-watch"),
+            asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
         ]
         ended, _ = await asyncio.wait([*self._workers, *self._background], return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
-            if not self._stopping:
+            if not self.delivery.stopping:
                 failure = None if task.cancelled() else task.exception()
                 raise failure or RuntimeError(f"the task {task.get_name()} ended")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Gives back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
+        """Give back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
         deadline = asyncio.get_running_loop().time() + limit
-        self._stopping = True
-        self._delivery.stop()
-        self.intake.wake_all()
-        # The subscription ends first: naks before that would come straight back to this worker.
-        await self.intake.stop()
-        if self.intake.buffer or self._running:
+        self.delivery.stopping = True
+        while self._waiting:
+            self._wake_one()
+        # The subscriptions end first: messages given back before that would come straight back to this worker.
+        await asyncio.gather(*(pull.stop() for pull in self.pulls.values()))
+        if self.buffer or self._running:
             await _first_of(self._nats.wait_connected(limit), hurry)
         await self._give_back_buffer()
         await self._finish(deadline - asyncio.get_running_loop().time(), hurry)
-        await self._give_back_buffer()  # what arrived after all, where the subscription did not end in time
+        await self._give_back_buffer()  # what arrived although the subscription had not ended in time
+        await self.delivery.dead_letters.stop()
         for task in self._background:
             task.cancel()
 
+    async def provide(self) -> Consumer:
+        """Return the subscription's consumer."""
+        return await self._provisioning.consumer_for(self.subscription, self._progress)
+
+    def held(self) -> int:
+        """Return how many messages of the subscription's own consumer have not been started."""
+        return len(self.buffer) - self._replays_buffered
+
+    def pull_consumer(self, provide: Any, held: Any, prefetch: int, replays: bool = False) -> PullConsumer:
+        """Return a pull consumer that fills the buffer. Unsaved dead letters count as held, so they slow it down."""
+
+        def receive(raw: Msg) -> None:
+            self._receive(Message(raw, self.subscription.handler, self._nats, origin_of(raw) if replays else None))
+
+        return PullConsumer(
+            self._nats,
+            provide,
+            receive,
+            lambda: (held() + len(self.delivery.dead_letters.unsaved), self._buffered_bytes),
+            prefetch,
+        )
+
+    def take(self) -> Message:
+        """Return the message to start next; the buffer must not be empty."""
+        message = self.buffer.popleft()
+        self._buffered_bytes -= len(message.data)
+        if message.origin is None:
+            self.pull.started_some()
+        else:
+            self._replays_buffered -= 1
+            self.pulls["pull-replays"].started_some()
+        return message
+
+    def _receive(self, message: Message) -> None:
+        self.metrics.received.inc()
+        self._buffered_bytes += len(message.data)
+        if message.origin is not None:
+            self._replays_buffered += 1
+        self.buffer.append(message)
+        if self._waiting:
+            self._wake_one()
+
+    def _wake_one(self) -> None:
+        while self._waiting:
+            arrived = self._waiting.popleft()
+            if not arrived.done():  # else the one who waited was cancelled
+                arrived.set_result(None)
+                return
+
+    async def arrival(self) -> None:
+        """Wait until a message is available for this task, or the worker stops."""
+        arrived = asyncio.get_running_loop().create_future()
+        self._waiting.append(arrived)
+        try:
+            await arrived
+        except asyncio.CancelledError:
+            with suppress(ValueError):
+                self._waiting.remove(arrived)
+            raise
+
+    async def _work(self) -> None:
+        clock = time.monotonic
+        pause_due = clock() + YIELD_AFTER
+        while not self.delivery.stopping:
+            if not self.buffer:
+                await self.arrival()
+                pause_due = clock() + YIELD_AFTER
+            else:
+                await self.work()
+            if clock() > pause_due:
+                await asyncio.sleep(0)
+                pause_due = clock() + YIELD_AFTER
+
+    async def work(self) -> None:
+        """Handle the next message; the buffer is not empty."""
+        message = self.take()
+        await self.work_on([message], self.delivery.deliver(message))
+
+    async def work_on(self, messages: list[Message], delivery: Awaitable[None]) -> None:
+        """Await the delivery of messages, and give them back if the worker cuts it short."""
+        self._running.update(messages)
+        try:
+            await delivery
+        except asyncio.CancelledError:
+            for message in messages:
+                await self._give_back(message)
+            raise
+        except Exception as error:
+            ids = [message.id for message in messages if not message.settled]
+            logger.error(
+                "not settled: the server will deliver again", handler=self.name, message_ids=ids, exc_info=error
+            )
+        finally:
+            self._running.difference_update(messages)
+
     async def _give_back_buffer(self) -> None:
-        while self.intake.buffer:
-            await self._give_back(self.intake.take())
+        while self.buffer:
+            await self._give_back(self.take())
+
+    async def _give_back(self, message: Message) -> None:
+        if message.settled:
+            return
+        try:
+            if not self._nats.connected:
+                raise nats.errors.ConnectionClosedError
+            await self.delivery.give_back(message)
+        except nats.errors.Error as error:
+            logger.warning("message not given back", message_id=message.id, error=describe(error))
 
     async def _finish(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
+        """Wait for running handlers; cancel those that are late, and give their messages back."""
         if not self._workers:
             return
         finished = asyncio.ensure_future(asyncio.wait(self._workers))
@@ -123,102 +276,43 @@ class HandlerRunner:
         if late:
             logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self._running))
             await asyncio.wait(late, timeout=CANCEL_LIMIT)
-        for message in list(self._running):  # of handlers that do not react to being cancelled
+        for message in list(self._running):  # of handlers that ignore being cancelled
             await self._give_back(message)
-
-    async def _work(self) -> None:
-        clock = time.monotonic
-        pause_due = clock() + YIELD_AFTER
-        takes_list = self.subscription.signature.takes_list
-        intake = self.intake
-        while not self._stopping:
-            if not intake.buffer:
-                await intake.arrival()
-                pause_due = clock() + YIELD_AFTER
-            elif takes_list:
-                await self._work_on_batch(await self._next_batch())
-            else:
-                await self._work_on(intake.take())
-            if clock() > pause_due:
-                await asyncio.sleep(0)
-                pause_due = clock() + YIELD_AFTER
-
-    async def _next_batch(self) -> list[Message]:
-        """What is here when the batch is full or the first message has waited long enough; nothing at the end."""
-        size = self.subscription.most_at_once
-        try:
-            async with asyncio.timeout(self.subscription.batch_wait):
-                while self.buffered < size and not self._stopping:
-                    await self.intake.arrival()
-        except TimeoutError:
-            pass
-        if self._stopping:
-            return []
-        return [self.intake.take() for _ in range(min(size, self.buffered))]
-
-    async def _work_on(self, message: Message) -> None:
-        self._running.add(message)
-        try:
-            await self._delivery.deliver(message)
-        except asyncio.CancelledError:
-            await self._give_back(message)
-            raise
-        except Exception as error:
-            self._not_settled([message], error)
-        finally:
-            self._running.discard(message)
-            self._delivery.forget(message)
-
-    async def _work_on_batch(self, messages: list[Message]) -> None:
-        self._running.update(messages)
-        try:
-            await self._delivery.deliver_batch(messages)
-        except asyncio.CancelledError:
-            for message in messages:
-                await self._give_back(message)
-            raise
-        except Exception as error:
-            self._not_settled(messages, error)
-        finally:
-            self._running.difference_update(messages)
-            for message in messages:
-                self._delivery.forget(message)
-
-    def _not_settled(self, messages: list[Message], error: Exception) -> None:
-        unsettled = [message.id for message in messages if not message.settled]
-        logger.error(
-            "not settled: the server will deliver again", handler=self.name, message_ids=unsettled, exc_info=error
-        )
-
-    async def _give_back(self, message: Message) -> None:
-        if message.settled:
-            return
-        if not self._nats.connected:
-            logger.warning("message not given back: not connected to NATS", message_id=message.id)
-            return
-        try:
-            await self._delivery.give_back(message)
-        except nats.errors.Error as error:
-            logger.warning("message not given back", message_id=message.id, error=named(error))
 
     async def _keep_alive(self) -> None:
-        """Tells the server that waiting and running messages are not lost, before `ack_wait` ends."""
+        """Tell the server in time that waiting and running messages are not lost."""
         while True:
             await asyncio.sleep(self.subscription.ack_wait / 3)
-            # not connected: the server delivers again what it has not heard of
             with suppress(nats.errors.Error):
-                for message in [*self._running, *self.intake.buffer]:
+                for message in [*self._running, *self.buffer, *self.delivery.dead_letters.unsaved]:
                     await message.in_progress()
 
     async def _keep_claims(self) -> None:
-        """Keeps the inbox's claims on running messages; on its own, since the inbox's store may answer late."""
+        """Extend the inbox's claims, in a task of its own because the inbox's store may answer late."""
         while True:
             await asyncio.sleep(self.subscription.ack_wait / 3)
-            await self._delivery.renew_claims()
+            await self.delivery.renew_claims()
+
+    async def _watch(self) -> None:
+        """Look at the consumer's progress from time to time: all replicas together, which only the server knows."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY if self._progress else 1.0)
+            try:
+                if not self._nats.connected:
+                    continue
+                pending = 0
+                for consumer in self.consumers:
+                    info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
+                    pending += info.num_pending or 0
+                    if info.ack_floor and consumer is self.pull.consumer:
+                        self._progress = consumer, info.ack_floor.stream_seq
+                self.metrics.pending.set(pending)
+            except (nats.errors.Error, TimeoutError, OSError):
+                continue  # the pull consumer reports what is wrong
 
 
 async def _first_of(step: Coroutine[Any, Any, None], hurry: asyncio.Future[None] | None) -> None:
-    """Returns when `step` has ended, or has been cancelled because `hurry` is done."""
+    """Return when `step` has ended, or is cancelled because `hurry` is done."""
     task = asyncio.create_task(step)
     await asyncio.wait([task, hurry] if hurry else [task], return_when=asyncio.FIRST_COMPLETED)
     task.cancel()

@@ -1,31 +1,89 @@
-"""The HTTP endpoints: `/healthz`, `/readyz`, `/metrics`, `/stats`. `watching/operations.py` says what they answer."""
+"""The HTTP endpoints: `/healthz`, `/readyz`, `/metrics`, `/stats`."""
 
 from __future__ import annotations
 
-from aiohttp import web
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from src.config import Settings
-from src.infrastructure.watching.operations import Operations, cannot_listen
+from aiohttp import web
+from prometheus_client import generate_latest
+from pydantic_core import to_json
+
+from src.config import VERSION
+from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 
 
-class HttpServer:
-    """Answers probes and scrapes.
+class Answer(NamedTuple):
+    """An answer to an HTTP request."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Endpoints:
+    """What the endpoints answer, whatever server is asked.
 
     Args:
-        settings: the service's settings.
-        version: of the service.
-        worker: what the answers are about.
+        worker: the worker that the answers are about.
+
+    Attributes:
+        answers: functions that return the answer, by path.
+        more_stats: functions that return further parts of `/stats`, by name.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._started = time.monotonic()
+        self.more_stats: dict[str, Callable[[], Any]] = {}
+        self.answers: dict[str, Callable[[], Answer]] = {
+            "/healthz": lambda: _json({"status": "ok"}),  # an answer shows that process and event loop are alive
+            "/readyz": self._readiness,
+            "/metrics": lambda: Answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest()),
+            "/stats": self._stats,
+        }
+
+    def _readiness(self) -> Answer:
+        readiness = self._worker.readiness()
+        return _json(readiness._asdict(), status=200 if readiness.ready else 503)
+
+    def _stats(self) -> Answer:
+        worker, settings = self._worker, self._worker.settings
+        return _json(
+            {
+                "service": settings.SERVICE_NAME,
+                "context": settings.BOUNDED_CONTEXT,
+                "version": VERSION,
+                "hostname": settings.HOSTNAME,
+                "uptime_seconds": round(time.monotonic() - self._started, 3),
+                **worker.readiness()._asdict(),
+                "nats_connections": worker.nats.connections,
+                **worker.stats(),
+                **{name: stats() for name, stats in self.more_stats.items()},
+            }
+        )
+
+
+class HttpServer:
+    """Answers probes and scrapes on `HTTP_HOST` and `HTTP_PORT`.
+
+    Args:
+        worker: the worker that the answers are about.
+
+    Attributes:
+        port: the port it listens on, after `start`.
     """
 
     CLOSE_LIMIT = 1.0  # seconds that open requests have to end
 
-    def __init__(self, settings: Settings, version: str, worker: Worker) -> None:
-        self._settings = settings
-        self._operations = Operations(settings, version, worker)
+    def __init__(self, worker: Worker) -> None:
+        self._settings = worker.settings
+        self._endpoints = Endpoints(worker)
         application = web.Application()
-        for path in self._operations.answers:
+        for path in self._endpoints.answers:
             application.router.add_get(path, self._answer)
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=self.CLOSE_LIMIT
@@ -33,7 +91,7 @@ class HttpServer:
         self.port = 0
 
     async def start(self) -> None:
-        """Listens on `HTTP_HOST` and `HTTP_PORT`.
+        """Listen.
 
         Raises:
             ConfigurationError: the address cannot be listened on.
@@ -48,9 +106,20 @@ class HttpServer:
         logger.info("http server started", host=host, port=self.port)
 
     async def stop(self) -> None:
-        """Stops listening."""
+        """Stop listening."""
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        answer = await self._operations.answers[request.path](request.query_string)
+        answer = self._endpoints.answers[request.path]()
         return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+    """Return the error for an address that cannot be listened on."""
+    return ConfigurationError(
+        f"HTTP_PORT: cannot listen on {host}:{port} ({error.strerror}); choose another port, or 0 for a free one"
+    )
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Answer:
+    return Answer(status, "application/json", to_json(body, fallback=str))

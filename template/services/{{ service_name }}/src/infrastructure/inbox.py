@@ -1,65 +1,39 @@
-"""The inbox: remembers which messages were handled, so that a redelivery is not handled twice.
-
-A message is claimed for a short time, handled, marked as done, and only then acknowledged. A claim whose worker died
-frees itself. `DEDUP` chooses where that is kept.
-"""
+"""What the worker expects of an inbox; the package `src/inbox` has one."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
 from typing import Protocol
 
-from src.config import Settings
-from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.message import Message
 
 
 class Claim(Enum):
-    """What a claim found."""
+    """What the inbox knows of a message."""
 
-    TAKEN = auto()  # it is this worker's to handle
-    HELD = auto()  # somebody handles it right now
+    TAKEN = auto()  # this worker handles it now
+    HELD = auto()  # another worker handles it right now
     DONE = auto()  # it has been handled
 
 
 class Inbox(Protocol):
-    """Where claims and finished ids are kept. Every method but `close` raises when the store cannot be reached."""
+    """Remembers which messages were handled, so that none is handled twice."""
 
-    async def claim(self, key: str, lease: float) -> Claim:
-        """Claims a message for `lease` seconds."""
+    @property
+    def trouble(self) -> str:
+        """Return why handled messages wait for the store; empty while they do not."""
 
-    async def renew(self, key: str, lease: float) -> None:
-        """Has a claim end `lease` seconds from now, if it still is this worker's."""
+    async def claim(self, message: Message, lease: float) -> Claim:
+        """Claim a message for `lease` seconds; raises if the store cannot be reached and messages wait for it."""
 
-    async def done(self, key: str) -> None:
-        """Remembers for `DEDUP_TTL` that the message was handled."""
+    async def done(self, message: Message) -> None:
+        """Note that a message was handled; return once the store has it."""
 
-    async def release(self, key: str) -> None:
-        """Gives up a claim, so that the next attempt need not wait for its end."""
+    async def release(self, message: Message) -> None:
+        """Give up a claim, so that the next attempt does not wait for its end."""
+
+    async def renew(self, handler: str) -> None:
+        """Extend the claims of a handler's running messages."""
 
     async def close(self) -> None:
-        """Lets go of connections."""
-
-
-def inbox_for(settings: Settings, nats: NatsClient) -> Inbox | None:
-    """The inbox that `DEDUP` asks for.
-
-    Raises:
-        ConfigurationError: the package for it is not installed.
-    """
-    match settings.DEDUP:
-        case "none":
-            return None
-        case "nats-kv":
-            from src.infrastructure.handling.kv_inbox import KvInbox
-
-            return KvInbox(nats, settings)
-        case "redis":
-            try:
-                from src.infrastructure.handling.redis_inbox import RedisInbox
-            except ModuleNotFoundError as error:
-                raise ConfigurationError(
-                    "DEDUP=redis needs the package redis: add it to the dependencies in pyproject.toml and pin it "
-                    "in requirements.txt"
-                ) from error
-            return RedisInbox(settings.REDIS_URL.get_secret_value(), settings.SERVICE_NAME, settings.DEDUP_TTL)
+        """Close connections."""

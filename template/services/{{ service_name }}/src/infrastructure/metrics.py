@@ -1,98 +1,64 @@
-"""The worker's numbers in Prometheus's form, made from the counts only when they are asked for."""
+"""The worker's metrics: prometheus-client's own objects in its default registry, with the prefix `worker_`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
 
-from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.watching.stats import histogram
-from src.infrastructure.worker import Worker
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+READY = Gauge("worker_ready", "1 while every consumer pulls")
+CONNECTED = Gauge("worker_nats_connected", "1 while connected to NATS")
+CONNECTIONS = Gauge("worker_nats_connections_total", "Connects and reconnects to NATS")
+LOOP_LAG = Gauge("worker_loop_lag_seconds", "How late the event loop was in the last second")
 
 
-class WorkerCollector(Collector):
-    """Reads a worker's counts whenever Prometheus scrapes."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    def collect(self) -> Iterable[Metric]:
-        """The worker's metrics at this moment."""
-        worker = self._worker
-        yield GaugeMetricFamily("worker_ready", "1 while every consumer pulls", float(worker.readiness().ready))
-        yield GaugeMetricFamily("worker_nats_connected", "1 while connected to NATS", float(worker.nats.connected))
-        yield CounterMetricFamily("worker_nats_connections", "Connects and reconnects to NATS", worker.nats.connections)
-        yield GaugeMetricFamily("worker_tasks", "Tasks of the event loop", len(asyncio.all_tasks()))
-        blocked = worker.loop_watch
-        yield CounterMetricFamily("worker_loop_blocked", "Times that something kept the event loop", blocked.times)
-        yield CounterMetricFamily("worker_loop_blocked_seconds", "How long something kept it", blocked.seconds)
-        for name, meaning, attribute in (
-            ("received", "Deliveries by the server", "received"),
-            ("handled", "Messages whose handler returned", "handled"),
-            ("retried", "Deliveries that ended with another attempt to come", "retried"),
-            ("scheduled", "Those of them that the server sends back after a long delay", "scheduled"),
-            ("held", "Deliveries of messages that another worker was handling", "held"),
-            ("released", "Deliveries given back unhandled at shutdown", "released"),
-            ("duplicate", "Deliveries of messages that had been handled before", "duplicates"),
-        ):
-            counter = CounterMetricFamily(f"worker_messages_{name}", meaning, labels=["handler"])
-            for runner in worker.runners:
-                counter.add_metric([runner.name], getattr(runner.stats, attribute))
-            yield counter
-        yield _dead_letters(worker.runners)
-        for name, meaning, attribute in (
-            ("worker_messages_buffered", "Messages fetched and not started", "buffered"),
-            ("worker_messages_in_flight", "Messages being handled", "in_flight"),
-        ):
-            gauge = GaugeMetricFamily(name, meaning, labels=["handler"])
-            for runner in worker.runners:
-                gauge.add_metric([runner.name], getattr(runner, attribute))
-            yield gauge
-        yield _pending(worker.runners)
-        yield _durations(worker.runners)
-        for component in worker.components:
-            yield from component.metrics()
+def _counter(name: str, meaning: str) -> Counter:
+    return Counter(f"worker_messages_{name}", meaning, ["handler"])
 
 
-def _dead_letters(runners: list[HandlerRunner]) -> CounterMetricFamily:
-    family = CounterMetricFamily("worker_dead_letters", "Messages given up", labels=["handler", "reason"])
-    for runner in runners:
-        for reason, count in runner.stats.dead_letters.items():
-            family.add_metric([runner.name, reason], count)
-    return family
+RECEIVED = _counter("received", "Deliveries by the server")
+HANDLED = _counter("handled", "Messages whose handler returned")
+RETRIED = _counter("retried", "Deliveries that ended with another attempt to come")
+HELD = _counter("held", "Deliveries of messages that another worker was handling")
+RELEASED = _counter("released", "Deliveries given back unhandled at shutdown")
+DUPLICATES = _counter("duplicate", "Deliveries of messages that had been handled before")
+WITHOUT_PAYLOAD = Counter("worker_dead_letters_without_payload", "Dead letters that only point to it", ["handler"])
+DEAD_LETTERS = Counter("worker_dead_letters", "Messages given up", ["handler", "reason"])
+DURATIONS = Histogram("worker_handler_duration_seconds", "How long the handler took", ["handler"], buckets=BUCKETS)
+PENDING = Gauge("worker_messages_pending", "Messages in the stream that no replica has fetched yet", ["handler"])
+BUFFERED = Gauge("worker_messages_buffered", "Messages fetched and not started", ["handler"])
+IN_FLIGHT = Gauge("worker_messages_in_flight", "Messages being handled", ["handler"])
 
 
-def _pending(runners: list[HandlerRunner]) -> GaugeMetricFamily:
-    meaning = "Messages in the stream that no replica has been given yet"
-    family = GaugeMetricFamily("worker_messages_pending", meaning, labels=["handler"])
-    for runner in runners:
-        if runner.stats.pending is not None:
-            family.add_metric([runner.name], runner.stats.pending)
-    return family
+class HandlerMetrics:
+    """The metrics of one handler."""
 
+    def __init__(self, handler: str) -> None:
+        self._handler = handler
+        self.received = RECEIVED.labels(handler)
+        self.handled = HANDLED.labels(handler)
+        self.retried = RETRIED.labels(handler)
+        self.held = HELD.labels(handler)
+        self.released = RELEASED.labels(handler)
+        self.duplicates = DUPLICATES.labels(handler)
+        self.durations = DURATIONS.labels(handler)
+        self.pending = PENDING.labels(handler)
+        self.buffered = BUFFERED.labels(handler)
+        self.in_flight = IN_FLIGHT.labels(handler)
 
-def _durations(runners: list[HandlerRunner]) -> HistogramMetricFamily:
-    family = HistogramMetricFamily("worker_handler_duration_seconds", "How long the handler took", labels=["handler"])
-    for runner in runners:
-        family.add_metric([runner.name], *histogram(runner.stats.durations))
-    return family
-
-
-def registry_of(worker: Worker) -> CollectorRegistry:
-    """A registry of the worker's metrics and the process's own."""
-    registry = CollectorRegistry()
-    registry.register(WorkerCollector(worker))
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    return registry
-
-
-def exposition(registry: CollectorRegistry) -> bytes:
-    """The metrics as Prometheus reads them."""
-    return generate_latest(registry)
+    def values(self) -> dict[str, object]:
+        """Return the counts by name, for `/stats`."""
+        found: dict[str, object] = {}
+        letters: dict[str, int] = {}
+        for family in REGISTRY.collect():
+            if not family.name.startswith(("worker_messages_", "worker_dead_letters")):
+                continue
+            for sample in family.samples:
+                if sample.labels.get("handler") != self._handler or sample.name.endswith("_created"):
+                    continue
+                if reason := sample.labels.get("reason"):
+                    letters[reason] = int(sample.value)
+                else:
+                    name = sample.name.removeprefix("worker_messages_").removeprefix("worker_")
+                    found[name.removesuffix("_total")] = int(sample.value)
+        return {**found, "dead_letters": letters}

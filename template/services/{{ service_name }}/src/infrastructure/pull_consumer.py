@@ -1,7 +1,8 @@
 """Pulls from one JetStream consumer without a pause: overlapping requests on one inbox.
 
-nats-py offers `fetch()`, which waits for each batch to end before it asks for the next. This asks for more while half
-of what was asked for is still on its way, and outlives reconnects, lost leaders and a deleted consumer.
+nats-py's `fetch()` waits for each batch to end before it requests the next. This requests more while half of what was
+requested is still on its way. The statuses are those of nats-server's pull consumers, see
+https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-37.md
 """
 
 from __future__ import annotations
@@ -10,36 +11,18 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
-from src.infrastructure.connection.nats_internals import subscribe, unsubscribe
-from src.infrastructure.errors import named
+from src.infrastructure.errors import describe
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.receiving.pull_requests import PullRequests, Then
+from src.infrastructure.nats_internals import subscribe, unsubscribe
+from src.infrastructure.provisioning import Consumer
 from src.utils.logging import logger
 
 NANOSECONDS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """A JetStream consumer that exists on the server.
-
-    Attributes:
-        stream: name of its stream.
-        durable: its own name.
-        stream_created: when the stream was made: a stream made anew has the same name and counts from 1 again.
-    """
-
-    stream: str
-    durable: str
-    stream_created: datetime | None
 
 
 class PullConsumer:
@@ -47,134 +30,136 @@ class PullConsumer:
 
     Args:
         nats: the connection.
-        provision: makes sure that the consumer exists and says where; called at start and when it is gone.
+        provision: makes sure that the consumer exists, and returns it; called at start and when the consumer is gone.
         receive: takes each message as it arrives.
-        held: how many received messages have not been started yet.
-        prefetch: how many messages are asked for ahead.
+        held: returns how many received messages have not been started, and their bytes.
+        prefetch: how many messages are requested ahead.
+
+    Attributes:
+        consumer: what is pulled from; None while it is not known to exist.
     """
 
     EXPIRES = 30.0  # seconds that a request waits on the server
-    HEARTBEAT = 5.0  # seconds between signs of life for a waiting request; at most half of EXPIRES
+    HEARTBEAT = 5.0  # seconds between the server's signs of life for a waiting request; at most half of EXPIRES
     TICK = 1.0  # seconds between looks at what no event announces
-    BACK_OFF = (0.1, 5.0)  # seconds, first and longest
+    FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a failure
     STOP_LIMIT = 2.0  # seconds that the server has to confirm the end of the subscription
+    MOST_BYTES = 16 * 1024 * 1024  # bytes held, above which nothing more is requested
+    REQUEST_BYTES = 8 * 1024 * 1024  # bytes that one request may bring; a larger message comes alone
 
     def __init__(
         self,
         nats: NatsClient,
         provision: Callable[[], Awaitable[Consumer]],
         receive: Callable[[Msg], None],
-        held: Callable[[], int],
+        held: Callable[[], tuple[int, int]],
         prefetch: int,
     ) -> None:
+        self.consumer: Consumer | None = None
         self._nats = nats
         self._provision = provision
         self._receive = receive
         self._held = held
-        self._requests = PullRequests(prefetch)
-        self._consumer: Consumer | None = None
-        self._client: Client | None = None
+        self._prefetch = prefetch
+        # Messages requested, and neither arrived nor written off. The server serves waiting requests in turn, so one
+        # number is enough. A request's token is `<number>-<batch>`; tokens below `_first_live` are forgotten.
+        self._pending = 0
+        self._requests = self._first_live = 0
         self._subscription: NatsSubscription | None = None
         self._inbox = ""
         self._connections = 0
         self._wake = asyncio.Event()
         self._last_frame = 0.0
         self._not_before = 0.0
-        self._back_off = self.BACK_OFF[0]
-        self._trouble = ""
+        self._pause = self.FIRST_PAUSE
+        self._problem = ""
         self._ended = False
 
     @property
-    def consumer(self) -> Consumer | None:
-        """What is pulled from; None while it is not known to exist."""
-        return self._consumer
-
-    @property
     def trouble(self) -> str:
-        """Why no messages come, in a few words; empty while they do."""
+        """Return why no messages come, in a few words; empty while they do."""
         if not self._nats.connected:
             return "not connected to NATS"
         if self._connections != self._nats.connections:
             return "not pulling on the new connection yet"
-        return self._trouble or ("" if self._consumer else "the consumer is not there yet")
+        return self._problem or ("" if self.consumer else "the consumer is not there yet")
 
     async def run(self) -> None:
-        """Pulls until `stop` is called.
+        """Pull until `stop` is called.
 
         Raises:
-            ConfigurationError: the consumer cannot be provisioned as the subscription wants it.
+            ConfigurationError: the consumer cannot be as the subscription wants it.
         """
         self._nats.on_connection(self._wake.set)
         while not self._ended:
             try:
                 await self._step()
             except (nats.errors.Error, TimeoutError, OSError) as error:
-                self._troubled(named(error))
+                self._fail(describe(error))
+            until_retry = self._not_before - time.monotonic()
             try:
-                async with asyncio.timeout(self._next_look()):
+                async with asyncio.timeout(min(until_retry, self.TICK) if until_retry > 0 else self.TICK):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
 
     def started_some(self) -> None:
-        """Held messages have been started: there may be room to ask for more."""
-        if self._requests.due(self._held()):
+        """Tell that held messages were started, so that there may be room to request more."""
+        if self._due():
             self._wake.set()
 
     async def stop(self) -> None:
-        """Ends the subscription; whatever the server had sent by then has been received when this returns.
-
-        Messages still arrive while it waits.
-        """
+        """End the subscription. Messages still arrive meanwhile; none does when this returns."""
         self._ended = True
         self._wake.set()
-        if self._subscription is None or not self._nats.connected:
+        if self._subscription is None or not self._nats.connected or self._connections != self._nats.connections:
             return
-        # never cancelled: nats-py would trip over the answer that comes late
-        ending = asyncio.ensure_future(unsubscribe(self._subscription))
+        ending = asyncio.ensure_future(unsubscribe(self._subscription))  # not cancelled, as in NatsClient.flushed
         _, late = await asyncio.wait([ending], timeout=self.STOP_LIMIT)
         if late or ending.exception():
-            logger.warning("could not end a subscription in time", error=str(late or ending.exception()))
+            logger.warning("subscription not ended in time", error=str(late or ending.exception()))
 
-    def _next_look(self) -> float:
-        """Seconds until something may be due that no event announces."""
-        until_retry = self._not_before - time.monotonic()
-        return min(until_retry, self.TICK) if until_retry > 0 else self.TICK
+    def _due(self) -> int:
+        """Return how many messages to request now.
+
+        Held messages count against the prefetch, so a slow handler stops the requests. Nothing is due until half of the
+        prefetch is used up, so that requests stay few and large.
+        """
+        held, held_bytes = self._held()
+        outstanding = self._pending + held
+        if outstanding > self._prefetch // 2 or held_bytes > self.MOST_BYTES:
+            return 0
+        return self._prefetch - outstanding
 
     async def _step(self) -> None:
         now = time.monotonic()
         if not self._nats.connected or now < self._not_before:
             return
         if self._connections != self._nats.connections:
-            await self._on_new_connection()
-        if self._consumer is None:
-            self._consumer = await self._provision()
-            self._requests.forget()
-        if self._requests.pending and now - self._last_frame > 2 * self.HEARTBEAT:
-            self._requests.forget()
-            self._troubled("no heartbeat from the consumer")
-        if batch := self._requests.due(self._held()):
-            await self._ask(self._consumer, batch)
-
-    async def _on_new_connection(self) -> None:
-        """A reconnect keeps the subscription, but the server has forgotten the requests; a new client has neither."""
-        client, connections = self._nats.client, self._nats.connections
-        self._requests.forget()
-        if self._client is not client:
+            connections, client = self._nats.connections, self._nats.client
+            self._forget_requests()
             self._inbox = client.new_inbox()
             self._subscription = await subscribe(client, f"{self._inbox}.*", self._on_frame)
-            self._client = client
-        self._connections = connections
+            self._connections = connections
+        if self.consumer is None:
+            self.consumer = await self._provision()
+            self._forget_requests()
+        if self._pending and now - self._last_frame > 2 * self.HEARTBEAT:
+            self._forget_requests()
+            self._fail("no heartbeat from the consumer")
+        if (batch := self._due()) and not self._ended:
+            await self._request(self.consumer, batch)
 
-    async def _ask(self, consumer: Consumer, batch: int) -> None:
-        if self._ended:
-            return  # what the server would send now, nobody would receive
-        if not self._requests.pending:
+    async def _request(self, consumer: Consumer, batch: int) -> None:
+        if not self._pending:
             self._last_frame = time.monotonic()
-        token = self._requests.asked(batch)
+        token = f"{self._requests}-{batch}"
+        self._requests += 1
+        self._pending += batch
         request = {
             "batch": batch,
+            "max_bytes": max(self.REQUEST_BYTES, 2 * self._nats.client.max_payload),
             "expires": int(self.EXPIRES * NANOSECONDS),
             "idle_heartbeat": int(self.HEARTBEAT * NANOSECONDS),
         }
@@ -184,45 +169,68 @@ class PullConsumer:
             reply=f"{self._inbox}.{token}",
         )
 
+    def _forget_requests(self) -> None:
+        """Write off everything requested: the connection is new, or the consumer's leader is."""
+        self._pending = 0
+        self._first_live = self._requests
+
     def _on_frame(self, frame: Msg) -> None:
         self._last_frame = time.monotonic()
         if frame.subject.startswith(self._inbox):  # a message has the subject that it was published on
-            self._on_status(frame)
+            headers = frame.headers or {}
+            left = headers.get("Nats-Pending-Messages")
+            description = headers.get("Description", "").split("\n")[0].strip()  # nats-py leaves more headers in it
+            self._on_status(
+                frame.subject.rpartition(".")[2], headers.get("Status", ""), description, int(left) if left else None
+            )
             return
-        self._requests.arrived()
-        if self._trouble:
-            self._well()
+        if self._pending:
+            self._pending -= 1
+        if self._problem:
+            self._recover()
         self._receive(frame)
 
-    def _on_status(self, frame: Msg) -> None:
-        headers = frame.headers or {}
-        code = headers.get("Status", "")
-        description = headers.get("Description", "").split("\n")[0].strip()  # nats-py leaves further headers in it
-        left = headers.get("Nats-Pending-Messages")
-        then = self._requests.status(
-            frame.subject.rpartition(".")[2], code, description, int(left) if left is not None else None
-        )
-        match then:
-            case Then.IGNORE:
-                return
-            case Then.GO_ON:
-                self._well()
-            case Then.BACK_OFF | Then.MISCONFIGURED:
-                # the consumer may be gone: it is provisioned again, which changes nothing when it is there
-                self._consumer = None
-                self._troubled(f"the server answers {code} {description}".rstrip())
-            case Then.PROVISION:
-                self._consumer = None
-                logger.warning("the consumer was deleted: provisioning it again")
+    def _on_status(self, token: str, code: str, description: str, left: int | None) -> None:
+        """Handle a status message.
+
+        Args:
+            token: the token of the request.
+            code: its `Status` header.
+            description: its `Description` header.
+            left: its `Nats-Pending-Messages` header: how much of the request was not served.
+        """
+        number, _, batch = token.partition("-")
+        if int(number) < self._first_live:
+            return
+        about = description.lower()
+        if code == "100":  # heartbeat
+            self._recover()
+        elif code == "409" and "leadership change" in about:
+            self._forget_requests()
+            self._recover()
+        elif code == "409" and "consumer deleted" in about:
+            self._forget_requests()
+            self.consumer = None
+            logger.warning("consumer deleted: provisioning it again")
+        elif code == "409" and "server shutdown" in about:
+            self._pending = max(self._pending - (left or 0), 0)  # the reconnect forgets everything
+            return
+        else:
+            self._pending = max(self._pending - (int(batch) if left is None else left), 0)
+            if code == "408" or (code == "409" and left is not None):  # expired, batch completed, too many bytes
+                self._recover()
+            else:  # the consumer may be gone: provisioning it again changes nothing if it is there
+                self.consumer = None
+                self._fail(f"the server answers {code} {description}".rstrip())
         self._wake.set()
 
-    def _well(self) -> None:
-        self._trouble = ""
-        self._back_off = self.BACK_OFF[0]
+    def _recover(self) -> None:
+        self._problem = ""
+        self._pause = self.FIRST_PAUSE
 
-    def _troubled(self, why: str) -> None:
-        if why != self._trouble:
-            logger.warning("not pulling", reason=why)
-        self._trouble = why
-        self._not_before = time.monotonic() + self._back_off
-        self._back_off = min(2 * self._back_off, self.BACK_OFF[1])
+    def _fail(self, problem: str) -> None:
+        if problem != self._problem:
+            logger.warning("not pulling", reason=problem)
+        self._problem = problem
+        self._not_before = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, self.LONGEST_PAUSE)

@@ -1,108 +1,158 @@
-"""The worker: every handler of the service, from the connection to the last acknowledgement."""
+"""The worker: all parts of the service, from the connection to the last ack."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import nats.errors
 
-from src.config import Settings
+from src.config import VERSION, Settings
+from src.infrastructure import metrics
+from src.infrastructure.attempts import Attempts
+from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.delivery import Delivery
-from src.infrastructure.errors import ConfigurationError, named
+from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.intake import Intake
+from src.infrastructure.inbox import Inbox
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publisher import publish_over
-from src.infrastructure.receiving.streams import Streams
+from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.publishing import publish_over
 from src.infrastructure.subscription import Subscription
-from src.infrastructure.watching.handler_figures import figures_of
-from src.infrastructure.watching.loop_watch import LoopWatch
-from src.infrastructure.wiring.component import Component, Surroundings
-from src.infrastructure.wiring.handler_parts import HandlerParts
 from src.utils.logging import logger
 
+if TYPE_CHECKING:
+    from src.infrastructure.consul_client import ConsulClient
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether the worker consumes, and why not."""
+DOMAIN = Path(__file__).resolve().parent.parent / "domain"
+PARTS = {
+    name: f"*_{name.removesuffix('s')}.py" for name in ("handlers", "actions", "publishers", "subscribers", "tasks")
+}
+
+
+class Readiness(NamedTuple):
+    """Whether the worker works, and what it does or why not."""
 
     ready: bool
     reason: str
 
 
+class Component(Protocol):
+    """Parts of one kind that work beside the handlers, such as the actions."""
+
+    @property
+    def kind(self) -> str:
+        """Return the name of the kind: a key of `/stats`."""
+
+    @property
+    def trouble(self) -> str:
+        """Return why not all of them work, in a few words; empty while they do."""
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests or messages have begun and not ended."""
+
+    async def run(self) -> None:
+        """Work until `stop` is called."""
+
+    async def stop(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
+        """Begin nothing new, and finish what has begun within `limit` seconds or until `hurry` is done."""
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Return the counts of each."""
+
+
 class Worker:
-    """Consumes with every subscription it was given, and runs what works beside that.
+    """Consumes with every subscription, and runs the components beside them.
 
     Args:
         settings: the service's settings.
+
+    Attributes:
+        nats: the connection.
+        stopping: whether it stops; it is not ready from then on.
     """
 
     RETRY = 1.0  # seconds between attempts to prepare what all handlers need
     STOP_MARGIN = 5.0  # seconds beyond their own limits that the parts have to stop; then they are left behind
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.nats = NatsClient(settings)
-        self.loop_watch = LoopWatch()
+        self.provisioning = Provisioning(self.nats)
         self.runners: list[HandlerRunner] = []
-        self.components: list[Component] = []  # what works beside the handlers
-        self._settings = settings
-        self._streams = Streams(self.nats, settings)
-        self._parts = HandlerParts(self.nats, self._streams, settings)
-        self._consuming: asyncio.Task[None] | None = None
+        self.components: list[Component] = []
         self.stopping = False
+        self.working: asyncio.Task[None] | None = None
+        self._attempts = Attempts(self.nats)
+        self._inbox: Inbox | None = None
+        if settings.DEDUP != "none":
+            self._inbox = load_package("src.inbox", f"DEDUP={settings.DEDUP}").inbox_for(settings.DEDUP, self.nats)
+        self._consul: ConsulClient | None = None
+        self._finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
         self._prepared = False
+        self._leaving: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Task[None] | None = None
+        metrics.READY.set_function(lambda: self.readiness().ready)
+        metrics.CONNECTED.set_function(lambda: self.nats.connected)
+        metrics.CONNECTIONS.set_function(lambda: self.nats.connections)
 
-    def subscribe(
-        self, subscription: Subscription, intake: type[Intake] = Intake, delivery: type[Delivery] = Delivery
-    ) -> None:
-        """Adds a handler; to be called before `run`.
-
-        Args:
-            subscription: what it handles, and how.
-            intake: what receives its messages; tasks have their own.
-            delivery: what decides on them; tasks have their own.
+    def register(self) -> None:
+        """Add every part in `src/domain`.
 
         Raises:
-            ConfigurationError: another one has the same name, and so the same dead letters; or the same durable, and
-                each would take the other's messages.
+            ConfigurationError: a part is invalid, its package is missing, or there is none.
         """
-        durable = subscription.durable_for(self._settings.SERVICE_NAME)
+        for name, pattern in PARTS.items():
+            if files := sorted((DOMAIN / name).glob(pattern)):
+                load_package(f"src.domain.{name}", f"src/domain/{name}/{files[0].name}").register(self)
+
+    def subscribe(
+        self,
+        subscription: Subscription,
+        runner: type[HandlerRunner] = HandlerRunner,
+        delivery: type[Delivery] = Delivery,
+        letters: type[DeadLetters] = DeadLetters,
+    ) -> None:
+        """Add a handler; call this before `start`.
+
+        Args:
+            subscription: the subscription.
+            runner, delivery, letters: subclasses for other kinds of handlers, such as tasks.
+
+        Raises:
+            ConfigurationError: another handler has the same name, or the same durable and so would share messages.
+        """
+        durable = subscription.durable_for(self.nats.service)
         for other in self.runners:
             if other.name == subscription.handler:
                 raise ConfigurationError(f"a handler and a task are both named {other.name}; give one another name")
-            if other.subscription.durable_for(self._settings.SERVICE_NAME) == durable:
+            if other.subscription.durable_for(self.nats.service) == durable:
                 raise ConfigurationError(
-                    f"the handlers {other.name} and {subscription.handler} share the durable {durable}; "
-                    f"give each its own with `durable=`"
+                    f"the handlers {other.name} and {subscription.handler} share the durable {durable}; give each its "
+                    f"own with `durable=`"
                 )
-        self.runners.append(self._parts.runner(subscription, intake, delivery))
+        if subscription.signature.takes_list and delivery is Delivery:
+            batch = load_package("src.batch", f"the handler {subscription.handler}, which takes a list,")
+            runner, delivery = batch.BatchRunner, batch.BatchDelivery
+        dead_letters = letters(self.nats, self.provisioning.dead_letters, subscription.handler)
+        handling = delivery(subscription, self._attempts, dead_letters, self._inbox)
+        self.runners.append(runner(subscription, self.nats, self.provisioning, handling))
 
-    def include(self, make: Callable[[Surroundings], Component]) -> None:
-        """Adds what works beside the handlers, such as the actions; to be called before `run`.
+    def include(self, component: Component) -> None:
+        """Add a component; call this before `start`."""
+        self.components.append(component)
 
-        Raises:
-            ConfigurationError: a part of it does not fit.
-        """
-        self.components.append(make(Surroundings(self.nats, self._streams, self._settings)))
-
-    def check(self) -> None:
-        """To be called when all parts have been added.
-
-        Raises:
-            ConfigurationError: there is nothing to do.
-        """
-        if not self.runners and not self.components:
-            raise ConfigurationError(
-                "nothing to do: src/domain/handlers/ holds no *_handler.py with a @subscriber, src/domain/actions/ no "
-                "*_action.py with an @action, src/domain/tasks/ no *_task.py with a @task, and src/domain/publishers/ "
-                "and subscribers/ hold nothing either"
-            )
+    def at_stop(self, finish: Callable[[float], Coroutine[Any, Any, None]]) -> None:
+        """Await `finish`, with the seconds it has, before the connection closes."""
+        self._finishing.append(finish)
 
     def readiness(self) -> Readiness:
-        """Whether every consumer pulls, and every component works."""
+        """Return whether every consumer pulls and every component works."""
         if self.stopping:
             return Readiness(False, "shutting down")
         if not self.nats.connected:
@@ -111,100 +161,138 @@ class Worker:
             return Readiness(False, "starting")
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
         troubles += [component.trouble for component in self.components if component.trouble]
-        return Readiness(not troubles, "; ".join(troubles) or self._doing())
+        return Readiness(not troubles, "; ".join(troubles) or ("consuming" if self.runners else "working"))
 
-    def _doing(self) -> str:
-        if self.runners:
-            return "consuming"
-        kinds = {component.kind for component in self.components}
-        return "answering" if "actions" in kinds or not kinds else "working"
+    def stats(self) -> dict[str, Any]:
+        """Return the counts of every handler and component, for `/stats`."""
+        handlers = {runner.name: runner.stats() for runner in self.runners}
+        return {"subscriptions": handlers} | {component.kind: component.stats() for component in self.components}
+
+    def start(self, port: int) -> asyncio.Task[None]:
+        """Start to work in the background.
+
+        Args:
+            port: the port of `/readyz`, for the registration in Consul.
+
+        Returns:
+            The work, which lasts until `stop`. If it ends before, its exception says why.
+        """
+        if self.settings.CONSUL_ENABLED:
+            from src.infrastructure.consul_client import ConsulClient  # loads py-consul only where it is used
+
+            self._consul = ConsulClient(self.settings, VERSION, self.readiness)
+            self._consul.start(port)
+        else:
+            logger.info("not registering in Consul: CONSUL_ENABLED is off")
+        self.working = asyncio.create_task(self.run(), name="worker")
+        return self.working
 
     async def run(self) -> None:
-        """Connects and consumes until `stop` is called.
+        """Connect, and work until `stop` is called.
 
         Raises:
             ConfigurationError: what the server has does not fit the configuration.
         """
         publish_over(self.nats)
-        self._consuming = asyncio.create_task(self._work())
         try:
-            await self._consuming
-        except asyncio.CancelledError:
-            if not self.stopping:
-                raise
-        except BaseExceptionGroup as group:
-            raise _first(group) from group
+            await self.nats.connect()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_measure_lag())  # ends only with the group, even if there is nothing else
+                if self.runners:
+                    group.create_task(self._consume(group))
+                for component in self.components:
+                    group.create_task(component.run())
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+
+    async def leave(self) -> None:
+        """Become unready and deregister from Consul; the worker goes on until `stop`."""
+        self.stopping = True
+        if self._consul:
+            self._leaving = self._leaving or asyncio.create_task(self._consul.deregister(), name="leave")
+            await self._leaving
 
     async def stop(self, hurry: asyncio.Future[None] | None = None, limit: float | None = None) -> None:
-        """Stops consuming, waits for running handlers and actions, gives back the rest and closes the connection.
+        """Stop in order: wait for running handlers, give back the rest, close the connection.
 
         Args:
-            hurry: when done, running handlers and actions are not waited for any longer.
-            limit: seconds that they have; `GRACEFUL_SHUTDOWN_TIMEOUT` unless given.
+            hurry: when it is done, running handlers are not waited for any longer.
+            limit: seconds that they have; `GRACEFUL_SHUTDOWN_TIMEOUT` by default.
         """
-        self.stopping = True
-        limit = self._settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
-        begun = {"handlers": sum(runner.in_flight for runner in self.runners)}
-        begun |= {component.kind: component.begun for component in self.components}
-        if any(begun.values()):
-            logger.info(
-                "waiting for handlers and what is beside them; a second signal ends the wait", **begun, seconds=limit
-            )
-        stopping = [
-            asyncio.create_task(runner.stop(limit, hurry), name=f"{runner.name}-stop") for runner in self.runners
-        ]
-        stopping += [
-            asyncio.create_task(component.stop(limit, hurry), name=f"{component.kind}-stop")
-            for component in self.components
-        ]
-        stopping.append(asyncio.create_task(self.nats.finish(limit), name="listeners-stop"))
-        await _ended(stopping, limit + self.STOP_MARGIN)
-        if self._consuming:
-            self._consuming.cancel()
-            await _ended([self._consuming], self.STOP_MARGIN)
-        await _ended([asyncio.create_task(self._parts.close(), name="handler-parts")], self.STOP_MARGIN)
+        limit = self.settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
+        self._stopped = self._stopped or asyncio.create_task(self._stop(hurry, limit), name="stop")
+        await self._stopped
+
+    async def _stop(self, hurry: asyncio.Future[None] | None, limit: float) -> None:
+        await self.leave()
+        parts: list[HandlerRunner | Component] = [*self.runners, *self.components]
+        if in_flight := sum(part.in_flight for part in parts):
+            logger.info("waiting for handlers; a second signal ends the wait", in_flight=in_flight, seconds=limit)
+        await _ended((part.stop(limit, hurry) for part in parts), limit + self.STOP_MARGIN)
+        await _ended((finish(limit) for finish in self._finishing), limit + self.STOP_MARGIN)
+        if self.working:
+            self.working.cancel()
+            await asyncio.wait([self.working], timeout=self.STOP_MARGIN)
+        if self._inbox:
+            await _ended([self._inbox.close()], self.STOP_MARGIN)
         publish_over(None)
         await self.nats.close()
 
-    def stats(self) -> dict[str, Any]:
-        """The counts of every subscription, for people and for `/stats`."""
-        return {runner.name: figures_of(runner, self._settings.SERVICE_NAME) for runner in self.runners}
-
-    async def _work(self) -> None:
-        await self.nats.connect()
-        async with asyncio.TaskGroup() as group:
-            if self.runners:
-                group.create_task(self._consume())
-            for component in self.components:
-                group.create_task(component.run())
-            await asyncio.Event().wait()  # until `stop` cancels it: a gateway may have neither
-
-    async def _consume(self) -> None:
+    async def _consume(self, group: asyncio.TaskGroup) -> None:
         while not self._prepared:
             try:
-                await self._parts.prepare()
+                await self.provisioning.dead_letters()
+                await self._attempts.prepare()
                 self._prepared = True
             except (nats.errors.Error, TimeoutError, OSError) as error:
-                logger.warning("waiting for JetStream", error=named(error))
+                logger.warning("waiting for JetStream", error=describe(error))
                 await asyncio.sleep(self.RETRY)
-        async with asyncio.TaskGroup() as group:
-            for runner in self.runners:
-                group.create_task(runner.run())
+        for runner in self.runners:
+            group.create_task(runner.run())
 
 
-async def _ended(tasks: list[asyncio.Task[None]], limit: float) -> None:
-    """Waits for tasks; leaves behind what is late, since nats-py swallows some cancellations."""
-    if not tasks:
+def load_package(name: str, needed_by: str) -> ModuleType:
+    """Import a package of the service that not every service has.
+
+    Raises:
+        ConfigurationError: it is missing.
+    """
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("src."):
+            raise
+        missing = error.name or name
+    else:
+        if module.__file__:
+            return module
+        missing = name  # a folder without __init__.py: another branch removed the package
+    raise ConfigurationError(
+        f"{needed_by} needs the package {missing}, which this service does not have; `natsgen repair` adds it"
+    )
+
+
+async def _measure_lag() -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        await asyncio.sleep(1)
+        metrics.LOOP_LAG.set(loop.time() - started - 1)
+
+
+async def _ended(steps: Any, limit: float) -> None:
+    """Wait for coroutines; leave behind those that are late, since nats-py swallows some cancellations."""
+    if not (tasks := [asyncio.ensure_future(step) for step in steps]):
         return
     ended, late = await asyncio.wait(tasks, timeout=limit)
     for task in late:
-        logger.error("did not stop in time", task=task.get_name())
+        logger.error("part did not stop in time", task=repr(task.get_coro()))
     for task in ended:
-        if not task.cancelled() and (error := task.exception()) and not isinstance(error, ConfigurationError):
-            logger.error("failed while stopping", task=task.get_name(), error=named(error))
+        if (error := task.exception()) is not None:
+            logger.error("part failed while stopping", error=describe(error))
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:
-    """One handler's failure stops the worker; the first says why."""
+    """Return the first exception of a group: one handler's failure stops the worker, and says why."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

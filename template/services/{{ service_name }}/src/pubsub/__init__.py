@@ -1,5 +1,14 @@
-"""Publishers that publish again and again, and subscribers that hear by core NATS; a service without any has neither.
+"""Publishers and subscribers, which use core NATS or publish at intervals."""
 
-What a publisher's file says is in `periodic.py`, what a subscriber's says in `listening.py`; one of them is run by
-`periodic_runner.py` or `listening_runner.py`, all together by `publishers.py` or `subscribers.py`.
-"""
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def error_summary(error: BaseException) -> dict[str, str]:
+    """Return an error as `/stats` shows it."""
+    return {
+        "type": type(error).__name__,
+        "message": str(error)[:500].encode(errors="replace").decode(),  # JSON does not allow lone surrogates
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }

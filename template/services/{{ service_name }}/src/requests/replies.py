@@ -1,4 +1,4 @@
-"""What travels in a reply: `{"result": ...}` or `{"error": {"code", "message", "details"}}`, and an error's headers."""
+"""The form of replies: `{"result": ...}` or `{"error": {"code", "message", "details"}}`, and the headers of an error."""
 
 from __future__ import annotations
 
@@ -11,58 +11,57 @@ from nats.micro.request import ERROR_CODE_HEADER, ERROR_HEADER
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from src.infrastructure.errors import ConfigurationError, InvalidReply, RemoteError
-from src.infrastructure.handling.origin import one_line
+from src.infrastructure.dead_letters import one_line
+from src.infrastructure.errors import ConfigurationError
+from src.requests.errors import InvalidReply, RemoteError
 
-Encoder = Callable[[Any], bytes]
-Reader = Callable[[Msg], Any]
 Result = TypeVar("Result")
 
-INVALID, INTERNAL, UNAVAILABLE, TOO_SLOW = "422", "500", "503", "504"  # as HTTP's
+INVALID, INTERNAL, UNAVAILABLE, TOO_SLOW = "422", "500", "503", "504"  # as in HTTP
 
-MOST_DETAILS = 20  # of what does not fit into a request: one reply must hold them
+MAX_PROBLEMS = 20  # of an invalid request: one reply must hold them
 HEADER_LIMIT = 500  # characters of an error's message in its header
 
 
-def encoder_for(annotation: Any, where: str) -> Encoder:
-    """What makes the reply's payload of a result.
+def encoder_for(annotation: Any, where: str) -> Callable[[Any], bytes]:
+    """Return the function that turns a result into the reply's payload.
 
     Args:
-        annotation: the type that the action returns. `bytes` are the payload as they are, Protobuf for one; without an
+        annotation: the type that the action returns. `bytes` are sent unchanged, such as Protobuf; without an
             annotation, anything that JSON can hold.
-        where: the annotation is, for the error's message.
+        where: the place of the annotation, for the error's message.
 
     Raises:
-        ConfigurationError: nothing can be made of the annotation.
+        ConfigurationError: the type cannot be written as JSON.
     """
     if annotation is bytes:
         return bytes
     if annotation is Any:
         return lambda value: b'{"result":%b}' % to_json(value)
     try:
-        dump = TypeAdapter(annotation).serializer.to_json  # `dump_json` without its detour
+        dump = TypeAdapter(annotation).serializer.to_json  # faster than `dump_json`
     except Exception as error:
         raise ConfigurationError(f"{where}: no reply can be made of {annotation!r}: {error}") from error
-    # a result that is not what the action says to return is the action's error, not its caller's
+    # a result of another type than declared is the action's error, not its caller's
     return lambda value: b'{"result":%b}' % dump(value, by_alias=True, warnings="error")
 
 
 def error_reply(code: str, message: str, details: Any = None) -> bytes:
-    """The payload of an error."""
+    """Return the payload of an error."""
     return to_json({"error": {"code": code, "message": message, "details": details}}, fallback=str)
 
 
 def error_headers(code: str, message: str) -> dict[str, str]:
-    """The headers of an error, by which the NATS micro service protocol knows it."""
+    """Return the headers that mark an error in the NATS micro service protocol."""
     return {ERROR_CODE_HEADER: one_line(code), ERROR_HEADER: one_line(message)[:HEADER_LIMIT]}
 
 
-def what_does_not_fit(error: ValueError) -> list[dict[str, Any]]:
-    """Where and why a request does not fit, without the values that it holds."""
+def problems_of(error: ValueError) -> list[dict[str, Any]]:
+    """Return where and why a payload is invalid, without the values in it."""
     if not isinstance(error, ValidationError):
         return [{"type": "invalid", "loc": [], "msg": "the payload cannot be read as what the action takes"}]
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [dict(problem) for problem in found[:MOST_DETAILS]]
+    return [dict(problem) for problem in found[:MAX_PROBLEMS]]
 
 
 class Reply(BaseModel, Generic[Result]):
@@ -72,50 +71,35 @@ class Reply(BaseModel, Generic[Result]):
 
 
 @lru_cache(maxsize=1000)
-def reader_for(response: Hashable) -> Reader:
-    """What gets the result out of a reply.
+def reader_for(response: Hashable) -> Callable[[Msg], Any]:
+    """Return the function that reads the result from a reply; it raises RemoteError and InvalidReply.
 
     Args:
-        response: the type that the result has; None for what its JSON says, `bytes` for the payload as it is.
-
-    A reader raises RemoteError for a reply that is an error, and InvalidReply for one that is something else.
+        response: the type of the result; None for any JSON, `bytes` for the payload unchanged.
     """
-    if response is bytes:
-        return _payload
-    validate = _model_for(Any if response is None else response).model_validate_json
+    validate = _model_of(Any if response is None else response).model_validate_json
 
-    def read(message: Msg) -> Any:
-        if message.headers:
-            _raise_error(message)
+    def read(reply: Msg) -> Any:
+        if reply.headers and ERROR_CODE_HEADER in reply.headers:
+            raise _error_in(reply) or RemoteError(reply.headers[ERROR_CODE_HEADER], reply.headers.get(ERROR_HEADER, ""))
+        if response is bytes:
+            return reply.data
         try:
-            return validate(message.data).result
+            return validate(reply.data).result
         except ValueError as error:
-            _raise_error_without_headers(message)
-            raise InvalidReply(f"the reply holds no such result: {what_does_not_fit(error)}") from None
+            raise _error_in(reply) or InvalidReply(f"the reply holds no such result: {problems_of(error)}") from None
 
     return read
 
 
-def _model_for(result: Any) -> type[Reply[Any]]:
+def _model_of(result: Any) -> type[Reply[Any]]:
     return Reply[result]
 
 
-def _payload(message: Msg) -> bytes:
-    _raise_error(message)
-    return message.data
-
-
-def _raise_error(message: Msg) -> None:
-    headers = message.headers or {}
-    if ERROR_CODE_HEADER in headers:
-        _raise_error_without_headers(message)
-        raise RemoteError(headers[ERROR_CODE_HEADER], headers.get(ERROR_HEADER, ""))
-
-
-def _raise_error_without_headers(message: Msg) -> None:
+def _error_in(reply: Msg) -> RemoteError | None:
+    """Return the error in a reply's JSON."""
     try:
-        error = from_json(message.data)["error"]
-        remote = RemoteError(str(error["code"]), str(error["message"]), error.get("details"))
+        error = from_json(reply.data)["error"]
+        return RemoteError(str(error["code"]), str(error["message"]), error.get("details"))
     except (ValueError, TypeError, KeyError, IndexError):
-        return
-    raise remote
+        return None

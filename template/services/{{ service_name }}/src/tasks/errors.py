@@ -1,4 +1,4 @@
-"""What goes wrong with tasks."""
+"""The errors of task queues."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from src.toolkit.errors import ToolkitError
 
 
 class InvalidTask(ToolkitError, ValueError):
-    """The payload is none that the task takes, so it was not enqueued."""
+    """Raised when the task does not accept the payload; nothing was enqueued."""
 
 
 class QueueFull(ToolkitError):
-    """The queue holds as many tasks as `TASK_QUEUE_MAX` says, so this one was not enqueued. Nothing was dropped."""
+    """Raised when the queue holds as many tasks as `TASK_QUEUE_MAX` allows; nothing was enqueued or dropped."""
 
 
 class TaskTooSlow(Exception):
-    """A task was not done within its `timeout`; it is tried again, as with any other exception."""
+    """Raised when a task is not done within its `timeout`. It is retried as after any other exception."""
 
 
 class NoResult(ToolkitError):
-    """The result is not kept: nobody asked for it by `result_ttl`."""
+    """Raised when the result is not kept, because nobody asked for it with `result_ttl`."""
 
 
 class ResultTimeout(ToolkitError, TimeoutError):
-    """The task has not been done in time; it goes on."""
+    """Raised when the task is not done in time. It goes on."""
 
 
 class TaskFailed(ToolkitError):
-    """The task was given up, and is a dead letter.
+    """Raised when the task became a dead letter.
 
     Attributes:
         reason: `rejected`, `invalid`, `exhausted` or `crashed`, as in the dead letter.
-        error: what its last attempt raised; empty where the worker died of it.
+        error: what its last attempt raised; empty if the worker died.
     """
 
     def __init__(self, what: str, reason: str, error: str) -> None:

@@ -1,162 +1,129 @@
-"""The stream behind a queue: made when it is first used, never dropping what nobody has done."""
+"""The stream behind a queue: created at first use, and without limits, so that no task is dropped."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
-import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import Header, RetentionPolicy, StorageType, StreamConfig
 
-from src.infrastructure.connection.jetstream_api import ask
 from src.infrastructure.nats_client import NatsClient
-from src.requests.nats import Nats
-from src.toolkit.backing import STREAM_MISSING, Backing
-from src.toolkit.errors import Refused, translated
 from src.tasks.errors import QueueFull
-from src.tasks.names import recurring_subject, stream_of, subject_of, subjects_of
-from src.tasks.task import Task, encoded
+from src.tasks.names import stream_of, subject_of
+from src.tasks.settings import settings
+from src.toolkit.backing import BackingStream
+from src.toolkit.errors import Refused, translated
 from src.utils.logging import logger
 
-COUNTED_EVERY = 1.0  # seconds for which a count of what waits is taken as it was
+COUNTED_EVERY = 1.0  # seconds between two requests for the number of waiting tasks
 
 
 class Queue:
     """One queue.
 
-    Its stream has no limits. Where it had, the server would drop the oldest tasks: with message schedules it does not
-    take `discard: new`. So that it does not grow for ever, `TASK_QUEUE_MAX` is watched over by who enqueues.
-
-    Args:
-        name: of the queue.
-        nats: what it goes over.
+    With limits, the server would drop the oldest tasks: a stream with message schedules cannot have `discard: new`. So
+    `enqueue` counts the tasks instead (`TASK_QUEUE_MAX`).
     """
 
-    def __init__(self, name: str, nats: Nats) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.what = f"queue {name}"
-        self._backing = Backing(nats, self.what, stream_of(name), self._make)
-        self._room: asyncio.Lock = asyncio.Lock()
+        self._what = f"queue {name}"
+        self._backing = BackingStream(self._what, stream_of(name), self._create)
         self._count = 0
         self._counted_at = float("-inf")
 
-    async def provide(self) -> NatsClient:
-        """Makes sure that its stream is there; the connection.
+    async def ensure(self, *, refresh: bool = False) -> NatsClient:
+        """Make sure that the stream exists and is safe for tasks, and return the connection.
+
+        Args:
+            refresh: ask the server even if the stream is known.
 
         Raises:
-            Missing: it is not, and may not be made.
-            Refused: it is none that tasks are safe in.
+            Missing: the stream does not exist, and `STREAM_MODE` does not allow to create it.
+            Refused: tasks are not safe in it.
             Unavailable: the server does not answer.
         """
+        if refresh:
+            await self._backing.info()
         async with self._backing.opened() as connection:
-            if problems := _problems(self._backing.config):
-                raise Refused(f"{self.what}: the stream {self._backing.stream} {'; '.join(problems)}")
+            config = self._backing.config
+            limits = (config.max_msgs, config.max_bytes, config.max_age, config.max_msgs_per_subject)
+            problem = ""
+            if config.retention != RetentionPolicy.WORK_QUEUE:
+                problem = f"has the retention {config.retention}, and tasks need workqueue"
+            elif any((limit or 0) > 0 for limit in limits) and config.discard == "old":
+                problem = "has limits beyond which it drops tasks that nobody has done: take them away"
+            if problem:
+                raise Refused(f"{self._what}: the stream {self._backing.stream} {problem}")
             return connection
 
-    async def refresh(self) -> NatsClient:
-        """As `provide`, and looks whether it still is there."""
-        await self._backing.info()
-        return await self.provide()
-
-    async def make_room(self, *, later: bool = False) -> None:
-        """Returns if another task may be enqueued, or is to be later.
+    async def make_room(self, *, later: bool) -> None:
+        """Return if another task may be enqueued, or delayed.
 
         Raises:
             QueueFull: there are too many.
-            Missing, Refused, Unavailable: as `provide` does.
+            Missing, Refused, Unavailable: as `ensure`.
         """
-        most = (await self.provide()).settings.TASK_QUEUE_MAX
+        await self.ensure()
         if later:
             self._need_schedules()
+        most = settings.TASK_QUEUE_MAX
         if not most:
             return
-        async with self._room:
-            if time.monotonic() - self._counted_at > COUNTED_EVERY:
-                self._count = (await self._backing.info()).state.messages
-                self._counted_at = time.monotonic()
-            if self._count >= most:
-                raise QueueFull(f"{self.what} holds {self._count} tasks, and TASK_QUEUE_MAX is {most}")
-            self._count += 1
+        if time.monotonic() - self._counted_at > COUNTED_EVERY:
+            self._counted_at = time.monotonic()
+            self._count = (await self._backing.info()).state.messages
+        if self._count >= most:
+            raise QueueFull(f"{self._what} holds {self._count} tasks, and TASK_QUEUE_MAX is {most}")
+        self._count += 1
 
-    async def keep_schedule(self, task: Task[Any, ..., Any]) -> None:
-        """Has the server run the task as its schedule says, or not by itself where it has none.
+    async def keep_schedule(self, task: str, wanted: tuple[bytes, dict[str, str]] | None) -> None:
+        """Make the server's schedule of a task this message, or remove it; an equal one stays, and its intervals too.
 
-        A schedule that is there as it should be stays: its intervals go on.
+        Args:
+            task: the task's name.
+            wanted: payload and headers of the schedule; None for none.
 
         Raises:
-            Refused: the server does not take it (recurring tasks need nats-server 2.14), or it is another one and
+            Refused: the server does not accept it (recurring tasks need nats-server 2.14), or the schedule differs and
                 `STREAM_MODE` does not allow to change it.
-            Missing, Unavailable: as `provide` does.
+            Missing, Unavailable: as `ensure`.
         """
-        connection = await self.provide()
+        connection = await self.ensure()
         mode = connection.settings.STREAM_MODE
         if mode == "off":
             return
-        stream, subject = self._backing.stream, recurring_subject(self.name, task.name)
-        what = f"{self.what}: the schedule of {task.name}"
-        wanted = self._schedule(task)
+        subject, what = subject_of(self.name, "recurring", task), f"{self._what}: the schedule of {task}"
+        found = await self._backing.read(subject)
+        headers = {name: value for name, value in (found and found.headers or {}).items() if name != Header.ROLLUP.value}
+        if (found and (found.data or b"", headers)) == wanted:
+            return
+        if mode == "verify":
+            raise Refused(f"{what} is not as the task says, and STREAM_MODE=verify changes none")
         with translated(what):
-            there = await _last(connection.jetstream, stream, subject)
-            if there == wanted:
-                return
-            if mode == "verify":
-                raise Refused(f"{what} is not as the task says, and STREAM_MODE=verify changes none")
             if wanted is None:
-                await ask(connection.client, f"STREAM.PURGE.{stream}", {"filter": subject})
+                await connection.jetstream.purge_stream(self._backing.stream, subject=subject)
             else:
                 self._need_schedules()
                 await connection.publish(subject, *wanted)
-        logger.info("schedule set" if wanted else "schedule removed", task=task.name, queue=self.name)
-
-    def _schedule(self, task: Task[Any, ..., Any]) -> tuple[bytes, dict[str, str]] | None:
-        """The message that is a task's schedule; None where it has none."""
-        schedule = task.policy.schedule
-        if schedule is None:
-            return None
-        return encoded(schedule.payload), schedule.headers(subject_of(self.name, task.policy.priority, task.name))
+        logger.info("schedule set" if wanted else "schedule removed", task=task, queue=self.name)
 
     def _need_schedules(self) -> None:
-        """Raises Refused where what is to be sent later would just lie there."""
         if not self._backing.config.allow_msg_schedules:
             raise Refused(
-                f"{self.what}: the stream {self._backing.stream} takes no message schedules, which what is done later "
-                "needs: that is nats-server 2.12, and `allow_msg_schedules` of the stream"
+                f"{self._what}: the stream {self._backing.stream} takes no message schedules, which delayed and "
+                "recurring tasks need: use nats-server 2.12 or later, and set `allow_msg_schedules` of the stream"
             )
 
-    async def _make(self, jetstream: JetStreamContext, replicas: int) -> object:
-        return await jetstream.add_stream(
-            StreamConfig(
-                name=stream_of(self.name),
-                subjects=[subjects_of(self.name)],
-                retention=RetentionPolicy.WORK_QUEUE,
-                storage=StorageType.FILE,
-                num_replicas=replicas,
-                allow_msg_schedules=True,
-                allow_msg_ttl=True,
-            )
+    async def _create(self, jetstream: JetStreamContext, replicas: int) -> Any:
+        config = StreamConfig(
+            name=stream_of(self.name),
+            subjects=[f"queue.{self.name}.>"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            storage=StorageType.FILE,
+            num_replicas=replicas,
+            allow_msg_schedules=True,
+            allow_msg_ttl=True,
         )
-
-
-async def _last(jetstream: JetStreamContext, stream: str, subject: str) -> tuple[bytes, dict[str, str]] | None:
-    """What is kept on a subject, as it would be published again; None where there is nothing."""
-    try:
-        found = await jetstream.get_last_msg(stream, subject)
-    except nats.js.errors.NotFoundError as error:
-        if error.err_code == STREAM_MISSING:
-            raise
-        return None
-    known = {name: value for name, value in (found.headers or {}).items() if name != Header.ROLLUP.value}
-    return found.data or b"", known
-
-
-def _problems(config: StreamConfig) -> list[str]:
-    """Why tasks are not safe in such a stream; empty when they are."""
-    found = []
-    if config.retention != RetentionPolicy.WORK_QUEUE:
-        found.append(f"has the retention {config.retention}, and tasks need workqueue")
-    limits = (config.max_msgs, config.max_bytes, config.max_age, config.max_msgs_per_subject)
-    if any((limit or 0) > 0 for limit in limits) and config.discard == "old":
-        found.append("has limits beyond which it drops tasks that nobody has done: take them away")
-    return found
+        return await jetstream.add_stream(config)

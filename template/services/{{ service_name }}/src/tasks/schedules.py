@@ -1,26 +1,30 @@
-"""When a recurring task is to run: `every(60)`, `cron("0 3 * * *", timezone="Europe/Berlin")`."""
+"""When a task runs: after a delay, or again and again by `every(60)` and `cron("0 3 * * *", timezone="Europe/Berlin")`.
+
+The server keeps the messages and sends them, see
+https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from src.infrastructure.errors import ConfigurationError
-from src.tasks.names import plain
 
-KEPT = 7 * 24 * 3600  # seconds that a run waits for a worker; a schedule that nobody takes away fills no disk
-FIELDS = 6  # seconds, minutes, hours, day of month, month, day of week
+EXPIRES = 7 * 24 * 3600  # seconds: the schedule of a deleted service does not fill the disk
+MOST_DELAY = 100 * 365 * 24 * 3600.0  # seconds; the time must have a date
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What the server enqueues by itself, so that each run is one, however many instances there are.
+    """What the server enqueues by itself. Each run is enqueued once, however many instances there are.
 
     Attributes:
-        text: as the server takes it.
-        timezone: that the times are meant in; UTC without one.
-        payload: of every run.
-        expires: whole seconds after which a run is dropped that no worker has begun.
+        text: the schedule in the server's form.
+        timezone: the time zone of its times; UTC by default.
+        payload: the payload of every run.
+        expires: whole seconds after which a run that no worker has started is dropped.
     """
 
     text: str
@@ -29,7 +33,7 @@ class Schedule:
     expires: int
 
     def headers(self, target: str) -> dict[str, str]:
-        """The headers of the message that is the schedule."""
+        """Return the headers of the message that is the schedule."""
         headers = {
             "Nats-Schedule": self.text,
             "Nats-Schedule-Target": target,
@@ -38,46 +42,70 @@ class Schedule:
         return headers | ({"Nats-Schedule-Time-Zone": self.timezone} if self.timezone else {})
 
 
-def every(seconds: float, *, payload: Any = None, expires: int = KEPT) -> Schedule:
-    """Runs in intervals, from the first start of a worker with it on.
+def every(seconds: float, *, payload: Any = None, expires: int = EXPIRES) -> Schedule:
+    """Return a schedule of regular runs, which start with the first worker.
 
     Args:
         seconds: between two runs, 1 or more.
-        payload: of every run; `{}` unless given.
-        expires: seconds after which a run is dropped that no worker has begun.
+        payload: of every run; `{}` by default.
+        expires: seconds after which a run that no worker has started is dropped.
 
     Raises:
-        ConfigurationError: the server cannot do that.
+        ConfigurationError: the server does not support it.
     """
     if not 1 <= seconds < 1e9:
         raise ConfigurationError(f"every({seconds}): it takes seconds, 1 or more")
-    return Schedule(f"@every {plain(seconds)}s", None, {} if payload is None else payload, _checked(expires))
+    return _schedule(f"@every {plain(seconds)}s", None, payload, expires)
 
 
-def cron(text: str, *, timezone: str | None = None, payload: Any = None, expires: int = KEPT) -> Schedule:
-    """Runs at times as `cron` has them.
+def cron(text: str, *, timezone: str | None = None, payload: Any = None, expires: int = EXPIRES) -> Schedule:
+    """Return a schedule of runs at certain times.
 
     Args:
-        text: minute, hour, day of month, month, day of week; with a field for seconds in front if there are six; or
+        text: minute, hour, day of month, month, day of week, with seconds in front if there are six fields; or
             `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
-        timezone: such as `Europe/Berlin`; UTC without one.
-        payload: of every run; `{}` unless given.
-        expires: seconds after which a run is dropped that no worker has begun.
+        timezone: such as `Europe/Berlin`; UTC by default.
+        payload: of every run; `{}` by default.
+        expires: seconds after which a run that no worker has started is dropped.
 
     Raises:
-        ConfigurationError: it is no such text. What only the server knows, it says when a worker starts.
+        ConfigurationError: the text has another form. Whatever only the server knows stops the worker's start.
     """
     fields = text.split()
-    if text.startswith("@") and len(fields) == 1:
-        normal = text
-    elif len(fields) in (FIELDS - 1, FIELDS):
-        normal = " ".join(["0"] * (FIELDS - len(fields)) + fields)
-    else:
-        raise ConfigurationError(f"cron({text!r}): it takes 5 fields, 6 with the seconds in front, or one as @daily")
-    return Schedule(normal, timezone, {} if payload is None else payload, _checked(expires))
+    if not (text.startswith("@") and len(fields) == 1):
+        if len(fields) not in (5, 6):
+            raise ConfigurationError(f"cron({text!r}): it takes 5 fields, 6 with seconds in front, or one as @daily")
+        text = " ".join(["0"] * (6 - len(fields)) + fields)
+    return _schedule(text, timezone, payload, expires)
 
 
-def _checked(expires: int) -> int:
+def seconds_until(delay: float | None, at: datetime | None) -> float:
+    """Return the seconds until a task is to be enqueued; 0 means now.
+
+    Raises:
+        ValueError: both are given, or one is invalid.
+    """
+    if at is not None:
+        if delay is not None or at.tzinfo is None:
+            raise ValueError(f"at is {at} and delay {delay}; give one of them, and a time with its time zone")
+        return max((at - datetime.now(UTC)).total_seconds(), 0.0)
+    if delay is not None and not 0 <= delay <= MOST_DELAY:
+        raise ValueError(f"delay is {delay}; it takes seconds, 0 to {MOST_DELAY:g}")
+    return delay or 0.0
+
+
+def sent_after(delay: float, target: str) -> dict[str, str]:
+    """Return the headers that have the server keep a message for `delay` seconds, and then send it to a subject."""
+    at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": target}
+
+
+def plain(seconds: float) -> str:
+    """Return seconds to a thousandth, without an exponent."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+
+def _schedule(text: str, timezone: str | None, payload: Any, expires: int) -> Schedule:
     if expires != int(expires) or expires < 1:
         raise ConfigurationError(f"expires is {expires}; it takes whole seconds, 1 or more")
-    return int(expires)
+    return Schedule(text, timezone, {} if payload is None else payload, int(expires))

@@ -1,39 +1,86 @@
-"""What a task file says about its task: the `task` decorator and what it registers."""
+"""Tasks: the `task` decorator of task files, and `enqueue`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, get_type_hints
+from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, Unpack, get_type_hints, overload
 
-import orjson
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 
+from src.infrastructure.decoding import Signature, place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.handling.decoding import Signature, signature_of
-from src.infrastructure.handling.publication import encode
-from src.infrastructure.wiring.declaring import place_of, refuse_unknown
+from src.infrastructure.subscription import Backoff, refuse_unknown
+from src.tasks.enqueueing import EnqueueOptions, put_into_queue
 from src.tasks.errors import InvalidTask
-from src.tasks.names import Priority, problems_of
-from src.tasks.policy import Options, Policy
-
-if TYPE_CHECKING:
-    from src.tasks.ticket import Ticket
+from src.tasks.names import Priority, checked_id, checked_priority, problems_of, queue_and_task, subject_of
+from src.tasks.schedules import Schedule
+from src.tasks.ticket import Ticket
 
 PayloadT = TypeVar("PayloadT")
 Rest = ParamSpec("Rest")
 ResultT = TypeVar("ResultT")
 
 
-class Task(Generic[PayloadT, Rest, ResultT]):
-    """A coroutine function that can be enqueued. Called, it runs right here: a unit test just awaits it.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a task is run and retried.
 
     Attributes:
-        name: of the task, in its subjects and its dead letters.
-        queue: that it is enqueued to.
+        priority: its priority, unless `enqueue` says another.
+        concurrency: how many one instance runs at once.
+        timeout: seconds that an attempt may take; by default without a limit.
+        max_attempts: how often it is started before it becomes a dead letter.
+        backoff: the delays between attempts.
+        ack_wait: seconds without a sign of life until another instance gets it; a running task gives signs.
+        prefetch: tasks of each priority that are requested ahead; by default as many as `concurrency`, since no other
+            instance can start what one has.
+        result_ttl: seconds that results are kept, unless `enqueue` says something else; by default they are not.
+        schedule: when it runs by itself.
+    """
+
+    priority: Priority = "normal"
+    concurrency: int = 1
+    timeout: float | None = None
+    max_attempts: int = 5
+    backoff: Backoff = field(default_factory=Backoff)
+    ack_wait: float = 30.0
+    prefetch: int | None = None
+    result_ttl: float | None = None
+    schedule: Schedule | None = None
+
+    def __post_init__(self) -> None:
+        checked_priority(self.priority)
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigurationError(f"timeout is {self.timeout}; it takes seconds above 0")
+        if self.result_ttl is not None and not self.result_ttl >= 1:
+            raise ConfigurationError(f"result_ttl is {self.result_ttl}; it takes seconds, 1 or more")
+
+
+class Options(TypedDict, total=False):
+    """The options of `task`; each is an attribute of `Policy`."""
+
+    priority: Priority
+    concurrency: int
+    timeout: float | None
+    max_attempts: int
+    backoff: Backoff
+    ack_wait: float
+    prefetch: int | None
+    result_ttl: float | None
+    schedule: Schedule | None
+
+
+class Task(Generic[PayloadT, Rest, ResultT]):
+    """A coroutine function that can be enqueued. A call runs it here: a unit test awaits it.
+
+    Attributes:
+        name: its name, in its subjects and dead letters.
+        queue: its queue.
         policy: how it is run.
-        function: what it does.
+        function: the coroutine function.
         signature: how the function is called.
     """
 
@@ -49,65 +96,62 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self.policy = policy
         self.function: Callable[..., Coroutine[Any, Any, Any]] = function
         self.where = place_of(function)
-        if problems := problems_of(queue, name) + policy.problems():
+        if problems := problems_of(queue, name):
             raise ConfigurationError(f"{self.where}: " + "; ".join(problems))
         self.signature: Signature = signature_of(function)
         if self.signature.takes_list:
             raise ConfigurationError(f"{self.where} takes a list; a task takes one payload: put the list into a model")
-        self._result: TypeAdapter[ResultT] = _result_of(function, self.where)
+        try:
+            self._result: TypeAdapter[ResultT] = TypeAdapter(get_type_hints(function).get("return", Any))
+        except Exception as error:
+            raise ConfigurationError(f"{self.where}: its result cannot be read as it is annotated: {error}") from error
         update_wrapper(self, function)
-        if policy.schedule is not None:
-            self.encoded(policy.schedule.payload, of=f"{self.where}: its schedule")
+        self.scheduled()  # stops the start if the task does not accept its own payload
 
     def __call__(self, payload: PayloadT, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Coroutine[Any, Any, ResultT]:
-        """Runs it right here."""
+        """Run it here."""
         return self.function(payload, *args, **kwargs)
 
     async def enqueue(
-        self,
-        payload: PayloadT | Mapping[str, Any] | None = None,
-        *,
-        priority: Priority | None = None,
-        delay: float | None = None,
-        at: datetime | None = None,
-        result_ttl: float | None = None,
-        task_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        self, payload: PayloadT | Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
     ) -> Ticket[ResultT]:
-        """Has a worker do it, as `enqueue` of `src.tasks`."""
-        from src.tasks.enqueueing import enqueue  # which knows of tasks
+        """Enqueue it, as `enqueue` of `src.tasks`."""
+        given = {name: value for name, value in options.items() if value is not None}
+        policy: dict[str, Any] = {"priority": self.policy.priority, "result_ttl": self.policy.result_ttl}
+        return await put_into_queue(self.queue, self.name, self.encode(payload), self.read, **policy | given)
 
-        return await enqueue(
-            self,
-            payload,
-            priority=priority,
-            delay=delay,
-            at=at,
-            result_ttl=result_ttl,
-            task_id=task_id,
-            headers=headers,
-        )
-
-    def encoded(self, payload: Any, of: str = "") -> bytes:
-        """The payload as it is sent.
+    def encode(self, payload: Any) -> bytes:
+        """Return the payload as it is sent.
 
         Raises:
-            InvalidTask: the task does not take it, and would become a dead letter.
+            InvalidTask: the task does not accept it, and it would become a dead letter.
         """
         data = encoded(payload)
         try:
             self.signature.decode(data)
         except ValueError as error:
-            raise InvalidTask(f"{of or self.name} cannot have this payload: {error}") from error
+            raise InvalidTask(f"{self.where}: {self.name} cannot have this payload: {error}") from error
         return data
 
-    def result_from(self, result: Any) -> ResultT:
-        """The result as the function's annotation says, from what JSON holds of it.
+    def read(self, result: Any) -> ResultT:
+        """Return the result as annotated, from what JSON holds of it.
 
         Raises:
-            ValueError: it is none such.
+            ValueError: it does not fit.
         """
-        return self._result.validate_json(orjson.dumps(result))
+        return self._result.validate_json(to_json(result))
+
+    def scheduled(self) -> tuple[bytes, dict[str, str]] | None:
+        """Return the payload and the headers of its schedule; None if it has none.
+
+        Raises:
+            InvalidTask: the task does not accept the schedule's payload.
+        """
+        schedule = self.policy.schedule
+        if schedule is None:
+            return None
+        target = subject_of(self.queue, self.policy.priority, self.name)
+        return self.encode(schedule.payload), schedule.headers(target)
 
 
 def task(
@@ -116,15 +160,15 @@ def task(
     [Callable[Concatenate[PayloadT, Rest], Coroutine[Any, Any, ResultT]]],
     Task[PayloadT, Rest, ResultT],
 ]:
-    """Registers a coroutine function as a task.
+    """Register a coroutine function as a task.
 
     Args:
-        name: of the task.
-        queue: that it is enqueued to: lower-case letters, digits, - and _.
+        name: its name.
+        queue: its queue: lower-case letters, digits, - and _.
         options: see `Policy`.
 
     Raises:
-        ConfigurationError: an option or the function's signature does not fit.
+        ConfigurationError: an option or the function's signature is invalid.
     """
 
     def register(
@@ -142,10 +186,10 @@ _registry: list[Task[Any, ..., Any]] = []
 
 
 def registered() -> list[Task[Any, ..., Any]]:
-    """Every task that was imported so far, in the order of their registration.
+    """Return every task imported so far.
 
     Raises:
-        ConfigurationError: two share a name, and so would share a durable and their dead letters.
+        ConfigurationError: two share a name, and so a durable.
     """
     seen: dict[str, Task[Any, ..., Any]] = {}
     for one in _registry:
@@ -155,19 +199,66 @@ def registered() -> list[Task[Any, ..., Any]]:
     return list(seen.values())
 
 
+@overload
+async def enqueue(
+    task: Task[PayloadT, Rest, ResultT],
+    payload: PayloadT | Mapping[str, Any] | None = None,
+    **options: Unpack[EnqueueOptions],
+) -> Ticket[ResultT]: ...
+
+
+@overload
+async def enqueue(task: str, payload: Any = None, **options: Unpack[EnqueueOptions]) -> Ticket[Any]: ...
+
+
+async def enqueue(
+    task: Task[Any, ..., Any] | str, payload: Any = None, **options: Unpack[EnqueueOptions]
+) -> Ticket[Any]:
+    """Enqueue a task; return when the queue has stored it.
+
+    In a handler, an action or a task it follows from what is being handled, as `publish`: correlation and trace are
+    passed on, and a retry enqueues nothing twice within the stream's duplicate window.
+
+    Args:
+        task: the task, or `<queue>.<task>` of any service.
+        payload: a model, a mapping or other JSON data; bytes and text are sent unchanged.
+        options: see `EnqueueOptions`.
+
+    Raises:
+        InvalidTask: the task does not accept that payload.
+        QueueFull: the queue holds as many tasks as `TASK_QUEUE_MAX` allows.
+        TooLarge: it does not fit into one message.
+        Missing, Refused, Unavailable: see `src.toolkit.errors`; after `Unavailable` it may have been enqueued.
+        RuntimeError: no worker runs in this process.
+    """
+    if isinstance(task, Task):
+        return await task.enqueue(payload, **options)
+    return await put_into_queue(*queue_and_task(task), encoded(payload), _unchanged, **options)
+
+
+def ticket_for(task: Task[Any, ..., Any] | str, task_id: str) -> Ticket[Any]:
+    """Return the ticket of a task that was enqueued elsewhere or earlier, and whose result is kept.
+
+    Args:
+        task: the task, or `<queue>.<task>`.
+        task_id: its id.
+
+    Raises:
+        InvalidName: no task can have this name or id.
+    """
+    if isinstance(task, Task):
+        return Ticket(task.queue, task.name, checked_id(task_id), task.read)
+    return Ticket(*queue_and_task(task), checked_id(task_id), _unchanged)
+
+
 def encoded(payload: Any) -> bytes:
-    """The payload of any task as it is sent: bytes and text as they are, a model or anything else as JSON."""
-    if payload is None:
-        return b"{}"
+    """Return any payload as it is sent: bytes and text unchanged, everything else as JSON."""
+    if isinstance(payload, bytes):
+        return payload
     if isinstance(payload, str):
         return payload.encode()
-    if isinstance(payload, bytes | BaseModel | Mapping):
-        return encode(payload)
-    return orjson.dumps(payload)
+    return to_json({} if payload is None else payload, by_alias=True)
 
 
-def _result_of(function: Callable[..., Any], where: str) -> TypeAdapter[Any]:
-    try:
-        return TypeAdapter(get_type_hints(function).get("return", Any))
-    except Exception as error:
-        raise ConfigurationError(f"{where}: its result cannot be read back as it is annotated: {error}") from error
+def _unchanged(result: Any) -> Any:
+    return result

@@ -1,4 +1,1 @@
-"""What a handler, an action or a script may want beyond events and calls; a service that imports none of it has none.
-
-Everything here goes over the worker's own connection, or in a script over that of `src.toolkit.sync`.
-"""
+"""Key-value buckets, object stores, streams and more, each in its own file. All use the worker's connection."""

@@ -7,22 +7,16 @@ import concurrent.futures
 import os
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from contextlib import suppress
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
-Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 class Background:
-    """Runs coroutines for any number of threads, each of which waits for its own.
+    """Runs coroutines for any number of threads; each thread waits for its own."""
 
-    Args:
-        name: of the thread.
-    """
-
-    STOP_LIMIT = 5.0  # seconds that what still runs has to end
+    STOP_LIMIT = 5.0  # seconds that cancelled coroutines have to end
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -33,31 +27,29 @@ class Background:
 
     @property
     def running(self) -> bool:
-        """Whether there is a loop, in this very process."""
+        """Return whether the loop runs, in this process."""
         return self._loop is not None and self._process == os.getpid()
 
     def start(self) -> None:
-        """Starts the thread."""
-        if self._loop is not None:  # another process's: it shares what closing it would take away over there
+        """Start the thread."""
+        if self._loop is not None:  # the parent process uses what closing it here would close
             self._abandoned.append(self._loop)
-        loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=loop.run_forever, name=self._name, daemon=True)
-        self._loop, self._process = loop, os.getpid()
+        self._loop, self._process = asyncio.new_event_loop(), os.getpid()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
         self._thread.start()
 
-    def run(
-        self,
-        function: Callable[Parameters, Coroutine[Any, Any, Result]],
-        *args: Parameters.args,
-        **kwargs: Parameters.kwargs,
-    ) -> Result:
-        """Calls a coroutine function over there and returns its result; an interrupt here cancels it there.
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine and return its result; an interrupt in the calling thread cancels it.
 
         Raises:
-            RuntimeError: there is no loop, or waiting here would hold up the one that runs in this thread.
+            RuntimeError: the loop does not run, or waiting for it would block the loop of the calling thread.
         """
-        loop = self._usable()
-        future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), loop)
+        try:
+            loop = self._usable()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -66,33 +58,15 @@ class Background:
             future.cancel()
             raise
 
-    def iterate(
-        self,
-        function: Callable[Parameters, AsyncGenerator[Result, None]],
-        *args: Parameters.args,
-        **kwargs: Parameters.kwargs,
-    ) -> Iterator[Result]:
-        """Calls an asynchronous generator function over there and gives what it gives, one by one.
-
-        Raises:
-            RuntimeError: as `run` does.
-        """
-        self._usable()
-        generator = function(*args, **kwargs)
-        ended: Any = object()
-
-        async def following() -> Any:
-            return await anext(generator, ended)
-
-        try:
-            while (value := self.run(following)) is not ended:
-                yield value
-        finally:  # perhaps by the garbage collector, in whatever thread: so nobody waits
-            if self._loop is not None and self.running:
-                asyncio.run_coroutine_threadsafe(_close(generator), self._loop)
+    def start_soon(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run a coroutine without waiting for it, if the loop runs."""
+        if self._loop is not None and self.running:
+            asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        else:
+            coroutine.close()
 
     def stop(self) -> None:
-        """Cancels what still runs, and ends the thread. May be called twice, and in a process forked meanwhile."""
+        """Cancel what still runs, and end the thread. You can call this twice, and in a forked process."""
         loop, thread, same_process = self._loop, self._thread, self.running
         self._loop = self._thread = None
         if loop is None or thread is None or not same_process:
@@ -115,7 +89,7 @@ class Background:
         if _in_event_loop() and not _in_notebook():
             raise RuntimeError(
                 "this would block the event loop of this thread: `await` the same method of `nats` in "
-                "src.requests.nats, of Bucket or Store of src.toolkit, or have the synchronous code run by "
+                "src.requests.nats or of the object itself, or run the synchronous code with "
                 "`await asyncio.to_thread(...)`"
             )
         return self._loop
@@ -130,13 +104,8 @@ def _in_event_loop() -> bool:
 
 
 def _in_notebook() -> bool:
-    """Whether the loop is a notebook's, whose cells block it as a matter of course."""
+    """Return whether the loop is that of a notebook, whose cells always block it."""
     return "ipykernel" in sys.modules and threading.current_thread() is threading.main_thread()
-
-
-async def _close(generator: AsyncGenerator[Any, None]) -> None:
-    with suppress(RuntimeError):  # it is being cancelled already
-        await generator.aclose()
 
 
 async def _cancel_all(limit: float) -> None:

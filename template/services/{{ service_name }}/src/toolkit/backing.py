@@ -1,4 +1,4 @@
-"""The stream behind a bucket or an object store: made when it is first used, where `STREAM_MODE` allows it."""
+"""The stream behind a bucket, an object store or a queue. It is created at first use if `STREAM_MODE` allows it."""
 
 from __future__ import annotations
 
@@ -9,66 +9,63 @@ from contextlib import asynccontextmanager
 import nats.js.errors
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig, StreamInfo
+from nats.js.api import RawStreamMsg, StreamConfig, StreamInfo
 
 from src.infrastructure.nats_client import NatsClient
-from src.requests.nats import Nats
 from src.toolkit.connection import connected
 from src.toolkit.errors import InvalidName, Missing, translated
 from src.utils.logging import logger
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")  # of a bucket or a stream: it is part of subjects and of file names
+NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")  # of a bucket or a stream: it becomes part of subjects and file names
 STREAM_MISSING = 10059  # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 
-Make = Callable[[JetStreamContext, int], Awaitable[object]]
+Create = Callable[[JetStreamContext, int], Awaitable[object]]
 
 
 def checked_name(kind: str, name: str) -> str:
-    """The name as it is.
+    """Return the name unchanged.
 
     Raises:
-        InvalidName: the server takes no such name.
+        InvalidName: the server accepts no such name.
     """
     if not NAME.fullmatch(name):
         raise InvalidName(f"{kind} {name[:80]!r}: a name takes 1 to 128 letters, digits, _ and -")
     return name
 
 
-class Backing:
-    """Knows whether the stream is there; forgets it when the server says otherwise, or is another one.
+class BackingStream:
+    """A stream that is looked up once on each connection, and again after the server did not find it.
 
     Args:
-        nats: what it goes over.
-        what: it is for people, such as `bucket settings`.
+        what: its name for messages, such as `bucket settings`.
         stream: its name on the server.
-        make: makes it, with so many replicas unless it says otherwise itself.
+        create: creates it, given JetStream and the number of replicas.
     """
 
-    def __init__(self, nats: Nats, what: str, stream: str, make: Make) -> None:
+    def __init__(self, what: str, stream: str, create: Create) -> None:
         self.what = what
         self.stream = stream
-        self._nats = nats
-        self._make = make
+        self._create = create
         self._info: StreamInfo | None = None
         self._connection: NatsClient | None = None
 
     @property
     def config(self) -> StreamConfig:
-        """How the stream is configured on the server; known inside of `opened`."""
+        """Return the stream's configuration on the server. Use it within `opened`."""
         if self._info is None:
             raise RuntimeError(f"{self.what} has not been opened")
         return self._info.config
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[NatsClient]:
-        """The connection, over which the stream is there.
+        """Yield the connection when the stream exists.
 
         Raises:
-            Missing: it is not there, and may not be made.
+            Missing: the stream does not exist, and `STREAM_MODE` does not allow to create it.
             Unavailable: the server does not answer.
-            Refused: it will not do that.
+            Refused: the server refuses.
         """
-        connection = await connected(self._nats, self.what)
+        connection = await connected(self.what)
         with translated(self.what):
             if self._info is None or self._connection is not connection:
                 self._connection, self._info = connection, await self._open(connection)
@@ -83,23 +80,33 @@ class Backing:
                 raise
 
     async def info(self) -> StreamInfo:
-        """The stream as it is right now.
-
-        Raises:
-            Missing, Unavailable, Refused: as `opened` does.
-        """
-        connection = await connected(self._nats, self.what)
-        with translated(self.what):
-            self._connection, self._info = connection, await self._open(connection)
+        """Return the current state of the stream. Raises as `opened` does."""
+        self._info = None
+        async with self.opened():
+            assert self._info is not None
             return self._info
 
-    async def drop(self) -> None:
-        """Deletes the stream with all that is in it; nothing happens where it is not there.
+    async def read(self, subject: str, sequence: int | None = None) -> RawStreamMsg | None:
+        """Return the last message of a subject, or its first from a sequence on; None if there is none.
 
-        Raises:
-            Unavailable, Refused: as `opened` does.
+        Raises as `opened` does.
         """
-        connection = await connected(self._nats, self.what)
+        async with self.opened() as connection:
+            # With several replicas, ask the leader: another replica may not have the caller's own last write yet.
+            direct = bool(self.config.allow_direct) and self.config.num_replicas == 1
+            jetstream = connection.jetstream
+            try:
+                if sequence is None:
+                    return await jetstream.get_last_msg(self.stream, subject, direct=direct)
+                return await jetstream.get_msg(self.stream, sequence, subject, direct=direct, next=True)
+            except nats.js.errors.NotFoundError as error:
+                if error.err_code == STREAM_MISSING:
+                    raise
+                return None
+
+    async def delete(self) -> None:
+        """Delete the stream and everything in it, if it exists. Raises as `opened` does."""
+        connection = await connected(self.what)
         self._info = None
         with translated(self.what):
             try:
@@ -114,6 +121,6 @@ class Backing:
         except nats.js.errors.NotFoundError as error:
             if settings.STREAM_MODE != "create":
                 raise Missing(f"{self.what} is not there, and STREAM_MODE={settings.STREAM_MODE} makes none") from error
-        await self._make(jetstream, settings.STREAM_REPLICAS)
-        logger.info("made", what=self.what, stream=self.stream)
+        await self._create(jetstream, settings.STREAM_REPLICAS)
+        logger.info("stream created", what=self.what, stream=self.stream)
         return await jetstream.stream_info(self.stream)

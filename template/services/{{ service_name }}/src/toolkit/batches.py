@@ -9,26 +9,22 @@ from dataclasses import dataclass, field
 import nats.errors
 from nats.js.api import PubAck
 
-from src.infrastructure.errors import TooLarge
-from src.infrastructure.handling.publication import Payload, Publication, encode
-from src.infrastructure.publisher import publish
-from src.toolkit.errors import Unavailable
+from src.infrastructure.errors import NotConnected, TooLarge
+from src.infrastructure.publishing import Payload, Publication, encode, publish
 
-Publish = Callable[..., Publication]
-
-MOST_MESSAGES = 512  # on their way at once
-MOST_BYTES = 8 * 1024 * 1024  # on their way at once
+MAX_MESSAGES = 512  # unconfirmed at a time
+MAX_BYTES = 8 * 1024 * 1024  # unconfirmed at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to be published.
+    """A message to publish.
 
     Attributes:
         subject: a subject that a stream listens to.
-        data: an event, another model or a mapping, sent as JSON, or the payload itself.
+        data: an envelope, another model or a mapping, sent as JSON, or the payload itself.
         headers: further headers.
-        message_id: the `Nats-Msg-Id`; see `publish` of `src.infrastructure.publisher`.
+        message_id: the `Nats-Msg-Id`; see `publish` of `src.infrastructure.publishing`.
     """
 
     subject: str
@@ -39,11 +35,11 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of one message.
+    """The result for one message.
 
     Attributes:
-        subject: it was published on.
-        ack: the stream's confirmation; None where there is none.
+        subject: its subject.
+        ack: the stream's confirmation; None if there is none.
         error: why there is none.
     """
 
@@ -53,63 +49,55 @@ class Sent:
 
     @property
     def ok(self) -> bool:
-        """Whether the stream has it."""
+        """Return whether the stream has it."""
         return self.error is None
 
 
-async def publish_many(messages: Iterable[Outgoing | tuple[str, Payload]], *, publish: Publish = publish) -> list[Sent]:
-    """Publishes messages to streams without waiting for each, and returns what came of each, in their order.
+async def publish_many(
+    messages: Iterable[Outgoing | tuple[str, Payload]], *, publish: Callable[..., Publication] = publish
+) -> list[Sent]:
+    """Publish messages to streams without waiting for each, and return a result for each, in their order.
 
-    One that fails does not stop the others; nothing is raised for it. In a handler it is as if each had been published
-    with `publish`: the handler's message is acknowledged only after their confirmations, and ids, correlation and trace
-    are the same. Messages of one subject reach the stream in their order, unless one has to be sent again.
+    A failure does not stop the others and is not raised. In a handler, each counts as published by `publish`: the
+    handler's message is acked only after all confirmations. Messages of one subject reach the stream in their order,
+    unless one has to be sent again.
 
     Args:
         messages: taken one by one, as there is room for them; a tuple is subject and data.
-        publish: publishes one; the service's own.
+        publish: publishes one message.
 
     Raises:
         RuntimeError: no worker runs in this process.
     """
-    results: list[Sent] = []
-    under_way: set[asyncio.Task[None]] = set()
-    size = 0  # bytes under way
+    sending: list[asyncio.Task[Sent]] = []
+    count = size = 0  # unconfirmed
     progress = asyncio.Event()
 
-    async def confirmed(place: int, publication: Publication, weight: int) -> None:
-        nonlocal size
-        subject = results[place].subject
+    async def confirmed(subject: str, publication: Publication, weight: int) -> Sent:
+        nonlocal count, size
         try:
-            results[place] = Sent(subject, await publication, None)
-        except (nats.errors.Error, TooLarge, TimeoutError, OSError) as error:
-            results[place] = Sent(subject, None, error)
+            return Sent(subject, await publication, None)
+        except (nats.errors.Error, NotConnected, TooLarge, TimeoutError, OSError) as error:
+            return Sent(subject, None, error)
         finally:
-            size -= weight
-
-    def ended(task: asyncio.Task[None]) -> None:
-        under_way.discard(task)
-        progress.set()
-
-    async def until_below(most: int, room: int) -> None:
-        """Returns when fewer than `most` messages are under way, and `room` bytes more may be."""
-        while under_way and (len(under_way) >= most or size + room > MOST_BYTES):
-            progress.clear()
-            await progress.wait()
+            count, size = count - 1, size - weight
+            progress.set()
 
     for message in messages:
         outgoing = message if isinstance(message, Outgoing) else Outgoing(*message)
-        subject, data = outgoing.subject, outgoing.data
         try:
-            weight = len(encode(data))
+            weight = len(encode(outgoing.data))
         except (TypeError, ValueError) as error:
-            results.append(Sent(subject, None, error))
+            sending.append(asyncio.create_task(_failed(outgoing.subject, error)))
             continue
-        await until_below(MOST_MESSAGES, weight)
-        publication = publish(subject, data, headers=outgoing.headers, message_id=outgoing.message_id)
-        results.append(Sent(subject, None, Unavailable(f"{subject}: not known to be confirmed")))
-        size += weight
-        task = asyncio.create_task(confirmed(len(results) - 1, publication, weight))
-        task.add_done_callback(ended)
-        under_way.add(task)
-    await until_below(1, 0)
-    return results
+        while count and (count >= MAX_MESSAGES or size + weight > MAX_BYTES):
+            progress.clear()
+            await progress.wait()
+        publication = publish(outgoing.subject, outgoing.data, headers=outgoing.headers, message_id=outgoing.message_id)
+        count, size = count + 1, size + weight
+        sending.append(asyncio.create_task(confirmed(outgoing.subject, publication, weight)))
+    return list(await asyncio.gather(*sending))
+
+
+async def _failed(subject: str, error: Exception) -> Sent:
+    return Sent(subject, None, error)

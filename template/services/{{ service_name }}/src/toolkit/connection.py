@@ -1,25 +1,29 @@
-"""The connection that the toolkit goes over: the worker's own, or that of `src.toolkit.sync`."""
+"""The connection that the toolkit uses: the worker's, or that of `src.toolkit.sync`."""
 
 from __future__ import annotations
 
-from src.infrastructure.errors import CallTimeout
 from src.infrastructure.nats_client import NatsClient
-from src.requests.nats import Nats
+from src.infrastructure.publishing import channel
 from src.toolkit.errors import Unavailable
 
+CONNECT_LIMIT = 5.0  # seconds
 
-async def connected(nats: Nats, what: str) -> NatsClient:
-    """The connection as it is right now; asked for anew each time, it outlives the client in it.
+
+async def connected(what: str) -> NatsClient:
+    """Return the connection; wait up to `CONNECT_LIMIT` seconds for it.
 
     Args:
-        nats: whose it is.
-        what: wants it, for the error's message.
+        what: what needs it, for the error's message.
 
     Raises:
         RuntimeError: no worker runs in this process.
-        Unavailable: there is no connection, not within `Nats.CONNECT_LIMIT` either.
+        Unavailable: there is no connection in time.
     """
-    try:
-        return await nats.connection(what)
-    except CallTimeout as error:
-        raise Unavailable(str(error)) from error
+    connection = channel()
+    if connection is None:
+        raise RuntimeError(f"{what}: no worker runs in this process")
+    if not connection.connected:
+        await connection.wait_connected(CONNECT_LIMIT)
+    if not connection.connected:
+        raise Unavailable(f"{what}: not connected to NATS")
+    return connection

@@ -1,4 +1,4 @@
-"""What the toolkit raises, and how nats-py's errors become it."""
+"""The errors of the toolkit, and their translation from nats-py's errors."""
 
 from __future__ import annotations
 
@@ -8,98 +8,78 @@ from contextlib import contextmanager
 import nats.errors
 import nats.js.errors
 
-from src.infrastructure.connection.jetstream_api import PASSING
-from src.infrastructure.errors import TooLarge, named
+from src.infrastructure.errors import TooLarge as TooLarge
+from src.infrastructure.errors import NotConnected, describe
+from src.infrastructure.nats_client import TRANSIENT
 
-__all__ = [
-    "Damaged",
-    "InvalidName",
-    "InvalidValue",
-    "KeyExists",
-    "KeyMissing",
-    "Missing",
-    "ObjectMissing",
-    "Refused",
-    "TooLarge",
-    "ToolkitError",
-    "Unavailable",
-    "WrongRevision",
-    "translated",
-]
-
-
-NOT_STORED = (
-    10077  # such as beyond a stream's limit; https://github.com/nats-io/nats-server/blob/main/server/errors.json
-)
+# https://github.com/nats-io/nats-server/blob/main/server/errors.json
+NOT_STORED = 10077  # such as beyond a limit of the stream
 
 
 class ToolkitError(Exception):
-    """Something could not be done; the message says what."""
+    """The base class of the toolkit's errors."""
 
 
 class Unavailable(ToolkitError):
-    """The server does not answer right now. Whether it did what it was asked is not known."""
+    """Raised when the server does not answer. Whether it did what it was asked to do is unknown."""
 
 
 class Refused(ToolkitError):
-    """The server answered that it will not."""
+    """Raised when the server refuses."""
 
 
 class Missing(ToolkitError):
-    """A bucket, store, stream or consumer is not there."""
+    """Raised when a bucket, store, stream or consumer does not exist."""
 
 
 class KeyMissing(Missing):
-    """A bucket has no such key, or no longer."""
+    """Raised when a bucket has no such key, or no longer."""
 
 
 class ObjectMissing(Missing):
-    """A store has no such object, or no longer."""
+    """Raised when a store has no such object, or no longer."""
 
 
 class WrongRevision(ToolkitError):
-    """A key is not at the revision that it was to be replaced at: somebody else was faster."""
+    """Raised when a key is at another revision than expected: somebody else changed it first."""
 
 
 class KeyExists(WrongRevision):
-    """A key that was to be new has a value."""
+    """Raised when a key that was to be created has a value."""
 
 
 class InvalidValue(ToolkitError):
-    """What is stored does not fit the model that it is read as."""
+    """Raised when a stored value does not fit the model that it is read as."""
 
 
 class InvalidName(ToolkitError, ValueError):
-    """Nothing can have this name."""
+    """Raised when a name contains characters that are not allowed, or is too long."""
 
 
 class Damaged(ToolkitError):
-    """What came is not what was stored: its digest is another."""
+    """Raised when an object is incomplete, or its digest differs from the one that was stored."""
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raises nats-py's errors as the toolkit's.
+    """Raise nats-py's errors as the toolkit's.
 
     Args:
-        what: was being done, for the message.
+        what: what the block does, for the message.
     """
     try:
         yield
     except nats.js.errors.APIError as error:
+        said = getattr(error, "description", None) or "not found"
         away = isinstance(error, nats.js.errors.ServiceUnavailableError) and error.err_code != NOT_STORED
-        if away or error.err_code in PASSING:
-            raise Unavailable(f"{what}: JetStream is not available: {_said(error)}") from error
+        if away or error.err_code in TRANSIENT:
+            raise Unavailable(f"{what}: JetStream is not available: {said}") from error
         if isinstance(error, nats.js.errors.NotFoundError):
-            raise Missing(f"{what}: {_said(error)}") from error
-        raise Refused(f"{what}: {_said(error)}") from error
+            raise Missing(f"{what}: {said}") from error
+        raise Refused(f"{what}: {said}") from error
     except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError) as error:
         raise Missing(f"{what}: no stream answers") from error
     except nats.js.errors.Error as error:
-        raise Refused(f"{what}: {named(error)}") from error
-    except (nats.errors.Error, TimeoutError, ConnectionError) as error:
-        raise Unavailable(f"{what}: {named(error)}") from error
-
-
-def _said(error: nats.js.errors.APIError) -> str:
-    return getattr(error, "description", None) or "not found"
+        raise Refused(f"{what}: {describe(error)}") from error
+    except (nats.errors.Error, NotConnected, TimeoutError, ConnectionError) as error:
+        raise Unavailable(f"{what}: {describe(error)}") from error

@@ -7,25 +7,23 @@ import re
 from collections.abc import Mapping
 from typing import Any, Generic
 
-import nats.js.errors
 from nats.js.api import Header, PubAck
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from src.infrastructure.handling.publication import Payload
-from src.infrastructure.publisher import publish
-from src.requests.nats import nats as service_nats
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.publishing import Payload, publish
 from src.toolkit.connection import connected
-from src.toolkit.errors import InvalidName, Unavailable, translated
-from src.toolkit.streams import streams
+from src.toolkit.errors import InvalidName, Refused, Unavailable, translated
 
 Model = TypeVar("Model", bound=BaseModel, default=Any)
 
-CONCRETE = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
+CONCRETE = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")  # a subject without wildcards
 
 
 class Publisher(Generic[Model]):
-    """What is published on one subject; see `publisher`."""
+    """Publishes on one subject; see `publisher`."""
 
     def __init__(self, subject: str, stream: str | None, model: type[Model] | None, timeout: float) -> None:
         if not CONCRETE.fullmatch(subject):
@@ -39,58 +37,53 @@ class Publisher(Generic[Model]):
     async def publish(
         self, data: Model | Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
     ) -> PubAck:
-        """Publishes and returns the stream's confirmation; in a handler as `publish` of `src.infrastructure.publisher`.
+        """Publish as `publish` of `src.infrastructure.publishing`, and return the stream's confirmation.
 
         Args:
-            data: the model, or what it is made of; without a model anything that `publish` takes.
+            data: the model, or a mapping that is validated into it; without a model anything that `publish` accepts.
             headers: further headers.
             message_id: the `Nats-Msg-Id`.
 
         Raises:
             pydantic.ValidationError: the data does not fit the model.
             TooLarge: it does not fit into one message.
-            Unavailable: it was not confirmed in time. It may be in the stream, or get there still.
-            Missing, Refused: no stream takes it, or not the one that was named.
+            Unavailable: it was not confirmed in time. It may be in the stream, or still get there.
+            Missing, Refused: no stream stores it, or another than the declared one.
         """
         if self._model is not None and not isinstance(data, self._model):
             data = self._model.model_validate(data)
         given = dict(headers or {})
-        if self.stream is not None:
-            given[Header.EXPECTED_STREAM.value] = self.stream
-            await self._make_stream(self.stream)
-        publication = publish(self.subject, data, headers=given, message_id=message_id)
-        waiting = asyncio.ensure_future(publication)
         with translated(self.subject):
-            # never cancelled: it is on its way, and a handler's message waits for it
-            done, _ = await asyncio.wait([waiting], timeout=self.timeout)
+            if self.stream is not None:
+                given[Header.EXPECTED_STREAM.value] = self.stream
+                await self._create_stream(self.stream)
+            publication = asyncio.ensure_future(publish(self.subject, data, headers=given, message_id=message_id))
+            # Not cancelled by the limit: it is on its way, and a handler's message waits for it.
+            done, _ = await asyncio.wait([publication], timeout=self.timeout)
             if not done:
                 raise Unavailable(f"{self.subject}: no stream has confirmed it within {self.timeout:g} s")
-            return waiting.result()
+            return publication.result()
 
-    async def _make_stream(self, name: str) -> None:
-        """Makes the stream where it is missing, and `STREAM_MODE` allows that."""
-        if self._stream_is_there:
-            return
-        connection = await connected(service_nats, self.subject)
-        if connection.settings.STREAM_MODE == "create":
-            with translated(f"stream {name}"):
-                try:
-                    await connection.jetstream.stream_info(name)
-                except nats.js.errors.NotFoundError:
-                    await streams.create(name, [self.subject.split(".")[0] + (".>" if "." in self.subject else "")])
+    async def _create_stream(self, stream: str) -> None:
+        connection = await connected(self.subject)
+        if not self._stream_is_there and connection.settings.STREAM_MODE == "create":
+            try:
+                await Provisioning(connection).stream_for(self.subject, stream)
+            except ConfigurationError as error:
+                raise Refused(f"{self.subject}: {error}") from error
         self._stream_is_there = True
 
 
 def publisher(
     subject: str, *, stream: str | None = None, model: type[Model] | None = None, timeout: float = 15.0
 ) -> Publisher[Model]:
-    """Declares what is published on a subject.
+    """Declare what is published on a subject.
 
     Args:
-        subject: to publish on.
-        stream: that is to have it; another one's confirmation is refused. It is made where it is missing, if
-            `STREAM_MODE` allows it. Without a name any stream will do.
-        model: what is published; a mapping is validated into it.
+        subject: the subject.
+        stream: the stream that must store it. It is created if it is missing and `STREAM_MODE` allows it. By default
+            any stream is accepted.
+        model: the type of what is published.
         timeout: seconds that the stream has to confirm.
     """
     return Publisher(subject, stream, model, timeout)

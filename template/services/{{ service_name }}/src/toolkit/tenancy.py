@@ -1,11 +1,11 @@
-"""Tenants: each has subjects, keys and objects of its own, which no name can lead out of.
+"""Tenants: each has its own subjects, keys and objects, and no name leads out of them.
 
     tenant = current_tenant()
     await publish(tenant.subject("orders.order.created"), event)   # tenants.acme.orders.order.created
     await settings.put(tenant.key("colour"), "green")              # tenants.acme.colour
     await documents.put(tenant.object("terms.pdf"), path)          # tenants/acme/terms.pdf
 
-The names alone keep tenants of one service apart; what keeps services apart are accounts and permissions of NATS.
+Names keep the tenants of one service apart. Services are kept apart by the accounts and permissions of NATS.
 """
 
 from __future__ import annotations
@@ -16,31 +16,44 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from pydantic import Field
 from structlog.contextvars import bound_contextvars
 
-from src.config import settings
-from src.infrastructure.handling.context import current_message, current_request
+from src.config import ServiceSettings, load
+from src.domain.events import current
 from src.toolkit.errors import InvalidName, ToolkitError
-from src.toolkit.kv import KEY, LONGEST_KEY
 
 HEADER = "Tenant-Id"
-SCOPE = "tenants"  # in front of every tenant's names, so that no tenant can be called as something else is
+SCOPE = "tenants"  # the prefix of every tenant's names, so that no tenant's name can be that of something else
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 SUBJECT = re.compile(r"[^\s.*>\x00-\x20\x7f]+(\.[^\s.*>\x00-\x20\x7f]+)*")
 PATTERN = re.compile(r"([^\s.*>\x00-\x20\x7f]+|\*)(\.([^\s.*>\x00-\x20\x7f]+|\*))*(\.>)?|>")
-NOT_IN_OBJECTS = re.compile(r"[\\\x00-\x1f\x7f]")
+KEY = re.compile(r"[-/_=A-Za-z0-9]+(\.[-/_=A-Za-z0-9]+)*")
+OBJECT = re.compile(r"[^\\\x00-\x1f\x7f]+")
 LONGEST = 1024  # bytes of a whole name
 
+
+class TenancySettings(ServiceSettings):
+    """The tenant of this instance."""
+
+    TENANT: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$",
+        description="Tenant that this instance works for; empty takes it from each message or request",
+    )
+
+
+settings = load(TenancySettings)
 _bound: ContextVar[Tenant | None] = ContextVar("tenant", default=None)
 
 
 class NoTenant(ToolkitError):
-    """Nothing says for which tenant this is."""
+    """Raised when neither the message, the request nor the setting `TENANT` says which tenant something is for."""
 
 
 class OtherTenant(ToolkitError):
-    """What is being handled is another tenant's than this instance's."""
+    """Raised when something is for another tenant than this instance's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,7 @@ class Tenant:
         id: 1 to 64 letters, digits, `_` and `-`; the first is a letter or digit.
 
     Raises:
-        InvalidName: the id is none.
+        InvalidName: the id is invalid.
     """
 
     id: str
@@ -62,50 +75,42 @@ class Tenant:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What says so to whoever gets a message; passed on by itself with what follows from a tenant's message."""
+        """Return the header of the tenant's messages. It is passed on with everything that follows from a message."""
         return {HEADER: self.id}
 
     def subject(self, name: str, *, wildcards: bool = False) -> str:
-        """The tenant's own subject of this name.
+        """Return the tenant's own subject of this name.
 
         Args:
             name: tokens joined by dots.
-            wildcards: whether it is to listen to, so that `*` and a last `>` may be in it.
+            wildcards: whether `*` and a last `>` are allowed, to listen.
 
         Raises:
-            InvalidName: it is no subject.
+            InvalidName: it is not a subject.
         """
-        if not (PATTERN if wildcards else SUBJECT).fullmatch(name):
-            raise InvalidName(f"subject {name[:80]!r} of tenant {self.id}: it takes tokens joined by dots")
-        return self._short_enough("subject", f"{SCOPE}.{self.id}.{name}")
+        return self._scoped("subject", ".", name, PATTERN if wildcards else SUBJECT, "tokens joined by dots")
 
     def key(self, name: str) -> str:
-        """The tenant's own key of this name.
+        """Return the tenant's own key of this name.
 
         Raises:
-            InvalidName: it is no key.
+            InvalidName: it is not a key.
         """
-        key = f"{SCOPE}.{self.id}.{name}"
-        if len(key) > LONGEST_KEY or not KEY.fullmatch(name):
-            raise InvalidName(
-                f"key {name[:80]!r} of tenant {self.id}: it takes letters, digits, - / _ = and single dots"
-            )
-        return key
+        return self._scoped("key", ".", name, KEY, "letters, digits, - / _ = and single dots")
 
     def object(self, name: str) -> str:
-        """The tenant's own object of this name, which is safe as a path too.
+        """Return the tenant's own object of this name, which is also safe as a path.
 
         Raises:
-            InvalidName: it is empty, absolute, has a part that is empty, `.` or `..`, or characters that show nothing.
+            InvalidName: it is empty, absolute, has a part that is empty, `.` or `..`, or has invisible characters.
         """
-        parts = name.split("/")
-        if NOT_IN_OBJECTS.search(name) or any(part.strip(" ") in ("", ".", "..") for part in parts):
+        if any(part.strip(" ") in ("", ".", "..") for part in name.split("/")):
             raise InvalidName(f"object {name[:80]!r} of tenant {self.id}: it takes parts joined by /, none of them ..")
-        return self._short_enough("object", f"{SCOPE}/{self.id}/{name}")
+        return self._scoped("object", "/", name, OBJECT, "visible characters, and no backslash")
 
     @contextmanager
     def bound(self) -> Iterator[Tenant]:
-        """Has `current_tenant` be this one inside, and every line that is logged there say so."""
+        """Make this the `current_tenant` of the block, and add it to every line that is logged there."""
         token = _bound.set(self)
         try:
             with bound_contextvars(tenant=self.id):
@@ -113,28 +118,33 @@ class Tenant:
         finally:
             _bound.reset(token)
 
-    def _short_enough(self, kind: str, name: str) -> str:
+    def _scoped(self, kind: str, separator: str, name: str, allowed: re.Pattern[str], takes: str) -> str:
+        scoped = separator.join((SCOPE, self.id, name))
         try:
-            size = len(name.encode())
-        except UnicodeEncodeError:
-            raise InvalidName(f"{kind} of tenant {self.id}: it is no text") from None
-        if size > LONGEST:
+            size = len(scoped.encode())
+        except UnicodeEncodeError:  # it holds a surrogate
+            size = LONGEST + 1
+        if not allowed.fullmatch(name) or size > LONGEST:
             raise InvalidName(
-                f"{kind} {name[:80]!r}... of tenant {self.id}: it has {size} bytes, and may have {LONGEST}"
+                f"{kind} {name[:80]!r} of tenant {self.id}: it takes {takes}, and {LONGEST} bytes as a whole"
             )
-        return name
+        return scoped
 
 
 def current_tenant() -> Tenant:
-    """The tenant for which something is being done: as bound, as the header `Tenant-Id` says of the message or request
-    that is being handled, or as the setting `TENANT` says.
+    """Return the tenant that something is being done for.
+
+    It is the bound one, else that of the header `Tenant-Id` of the message or request being handled, else the setting
+    `TENANT`.
 
     Raises:
-        NoTenant: none of them says.
-        OtherTenant: `TENANT` says another than the rest.
-        InvalidName: the header holds no tenant's id.
+        NoTenant: there is none.
+        OtherTenant: `TENANT` is another than the rest says.
+        InvalidName: the header holds an invalid id.
     """
-    tenant = _bound.get() or _of_what_is_handled()
+    tenant, incoming = _bound.get(), current.get()
+    if tenant is None and incoming is not None and (header := incoming.headers.get(HEADER)) is not None:
+        tenant = Tenant(header)
     if tenant is None:
         if not settings.TENANT:
             raise NoTenant(f"there is no header {HEADER}, and TENANT is not set")
@@ -142,9 +152,3 @@ def current_tenant() -> Tenant:
     if settings.TENANT not in ("", tenant.id):
         raise OtherTenant(f"this is for tenant {tenant.id}, and this instance works for {settings.TENANT} alone")
     return tenant
-
-
-def _of_what_is_handled() -> Tenant | None:
-    handled = current_message.get() or current_request.get()
-    identity = handled.headers.get(HEADER) if handled else None
-    return None if identity is None else Tenant(identity)

@@ -1,4 +1,4 @@
-"""Asks the worker's own `/healthz`: `python -m src.utils.health_check` exits 0 when it answers. For the image."""
+"""Asks the worker's own `/healthz`, for the image's health check: exits 0 if it answers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import os
 import sys
 
 TIME_LIMIT = 3  # seconds
-EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # where to ask what listens on all addresses
+ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # where to ask what listens on all addresses
 
 
 def main() -> int:
-    """The exit code: 0 healthy, 1 not."""
+    """Return the exit code: 0 healthy, 1 not."""
     host, port = os.environ.get("HTTP_HOST", ""), int(os.environ.get("HTTP_PORT") or 8080)
-    connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), port, timeout=TIME_LIMIT)
+    if port == 0:
+        print("HTTP_PORT=0 takes a free port, which a health check cannot know; set a port", file=sys.stderr)
+        return 1
+    connection = http.client.HTTPConnection(ANY_ADDRESS.get(host, host), port, timeout=TIME_LIMIT)
     try:
         connection.request("GET", "/healthz")
         return 0 if connection.getresponse().status == 200 else 1

@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line on standard output, or a readable form on a terminal.
+"""Logs: one JSON object per line on standard output, or a readable form on a terminal.
 
-`logger.info("what happened", key=value)` is all that a handler needs; the message it handles is added by itself.
-Libraries that use the standard library's logging end up in the same form.
+Call `logger.info("order shipped", order_id=...)`. The message being handled is added by itself. Libraries that use the
+standard library's logging get the same form.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import logging
 import sys
 from typing import Any, Literal
 
-import orjson
 import structlog
+from pydantic_core import PydanticSerializationError, to_json
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from src.infrastructure.handling.context import current_message, current_request
+from src.domain.events import current
 
 # headers, and their names in the log
 TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"), ("Tenant-Id", "tenant"))
@@ -25,11 +25,11 @@ logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger()
 
 
 def configure_logging(service: str, level: str, form: Literal["auto", "json", "console"]) -> None:
-    """Sets up the logs of the whole process.
+    """Set up the logs of the whole process.
 
     Args:
-        service: put on every line.
-        level: the least level that is logged, in upper case.
+        service: the service's name, for every line.
+        level: the lowest level that is logged, in upper case.
         form: `json`, `console`, or `auto` (console on a terminal, else JSON).
     """
 
@@ -48,8 +48,8 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
         ),
         structlog.processors.StackInfoRenderer(),
         add_service,
-        _add_message,
-        _as_promised,
+        _add_incoming,
+        _order_keys,
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
@@ -71,29 +71,21 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
     sys.excepthook = lambda *error: logging.getLogger("src").critical("uncaught exception", exc_info=error)
 
 
-def _add_message(_: Any, __: str, event: EventDict) -> EventDict:
-    """What is being handled, on every line that is logged meanwhile, also by code that the handler calls."""
-    if message := current_message.get():
-        event.setdefault("subject", message.subject)
-        event.setdefault("message_id", message.id)
-        event.setdefault("correlation_id", message.correlation_id)
+def _add_incoming(_: Any, __: str, event: EventDict) -> EventDict:
+    """Add what is being handled to every line, also to lines of code that the handler calls."""
+    if (incoming := current.get()) is not None:
+        if correlation_id := incoming.correlation_id:
+            event.setdefault("correlation_id", correlation_id)
         for name, key in TRACE:
-            if name in message.headers:
-                event.setdefault(key, message.headers[name])
-        event.setdefault("handler", message.handler)
-        event.setdefault("attempt", message.attempt)
-    elif request := current_request.get():
-        for key, value in request.log_fields().items():
+            if name in incoming.headers:
+                event.setdefault(key, incoming.headers[name])
+        for key, value in incoming.log_fields().items():
             event.setdefault(key, value)
-        event.setdefault("correlation_id", request.correlation_id)
-        for name, key in TRACE:
-            if name in request.headers:
-                event.setdefault(key, request.headers[name])
     return event
 
 
-def _as_promised(_: Any, __: str, event: EventDict) -> EventDict:
-    """The key names that dashboards rely on, those that people read first in front."""
+def _order_keys(_: Any, __: str, event: EventDict) -> EventDict:
+    """Rename the keys to those that dashboards rely on, and put first what people read first."""
     return {
         "timestamp": event.pop("timestamp"),
         "level": event.pop("level").upper(),
@@ -108,6 +100,6 @@ def _as_promised(_: Any, __: str, event: EventDict) -> EventDict:
 
 def _json(value: Any, default: Any = None, **_: Any) -> str:
     try:
-        return orjson.dumps(value, default=default or repr, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # integers beyond 64 bits, lone surrogates: no line may be lost for those
+        return to_json(value, fallback=default or repr, inf_nan_mode="null").decode()
+    except (PydanticSerializationError, ValueError):  # such as lone surrogates: no line may be lost for those
         return json.dumps(value, default=default or repr)

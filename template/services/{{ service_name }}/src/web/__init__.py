@@ -1,1 +1,1 @@
-"""The gateway: HTTP on one side, the service's NATS connection on the other."""
+"""The gateway: HTTP on one side, the NATS connection on the other. See README.md beside this file."""

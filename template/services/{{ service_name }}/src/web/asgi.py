@@ -1,4 +1,4 @@
-"""What servers and applications pass to each other: https://asgi.readthedocs.io/en/latest/specs/www.html"""
+"""The types of ASGI: https://asgi.readthedocs.io/en/latest/specs/www.html"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 async def respond(send: Send, status: int, content_type: str, body: bytes, more: Headers | None = None) -> None:
-    """Sends a whole response."""
+    """Send a whole response."""
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), *(more or [])]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""Finds the routes: every `*_route.py` in `src/web/routes`; and sees that none is in another's way."""
+"""Finds the routes: every `*_route.py` in `src/web/routes`, and checks that no two answer the same."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from src.web import routes
 
 
 def route_modules() -> list[ModuleType]:
-    """The modules with routes, in the order of their names."""
+    """Return the modules with routes, in the order of their names."""
     names = sorted(module.name for module in iter_modules(routes.__path__) if module.name.endswith("_route"))
     return [import_module(f"{routes.__name__}.{name}") for name in names]
 
 
 def specificity(path: str) -> tuple[bool, ...]:
-    """What to sort paths by, so that `/orders/latest` is asked before `/orders/{id}`."""
+    """Return the key to sort paths by, so that `/orders/latest` comes before `/orders/{id}`."""
     return tuple("{" in segment for segment in path.split("/"))
 
 
 def refuse_twins(found: Iterable[tuple[str, str, str]]) -> None:
-    """Sees that each method of each path is answered once, whatever its parameters are called.
+    """Check that each method of each path is answered once, whatever its parameters are called.
 
     Args:
         found: method, path and function of every route.

@@ -1,4 +1,4 @@
-"""What is around the application, whatever framework it is written in: every request comes through here."""
+"""Wraps the application, whatever framework it uses: correlation, limits, counts, and the service's endpoints."""
 
 from __future__ import annotations
 
@@ -7,93 +7,90 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from src.config import VERSION
-from src.infrastructure.errors import named
-from src.infrastructure.handling.context import current_request
-from src.infrastructure.service import Service
-from src.infrastructure.watching.operations import JSON, Operations
+from src.domain.events import current
+from src.infrastructure.errors import describe
+from src.infrastructure.http_server import JSON, Endpoints
+from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 from src.web.asgi import Application, Receive, Scope, Send, respond
-from src.web.config import WebSettings
-from src.web.counts import Counts
 from src.web.exchange import Exchange
-from src.web.problems import BODY_TOO_LARGE, NOT_ALLOWED, STOPPED, Problem, is_foreseen, problem_of
+from src.web.metrics import Counts
+from src.web.problems import BODY_TOO_LARGE, EXPECTED, NOT_ALLOWED, STOPPED, Problem, problem_of
 
-LEFT = 499  # what is counted where the client went away before there was a response
+CLIENT_LEFT = 499  # the status that is counted if the client left before there was a response
 
 
 class Gateway:
-    """An ASGI application: the endpoints for probes and scrapes, and around the rest correlation, limits and counts.
+    """An ASGI application around another one.
 
     Args:
-        settings: the service's settings.
-        service: whose worker has the connection to NATS.
+        worker: has the connection to NATS.
         application: the framework's, which has the routes.
-        route_of: the template of the path, such as `/orders/{id}`, that a request's scope was answered by; empty where
-            there is none.
+        route_of: returns the template of the path, such as `/orders/{id}`, that answered a request's scope; empty if
+            none did.
+        max_body: the most bytes that the body of a request may have.
     """
 
     def __init__(
-        self, settings: WebSettings, service: Service, application: Application, route_of: Callable[[Scope], str]
+        self, worker: Worker, application: Application, route_of: Callable[[Scope], str], max_body: int
     ) -> None:
-        self._max_body = settings.HTTP_MAX_BODY
-        self._worker = service.worker
+        self._worker = worker
         self._application = application
         self._route_of = route_of
+        self._max_body = max_body
         self._counts = Counts()
-        self._operations = Operations(settings, VERSION, service.worker)
-        self._operations.registry.register(self._counts)
-        self._operations.more_stats["gateway"] = self._counts.stats
+        self._endpoints = Endpoints(worker)
+        self._endpoints.more_stats["gateway"] = self._counts.stats
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; what is no HTTP goes to the application as it is."""
+        """Answer one request; anything but HTTP goes to the application unchanged."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
-        elif scope["path"] in self._operations.answers:
-            await self._operate(scope, send)
-        else:
+        elif scope["path"] not in self._endpoints.answers:
             await self._exchange(scope, receive, send)
-
-    async def _operate(self, scope: Scope, send: Send) -> None:
-        if scope["method"] in ("GET", "HEAD"):
-            answer = self._operations.answers[scope["path"]]
-            await respond(send, *await answer(scope.get("query_string", b"").decode(errors="replace")))
+        elif scope["method"] in ("GET", "HEAD"):
+            await respond(send, *self._endpoints.answers[scope["path"]]())
         else:
             await respond(send, NOT_ALLOWED.status, JSON, NOT_ALLOWED.body, [(b"allow", b"GET, HEAD")])
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope)
-        token = current_request.set(exchange)
+        token = current.set(exchange)
         started = time.perf_counter()
         self._counts.in_flight += 1
-        respond_to = self._responding(exchange, send)
+        send = self._sending(exchange, send)
         try:
-            await self._answer(exchange, scope, receive, respond_to)
+            if problem := await self._answer(exchange, scope, receive, send):
+                await respond(send, problem.status, JSON, problem.body)
+        finally:
+            self._counts.in_flight -= 1
+            exchange.status = exchange.status or CLIENT_LEFT
+            route, seconds = self._route_of(scope), time.perf_counter() - started
+            self._counts.add(exchange, route, seconds)
+            _log(exchange, route, seconds)
+            current.reset(token)
+
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+        """Have the application answer; return the problem to answer with if it has not."""
+        try:
+            # read first, so that every route refuses a large body alike; the server drops the rest
+            body = await read_body(exchange, receive, self._max_body)
+            if body is None:
+                return BODY_TOO_LARGE
+            await self._application(scope, replaying(body, receive), send)
         except asyncio.CancelledError:
             if exchange.status or not self._worker.stopping:
                 raise
-            await _tell(respond_to, STOPPED)  # it has taken longer than the process has to stop
+            return STOPPED  # it has taken longer than the process has to stop
         except ClientLeft:
-            pass
+            return None
         except Exception as error:
             problem = problem_of(error)
-            if not exchange.status:
-                await _tell(respond_to, problem)
-        finally:
-            self._ended(exchange, self._route_of(scope), time.perf_counter() - started)
-            current_request.reset(token)
+            return None if exchange.status else problem
+        return None
 
-    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        """The body is read first, so that one that is too large gets the same answer wherever it goes."""
-        try:
-            body = await read_body(exchange, receive, self._max_body)
-        except BodyTooLarge:
-            await _tell(send, BODY_TOO_LARGE)  # the server drops the rest as it comes
-            return
-        await self._application(scope, replaying(body, receive), send)
-
-    def _responding(self, exchange: Exchange, send: Send) -> Send:
-        """Sends, and gives every response what all have in common."""
+    def _sending(self, exchange: Exchange, send: Send) -> Send:
+        """Return `send` with the headers that all responses have."""
 
         async def send_with_headers(message: Mapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -106,63 +103,49 @@ class Gateway:
 
         return send_with_headers
 
-    def _ended(self, exchange: Exchange, route: str, seconds: float) -> None:
-        self._counts.in_flight -= 1
-        exchange.status = exchange.status or LEFT
-        self._counts.add(exchange, route, seconds)
-        fields: dict[str, Any] = {"route": route or None, "status": exchange.status, "seconds": round(seconds, 6)}
-        if exchange.error:
-            fields["error"] = named(exchange.error)
-        if exchange.error and not is_foreseen(exchange.error):
-            logger.error("request failed", **fields, exc_info=exchange.error)
-        elif exchange.status >= 500:
-            logger.info("request answered", **fields)
-        else:
-            logger.debug("request answered", **fields)
-
-
-async def _tell(send: Send, problem: Problem) -> None:
-    await respond(send, problem.status, JSON, problem.body)
-
-
-class BodyTooLarge(Exception):
-    """A request's body is larger than it may be."""
-
 
 class ClientLeft(Exception):
-    """The client closed the connection before it had sent all of its request."""
+    """Raised when the client closed the connection before it had sent its whole request."""
 
 
-async def read_body(exchange: Exchange, receive: Receive, limit: int) -> bytes:
-    """The whole body of a request.
+async def read_body(exchange: Exchange, receive: Receive, limit: int) -> bytes | None:
+    """Return the whole body of a request; None if it has more than `limit` bytes, or says so.
 
     Raises:
-        BodyTooLarge: it has more than `limit` bytes, or says so.
-        ClientLeft: there is no more of it.
+        ClientLeft: the rest does not arrive.
     """
     announced = exchange.headers.get("content-length", "")
     if announced.isascii() and announced.isdecimal() and int(announced) > limit:
-        raise BodyTooLarge
-    parts: list[bytes] = []
-    size = 0
-    while True:
+        return None
+    body = bytearray()
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientLeft
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise BodyTooLarge
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+        body += message.get("body", b"")
+        if len(body) > limit:
+            return None
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that has been read before, and then what the server has to say."""
+    """Return a `receive` for a body that has been read, and for what the server says then."""
     unread: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> MutableMapping[str, Any]:
         return unread.pop() if unread else await receive()
 
     return receive_again
+
+
+def _log(exchange: Exchange, route: str, seconds: float) -> None:
+    fields: dict[str, Any] = {"route": route or None, "status": exchange.status, "seconds": round(seconds, 6)}
+    error = exchange.error
+    if error:
+        fields["error"] = describe(error)
+    if error and not isinstance(error, EXPECTED):
+        logger.error("request failed", **fields, exc_info=error)
+    else:
+        (logger.info if exchange.status >= 500 else logger.debug)("request answered", **fields)

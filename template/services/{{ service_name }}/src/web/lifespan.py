@@ -1,4 +1,4 @@
-"""The one service of this process, and its life around the application's."""
+"""The worker of this process, started and stopped with the application."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from src.infrastructure.service import Service
+from src.config import settings
+from src.infrastructure.worker import Worker
 from src.utils.logging import configure_logging, logger
-from src.web.config import settings
 
-service = Service(settings)
+worker = Worker(settings)
+worker.find_parts()
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """The connection to NATS, and with it handlers, actions and Consul, while the application serves.
+    """Run the worker while the application serves, unless `src.web.server` does that already.
 
-    `python -m src.main` starts the service before the application and stops it afterwards, in the order that loses
-    nothing. Any other server (`uvicorn src.web.app:app`) knows of the application alone: then it is done here.
+    `python -m src.main` starts and stops both in the order that loses nothing. Other servers
+    (`uvicorn src.web.app:app`) know the application only.
     """
-    if service.working:
+    if worker.working:
         yield
         return
     configure_logging(settings.SERVICE_NAME, settings.LOG_LEVEL, settings.LOG_FORMAT)
-    service.start(settings.HTTP_PORT).add_done_callback(_ended)
+    worker.start(settings.HTTP_PORT).add_done_callback(_ended)
     try:
         yield
     finally:
-        await service.stop()
+        await worker.stop()
 
 
 def _ended(working: asyncio.Task[None]) -> None:
-    """Where the service cannot go on, nor does the server."""
-    if not working.cancelled() and (error := working.exception()) and not service.worker.stopping:
+    """End the server if the worker fails."""
+    if not working.cancelled() and (error := working.exception()) and not worker.stopping:
         logger.critical("the service failed", exc_info=error)
         signal.raise_signal(signal.SIGTERM)

@@ -1,6 +1,6 @@
-"""What a client is told where something went wrong, as `{"error": {"code", "message", "details"}}`.
+"""The error responses of a gateway: `{"error": {"code", "message", "details"}}`, as those of actions.
 
-It is the form that actions answer in, too. Internals are in the log, and nowhere else.
+Details of internal errors are in the log only.
 """
 
 from __future__ import annotations
@@ -10,28 +10,20 @@ from typing import Any, NamedTuple
 import nats.errors
 from pydantic import ValidationError
 
-from src.infrastructure.errors import (
-    ActionError,
-    CallError,
-    CallTimeout,
-    InvalidReply,
-    NoResponders,
-    NotConnected,
-    RemoteError,
-    TooLarge,
-)
-from src.requests.replies import error_reply, what_does_not_fit
+from src.infrastructure.errors import NotConnected, TooLarge
+from src.requests.errors import ActionError, CallError, CallTimeout, InvalidReply, NoResponders, RemoteError
+from src.requests.replies import error_reply, problems_of
 from src.web.exchange import note
 
 
 class Problem(NamedTuple):
-    """An answer that is an error.
+    """An error response.
 
     Attributes:
         status: of the response.
         message: for people.
         details: further data that JSON can hold.
-        code: tells clients what it is; the status unless another service said something else.
+        code: for clients; the status unless another service set its own.
     """
 
     status: int
@@ -41,10 +33,10 @@ class Problem(NamedTuple):
 
     @property
     def body(self) -> bytes:
-        """The response's body, which is JSON."""
+        """Return the response's body, as JSON."""
         try:
             return error_reply(self.code or str(self.status), self.message, self.details)
-        except ValueError:  # what another service says may be no JSON
+        except ValueError:  # another service's text may be no JSON
             return error_reply(str(self.status), INTERNAL.message)
 
 
@@ -55,7 +47,7 @@ BODY_TOO_LARGE = Problem(413, "the body of the request is too large")
 STOPPED = Problem(504, "the service stopped before it was done")
 
 FIXED: tuple[tuple[type[Exception], Problem], ...] = (
-    (NoResponders, Problem(503, "what would answer this is not there at the moment")),
+    (NoResponders, Problem(503, "the service that would answer is not available at the moment")),
     (NotConnected, Problem(503, "not connected at the moment")),
     (CallTimeout, Problem(504, "no answer in time")),
     (InvalidReply, Problem(502, "the answer of another service was not understood")),
@@ -63,42 +55,37 @@ FIXED: tuple[tuple[type[Exception], Problem], ...] = (
     (CallError, Problem(503, "another service cannot be asked at the moment")),
     (nats.errors.Error, Problem(503, "it could not be stored at the moment")),
 )
-"""By type, the first that fits counting."""
+"""The first matching type decides."""
 
 
 class InvalidRequest(Exception):
-    """A request does not fit what its route takes.
+    """Raised when a request is not what its route accepts.
 
     Args:
-        error: what was found.
+        error: what is wrong.
         where: `body` or `query`.
     """
 
     def __init__(self, error: ValidationError, where: str) -> None:
         super().__init__(f"the {where} does not fit")
-        self.problems = [{**problem, "loc": [where, *problem["loc"]]} for problem in what_does_not_fit(error)]
+        self.problems = [{**problem, "loc": [where, *problem["loc"]]} for problem in problems_of(error)]
 
 
-FORESEEN: tuple[type[Exception], ...] = (ActionError, InvalidRequest, *(kind for kind, _ in FIXED))
-"""What is told as it is. Anything else that is raised is an internal error."""
-
-
-def is_foreseen(error: BaseException) -> bool:
-    """Whether a route may well raise it; else it is the gateway's own fault."""
-    return isinstance(error, FORESEEN)
+EXPECTED: tuple[type[Exception], ...] = (ActionError, InvalidRequest, *(kind for kind, _ in FIXED))
+"""The errors that a route may raise. Any other is an internal error."""
 
 
 def problem_of(error: Exception) -> Problem:
-    """What the client is told of something that was raised; it is noted for the log."""
+    """Return the response to an exception, and keep the exception for the log."""
     note(error)
     if isinstance(error, InvalidRequest):
-        return does_not_fit(error.problems)
+        return invalid(error.problems)
     if isinstance(error, ActionError | RemoteError):
         status = int(error.code) if error.code.isascii() and error.code.isdecimal() else 0
         return Problem(status if 400 <= status <= 599 else 502, error.message, error.details, error.code)
     return next((problem for kind, problem in FIXED if isinstance(error, kind)), INTERNAL)
 
 
-def does_not_fit(problems: list[dict[str, Any]]) -> Problem:
-    """What the client is told of a request that does not fit: each place, and why."""
+def invalid(problems: list[dict[str, Any]]) -> Problem:
+    """Return the response to an invalid request: each place, and why."""
     return Problem(422, "the request does not fit", problems)

@@ -1,4 +1,4 @@
-"""Serves the gateway's application with uvicorn, and ends it in an order that loses no request."""
+"""Serves the gateway with uvicorn, and stops it in an order that loses no request."""
 
 from __future__ import annotations
 
@@ -6,146 +6,121 @@ import asyncio
 import logging
 import math
 import socket
-from collections.abc import Generator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 
 import uvicorn
 
-from src.config import VERSION
+from src.config import VERSION, Settings, settings
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.watching.operations import cannot_listen
+from src.infrastructure.http_server import cannot_listen
 from src.utils.logging import logger
-from src.utils.process import on_signals
-from src.web.asgi import Application
-from src.web.config import WebSettings, settings
-from src.web.lifespan import service
+from src.web.app import app
+from src.web.lifespan import worker
+from src.web.settings import settings as web_settings
+
+BACKLOG = 2048  # connections that may wait to be accepted
+LAST_RESPONSES = 2.0  # seconds for responses to requests that were cut short: a framework needs time to unwind
 
 
-async def serve() -> None:
-    """Serves until SIGTERM or SIGINT.
+async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None:
+    """Serve until `stop` is done.
+
+    Args:
+        stop: done at the first signal.
+        hurry: done at the second signal, after which nothing is waited for.
 
     Raises:
-        ConfigurationError: it cannot run as it is configured.
+        ConfigurationError: the gateway cannot run as configured.
     """
-    server = WebServer(settings, import_module("src.web.app").app)
-    stop, hurry = on_signals(2)
-
+    server = Server()
     logger.info("gateway starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
-    working = service.start(server.listen())
-    serving = await server.start()
+    listening = listen(settings)  # connections wait until the application has started
+    working = worker.start(listening.getsockname()[1])
+    serving = await server.start(listening)
     await asyncio.wait([working, serving, stop], return_when=asyncio.FIRST_COMPLETED)
 
     logger.info("gateway stopping")
-    deadline = asyncio.get_running_loop().time() + settings.HTTP_DRAIN_TIME + settings.GRACEFUL_SHUTDOWN_TIMEOUT
-    await service.leave()  # unready from here on
-    await server.stop(hurry)
-    await service.stop(hurry, max(deadline - asyncio.get_running_loop().time(), 0))
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + web_settings.HTTP_DRAIN_TIME + settings.GRACEFUL_SHUTDOWN_TIMEOUT
+    await worker.leave()  # unready from here on
+    await asyncio.wait([hurry, serving], timeout=web_settings.HTTP_DRAIN_TIME, return_when=asyncio.FIRST_COMPLETED)
+    await server.stop(serving, hurry)
+    await worker.stop(hurry, max(deadline - clock(), 0))
     for task in (working, serving):
         if task.done():
-            task.result()  # raises what it failed with
+            task.result()  # raises the error that ended it
     logger.info("gateway stopped")
 
 
-class WebServer:
-    """uvicorn, with the service's settings and logs, and without its own signal handlers.
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket on `HTTP_HOST` and `HTTP_PORT`.
 
-    Args:
-        settings: the service's settings.
-        application: what it serves.
+    Raises:
+        ConfigurationError: the address cannot be listened on.
     """
+    host, port = settings.HTTP_HOST, settings.HTTP_PORT
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise cannot_listen(host, port, error) from error
 
-    BACKLOG = 2048  # connections that may wait to be accepted
-    LAST_WORDS = 2.0  # seconds for requests that were cut short to be answered: a framework takes its time to unwind
 
-    def __init__(self, settings: WebSettings, application: Application) -> None:
-        self._settings = settings
-        self._server = _Server(
+class Server(uvicorn.Server):
+    """uvicorn, with the service's logs, and without signal handlers of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(
             uvicorn.Config(
-                application,
+                app,
                 lifespan="on",
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                backlog=self.BACKLOG,
+                backlog=BACKLOG,
                 timeout_graceful_shutdown=math.ceil(settings.GRACEFUL_SHUTDOWN_TIMEOUT),
             )
         )
-        self._socket: socket.socket | None = None
-        self._serving: asyncio.Task[None] | None = None
 
-    def listen(self) -> int:
-        """Takes `HTTP_HOST` and `HTTP_PORT`, and returns the port. What comes waits until `start`.
-
-        Raises:
-            ConfigurationError: the address cannot be listened on.
-        """
-        host, port = self._settings.HTTP_HOST, self._settings.HTTP_PORT
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((host, port), family=family, backlog=self.BACKLOG)
-        except OSError as error:
-            raise cannot_listen(host, port, error) from error
-        return int(self._socket.getsockname()[1])
-
-    async def start(self) -> asyncio.Task[None]:
-        """Starts the application, and returns when it answers.
+    async def start(self, listening: socket.socket) -> asyncio.Task[None]:
+        """Start the application, and return when it answers.
 
         Returns:
-            The serving, which lasts until `stop`.
+            The task that serves until `stop`.
 
         Raises:
-            ConfigurationError: the application's own lifespan failed; why is in the log.
+            ConfigurationError: the application's own lifespan failed; the log says why.
         """
-        assert self._socket is not None, "listen comes first"
-        if self._settings.LOG_LEVEL != "DEBUG":
-            logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it tells beyond is told here
-        self._serving = asyncio.create_task(self._serve(self._socket), name="http")
-        started = asyncio.create_task(self._server.begun.wait())
-        await asyncio.wait([started, self._serving], return_when=asyncio.FIRST_COMPLETED)
-        started.cancel()
-        if self._serving.done():
-            self._serving.result()
-        host, port = self._socket.getsockname()[:2]
+        if settings.LOG_LEVEL != "DEBUG":
+            logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the rest is logged here
+        serving = asyncio.create_task(self._serve(listening), name="http")
+        while not self.started:
+            await asyncio.wait([serving], timeout=0.01)
+            if serving.done():
+                serving.result()
+        host, port = listening.getsockname()[:2]
         logger.info("http server started", host=host, port=port)
-        return self._serving
+        return serving
 
-    async def stop(self, hurry: asyncio.Future[None]) -> None:
-        """Takes requests for `HTTP_DRAIN_TIME` more, then answers those that came, within `GRACEFUL_SHUTDOWN_TIMEOUT`.
+    async def stop(self, serving: asyncio.Task[None], hurry: asyncio.Future[None]) -> None:
+        """Answer the requests that have arrived, within `GRACEFUL_SHUTDOWN_TIMEOUT` or until `hurry` is done."""
+        self.should_exit = True
+        await asyncio.wait([hurry, serving], return_when=asyncio.FIRST_COMPLETED)
+        self.force_exit = True
+        await asyncio.wait([serving])
+        if (cut_short := self.server_state.tasks) and not hurry.done():
+            await asyncio.wait(set(cut_short), timeout=LAST_RESPONSES)
 
-        Args:
-            hurry: when done, nothing of that is waited for.
-        """
-        assert self._serving is not None, "start comes first"
-        either = [hurry, self._serving]
-        await asyncio.wait(either, timeout=self._settings.HTTP_DRAIN_TIME, return_when=asyncio.FIRST_COMPLETED)
-        self._server.should_exit = True
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        self._server.force_exit = True
-        await asyncio.wait([self._serving])
-        if (cut_short := self._server.server_state.tasks) and not hurry.done():
-            await asyncio.wait(set(cut_short), timeout=self.LAST_WORDS)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve`."""
+        yield
 
     async def _serve(self, listening: socket.socket) -> None:
         try:
-            await self._server.serve(sockets=[listening])
-        except SystemExit as error:  # a server that could not start ends the process, were it not for this
+            await self.serve(sockets=[listening])
+        except SystemExit as error:  # uvicorn would end the process
             raise ConfigurationError("the application could not start; the log says why") from error
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it has begun, and leaves signals to `serve`."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.begun = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.begun.set()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
-from src.infrastructure.worker import Worker
 from src.actions.action import registered
-from src.actions.server import ActionServer
+from src.actions.micro_service import MicroService
+from src.actions.runner import ActionRunner
+from src.infrastructure.worker import Worker
 
 
 def register(worker: Worker) -> None:
-    """Gives the worker every action in this folder.
+    """Add every action in this folder to the worker.
 
     Raises:
-        ConfigurationError: an action does not fit.
+        ConfigurationError: an action is invalid.
     """
     for module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_action")):
         import_module(f"{__name__}.{module}")
-    worker.include(partial(ActionServer, registered()))
+    runners = [ActionRunner(action, worker.nats) for action in registered()]
+    for component in (*runners, MicroService(worker.nats, runners)):
+        worker.include(component)

@@ -9,11 +9,11 @@ from src.infrastructure.subscription import registered
 from src.infrastructure.worker import Worker
 
 
-def register_handlers(worker: Worker) -> None:
-    """Gives the worker the subscription of every handler in this folder.
+def register(worker: Worker) -> None:
+    """Add the subscription of every handler in this folder to the worker.
 
     Raises:
-        ConfigurationError: a subscription does not fit.
+        ConfigurationError: a subscription is invalid.
     """
     for module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_handler")):
         import_module(f"{__name__}.{module}")

@@ -1,4 +1,4 @@
-"""The gateway's application in Django, and what its routes need."""
+"""What a route in Django uses: the decorator `route`, and `read` for the request."""
 
 from __future__ import annotations
 

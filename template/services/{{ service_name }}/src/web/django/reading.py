@@ -1,10 +1,10 @@
-"""What a view is sent, as a model: `body = read(request, GreetRequest)`."""
+"""Reads a request into a model: `body = read(request, GreetRequest)`."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_origin
+from typing import TypeVar, get_origin
 
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from pydantic import BaseModel, ValidationError
 
 from src.web.problems import InvalidRequest
@@ -12,29 +12,28 @@ from src.web.problems import InvalidRequest
 Model = TypeVar("Model", bound=BaseModel)
 
 WITHOUT_BODY = ("GET", "HEAD", "DELETE")
-MANY = (list, set, tuple, frozenset)
+LISTS = (list, set, tuple, frozenset)
 
 
 def read(request: HttpRequest, model: type[Model]) -> Model:
-    """The body of a request, which is JSON; of one without a body (GET, DELETE) the parameters of its query.
+    """Return the body of a request, which is JSON; for GET and DELETE the parameters of its query.
 
     Raises:
-        InvalidRequest: it does not fit the model; answered with 422, and where and why.
+        InvalidRequest: it is not what the model accepts; the client gets 422, with each place and why.
     """
-    where = "query" if request.method in WITHOUT_BODY else "body"
-    try:
-        if where == "query":
-            return model.model_validate(_parameters(request.GET, model))
-        return model.model_validate_json(request.body)
-    except ValidationError as error:
-        raise InvalidRequest(error, where) from error
-
-
-def _parameters(query: QueryDict, model: type[BaseModel]) -> dict[str, Any]:
-    """The parameters by name: a list where there are several of one name, or where the model has one."""
-    lists = {
-        field.validation_alias or name
-        for name, field in model.model_fields.items()
-        if (get_origin(field.annotation) or field.annotation) in MANY
+    if request.method not in WITHOUT_BODY:
+        try:
+            return model.model_validate_json(request.body)
+        except ValidationError as error:
+            raise InvalidRequest(error, "body") from error
+    fields = {field.validation_alias or name: field.annotation for name, field in model.model_fields.items()}
+    lists = {name for name, annotation in fields.items() if (get_origin(annotation) or annotation) in LISTS}
+    query = {
+        name: values if len(values) > 1 or name in lists else values[0]
+        for name, values in request.GET.lists()
+        if values
     }
-    return {name: values if len(values) > 1 or name in lists else values[0] for name, values in query.lists() if values}
+    try:
+        return model.model_validate(query)
+    except ValidationError as error:
+        raise InvalidRequest(error, "query") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
@@ -10,73 +10,80 @@ from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
+from pydantic_core import to_json
 
+from src.infrastructure.http_server import JSON
 from src.web.asgi import Scope
 from src.web.discovery import refuse_twins, route_modules, specificity
-from src.web.django.responses import error_response, response_of
 from src.web.django.routing import Route, registered
 from src.web.problems import INTERNAL, NOT_ALLOWED, NOT_FOUND, Problem, problem_of
 
-FORBIDDEN = Problem(403, "this is not allowed")
-BAD_REQUEST = Problem(400, "the request cannot be read")
-OTHER_HOST = Problem(400, "this host is not answered for")
+DJANGO: tuple[tuple[type[Exception], Problem], ...] = (
+    (DisallowedHost, Problem(400, "this host is not answered for")),
+    (Http404, NOT_FOUND),
+    (PermissionDenied, Problem(403, "this is not allowed")),
+)
+"""Django's own exceptions, as responses."""
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def view_of(routes: Sequence[Route]) -> View:
-    """The view for all routes of one path: the method decides which."""
+    """Return the view for all routes of one path: the method decides which answers."""
     by_method = {route.method: route for route in routes}
     allowed = {"Allow": ", ".join(sorted(by_method))}
 
     async def view(request: HttpRequest, **values: str) -> HttpResponseBase:
-        assert isinstance(request, ASGIRequest)
         route = by_method.get(request.method or "")
-        cast(Scope, request.scope)["route"] = (route or routes[0]).path
+        cast(Scope, cast(ASGIRequest, request).scope)["route"] = (route or routes[0]).path
         try:
             request.get_host()
-        except DisallowedHost:
-            return error_response(OTHER_HOST)
-        if route is None:
-            return error_response(NOT_ALLOWED, allowed)
-        try:
+            if route is None:
+                return _error(NOT_ALLOWED, allowed)
             result = await route.view(request, **dict(zip(route.parameters, values.values(), strict=True)))
-            return response_of(result, route.status)
-        except Http404:
-            return error_response(NOT_FOUND)
-        except PermissionDenied:
-            return error_response(FORBIDDEN)
+            return result if isinstance(result, HttpResponseBase) else _json(to_json(result), route.status)
         except Exception as error:
-            return error_response(problem_of(error))
+            known = next((problem for kind, problem in DJANGO if isinstance(error, kind)), None)
+            return _error(known or problem_of(error))
 
     return view
 
 
 def patterns() -> list[URLPattern]:
-    """What Django's resolver asks, in this order.
+    """Return what Django's resolver tries, in this order.
 
     Raises:
-        ConfigurationError: a route does not fit.
+        ConfigurationError: a route is invalid.
     """
-    route_modules()  # which register them
+    route_modules()  # registers them
     routes = sorted(registered(), key=lambda route: (specificity(route.path), route.pattern))
     refuse_twins((route.method, route.path, route.where) for route in routes)
     return [path(pattern, view_of(list(group))) for pattern, group in groupby(routes, key=lambda route: route.pattern)]
 
 
 def handler400(_: HttpRequest, exception: Exception) -> HttpResponse:
-    """What cannot be read as a request."""
-    return error_response(BAD_REQUEST)
+    """Answer a request that cannot be read."""
+    return _error(Problem(400, "the request cannot be read"))
 
 
 def handler404(_: HttpRequest, exception: Exception) -> HttpResponse:
-    """No path fits."""
-    return error_response(NOT_FOUND)
+    """Answer a path that no route has."""
+    return _error(NOT_FOUND)
 
 
 def handler500(_: HttpRequest) -> HttpResponse:
-    """A view failed by its own fault."""
-    return error_response(INTERNAL)
+    """Answer when Django itself failed."""
+    return _error(INTERNAL)
+
+
+def _error(problem: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    return _json(problem.body, problem.status, headers)
+
+
+def _json(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(
+        body, status=status, headers={"Content-Type": JSON, "Content-Length": str(len(body)), **(headers or {})}
+    )
 
 
 urlpatterns: list[Any] = patterns()

@@ -1,7 +1,17 @@
-"""The gateway's application in FastAPI, and what its routes need."""
+"""What a route in FastAPI uses: `async def greet(request: GreetRequest, nats: Connection)`."""
 
 from __future__ import annotations
 
-from src.web.fastapi.connection import Connection
+from typing import Annotated
 
-__all__ = ["Connection"]
+from fastapi import Depends
+
+from src.requests.nats import Nats, nats
+
+
+async def connection() -> Nats:
+    """Return the connection that all requests share; a test may replace it with `dependency_overrides`."""
+    return nats
+
+
+Connection = Annotated[Nats, Depends(connection)]

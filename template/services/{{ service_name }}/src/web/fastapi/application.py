@@ -1,4 +1,4 @@
-"""The FastAPI application: every route of `src/web/routes`, and the document that describes them."""
+"""The FastAPI application: every route of `src/web/routes`, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from src.config import DESCRIPTION, VERSION
+from src.config import DESCRIPTION, VERSION, settings
 from src.infrastructure.errors import ConfigurationError
 from src.web.asgi import Scope
-from src.web.config import settings
 from src.web.discovery import refuse_twins, route_modules, specificity
 from src.web.fastapi.errors import RESPONSES, add_error_handlers
 from src.web.gateway import Gateway
-from src.web.lifespan import lifespan, service
+from src.web.lifespan import lifespan, worker
+from src.web.settings import settings as web_settings
 
 
 @asynccontextmanager
@@ -25,10 +25,10 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 def routers() -> list[APIRouter]:
-    """The routers of all routes, in the order in which they are asked.
+    """Return the routers of all routes, in the order in which they are tried.
 
     Raises:
-        ConfigurationError: a route's file has none, or two routes answer the same.
+        ConfigurationError: a route's file has no router, or two routes answer the same.
     """
     found = []
     for module in route_modules():
@@ -50,10 +50,6 @@ def _path_of(route: object) -> str:
     return str(getattr(route, "path", ""))
 
 
-def _route_of(scope: Scope) -> str:
-    return _path_of(scope.get("route"))
-
-
 application = FastAPI(
     title=settings.SERVICE_NAME,
     version=VERSION,
@@ -66,4 +62,9 @@ add_error_handlers(application)
 for one in routers():
     application.include_router(one)
 
-app = Gateway(settings, service, application, _route_of)
+
+def _route_of(scope: Scope) -> str:
+    return _path_of(scope.get("route"))
+
+
+app = Gateway(worker, application, _route_of, web_settings.HTTP_MAX_BODY)

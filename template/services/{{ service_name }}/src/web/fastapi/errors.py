@@ -1,20 +1,18 @@
-"""Every error of a FastAPI application in the form that the whole gateway answers in."""
+"""The error responses of FastAPI in the form that the whole gateway uses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from src.infrastructure.watching.operations import JSON
-from src.requests.replies import MOST_DETAILS
-from src.web.problems import FORESEEN, NOT_ALLOWED, NOT_FOUND, Problem, does_not_fit, problem_of
-
-SAID = ("type", "loc", "msg")  # of what does not fit; its value is the client's own
+from src.infrastructure.http_server import JSON
+from src.requests.replies import MAX_PROBLEMS
+from src.web.problems import EXPECTED, Problem, invalid, problem_of
 
 
 class ErrorDetail(BaseModel):
@@ -26,7 +24,7 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """The body of every response that is an error."""
+    """The body of every error response."""
 
     error: ErrorDetail
 
@@ -39,27 +37,24 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def add_error_handlers(application: FastAPI) -> None:
-    """Has the application answer every error in the gateway's form."""
+    """Make the application answer every error in the gateway's form."""
     application.add_exception_handler(HTTPException, _http_error)
     application.add_exception_handler(RequestValidationError, _invalid)
-    for kind in (*FORESEEN, Exception):
+    for kind in (*EXPECTED, Exception):
         application.add_exception_handler(kind, _failed)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    known = {404: NOT_FOUND, 405: NOT_ALLOWED} if error.detail in ("Not Found", "Method Not Allowed") else {}
-    problem = known.get(error.status_code)
-    if problem is None:
-        text = isinstance(error.detail, str)
-        problem = Problem(error.status_code, error.detail if text else "error", None if text else error.detail)
-    return _response(problem, error.headers)
+    error = cast(HTTPException, error)
+    text = error.detail if isinstance(error.detail, str) else "error"
+    details = None if text == error.detail else error.detail
+    return _response(Problem(error.status_code, text, details), error.headers)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    found = error.errors()[:MOST_DETAILS]
-    return _response(does_not_fit([{name: one[name] for name in SAID} for one in found]))
+    problems = cast(RequestValidationError, error).errors()[:MAX_PROBLEMS]
+    # without the values, which are the client's own
+    return _response(invalid([{name: problem[name] for name in ("type", "loc", "msg")} for problem in problems]))
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -1,0 +1,90 @@
+"""Batch handlers: a handler of `list[...]` gets many messages at once, and each message is settled on its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from src.domain.events import current
+from src.infrastructure.delivery import Delivery
+from src.infrastructure.errors import Retry
+from src.infrastructure.handler_runner import HandlerRunner
+from src.infrastructure.message import Message
+from src.infrastructure.publishing import Publications, channel
+
+Batch = list[tuple[Any, Message]]
+
+
+class BatchDelivery(Delivery):
+    """Handles messages together. A failed batch is halved until the culprit is alone."""
+
+    async def deliver_batch(self, messages: Sequence[Message]) -> None:
+        """Handle messages together, and settle each on its own.
+
+        Raises:
+            asyncio.CancelledError: the worker stops.
+            nats.errors.Error: an answer could not be sent; the other messages have been settled.
+        """
+        batch: Batch = []
+        errors: list[Exception] = []
+        for message in messages:
+            try:
+                with message.bound():
+                    accepted, event = await self.accept(message)
+            except Exception as error:
+                errors.append(error)
+            else:
+                if accepted:
+                    batch.append((event, message))
+        if batch:
+            await self._handle(batch, errors)
+        if errors:
+            raise errors[0]
+
+    async def _handle(self, batch: Batch, errors: list[Exception]) -> None:
+        failure = await self.failure_of(self._call(batch))
+        rest = [one for one in batch if not one[1].settled]
+        if failure is not None and len(rest) > 1 and not isinstance(failure, Retry):
+            half = len(rest) // 2
+            await self._handle(rest[:half], errors)
+            await self._handle(rest[half:], errors)
+            batch = [one for one in batch if one not in rest]
+        for _, message in batch:
+            try:
+                with message.bound():
+                    await self.settle(message, failure)
+            except Exception as error:
+                errors.append(error)
+
+    async def _call(self, batch: Batch) -> None:
+        events, messages = [event for event, _ in batch], [message for _, message in batch]
+        connection = channel()
+        assert connection is not None, "a worker runs"
+        published = Publications(connection)  # by `publish`, which cannot know the message that it follows from
+        token = current.set(published)
+        try:
+            await (self._function(events, messages) if self._takes_message else self._function(events))
+        finally:
+            current.reset(token)
+        for one in (*messages, published):
+            await one.all_published()
+
+
+class BatchRunner(HandlerRunner):
+    """Runs a handler of `list[...]`."""
+
+    delivery: BatchDelivery
+
+    async def work(self) -> None:
+        """Handle the next batch: when it is full, or its first message has waited long enough."""
+        size = self.subscription.most_at_once
+        try:
+            async with asyncio.timeout(self.subscription.batch_wait):
+                while len(self.buffer) < size and not self.delivery.stopping:
+                    await self.arrival()
+        except TimeoutError:
+            pass
+        if not self.delivery.stopping:
+            messages = [self.take() for _ in range(min(size, len(self.buffer)))]
+            await self.work_on(messages, self.delivery.deliver_batch(messages))

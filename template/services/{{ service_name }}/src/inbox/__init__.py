@@ -1,0 +1,170 @@
+"""The inbox: remembers which messages were handled, so that a redelivery is not handled twice.
+
+A message is claimed for a short time, handled, marked as done, and only then acked. The claim of a worker that died ends
+by itself. `DEDUP` chooses the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+from src.config import load
+from src.inbox.settings import InboxSettings
+from src.infrastructure.errors import ConfigurationError, describe
+from src.infrastructure.inbox import Claim, Inbox
+from src.infrastructure.message import Message
+from src.infrastructure.nats_client import NatsClient
+from src.utils.logging import logger
+
+
+class Store(Protocol):
+    """Where claims and handled messages are kept. Every method but `close` raises if the store cannot be reached."""
+
+    async def claim(self, key: str, lease: float) -> Claim:
+        """Claim a message for `lease` seconds."""
+
+    async def renew(self, key: str, lease: float) -> None:
+        """Have a claim end `lease` seconds from now, if it still is this worker's."""
+
+    async def done(self, key: str) -> None:
+        """Remember for `DEDUP_TTL` that a message was handled."""
+
+    async def release(self, key: str) -> None:
+        """Give up a claim."""
+
+    def forget(self, key: str) -> None:
+        """Drop what is kept in memory of a claim."""
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+def inbox_for(dedup: str, nats: NatsClient) -> Inbox:
+    """Return the inbox for a value of `DEDUP`.
+
+    Raises:
+        ConfigurationError: the service does not have that store.
+    """
+    settings = load(InboxSettings)
+    store: Store
+    try:
+        if dedup == "redis":
+            from src.inbox.redis_inbox import RedisInbox
+
+            store = RedisInbox(settings.REDIS_URL.get_secret_value(), nats.service, settings.DEDUP_TTL)
+        else:
+            from src.inbox.kv_inbox import KvInbox
+
+            store = KvInbox(nats, settings.DEDUP_TTL)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"DEDUP={dedup} needs {error.name}, which this service does not have; `natsgen answers set dedup={dedup}` "
+            f"and `natsgen update` add it"
+        ) from error
+    return StoredInbox(store, settings)
+
+
+class StoredInbox:
+    """Claims, marks and releases messages, and decides what happens while the store is away.
+
+    With `DEDUP_UNAVAILABLE=wait` messages wait for the store; with `handle` they are handled, possibly twice.
+
+    Attributes:
+        trouble: why handled messages wait for the store; empty while they do not.
+    """
+
+    RETRY = 1.0  # seconds between attempts to mark a message that was handled
+    PAUSE = 5.0  # seconds for which a store that failed is not asked, if messages do not wait for it
+    RELEASE_LIMIT = 0.5  # seconds that giving up a claim may take
+    RENEW_LIMIT = 2.0  # seconds that renewing all claims may take
+
+    def __init__(self, store: Store, settings: InboxSettings) -> None:
+        self.trouble = ""
+        self._store = store
+        self._waits = settings.DEDUP_UNAVAILABLE == "wait"
+        self._ttl = settings.DEDUP_TTL
+        self._not_before = 0.0
+        self._claims: dict[str, tuple[Message, float]] = {}  # with their leases
+
+    async def claim(self, message: Message, lease: float) -> Claim:
+        """Claim a message; it is taken as well if the store is away and messages do not wait for it.
+
+        Raises:
+            ConfigurationError: `DEDUP_TTL` is shorter than the lease, so the store would forget running messages.
+            Exception: the store cannot be reached, and messages wait for it.
+        """
+        if self._ttl < lease:
+            raise ConfigurationError(f"DEDUP_TTL={self._ttl:g} is shorter than ack_wait of {message.handler}: raise it")
+        key = message.dedup_key
+        if key in self._claims:
+            return Claim.HELD  # delivered again while it is handled
+        if time.monotonic() < self._not_before:
+            return Claim.TAKEN
+        try:
+            claim = await self._store.claim(key, lease)
+        except Exception as error:
+            if self._waits:
+                raise
+            self._go_without(error)
+            return Claim.TAKEN
+        if claim is Claim.TAKEN:
+            self._claims[key] = message, lease
+        return claim
+
+    async def done(self, message: Message) -> None:
+        """Mark a message that was handled; return once the store has it, or if nobody waits for the store."""
+        while self._waits or time.monotonic() >= self._not_before:
+            try:
+                await self._store.done(message.dedup_key)
+            except Exception as error:
+                if not self._waits:
+                    self._go_without(error)
+                    break
+                if not self.trouble:
+                    logger.error("message handled, waiting for the inbox to note it", error=describe(error))
+                self.trouble = f"waiting for the inbox: {describe(error)}"
+                await asyncio.sleep(self.RETRY)
+            else:
+                self.trouble = ""
+                break
+        self._forget(message)
+
+    async def release(self, message: Message) -> None:
+        """Give up a claim within a moment, so that the next attempt does not wait for its end."""
+        if self._forget(message):
+            try:
+                async with asyncio.timeout(self.RELEASE_LIMIT):
+                    await self._store.release(message.dedup_key)
+            except Exception as error:
+                self._store.forget(message.dedup_key)
+                logger.warning("claim not released: the next attempt waits for its end", error=describe(error))
+
+    async def renew(self, handler: str) -> None:
+        """Extend the claims of a handler's running messages within a moment."""
+        for key, (message, _) in list(self._claims.items()):
+            if message.settled:  # its answer could not be sent
+                self._forget(message)
+                self._store.forget(key)
+        claims = [(key, lease) for key, (message, lease) in self._claims.items() if message.handler == handler]
+        try:
+            async with asyncio.timeout(self.RENEW_LIMIT):
+                await asyncio.gather(*(self._store.renew(key, lease) for key, lease in claims))
+        except Exception as error:
+            logger.warning("claims not renewed", claims=len(claims), error=describe(error))
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    def _forget(self, message: Message) -> bool:
+        held = self._claims.get(message.dedup_key)
+        if held is None or held[0] is not message:
+            return False
+        del self._claims[message.dedup_key]
+        return True
+
+    def _go_without(self, error: Exception) -> None:
+        logger.error("handling without the inbox: messages may be handled twice", error=describe(error))
+        self._not_before = time.monotonic() + self.PAUSE

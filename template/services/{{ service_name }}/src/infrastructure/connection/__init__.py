@@ -1,1 +1,0 @@
-"""One connection that outlives servers, links and credentials; `nats_client.py` sends over it."""

@@ -1,1 +1,0 @@
-"""How Consul is spoken to, by the registration and by the search for NATS servers."""

@@ -1,0 +1,124 @@
+"""Decodes a payload into what the handler's annotation asks for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from src.domain.events import Envelope
+from src.infrastructure.errors import ConfigurationError
+
+Decoder = Callable[[bytes], Any]
+Reader = Callable[[bytes, Mapping[str, str]], Any]  # of payload and headers
+Decoding = Callable[[Any, str], tuple[Decoder, Reader | None]]  # of an annotation, and of the place to name in errors
+UnknownFields = Literal["forbid", "ignore"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a handler is called.
+
+    Attributes:
+        decode: decodes one payload.
+        read: does so if headers hold a part of the event; else None.
+        takes_message: whether the handler takes the message as well.
+        takes_list: whether it takes a batch: a list of events, and of messages.
+    """
+
+    decode: Decoder
+    read: Reader | None
+    takes_message: bool
+    takes_list: bool
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Return where a function is written, for messages: its module and its name."""
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def signature_of(function: Callable[..., Any], decoding: Decoding | None = None) -> Signature:
+    """Return how a handler is called, from its parameters and their annotations.
+
+    Args:
+        function: a coroutine function `(event)` or `(event, message)`.
+        decoding: chooses the decoder; by default the annotation alone does.
+
+    Raises:
+        ConfigurationError: the function cannot be a handler.
+    """
+    where = place_of(function)
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigurationError(f"{where} is not a coroutine function; write it as `async def`")
+    parameters = list(inspect.signature(function).parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required_elsewhere = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if len(positional) not in (1, 2) or required_elsewhere:
+        raise ConfigurationError(
+            f"{where} takes {len(parameters)} parameters; a handler takes (event) or (event, message)"
+        )
+    try:
+        annotation = get_type_hints(function).get(positional[0].name, Any)
+    except NameError as error:
+        raise ConfigurationError(f"{where}: {error}; import what its annotations name outside TYPE_CHECKING") from error
+    takes_list = annotation is list or get_origin(annotation) is list
+    if takes_list:
+        annotation = (*get_args(annotation), Any)[0]
+    decode, read = (decoding or default_decoding)(annotation, where)
+    return Signature(decode, read, takes_message=len(positional) == 2, takes_list=takes_list)
+
+
+def default_decoding(annotation: Any, where: str) -> tuple[Decoder, Reader | None]:
+    """Return the decoder and the reader of an annotation."""
+    return decoder_for(annotation, where), reader_for(annotation)
+
+
+subscription_decoding: Decoding = default_decoding  # for subscriptions without `decoder=`; see the extra `decoders`
+
+
+def reader_for(annotation: Any) -> Reader | None:
+    """Return the reader of an envelope that message headers hold a part of; None for other annotations."""
+    if isinstance(annotation, type) and issubclass(annotation, Envelope) and annotation.READS_HEADERS:
+        return annotation.read
+    return None
+
+
+def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = None) -> Decoder:
+    """Return the decoder for an annotation: it returns the value, or raises ValueError for an invalid payload.
+
+    Args:
+        annotation: the annotation.
+        where: its function, for the error message.
+        unknown_fields: what to do with fields that a model does not have; None leaves it to the model.
+
+    Raises:
+        ConfigurationError: nothing can be decoded into the annotation.
+    """
+    if annotation is Any:
+        return decode_untyped
+    if annotation is bytes:
+        return bytes
+    if annotation is str:
+        return bytes.decode
+    try:
+        validate = TypeAdapter(annotation).validator.validate_json  # TypeAdapter.validate_json adds a call
+    except Exception as error:
+        raise ConfigurationError(f"{where}: a payload cannot be validated into {annotation!r}: {error}") from error
+    return partial(validate, extra=unknown_fields) if unknown_fields else validate
+
+
+def decode_untyped(data: bytes) -> Any:
+    """Return the payload for a handler without annotation: JSON, else text, else the bytes."""
+    try:
+        return from_json(data)
+    except ValueError:
+        pass
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

@@ -1,1 +1,0 @@
-"""From a payload to a handler, and what is remembered of it; `delivery.py` decides."""

@@ -1,0 +1,268 @@
+"""Publishes to streams: `await publish("billing.invoice.written", event)` works anywhere in the service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextvars import ContextVar
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import nats.errors
+import nats.js.errors
+from nats.js.api import PubAck
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from src.domain.events import Incoming, Sendable, Wire, current
+from src.infrastructure.errors import NotConnected
+from src.infrastructure.nats_client import NatsClient
+
+# https://www.w3.org/TR/trace-context/ and the tenant, so that both survive services that do not use them
+PASSED_ON = ("traceparent", "tracestate", "Tenant-Id")
+
+RETRY_FOR = 10.0  # seconds that a publish is repeated while the stream does not answer; an election takes about five
+RETRY_PAUSE = 0.25  # seconds between two attempts
+TRANSIENT = (
+    NotConnected,
+    nats.errors.ConnectionClosedError,
+    nats.errors.TimeoutError,
+    nats.js.errors.NoStreamResponseError,
+    nats.js.errors.ServiceUnavailableError,
+)
+
+Payload = BaseModel | Sendable | Mapping[str, Any] | bytes
+
+
+def wire(data: Payload) -> Wire:
+    """Return the payload for `data`, and the headers that belong to it."""
+    return data.wire() if isinstance(data, Sendable) else Wire(encode(data), {})
+
+
+def encode(data: Payload) -> bytes:
+    """Return the payload for `data`: JSON for a model (by its aliases) or a mapping, and bytes unchanged."""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, Sendable):
+        return data.wire().payload
+    return to_json(data, by_alias=True)
+
+
+def id_of(data: Payload, subject: str) -> str | None:
+    """Return an envelope's id, combined with the subject if that is not the envelope's own; None for other data.
+
+    A stream drops the second of two messages with one id, even if their subjects differ.
+    """
+    if not isinstance(data, Sendable):
+        return None
+    return data.identity() if data.about() == subject else id_from(data.identity(), subject)
+
+
+def id_from(*parts: str | bytes) -> str:
+    """Return an id in the form of a UUID; the same parts always give the same id."""
+    joined = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
+    return str(UUID(bytes=sha256(joined).digest()[:16]))
+
+
+def passed_on(headers: Mapping[str, str], correlation_id: str, causation_id: str = "") -> dict[str, str]:
+    """Return the headers of something that follows from a message or a request with these headers."""
+    follows = {name: headers[name] for name in PASSED_ON if name in headers}
+    if causation_id:
+        follows["Causation-Id"] = causation_id
+    return {"Correlation-Id": correlation_id, **follows} if correlation_id else follows
+
+
+def following() -> dict[str, str]:
+    """Return the headers of something that follows from what is being handled; none if nothing is."""
+    incoming = current.get()
+    if incoming is None:
+        return {}
+    return passed_on(incoming.headers, incoming.correlation_id, incoming.causation_id)
+
+
+class Publication(Awaitable[PubAck]):
+    """A message on its way to a stream. Await it for the stream's confirmation.
+
+    Attributes:
+        failure_seen: whether somebody awaited it and got its error.
+    """
+
+    __slots__ = ("_task", "failure_seen")
+
+    def __init__(self, task: asyncio.Task[PubAck]) -> None:
+        self._task = task
+        self.failure_seen = False
+
+    def __await__(self) -> Generator[Any, None, PubAck]:
+        # Shielded: a time limit around the await ends the wait, not the publication.
+        try:
+            return (yield from asyncio.shield(self._task))
+        except Exception:
+            self.failure_seen = True
+            raise
+
+    def on_confirmed(self, then: Callable[[Publication], None]) -> None:
+        """Call `then` when the stream has confirmed it."""
+
+        def done(task: asyncio.Task[PubAck]) -> None:
+            if not task.cancelled() and task.exception() is None:
+                then(self)
+
+        self._task.add_done_callback(done)
+
+
+class Publications(Incoming):
+    """Something being handled that publishes, and knows whether all of it has been confirmed."""
+
+    __slots__ = ("_derived", "_nats", "_unconfirmed")
+
+    def __init__(self, nats: NatsClient) -> None:
+        self._nats = nats
+        self._unconfirmed: set[Publication] | None = None
+        self._derived: Counter[str] | None = None
+
+    @property
+    def dedup_key(self) -> str:
+        """Return the text that ids derive from: the same whenever the message is delivered to this handler."""
+        return self.causation_id
+
+    def publish(
+        self, subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
+    ) -> Publication:
+        """Publish an event that follows from this message. Await the result for the stream's confirmation.
+
+        The event is on its way when this returns, so you can publish several before you await the first. The message
+        is acked only after all are confirmed. It is retried if one failed and the handler did not catch that.
+
+        A retried handler publishes nothing twice within the stream's duplicate window: `Nats-Msg-Id` is the event's id
+        (see `Event.new`), or derives from this message, the subject and the content. Content that differs between
+        attempts, such as the time, needs a `message_id`.
+
+        Args:
+            subject: a subject that a stream listens to.
+            data: an envelope, another model or a mapping, sent as JSON, or the payload itself.
+            headers: in addition to correlation, causation and trace, which are passed on.
+            message_id: the `Nats-Msg-Id`.
+
+        Raises:
+            TooLarge: when awaited: the message does not fit.
+            nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
+        """
+        payload, own = wire(data)
+        identity = message_id or id_of(data, subject) or self.derived_id(subject, payload)
+        follows = passed_on(self.headers, self.correlation_id, self.causation_id)
+        publication = _send(
+            self._nats, subject, payload, {"Nats-Msg-Id": identity, **follows, **own, **(headers or {})}
+        )
+        if self._unconfirmed is None:
+            self._unconfirmed = set()
+        self._unconfirmed.add(publication)
+        publication.on_confirmed(self._unconfirmed.discard)
+        return publication
+
+    @property
+    def has_published(self) -> bool:
+        """Return whether anything was published in this attempt."""
+        return self._unconfirmed is not None
+
+    async def all_published(self) -> None:
+        """Return when everything published has been confirmed.
+
+        Raises:
+            nats.errors.Error: a publication failed, and nobody who awaited it caught the error.
+        """
+        while waiting := [one for one in self._unconfirmed or () if not one.failure_seen]:
+            await asyncio.gather(*waiting)
+
+    def derived_id(self, *content: str | bytes) -> str:
+        """Return an id for something that follows from this message: the same in every attempt.
+
+        Equal content gets another id each time that it is asked for.
+        """
+        derived = id_from(self._nats.service, self.dedup_key, *content)
+        if self._derived is None:
+            self._derived = Counter()
+        self._derived[derived] += 1
+        return derived if self._derived[derived] == 1 else id_from(derived, str(self._derived[derived]))
+
+
+_channel: NatsClient | None = None
+
+# Set for code that runs over another connection than the worker's; see the extra `sync`.
+own_channel: ContextVar[NatsClient | None] = ContextVar("own_channel", default=None)
+
+
+def publish_over(nats: NatsClient | None) -> None:
+    """Set the connection that `publish` uses. The worker does this at start, and takes it back at stop."""
+    global _channel
+    _channel = nats
+
+
+def channel() -> NatsClient | None:
+    """Return the connection that `publish` uses; None if no worker runs."""
+    return own_channel.get() or _channel
+
+
+def publish(
+    subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
+) -> Publication:
+    """Publish to a stream. Inside a handler this is `Message.publish`; elsewhere it starts a new chain of events.
+
+    Args:
+        subject: a subject that a stream listens to.
+        data: an envelope, another model or a mapping, sent as JSON, or the payload itself.
+        headers: further headers, such as `Correlation-Id`.
+        message_id: the `Nats-Msg-Id`; by default an envelope's id, and a random one for other data.
+
+    Raises:
+        RuntimeError: no worker runs in this process.
+        nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
+    """
+    incoming, nats = current.get(), channel()
+    if isinstance(incoming, Publications) and own_channel.get() is None:
+        return incoming.publish(subject, data, headers=headers, message_id=message_id)
+    if nats is None:
+        raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
+    return published_over(nats, subject, data, headers=headers, message_id=message_id)
+
+
+def published_over(
+    nats: NatsClient,
+    subject: str,
+    data: Payload,
+    *,
+    headers: Mapping[str, str] | None = None,
+    message_id: str | None = None,
+) -> Publication:
+    """Publish over a connection, as `publish` does outside of a handler."""
+    identity = message_id or id_of(data, subject) or str(uuid4())
+    payload, own = wire(data)
+    sent = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(), **own, **(headers or {})}
+    return _send(nats, subject, payload, sent)
+
+
+def _send(nats: NatsClient, subject: str, data: bytes, headers: dict[str, str]) -> Publication:
+    task = asyncio.ensure_future(_publish_until_confirmed(nats, subject, data, headers))
+    task.add_done_callback(_retrieve_error)
+    return Publication(task)
+
+
+async def _publish_until_confirmed(nats: NatsClient, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
+    """Repeat a publish while the stream may be electing a leader. The message's id lets the stream keep it once."""
+    deadline = time.monotonic() + RETRY_FOR
+    while True:
+        try:
+            return await nats.publish(subject, data, headers)
+        except TRANSIENT:
+            if time.monotonic() + RETRY_PAUSE > deadline:
+                raise
+        await asyncio.sleep(RETRY_PAUSE)
+
+
+def _retrieve_error(task: asyncio.Task[PubAck]) -> None:
+    """Keep asyncio from logging an error that nobody awaited: the message's attempt has failed by it."""
+    if not task.cancelled():
+        task.exception()

@@ -1,1 +1,0 @@
-"""How handlers, actions, publishers, subscribers and tasks become parts of one worker."""

@@ -1,0 +1,125 @@
+"""The `publishes` decorator, and the publishers that it registers."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
+
+from src.infrastructure.decoding import place_of
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.subscription import NAME, refuse_unknown
+
+Make = Callable[..., Awaitable[Any]]
+MakeT = TypeVar("MakeT", bound=Make)
+
+CONCRETE = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")  # a subject to publish on
+MAX_EVERY = 86_400.0  # seconds
+
+
+class Tick(NamedTuple):
+    """One call of a publisher.
+
+    Attributes:
+        sequence: the message's number, from 1 at the start of the process. A message that is not published leaves its
+            number to the next, so there are no gaps.
+        subject: the subject that the message is published on.
+    """
+
+    sequence: int
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """One coroutine that creates a message again and again.
+
+    Attributes:
+        name: of the publisher, from its function's: `make_events_test` is `events_test`.
+        subject: to publish on.
+        function: creates a message from a `Tick`, or from nothing; None means no message this time.
+        every: seconds from one message to the next; by default `PUBLISH_INTERVAL`.
+        core: whether it publishes by core NATS, to everyone who listens right now; else to a stream, which confirms.
+        stream: name of the stream; by default it is found by the subject.
+        takes_tick: whether the function takes a `Tick`.
+    """
+
+    name: str
+    subject: str
+    function: Make
+    every: float | None = None
+    core: bool = False
+    stream: str | None = None
+    takes_tick: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parameters = inspect.signature(self.function).parameters.values()
+        needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
+        object.__setattr__(self, "takes_tick", bool(needed))
+        checks = (
+            (
+                not CONCRETE.fullmatch(self.subject),
+                f"subject is {self.subject!r}; use tokens joined by dots, no wildcards",
+            ),
+            (
+                self.stream is not None and not NAME.fullmatch(self.stream),
+                f"stream is {self.stream!r}; use letters, digits, _ and -",
+            ),
+            (self.stream is not None and self.core, "core is True and stream is given; core NATS has no streams"),
+            (
+                self.every is not None and not 0 < self.every <= MAX_EVERY,
+                f"every is {self.every}; use seconds, more than 0 and at most {MAX_EVERY:g}",
+            ),
+            (not inspect.iscoroutinefunction(self.function), "it is no coroutine function; write it as `async def`"),
+            (
+                len(needed) > 1 or any(parameter.kind is parameter.KEYWORD_ONLY for parameter in needed),
+                f"it takes {len(needed)} parameters; a publisher takes (tick) or none",
+            ),
+        )
+        if problems := [text for is_wrong, text in checks if is_wrong]:
+            raise ConfigurationError(f"{place_of(self.function)}: " + "; ".join(problems))
+
+
+class Options(TypedDict, total=False):
+    """The options of `publishes`; see the attributes of `Publisher`."""
+
+    every: float
+    core: bool
+    stream: str
+
+
+_registry: list[Publisher] = []
+
+
+def publishes(subject: str, **options: Unpack[Options]) -> Callable[[MakeT], MakeT]:
+    """Register a coroutine as the publisher on a subject, and return it unchanged.
+
+    Args:
+        subject: to publish on.
+        options: see `Options`.
+
+    Raises:
+        ConfigurationError: an option or the function's signature is invalid.
+    """
+
+    def register(function: MakeT) -> MakeT:
+        refuse_unknown(function, options, Options)
+        name = function.__name__.removeprefix("make_")
+        _registry.append(Publisher(name=name, subject=subject, function=function, **options))
+        return function
+
+    return register
+
+
+def registered() -> list[Publisher]:
+    """Return every publisher of the files imported so far.
+
+    Raises:
+        ConfigurationError: two have the same name, and so the same metrics.
+    """
+    names = [publisher.name for publisher in _registry]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigurationError(f"two publishers are named {twice}: give each a function with a name of its own")
+    return list(_registry)

@@ -1,0 +1,209 @@
+"""Runs one publisher: numbered without gaps, and each message repeated until it is confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import nats.errors
+import prometheus_client as prometheus
+
+from src.domain.events import Sendable
+from src.infrastructure.errors import ConfigurationError, NotConnected, describe
+from src.infrastructure.metrics import BUCKETS
+from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.publishing import published_over, wire
+from src.pubsub import error_summary
+from src.pubsub.publishers.publisher import Publisher, Tick
+from src.pubsub.publishers.settings import PublisherSettings, settings
+from src.utils.logging import logger
+
+PUBLISHED = prometheus.Counter("worker_published", "Messages of publishers, confirmed", ["publisher"])
+FAILURES = prometheus.Counter("worker_publisher_failures", "Messages that could not be made or sent", ["publisher"])
+REPEATS = prometheus.Counter("worker_publisher_repeats", "Attempts without a confirmation", ["publisher"])
+SECONDS = prometheus.Histogram(
+    "worker_publish_duration_seconds", "Time until confirmed", ["publisher"], buckets=BUCKETS
+)
+
+TRANSIENT = (nats.errors.Error, NotConnected, TimeoutError, OSError)
+PAUSE = (0.25, 2.0)  # seconds between attempts to publish one message: the first, and the longest
+CORE_LIMIT = 5.0  # seconds that the server has to confirm a core NATS message
+CANCEL_LIMIT = 1.0  # seconds that a cancelled publisher has to clean up
+
+
+class PublisherRunner:
+    """Calls one publisher at its interval, and publishes what it returns.
+
+    Args:
+        publisher: the publisher.
+        nats: the worker's connection.
+        provisioning: finds or creates the stream.
+        own: the settings of publishers.
+
+    Attributes:
+        in_flight: 1 while it makes a message or waits for its confirmation, else 0.
+    """
+
+    kind = "publishers"
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        nats: NatsClient,
+        provisioning: Provisioning,
+        own: PublisherSettings = settings,
+    ) -> None:
+        self.publisher = publisher
+        self.in_flight = 0
+        self._every = publisher.every or own.PUBLISH_INTERVAL
+        self._trouble = "" if publisher.core else "looking for the stream"
+        self._nats = nats
+        self._provisioning = provisioning
+        self._counts = {"sequence": 0, "failed": 0, "repeated": 0}
+        self._last_published_at: str | None = None
+        self._last_error: dict[str, str] | None = None
+        self._stopping = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Return why it does not publish; empty while it does."""
+        return f"{self.publisher.name}: {self._trouble}" if self._trouble else ""
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Return the counts, for `/stats`."""
+        told = {
+            "publisher": self.publisher.name,
+            "subject": self.publisher.subject,
+            "mode": "core" if self.publisher.core else "stream",
+            "every": self._every,
+            "trouble": self._trouble,
+            **self._counts,
+            "last_published_at": self._last_published_at,
+            "last_error": self._last_error,
+        }
+        return [told]
+
+    async def run(self) -> None:
+        """Publish until `stop` is called. Intervals missed while a server was away are not made up for.
+
+        Raises:
+            ConfigurationError: no stream stores the subject, and none may be created.
+        """
+        self._running = asyncio.current_task()
+        clock = asyncio.get_running_loop().time
+        await self._repeat(self._provide)
+        due = clock()
+        while not self._stopping.is_set():
+            self.in_flight = 1
+            await self._publish_next()
+            self.in_flight = 0
+            due = max(due + self._every, clock())
+            await self._stopped_within(due - clock())
+
+    async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
+        """Make no more messages; the present one is confirmed within `limit` seconds or until `hurry` is done."""
+        self._stopping.set()
+        if self._running is None or self._running.done():
+            return
+        events: list[asyncio.Future[Any]] = [self._running, hurry] if hurry else [self._running]
+        limit = limit if self._nats.connected else min(limit, CANCEL_LIMIT)  # nobody can confirm it
+        await asyncio.wait(events, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if not self._running.done():
+            logger.warning("the publisher did not finish in time", publisher=self.publisher.name)
+            self._running.cancel()
+            await asyncio.wait([self._running], timeout=CANCEL_LIMIT)
+
+    async def _publish_next(self) -> None:
+        """Make one message and publish it. One that cannot be made or sent leaves its number to the next."""
+        publisher = self.publisher
+        tick = Tick(self._counts["sequence"] + 1, publisher.subject)
+        try:
+            made = await (publisher.function(tick) if publisher.takes_tick else publisher.function())
+        except Exception as error:
+            self._failed(error)
+            return
+        if made is None:
+            return
+        own = made.identity() if isinstance(made, Sendable) else ""
+        identity = own or f"{self._nats.settings.HOSTNAME}-{tick.sequence}-{uuid4().hex[:8]}"
+        started = time.perf_counter()
+        try:
+            if not await self._repeat(partial(self._send, made, identity)):
+                return
+        except ConfigurationError:
+            raise
+        except Exception as error:  # it cannot be sent, now or later
+            self._failed(error)
+            return
+        self._counts["sequence"] = tick.sequence
+        self._last_published_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        PUBLISHED.labels(publisher.name).inc()
+        SECONDS.labels(publisher.name).observe(time.perf_counter() - started)
+        logger.info("message published", subject=tick.subject, message_id=identity, sequence=tick.sequence)
+
+    async def _repeat(self, step: Callable[[], Awaitable[object]]) -> bool:
+        """Repeat a step until it succeeds; return False if the publisher stops before that."""
+        pause, longest = PAUSE
+        told = False
+        while True:
+            try:
+                await step()
+            except TRANSIENT as error:
+                if not told:  # logged once, not for each attempt
+                    logger.warning("waiting to publish", publisher=self.publisher.name, error=describe(error))
+                told, self._trouble = True, describe(error)
+            else:
+                self._trouble = ""
+                return True
+            if await self._stopped_within(pause):
+                return False
+            pause = min(2 * pause, longest)
+
+    async def _provide(self) -> None:
+        if not self.publisher.core and self._nats.settings.STREAM_MODE != "off":
+            await self._provisioning.stream_for(self.publisher.subject, self.publisher.stream)
+
+    async def _send(self, made: Any, identity: str) -> None:
+        subject = self.publisher.subject
+        try:
+            if self.publisher.core:
+                await self._send_core(subject, made, identity)
+                return
+            if self._trouble and self._nats.settings.STREAM_MODE == "create":  # the stream may be gone with the server
+                await self._provide()
+            await published_over(self._nats, subject, made, message_id=identity)
+        except TRANSIENT:
+            self._counts["repeated"] += 1
+            REPEATS.labels(self.publisher.name).inc()
+            raise
+
+    async def _send_core(self, subject: str, made: Any, identity: str) -> None:
+        if not self._nats.connected:
+            raise NotConnected(f"{subject}: not connected to NATS")
+        data, own = wire(made)
+        headers = {"Nats-Msg-Id": identity, **own}
+        self._nats.check_size(subject, data, headers)
+        await self._nats.client.publish(subject, data, headers=headers)
+        if not await self._nats.flushed(CORE_LIMIT):
+            raise TimeoutError(f"{subject}: the server has not confirmed within {CORE_LIMIT:g} s that it has it")
+
+    def _failed(self, error: Exception) -> None:
+        self._counts["failed"] += 1
+        self._last_error = error_summary(error)
+        FAILURES.labels(self.publisher.name).inc()
+        logger.error("publisher failed", publisher=self.publisher.name, error=describe(error), exc_info=error)
+
+    async def _stopped_within(self, limit: float) -> bool:
+        """Wait for `limit` seconds or the stop; return whether it is the stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._stopping.wait()
+        return self._stopping.is_set()

@@ -1,0 +1,165 @@
+"""Runs one subscriber: decodes each message, notes its age, and goes on after an error."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import prometheus_client as prometheus
+from nats.aio.msg import Msg
+
+from src.domain.events import Envelope
+from src.infrastructure.errors import ConfigurationError, describe
+from src.infrastructure.metrics import BUCKETS
+from src.infrastructure.nats_client import NatsClient
+from src.pubsub import error_summary
+from src.pubsub.subscribers.settings import SubscriberSettings, settings
+from src.pubsub.subscribers.subscriber import Subscriber, overlap
+from src.requests.listeners import Listener
+from src.requests.request import Context
+from src.utils.logging import logger
+
+LABEL = ["subscriber"]
+RECEIVED = prometheus.Counter("worker_heard", "Messages that arrived", LABEL)
+FAILURES = prometheus.Counter("worker_subscriber_failures", "Messages not handled, and why", [*LABEL, "reason"])
+WAITING = prometheus.Gauge("worker_subscriber_waiting", "Messages received and not started", LABEL)
+SECONDS = prometheus.Histogram("worker_subscriber_duration_seconds", "Duration", LABEL, buckets=BUCKETS)
+AGE = prometheus.Histogram("worker_subscriber_latency_seconds", "Age of messages", LABEL, buckets=BUCKETS)
+
+RECENT = 1_000  # ages of which `/stats` shows percentiles
+
+
+class SubscriberRunner(Listener):
+    """Calls one subscriber with its messages, one after the other.
+
+    Args:
+        subscriber: the subscriber.
+        nats: the worker's connection.
+        own: the settings of subscribers.
+    """
+
+    kind = "subscribers"
+
+    def __init__(self, subscriber: Subscriber, nats: NatsClient, own: SubscriberSettings = settings) -> None:
+        queue = own.QUEUE_GROUP if subscriber.queue is None else subscriber.queue
+        super().__init__(nats, subscriber.subject, self._hear, queue)
+        self.subscriber = subscriber
+        self._counts = {"heard": 0, "invalid": 0, "failed": 0}
+        self._ages = Ages()
+        self._last_error: dict[str, str] | None = None
+        WAITING.labels(subscriber.name).set_function(lambda: self.waiting)
+
+    @property
+    def trouble(self) -> str:
+        """Return why no messages arrive; empty while they do."""
+        return self.subscription.trouble
+
+    @property
+    def in_flight(self) -> int:
+        """Return the number of messages received and not started."""
+        return self.waiting
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Return the counts, for `/stats`."""
+        told = {
+            "subscriber": self.subscriber.name,
+            "subject": self.subscriber.subject,
+            "queue_group": self.subscription.queue,
+            "received": self.received,
+            **self._counts,
+            "dropped": self.dropped,
+            "waiting": self.waiting,
+            "latency_seconds": self._ages.summary(),
+            "last_error": self._last_error,
+        }
+        return [told]
+
+    async def run(self) -> None:
+        """Receive messages until `stop` is called."""
+        await self.subscription.run()
+
+    async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
+        """Stop receiving, and handle what has arrived within `limit` seconds or until `hurry` is done."""
+        draining = asyncio.create_task(self.drain(limit))
+        await asyncio.wait([draining, hurry] if hurry else [draining], return_when=asyncio.FIRST_COMPLETED)
+
+    def receive(self, raw: Msg) -> None:
+        """Queue a message, and count it."""
+        dropped = self.dropped
+        super().receive(raw)
+        RECEIVED.labels(self.subscriber.name).inc()
+        FAILURES.labels(self.subscriber.name, "dropped").inc(self.dropped - dropped)
+
+    async def _hear(self, context: Context) -> None:
+        name, signature = self.subscriber.name, self.subscriber.signature
+        payload = context.message.data
+        try:
+            event = signature.read(payload, context.headers) if signature.read else signature.decode(payload)
+        except Exception as error:
+            self._failed("invalid", error)
+            logger.warning("invalid message", subscriber=name, error=describe(error))
+            return
+        if isinstance(event, Envelope) and (age := event.age()) is not None:
+            self._ages.add(age)
+            AGE.labels(name).observe(age)
+        try:
+            with SECONDS.labels(name).time():
+                await self.subscriber.function(event, *((context,) if signature.takes_message else ()))
+        except Exception as error:
+            self._failed("failed", error)
+            logger.error("subscriber failed", subscriber=name, error=describe(error), exc_info=error)
+        else:
+            self._counts["heard"] += 1
+
+    def _failed(self, reason: str, error: Exception) -> None:
+        self._counts[reason] += 1
+        self._last_error = error_summary(error)
+        FAILURES.labels(self.subscriber.name, reason).inc()
+
+
+class Ages:
+    """How old messages were when their turn came, by the time in their envelopes; clocks of two machines differ."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._recent: deque[float] = deque(maxlen=RECENT)
+
+    def add(self, seconds: float) -> None:
+        """Note one."""
+        self._count += 1
+        self._recent.append(seconds)
+
+    def summary(self) -> dict[str, Any]:
+        """Return their number, and the median and 99th percentile of the latest ones in seconds."""
+        ordered = sorted(self._recent)
+        ranks = {"p50": math.ceil(0.5 * len(ordered)), "p99": math.ceil(0.99 * len(ordered))}
+        return {
+            "count": self._count,
+            **{name: round(ordered[rank - 1], 6) if rank else None for name, rank in ranks.items()},
+        }
+
+
+def refuse_clashes(runners: Sequence[SubscriberRunner]) -> None:
+    """Check that no subscriber takes the messages or the metrics of another.
+
+    Raises:
+        ConfigurationError: one does.
+    """
+    for one, other in combinations(runners, 2):
+        ours, theirs = one.subscriber, other.subscriber
+        where = f"in {ours.function.__module__} and in {theirs.function.__module__}"
+        if ours.name == theirs.name:
+            raise ConfigurationError(
+                f"two subscribers are named {ours.name}, {where}: give each a function with a name of its own"
+            )
+        # the server treats all subscriptions of one group as one, whatever their subjects are
+        group = one.subscription.queue
+        if group and group == other.subscription.queue and overlap(ours.subject, theirs.subject):
+            raise ConfigurationError(
+                f"the subscribers {ours.name} and {theirs.name}, {where}, are both in the group {group}, and a message "
+                f"on both {ours.subject} and {theirs.subject} would reach only one of them: give one another `queue=`"
+            )

@@ -1,0 +1,102 @@
+"""The `listens` decorator, and the subscribers that it registers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypedDict, TypeVar, Unpack
+
+from src.infrastructure import decoding
+from src.infrastructure.decoding import Decoding, Signature, place_of, signature_of
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.subscription import NAME, SUBJECT, refuse_unknown
+from src.requests.request import Context
+
+__all__ = ["Context", "Subscriber", "listens", "overlap", "registered"]
+
+Hear = Callable[..., Awaitable[object]]
+HearT = TypeVar("HearT", bound=Hear)
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """One coroutine that receives what is published on a subject while it listens; nothing is stored for it.
+
+    Attributes:
+        name: of the subscriber, from its function's: `hear_events_test` is `events_test`.
+        subject: to listen to; `*` and a final `>` are wildcards.
+        function: the coroutine `(event)` or `(event, context)`; the annotation of `event` decides its form.
+        queue: the group of which one subscriber gets each message, `""` for none; by default `QUEUE_GROUP`.
+        decoder: decodes other formats than JSON, text and bytes; see the extra `decoders`.
+    """
+
+    name: str
+    subject: str
+    function: Hear
+    queue: str | None = None
+    decoder: Decoding | None = None
+
+    def __post_init__(self) -> None:
+        where = place_of(self.function)
+        if not SUBJECT.fullmatch(self.subject):
+            raise ConfigurationError(f"{where}: subject is {self.subject!r}; use tokens joined by dots, * or >")
+        if self.queue and not NAME.fullmatch(self.queue):
+            raise ConfigurationError(f"{where}: queue is {self.queue!r}; use letters, digits, _ and -")
+        if self.signature.takes_list:
+            raise ConfigurationError(f"{where} takes a list; a subscriber gets one message after the other")
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Return how the function is called.
+
+        Raises:
+            ConfigurationError: the function cannot be a subscriber.
+        """
+        return signature_of(self.function, self.decoder or decoding.default_decoding)
+
+
+class Options(TypedDict, total=False):
+    """The options of `listens`; see the attributes of `Subscriber`."""
+
+    queue: str
+    decoder: Decoding
+
+
+_registry: list[Subscriber] = []
+
+
+def listens(subject: str, **options: Unpack[Options]) -> Callable[[HearT], HearT]:
+    """Register a coroutine as a subscriber of a subject, by core NATS, and return it unchanged.
+
+    Args:
+        subject: to listen to; `*` and a final `>` are wildcards.
+        options: see `Options`.
+
+    Raises:
+        ConfigurationError: an option or the function's signature is invalid.
+    """
+
+    def register(function: HearT) -> HearT:
+        refuse_unknown(function, options, Options)
+        name = function.__name__.removeprefix("hear_")
+        _registry.append(Subscriber(name=name, subject=subject, function=function, **options))
+        return function
+
+    return register
+
+
+def registered() -> list[Subscriber]:
+    """Return every subscriber of the files imported so far."""
+    return list(_registry)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether a message can match both subjects."""
+    ours, theirs = one.split("."), other.split(".")
+    for a, b in zip(ours, theirs, strict=False):
+        if ">" in (a, b):
+            return True
+        if a != b and "*" not in (a, b):
+            return False
+    return len(ours) == len(theirs)

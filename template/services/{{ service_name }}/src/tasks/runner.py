@@ -1,0 +1,128 @@
+"""Runs a task: like a handler, with a consumer for each priority. The most important waiting task is started next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from src.infrastructure.delivery import Delivery
+from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.handler_runner import HandlerRunner
+from src.infrastructure.message import Message
+from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.provisioning import Consumer, Provisioning
+from src.infrastructure.worker import Worker
+from src.tasks.delivery import TaskDelivery
+from src.tasks.names import PRIORITIES, Priority, priority_in, subject_of
+from src.tasks.queue import Queue
+from src.tasks.subscription import PLAIN, TaskSubscription, subscription_of
+from src.tasks.task import registered
+from src.toolkit.errors import ToolkitError, Unavailable
+
+
+def register(worker: Worker) -> None:
+    """Give the worker every task that was imported.
+
+    Raises:
+        ConfigurationError: an option of a task is invalid.
+    """
+    for task in registered():
+        worker.subscribe(subscription_of(task), TaskRunner, TaskDelivery)
+
+
+class PriorityBuffer:
+    """Messages that were received and not started: the most important first, then the oldest."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Priority, deque[Message]] = {priority: deque() for priority in PRIORITIES}
+
+    def append(self, message: Message, /) -> None:
+        """Add a message."""
+        self._waiting[_priority_of(message)].append(message)
+
+    def popleft(self) -> Message:
+        """Remove and return the next message."""
+        return next(waiting for waiting in self._waiting.values() if waiting).popleft()
+
+    def held(self, priority: Priority) -> int:
+        """Return how many messages of one priority wait, without replays."""
+        return sum(message.origin is None for message in self._waiting[priority])
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def __iter__(self) -> Iterator[Message]:
+        return chain.from_iterable(self._waiting.values())
+
+
+class TaskRunner(HandlerRunner):
+    """One task at work."""
+
+    subscription: TaskSubscription
+
+    def __init__(
+        self, subscription: TaskSubscription, nats: NatsClient, provisioning: Provisioning, delivery: Delivery
+    ) -> None:
+        super().__init__(subscription, nats, provisioning, delivery)
+        self.buffer: PriorityBuffer = PriorityBuffer()
+        self._queue = Queue(subscription.task.queue)
+        self._by_priority = {PLAIN: self.pull}
+        for priority in PRIORITIES:
+            if priority != PLAIN:
+                self._by_priority[priority] = self.pulls[f"pull-{priority}"] = self.pull_consumer(
+                    partial(self._provide_for, priority), partial(self.buffer.held, priority), subscription.prefetch
+                )
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        """Return what is pulled from, as far as it is known to exist, without replays."""
+        return [pull.consumer for pull in self._by_priority.values() if pull.consumer]
+
+    @property
+    def trouble(self) -> str:
+        """Return why no tasks are run, in a few words; empty while they are."""
+        return next((pull.trouble for pull in self._by_priority.values() if pull.trouble), self.delivery.trouble)
+
+    def stats(self) -> dict[str, Any]:
+        """Return what `/stats` says of the task."""
+        task = self.subscription.task
+        return super().stats() | {"subject": subject_of(task.queue, "*", task.name)}
+
+    async def provide(self) -> Consumer:
+        """Return the consumer of the priority `normal`, and keep the task's schedule on the server."""
+        consumer = await self._provide_for(PLAIN)
+        task = self.subscription.task
+        try:
+            await self._queue.keep_schedule(task.name, task.scheduled())
+        except Unavailable as error:
+            raise TimeoutError(str(error)) from error
+        except ToolkitError as error:
+            raise ConfigurationError(str(error)) from error
+        return consumer
+
+    def held(self) -> int:
+        """Return how many messages of the priority `normal` have not been started."""
+        return self.buffer.held(PLAIN)
+
+    def take(self) -> Message:
+        """Return the message to start next; the buffer must not be empty."""
+        message = super().take()
+        if message.origin is None:
+            self._by_priority[_priority_of(message)].started_some()
+        return message
+
+    async def _provide_for(self, priority: Priority) -> Consumer:
+        try:
+            await self._queue.ensure(refresh=True)
+        except Unavailable as error:
+            raise TimeoutError(str(error)) from error
+        except ToolkitError as error:
+            raise ConfigurationError(str(error)) from error
+        return await self._provisioning.consumer_for(self.subscription.of(priority, self._nats.service))
+
+
+def _priority_of(message: Message) -> Priority:
+    return priority_in(message.subject) or PLAIN  # a message sent to the replay subject may have any subject

@@ -1,0 +1,103 @@
+"""Decoders for other formats than JSON, such as MessagePack, Protobuf and Avro.
+
+`@subscriber("orders.order.created", decoder=decode_with(msgpack.unpackb))`, or `use_decoder(msgpack.unpackb)` for the
+whole service.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.errors import PydanticSchemaGenerationError
+
+from src.infrastructure import decoding
+from src.infrastructure.decoding import Decoder, Decoding, Reader, decode_untyped, decoder_for, place_of, reader_for
+from src.infrastructure.errors import ConfigurationError, describe
+from src.utils.logging import logger
+
+_of_the_service: list[Decoder] = []
+
+
+def decode_with(decoder: Decoder, *, strict: bool = False) -> Decoding:
+    """Return the `decoder=` of a subscription that reads payloads with this function.
+
+    What it returns is validated against the handler's annotation. If it raises, that is logged, and the payload is read
+    as JSON, text or bytes.
+
+    Args:
+        decoder: takes the payload's bytes.
+        strict: make a message that the decoder cannot read a dead letter instead.
+
+    Raises:
+        ConfigurationError: `decoder` is not such a function.
+    """
+    if not callable(decoder):
+        raise ConfigurationError(f"decoder is {decoder!r}; it takes a function of the payload's bytes")
+    if inspect.iscoroutinefunction(decoder):
+        raise ConfigurationError(f"decoder is the coroutine function {decoder.__qualname__}; write it as `def`")
+    return partial(_decoding, decoder, strict)
+
+
+def use_decoder(decoder: Decoder, *, strict: bool = False) -> None:
+    """Read everything that the service subscribes to with this decoder, unless it has a `decoder=` of its own.
+
+    You can call this in any handler file; it applies to the handlers of all files, and to subscribers.
+
+    Args:
+        decoder: see `decode_with`.
+        strict: see `decode_with`.
+
+    Raises:
+        ConfigurationError: the service has another one, or `decoder` is not such a function.
+    """
+    new = decode_with(decoder, strict=strict)
+    if _of_the_service and _of_the_service[0] is not decoder:
+        raise ConfigurationError(
+            f"use_decoder: there is {_name(_of_the_service[0])} already, and then {_name(decoder)}; give one of them "
+            f"as `decoder=` to its subscriptions"
+        )
+    _of_the_service[:] = [decoder]
+    decoding.subscription_decoding = new
+
+
+def _decoding(decoder: Decoder, strict: bool, annotation: Any, where: str) -> tuple[Decoder, Reader | None]:
+    try:
+        validate = _validator_for(annotation)
+    except Exception as error:
+        raise ConfigurationError(f"{where}: nothing decoded can be {annotation!r}: {error}") from error
+    try:
+        default = decoder_for(annotation, where)
+    except ConfigurationError:  # only the decoder makes such a value, for example a Protobuf message
+        default = lambda data: validate(decode_untyped(data))  # noqa: E731
+
+    def read(otherwise: Decoder, payload: bytes) -> Any:
+        try:
+            value = decoder(payload)
+        except Exception as error:
+            if strict:
+                raise
+            name, reason = _name(decoder), describe(error)
+            logger.warning("decoder failed: reading JSON, text or bytes instead", decoder=name, error=reason)
+            return otherwise(payload)
+        return validate(value)
+
+    by_headers = reader_for(annotation)
+    if by_headers is None:
+        return partial(read, default), None
+    return partial(read, default), lambda data, headers: read(lambda payload: by_headers(payload, headers), data)
+
+
+def _validator_for(annotation: Any) -> Decoder:
+    if annotation is Any:
+        return lambda value: value
+    try:
+        return TypeAdapter(annotation).validate_python
+    except PydanticSchemaGenerationError:  # a class that pydantic does not know, such as a Protobuf message
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python
+
+
+def _name(decoder: Any) -> str:
+    return place_of(decoder) if hasattr(decoder, "__qualname__") else repr(decoder)
