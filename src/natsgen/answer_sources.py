@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import action_naming, actions, naming, pubsub, pubsub_naming, routes, tasks, yaml_text
+from natsgen import action_naming, actions, naming, packages, pubsub, pubsub_naming, routes, tasks, yaml_text
 from natsgen.errors import InputError
 from natsgen.questions import Questionnaire
 
@@ -137,6 +137,20 @@ def from_queues(texts: Sequence[str]) -> Given:
         InputError: one of them is no queue, or two tasks have one name.
     """
     return _parts("tasks", naming.at("--queue", tasks.named, texts), "--queue")
+
+
+def from_extras(texts: Sequence[str], option: str = "--with") -> Given:
+    """The extras that an option or an argument gave, each a name or several with commas between; nothing if none.
+
+    Raises:
+        InputError: there is no such extra.
+    """
+    if not texts:
+        return Given({}, {})
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"{option} takes names of extras, such as kv,objects")
+    return Given({packages.EXTRAS: naming.at(option, packages.check_extras, names)}, {packages.EXTRAS: option})
 
 
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> Given:

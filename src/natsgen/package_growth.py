@@ -93,7 +93,11 @@ class ServicePackages:
         return {path: file for path, file in files.items() if path not in there}
 
     def leaving(
-        self, unwanted: Collection[str], answers: Mapping[str, Any], without: Collection[PurePosixPath] = ()
+        self,
+        unwanted: Collection[str],
+        answers: Mapping[str, Any],
+        without: Collection[PurePosixPath] = (),
+        even_edited: Collection[str] = (),
     ) -> Leaving:
         """Return what goes of packages, and of those that they need, when something else has gone.
 
@@ -104,13 +108,14 @@ class ServicePackages:
             unwanted: the packages that may go.
             answers: those that the service will have.
             without: the files below the service's folder that will be gone.
+            even_edited: the packages that go although a person edited their files.
         """
         needed = packages.needed(self.folder, answers, without)
         spare = (packages.closure(unwanted) & self.found) - needed
         if not spare or not self.are_known:
             return Leaving()
         made = self._made(frozenset())
-        staying = self._reasons_to_stay(spare, made, without)
+        staying = self._reasons_to_stay(spare, made, without, frozenset(even_edited))
         kept = packages.closure(staying) | (self.found - spare) | needed
         going = spare - kept
         files = {
@@ -124,29 +129,25 @@ class ServicePackages:
         }
         return Leaving(files, tuple(sorted(going)), staying)
 
-    def edited(self, names: Collection[str]) -> tuple[PurePosixPath, ...]:
-        """Return the files of packages, in the workspace, that are there and not as the template makes them."""
-        made = self._made(frozenset())
-        return tuple(
-            path for path, file in made.items() if self._packages_of(path) & set(names) and self._is_edited(path, file)
-        )
-
     def importers(self, names: Collection[str], without: Collection[PurePosixPath] = ()) -> dict[str, PurePosixPath]:
         """Return a file of a person's that imports a package, below the service's folder, by the package's name."""
         return self._importers(frozenset(names), self._made(frozenset()), without)
 
-    def _reasons_to_stay(self, spare: frozenset[str], made: Tree, without: Collection[PurePosixPath]) -> dict[str, str]:
+    def _reasons_to_stay(
+        self, spare: frozenset[str], made: Tree, without: Collection[PurePosixPath], even_edited: frozenset[str]
+    ) -> dict[str, str]:
         """Why packages stay that nobody needs, by their names."""
         imported = self._importers(spare, made, without)
         reasons = {name: f"{path} imports it" for name, path in imported.items()}
+        as_made = spare - even_edited
         for path, file in made.items():
-            for name in sorted(self._packages_of(path) & spare):
+            for name in self._packages_of(path) & as_made:
                 if self._is_edited(path, file):
                     reasons.setdefault(name, f"{path.relative_to(self._place)} was edited")
         for path in package_imports.files_in(self.folder):
             if (self._place / path in made and not is_persons_own(path)) or path in without:
                 continue
-            for name in sorted(set(packages.of_path(path)) & spare):
+            for name in as_made.intersection(packages.of_path(path)):
                 reasons.setdefault(name, f"{path} is not the template's")
         return dict(sorted(reasons.items()))
 

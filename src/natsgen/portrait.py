@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import discovery, inventory, rendering, stored
+from natsgen import discovery, inventory, packages, rendering, stored
 from natsgen.answers import Answers
 from natsgen.discovery import Setting
 from natsgen.errors import InputError, TemplateError
@@ -83,7 +83,8 @@ def of(
     except ValueError as error:
         settings_error = f"{discovery.CONFIG_FILE}: {error}"
     found = inventory.service(workspace, name)
-    made = {**_added_later(template, known, found), **rendering.render(template, known.as_data())}
+    there = packages.found(folder)
+    made = {**_added_later(template, known, found), **rendering.render(template, known.as_data(), with_packages=there)}
     return Portrait(
         service=found,
         answers=memory.values,

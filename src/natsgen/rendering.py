@@ -49,7 +49,7 @@ def render(
     import tempfile
 
     if with_packages is not None and knows_packages(template):
-        data = {**data, packages.QUESTION: sorted(packages.closure(with_packages))}
+        data = {**data, packages.QUESTION: sorted(with_packages)}
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         target = Path(folder, workspace_name)
         _run_copier(template.folder, target, data)

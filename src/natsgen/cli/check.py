@@ -13,7 +13,7 @@ from natsgen.cli.update import All, Services, wanted_services
 from natsgen.errors import FAILED, ServiceError
 
 if TYPE_CHECKING:
-    from natsgen.update.drift import Drift
+    from natsgen.update.drift import Drift, DriftedFile
 
 
 def check(
@@ -27,7 +27,8 @@ def check(
 
     A service is behind if there is a newer version of its template. Its files are compared with what its own version
     makes: a person changed them, they are missing, or they lack a change that a version made. Handlers, actions and
-    their tests do not count. The exit code is 1 when there is anything to say, so that CI can ask.
+    their tests do not count. A package that a part needs and that is missing, or is of another version, is told with
+    the command that mends it. The exit code is 1 when there is anything to say, so that CI can ask.
 
     \b
     Examples:
@@ -101,17 +102,25 @@ def _state(one: Drift) -> tuple[str, str]:
         said.append(f"{len(one.files)} file{'s' if len(one.files) > 1 else ''} not as made")
     if one.unfinished:
         said.append("an update is unfinished")
+    if one.repairable:
+        said.append("natsgen repair mends its packages")
     return one.version, ", ".join(said) or "current, and as made"
 
 
 def _details(one: Drift) -> Iterator[str]:
     if one.error:
         yield one.error
+    yield from one.repairable
     for file in one.files:
-        lacking = f"lacks what came after {file.since}" if file.since else file.how
-        yield f"{file.path}: {lacking}"
+        yield f"{file.path}: {_how(file)}"
     for path in one.unfinished:
         yield f"{path}: an update waits for a decision"
+
+
+def _how(file: DriftedFile) -> str:
+    if not file.since:
+        return file.how
+    return f"{file.how} from {file.since}" if file.how == "left over" else f"lacks what came after {file.since}"
 
 
 def _document(one: Drift) -> dict[str, Any]:
@@ -123,5 +132,6 @@ def _document(one: Drift) -> dict[str, Any]:
         "is_clean": one.is_clean,
         "files": [{"path": str(file.path), "how": file.how, "since": file.since or None} for file in one.files],
         "unfinished": [str(path) for path in one.unfinished],
+        "repairable": list(one.repairable),
         "error": one.error or None,
     }

@@ -52,10 +52,18 @@ COMMANDS: Mapping[str, Listed] = {
     ),
     "add-task": Listed("natsgen.cli.tasks", "add_task", "Add a task and its test to a service."),
     "remove-task": Listed("natsgen.cli.tasks", "remove_task", "Remove a task and its test from a service."),
+    "add-extra": Listed(
+        "natsgen.cli.extras", "add_extra", "Add extras to a service, with the packages that they need."
+    ),
+    "remove-extra": Listed(
+        "natsgen.cli.extras", "remove_extra", "Remove extras from a service, with the packages that only they needed."
+    ),
+    "extras": Listed("natsgen.cli.extras", "extras", "List the extras that a service may have, and which it has."),
     "list": Listed("natsgen.cli.look", "list_services", "List the services and what is in them."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
     "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
     "check": Listed("natsgen.cli.check", "check", "Check that services are current and as their template makes them."),
+    "repair": Listed("natsgen.cli.repair", "repair", "Mend the packages of a service after a merge of branches."),
     "diff": Listed("natsgen.cli.check", "diff", "Show what was changed in the template's files of a service."),
     "answers": Listed(
         "natsgen.cli.answers", "answers", "Show the answers that a service was made with, or change some."

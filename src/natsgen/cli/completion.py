@@ -73,6 +73,13 @@ def tasks(context: typer.Context, incomplete: str) -> list[str]:
     return _parts(TASKS, context, incomplete)
 
 
+def extras(incomplete: str) -> list[str]:
+    """The extras that begin like what was typed."""
+    from natsgen import packages
+
+    return [name for name in packages.EXTRA_NAMES if name.startswith(incomplete)]
+
+
 def reasons(incomplete: str) -> list[str]:
     """The reasons for a dead letter that begin like what was typed."""
     return [reason for reason in ("crashed", "exhausted", "invalid", "rejected") if reason.startswith(incomplete)]

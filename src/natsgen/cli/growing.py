@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from natsgen.parts import Kind
 
 
-def packages_told(paths: Sequence[PurePosixPath]) -> str:
-    """Files of packages, below a service's folder, on one line: "the packages kv and toolkit (9 files)"."""
-    from natsgen import package_growth, packages
+def packages_of(service: str, paths: Sequence[PurePosixPath]) -> list[str]:
+    """The packages that come or go with files of a service: those of which the marker is among them."""
+    from natsgen import packages
 
-    markers = {PurePosixPath(package.marker): package.name for package in packages.PACKAGES}
-    names = [markers[path] for path in paths if path in markers]
-    count = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
-    return f"{package_growth.told(names)} ({count})" if names else count
+    place = PurePosixPath(SERVICES, service)
+    return [package.name for package in packages.PACKAGES if place / package.marker in paths]
 
 
 @contextmanager
@@ -97,8 +95,12 @@ class Done:
         place = PurePosixPath(SERVICES, self.site.service)
         of_part = [path for path in paths if is_persons_own(path.relative_to(place))]
         yield from (f"  {path}" for path in of_part)
-        if more := [path.relative_to(place) for path in paths if path not in of_part]:
-            yield f"  {word} {packages_told(more)}"
+        if more := [path for path in paths if path not in of_part]:
+            from natsgen import package_growth
+
+            names = packages_of(self.site.service, more)
+            count = f"{len(more)} file{'s' if len(more) > 1 else ''}"
+            yield f"  {word} {package_growth.told(names)} ({count})" if names else f"  {word} {count} more"
 
     def _tell(self, story: Sequence[str], facts: Mapping[str, object], next: Sequence[str], verb: str) -> None:
         if self.as_json:

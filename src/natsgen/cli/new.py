@@ -59,6 +59,7 @@ def make(
     workspace: options.Workspace = None,
     envelope: options.Envelope = None,
     dedup: options.Dedup = None,
+    extras: options.Extras = None,
     python: options.Python = None,
     image: options.Image = None,
     network: options.Network = None,
@@ -76,6 +77,7 @@ def make(
     parts = parts.over(answer_sources.from_queues(queue or []))
     number = None if version is None else naming.at("--version", action_naming.version_in, version)
     parts = parts.over(answer_sources.from_actions(action or [], 1 if number is None else number))
+    parts = parts.over(answer_sources.from_extras(extras or []))
     flags = {
         "service_name": name,
         "bounded_context": context,

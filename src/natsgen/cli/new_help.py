@@ -11,6 +11,7 @@ Examples:
   natsgen new worker billing --subject orders.order.created
   natsgen new worker mailer --queue emails --queue reports=build_report
   natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
+  natsgen new worker billing --subject orders.order.created --with kv,objects
   natsgen new worker billing --data-file answers.yml --no-input --json
   natsgen new worker billing --subject orders.order.created --dry-run | git apply
   natsgen new worker billing --subject orders.order.created --template ../our-template@1.2.0

@@ -27,6 +27,7 @@ def publisher(
     template: options.Template = None,
     workspace: options.Workspace = None,
     envelope: options.Envelope = None,
+    extras: options.Extras = None,
     python: options.Python = None,
     image: options.Image = None,
     network: options.Network = None,
@@ -53,7 +54,8 @@ def publisher(
     }
     said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
     asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
-    making.make(asked, answer_sources.from_published(subject or [], core=core), said)
+    parts = answer_sources.from_published(subject or [], core=core).over(answer_sources.from_extras(extras or []))
+    making.make(asked, parts, said)
 
 
 def subscriber(
@@ -71,6 +73,7 @@ def subscriber(
     template: options.Template = None,
     workspace: options.Workspace = None,
     envelope: options.Envelope = None,
+    extras: options.Extras = None,
     python: options.Python = None,
     image: options.Image = None,
     network: options.Network = None,
@@ -96,4 +99,5 @@ def subscriber(
         "registry": registry,
     }
     said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
-    making.make(missing.SUBSCRIBER, answer_sources.from_heard(subject or []), said)
+    parts = answer_sources.from_heard(subject or []).over(answer_sources.from_extras(extras or []))
+    making.make(missing.SUBSCRIBER, parts, said)

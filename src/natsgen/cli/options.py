@@ -88,3 +88,12 @@ Image = Annotated[
     str | None,
     typer.Option(metavar="slim|alpine", help="Base of the container image [default: slim]"),
 ]
+Extras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="EXTRA,...",
+        help="Packages that no part needs, such as kv,objects (natsgen extras lists them); may be repeated.",
+        autocompletion=completion.extras,
+    ),
+]

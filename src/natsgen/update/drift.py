@@ -17,12 +17,13 @@ from natsgen.errors import NatsgenError
 from natsgen.stored import Stored
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
-from natsgen.update import file_merge, parallel, planning, unfinished, versions
+from natsgen.update import file_merge, packages_held, parallel, planning, unfinished, versions
 from natsgen.update.file_merge import Names
+from natsgen.update.packages_held import PackagesHeld
 from natsgen.update.sources import Sources
 from natsgen.workspace import Workspace
 
-CHANGED, MISSING, LACKING = "changed", "missing", "lacking"
+CHANGED, MISSING, LACKING, LEFT_OVER = "changed", "missing", "lacking", "left over"
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class DriftedFile:
 
     Attributes:
         path: in the workspace.
-        how: `CHANGED` by a person, `MISSING`, or `LACKING` a change that a version made.
+        how: `CHANGED` by a person, `MISSING`, `LACKING` a change that a version made, or `LEFT_OVER` from a version
+            whose package had it.
         since: the version that it has not been brought on from; "" where it lacks nothing.
+        is_unedited: whether it is byte for byte what that version made.
     """
 
     path: PurePosixPath
     how: str
     since: str = ""
+    is_unedited: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Drift:
         newest: that it could be of; "" where that is not known.
         files: those that are not as its version makes them.
         unfinished: the files in which an update waits for a person's decision.
+        repairable: what `natsgen repair` mends, a sentence each.
         diff: from what its version makes to what is there.
         error: why it could not be checked.
     """
@@ -59,6 +64,7 @@ class Drift:
     newest: str = ""
     files: tuple[DriftedFile, ...] = ()
     unfinished: tuple[PurePosixPath, ...] = ()
+    repairable: tuple[str, ...] = ()
     diff: str = ""
     error: str = ""
 
@@ -70,7 +76,7 @@ class Drift:
     @property
     def is_clean(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.is_behind or self.files or self.unfinished or self.error)
+        return not (self.is_behind or self.files or self.unfinished or self.repairable or self.error)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,33 @@ def check(
     return tuple(found[name] for name in services)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A service beside what its template makes.
+
+    Attributes:
+        held: its packages.
+        made: what its version of the template makes and goes on owning, with the packages that it should have.
+        files: those that are not as they are made.
+        newest: the newest version that there is.
+    """
+
+    held: PackagesHeld
+    made: Tree
+    files: tuple[DriftedFile, ...]
+    newest: str
+
+
+def compare(workspace: Workspace, service: str) -> Comparison:
+    """Compares one service with what its version of the template makes; changes nothing.
+
+    Raises:
+        NatsgenError: it cannot be compared; the message says why.
+    """
+    with ExitStack() as stack:
+        return _comparison(workspace, _look_up(workspace, service, Sources(workspace, stack)))
+
+
 def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
     memory = stored.read(inventory.need_service(workspace, name))
     known = sources.of(memory)
@@ -132,27 +165,58 @@ def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
 
 
 def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
-    service, answers = wanted.service, wanted.memory.values
-    rendered = rendering.render(wanted.template, answers, workspace.root.name)
-    made = planning.templates_own(service, rendered, wanted.template)
-    there = planning.read(workspace, made)
-    differing = {path: file for path, file in made.items() if there.get(path) != file}
-    older = _Older(workspace, service, wanted)
-    pending = unfinished.of(workspace, service)
+    found = _comparison(workspace, wanted)
+    paths = [file.path for file in found.files]
+    there = planning.read(workspace, paths)
+    pending = unfinished.of(workspace, wanted.service)
     return Drift(
-        service,
+        wanted.service,
         wanted.memory.commit,
         wanted.newest,
-        tuple(_drifted(path, file, there.get(path), older) for path, file in differing.items()),
+        found.files,
         tuple(conflict.path for conflict in pending.conflicts) if pending else (),
-        diff.unified(differing, {path: there[path] for path in differing if path in there}),
+        tuple(_repairable(found, wanted.memory.commit)),
+        diff.unified({path: found.made[path] for path in paths if path in found.made}, there),
     )
+
+
+def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
+    service, answers = wanted.service, wanted.memory.values
+    held = packages_held.of(workspace, service, wanted.template, answers)
+    rendered = rendering.render(wanted.template, answers, workspace.root.name, held.wanted)
+    made = planning.templates_own(service, rendered, wanted.template)
+    there = planning.read(workspace, made)
+    older = _Older(workspace, service, wanted, held.wanted)
+    files = [_drifted(path, file, there.get(path), older) for path, file in made.items() if there.get(path) != file]
+    left_over = (_left_over(workspace, path, older) for path in held.not_made(made))
+    return Comparison(held.made_by(made), made, (*files, *(file for file in left_over if file)), wanted.newest)
+
+
+def _repairable(found: Comparison, version: str) -> Iterator[str]:
+    """What is wrong with the packages of a service, each with the command that mends it."""
+    held, command = found.held, f"natsgen repair {found.held.service}"
+    for name, needed_by in held.missing.items():
+        yield f"the package {name} is missing, and {needed_by}: {command} adds it"
+    since: dict[str, str] = {}
+    lacking: set[str] = set()
+    for file in found.files:
+        for name in set(held.packages_of(file.path)) - set(held.missing):
+            if file.is_unedited:
+                since.setdefault(name, file.since)
+            elif file.how == MISSING:
+                lacking.add(name)
+    for name, older in sorted(since.items()):
+        of_versions = f"has files of {older}, and {held.service} is of {version}"
+        yield f"the package {name} {of_versions}: {command} updates it"
+    for name in sorted(lacking - set(since)):
+        yield f"the package {name} lacks some of its files: {command} adds them"
 
 
 class _Older:
     """What older versions make of a service, rendered only when somebody asks: most services have not drifted."""
 
-    def __init__(self, workspace: Workspace, service: str, wanted: _Wanted) -> None:
+    def __init__(self, workspace: Workspace, service: str, wanted: _Wanted, packages: frozenset[str]) -> None:
+        self._packages = packages
         self._workspace = workspace
         self._service = service
         self._wanted = wanted
@@ -163,7 +227,7 @@ class _Older:
         for template in self._wanted.older:
             if template.commit not in self._rendered:
                 values = self._wanted.memory.values
-                rendered = rendering.render(template, values, self._workspace.root.name)
+                rendered = rendering.render(template, values, self._workspace.root.name, self._packages)
                 self._rendered[template.commit] = planning.templates_own(self._service, rendered, template)
             if path in self._rendered[template.commit]:
                 yield template.commit, self._rendered[template.commit][path]
@@ -174,8 +238,17 @@ def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older)
         return DriftedFile(path, MISSING)
     for version, file in older.newest_first(path):
         if file != made and _lacks(there, file, made):
-            return DriftedFile(path, LACKING, version)
+            return DriftedFile(path, LACKING, version, is_unedited=there == file)
     return DriftedFile(path, CHANGED)
+
+
+def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> DriftedFile | None:
+    """A file that the template does not make, where an older version made it; None where a person did."""
+    there = planning.read(workspace, [path]).get(path)
+    for version, file in older.newest_first(path):
+        if file == there:
+            return DriftedFile(path, LEFT_OVER, version, is_unedited=True)
+    return None
 
 
 def _lacks(there: File, old: File, made: File) -> bool:

@@ -13,7 +13,7 @@ from natsgen.change import Change
 from natsgen.errors import ServiceError
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
-from natsgen.update import asked, git, merging, migrations, ownership
+from natsgen.update import asked, git, merging, migrations, ownership, package_changes
 from natsgen.update.file_merge import Names
 from natsgen.update.merging import Conflict
 from natsgen.update.migrations import State
@@ -69,9 +69,11 @@ def plan(workspace: Workspace, task: Task) -> Plan:
         GitError: git refuses, or there is none.
     """
     steps = migrations.between(task.old.commit, task.new.commit, task.new.url)
-    rendered = rendering.render(task.old, task.answers, workspace.root.name)
+    held = package_changes.of(workspace, task.service, task.old, task.answers, task.changed_answers)
+    rendered = rendering.render(task.old, task.answers, workspace.root.name, held.before)
     base = migrations.run(steps, State(task.service, task.answers, rendered))
-    theirs = rendering.render(task.new, {**base.answers, **task.changed_answers}, workspace.root.name)
+    answers = {**base.answers, **task.changed_answers}
+    theirs = rendering.render(task.new, answers, workspace.root.name, held.after)
     there = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
     ours = migrations.run(steps, State(task.service, task.answers, there)).files
 

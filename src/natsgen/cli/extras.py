@@ -1,0 +1,157 @@
+"""`natsgen extras`, `add-extra` and `remove-extra`: the packages that a person asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from natsgen.cli import completion, growing, options, output
+
+if TYPE_CHECKING:
+    from natsgen.extras import Changed, Extra
+    from natsgen.growth import Site
+
+_Names = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME...", help="Names of extras.", show_default=False, autocompletion=completion.extras),
+]
+
+
+def extras(
+    service: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SERVICE",
+            help="Say also which of them this one has.",
+            show_default=False,
+            autocompletion=completion.services,
+        ),
+    ] = None,
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the extras that a service may have, and which it has.
+
+    An extra is a package of runtime code that no part needs: key-value buckets, object stores and others. A service
+    has its files once somebody asks for it.
+
+    \b
+    Examples:
+      natsgen extras
+      natsgen extras billing --json
+    """
+    from natsgen import extras as packages
+    from natsgen import workspace as workspaces
+
+    place = workspaces.find(workspace, Path.cwd())
+    found = packages.known() if service is None else packages.of(place, service)
+    if not as_json:
+        output.result("\n".join(output.columns([_row(one, of_service=service is not None) for one in found])))
+        return
+    document: dict[str, object] = {} if service is None else {"workspace": str(place.root), "service": service}
+    output.document({**document, "extras": [_document(one, of_service=service is not None) for one in found]})
+
+
+def add_extra(
+    service: options.Service,
+    name: _Names,
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Add extras to a service, with the packages that they need.
+
+    Their files come, and the service's answers say that they were asked for; nothing else changes.
+
+    \b
+    Examples:
+      natsgen add-extra billing kv
+      natsgen add-extra billing kv objects --dry-run
+    """
+    from natsgen import extras as packages
+
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        changed = packages.add(site, _names(name))
+    _tell(site, changed, "Added", as_json=as_json)
+
+
+def remove_extra(
+    service: options.Service,
+    name: _Names,
+    force: options.Force = False,
+    workspace: options.Workspace = None,
+    no_input: options.NoInput = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove extras from a service, with the packages that only they needed.
+
+    What a part needs, or a file of yours imports, is not removed. What somebody edited is not removed without --force.
+
+    \b
+    Examples:
+      natsgen remove-extra billing kv
+      natsgen remove-extra billing kv objects --dry-run
+    """
+    from natsgen import extras as packages
+
+    with growing.site(service, workspace, dry_run=dry_run) as site:
+        changed = packages.remove(site, _names(name), force=force)
+    _tell(site, changed, "Removed", as_json=as_json)
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    """The names that a person typed, with spaces or commas between."""
+    from natsgen import answer_sources
+
+    return list(answer_sources.from_extras(given, "NAME").values["extras"])
+
+
+def _tell(site: Site, changed: Changed, verb: str, *, as_json: bool) -> None:
+    from natsgen.package_growth import told
+
+    change = changed.change
+    files = change.added or change.removed
+    if as_json:
+        document = {
+            "service": site.service,
+            "workspace": str(site.workspace.root),
+            "dry_run": site.dry_run,
+            "extras": changed.extras,
+            "created": [str(path) for path in change.added],
+            "changed": [str(path) for path in change.replaced],
+            "removed": [str(path) for path in change.removed],
+            "notes": changed.notes,
+        }
+        output.document({**document, "diff": change.diff()} if site.dry_run else document)
+        return
+    if site.dry_run:
+        count = len({*change.before, *change.after})
+        output.dry_run(
+            change.diff(), count, "made or changed" if verb == "Added" else "removed or changed", site.workspace.root
+        )
+    elif files:
+        there = growing.packages_of(site.service, files)
+        what = told(there) if there else "files"
+        output.result(f"{verb} {what} ({len(files)} file{'s' if len(files) > 1 else ''}) in services/{site.service}")
+    elif change.replaced:
+        output.result(f"Changed the answers of {site.service}: its extras are {', '.join(changed.extras) or 'none'}")
+    for note in changed.notes:
+        output.note(f"note: {output.printable(note)}")
+
+
+def _row(extra: Extra, *, of_service: bool) -> tuple[str, ...]:
+    if not of_service:
+        return extra.name, extra.summary
+    state = "yes" if extra.is_asked_for and extra.is_there else "needed" if extra.is_there else "no"
+    return extra.name, "missing" if extra.is_asked_for and not extra.is_there else state, extra.summary
+
+
+def _document(extra: Extra, *, of_service: bool) -> dict[str, object]:
+    document: dict[str, object] = {"name": extra.name, "summary": extra.summary}
+    return {**document, "is_there": extra.is_there, "is_asked_for": extra.is_asked_for} if of_service else document

@@ -1,0 +1,86 @@
+"""Mends the packages of a service after a merge of branches.
+
+A merge may have taken a package away that a part needs, or brought one of an older version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from natsgen import inventory, stored, transaction
+from natsgen.change import Change
+from natsgen.errors import ServiceError
+from natsgen.tree import File
+from natsgen.update import drift, planning, unfinished
+from natsgen.update.drift import Comparison
+from natsgen.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What was mended, or would be.
+
+    Attributes:
+        change: the files.
+        added: the packages that were missing.
+        updated: the packages that had files of another version.
+        notes: what the person should know beside.
+    """
+
+    change: Change
+    added: tuple[str, ...]
+    updated: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def repair(workspace: Workspace, service: str, *, dry_run: bool, notify: Callable[[str], None]) -> Repaired:
+    """Mends the packages of a service, whole or not at all.
+
+    Packages that are missing come, and files that an older version made, and nobody edited, become those of the
+    service's version. What is not in a package is left alone.
+
+    Args:
+        workspace: where it is.
+        service: its name.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        InputError: there is no such service.
+        ServiceError: an update of it is unfinished.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    inventory.need_service(workspace, service)  # before the session, which would make a missing workspace
+    with transaction.session(workspace, notify):
+        stored.need_own_name(stored.read(inventory.need_service(workspace, service)))
+        if unfinished.of(workspace, service):
+            raise ServiceError(
+                f"an update of {service} is unfinished: natsgen update --continue {service}, or --abort, then repair"
+            )
+        found = drift.compare(workspace, service)
+        change = _change(workspace, found)
+        transaction.check(workspace, change)
+        if not dry_run:
+            transaction.apply(workspace, change, f"repair {service}")
+    touched = {name for path in (*change.before, *change.after) for name in found.held.packages_of(path)}
+    added = tuple(found.held.missing)
+    return Repaired(change, added, tuple(sorted(touched - set(added))), tuple(_notes(found)))
+
+
+def _change(workspace: Workspace, found: Comparison) -> Change:
+    wanted: dict[PurePosixPath, File | None] = {}
+    for file in found.files:
+        if found.held.packages_of(file.path) and (file.how == drift.MISSING or file.is_unedited):
+            wanted[file.path] = found.made.get(file.path)
+    return planning.change(planning.read(workspace, wanted), wanted)
+
+
+def _notes(found: Comparison) -> Iterator[str]:
+    for file in found.files:
+        if found.held.packages_of(file.path) and file.how != drift.MISSING and not file.is_unedited:
+            yield (
+                f"{file.path} was edited and is left as it is: natsgen diff {found.held.service} shows how it differs "
+                "from what the template makes"
+            )

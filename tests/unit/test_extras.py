@@ -1,0 +1,215 @@
+"""Extras come when a person asks for them and go when nobody needs them; everything else stays as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+from natsgen import answers, packages, questions, rendering, template_source, tree
+from natsgen.answer_sources import Given
+from natsgen.cli import main
+from natsgen.tree import Tree
+from natsgen.workspace import Workspace
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+BILLING = PurePosixPath("services/billing")
+ANSWERS = BILLING / ".copier-answers.yml"
+Make = Callable[..., Workspace]
+
+
+@pytest.fixture(scope="module")
+def worker() -> Tree:
+    given = Given({"service_name": "billing", "handlers": {"one": "a.b"}}, {})
+    return rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, Path("/srv/shop")).as_data(), "shop")
+
+
+@pytest.fixture
+def shop(workspace: Workspace, worker: Tree, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with the worker billing, which is the current folder."""
+    for path, file in worker.items():
+        target = workspace.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.content)
+        target.chmod(0o755 if file.executable else 0o644)
+    monkeypatch.chdir(workspace.root)
+    return workspace
+
+
+def do(*words: str) -> None:
+    assert main(list(words)) == 0
+
+
+def refused(code: int, *words: str) -> None:
+    before = tree.read(Path.cwd())
+    for more in ((), ("--dry-run",)):
+        assert main([*words, *more]) == code
+    assert tree.read(Path.cwd()) == before
+
+
+def found(shop: Workspace) -> frozenset[str]:
+    return packages.found(shop.root / BILLING)
+
+
+def asked(shop: Workspace) -> list[str]:
+    extras: list[str] = yaml.safe_load((shop.root / ANSWERS).read_text())["extras"]
+    return extras
+
+
+@pytest.mark.parametrize("name", packages.EXTRA_NAMES)
+def test_an_extra_that_comes_and_goes_leaves_the_tree_as_it_was(shop: Workspace, name: str) -> None:
+    before = tree.read(shop.root)
+    folders = {path for path in (shop.root / BILLING).rglob("*") if path.is_dir()}
+
+    do("add-extra", "billing", name)
+    assert found(shop) == packages.closure([name, "handlers"])
+    assert asked(shop) == [name]
+    after = tree.read(shop.root)
+    assert {path for path in before if after[path] != before[path]} == {ANSWERS}
+    do("remove-extra", "billing", name)
+
+    assert tree.read(shop.root) == before
+    assert {path for path in (shop.root / BILLING).rglob("*") if path.is_dir()} == folders
+
+
+def test_what_was_added_is_what_a_new_service_with_it_has(shop: Workspace) -> None:
+    do("add-extra", "billing", "kv,objects", "streams")
+    given: dict[str, Any] = {"handlers": {"one": "a.b"}, "extras": ["kv", "objects", "streams"]}
+    data = answers.complete(Given({"service_name": "billing", **given}, {}), QUESTIONS, Path("/srv/shop")).as_data()
+    assert tree.read(shop.root) == rendering.render(TEMPLATE, data, "shop")
+
+
+def test_a_new_service_has_the_extras_that_were_asked_for(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace.root)
+    do("new", "worker", "billing", "--subject", "a.b", "--with", "objects,kv", "--with", "kv", "--no-input")
+    assert asked(workspace) == ["kv", "objects"]
+    assert found(workspace) == packages.closure(["handlers", "kv", "objects"])
+    do("new", "publisher", "beat", "--subject", "a.b", "--with", "kv", "--no-input")
+    do("new", "subscriber", "ear", "--subject", "a.b", "--with", "messages", "--no-input")
+    assert (workspace.root / "services/ear/src/domain/messages.py").exists()
+
+
+def test_an_organisation_may_ask_for_extras_in_every_service(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace.root / "natsgen.toml").write_text('[defaults]\nextras = ["decoders"]\n')
+    monkeypatch.chdir(workspace.root)
+    do("new", "worker", "billing", "--subject", "a.b", "--no-input")
+    assert asked(workspace) == ["decoders"]
+
+
+def test_an_extra_that_is_there_already_changes_nothing_and_a_note_says_so(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    do("add-extra", "billing", "kv")
+    before = tree.read(shop.root)
+    do("add-extra", "billing", "kv")
+    assert tree.read(shop.root) == before
+    assert "note: billing asks for kv already" in capsys.readouterr().err
+
+
+def test_an_extra_stays_while_parts_come_and_go(shop: Workspace) -> None:
+    do("add-extra", "billing", "kv")
+    before = tree.read(shop.root)
+    do("add-task", "billing", "send", "--queue", "emails")
+    do("remove-task", "billing", "send")
+    assert tree.read(shop.root) == before
+
+
+def test_what_somebody_needs_is_not_removed(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    do("add-task", "billing", "send", "--queue", "emails")
+    do("add-extra", "billing", "kv", "tenancy")
+    refused(1, "remove-extra", "billing", "kv")
+    assert "billing needs the package kv, for its package tenancy: nothing was changed" in capsys.readouterr().err
+    do("remove-extra", "billing", "tenancy")
+    refused(1, "remove-extra", "billing", "kv", "--force")
+    assert "billing needs the package kv, for its tasks: nothing was changed" in capsys.readouterr().err
+
+
+def test_what_a_persons_file_imports_is_not_removed(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    do("add-extra", "billing", "kv")
+    handler = shop.root / BILLING / "src/domain/handlers/one_handler.py"
+    handler.write_text(f"from src.toolkit.kv import Bucket\n{handler.read_text()}")
+    for force in ((), ("--force",)):
+        refused(1, "remove-extra", "billing", "kv", *force)
+    assert "the package kv stays, and nothing was changed: src/domain/handlers/one_handler.py imports it" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_a_person_edited_is_removed_only_by_force(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree.read(shop.root)
+    do("add-extra", "billing", "kv")
+    file = shop.root / BILLING / packages.BY_NAME["kv"].marker
+    file.write_text(f"{file.read_text()}# mine\n")
+    refused(1, "remove-extra", "billing", "kv")
+    assert "was edited; --force removes it with what was written there" in capsys.readouterr().err
+    do("remove-extra", "billing", "kv", "--force")
+    assert tree.read(shop.root) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("add-extra", "billing", "objcts"), "NAME: there is no extra 'objcts'; did you mean 'objects'? (there are "),
+        (("add-extra", "billing", "requests"), "NAME: there is no extra 'requests'"),
+        (("add-extra", "billing", ","), "NAME takes names of extras, such as kv,objects"),
+        (("add-extra", "biling", "kv"), "there is no service 'biling'"),
+        (("remove-extra", "billing", "kv"), "billing has no extra kv (it has none)"),
+        (("new", "worker", "x", "--subject", "a.b", "--with", "kvv"), "--with: there is no extra 'kvv'; did you mean"),
+        (("new", "worker", "x", "--subject", "a.b", "--data", "extras=kv"), "--data: extras takes a list such as [kv"),
+        (("new", "worker", "x", "--subject", "a.b", "--data", "extras=[1]"), "--data: extras takes a list of texts"),
+        (("new", "worker", "x", "--subject", "a.b", "--data", "packages=[kv]"), "there is no question 'packages'"),
+    ],
+)
+def test_wrong_input_is_one_message(
+    shop: Workspace, words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(2, *words)
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_extras_are_listed_one_line_each(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    do("extras")
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(packages.EXTRA_NAMES)
+    do("add-extra", "billing", "tenancy")
+    capsys.readouterr()
+    do("extras", "billing")
+    states = {line.split()[0]: line.split()[1] for line in capsys.readouterr().out.splitlines()}
+    assert {name for name, state in states.items() if state == "yes"} == {"tenancy"}
+    assert {name for name, state in states.items() if state == "needed"} == {"kv"}
+    do("extras", "billing", "--json")
+    document = json.loads(capsys.readouterr().out)
+    assert document["service"] == "billing"
+    assert {"name": "kv", "summary": "key-value buckets", "is_there": True, "is_asked_for": False} in document["extras"]
+
+
+def test_a_script_is_told_what_came_and_went(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    do("add-extra", "billing", "messages", "--json")
+    document = json.loads(capsys.readouterr().out)
+    assert document["extras"] == ["messages"]
+    assert document["created"] == [str(BILLING / "src/domain/messages.py")]
+    assert document["changed"] == [str(ANSWERS)]
+    do("remove-extra", "billing", "messages", "--json", "--dry-run")
+    document = json.loads(capsys.readouterr().out)
+    assert (document["removed"], document["dry_run"]) == ([str(BILLING / "src/domain/messages.py")], True)
+    assert "deleted file mode" in document["diff"]
+
+
+def test_a_template_without_extras_says_so(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    from natsgen import extras
+    from natsgen.errors import ServiceError
+    from natsgen.growth import Site
+
+    without = questions.Questionnaire({k: v for k, v in QUESTIONS.questions.items() if k != "extras"}, ())
+    with pytest.raises(ServiceError, match=r"billing is of .* which has no extras: natsgen update first"):
+        extras.add(Site(shop, TEMPLATE, without, "billing", False, print), ["kv"])
