@@ -1,4 +1,4 @@
-"""The attributes of a CloudEvent as headers of a NATS message, and back.
+"""The attributes of a CloudEvent in the headers of a NATS message.
 
 https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md#313-metadata-headers
 """
@@ -20,39 +20,37 @@ NAME = re.compile(r"[a-z0-9]+")
 
 
 def is_structured(headers: Mapping[str, str]) -> bool:
-    """Whether the payload holds the whole event: so says its content type, or there are no attributes in headers.
+    """Return whether the payload holds the whole event: by its content type, or because no header has attributes.
 
-    Version 1.0.2 of the binding had no other form, and asked for no header.
+    Version 1.0.2 of the binding had only this form, and required no header.
     """
     lower = {name.lower(): value for name, value in headers.items()}
-    if lower.get("content-type", "").strip().lower().startswith(STRUCTURED):
-        return True
-    return f"{PREFIX}specversion" not in lower
+    structured = lower.get("content-type", "").strip().lower().startswith(STRUCTURED)
+    return structured or f"{PREFIX}specversion" not in lower
 
 
-def is_json(content_type: str | None) -> bool:
-    """Whether data of that type is JSON, as it is where no type is said."""
-    if content_type is None:
-        return True
-    plain = content_type.partition(";")[0].strip().lower()
-    return plain.endswith(("/json", "+json"))
+def is_json(content_type: object) -> bool:
+    """Return whether data of that content type is JSON, which is also the default."""
+    return not isinstance(content_type, str) or content_type.partition(";")[0].strip().lower().endswith(
+        ("/json", "+json")
+    )
 
 
 def attributes_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """The attributes in a message's headers, by name.
+    """Return the attributes in a message's headers.
 
     Raises:
-        ValueError: a value is percent-encoded and no UTF-8.
+        ValueError: a value is percent-encoded, but not UTF-8.
     """
     found = {name.lower(): value for name, value in headers.items()}
     attributes = {name.removeprefix(PREFIX): _text(value) for name, value in found.items() if name.startswith(PREFIX)}
-    if "content-type" in found:  # where other bindings have it
+    if "content-type" in found:  # as in other bindings
         attributes.setdefault("datacontenttype", found["content-type"])
     return attributes
 
 
 def check_extension(name: str, value: object) -> None:
-    """Sees to it that others can read an extension attribute.
+    """Check that other systems can read an extension attribute.
 
     Raises:
         ValueError: they cannot.
@@ -64,7 +62,7 @@ def check_extension(name: str, value: object) -> None:
 
 
 def header_of(value: Any) -> str:
-    """An attribute's value as a header's: its canonical text, percent-encoded where it is not printable ASCII."""
+    """Return an attribute's value for a header: its canonical text, percent-encoded unless printable ASCII."""
     if isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, datetime):

@@ -18,8 +18,7 @@ from pydantic_core import from_json, to_json
 
 from src.config import settings
 from src.domain.cloud_event_headers import attributes_in, check_extension, header_of, is_json, is_structured
-from src.domain.envelope import Envelope, Sendable, Wire
-from src.infrastructure.handling.context import current_message
+from src.domain.events import Envelope, Sendable, Wire, current
 
 Data = TypeVar("Data")
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -28,17 +27,16 @@ STRUCTURED = "application/cloudevents+json"
 JSON, BYTES = "application/json", "application/octet-stream"
 
 
-def _with_base64(schema: dict[str, Any]) -> None:
-    """Tells the schema of the place that data has which is no JSON."""
+def _with_base64(schema: dict[str, Any]) -> None:  # for data that is not JSON
     schema["properties"]["data_base64"] = {"type": "string", "contentEncoding": "base64"}
 
 
 class CloudEvent(Envelope, Generic[Data]):
-    """An event as CloudEvents has it, with any extension attributes: `event.model_extra`.
+    """A CloudEvent, with any extension attributes in `event.model_extra`.
 
-    `CloudEvent[OrderCreated]` validates `data` as well; `CloudEvent[bytes]` takes it as it is. A handler reads the
-    structured form, which is one JSON document, and the binary one, whose attributes are headers, `ce-id` for one.
-    Publishing sends the structured form, and of `event.binary()` the binary one.
+    `CloudEvent[OrderCreated]` also validates `data`; `CloudEvent[bytes]` takes it unchanged. A handler reads both the
+    structured form, which is one JSON document, and the binary one, whose attributes are headers such as `ce-id`.
+    Publishing sends the structured form, and the binary form of `event.binary()`.
     """
 
     READS_HEADERS: ClassVar[bool] = True
@@ -59,22 +57,22 @@ class CloudEvent(Envelope, Generic[Data]):
     def new(
         cls, type: str, data: Data, *, source: str | None = None, subject: str | None = None, **extensions: str
     ) -> CloudEvent[Data]:
-        """An event that happens now, with an id of its own.
+        """Return an event that happens now.
 
-        Made while a message is handled, the id follows from that message and from what is given here: a handler that
-        is tried again makes the same event again, and a stream or an inbox knows it.
+        While a message is handled, the id derives from that message and from the arguments. A handler that is retried
+        creates the same event again, so that a stream or an inbox recognizes the duplicate.
 
         Args:
-            type: what happened, such as its subject of NATS, `orders.order.created`.
-            data: what there is to know about it.
-            source: where it happened, a URI reference; `/<SERVICE_NAME>` unless given.
+            type: what happened, such as its NATS subject, `orders.order.created`.
+            data: the facts.
+            source: where it happened, a URI reference; `/<SERVICE_NAME>` by default.
             subject: what it happened to.
             extensions: further attributes, such as `partitionkey="42"`.
         """
         source = source or f"/{settings.SERVICE_NAME}"
-        message = current_message.get()
+        incoming = current.get()
         content = data if isinstance(data, bytes) else to_json(data, serialize_unknown=True)
-        identity = str(uuid4()) if message is None else message.derived_id(type, source, subject or "", content)
+        identity = str(uuid4()) if incoming is None else incoming.derived_id(type, source, subject or "", content)
         attributes: dict[str, Any] = {
             "specversion": "1.0",
             "id": identity,
@@ -88,20 +86,20 @@ class CloudEvent(Envelope, Generic[Data]):
         return cls(data=data, **attributes)
 
     def identity(self) -> str:
-        """Its source and id, which only together are its own."""
+        """Return its source and id, which are unique only together."""
         return f"{header_of(self.source)}#{header_of(self.id)}"
 
     def about(self) -> str:
-        """Its type."""
+        """Return its type."""
         return self.type
 
     def made_at(self) -> datetime | None:
-        """Its time."""
+        """Return its time."""
         return self.time
 
     def wire(self) -> Wire:
-        """The structured form."""
-        document = self._attributes()
+        """Return the structured form."""
+        document = self.attributes()
         if isinstance(self.data, bytes):
             document["data_base64"] = b64encode(self.data).decode()
         elif "data" in self.model_fields_set:
@@ -109,43 +107,52 @@ class CloudEvent(Envelope, Generic[Data]):
         return Wire(to_json(document, by_alias=True), {"Content-Type": STRUCTURED})
 
     def binary(self) -> BinaryCloudEvent:
-        """The same event, to be published in the binary form."""
+        """Return the same event, to be published in the binary form."""
         return BinaryCloudEvent(self)
 
-    @classmethod
-    def read(cls, payload: bytes, headers: Mapping[str, str]) -> Self:
-        """The event in a message, in whichever form it is.
+    def attributes(self) -> dict[str, Any]:
+        """Return everything except the data; attributes that are not set are left out.
 
         Raises:
-            ValueError: there is none in it, or its data is not what is asked for.
-        """
-        if is_structured(headers):
-            return cls._from_document(payload)
-        attributes = attributes_in(headers)
-        attributes.pop("data", None)  # is no attribute
-        return cls.model_validate({**attributes, **_data_in(cls, payload, attributes.get("datacontenttype"))})
-
-    @classmethod
-    def _from_document(cls, payload: bytes) -> Self:
-        if b'"data_base64"' not in payload:
-            return cls.model_validate_json(payload)
-        document = from_json(payload)
-        if not isinstance(document, dict) or "data_base64" not in document:  # something else has that word in it
-            return cls.model_validate_json(payload)
-        if "data" in document:
-            raise ValueError("it has both data and data_base64, and may have one")
-        data = b64decode(str(document.pop("data_base64")), validate=True)
-        return cls.model_validate({**document, **_data_in(cls, data, document.get("datacontenttype"))})
-
-    def _attributes(self) -> dict[str, Any]:
-        """All but the data, by name; what is not there is left out.
-
-        Raises:
-            ValueError: an extension's name or value is none that may be sent.
+            ValueError: the name or value of an extension is not allowed.
         """
         for name, value in (self.model_extra or {}).items():
             check_extension(name, value)
         return {name: value for name, value in self if name != "data" and value is not None}
+
+    @classmethod
+    def read(cls, payload: bytes, headers: Mapping[str, str]) -> Self:
+        """Return the event in a message of either form.
+
+        Raises:
+            ValueError: the message holds none, or its data is invalid.
+        """
+        if not is_structured(headers):
+            attributes: dict[str, Any] = attributes_in(headers)
+            attributes.pop("data", None)  # is not an attribute
+            return cls._from(attributes, payload)
+        document = from_json(payload) if b'"data_base64"' in payload else None
+        if not isinstance(document, dict) or "data_base64" not in document:
+            return cls.model_validate_json(payload)
+        if "data" in document:
+            raise ValueError("it has both data and data_base64, and may have one")
+        return cls._from(document, b64decode(str(document.pop("data_base64")), validate=True))
+
+    @classmethod
+    def _from(cls, attributes: dict[str, Any], data: bytes) -> Self:
+        """Return the event with these attributes and this data; an empty payload means no data."""
+        if not data:
+            return cls.model_validate(attributes)
+        content: Any = data
+        if cls.model_fields["data"].annotation is not bytes:
+            if is_json(attributes.get("datacontenttype")):
+                content = _reader(cls).validate_json(data)
+            else:
+                try:
+                    content = data.decode()
+                except UnicodeDecodeError:
+                    pass
+        return cls.model_validate({**attributes, "data": content})
 
     @field_validator("time")
     @classmethod
@@ -154,7 +161,7 @@ class CloudEvent(Envelope, Generic[Data]):
 
 
 class BinaryCloudEvent(Sendable):
-    """A CloudEvent that is published in the binary form: attributes as headers, and the data alone as payload."""
+    """A CloudEvent published in the binary form: attributes as headers, and only the data as payload."""
 
     __slots__ = ("event",)
 
@@ -162,9 +169,9 @@ class BinaryCloudEvent(Sendable):
         self.event = event
 
     def wire(self) -> Wire:
-        """The data, and the attributes as headers."""
+        """Return the data, and the attributes as headers."""
         event = self.event
-        headers = {f"ce-{name}": header_of(value) for name, value in event._attributes().items()}
+        headers = {f"ce-{name}": header_of(value) for name, value in event.attributes().items()}
         if isinstance(event.data, bytes):
             payload = event.data
         elif isinstance(event.data, str) and not is_json(event.datacontenttype):
@@ -176,31 +183,12 @@ class BinaryCloudEvent(Sendable):
         return Wire(payload, headers)
 
     def identity(self) -> str:
-        """As of the event."""
+        """Return the event's identity."""
         return self.event.identity()
 
     def about(self) -> str:
-        """As of the event."""
+        """Return the event's type."""
         return self.event.about()
-
-
-def _data_in(event: type[CloudEvent[Any]], data: bytes, content_type: object) -> dict[str, Any]:
-    """The data as the event's class takes it: an empty payload is none.
-
-    Raises:
-        ValueError: it is not what is asked for.
-    """
-    if not data:
-        return {}
-    annotation = event.model_fields["data"].annotation
-    if annotation is bytes:
-        return {"data": data}
-    if is_json(content_type if isinstance(content_type, str) else None):
-        return {"data": _reader(event).validate_json(data)}
-    try:
-        return {"data": data.decode()}
-    except UnicodeDecodeError:
-        return {"data": data}
 
 
 @lru_cache(maxsize=1000)

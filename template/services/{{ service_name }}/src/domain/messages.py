@@ -1,4 +1,4 @@
-"""The envelope of plain publishers: who sent it, and the how-manieth it is."""
+"""The envelope of plain publishers: a message with its sender and sequence number."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from pydantic import ConfigDict
 from pydantic_core import to_json
 
 from src.config import settings
-from src.domain.envelope import Envelope
-from src.infrastructure.handling.context import current_message
+from src.domain.events import Envelope, current
 
 Data = TypeVar("Data")
 
-_made = count(1)  # what this process has made, where nobody counts otherwise
+_numbers = count(1)  # of this process, for messages without a number of their own
 
 
 class EnvelopeMessage(Envelope, Generic[Data]):
-    """A message with its source and its place in what that source sends.
+    """A message with its source and its number among that source's messages.
 
     On the wire it is JSON: `message_id`, `timestamp`, `source`, `sequence`, `data`. `EnvelopeMessage[OrderCreated]`
-    validates `data` as well.
+    also validates `data`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,34 +35,34 @@ class EnvelopeMessage(Envelope, Generic[Data]):
 
     @classmethod
     def new(cls, data: Data, *, sequence: int | None = None, source: str | None = None) -> EnvelopeMessage[Data]:
-        """A message that is made now, with an id of its own.
+        """Return a message created now.
 
-        Made while a message is handled, the id follows from that message and from the data, so that a handler that is
-        tried again makes the same one. Else it is `<source>-<sequence>` and a few random digits: a source counts from 1
-        again when it starts, and a stream drops what has an id that it knows.
+        While a message is handled, the id derives from that message and from the data, so that a handler that is
+        retried creates the same message again. Otherwise it is `<source>-<sequence>` and a few random digits, because a
+        source counts from 1 again when it restarts, and a stream drops ids that it knows.
 
         Args:
-            data: what there is to say.
-            sequence: its number; the next one of this process unless given.
-            source: who sends it; `HOSTNAME` unless given.
+            data: the content.
+            sequence: its number; by default the next one of this process.
+            source: the sender; `HOSTNAME` by default.
         """
         source = source or settings.HOSTNAME
-        sequence = next(_made) if sequence is None else sequence
-        handled = current_message.get()
-        if handled is None:
+        sequence = next(_numbers) if sequence is None else sequence
+        incoming = current.get()
+        if incoming is None:
             identity = f"{source}-{sequence}-{uuid4().hex[:8]}"
         else:
-            identity = handled.derived_id(source, to_json(data, serialize_unknown=True))
+            identity = incoming.derived_id(source, to_json(data, serialize_unknown=True))
         return cls(message_id=identity, timestamp=datetime.now(UTC), source=source, sequence=sequence, data=data)
 
     def identity(self) -> str:
-        """Its id."""
+        """Return its id."""
         return self.message_id
 
     def about(self) -> str:
-        """None: it does not say."""
+        """Return nothing: it does not name a subject."""
         return ""
 
     def made_at(self) -> datetime:
-        """Its timestamp."""
+        """Return its timestamp."""
         return self.timestamp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from src.infrastructure.dead_letters import Reason
+from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import Reject, TooLarge, describe
 from src.infrastructure.message import Message
@@ -24,49 +24,55 @@ class TaskDelivery(Delivery):
 
     async def call(self, event: Any, message: Message) -> None:
         """Run the task within its time limit, and keep its result if somebody wants it."""
-        await self._note(message, Status(state="running", attempt=message.attempt))
+        await _note(message, Status(state="running", attempt=message.attempt))
         try:
             result = await self._in_time(event, message)
             await message.all_published()
         except Exception as error:
             if message.attempt < self.subscription.max_attempts and not isinstance(error, Reject):
-                await self._note(message, Status(state="queued", attempt=message.attempt, error=describe(error)))
+                await _note(message, Status(state="queued", attempt=message.attempt, error=describe(error)))
             raise
         ttl = result_ttl_in(message.headers)
         if ttl is None or message.given_back:
             return
         status = Status(state="done", attempt=message.attempt, result=result)
         try:  # the task is not done before its result is kept
-            await results.put(self._key(message), status, ttl=ttl)
+            await results.put(_key(message), status, ttl=ttl)
         except (TooLarge, TypeError, ValueError) as error:
             raise Reject(f"what it returned cannot be kept: {describe(error)}") from error
 
-    async def dead_lettered(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        """Tell whoever waits for the result that there will be none."""
-        said = "" if error is None else describe(error)
-        await self._note(message, Status(state="failed", attempt=message.attempt, reason=reason.value, error=said))
-
     async def _in_time(self, event: Any, message: Message) -> object:
-        seconds, function = self.subscription.task.policy.timeout, self.subscription.function
+        seconds, function = self.subscription.task.policy.timeout, self.subscription.task.function
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                return await (function(event, message) if self._takes_message else function(event))  # type: ignore[func-returns-value]
+                return await (function(event, message) if self._takes_message else function(event))
         except TimeoutError as error:
             if limit.expired():
                 raise TaskTooSlow(f"not done within {seconds} s") from error
             raise
 
-    async def _note(self, message: Message, status: Status) -> None:
-        """Note the state of a task that somebody waits for. If that fails, they learn it later, and the task goes on."""
-        ttl = result_ttl_in(message.headers)
-        if ttl is None:
-            return
-        try:
-            await results.put(self._key(message), status, ttl=ttl if status.state == "failed" else KEPT)
-        except (ToolkitError, TooLarge) as error:
-            logger.warning("state of a task not noted", state=status.state, error=describe(error))
 
-    def _key(self, message: Message) -> str:
-        task = self.subscription.task
-        return result_key(task.queue, task.name, message.headers.get(TASK_ID) or message.id)
+class TaskDeadLetters(DeadLetters):
+    """Stores the dead letters of a task, and tells whoever waits for its result that there will be none."""
+
+    async def stored(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        """Note that the task failed."""
+        said = "" if error is None else describe(error)
+        await _note(message, Status(state="failed", attempt=message.attempt, reason=reason.value, error=said))
+
+
+async def _note(message: Message, status: Status) -> None:
+    """Note the state of a task that somebody waits for. If that fails, they learn it later, and the task goes on."""
+    ttl = result_ttl_in(message.headers)
+    if ttl is None:
+        return
+    try:
+        await results.put(_key(message), status, ttl=ttl if status.state == "failed" else KEPT)
+    except (ToolkitError, TooLarge) as error:
+        logger.warning("state of a task not noted", state=status.state, error=describe(error))
+
+
+def _key(message: Message) -> str:
+    queue = message.subject.split(".")[1:2] or ["unknown"]  # a message sent to the replay subject may have any subject
+    return result_key(queue[0], message.handler, message.headers.get(TASK_ID) or message.id)

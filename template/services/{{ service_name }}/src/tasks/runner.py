@@ -15,11 +15,11 @@ from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
 from src.infrastructure.worker import Worker
-from src.tasks.delivery import TaskDelivery
+from src.tasks.delivery import TaskDeadLetters, TaskDelivery
 from src.tasks.names import PRIORITIES, Priority, priority_in, subject_of
 from src.tasks.queue import Queue
 from src.tasks.subscription import PLAIN, TaskSubscription, subscription_of
-from src.tasks.task import registered
+from src.tasks.task import Task, registered
 from src.toolkit.errors import ToolkitError, Unavailable
 
 
@@ -30,7 +30,12 @@ def register(worker: Worker) -> None:
         ConfigurationError: an option of a task is invalid.
     """
     for task in registered():
-        worker.subscribe(subscription_of(task), TaskRunner, TaskDelivery)
+        subscribe(worker, task)
+
+
+def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
+    """Give the worker one task."""
+    worker.subscribe(subscription_of(task), TaskRunner, TaskDelivery, TaskDeadLetters)
 
 
 class PriorityBuffer:
