@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ class BatchDelivery(Delivery):
             raise errors[0]
 
     async def _handle(self, batch: Batch, errors: list[Exception]) -> None:
-        failure = await self.failure_of(self._call(batch))
+        failure = await self._call(batch)
         rest = [one for one in batch if not one[1].settled]
         if failure is not None and len(rest) > 1 and not isinstance(failure, Retry):
             half = len(rest) // 2
@@ -57,18 +58,24 @@ class BatchDelivery(Delivery):
             except Exception as error:
                 errors.append(error)
 
-    async def _call(self, batch: Batch) -> None:
+    async def _call(self, batch: Batch) -> BaseException | None:
+        """Call the handler, wait until what it published is confirmed, and return what failed, or None."""
         events, messages = [event for event, _ in batch], [message for _, message in batch]
         connection = channel()
         assert connection is not None, "a worker runs"
         published = Publications(connection)  # by `publish`, which cannot know the message that it follows from
         token = current.set(published)
+        started = time.perf_counter()
         try:
             await (self._function(events, messages) if self._takes_message else self._function(events))
+            for one in (*messages, published):
+                await one.all_published()
+            return None
+        except (asyncio.CancelledError, Exception) as error:
+            return self.failure(error)
         finally:
             current.reset(token)
-        for one in (*messages, published):
-            await one.all_published()
+            self.metrics.durations.observe(time.perf_counter() - started)
 
 
 class BatchRunner(HandlerRunner):
@@ -87,4 +94,10 @@ class BatchRunner(HandlerRunner):
             pass
         if not self.delivery.stopping:
             messages = [self.take() for _ in range(min(size, len(self.buffer)))]
-            await self.work_on(messages, self.delivery.deliver_batch(messages))
+            self._running.update(messages)
+            try:
+                await self.delivery.deliver_batch(messages)
+            except BaseException as error:
+                await self.not_settled(messages, error)
+            finally:
+                self._running.difference_update(messages)

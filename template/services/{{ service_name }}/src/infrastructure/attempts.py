@@ -75,13 +75,18 @@ class Attempts:
             await self.prepare()
         if self._bucket is None:
             return min(message.deliveries, most + 1)
+        key = _key(message)
         try:
-            calls = await self._noted(_key(message))
+            calls = await self._noted(key)
             if calls is None:
                 # the first delivery counts, except that a message with one attempt gets another after a crash
                 calls = 1 if most > 1 else 0
             if calls < most:
-                await self._bucket.put(_key(message), str(calls + 1).encode())
+                try:
+                    await self._bucket.put(key, str(calls + 1).encode())
+                except BaseException:  # the server may have stored it, and the handler will not be called
+                    await self._note(key, calls)
+                    raise
         except nats.errors.Error:
             self._connections = 0  # open the bucket again: it may have been deleted
             raise

@@ -1,7 +1,7 @@
 """Dead letters: messages that will not be tried again, kept with the reason in the stream `DLQ`.
 
-A dead letter is the original payload and headers plus `Dlq-...` headers, on `dlq.<service>.<handler>`. A replay sends it
-to `replay.<service>.<handler>`, which only the handler that failed consumes.
+A dead letter is the original payload and headers plus `Dlq-...` headers, on `dlq.<service>.<handler>`. A replay sends
+it to `replay.<service>.<handler>`, which only the handler that failed consumes.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
 from typing import Any
 
 from src.domain.events import current
@@ -66,15 +65,26 @@ class Delivery:
         try:
             accepted, event = await self.accept(message)
             if accepted:
-                await self.settle(message, await self.failure_of(self.call(event, message)))
+                await self.settle(message, await self.handle(event, message))
         finally:
             current.reset(token)
 
-    async def call(self, event: Any, message: Message) -> None:
-        """Call the handler, and wait until everything that it published is confirmed. Subclasses may wrap this."""
-        await (self._function(event, message) if self._takes_message else self._function(event))
-        if message.has_published:
-            await message.all_published()
+    async def handle(self, event: Any, message: Message) -> BaseException | None:
+        """Call the handler, wait until what it published is confirmed, and return what failed, or None.
+
+        Raises:
+            asyncio.CancelledError: the worker cut the handler short.
+        """
+        started = time.perf_counter()
+        try:
+            await (self._function(event, message) if self._takes_message else self._function(event))
+            if message.has_published:
+                await message.all_published()
+            return None
+        except (asyncio.CancelledError, Exception) as error:
+            return self.failure(error)
+        finally:
+            self.metrics.durations.observe(time.perf_counter() - started)
 
     async def renew_claims(self) -> None:
         """Extend the inbox's claims on running messages."""
@@ -129,25 +139,18 @@ class Delivery:
             return True, event
         return False, None
 
-    async def failure_of(self, call: Awaitable[None]) -> BaseException | None:
-        """Return what a call of the handler failed with, or None.
+    def failure(self, error: BaseException) -> BaseException:
+        """Return what a handler failed with.
 
         Raises:
-            asyncio.CancelledError: the worker cut the handler short.
+            asyncio.CancelledError: the worker cut the handler short, whatever the handler made of it.
         """
-        started = time.perf_counter()
-        try:
-            await call
-            return None
-        except (asyncio.CancelledError, Exception) as error:
-            task = asyncio.current_task()
-            if self.stopping and task and task.cancelling():
-                raise asyncio.CancelledError from error  # whatever the handler made of it
-            while task and task.cancelling():
-                task.uncancel()  # something of the handler's own cancelled it
-            return error
-        finally:
-            self.metrics.durations.observe(time.perf_counter() - started)
+        task = asyncio.current_task()
+        if self.stopping and task and task.cancelling():
+            raise asyncio.CancelledError from error
+        while task and task.cancelling():
+            task.uncancel()  # something of the handler's own cancelled it
+        return error
 
     async def settle(self, message: Message, failure: BaseException | None) -> None:
         if message.settled and failure is not None:
@@ -168,13 +171,13 @@ class Delivery:
             await self._release(message)
             await self._fail(message, failure)
         if failure is None:
-            self.metrics.handled.inc()
+            self.metrics.new_handled += 1
 
     async def _finish(self, message: Message) -> None:
         if self.subscription.ack_sync:
             await message.ack_sync()
         else:
-            await message.ack()
+            message.settle_handled()
         if message.origin is not None:
             await self.dead_letters.remove_replayed(message)
 

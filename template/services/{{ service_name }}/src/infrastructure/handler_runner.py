@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from src.infrastructure.errors import describe
 from src.infrastructure.message import Message, origin_of
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
-from src.infrastructure.pull_consumer import PullConsumer
+from src.infrastructure.pull_consumer import Provide, PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
@@ -161,18 +161,23 @@ class HandlerRunner:
         """Return how many messages of the subscription's own consumer have not been started."""
         return len(self.buffer) - self._replays_buffered
 
-    def pull_consumer(self, provide: Any, held: Any, prefetch: int, replays: bool = False) -> PullConsumer:
+    def pull_consumer(
+        self, provide: Provide, held: Callable[[], int], prefetch: int, replays: bool = False
+    ) -> PullConsumer:
         """Return a pull consumer that fills the buffer. Unsaved dead letters count as held, so they slow it down."""
+        unsaved = self.delivery.dead_letters.unsaved
 
         def receive(raw: Msg) -> None:
-            self._receive(Message(raw, self.subscription.handler, self._nats, origin_of(raw) if replays else None))
+            message = Message(raw, self.subscription.handler, self._nats, origin_of(raw) if replays else None)
+            self.metrics.new_received += 1
+            self._buffered_bytes += len(raw.data)
+            self._replays_buffered += replays
+            self.buffer.append(message)
+            if self._waiting:
+                self._wake_one()
 
         return PullConsumer(
-            self._nats,
-            provide,
-            receive,
-            lambda: (held() + len(self.delivery.dead_letters.unsaved), self._buffered_bytes),
-            prefetch,
+            self._nats, provide, receive, lambda: (held() + len(unsaved), self._buffered_bytes), prefetch
         )
 
     def take(self) -> Message:
@@ -180,20 +185,11 @@ class HandlerRunner:
         message = self.buffer.popleft()
         self._buffered_bytes -= len(message.data)
         if message.origin is None:
-            self.pull.started_some()
+            self.pull.started_some(len(self.buffer))
         else:
             self._replays_buffered -= 1
-            self.pulls["pull-replays"].started_some()
+            self.pulls["pull-replays"].started_some(self._replays_buffered)
         return message
-
-    def _receive(self, message: Message) -> None:
-        self.metrics.received.inc()
-        self._buffered_bytes += len(message.data)
-        if message.origin is not None:
-            self._replays_buffered += 1
-        self.buffer.append(message)
-        if self._waiting:
-            self._wake_one()
 
     def _wake_one(self) -> None:
         while self._waiting:
@@ -218,35 +214,39 @@ class HandlerRunner:
         pause_due = clock() + YIELD_AFTER
         while not self.delivery.stopping:
             if not self.buffer:
+                self.metrics.flush()
                 await self.arrival()
                 pause_due = clock() + YIELD_AFTER
             else:
                 await self.work()
             if clock() > pause_due:
+                self.metrics.flush()
                 await asyncio.sleep(0)
                 pause_due = clock() + YIELD_AFTER
 
     async def work(self) -> None:
         """Handle the next message; the buffer is not empty."""
         message = self.take()
-        await self.work_on([message], self.delivery.deliver(message))
-
-    async def work_on(self, messages: list[Message], delivery: Awaitable[None]) -> None:
-        """Await the delivery of messages, and give them back if the worker cuts it short."""
-        self._running.update(messages)
+        self._running.add(message)
         try:
-            await delivery
-        except asyncio.CancelledError:
+            await self.delivery.deliver(message)
+        except BaseException as error:
+            await self.not_settled([message], error)
+        finally:
+            self._running.discard(message)
+
+    async def not_settled(self, messages: list[Message], error: BaseException) -> None:
+        """Give messages back if the worker cut their delivery short; report another error.
+
+        Raises:
+            asyncio.CancelledError: the worker cut it short.
+        """
+        if not isinstance(error, Exception):
             for message in messages:
                 await self._give_back(message)
-            raise
-        except Exception as error:
-            ids = [message.id for message in messages if not message.settled]
-            logger.error(
-                "not settled: the server will deliver again", handler=self.name, message_ids=ids, exc_info=error
-            )
-        finally:
-            self._running.difference_update(messages)
+            raise error
+        ids = [message.id for message in messages if not message.settled]
+        logger.error("not settled: the server will deliver again", handler=self.name, message_ids=ids, exc_info=error)
 
     async def _give_back_buffer(self) -> None:
         while self.buffer:

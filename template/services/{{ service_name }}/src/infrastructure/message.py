@@ -183,6 +183,10 @@ class Message(Publications):
         """Settle the message as handled: the server does not deliver it to this durable again."""
         self._settle(ACK)
 
+    def settle_handled(self) -> None:
+        """Do as `ack` does, without a coroutine."""
+        self._settle(ACK)
+
     async def ack_sync(self) -> None:
         """Settle the message as handled, and wait for the server's confirmation.
 

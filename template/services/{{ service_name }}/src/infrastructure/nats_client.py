@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import nats.errors
@@ -36,6 +36,7 @@ class NatsClient:
         client: nats-py's client of the current connection.
         jetstream: JetStream over it.
         connections: how many connections there have been. A changed number means that the server forgot everything.
+        finishing: functions that the worker awaits, with the seconds they have, before it closes the connection.
     """
 
     PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm a publish or an ack
@@ -54,6 +55,7 @@ class NatsClient:
         self._connected = asyncio.Event()
         self._lost = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
+        self.finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
         self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque()
         self._announced: list[str] = []
         self._keeper: asyncio.Task[None] | None = None
@@ -71,6 +73,11 @@ class NatsClient:
     def on_connection(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every connect."""
         self._listeners.append(listener)
+
+    def off_connection(self, listener: Callable[[], None]) -> None:
+        """Call `listener` no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
     async def connect(self) -> None:
         """Return once connected, however long that takes, and keep connected from then on.
@@ -146,7 +153,7 @@ class NatsClient:
         Raises:
             nats.errors.OutboundBufferLimitError: too many are kept already.
         """
-        if self.connected:
+        if self._connected.is_set() and self.client.is_connected:
             send(self.client, reply, payload, headers)
         elif len(self._unsent) < self.MOST_UNSENT:
             self._unsent.append((reply, payload, headers))

@@ -12,7 +12,6 @@ from typing import Any
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import ConnectionClosedError
 
 from src.utils.logging import logger
 
@@ -101,12 +100,7 @@ def send(client: Client, subject: str, payload: bytes, headers: Mapping[str, str
         subject: a reply subject from the server, which needs no check.
         payload: smaller than the server's `max_payload`.
         headers: valid names, and values of one line each.
-
-    Raises:
-        ConnectionClosedError: the client is not connected.
     """
-    if not client.is_connected:
-        raise ConnectionClosedError
     if headers is None:
         command = b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(payload), payload)
     else:

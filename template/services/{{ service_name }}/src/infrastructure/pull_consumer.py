@@ -22,6 +22,8 @@ from src.infrastructure.nats_internals import subscribe, unsubscribe
 from src.infrastructure.provisioning import Consumer
 from src.utils.logging import logger
 
+Provide = Callable[[], Awaitable[Consumer]]
+
 NANOSECONDS = 1_000_000_000
 
 
@@ -50,7 +52,7 @@ class PullConsumer:
     def __init__(
         self,
         nats: NatsClient,
-        provision: Callable[[], Awaitable[Consumer]],
+        provision: Provide,
         receive: Callable[[Msg], None],
         held: Callable[[], tuple[int, int]],
         prefetch: int,
@@ -104,9 +106,9 @@ class PullConsumer:
                 pass
             self._wake.clear()
 
-    def started_some(self) -> None:
-        """Tell that held messages were started, so that there may be room to request more."""
-        if self._due():
+    def started_some(self, held: int) -> None:
+        """Tell that messages were started and `held` are left, so that there may be room to request more."""
+        if self._pending + held <= self._prefetch // 2:
             self._wake.set()
 
     async def stop(self) -> None:

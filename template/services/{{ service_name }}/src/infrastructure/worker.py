@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +42,7 @@ class Readiness(NamedTuple):
 
 
 class Component(Protocol):
-    """Parts of one kind that work beside the handlers, such as the actions."""
+    """A part that works beside the handlers, such as an action."""
 
     @property
     def kind(self) -> str:
@@ -93,7 +93,6 @@ class Worker:
         if settings.DEDUP != "none":
             self._inbox = load_package("src.inbox", f"DEDUP={settings.DEDUP}").inbox_for(settings.DEDUP, self.nats)
         self._consul: ConsulClient | None = None
-        self._finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
         self._prepared = False
         self._leaving: asyncio.Task[None] | None = None
         self._stopped: asyncio.Task[None] | None = None
@@ -105,11 +104,23 @@ class Worker:
         """Add every part in `src/domain`.
 
         Raises:
-            ConfigurationError: a part is invalid, its package is missing, or there is none.
+            ConfigurationError: a part is invalid, or its package is missing.
         """
         for name, pattern in PARTS.items():
             if files := sorted((DOMAIN / name).glob(pattern)):
                 load_package(f"src.domain.{name}", f"src/domain/{name}/{files[0].name}").register(self)
+
+    def check(self) -> None:
+        """Check that there is something to do; a gateway needs no parts.
+
+        Raises:
+            ConfigurationError: there is not.
+        """
+        if not self.runners and not self.components:
+            raise ConfigurationError(
+                f"nothing to do: src/domain/handlers/ has no *_handler.py with a @subscriber, and there are no "
+                f"{', '.join(list(PARTS)[1:])} either"
+            )
 
     def subscribe(
         self,
@@ -149,7 +160,7 @@ class Worker:
 
     def at_stop(self, finish: Callable[[float], Coroutine[Any, Any, None]]) -> None:
         """Await `finish`, with the seconds it has, before the connection closes."""
-        self._finishing.append(finish)
+        self.nats.finishing.append(finish)
 
     def readiness(self) -> Readiness:
         """Return whether every consumer pulls and every component works."""
@@ -165,8 +176,10 @@ class Worker:
 
     def stats(self) -> dict[str, Any]:
         """Return the counts of every handler and component, for `/stats`."""
-        handlers = {runner.name: runner.stats() for runner in self.runners}
-        return {"subscriptions": handlers} | {component.kind: component.stats() for component in self.components}
+        found: dict[str, Any] = {"subscriptions": {runner.name: runner.stats() for runner in self.runners}}
+        for component in self.components:
+            found.setdefault(component.kind, []).extend(component.stats())
+        return found
 
     def start(self, port: int) -> asyncio.Task[None]:
         """Start to work in the background.
@@ -229,7 +242,7 @@ class Worker:
         if in_flight := sum(part.in_flight for part in parts):
             logger.info("waiting for handlers; a second signal ends the wait", in_flight=in_flight, seconds=limit)
         await _ended((part.stop(limit, hurry) for part in parts), limit + self.STOP_MARGIN)
-        await _ended((finish(limit) for finish in self._finishing), limit + self.STOP_MARGIN)
+        await _ended((finish(limit) for finish in self.nats.finishing), limit + self.STOP_MARGIN)
         if self.working:
             self.working.cancel()
             await asyncio.wait([self.working], timeout=self.STOP_MARGIN)
