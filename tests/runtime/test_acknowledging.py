@@ -41,18 +41,18 @@ async def test_one_message_wakes_one_of_many_handlers_that_wait(run_worker: Any,
 
     tested = Subscription(handler="tested", subject=SUBJECT, function=handle, concurrency=200)
     async with run_worker(tested) as worker:
-        intake = worker.runners[0].intake
-        await asyncio.to_thread(wait_until, lambda: len(intake._waiting) == 200, limit=10, what="all to wait")
+        runner = worker.runners[0]
+        await asyncio.to_thread(wait_until, lambda: len(runner._waiting) == 200, limit=10, what="all to wait")
         woken = 0
-        wake_one = intake._wake_one
+        wake_one = runner._wake_one
 
         def counting() -> None:
             nonlocal woken
-            woken += len(intake._waiting)
+            woken += len(runner._waiting)
             wake_one()
-            woken -= len(intake._waiting)
+            woken -= len(runner._waiting)
 
-        intake._wake_one = counting
+        runner._wake_one = counting  # type: ignore[method-assign]
         for number in range(50):
             await jetstream.publish(SUBJECT, b'{"number": %d}' % number)
         await asyncio.to_thread(wait_until, lambda: len(handled) == 50, limit=10, what="all to be handled")

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
-from src.infrastructure.connection import nats_connection
+from src.infrastructure import nats_client
 from src.infrastructure.nats_client import NatsClient
 
 
@@ -32,11 +32,11 @@ async def test_reconnect_settings(
         waits.extend([seconds] if pause else [])
         await real(0.001 if pause else seconds)
 
-    monkeypatch.setattr(nats_connection.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(nats_client.random, "uniform", lambda low, high: high)
     chosen = service_settings.model_copy(update={"NATS_RECONNECT_WAIT": 3.0, "NATS_CONNECT_TIMEOUT": 5})
     connection = NatsClient(chosen)
     await connection.connect()
-    monkeypatch.setattr(nats_connection.asyncio, "sleep", sleep)
+    monkeypatch.setattr(nats_client.asyncio, "sleep", sleep)
 
     await asyncio.to_thread(nats_server.stop)
     await eventually(lambda: waits.count(3.0) > 3, "the longest pause")
@@ -45,7 +45,7 @@ async def test_reconnect_settings(
     await eventually(lambda: connection.connected, "the connection")
 
     assert connection.client.options["connect_timeout"] == 5
-    assert waits[:7] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 3.0]
+    assert waits[:8] == [0.1, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 3.0]  # the first is before the first attempt
     await connection.close()
 
 
