@@ -15,8 +15,8 @@ import pytest
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
-from src.infrastructure.errors import CallTimeout
 from src.infrastructure.nats_client import NatsClient
+from src.requests.errors import CallTimeout
 from src.requests.nats import Nats
 
 SUBJECT = "v1.greeter.greet"
@@ -228,7 +228,7 @@ async def test_stats_and_metrics_tell_of_the_actions(start: Start, calls: Nats) 
     assert [(one["action"], one["requests"], one["errors"], one["in_flight"]) for one in stats["actions"]] == [
         ("greet", 2, {"422": 1}, 0)
     ]
-    assert (stats["ready"], stats["reason"], stats["subscriptions"]) == (True, "answering", {})
+    assert (stats["ready"], stats["reason"], stats["subscriptions"]) == (True, "working", {})
     labels = 'action="greet",version="1"'
     assert metrics[f"worker_action_requests_total{{{labels}}}"] == 2
     assert metrics['worker_action_errors_total{action="greet",code="422",version="1"}'] == 1

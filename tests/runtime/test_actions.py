@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 import nats
@@ -16,19 +15,21 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from prometheus_client import REGISTRY
 from pydantic import BaseModel, ConfigDict
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
-from src.infrastructure.connection.nats_internals import flush
-from src.infrastructure.errors import ActionError, ConfigurationError
-from src.infrastructure.metrics import exposition, registry_of
+from src.actions import action as actions
+from src.actions import runner as action_runner
+from src.actions.action import Action, ActionError, Context, action, action_subject
+from src.actions.micro_service import MicroService
+from src.actions.runner import ActionRunner
+from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_internals import flush
 from src.infrastructure.worker import Worker
-from src.requests import action as actions
-from src.requests import runner as action_runner
-from src.actions.action import Action, Context, action, action_subject
-from src.actions.server import ActionServer
+from src.requests.subscriptions import CoreSubscription
 
 SUBJECT = "v1.billing.greet"
 SECRET = "correct horse battery staple"
@@ -62,11 +63,9 @@ async def plain(nats_server: NatsServer) -> AsyncIterator[Client]:
     await client.close()
 
 
-def actions_of(worker: Worker) -> ActionServer:
-    """The one component of a worker with actions."""
-    (component,) = worker.components
-    assert isinstance(component, ActionServer)
-    return component
+def actions_of(worker: Worker) -> list[ActionRunner]:
+    """The actions of a worker, in their order."""
+    return [component for component in worker.components if isinstance(component, ActionRunner)]
 
 
 async def ask(client: Client, payload: bytes = b'{"name": "Ada"}', subject: str = SUBJECT, **options: Any) -> Msg:
@@ -252,7 +251,7 @@ async def test_an_action_that_fails_tells_nothing_of_its_inside(run_worker: Any,
     assert (error["code"], error["details"]) == ("500", None)
     assert error["message"] in ("internal error", "the answer is too large")
     assert after.data == reply.data  # and the connection lives
-    assert actions_of(worker).runners[0].stats.errors == {"500": 2}
+    assert actions_of(worker)[0].counts.errors == {"500": 2}
 
 
 async def test_an_action_has_its_time_and_no_more(run_worker: Any, plain: Client) -> None:
@@ -352,24 +351,24 @@ async def test_so_many_are_answered_at_once_so_many_wait_and_more_are_refused_at
         running -= 1
 
     async with run_worker(Action("greet", answer, concurrency=2, max_waiting=3)) as worker:
-        runner = actions_of(worker).runners[0]
+        runner = actions_of(worker)[0]
         asked = [asyncio.create_task(ask(plain)) for _ in range(8)]
         await eventually(lambda: sum(task.done() for task in asked) == 3, "three answers")
         refused = [error_of(task.result()) for task in asked if task.done()]
-        assert (runner.in_flight, runner.waiting) == (2, 3)
+        assert (runner.running, runner.waiting) == (2, 3)
         release.set()
         replies = await asyncio.gather(*asked)
 
     assert [error["code"] for error in refused] == ["503"] * 3
     assert sum(reply.data == b'{"result":null}' for reply in replies) == 5
     assert most == 2
-    assert (runner.in_flight, runner.waiting) == (0, 0)
+    assert (runner.running, runner.waiting) == (0, 0)
 
 
 async def test_what_waits_is_bounded_in_bytes_too(
     run_worker: Any, plain: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(action_runner, "MOST_BYTES", 2_500_000)
+    monkeypatch.setattr(action_runner, "MAX_BYTES", 2_500_000)
     release = asyncio.Event()
 
     async def answer(request: bytes) -> None:
@@ -378,7 +377,7 @@ async def test_what_waits_is_bounded_in_bytes_too(
     async with run_worker(Action("greet", answer, concurrency=1)) as worker:
         asked = [asyncio.create_task(ask(plain, bytes(1_000_000))) for _ in range(4)]
         await eventually(lambda: any(task.done() for task in asked), "a refusal")
-        assert actions_of(worker).runners[0].waiting == 2
+        assert actions_of(worker)[0].waiting == 2
         release.set()
         replies = await asyncio.gather(*asked)
         after = await ask(plain, bytes(1_000_000))
@@ -420,7 +419,7 @@ async def test_one_instance_answers_or_all_do(run_worker: Any, plain: Client, qu
         for _ in range(answers):
             await replies.next_msg(timeout=5)
         await flush(plain)
-        counts = [actions_of(worker).runners[0].stats.requests for worker in (first, second)]
+        counts = [actions_of(worker)[0].counts.requests for worker in (first, second)]
 
     assert sum(counts) == answers
     assert replies.pending_msgs == 0
@@ -429,7 +428,7 @@ async def test_one_instance_answers_or_all_do(run_worker: Any, plain: Client, qu
 async def test_two_instances_share_the_load(run_worker: Any, plain: Client) -> None:
     async with run_worker(Action("greet", greet)) as first, run_worker(Action("greet", greet)) as second:
         await asyncio.gather(*(ask(plain) for _ in range(200)))
-        counts = [actions_of(worker).runners[0].stats.requests for worker in (first, second)]
+        counts = [actions_of(worker)[0].counts.requests for worker in (first, second)]
 
     assert sum(counts) == 200
     assert min(counts) > 50
@@ -474,21 +473,30 @@ def test_the_helper_says_the_subject() -> None:
     assert action_subject("greeter", "greet", 2, prefix="staging") == "staging.v2.greeter.greet"
 
 
+def metric(name: str, **labels: str) -> float:
+    """The value of a metric of the action `greet`; other tests have counted in it as well."""
+    return REGISTRY.get_sample_value(name, {"action": "greet", "version": "1", **labels}) or 0.0
+
+
 async def test_stats_metrics_and_readiness_know_of_the_actions(run_worker: Any, plain: Client) -> None:
+    counted = (
+        ("worker_action_requests_total", {}, 2.0),
+        ("worker_action_errors_total", {"code": "422"}, 1.0),
+        ("worker_action_duration_seconds_count", {}, 2.0),
+    )
+    before = [metric(name, **labels) for name, labels, _ in counted]
     async with run_worker(Action("greet", greet)) as worker:
         await ask(plain)
         await ask(plain, b"{")
-        readiness, stats = worker.readiness(), actions_of(worker).stats()
-        lines = exposition(registry_of(worker)).decode().splitlines()
-    assert (readiness.ready, readiness.reason) == (True, "answering")
+        readiness, stats = worker.readiness(), actions_of(worker)[0].stats()
+        after = [metric(name, **labels) for name, labels, _ in counted]
+        assert metric("worker_action_in_flight") == 0.0
+
+    assert (readiness.ready, readiness.reason) == (True, "working")
     assert [(one["action"], one["subject"], one["requests"], one["errors"]) for one in stats] == [
         ("greet", SUBJECT, 2, {"422": 1})
     ]
-    labels = 'action="greet",version="1"'
-    assert f"worker_action_requests_total{{{labels}}} 2.0" in lines
-    assert 'worker_action_errors_total{action="greet",code="422",version="1"} 1.0' in lines
-    assert f"worker_action_duration_seconds_count{{{labels}}} 2.0" in lines
-    assert f"worker_action_in_flight{{{labels}}} 0.0" in lines
+    assert [now - then for now, then in zip(after, before, strict=True)] == [more for _, _, more in counted]
 
 
 async def test_actions_are_answered_on_a_client_that_replaced_another(run_worker: Any, plain: Client) -> None:
@@ -511,7 +519,7 @@ async def test_an_action_is_answered_after_a_restart_of_the_server(
         caller = await nats.connect(nats_server.url)
         try:
             replies = [await ask(caller) for _ in range(3)]
-            counts = actions_of(worker).runners[0].stats.requests
+            counts = actions_of(worker)[0].counts.requests
         finally:
             await caller.close()
 
@@ -557,7 +565,7 @@ async def test_at_the_end_what_is_not_done_is_cut_short_and_what_has_not_begun_i
     ) as worker:
         asked = [asyncio.create_task(ask(plain)) for _ in range(2)]
         asked.append(asyncio.create_task(ask(plain, subject="v1.billing.stubborn")))
-        await eventually(lambda: actions_of(worker).begun == 3, "requests")
+        await eventually(lambda: sum(runner.in_flight for runner in actions_of(worker)) == 3, "requests")
 
     errors = [error_of(reply) for reply in await asyncio.gather(*asked)]
     released.set()
@@ -571,7 +579,7 @@ async def test_a_second_signal_ends_the_wait_for_actions(run_worker: Any, plain:
 
     async with run_worker(Action("greet", answer, timeout=60), GRACEFUL_SHUTDOWN_TIMEOUT=60.0) as worker:
         asked = asyncio.create_task(ask(plain))
-        await eventually(lambda: actions_of(worker).runners[0].in_flight, "a request")
+        await eventually(lambda: actions_of(worker)[0].running, "a request")
         hurry = asyncio.get_running_loop().create_future()
         hurry.set_result(None)
         async with asyncio.timeout(10):
@@ -594,9 +602,9 @@ async def test_no_request_fails_while_one_of_two_instances_stops(run_worker: Any
     async with run_worker(Action("greet", answer)) as stays:
         async with run_worker(Action("greet", answer)) as goes:
             asking = [asyncio.create_task(keep_asking()) for _ in range(4)]
-            await eventually(lambda: actions_of(goes).runners[0].stats.requests > 20, "requests at both")
-        before = actions_of(stays).runners[0].stats.requests
-        await eventually(lambda: actions_of(stays).runners[0].stats.requests > before + 20, "requests at the other")
+            await eventually(lambda: actions_of(goes)[0].counts.requests > 20, "requests at both")
+        before = actions_of(stays)[0].counts.requests
+        await eventually(lambda: actions_of(stays)[0].counts.requests > before + 20, "requests at the other")
         ended.set()
         await asyncio.gather(*asking)
 
@@ -608,17 +616,17 @@ async def test_a_request_that_comes_after_the_end_is_refused(
 ) -> None:
     """Where the server could not be told in time to send no more."""
 
-    async def could_not(self: ActionServer, service: object) -> None: ...
+    async def could_not(self: CoreSubscription) -> None: ...
 
     async def answer(request: bytes) -> None:
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(ActionServer, "_unsubscribe", could_not)
+    monkeypatch.setattr(CoreSubscription, "end", could_not)
     async with run_worker(Action("greet", answer, timeout=60), GRACEFUL_SHUTDOWN_TIMEOUT=1.0) as worker:
         first = asyncio.create_task(ask(plain))
-        await eventually(lambda: actions_of(worker).runners[0].in_flight, "a request")
-        stopping = asyncio.create_task(actions_of(worker).stop(1.0))
-        await eventually(lambda: actions_of(worker).runners[0]._stopping, "the end")
+        await eventually(lambda: actions_of(worker)[0].running, "a request")
+        stopping = asyncio.create_task(actions_of(worker)[0].stop(1.0))
+        await eventually(lambda: actions_of(worker)[0]._stopping, "the end")
         late = error_of(await ask(plain))
         await stopping
 
@@ -651,10 +659,11 @@ def test_what_does_not_fit_is_refused_with_where_and_what(make: Callable[[], obj
 
 
 def test_two_actions_with_one_subject_are_refused(service_settings: Any) -> None:
-    worker = Worker(service_settings)
+    nats = Worker(service_settings).nats
+    runners = [ActionRunner(Action("greet", function), nats) for function in (greet, takes_dict)]
 
     with pytest.raises(ConfigurationError, match=r"both answer v1\.billing\.greet"):
-        worker.include(partial(ActionServer, [Action("greet", greet), Action("greet", takes_dict)]))
+        MicroService(nats, runners)
 
 
 def test_a_service_without_handlers_and_actions_is_refused(service_settings: Any) -> None:

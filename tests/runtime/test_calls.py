@@ -18,24 +18,18 @@ from pydantic import BaseModel, Field
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
+from src.actions.action import Action, Context
 from src.config import Settings
-from src.infrastructure.connection.nats_internals import flush
-from src.infrastructure.errors import (
-    ActionError,
-    CallTimeout,
-    InvalidReply,
-    NoResponders,
-    RemoteError,
-    TooLarge,
-)
+from src.infrastructure.errors import TooLarge
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.publisher import publish
+from src.infrastructure.nats_internals import flush
+from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Message, Subscription
 from src.requests import listeners
-from src.actions.action import Action, Context
+from src.requests.errors import ActionError, CallTimeout, InvalidReply, NoResponders, RemoteError
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
-from src.utils.logging import _add_message
+from src.utils.logging import _add_incoming
 
 SUBJECT = "v1.billing.greet"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -285,7 +279,7 @@ async def test_a_listener_that_fails_hears_the_next_message(calls: Nats, plain: 
     await eventually(lambda: heard == [1, 2, 3], "three messages")
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MOST_WAITING", 2), ("MOST_BYTES", 2)])
+@pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING", 2), ("MAX_BYTES", 2)])
 async def test_a_listener_that_is_too_slow_loses_what_comes_then(
     calls: Nats, plain: Client, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
@@ -364,7 +358,7 @@ async def test_correlation_and_trace_travel_along_from_an_action(
     async def follow() -> dict[str, Any]:
         await service_nats.publish("told", b"")
         await publish("audit.greeting", b"{}", message_id="m1")
-        logged.append(dict(_add_message(None, "", {})))
+        logged.append(dict(_add_incoming(None, "", {})))
         return dict(await service_nats.call("v1.billing.headers"))
 
     async with run_worker(Action("greet", follow), Action("headers", tell_headers)):
@@ -402,7 +396,7 @@ async def test_a_handler_calls_an_action_with_the_correlation_of_its_message(
     subscription = Subscription(handler="tested", subject="orders.order.created", function=handle)
     async with run_worker(subscription, Action("headers", tell_headers)) as worker:
         await jetstream.publish("orders.order.created", b"{}", headers={**ARRIVED, "Nats-Msg-Id": "e1"})
-        await eventually(lambda: worker.runners[0].stats.handled == 1, "the handler")
+        await eventually(lambda: told, "the handler")
         assert worker.readiness().reason == "consuming"
 
     assert told == [{**ARRIVED, "Causation-Id": "e1"}]
@@ -414,18 +408,42 @@ async def test_a_listener_does_not_belong_to_the_message_in_whose_handler_it_was
     bound: list[str] = []
 
     async def hear(context: Context) -> None:
-        bound.append(str(_add_message(None, "", {})["correlation_id"]))
+        bound.append(str(_add_incoming(None, "", {})["correlation_id"]))
+
+    handled = asyncio.Event()
 
     async def handle(event: dict[str, Any]) -> None:
         await service_nats.subscribe("audit.login", hear)
+        handled.set()
 
-    async with run_worker(Subscription(handler="tested", subject="orders.order.created", function=handle)) as worker:
+    async with run_worker(Subscription(handler="tested", subject="orders.order.created", function=handle)):
         await jetstream.publish("orders.order.created", b"{}", headers={"Correlation-Id": "of the event"})
-        await eventually(lambda: worker.runners[0].stats.handled == 1, "the handler")
+        await eventually(handled.is_set, "the handler")
         await plain.publish("audit.login", b"", headers={"Correlation-Id": "of the message"})
         await eventually(lambda: bound, "the message")
 
     assert bound == ["of the message"]
+
+
+async def test_a_worker_that_stops_has_what_has_come_heard(run_worker: Any, plain: Client) -> None:
+    heard: list[int] = []
+    go_on = asyncio.Event()
+
+    async def hear(context: Context) -> None:
+        await go_on.wait()
+        heard.append(context.payload)
+
+    async with run_worker() as worker:
+        listener = await service_nats.subscribe("audit.login", hear)
+        for number in range(3):
+            await plain.publish("audit.login", b"%d" % number)
+        await eventually(lambda: listener.received == 3, "three messages")
+        stopping = asyncio.create_task(worker.stop())
+        await eventually(lambda: worker.stopping, "the end")
+        go_on.set()
+        await stopping
+
+    assert heard == [0, 1, 2]
 
 
 async def test_what_listens_before_there_is_a_connection_hears_when_there_is_one(

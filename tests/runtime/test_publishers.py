@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import nats
@@ -19,11 +18,12 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.domain.messages import EnvelopeMessage
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.metrics import registry_of
 from src.infrastructure.worker import Worker
-from src.pubsub import periodic
-from src.pubsub.periodic import PeriodicPublisher, Tick, publishes
-from src.pubsub.publishers import PeriodicPublishers
+from src.pubsub.publishers import publisher as publishers
+from src.pubsub.publishers.publisher import Publisher, Tick, publishes
+from src.pubsub.publishers.runner import PublisherRunner
+from src.pubsub.publishers.settings import PublisherSettings
+from src.pubsub.publishers.settings import settings as publisher_settings
 
 SUBJECT = "events.test"
 OFTEN = 0.02  # seconds
@@ -35,8 +35,8 @@ async def make(tick: Tick) -> EnvelopeMessage[dict[str, int]]:
     return EnvelopeMessage.new({"number": tick.sequence}, sequence=tick.sequence, source="python-publisher")
 
 
-def publisher(function: Any = make, **options: Any) -> PeriodicPublisher:
-    return PeriodicPublisher(name="tested", subject=SUBJECT, function=function, **{"every": OFTEN, **options})
+def publisher(function: Any = make, **options: Any) -> Publisher:
+    return Publisher(name="tested", subject=SUBJECT, function=function, **{"every": OFTEN, **options})
 
 
 @pytest.fixture
@@ -44,23 +44,27 @@ def run(service_settings: Settings) -> RunPublisher:
     """Runs a worker with publishers; leaving the context stops it."""
 
     @asynccontextmanager
-    async def run(*publishers: PeriodicPublisher, **changed: Any) -> AsyncIterator[Worker]:
+    async def run(*publishers: Publisher, **changed: Any) -> AsyncIterator[Worker]:
         worker = Worker(service_settings.model_copy(update=changed))
-        worker.include(partial(PeriodicPublishers, publishers))
-        worker.check()
-        work = asyncio.create_task(worker.run())
+        own = publisher_settings.model_copy(
+            update={name: value for name, value in changed.items() if name in PublisherSettings.model_fields}
+        )
+        for one in publishers:
+            worker.include(PublisherRunner(one, worker.nats, worker.provisioning, own))
+        worker.working = work = asyncio.create_task(worker.run())
         try:
             yield worker
         finally:
             await worker.stop()
-            await work
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.result()
 
     return run
 
 
 def stats(worker: Worker) -> dict[str, Any]:
-    (component,) = worker.components
-    return component.stats()[0]
+    return dict(worker.stats()["publishers"][0])
 
 
 async def until(condition: Callable[[], object], what: str, limit: float = 15) -> None:
@@ -90,10 +94,9 @@ async def test_publisher_interval_and_sequence_numbers(run: RunPublisher, jetstr
 
 
 async def test_the_interval_is_the_setting_unless_the_publisher_has_its_own(run: RunPublisher) -> None:
-    two = (publisher(every=None), PeriodicPublisher(name="other", subject="events.o", function=make, every=7))
+    two = (publisher(every=None), Publisher(name="other", subject="events.o", function=make, every=7))
     async with run(*two, PUBLISH_INTERVAL=0.25) as worker:
-        (component,) = worker.components
-        assert [one["every"] for one in component.stats()] == [0.25, 7]
+        assert [one["every"] for one in worker.stats()["publishers"]] == [0.25, 7]
 
 
 async def test_there_are_no_holes_though_the_server_is_killed(
@@ -132,9 +135,9 @@ async def test_a_stream_that_goes_is_made_again(run: RunPublisher, jetstream: Je
 
 
 async def test_where_no_stream_may_be_made_it_says_so(run: RunPublisher) -> None:
-    with pytest.raises(ConfigurationError, match=r"no stream for events\.test, and STREAM_MODE=verify makes none"):
+    with pytest.raises(ConfigurationError, match=r"no stream for events\.test, and STREAM_MODE=verify creates none"):
         async with run(publisher(), STREAM_MODE="verify") as worker:
-            await until(lambda: worker._consuming and worker._consuming.done(), "the worker to end")
+            await until(lambda: worker.working and worker.working.done(), "the worker to end")
 
 
 async def test_publisher_by_core_nats_reaches_whoever_listens(
@@ -185,7 +188,7 @@ async def test_what_cannot_be_made_or_sent_leaves_its_number_to_the_next(
         if turn == 3:
             return b"x" * 2_000_000
         if turn == 4:
-            return {"set": {1}}  # no JSON
+            return {"thing": object()}  # no JSON
         return None if turn == 5 else {"number": tick.sequence}
 
     async with run(publisher(fails_at_times)) as worker:
@@ -194,7 +197,7 @@ async def test_what_cannot_be_made_or_sent_leaves_its_number_to_the_next(
 
     assert asked[:6] == [1, 2, 2, 2, 2, 2]
     assert told["failed"] == 3
-    assert told["last_error"]["type"] == "TypeError"
+    assert told["last_error"].startswith("PydanticSerializationError: ")
     assert [message["number"] for message in await stored(jetstream)][:3] == [1, 2, 3]
 
 
@@ -244,7 +247,7 @@ async def test_stopping_without_a_server_takes_no_time(run: RunPublisher, nats_s
 async def test_publisher_metrics(run: RunPublisher) -> None:
     async with run(publisher()) as worker:
         await until(lambda: stats(worker)["sequence"] >= 2, "two messages")
-        text = generate_latest(registry_of(worker)).decode()
+        text = generate_latest().decode()
 
     assert 'worker_published_total{publisher="tested"}' in text
     assert 'worker_publish_duration_seconds_bucket{le="+Inf",publisher="tested"}' in text
@@ -259,12 +262,12 @@ async def test_publisher_metrics(run: RunPublisher) -> None:
         ({"stream": "EVENTS", "core": True}, "core NATS has no streams"),
         ({"subject": "events.*"}, "no wildcards"),
         ({"subject": ""}, "no wildcards"),
-        ({"function": lambda tick: None}, "no coroutine function"),
+        ({"function": lambda tick: None}, "not a coroutine function"),
     ],
 )
 def test_what_does_not_fit_is_refused_when_it_is_declared(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        PeriodicPublisher(**{"name": "x", "subject": SUBJECT, "function": make, **options})
+        Publisher(**{"name": "x", "subject": SUBJECT, "function": make, **options})
 
 
 def test_a_publisher_takes_a_tick_or_nothing() -> None:
@@ -279,18 +282,19 @@ def test_a_publisher_takes_a_tick_or_nothing() -> None:
 
 
 def test_the_decorator_registers_and_returns_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(periodic, "_registry", [])
+    monkeypatch.setattr(publishers, "_registry", [])
 
     async def make_heart_beat(tick: Tick) -> None: ...
 
     assert publishes("heart.beat", every=1.5, core=True)(make_heart_beat) is make_heart_beat
-    (found,) = periodic.registered()
+    (found,) = publishers.registered()
     assert (found.name, found.subject, found.every, found.core) == ("heart_beat", "heart.beat", 1.5, True)
     with pytest.raises(ConfigurationError, match="no option evry; there are every, core, stream"):
         publishes("heart.beat", evry=1)(make_heart_beat)  # type: ignore[call-arg]
 
 
-async def test_two_publishers_of_one_name_are_refused(service_settings: Settings) -> None:
-    worker = Worker(service_settings)
+def test_two_publishers_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishers, "_registry", [publisher(), publisher()])
+
     with pytest.raises(ConfigurationError, match="two publishers are named tested"):
-        worker.include(partial(PeriodicPublishers, [publisher(), publisher()]))
+        publishers.registered()

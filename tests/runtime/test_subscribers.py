@@ -1,4 +1,4 @@
-"""Subscribers on a real NATS server: queue groups, latencies, errors, and a server that is away."""
+"""Subscribers on a real NATS server: queue groups, ages, errors, and a server that is away."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import msgpack
@@ -16,7 +15,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from prometheus_client import generate_latest
+from prometheus_client import REGISTRY
 from pydantic import BaseModel
 
 from natsgen.harness.nats_server import NatsServer
@@ -26,15 +25,16 @@ from src.domain.cloud_events import CloudEvent
 from src.domain.events import Event
 from src.domain.messages import EnvelopeMessage
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.metrics import registry_of
-from src.infrastructure.publisher import publish
+from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
-from src.pubsub import listening
-from src.pubsub.listening import Context, CoreSubscriber, listens, overlap
-from src.pubsub.listening_runner import Latencies
-from src.pubsub.subscribers import CoreSubscribers
+from src.pubsub.subscribers import subscriber as subscribers
+from src.pubsub.subscribers.runner import Ages, SubscriberRunner, refuse_clashes
+from src.pubsub.subscribers.settings import SubscriberSettings
+from src.pubsub.subscribers.settings import settings as subscriber_settings
+from src.pubsub.subscribers.subscriber import Context, Subscriber, listens, overlap
 from src.requests.nats import nats as module_nats
+from src.toolkit.decoders import decode_with
 
 SUBJECT = "events.test"
 
@@ -48,8 +48,8 @@ class Number(BaseModel):
 async def drop(event: Any) -> None: ...
 
 
-def subscriber(function: Any = drop, **options: Any) -> CoreSubscriber:
-    return CoreSubscriber(**{"name": "tested", "subject": SUBJECT, "function": function, **options})
+def subscriber(function: Any = drop, **options: Any) -> Subscriber:
+    return Subscriber(**{"name": "tested", "subject": SUBJECT, "function": function, **options})
 
 
 @pytest.fixture
@@ -57,17 +57,22 @@ def run(service_settings: Settings) -> RunSubscribers:
     """Runs a worker with subscribers; leaving the context stops it."""
 
     @asynccontextmanager
-    async def run(*subscribers: CoreSubscriber, **changed: Any) -> AsyncIterator[Worker]:
+    async def run(*subscribers: Subscriber, **changed: Any) -> AsyncIterator[Worker]:
         worker = Worker(service_settings.model_copy(update={"GRACEFUL_SHUTDOWN_TIMEOUT": 2.0} | changed))
-        worker.include(partial(CoreSubscribers, subscribers))
-        worker.check()
-        work = asyncio.create_task(worker.run())
+        own = subscriber_settings.model_copy(
+            update={name: value for name, value in changed.items() if name in SubscriberSettings.model_fields}
+        )
+        for one in subscribers:
+            worker.include(SubscriberRunner(one, worker.nats, own))
+        worker.working = work = asyncio.create_task(worker.run())
         try:
             await until(lambda: worker.readiness().ready, "the worker to be ready")
             yield worker
         finally:
             await worker.stop()
-            await work
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.result()
 
     return run
 
@@ -81,8 +86,7 @@ async def outside(nats_server: NatsServer) -> AsyncIterator[Client]:
 
 
 def stats(worker: Worker) -> dict[str, Any]:
-    (component,) = worker.components
-    return component.stats()[0]
+    return dict(worker.stats()["subscribers"][0])
 
 
 async def until(condition: Callable[[], object], what: str, limit: float = 15) -> None:
@@ -121,31 +125,36 @@ async def test_subscriber_hears_the_reference_message_format(run: RunSubscribers
 async def test_subscriber_latency_tracking(run: RunSubscribers, outside: Client) -> None:
     async def hear(event: EnvelopeMessage[Number]) -> None: ...
 
+    def observed(bound: str) -> float:
+        """How many messages were younger; other tests have counted as well."""
+        labels = {"le": bound, "subscriber": "tested"}
+        return REGISTRY.get_sample_value("worker_subscriber_latency_seconds_bucket", labels) or 0.0
+
+    before = observed("0.5"), observed("+Inf")
     async with run(subscriber(hear)) as worker:
         for number in range(99):
             await outside.publish(SUBJECT, message(number, ago=1.0))
         await outside.publish(SUBJECT, message(99, ago=20.0))
         await until(lambda: stats(worker)["heard"] == 100, "a hundred messages")
         told = stats(worker)["latency_seconds"]
-        text = generate_latest(registry_of(worker)).decode()
+        after = observed("0.5"), observed("+Inf")
 
     assert told["count"] == 100
     assert 1.0 <= told["p50"] < 10.0
     assert 1.0 <= told["p99"] < 20.0
-    assert 'worker_subscriber_latency_seconds_bucket{le="0.5",subscriber="tested"} 0.0' in text
-    assert 'worker_subscriber_latency_seconds_bucket{le="+Inf",subscriber="tested"} 100.0' in text
+    assert (after[0] - before[0], after[1] - before[1]) == (0.0, 100.0)
 
 
 def test_percentiles_are_of_the_latest_thousand() -> None:
-    latencies = Latencies()
-    assert latencies.summary() == {"count": 0, "p50": None, "p99": None}
+    ages = Ages()
+    assert ages.summary() == {"count": 0, "p50": None, "p99": None}
 
     for _ in range(500):
-        latencies.add(1000.0)
+        ages.add(1000.0)
     for number in range(1000):
-        latencies.add(number / 1000)
+        ages.add(number / 1000)
 
-    assert latencies.summary() == {"count": 1500, "p50": 0.499, "p99": 0.989}
+    assert ages.summary() == {"count": 1500, "p50": 0.499, "p99": 0.989}
 
 
 async def test_subscriber_queue_group_shares_the_load(
@@ -154,7 +163,7 @@ async def test_subscriber_queue_group_shares_the_load(
     heard: Counter[str] = Counter()
     numbers: list[int] = []
 
-    def listener(name: str) -> CoreSubscriber:
+    def listener(name: str) -> Subscriber:
         async def hear(event: Number) -> None:
             heard[name] += 1
             numbers.append(event.number)
@@ -196,7 +205,7 @@ async def test_what_it_cannot_read_and_what_fails_is_counted_and_the_next_comes(
         told = stats(worker)
 
     assert (told["received"], told["invalid"], told["failed"], told["dropped"]) == (3, 1, 1, 0)
-    assert (told["last_error"]["type"], told["last_error"]["message"]) == ("RuntimeError", "not this one")
+    assert told["last_error"] == "RuntimeError: not this one"
     assert told["latency_seconds"]["count"] == 2
 
 
@@ -207,7 +216,7 @@ async def test_subscriber_with_a_decoder_of_its_own(run: RunSubscribers, outside
     async def hear(event: EnvelopeMessage[Number]) -> None:
         heard.append(event.data.number)
 
-    async with run(subscriber(hear, decoder=msgpack.unpackb, strict=strict)) as worker:
+    async with run(subscriber(hear, decoder=decode_with(msgpack.unpackb, strict=strict))) as worker:
         await outside.publish(SUBJECT, message(1))
         await outside.publish(SUBJECT, msgpack.packb(json.loads(message(2))))
         await until(lambda: 2 in heard, "what is in MessagePack")
@@ -281,7 +290,7 @@ async def test_a_cloudevent_in_the_binary_form_is_what_it_was_after_it_was_a_dea
     wrong = CloudEvent.new("integration.order.created", {"number": "many"})
     async with run_worker(tested) as worker:
         await publish(wrong.type, wrong.binary())
-        await until(lambda: worker.runners[0].stats.dead_letters["invalid"] == 1, "a dead letter")
+        await until(lambda: worker.runners[0].stats()["dead_letters"]["invalid"] == 1, "a dead letter")
 
     letter = await jetstream.get_last_msg("DLQ", "dlq.billing.tested")
     assert CloudEvent[Any].read(letter.data or b"", letter.headers or {}).model_dump() == wrong.model_dump()
@@ -304,8 +313,8 @@ async def test_it_hears_again_when_the_server_is_back(
 async def test_it_hears_on_a_client_that_replaced_another(run: RunSubscribers, outside: Client) -> None:
     async with run(subscriber()) as worker:
         old = worker.nats.client
-        await worker.nats._connect_anew()
-        assert worker.nats.client is not old
+        await old.close()  # for good, as nats-py does where credentials are refused
+        await until(lambda: worker.nats.connected and worker.nats.client is not old, "another client")
         await until(lambda: worker.readiness().ready, "the subscriber to listen again")
         await outside.publish(SUBJECT, b"1")
         await until(lambda: stats(worker)["heard"] == 1, "the message")
@@ -361,13 +370,17 @@ def test_two_subjects_overlap_or_do_not(one: str, other: str, meet: bool) -> Non
 
 async def test_two_that_would_take_each_others_messages_are_refused(service_settings: Settings) -> None:
     wide = subscriber(name="wide", subject="events.>")
-    worker = Worker(service_settings.model_copy(update={"QUEUE_GROUP": "workers"}))
+    nats = Worker(service_settings).nats
 
-    with pytest.raises(ConfigurationError, match=r"are both in the group workers, and what is on both events\.test"):
-        worker.include(partial(CoreSubscribers, [subscriber(), wide]))
+    def check(*declared: Subscriber) -> None:
+        own = subscriber_settings.model_copy(update={"QUEUE_GROUP": "workers"})
+        refuse_clashes([SubscriberRunner(one, nats, own) for one in declared])
+
+    with pytest.raises(ConfigurationError, match=r"are both in the group workers, and a message on both events\.test"):
+        check(subscriber(), wide)
     with pytest.raises(ConfigurationError, match="two subscribers are named tested"):
-        worker.include(partial(CoreSubscribers, [subscriber(), subscriber(subject="a.b")]))
-    worker.include(partial(CoreSubscribers, [subscriber(), subscriber(name="wide", subject="events.>", queue="")]))
+        check(subscriber(), subscriber(subject="a.b"))
+    check(subscriber(), subscriber(name="wide", subject="events.>", queue=""))
 
 
 @pytest.mark.parametrize(
@@ -375,28 +388,28 @@ async def test_two_that_would_take_each_others_messages_are_refused(service_sett
     [
         ({"subject": "a..b"}, "subject is 'a..b'"),
         ({"queue": "a b"}, "queue is 'a b'"),
-        ({"function": lambda event: None}, "no coroutine function"),
+        ({"function": lambda event: None}, "not a coroutine function"),
     ],
 )
 def test_what_does_not_fit_is_refused_when_it_is_declared(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        subscriber(**{"function": drop, **options})
+        subscriber(**{"function": drop, **options}).signature  # noqa: B018
 
 
 def test_a_list_is_refused() -> None:
     async def hear(events: list[dict[str, Any]]) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="hears one message after the other"):
-        subscriber(hear)
+    with pytest.raises(ConfigurationError, match="gets one message after the other"):
+        subscriber(hear).signature  # noqa: B018
 
 
 def test_the_decorator_registers_and_returns_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_registry", [])
+    monkeypatch.setattr(subscribers, "_registry", [])
 
     async def hear_heart_beat(event: bytes) -> None: ...
 
     assert listens("heart.*", queue="workers")(hear_heart_beat) is hear_heart_beat
-    (found,) = listening.registered()
+    (found,) = subscribers.registered()
     assert (found.name, found.subject, found.queue) == ("heart_beat", "heart.*", "workers")
     with pytest.raises(ConfigurationError, match="no option group; there are queue"):
         listens("heart.*", group="workers")(hear_heart_beat)  # type: ignore[call-arg]

@@ -147,7 +147,7 @@ def registered() -> list[Action]:
 def _signature(function: ActionFunction, where: str) -> ActionSignature:
     """Return how the function is called. A single parameter is the context if it is annotated so, else the request."""
     if not inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"{where} is no coroutine function; write it as `async def`")
+        raise ConfigurationError(f"{where} is not a coroutine function; write it as `async def`")
     parameters = list(inspect.signature(function).parameters.values())
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) > 2 or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):

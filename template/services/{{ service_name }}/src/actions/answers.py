@@ -58,17 +58,10 @@ class Answers:
         started = time.perf_counter()
         context = Context(raw, self._action.name)
         current.set(context)
-        try:
-            arguments: list[Any] = [] if self._decode is None else [self._decode(raw.data)]
-        except ValueError as error:
-            self.fail(raw, INVALID, "the request does not fit", problems_of(error))
-            return
-        if self._takes_context:
-            arguments.append(context)
         limit = asyncio.timeout_at(deadline)
         try:
             async with limit:
-                result = await self._action.function(*arguments)
+                result = await self._action.function(*self._arguments(context))
             self._reply(raw, self._encode(result))
         except ActionError as error:
             self.fail(raw, error.code, error.message, error.details)
@@ -85,6 +78,15 @@ class Answers:
         if self._nats.crowded:  # wait, so that answers do not pile up
             with suppress(asyncio.CancelledError):
                 await self._nats.flushed(self._action.timeout)
+
+    def _arguments(self, context: Context) -> list[Any]:
+        given = [context] if self._takes_context else []
+        if self._decode is None:
+            return given
+        try:
+            return [self._decode(context.message.data), *given]
+        except ValueError as error:
+            raise ActionError(INVALID, "the request does not fit", problems_of(error)) from error
 
     def fail(self, raw: Msg, code: str, message: str, details: Any = None) -> None:
         """Answer with an error, and count it."""

@@ -105,7 +105,7 @@ def _counts_of(runner: ActionRunner) -> dict[str, Any]:
     return {
         "num_requests": counts.requests,
         "num_errors": counts.errors.total(),
-        "last_error": "{code}:{message}".format_map(counts.last_error) if counts.last_error else "",
+        "last_error": counts.last_error,
         "processing_time": nanoseconds,
         "average_processing_time": nanoseconds // max(counts.requests, 1),
         "data": None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 
 import prometheus_client as prometheus
 
@@ -24,7 +23,7 @@ class ActionStats:
         requests: requests received, including those refused.
         errors: answers that were errors, by code.
         seconds: the time that the action took in all.
-        last_error: the latest error, as its caller saw it; None if there was none.
+        last_error: the latest error, as code and message; empty if there was none.
     """
 
     def __init__(self, action: str, version: int) -> None:
@@ -32,7 +31,7 @@ class ActionStats:
         self.requests = 0
         self.errors: Counter[str] = Counter()
         self.seconds = 0.0
-        self.last_error: dict[str, str] | None = None
+        self.last_error = ""
         self._requests = REQUESTS.labels(*self.labels)
         self._durations = SECONDS.labels(*self.labels)
 
@@ -50,5 +49,4 @@ class ActionStats:
         """Count an answer that is an error."""
         self.errors[code] += 1
         ERRORS.labels(*self.labels, code).inc()
-        message = message[:500].encode(errors="replace").decode()  # JSON does not allow lone surrogates
-        self.last_error = {"code": code, "message": message, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        self.last_error = f"{code}:{message}"[:500].encode(errors="replace").decode()  # JSON has no lone surrogates

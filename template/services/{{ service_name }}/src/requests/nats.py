@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 import nats.errors as nats_errors
@@ -164,7 +165,10 @@ class Nats:
         Returns:
             The listener, for `unsubscribe`. If there is no connection now, it begins to listen when there is one.
         """
-        listener = Listener(self._used(subject), subject, callback, queue or "")
+        connection = self._used(subject)
+        if connection not in (listener.subscription.nats for listener in self._listeners):
+            connection.finishing.append(partial(self.stop_listening, connection))
+        listener = Listener(connection, subject, callback, queue or "")
         self._listeners.add(listener)
         await listener.subscription.start()
         return listener

@@ -12,6 +12,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Headers = list[tuple[bytes, bytes]]
 
+JSON = "application/json"
+
 
 async def respond(send: Send, status: int, content_type: str, body: bytes, more: Headers | None = None) -> None:
     """Send a whole response."""

@@ -9,10 +9,10 @@ from typing import Any
 
 from src.domain.events import current
 from src.infrastructure.errors import describe
-from src.infrastructure.http_server import JSON, Endpoints
+from src.infrastructure.http_server import Endpoints
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
-from src.web.asgi import Application, Receive, Scope, Send, respond
+from src.web.asgi import JSON, Application, Receive, Scope, Send, respond
 from src.web.exchange import Exchange
 from src.web.metrics import Counts
 from src.web.problems import BODY_TOO_LARGE, EXPECTED, NOT_ALLOWED, STOPPED, Problem, problem_of

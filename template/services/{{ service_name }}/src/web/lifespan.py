@@ -12,7 +12,7 @@ from src.infrastructure.worker import Worker
 from src.utils.logging import configure_logging, logger
 
 worker = Worker(settings)
-worker.find_parts()
+worker.register()
 
 
 @asynccontextmanager

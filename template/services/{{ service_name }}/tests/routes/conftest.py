@@ -1,4 +1,4 @@
-"""What the tests of routes share: the application without a server, and stand-ins for what it asks and tells."""
+"""Fixtures for the tests of routes: the application without a server, and stand-ins for other services."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from src.infrastructure.errors import NoResponders
-from src.infrastructure.publisher import publish_over
+from src.infrastructure.publishing import publish_over
+from src.requests.errors import NoResponders
 from src.requests.nats import nats
 from src.web.app import app
 from tests.conftest import NoServer
 
 
 class Response(NamedTuple):
-    """What the application answered."""
+    """The application's response."""
 
     status: int
     headers: dict[str, str]
@@ -27,17 +27,17 @@ class Response(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """What the body's JSON says."""
+        """Return the body's JSON."""
         return json.loads(self.body)
 
 
 class Http:
-    """Asks the application as a server does: `await http("POST", "/greet", {"name": "Ada"})`."""
+    """Sends requests to the application as a server does: `await http("POST", "/greet", {"name": "Ada"})`."""
 
     async def __call__(
         self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """The answer.
+        """Return the response.
 
         Args:
             method: such as `POST`.
@@ -80,7 +80,7 @@ class Http:
 
 
 class Others:
-    """The other services: what they were asked, and what they answer. Nobody listens to any other subject.
+    """The other services: the requests they got, and their answers. Nobody listens to other subjects.
 
     Attributes:
         asked: subject and payload of each request.
@@ -91,13 +91,13 @@ class Others:
         self._replies: dict[str, bytes | Exception] = {}
 
     def answer(self, subject: str, result: Any) -> None:
-        """Has the action of this subject answer so; an exception is what its caller sees raised."""
+        """Set the result of the action on this subject; an exception is raised in its caller."""
         self._replies[subject] = result if isinstance(result, Exception) else json.dumps({"result": result}).encode()
 
     async def request(
         self, subject: str, payload: Any = b"", *, timeout: float = 2.0, headers: Mapping[str, str] | None = None
     ) -> Msg:
-        """In the place of `nats.request`."""
+        """Replace `nats.request`."""
         self.asked.append((subject, json.loads(payload or b"null")))
         reply = self._replies.get(subject, NoResponders(f"{subject}: nobody listens to it"))
         if isinstance(reply, Exception):
@@ -107,7 +107,7 @@ class Others:
 
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> Others:
-    """The services that routes ask."""
+    """The services that routes call."""
     others = Others()
     monkeypatch.setattr(nats, "request", others.request)
     return others
@@ -115,7 +115,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Others:
 
 @pytest.fixture
 def http(others: Others, no_server: NoServer) -> Iterator[Http]:
-    """The application; what it publishes is in `published`."""
+    """The application; `published` lists what it publishes."""
     publish_over(no_server)
     yield Http()
     publish_over(None)

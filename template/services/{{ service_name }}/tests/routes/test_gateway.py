@@ -1,4 +1,4 @@
-"""The routes as a whole: all are found, and what is around them answers too."""
+"""Tests that the gateway finds all routes, and of its own responses."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Publisher:
                 self.every is not None and not 0 < self.every <= MAX_EVERY,
                 f"every is {self.every}; use seconds, more than 0 and at most {MAX_EVERY:g}",
             ),
-            (not inspect.iscoroutinefunction(self.function), "it is no coroutine function; write it as `async def`"),
+            (not inspect.iscoroutinefunction(self.function), "it is not a coroutine function; write it as `async def`"),
             (
                 len(needed) > 1 or any(parameter.kind is parameter.KEYWORD_ONLY for parameter in needed),
                 f"it takes {len(needed)} parameters; a publisher takes (tick) or none",

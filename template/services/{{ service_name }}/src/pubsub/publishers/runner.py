@@ -20,7 +20,6 @@ from src.infrastructure.metrics import BUCKETS
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Provisioning
 from src.infrastructure.publishing import published_over, wire
-from src.pubsub import error_summary
 from src.pubsub.publishers.publisher import Publisher, Tick
 from src.pubsub.publishers.settings import PublisherSettings, settings
 from src.utils.logging import logger
@@ -68,7 +67,7 @@ class PublisherRunner:
         self._provisioning = provisioning
         self._counts = {"sequence": 0, "failed": 0, "repeated": 0}
         self._last_published_at: str | None = None
-        self._last_error: dict[str, str] | None = None
+        self._last_error = ""
         self._stopping = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -197,7 +196,7 @@ class PublisherRunner:
 
     def _failed(self, error: Exception) -> None:
         self._counts["failed"] += 1
-        self._last_error = error_summary(error)
+        self._last_error = describe(error)
         FAILURES.labels(self.publisher.name).inc()
         logger.error("publisher failed", publisher=self.publisher.name, error=describe(error), exc_info=error)
 

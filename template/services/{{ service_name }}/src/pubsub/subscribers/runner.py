@@ -16,7 +16,6 @@ from src.domain.events import Envelope
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.metrics import BUCKETS
 from src.infrastructure.nats_client import NatsClient
-from src.pubsub import error_summary
 from src.pubsub.subscribers.settings import SubscriberSettings, settings
 from src.pubsub.subscribers.subscriber import Subscriber, overlap
 from src.requests.listeners import Listener
@@ -40,6 +39,9 @@ class SubscriberRunner(Listener):
         subscriber: the subscriber.
         nats: the worker's connection.
         own: the settings of subscribers.
+
+    Raises:
+        ConfigurationError: the function cannot be a subscriber.
     """
 
     kind = "subscribers"
@@ -48,9 +50,10 @@ class SubscriberRunner(Listener):
         queue = own.QUEUE_GROUP if subscriber.queue is None else subscriber.queue
         super().__init__(nats, subscriber.subject, self._hear, queue)
         self.subscriber = subscriber
+        self._signature = subscriber.signature
         self._counts = {"heard": 0, "invalid": 0, "failed": 0}
         self._ages = Ages()
-        self._last_error: dict[str, str] | None = None
+        self._last_error = ""
         WAITING.labels(subscriber.name).set_function(lambda: self.waiting)
 
     @property
@@ -95,7 +98,7 @@ class SubscriberRunner(Listener):
         FAILURES.labels(self.subscriber.name, "dropped").inc(self.dropped - dropped)
 
     async def _hear(self, context: Context) -> None:
-        name, signature = self.subscriber.name, self.subscriber.signature
+        name, signature = self.subscriber.name, self._signature
         payload = context.message.data
         try:
             event = signature.read(payload, context.headers) if signature.read else signature.decode(payload)
@@ -117,7 +120,7 @@ class SubscriberRunner(Listener):
 
     def _failed(self, reason: str, error: Exception) -> None:
         self._counts[reason] += 1
-        self._last_error = error_summary(error)
+        self._last_error = describe(error)
         FAILURES.labels(self.subscriber.name, reason).inc()
 
 

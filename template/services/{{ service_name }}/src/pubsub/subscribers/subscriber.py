@@ -43,8 +43,6 @@ class Subscriber:
             raise ConfigurationError(f"{where}: subject is {self.subject!r}; use tokens joined by dots, * or >")
         if self.queue and not NAME.fullmatch(self.queue):
             raise ConfigurationError(f"{where}: queue is {self.queue!r}; use letters, digits, _ and -")
-        if self.signature.takes_list:
-            raise ConfigurationError(f"{where} takes a list; a subscriber gets one message after the other")
 
     @cached_property
     def signature(self) -> Signature:
@@ -53,7 +51,12 @@ class Subscriber:
         Raises:
             ConfigurationError: the function cannot be a subscriber.
         """
-        return signature_of(self.function, self.decoder or decoding.default_decoding)
+        signature = signature_of(self.function, self.decoder or decoding.subscription_decoding)
+        if signature.takes_list:
+            raise ConfigurationError(
+                f"{place_of(self.function)} takes a list; a subscriber gets one message after the other"
+            )
+        return signature
 
 
 class Options(TypedDict, total=False):

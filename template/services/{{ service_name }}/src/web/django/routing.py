@@ -45,7 +45,7 @@ class Route:
                 f"`-._~` or a {{parameter}}, without a / at the end"
             )
         if not inspect.iscoroutinefunction(self.view):
-            raise ConfigurationError(f"{self.where} is no coroutine function; write it as `async def`")
+            raise ConfigurationError(f"{self.where} is not a coroutine function; write it as `async def`")
 
     @property
     def where(self) -> str:

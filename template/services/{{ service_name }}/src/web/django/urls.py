@@ -12,8 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from pydantic_core import to_json
 
-from src.infrastructure.http_server import JSON
-from src.web.asgi import Scope
+from src.web.asgi import JSON, Scope
 from src.web.discovery import refuse_twins, route_modules, specificity
 from src.web.django.routing import Route, registered
 from src.web.problems import INTERNAL, NOT_ALLOWED, NOT_FOUND, Problem, problem_of

@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from src.infrastructure.http_server import JSON
 from src.requests.replies import MAX_PROBLEMS
+from src.web.asgi import JSON
 from src.web.problems import EXPECTED, Problem, invalid, problem_of
 
 

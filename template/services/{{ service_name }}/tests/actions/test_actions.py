@@ -1,14 +1,14 @@
-"""The actions as a whole: all are found, and none gets in another's way."""
+"""Tests that the worker finds all actions."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from src.actions.action import registered
 from src.config import settings
 from src.domain import actions
 from src.domain.actions import register
 from src.infrastructure.worker import Worker
-from src.actions.action import registered
 
 
 def test_every_action_file_is_found_and_none_answers_on_the_subject_of_another() -> None:
@@ -17,6 +17,5 @@ def test_every_action_file_is_found_and_none_answers_on_the_subject_of_another()
     register(worker)
 
     files = {path.stem for path in Path(actions.__path__[0]).glob("*_action.py")}
-    found = {action.function.__module__.rpartition(".")[2] for action in registered()}
-    assert found == files
-    assert [component.kind for component in worker.components] == ["actions"]
+    assert {one.function.__module__.rpartition(".")[2] for one in registered()} == files
+    assert {component.kind for component in worker.components} == {"actions"}
