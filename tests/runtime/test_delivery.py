@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 
-from src.infrastructure.dead_letters import Reason
+from src.batch import BatchDelivery
+from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import Reject, Retry
-from src.infrastructure.handling.backoff import Backoff
 from src.infrastructure.message import Message
-from src.infrastructure.subscription import Subscription
-from src.infrastructure.watching.stats import HandlerStats
+from src.infrastructure.publishing import publish_over
+from src.infrastructure.subscription import Backoff, Subscription
+from tests.runtime.conftest import Counts, until
 
 BACKOFF = Backoff(initial=4, factor=2, maximum=60, jitter=0)
 
@@ -24,20 +26,19 @@ class Recorder:
     """Stands in for the server's side, which has no way to say in which order it was told things."""
 
     service = "billing"
+    connected = True
 
-    def __init__(self, *, dead_letters_work: bool = True, schedules: bool = True) -> None:
+    def __init__(self, *, dead_letters_work: bool = True) -> None:
         self.said: list[str] = []
-        self._dead_letters_work = dead_letters_work
-        self._schedules = schedules
+        self.dead_letters_work = dead_letters_work
+        self.client = self
+        self.max_payload = 1024 * 1024
 
     def answer(self, reply: str, payload: bytes) -> None:
         self.said.append(payload.decode())
 
     async def answer_confirmed(self, reply: str, payload: bytes) -> None:
         self.said.append(f"{payload.decode()} confirmed")
-
-    def is_first(self, message: Message, most: int) -> bool:
-        return False
 
     async def start(self, message: Message, most: int) -> int:
         return message.deliveries
@@ -49,19 +50,27 @@ class Recorder:
     async def was_answered(self, message: Message, attempt: int) -> bool:
         return False
 
-    async def schedule(self, message: Message, delay: float) -> bool:
-        if self._schedules:
-            self.said.append(f"scheduled in {delay:g} s")
-        return self._schedules
-
-    async def publish(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        if not self._dead_letters_work:
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
+        if not self.dead_letters_work:
             raise NatsTimeout
-        self.said.append(f"dead letter {reason.value}")
+        self.said.append(f"dead letter {headers['Dlq-Reason']}")
 
 
-def delivery_of(subscription: Subscription, recorder: Recorder, stats: HandlerStats) -> Delivery:
-    return Delivery(subscription, recorder, recorder, None, recorder, None, stats)  # type: ignore[arg-type]
+@pytest.fixture(autouse=True)
+def connected() -> Iterator[None]:
+    """What `publish` in a handler of batches would go over."""
+    publish_over(Recorder())  # type: ignore[arg-type]
+    yield
+    publish_over(None)
+
+
+async def no_provision() -> None:
+    """The stream is there."""
+
+
+def delivery_of(subscription: Subscription, recorder: Recorder, kind: type[Delivery] = Delivery) -> Any:
+    letters = DeadLetters(recorder, no_provision, subscription.handler)  # type: ignore[arg-type]
+    return kind(subscription, recorder, letters, None)  # type: ignore[arg-type]
 
 
 async def deliver(
@@ -72,26 +81,24 @@ async def deliver(
     recorder: Recorder | None = None,
     stopping: bool = False,
     **options: Any,
-) -> tuple[list[str], HandlerStats]:
+) -> tuple[list[str], Delivery]:
     recorder = recorder or Recorder()
-    stats = HandlerStats()
     subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF, **options)
     raw = Msg(_client=None, subject="a.b", reply=f"$JS.ACK.S.c.{attempt}.7.9.1700000000000000000.0", data=data)  # type: ignore[arg-type]
     message = Message(raw, "h", recorder)  # type: ignore[arg-type]
-    delivery = delivery_of(subscription, recorder, stats)
-    if stopping:
-        delivery.stop()
+    delivery = delivery_of(subscription, recorder)
+    delivery.stopping = stopping
     await delivery.deliver(message)
-    return recorder.said, stats
+    return recorder.said, delivery
 
 
 async def test_a_handler_that_returns_acknowledges() -> None:
     async def handle(event: dict[str, int]) -> None: ...
 
-    said, stats = await deliver(handle)
+    said, delivery = await deliver(handle)
 
     assert said == ["+ACK"]
-    assert stats.handled == 1
+    assert Counts(delivery.metrics).handled == 1
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(1, 4), (2, 8), (3, 16)])
@@ -99,22 +106,21 @@ async def test_an_exception_is_retried_with_backoff(attempt: int, seconds: int) 
     async def handle(event: dict[str, int]) -> None:
         raise RuntimeError("no")
 
-    said, stats = await deliver(handle, attempt=attempt)
+    said, delivery = await deliver(handle, attempt=attempt)
 
     assert said == [f'-NAK {{"delay": {seconds * 10**9}}}']
-    assert stats.retried == 1
-    assert stats.last_error is not None
-    assert stats.last_error["message"] == "no"
+    assert Counts(delivery.metrics).retried == 1
+    assert delivery.last_error == "RuntimeError: no"
 
 
 async def test_the_last_attempt_is_a_dead_letter_before_the_original_is_settled() -> None:
     async def handle(event: dict[str, int]) -> None:
         raise RuntimeError("no")
 
-    said, stats = await deliver(handle, attempt=5)
+    said, delivery = await deliver(handle, attempt=5)
 
     assert said == ["dead letter exhausted", "+TERM exhausted"]
-    assert stats.dead_letters == {"exhausted": 1}
+    assert Counts(delivery.metrics).dead_letters == {"exhausted": 1}
 
 
 async def test_retry_chooses_the_delay() -> None:
@@ -152,14 +158,35 @@ async def test_more_deliveries_than_attempts_are_a_dead_letter_before_the_handle
     assert (await deliver(handle, attempt=6))[0] == ["dead letter crashed", "+TERM crashed"]
 
 
-async def test_a_dead_letter_that_cannot_be_kept_is_tried_again_later() -> None:
+async def test_a_dead_letter_that_cannot_be_stored_is_tried_again_and_the_handler_is_not() -> None:
+    """Defect B14: the handler ran again for as long as the stream DLQ could not be written."""
+    calls: list[int] = []
+
+    async def handle(event: dict[str, int]) -> None:
+        calls.append(event["n"])
+        raise Reject("never")
+
+    recorder = Recorder(dead_letters_work=False)
+    said, delivery = await deliver(handle, recorder=recorder)
+    assert said == [], "the server is to think that it is being handled"
+    assert len(delivery.dead_letters.unsaved) == 1
+    assert Counts(delivery.metrics).dead_letters == {}
+
+    recorder.dead_letters_work = True
+    await until(lambda: said, "the letter")
+
+    assert said == ["dead letter rejected", "+TERM rejected"]
+    assert (calls, delivery.dead_letters.unsaved) == ([1], {})
+
+
+async def test_what_waits_for_its_dead_letter_is_given_back_at_stop() -> None:
     async def handle(event: dict[str, int]) -> None:
         raise Reject("never")
 
-    said, stats = await deliver(handle, recorder=Recorder(dead_letters_work=False))
+    said, delivery = await deliver(handle, recorder=Recorder(dead_letters_work=False))
+    await delivery.dead_letters.stop()
 
-    assert said == ['-NAK {"delay": 4000000000}']
-    assert stats.dead_letters == {}
+    assert said == ["-NAK"]
 
 
 async def test_what_the_handler_settles_is_left_alone() -> None:
@@ -227,21 +254,24 @@ def batch_of(recorder: Recorder, payloads: list[bytes], attempt: int = 1) -> lis
     return messages
 
 
-async def deliver_batch(handler: Any, payloads: list[bytes], attempt: int = 1) -> tuple[list[str], HandlerStats]:
-    recorder, stats = Numbered(), HandlerStats()
+async def deliver_batch(
+    handler: Any, payloads: list[bytes], attempt: int = 1, recorder: Recorder | None = None
+) -> tuple[list[str], BatchDelivery]:
+    recorder = recorder or Numbered()
     subscription = Subscription(handler="h", subject="a.b", function=handler, backoff=BACKOFF)
-    await delivery_of(subscription, recorder, stats).deliver_batch(batch_of(recorder, payloads, attempt))
-    return recorder.said, stats
+    delivery: BatchDelivery = delivery_of(subscription, recorder, BatchDelivery)
+    await delivery.deliver_batch(batch_of(recorder, payloads, attempt))
+    return recorder.said, delivery
 
 
 async def test_a_batch_is_acknowledged_message_by_message() -> None:
     async def handle(events: list[dict[str, int]]) -> None:
         assert [event["n"] for event in events] == [0, 1, 2]
 
-    said, stats = await deliver_batch(handle, [b'{"n": 0}', b'{"n": 1}', b'{"n": 2}'])
+    said, delivery = await deliver_batch(handle, [b'{"n": 0}', b'{"n": 1}', b'{"n": 2}'])
 
     assert said == ["0 +ACK", "1 +ACK", "2 +ACK"]
-    assert stats.handled == 3
+    assert Counts(delivery.metrics).handled == 3
 
 
 async def test_what_is_invalid_in_a_batch_does_not_reach_the_handler_nor_hold_up_the_rest() -> None:
@@ -270,9 +300,39 @@ async def test_a_batch_that_fails_is_retried_or_given_up_message_by_message() ->
     said, _ = await deliver_batch(handle, [b"{}", b"{}"])
     assert said == ["0 +ACK", '1 -NAK {"delay": 4000000000}']
 
-    said, stats = await deliver_batch(handle, [b"{}", b"{}"], attempt=5)
+    said, delivery = await deliver_batch(handle, [b"{}", b"{}"], attempt=5)
     assert said == ["0 +ACK", "dead letter exhausted", "1 +TERM exhausted"]
-    assert stats.dead_letters == {"exhausted": 1}
+    assert Counts(delivery.metrics).dead_letters == {"exhausted": 1}
+
+
+async def test_a_message_of_a_batch_that_cannot_be_handled_costs_the_others_nothing() -> None:
+    """Defect B9: all of a batch became dead letters, because one did."""
+    numbers: list[int] = []
+
+    async def handle(events: list[dict[str, int]]) -> None:
+        if any(event["n"] == 50 for event in events):
+            raise Reject("never")
+        numbers.extend(event["n"] for event in events)
+
+    said, delivery = await deliver_batch(handle, [b'{"n": %d}' % number for number in range(100)])
+
+    assert [text for text in said if "ACK" not in text] == ["dead letter rejected", "50 +TERM rejected"]
+    assert numbers == [number for number in range(100) if number != 50]
+    assert Counts(delivery.metrics).dead_letters == {"rejected": 1}
+
+
+async def test_an_exception_that_one_message_of_a_batch_causes_costs_the_others_no_attempt() -> None:
+    """Defect B9 as well: of ten messages on their last attempt, one is given up."""
+
+    async def handle(events: list[dict[str, int]]) -> None:
+        if any(event["n"] == 3 for event in events):
+            raise RuntimeError("no")
+
+    said, _ = await deliver_batch(handle, [b'{"n": %d}' % number for number in range(10)], attempt=5)
+
+    assert sorted(said) == sorted(
+        ["dead letter exhausted", "3 +TERM exhausted", *(f"{number} +ACK" for number in range(10) if number != 3)]
+    )
 
 
 async def test_a_batch_of_which_the_last_had_to_be_put_off_is_in_trouble() -> None:
@@ -280,18 +340,16 @@ async def test_a_batch_of_which_the_last_had_to_be_put_off_is_in_trouble() -> No
         async def start(self, message: Message, most: int) -> int:
             if message.sequence == 1:
                 raise NatsTimeout
-            return 1
+            return 2
 
     async def handle(events: list[dict[str, int]]) -> None: ...
 
     recorder = Away()
-    subscription = Subscription(handler="h", subject="a.b", function=handle, backoff=BACKOFF)
-    delivery = delivery_of(subscription, recorder, HandlerStats())
-    await delivery.deliver_batch(batch_of(recorder, [b"{}", b"{}"]))
+    said, delivery = await deliver_batch(handle, [b"{}", b"{}"], attempt=2, recorder=recorder)
 
-    assert recorder.said == ['1 -NAK {"delay": 4000000000}', "0 +ACK"]
-    assert "waiting for what it needs" in delivery.trouble
+    assert said == ['1 -NAK {"delay": 8000000000}', "0 +ACK"]
+    assert "waiting for a store" in delivery.trouble
 
-    await delivery.deliver_batch(batch_of(recorder, [b"{}"]))
+    await delivery.deliver_batch(batch_of(recorder, [b"{}"], attempt=2))
 
     assert delivery.trouble == ""
