@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from src.config import settings
 from src.domain.events import Event
+from src.infrastructure.decoding import signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.handling.backoff import Backoff
-from src.infrastructure.handling.decoding import signature_of
 from src.infrastructure.message import Message
-from src.infrastructure.subscription import Subscription, subscriber
+from src.infrastructure.subscription import Backoff, Subscription, subscriber
+from src.infrastructure.worker import Worker
 
 
 class Order(BaseModel):
@@ -100,7 +101,7 @@ def test_the_message_may_be_left_out() -> None:
 )
 def test_a_function_that_cannot_be_a_handler_is_refused(function: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        Subscription(handler="h", subject="a.b.c", function=function)
+        Worker(settings).subscribe(Subscription(handler="h", subject="a.b.c", function=function))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_function_that_cannot_be_a_handler_is_refused(function: Any, says: str
         ({"prefetch": 0}, "prefetch is 0"),
         ({"max_attempts": 0}, "max_attempts is 0"),
         ({"ack_wait": 0.1}, "ack_wait is 0.1"),
-        ({"batch_size": 501}, "batch_size is 501; it takes 1 up to prefetch"),
+        ({"batch_size": 501}, "batch_size is 501; use 1 up to prefetch"),
         ({"batch_wait": -1}, "batch_wait is -1"),
         ({"durable": "a.b"}, "durable is 'a.b'"),
         ({"stream": "a b"}, "stream is 'a b'"),
