@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from natsgen.harness.environment import environment_for
 from natsgen.harness.reaper import temporary_folder
 from scripts.documents import RELIABILITY
-from tests.chaos.fleet import generate_service
+from tests.chaos.fleet import generate_services, python_for
 from tests.chaos.report import SEEDS, line_of, section
 from tests.chaos.rows import ROWS, Row
 from tests.chaos.run import run_row
@@ -32,8 +31,8 @@ def main() -> int:
     outcomes: dict[str, list[Outcome]] = {}
     with temporary_folder("natsgen-chaos-") as scratch:
         folder = wanted.keep or scratch
-        generated = generate_service(scratch / "workspace")
-        python = environment_for(generated / "requirements.txt")  # made once, before the processes ask for it
+        generated = generate_services(scratch / "workspace")
+        python = python_for(generated)  # made once, before the processes ask for it
         for row, seed, outcome in _run_all(rows, seeds, wanted.events // len(SEEDS), wanted.jobs, generated, folder):
             outcomes.setdefault(row.name, []).append(outcome)
             print(line_of(row, seed, outcome), flush=True)

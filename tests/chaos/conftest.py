@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.fleet import generate_service
+from tests.chaos.fleet import generate_services
 from tests.chaos.report import line_of
 from tests.chaos.rows import Row
 from tests.chaos.run import SHORT, run_row
@@ -22,7 +22,7 @@ Prove = Callable[[Row], Outcome]
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated service that every row takes a copy of."""
-    return generate_service(tmp_path_factory.mktemp("workspace"))
+    return generate_services(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture

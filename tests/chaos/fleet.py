@@ -17,11 +17,25 @@ STOP_SECONDS = 40.0
 """Beyond the worker's own limit (GRACEFUL_SHUTDOWN_TIMEOUT, 30 s by default)."""
 
 
-def generate_service(workspace: Path) -> Path:
-    """`services/billing` in `workspace`, made by the command that a person types."""
-    command = [sys.executable, "-m", "natsgen", "new", "worker", "billing", "--subject", SUBJECT, "--dedup", "redis"]
-    subprocess.run([*command, "--workspace", str(workspace), "--no-input"], check=True, capture_output=True)
-    return workspace / "services" / "billing"
+def generate_services(workspace: Path) -> Path:
+    """Generate `services/billing` with each inbox, by the command that a person types, and return their folder.
+
+    The service with `DEDUP=redis`, for example, is in `redis/services/billing`.
+    """
+    for dedup in ("none", "nats-kv", "redis"):
+        command = [sys.executable, "-m", "natsgen", "new", "worker", "billing", "--subject", SUBJECT, "--dedup", dedup]
+        subprocess.run([*command, "--workspace", str(workspace / dedup), "--no-input"], check=True, capture_output=True)
+    return workspace
+
+
+def service_with(generated: Path, dedup: str) -> Path:
+    """Return the folder of the service with this inbox."""
+    return generated / dedup / "services" / "billing"
+
+
+def python_for(generated: Path) -> Path:
+    """Return the interpreter that all of them run with: that of Redis, which has what the others need."""
+    return environment_for(service_with(generated, "redis") / "requirements.txt")
 
 
 class Fleet:
@@ -36,9 +50,9 @@ class Fleet:
     def __init__(
         self, generated: Path, folder: Path, options: Options, replicas: int, settings: Mapping[str, str]
     ) -> None:
-        service = Path(shutil.copytree(generated, folder / "billing"))
+        service = Path(shutil.copytree(service_with(generated, settings["DEDUP"]), folder / "billing"))
         (service / "src/domain/handlers" / f"{HANDLER}_handler.py").write_text(options.source())
-        python = environment_for(service / "requirements.txt")
+        python = python_for(generated)
         self.records = folder / "records"
         self.records.touch()
         self.kills = 0

@@ -16,12 +16,11 @@ from pathlib import Path
 
 from nats.js import JetStreamContext
 
-from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.reaper import temporary_folder
 from natsgen.harness.service import GeneratedService
 from scripts.documents import RELIABILITY
-from tests.chaos.fleet import Fleet, generate_service
+from tests.chaos.fleet import Fleet, generate_services, python_for
 from tests.chaos.handler import DEFAULT_BACKOFF, EFFECTS, Options
 from tests.chaos.plan import Plan
 from tests.chaos.report import versions
@@ -192,9 +191,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=500.0, help="events a second")
     wanted = parser.parse_args()
     with temporary_folder("natsgen-soak-") as folder:
-        generated = generate_service(folder / "workspace")
+        generated = generate_services(folder / "workspace")
         soaked = asyncio.run(soak(wanted.minutes, wanted.rate, generated, folder))
-        text = section(soaked, wanted.minutes, wanted.rate, environment_for(generated / "requirements.txt"))
+        text = section(soaked, wanted.minutes, wanted.rate, python_for(generated))
     print(text)
     RELIABILITY.write_section("soak", text)
     print(f"\nwritten: {RELIABILITY.file}")
