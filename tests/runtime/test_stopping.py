@@ -1,16 +1,85 @@
-"""A handler that the worker cuts short when it stops."""
+"""How a worker stops, and the handlers that it cuts short."""
 
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
 from typing import Any
 
 from nats.js import JetStreamContext
 
-from natsgen.harness.waiting import wait_until
+from src.config import settings
 from src.infrastructure.subscription import Subscription
+from tests.runtime.conftest import SERVICE, Counts, until
 
 SUBJECT = "integration.order.created"
+
+
+def is_ready(log: Path) -> bool:
+    """Whether the process that writes this log says that it is."""
+    started = re.search(r'"http server started".*"port":(\d+)', log.read_text())
+    if started is None:
+        return False
+    connection = http.client.HTTPConnection("127.0.0.1", int(started[1]), timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+async def test_what_has_not_started_is_given_back_and_what_runs_is_finished(
+    run_worker: Any, jetstream: JetStreamContext
+) -> None:
+    started = asyncio.Event()
+    finish = asyncio.Event()
+
+    async def handle(event: dict[str, Any]) -> None:
+        started.set()
+        await finish.wait()
+
+    tested = Subscription(handler="tested", subject=SUBJECT, function=handle)
+    async with run_worker(tested) as worker:
+        for number in range(20):
+            await jetstream.publish(SUBJECT, json.dumps({"n": number}).encode())
+        await started.wait()
+        stats = Counts(worker.runners[0])
+        await until(lambda: len(worker.runners[0].buffer) == 19, "the rest waits")
+        stopping = asyncio.create_task(worker.stop())
+        await until(lambda: stats.released == 19, "the rest is given back")
+        finish.set()
+        await stopping
+
+    assert (stats.handled, stats.released) == (1, 19)
+
+
+async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "NATS_URL": nats_url, "CONSUL_ENABLED": "false", "HTTP_PORT": "0"}
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "src.main"), cwd=SERVICE, env=environment | {"DEDUP": "none"}, stdout=output
+        )
+    try:
+        await until(lambda: asyncio.to_thread(is_ready, log), "the service is ready", limit=30)
+        process.send_signal(signal.SIGTERM)
+        code = await asyncio.wait_for(process.wait(), 10)
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert code == 0
+    assert lines[-1]["message"] in ("worker stopped", "gateway stopped")
+    assert {line["service"] for line in lines} == {settings.SERVICE_NAME}
 
 
 async def test_an_error_made_of_the_cancellation_is_no_failed_attempt(
@@ -31,7 +100,7 @@ async def test_an_error_made_of_the_cancellation_is_no_failed_attempt(
         await jetstream.publish(SUBJECT, b"{}")
         await started.wait()
 
-    stats = worker.runners[0].stats
+    stats = Counts(worker.runners[0])
     assert (stats.released, stats.dead_letters.total()) == (1, 0)
 
 
@@ -53,7 +122,7 @@ async def test_a_handler_that_finishes_although_it_was_cancelled_is_done(
         await started.wait()
 
     info = await jetstream.consumer_info("INTEGRATION", "billing-tested")
-    assert worker.runners[0].stats.handled == 1
+    assert Counts(worker.runners[0]).handled == 1
     assert info.num_ack_pending == 0
 
 
@@ -69,8 +138,7 @@ async def test_a_worker_task_that_is_cancelled_by_something_else_stops_the_worke
     try:
         async with run_worker(tested) as worker:
             worker.runners[0]._workers[0].cancel()
-            consuming = worker._consuming
-            await asyncio.to_thread(wait_until, lambda: consuming.done(), limit=5, what="the worker's end")
+            await until(lambda: worker.working.done(), "the worker's end", limit=5)
     except RuntimeError as error:
         stopped = "tested-0 ended" in str(error)
 
