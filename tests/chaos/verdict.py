@@ -91,15 +91,15 @@ async def read_effects(jetstream: JetStreamContext) -> Counter[str]:
 
 
 async def read_letters(jetstream: JetStreamContext) -> dict[str, list[Letter]]:
-    """The dead letters of each event; what was too large for one message is fetched from the object store."""
+    """The dead letters of each event; a payload that did not fit is read from its stream."""
     subjects = (await jetstream.stream_info("DLQ", subjects_filter="dlq.>")).state.subjects or {}
     letters: dict[str, list[Letter]] = defaultdict(list)
     subscription = await jetstream.subscribe("dlq.>", stream="DLQ", ordered_consumer=True)
     for _ in range(sum(subjects.values())):
         message = await subscription.next_msg(READ_SECONDS)
         headers, payload = message.headers or {}, message.data
-        if name := headers.get("Dlq-Object"):
-            payload = (await (await jetstream.object_store("dlq")).get(name)).data or b""
+        if headers.get("Dlq-Payload") == "original":
+            payload = (await jetstream.get_msg(headers["Dlq-Stream"], int(headers["Dlq-Sequence"]))).data or b""
         letters[headers["Dlq-Msg-Id"]].append(Letter(headers["Dlq-Reason"], payload))
     await subscription.unsubscribe()
     return dict(letters)
