@@ -56,14 +56,14 @@ def test_a_replay_keeps_where_it_came_from_and_not_its_failure() -> None:
         ("Dlq-Reason", "exhausted"),
         ("dlq-stack", "s"),
         ("Dlq-Subject", "o.c"),
-        ("Dlq-Object", "big"),
+        ("Dlq-Payload", "original"),
         ("tenant", "acme"),
     )
+    assert one.is_with_original
     stamp = ("Nats-Msg-Id", f"replay.7.{int(NOW.timestamp())}")
     assert one.replay_subject() == "replay.billing.order_created"
     assert one.replay_headers(to_handler=True) == (
         ("Dlq-Subject", "o.c"),
-        ("Dlq-Object", "big"),
         ("tenant", "acme"),
         stamp,
     )

@@ -116,7 +116,7 @@ def purge(
     no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Delete dead letters for good, with their payloads.
+    """Delete dead letters for good. A payload that is with its original message stays there.
 
     It asks first; --yes says that it need not. `natsgen dlq export` keeps a copy.
 

@@ -33,7 +33,7 @@ def letter_lines(found: Exhibit) -> Iterator[str]:
         "stream": f"{_own(letter.headers, 'Dlq-Stream')}, sequence {_own(letter.headers, 'Dlq-Sequence')}",
         "message id": _own(letter.headers, "Dlq-Msg-Id"),
         "correlation id": short.correlation or "-",
-        "payload": f"{size} bytes" + (f", in the object store as {short.object}" if short.object else ""),
+        "payload": f"{size} bytes" + (", with the original message" if short.is_with_original else ""),
     }
     yield from (f"  {line}" for line in output.columns(list(facts.items())))
     if command := _correlation_command(short.correlation):

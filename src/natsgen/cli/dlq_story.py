@@ -89,7 +89,7 @@ def summary_document(letter: Summary) -> dict[str, Any]:
         "failed_at": letter.when.isoformat(),
         "error": letter.error or None,
         "correlation_id": letter.correlation or None,
-        "object": letter.object or None,
+        "is_with_original": letter.is_with_original,
         "size": letter.size,
     }
 

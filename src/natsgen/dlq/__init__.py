@@ -3,5 +3,5 @@
 A dead letter is a message of the stream `DLQ` on `dlq.<service>.<handler>`, as a generated worker keeps it. Its ID is
 its sequence in that stream. Everything in a letter may come from anyone: nothing here trusts it.
 
-nats-py is imported by `connection` and `objects` alone, which commands import when they run.
+nats-py is imported by `connection` alone, which commands import when they run.
 """

@@ -1,4 +1,4 @@
-"""Dead letters in a file: one JSON object a line, with everything that the stream and the object store have of it."""
+"""Dead letters in a file: one JSON object a line, with its payload even if that did not fit into the letter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Record:
     Attributes:
         id: what its sequence was.
         headers: all of them.
-        payload: the whole, also of a letter that had it in the object store; None where it was missing there.
+        payload: the whole, also of a letter that it did not fit into; None where the original was gone.
         line: where it is in the file, from 1; 0 if it is in none.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from natsgen.dlq import objects, reading
+from natsgen.dlq import originals, reading
 from natsgen.dlq.connection import Connection
 from natsgen.dlq.letters import Letter
 from natsgen.errors import LetterError
@@ -31,6 +31,6 @@ async def of(connection: Connection, number: int) -> Exhibit:
     """
     letter = await reading.letter(connection, number)
     try:
-        return Exhibit(letter, await objects.payload_of(connection, letter))
+        return Exhibit(letter, await originals.payload_of(connection, letter))
     except LetterError as error:
         return Exhibit(letter, None, str(error))

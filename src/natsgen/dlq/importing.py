@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-from natsgen.dlq import headers, objects, reading
+from natsgen.dlq import headers, originals, reading
 from natsgen.dlq.archive import Record
 from natsgen.dlq.connection import Connection
 from natsgen.dlq.headers import Headers
-from natsgen.dlq.letters import FAILED_AT, MESSAGE_ID, OBJECT, STREAM
+from natsgen.dlq.letters import FAILED_AT, MESSAGE_ID, PAYLOAD, STREAM, WITH_ORIGINAL
 from natsgen.dlq.pipeline import Tally, each
 from natsgen.dlq.session import Stop
 from natsgen.errors import GoneError, LetterError, NatsError
@@ -32,7 +32,7 @@ async def import_(
         )
 
     async def import_one(record: Record) -> None:
-        await _publish(connection, record, state.replicas)
+        await _publish(connection, record)
 
     await each(records, import_one, tally, stop, number=lambda record: record.line, progress=progress)
 
@@ -46,11 +46,11 @@ def message_id(record: Record) -> str:
     return f"import.{found.hexdigest()}"
 
 
-async def _publish(connection: Connection, record: Record, replicas: int) -> None:
+async def _publish(connection: Connection, record: Record) -> None:
     if await _is_the_same_there(connection, record):
         raise GoneError("it never left")
     identity = message_id(record)
-    sent, payload = await _message(connection, record, identity, replicas)
+    sent, payload = await _message(connection, record)
     while True:
         found = await connection.publish(record.subject, payload, (*sent, (MESSAGE_ID, identity)))
         if found.stream != STREAM:
@@ -63,23 +63,25 @@ async def _publish(connection: Connection, record: Record, replicas: int) -> Non
         identity = f"{identity}.{found.sequence}"
 
 
-async def _message(connection: Connection, record: Record, identity: str, replicas: int) -> tuple[Headers, bytes]:
-    """Headers and payload to publish; a payload that is too large is in the object store by then."""
-    sent = tuple((name, value) for name, value in record.headers if not headers.is_of(name, "Nats-"))
+async def _message(connection: Connection, record: Record) -> tuple[Headers, bytes]:
+    """Headers and payload to publish; a payload that does not fit must be with its original message.
+
+    Raises:
+        LetterError: it does not fit, and the original is not there.
+    """
+    sent = tuple((name, value) for name, value in record.headers if not headers.is_of(name, "Nats-", PAYLOAD))
     if not headers.first(sent, FAILED_AT):
         sent = (*sent, (FAILED_AT, record.stored.isoformat()))  # the stream will have a later time
-    payload = record.payload or b""
-    name = headers.first(sent, OBJECT)
-    if not name and len(payload) + _size(sent) > connection.max_payload:
-        name = identity
-        sent = (*sent, (OBJECT, name))
-    if _size(sent) > connection.max_payload:
+    without = (*sent, (PAYLOAD, WITH_ORIGINAL))
+    if _size(without) > connection.max_payload:
         raise LetterError(f"its headers alone are larger than the server takes ({connection.max_payload} bytes)")
-    if not name:
-        return sent, payload
-    if record.payload is not None:
-        await objects.put(connection, name, payload, replicas)
-    return sent, b""
+    if record.payload is None:
+        return without, b""
+    if len(record.payload) + _size(sent) <= connection.max_payload:
+        return sent, record.payload
+    if await originals.original(connection, record.headers) != record.payload:
+        raise LetterError("its payload is too large for a letter, and its original is another one on this server")
+    return without, b""
 
 
 def _size(sent: Headers) -> int:

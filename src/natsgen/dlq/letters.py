@@ -16,8 +16,11 @@ PREFIX = "dlq."
 ALL = f"{PREFIX}>"
 
 # Of the failure alone: a replay begins afresh.
-OF_THE_FAILURE = frozenset({"dlq-reason", "dlq-error-type", "dlq-error", "dlq-stack", "dlq-attempts", "dlq-failed-at"})
-OBJECT = "Dlq-Object"
+OF_THE_FAILURE = frozenset(
+    {"dlq-reason", "dlq-error-type", "dlq-error", "dlq-stack", "dlq-attempts", "dlq-failed-at", "dlq-payload"}
+)
+PAYLOAD = "Dlq-Payload"
+WITH_ORIGINAL = "original"  # the value of that header where the payload did not fit into the letter
 FAILED_AT = "Dlq-Failed-At"
 MESSAGE_ID = "Nats-Msg-Id"
 CORRELATION = "Correlation-Id"
@@ -35,7 +38,7 @@ class Summary:
         handler: as its subject says; the whole subject if it is of another form.
         when: when the message failed, or was stored if the letter does not say.
         error: type and text of the error, on one line.
-        object: name of its payload in the object store; "" if the payload is in the letter.
+        is_with_original: whether its payload did not fit and is where the message was first.
         size: bytes of the payload in the letter.
     """
 
@@ -47,7 +50,7 @@ class Summary:
     when: datetime
     error: str
     correlation: str
-    object: str
+    is_with_original: bool
     size: int
 
 
@@ -60,7 +63,7 @@ class Letter:
         subject: where the stream took it.
         stored: when.
         headers: all of them.
-        payload: as the letter has it: empty where it is in the object store.
+        payload: as the letter has it: empty where it is with the original message.
     """
 
     id: int
@@ -70,9 +73,9 @@ class Letter:
     payload: bytes
 
     @property
-    def object(self) -> str:
-        """The name of its payload in the object store; "" if the payload is in the letter."""
-        return headers.first(self.headers, OBJECT)
+    def is_with_original(self) -> bool:
+        """Whether its payload did not fit and is where the message was first."""
+        return headers.first(self.headers, PAYLOAD) == WITH_ORIGINAL
 
     def summary(self) -> Summary:
         """The letter in short."""
@@ -127,7 +130,7 @@ def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, 
         when=_failed_at(found.get(FAILED_AT, "")) or stored,
         error=f"{kind}: {text}" if kind and text else kind or text,
         correlation=found.get(CORRELATION, ""),
-        object=found.get(OBJECT, ""),
+        is_with_original=found.get(PAYLOAD) == WITH_ORIGINAL,
         size=size,
     )
 

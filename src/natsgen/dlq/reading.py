@@ -104,14 +104,27 @@ async def letter(connection: Connection, number: int) -> Letter:
         LetterError: the message of that number is something else.
     """
     try:
-        document = await connection.api(f"STREAM.MSG.GET.{STREAM}", {"seq": number})
+        found = await message(connection, STREAM, number)
+    except GoneError as error:
+        raise GoneError(f"there is no dead letter {number} in stream {STREAM}") from error
+    if not found.subject.startswith(PREFIX):
+        raise LetterError(f"message {number} of stream {STREAM} is no dead letter but on {found.subject}")
+    return found
+
+
+async def message(connection: Connection, stream: str, number: int) -> Letter:
+    """One message of a stream in full, a letter or not.
+
+    Raises:
+        GoneError: there is none of that number, or no such stream.
+    """
+    try:
+        document = await connection.api(f"STREAM.MSG.GET.{stream}", {"seq": number})
     except ApiError as error:
         if error.is_not_found:
-            raise GoneError(f"there is no dead letter {number} in stream {STREAM}") from error
+            raise GoneError(f"there is no message {number} in stream {stream}") from error
         raise
     message = document["message"]
-    if not message["subject"].startswith(PREFIX):
-        raise LetterError(f"message {number} of stream {STREAM} is no dead letter but on {message['subject']}")
     return Letter(
         id=number,
         subject=message["subject"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from natsgen.dlq import consumers, headers, objects, reading
+from natsgen.dlq import consumers, headers, originals, reading
 from natsgen.dlq.connection import Connection
 from natsgen.dlq.letters import STREAM, Letter, Summary
 from natsgen.dlq.pipeline import Tally, each
@@ -56,37 +56,31 @@ async def replay(
     rate: float | None,
     progress: Callable[[int], None],
 ) -> None:
-    """Replays the letters, oldest first. Large payloads of letters that went to a subject are removed.
+    """Replays the letters, oldest first.
 
     Raises:
         NatsError: it could not go on; `tally` says how far it came.
         StoppedError: the person stopped it.
     """
-    delivered: set[str] = set()
 
     async def replay_one(summary: Summary) -> None:
         letter = await reading.letter(connection, summary.id)
         await _publish(connection, letter, target)
         await remove(connection, summary.id)
-        if target.subject is not None and letter.object:
-            delivered.add(letter.object)
 
-    try:
-        await each(letters, replay_one, tally, stop, number=lambda one: one.id, rate=rate, progress=progress)
-    finally:
-        if connection.is_usable:
-            await objects.remove_unused(connection, delivered)
+    await each(letters, replay_one, tally, stop, number=lambda one: one.id, rate=rate, progress=progress)
 
 
 async def _publish(connection: Connection, letter: Letter, target: Target) -> None:
     to_handler = target.subject is None
     subject = letter.replay_subject() if target.subject is None else target.subject
-    payload = letter.payload if to_handler else await objects.payload_of(connection, letter)
+    payload = await originals.payload_of(connection, letter)
     sent = letter.replay_headers(to_handler=to_handler)
     if bad := next((name for name, _ in sent if not headers.NAME.fullmatch(name)), None):
         raise LetterError(f"its header {bad!r} cannot be sent: a name takes letters, digits and - and the like")
     if (size := len(payload) + headers.size(sent)) > connection.max_payload:
-        raise LetterError(f"it takes {size} bytes with its headers, and the server {connection.max_payload}")
+        instead = "; --to-subject sends it with fewer headers" if to_handler else ""
+        raise LetterError(f"it takes {size} bytes with its headers, and the server {connection.max_payload}{instead}")
     acknowledged = await connection.publish(subject, payload, sent)
     if acknowledged.stream != target.stream:
         raise NatsError(
