@@ -24,11 +24,15 @@ def files_in(service: Path) -> Iterator[PurePosixPath]:
                 yield PurePosixPath(path.relative_to(service))
 
 
-def imported_by(service: Path, path: PurePosixPath) -> frozenset[PurePosixPath]:
+def imported_by(service: Path, path: PurePosixPath, *, even_in_texts: bool = True) -> frozenset[PurePosixPath]:
     """Return the files that a Python file of a service may import, below the service's folder, there or not.
 
-    A module that is named in a text counts, as in `monkeypatch.setattr("src.tasks.queue.Queue", ...)`. Of a file that
-    is no Python, all that looks like a module counts.
+    Of a file that is no Python, all that looks like a module counts.
+
+    Args:
+        service: its folder.
+        path: the file, below that folder.
+        even_in_texts: count a module that a text names too, as in `monkeypatch.setattr("src.tasks.queue.Queue", ...)`.
 
     Raises:
         OSError: it cannot be read.
@@ -40,10 +44,10 @@ def imported_by(service: Path, path: PurePosixPath) -> frozenset[PurePosixPath]:
             module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return frozenset(_paths_of(_MODULE.findall(text)))
-    return frozenset(_paths_of(_modules_in(module, path)))
+    return frozenset(_paths_of(_modules_in(module, path, even_in_texts=even_in_texts)))
 
 
-def _modules_in(module: ast.Module, path: PurePosixPath) -> Iterator[str]:
+def _modules_in(module: ast.Module, path: PurePosixPath, *, even_in_texts: bool) -> Iterator[str]:
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -51,7 +55,7 @@ def _modules_in(module: ast.Module, path: PurePosixPath) -> Iterator[str]:
             origin = _origin(node, path)
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif even_in_texts and isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _MODULE.findall(node.value)
 
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,7 @@ from natsgen import (
     answers,
     founding,
     handler_growth,
+    packages,
     questions,
     rendering,
     route_growth,
@@ -48,7 +49,7 @@ HANDLER_FILES = ("src/domain/handlers/order_created_handler.py", "tests/handlers
 
 # Enough of a worker to have every kind of step in it; all of its files would only take longer.
 KEPT_FILES = (
-    *(".copier-answers.yml", "src/main.py", "src/domain/handlers/__init__.py", "src/actions/action.py"),
+    *(".copier-answers.yml", "src/main.py", "src/domain/handlers/__init__.py"),
     *HANDLER_FILES,
 )
 
@@ -66,6 +67,16 @@ def worker_tree(workspace: Workspace) -> Tree:
     data = answers.complete(BILLING, QUESTIONS, workspace.root).as_data()
     wanted = {PurePosixPath("services/billing", path) for path in KEPT_FILES} | {PurePosixPath("compose/billing.yml")}
     return {path: file for path, file in rendering.render(TEMPLATE, data).items() if path in wanted}
+
+
+def rendered(worker: Tree) -> Callable[..., Tree]:
+    """What renders in the place of Copier: the worker, and one file of the packages that an action needs."""
+    marker = PurePosixPath("services/billing", packages.BY_NAME["actions"].marker)
+
+    def render(*_: object, with_packages: Collection[str] = ()) -> Tree:
+        return {**worker, marker: File(b"")} if "actions" in with_packages else worker
+
+    return render
 
 
 def put(workspace: Workspace, files: Tree) -> None:
@@ -218,7 +229,7 @@ def _killed(command: Command, workspace: Workspace, number: int) -> bool:
 def main() -> None:
     name, prepared = sys.argv[1], Path(sys.argv[2])
     worker = worker_tree(Workspace(prepared))
-    rendering.render = lambda *_: worker
+    rendering.render = rendered(worker)
     json.dump(kill_each(name, prepared, worker), sys.stdout)
 
 

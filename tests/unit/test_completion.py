@@ -51,10 +51,15 @@ def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
     return complete
 
 
+PARTS = ("handler", "action", "route", "publisher", "subscriber", "task")
+
+
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], [f"remove-{noun}" for noun in ("handler", "action", "route", "publisher", "subscriber", "task")]),
+        (["remove"], [f"remove-{noun}" for noun in (*PARTS, "extra")]),
+        (["rep"], ["repair"]),
+        (["add-extra", "billing", "k"], ["kv"]),
         (["new", "s"], ["service", "subscriber"]),
         (["remove-publisher", "billing", "heart"], ["heart_beat"]),
         (["remove-subscriber", "billing", ""], ["heart_beat"]),

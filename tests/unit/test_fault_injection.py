@@ -37,7 +37,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def command(name: str, worker: Tree, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setattr(rendering, "render", lambda *_: worker)
+    monkeypatch.setattr(rendering, "render", breakable.rendered(worker))
     return breakable.commands(worker)[name]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import yaml
 from jinja2 import Environment
 from pathspec import PathSpec
 
-from natsgen import packages, questions, rendering, template_source
+from natsgen import package_imports, packages, questions, rendering, template_source
 from natsgen.errors import InputError
 from natsgen.packages import BY_NAME, EXTRA_NAMES, PACKAGES
 from natsgen.parts import KINDS
@@ -150,3 +151,30 @@ def test_packages_that_are_given_win_over_those_that_the_answers_need_and_are_no
     stored = yaml.safe_load(made[PurePosixPath("services/all/.copier-answers.yml")].content)
     assert packages.QUESTION not in stored
     assert stored["extras"] == list(EXTRA_NAMES)
+
+
+@cache
+def imports() -> dict[PurePosixPath, frozenset[PurePosixPath]]:
+    """What each Python file of a service with every package imports of the service, below its folder."""
+    made = rendering.render(TEMPLATE, {**EVERYTHING, "extras": list(EXTRA_NAMES)})
+    with TemporaryDirectory() as name:
+        for path, file in made.items():
+            (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
+            (Path(name) / path).write_bytes(file.content)
+        service = Path(name, "services/all")
+        return {
+            path: package_imports.imported_by(service, path, even_in_texts=False) & set(files())
+            for path in files()
+            if path.suffix == ".py"
+        }
+
+
+def test_a_package_imports_only_what_it_needs_and_the_core_nothing_of_any() -> None:
+    wrong = []
+    for path, imported in imports().items():
+        for name in packages.of_path(path) or ("",):
+            allowed = packages.closure([name]) if name else frozenset()
+            for other in imported:
+                if (of := set(packages.of_path(other))) and not of & allowed:
+                    wrong.append(f"{path} ({name or 'core'}) imports {other} ({', '.join(sorted(of))})")
+    assert sorted(wrong) == []
