@@ -62,66 +62,53 @@ class Settings(ServiceSettings):
     SECRETS: ClassVar[tuple[str, ...]] = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "CONSUL_TOKEN")
 
     SERVICE_NAME: str = Field(
-        default=_PROJECT["name"],
+        _PROJECT["name"],
         pattern=r"^[A-Za-z0-9_-]+$",
-        description="Name in Consul, in logs, and the prefix of every durable",
+        description="Name in Consul, in logs, and prefix of every durable",
     )
-    BOUNDED_CONTEXT: str = Field(default=SERVICE["context"], description="Bounded context, a tag in Consul")
-    HOSTNAME: str = Field(
-        default_factory=socket.gethostname, description="Name of this instance; the host name by default"
-    )
+    BOUNDED_CONTEXT: str = Field(SERVICE["context"], description="Bounded context, a tag in Consul")
+    HOSTNAME: str = Field(default_factory=socket.gethostname, description="Name of this instance")
 
     NATS_URL: str = Field(
-        default="nats://localhost:4222",
-        description="Servers, separated by commas; `consul://<service>` looks them up in Consul",
+        "nats://localhost:4222", description="Servers, separated by commas; `consul://<service>` asks Consul for them"
     )
-    NATS_CONNECT_TIMEOUT: int = Field(
-        default=2, ge=1, le=60, description="Seconds that one attempt to connect may take"
-    )
-    NATS_RECONNECT_WAIT: float = Field(
-        default=2,
-        ge=0.1,
-        le=60,
-        description="Longest pause in seconds between two attempts to connect; the first pauses are shorter",
-    )
-    NATS_CREDS_FILE: Path | None = Field(default=None, description="Credentials file (JWT and seed)")
-    NATS_NKEY_SEED_FILE: Path | None = Field(default=None, description="File that holds an NKey seed")
-    NATS_USER: str | None = Field(default=None, description="User name")
-    NATS_PASSWORD: SecretStr | None = Field(default=None, description="Password of the user")
-    NATS_TOKEN: SecretStr | None = Field(default=None, description="Token")
-    NATS_TLS_CA: Path | None = Field(default=None, description="Certificate authority to trust (PEM file)")
-    NATS_TLS_CERT: Path | None = Field(default=None, description="Client certificate (PEM file)")
-    NATS_TLS_KEY: Path | None = Field(default=None, description="Key of the client certificate (PEM file)")
+    NATS_CONNECT_TIMEOUT: int = Field(2, ge=1, le=60, description="Seconds that one attempt to connect may take")
+    NATS_RECONNECT_WAIT: float = Field(2, ge=0.1, le=60, description="Longest pause in seconds between two attempts")
+    NATS_CREDS_FILE: Path | None = Field(None, description="Credentials file (JWT and seed)")
+    NATS_NKEY_SEED_FILE: Path | None = Field(None, description="File that holds an NKey seed")
+    NATS_USER: str | None = Field(None, description="User name")
+    NATS_PASSWORD: SecretStr | None = Field(None, description="Password of the user")
+    NATS_TOKEN: SecretStr | None = Field(None, description="Token")
+    NATS_TLS_CA: Path | None = Field(None, description="Certificate authority to trust (PEM file)")
+    NATS_TLS_CERT: Path | None = Field(None, description="Client certificate (PEM file)")
+    NATS_TLS_KEY: Path | None = Field(None, description="Key of the client certificate (PEM file)")
 
-    CONSUL_ENABLED: bool = Field(default=True, description="Whether to register in Consul")
-    CONSUL_HOST: str = Field(default="localhost", description="Host of the Consul agent")
-    CONSUL_PORT: int = Field(default=8500, ge=1, le=65535, description="HTTP port of the Consul agent")
-    CONSUL_TOKEN: SecretStr | None = Field(default=None, description="ACL token")
-    CONSUL_TTL: float = Field(
-        default=30, ge=3, le=86400, description="Seconds without a heartbeat until Consul marks the worker critical"
-    )
+    CONSUL_ENABLED: bool = Field(True, description="Whether to register in Consul")
+    CONSUL_HOST: str = Field("localhost", description="Host of the Consul agent")
+    CONSUL_PORT: int = Field(8500, ge=1, le=65535, description="HTTP port of the Consul agent")
+    CONSUL_TOKEN: SecretStr | None = Field(None, description="ACL token")
+    CONSUL_TTL: float = Field(30, ge=3, le=86400, description="Seconds without a heartbeat until the check is critical")
 
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        default="INFO", description="Lowest level that is logged"
+        "INFO", description="Lowest level that is logged"
     )
     LOG_FORMAT: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`json`, `console`, or `auto`: console on a terminal, else JSON"
+        "auto", description="`json`, `console`, or `auto`: console on a terminal, else JSON"
     )
 
-    HTTP_HOST: str = Field(default="127.0.0.1", description="Address of the HTTP endpoints; the image sets 0.0.0.0")
-    HTTP_PORT: int = Field(default=8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 takes a free one")
+    HTTP_HOST: str = Field("127.0.0.1", description="Address of the HTTP endpoints; the image sets 0.0.0.0")
+    HTTP_PORT: int = Field(8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 takes a free one")
 
     GRACEFUL_SHUTDOWN_TIMEOUT: float = Field(
-        default=30, gt=0, le=3600, description="Seconds that running handlers have to finish after SIGTERM or SIGINT"
+        30, gt=0, le=3600, description="Seconds that running handlers have to finish after SIGTERM or SIGINT"
     )
     STREAM_MODE: Literal["create", "verify", "off"] = Field(
-        default="create",
-        description="`create` creates missing streams and consumers, `verify` stops if one is missing or differs, "
-        "`off` takes them as they are",
+        "create",
+        description="Missing streams and consumers: `create` them, `verify` and stop, or `off` to take all as it is",
     )
-    STREAM_REPLICAS: int = Field(default=1, ge=1, le=5, description="Replicas of the streams that the worker creates")
+    STREAM_REPLICAS: int = Field(1, ge=1, le=5, description="Replicas of the streams that the worker creates")
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
-        default=SERVICE["dedup"], description="Where ids of handled messages are kept, so that none is handled twice"
+        SERVICE["dedup"], description="Where ids of handled messages are kept, so that none is handled twice"
     )
 
     @property

@@ -11,10 +11,12 @@ if __name__ == "__main__":
         signal.signal(early, lambda *_: sys.exit(0))
 
 import asyncio
+import gc
 import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,7 +37,7 @@ async def main() -> None:
         ConfigurationError: it cannot run as configured.
     """
     if (Path(__file__).parent / "web" / "server.py").exists():  # a gateway, which has a server of its own
-        await import_module("src.web.server").serve()
+        await import_module("src.web.server").serve(*on_signals(2))
     else:
         await work()
 
@@ -44,11 +46,13 @@ async def work() -> None:
     """Run a worker: its handlers and other parts, and beside them the endpoints for probes and scrapes."""
     worker = Worker(settings)
     worker.register()
+    worker.check()
     http = HttpServer(worker)
     stop, hurry = on_signals(2)
 
     logger.info("worker starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
     await http.start()
+    gc.freeze()  # the collector need not look at what was imported again and again
     working = worker.start(http.port)
     await asyncio.wait([working, stop], return_when=asyncio.FIRST_COMPLETED)
 
@@ -80,12 +84,12 @@ def on_signals(count: int) -> list[asyncio.Future[None]]:
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
     """Run a coroutine function, and exit: 0, 2 for a configuration error, 1 for another failure.
 
-    `atexit` functions run. A handler that cannot be cancelled, or waits in a thread, holds the process for `EXIT_LIMIT`.
+    `atexit` functions run. A handler that ignores being cancelled, or waits in a thread, holds the process for
+    `EXIT_LIMIT`.
     """
-    try:
+    loops: Any = asyncio
+    with suppress(ImportError):
         import uvloop as loops  # the faster event loop, if it is installed
-    except ImportError:
-        loops = asyncio
     code = 0
     try:
         # not closed at the end: that would wait for tasks that ignore being cancelled

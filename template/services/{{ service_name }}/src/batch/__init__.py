@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from src.domain.events import current
+from src.infrastructure.dead_letters import Reason
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import Retry
 from src.infrastructure.handler_runner import HandlerRunner
@@ -32,16 +33,23 @@ class BatchDelivery(Delivery):
         for message in messages:
             try:
                 with message.bound():
-                    accepted, event = await self.accept(message)
+                    await self._accept(message, batch)
             except Exception as error:
                 errors.append(error)
-            else:
-                if accepted:
-                    batch.append((event, message))
         if batch:
             await self._handle(batch, errors)
         if errors:
             raise errors[0]
+
+    async def _accept(self, message: Message, batch: Batch) -> None:
+        try:
+            event = self.decode(message)
+        except Exception as error:
+            await self.give_up(message, Reason.INVALID, error)
+            return
+        if await self.may_start(message):
+            message.started = True
+            batch.append((event, message))
 
     async def _handle(self, batch: Batch, errors: list[Exception]) -> None:
         failure = await self._call(batch)

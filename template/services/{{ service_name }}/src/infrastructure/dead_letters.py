@@ -113,7 +113,7 @@ class DeadLetters:
                 await message.term(reason.value)
             else:
                 await message.nak(self.ORIGINAL_KEPT)  # settled, it would be deleted
-        if message.origin is not None:
+        if message.replayed:
             await self.remove_replayed(message)
         DEAD_LETTERS.labels(self._handler, reason.value).inc()
         bug = error if reason is Reason.EXHAUSTED else None  # otherwise the stack says nothing about the handler

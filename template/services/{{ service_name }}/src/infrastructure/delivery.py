@@ -63,8 +63,13 @@ class Delivery:
         """
         token = current.set(message)
         try:
-            accepted, event = await self.accept(message)
-            if accepted:
+            try:
+                event = self.decode(message)
+            except Exception as error:
+                await self.give_up(message, Reason.INVALID, error)
+                return
+            if (self._inbox is None and message.deliveries == 1) or await self.may_start(message):
+                message.started = True
                 await self.settle(message, await self.handle(event, message))
         finally:
             current.reset(token)
@@ -103,16 +108,16 @@ class Delivery:
             await message.nak()
             self.metrics.released.inc()
 
-    async def accept(self, message: Message) -> tuple[bool, Any]:
-        """Return whether the handler gets the message, and its event; if not, the message is settled."""
-        try:
-            event = self._read(message.data, message.headers) if self._read else self._decode(message.data)
-        except Exception as error:
-            await self._give_up(message, Reason.INVALID, error)
-            return False, None
-        message.started = self._inbox is None and message.deliveries == 1
-        if message.started:
-            return True, event
+    def decode(self, message: Message) -> Any:
+        """Return the event in a message.
+
+        Raises:
+            Exception: the payload is not what the handler takes.
+        """
+        return self._read(message.data, message.headers) if self._read else self._decode(message.data)
+
+    async def may_start(self, message: Message) -> bool:
+        """Return whether the handler gets the message, by the inbox and its attempts; if not, the message is settled."""
         most = self.subscription.max_attempts
         try:
             claim = Claim.TAKEN if self._inbox is None else await self._inbox.claim(message, self._lease)
@@ -121,7 +126,7 @@ class Delivery:
                 answered = message.attempt <= most or await self._attempts.was_answered(message, most)
         except Exception as error:
             await self._put_off(message, error)
-            return False, None
+            return False
         self._waiting_until = 0.0
         if claim is Claim.DONE:
             self.metrics.duplicates.inc()
@@ -133,11 +138,10 @@ class Delivery:
         elif message.attempt > most:  # the worker settles every attempt that it survives
             message.attempt = most
             await self._release(message)
-            await self._give_up(message, Reason.EXHAUSTED if answered else Reason.CRASHED, None)
+            await self.give_up(message, Reason.EXHAUSTED if answered else Reason.CRASHED, None)
         else:
-            message.started = True
-            return True, event
-        return False, None
+            return True
+        return False
 
     def failure(self, error: BaseException) -> BaseException:
         """Return what a handler failed with.
@@ -178,7 +182,7 @@ class Delivery:
             await message.ack_sync()
         else:
             message.settle_handled()
-        if message.origin is not None:
+        if message.replayed:
             await self.dead_letters.remove_replayed(message)
 
     async def _release(self, message: Message) -> None:
@@ -201,9 +205,9 @@ class Delivery:
         """Give a failed message back with a delay, or make it a dead letter."""
         self.last_error = describe(error)
         if isinstance(error, Reject):
-            await self._give_up(message, Reason.REJECTED, error)
+            await self.give_up(message, Reason.REJECTED, error)
         elif message.attempt >= self.subscription.max_attempts:
-            await self._give_up(message, Reason.EXHAUSTED, error)
+            await self.give_up(message, Reason.EXHAUSTED, error)
         else:
             after = error.after if isinstance(error, Retry) else None
             delay = self.subscription.backoff.delay(message.attempt) if after is None else after
@@ -217,7 +221,8 @@ class Delivery:
             await message.nak(delay)
             self.metrics.retried.inc()
 
-    async def _give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+    async def give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
+        """Make a message a dead letter."""
         if error is not None:
             self.last_error = describe(error)
         await self.dead_letters.give_up(message, reason, error)

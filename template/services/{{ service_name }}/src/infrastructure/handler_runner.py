@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import describe
-from src.infrastructure.message import Message, origin_of
+from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
 from src.infrastructure.pull_consumer import Provide, PullConsumer
@@ -168,7 +168,7 @@ class HandlerRunner:
         unsaved = self.delivery.dead_letters.unsaved
 
         def receive(raw: Msg) -> None:
-            message = Message(raw, self.subscription.handler, self._nats, origin_of(raw) if replays else None)
+            message = Message(raw, self.subscription.handler, self._nats, replays)
             self.metrics.new_received += 1
             self._buffered_bytes += len(raw.data)
             self._replays_buffered += replays
@@ -184,11 +184,11 @@ class HandlerRunner:
         """Return the message to start next; the buffer must not be empty."""
         message = self.buffer.popleft()
         self._buffered_bytes -= len(message.data)
-        if message.origin is None:
-            self.pull.started_some(len(self.buffer))
-        else:
+        if message.replayed:
             self._replays_buffered -= 1
             self.pulls["pull-replays"].started_some(self._replays_buffered)
+        else:
+            self.pull.started_some(len(self.buffer))
         return message
 
     def _wake_one(self) -> None:

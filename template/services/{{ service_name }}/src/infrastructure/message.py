@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from nats.aio.msg import Msg
@@ -21,40 +20,6 @@ TERM = b"+TERM"
 IN_PROGRESS = b"+WPI"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a message was first published that comes back on `replay.<service>.<handler>`.
-
-    Attributes:
-        subject: the subject it was published on.
-        stream: the stream that stored it.
-        sequence: its sequence in that stream.
-        stored_at: when that stream stored it, in epoch seconds; empty if unknown.
-        id: its id there.
-    """
-
-    subject: str
-    stream: str
-    sequence: int
-    stored_at: str
-    id: str
-
-
-def origin_of(raw: Msg) -> Origin:
-    """Return the original location of a replayed message. Missing headers default to the message itself."""
-    headers, metadata = raw.headers or {}, raw.metadata
-    stream = headers.get("Dlq-Stream") or metadata.stream
-    sequence = headers.get("Dlq-Sequence", "")
-    number = int(sequence) if sequence.isdecimal() else metadata.sequence.stream
-    return Origin(
-        subject=headers.get("Dlq-Subject") or raw.subject,
-        stream=stream,
-        sequence=number,
-        stored_at=headers.get("Dlq-Stored-At", ""),
-        id=headers.get("Dlq-Msg-Id") or headers.get("Nats-Msg-Id") or f"{stream}:{number}",
-    )
-
-
 class Message(Publications):
     """One delivery of one message to one handler.
 
@@ -64,23 +29,23 @@ class Message(Publications):
     Attributes:
         handler: the handler's name.
         data: the payload as it was published.
-        origin: where a replayed message was first published; else None.
+        replayed: whether it came on the handler's replay subject; then its `Dlq-` headers name the original.
         attempt: the number of this attempt, 1 for the first.
         started: whether the handler was called.
         settled: whether it has been settled.
         given_back: whether it was settled by `nak`, so that it is delivered again.
     """
 
-    __slots__ = ("_raw", "attempt", "data", "given_back", "handler", "origin", "settled", "started")
+    __slots__ = ("_raw", "attempt", "data", "given_back", "handler", "replayed", "settled", "started")
 
-    def __init__(self, raw: Msg, handler: str, nats: NatsClient, origin: Origin | None = None) -> None:
+    def __init__(self, raw: Msg, handler: str, nats: NatsClient, replayed: bool = False) -> None:
         self._nats = nats  # not by super().__init__: this runs for every message
         self._unconfirmed = None
         self._derived = None
         self._raw = raw
         self.data = raw.data
         self.handler = handler
-        self.origin = origin
+        self.replayed = replayed
         self.attempt = 1
         self.started = False
         self.settled = False
@@ -89,7 +54,7 @@ class Message(Publications):
     @property
     def subject(self) -> str:
         """Return the subject that the message was published on."""
-        return self._raw.subject if self.origin is None else self.origin.subject
+        return self._original("Dlq-Subject") or self._raw.subject
 
     @property
     def headers(self) -> dict[str, str]:
@@ -107,12 +72,13 @@ class Message(Publications):
     @property
     def stream(self) -> str:
         """Return the name of the stream that the message was published to."""
-        return self._raw.metadata.stream if self.origin is None else self.origin.stream
+        return self._original("Dlq-Stream") or self._raw.metadata.stream
 
     @property
     def sequence(self) -> int:
         """Return the message's sequence in that stream."""
-        return self._raw.metadata.sequence.stream if self.origin is None else self.origin.sequence
+        original = self._original("Dlq-Sequence")
+        return int(original) if original.isdecimal() else self._raw.metadata.sequence.stream
 
     @property
     def stored_at(self) -> datetime:
@@ -122,15 +88,14 @@ class Message(Publications):
     @property
     def first_stored_at(self) -> str:
         """Return when the original stream stored it, in epoch seconds; empty if unknown."""
-        return str(self.stored_at.timestamp()) if self.origin is None else self.origin.stored_at
+        return self._original("Dlq-Stored-At") if self.replayed else str(self.stored_at.timestamp())
 
     @property
     def id(self) -> str:
         """Return the publisher's `Nats-Msg-Id`, else the `Task-Id`, else `<stream>:<sequence>`."""
-        if self.origin is not None:
-            return self.origin.id
-        headers = self.headers  # the server drops the first of a delayed task
-        return headers.get("Nats-Msg-Id") or headers.get("Task-Id") or f"{self.stream}:{self.sequence}"
+        headers = self.headers  # the server drops the `Nats-Msg-Id` of a delayed task
+        own = self._original("Dlq-Msg-Id") or headers.get("Nats-Msg-Id") or headers.get("Task-Id")
+        return own or f"{self.stream}:{self.sequence}"
 
     @property
     def replay_sequence(self) -> int:
@@ -211,6 +176,9 @@ class Message(Publications):
         """Restart the server's `ack_wait`. You can call this as often as you need."""
         if not self.settled and self._nats.connected:
             self._nats.answer(self._raw.reply, IN_PROGRESS)
+
+    def _original(self, name: str) -> str:
+        return self.headers.get(name, "") if self.replayed else ""
 
     def _settle(self, payload: bytes) -> None:
         if not self.settled:

@@ -153,7 +153,7 @@ class NatsClient:
         Raises:
             nats.errors.OutboundBufferLimitError: too many are kept already.
         """
-        if self._connected.is_set() and self.client.is_connected:
+        if self.client.is_connected:
             send(self.client, reply, payload, headers)
         elif len(self._unsent) < self.MOST_UNSENT:
             self._unsent.append((reply, payload, headers))

@@ -87,7 +87,7 @@ class Subscription:
     decoder: Decoding | None = None
 
     def __post_init__(self) -> None:
-        if problems := [text for is_wrong, text in self._checks() if is_wrong]:
+        if problems := self._problems():
             raise ConfigurationError(f"{place_of(self.function)}: " + "; ".join(problems))
 
     @cached_property
@@ -108,33 +108,25 @@ class Subscription:
         """Return the name of the JetStream consumer in `service`."""
         return self.durable or f"{service}-{self.handler}"
 
-    def _checks(self) -> list[tuple[bool, str]]:
-        backoff = self.backoff
-        return [
-            (not SUBJECT.fullmatch(self.subject), f"subject is {self.subject!r}; use tokens joined by dots, * or >"),
-            *(
-                (value is not None and not NAME.fullmatch(value), f"{name} is {value!r}; use letters, digits, _ and -")
-                for name, value in (("durable", self.durable), ("stream", self.stream))
-            ),
-            (self.deliver not in ("all", "new"), f"deliver is {self.deliver!r}; use 'all' or 'new'"),
-            *(
-                (getattr(self, name) < 1, f"{name} is {getattr(self, name)}; use 1 or more")
-                for name in ("concurrency", "prefetch", "max_ack_pending", "max_attempts", "ack_wait")
-            ),
-            (
-                self.batch_size is not None and not 1 <= self.batch_size <= self.prefetch,
-                f"batch_size is {self.batch_size}; use 1 up to prefetch ({self.prefetch})",
-            ),
-            (self.batch_wait < 0, f"batch_wait is {self.batch_wait}; use seconds, 0 or more"),
-            (backoff.initial <= 0, f"backoff.initial is {backoff.initial}; use seconds above 0"),
-            (backoff.factor < 1, f"backoff.factor is {backoff.factor}; use 1 or more"),
-            (
-                backoff.maximum < backoff.initial,
-                f"backoff.maximum is {backoff.maximum}; use at least backoff.initial ({backoff.initial})",
-            ),
-            (not 0 <= backoff.jitter < 1, f"backoff.jitter is {backoff.jitter}; use 0 to below 1"),
-            (self.decoder is not None and not callable(self.decoder), f"decoder is {self.decoder!r}; use a function"),
-        ]
+    def _problems(self) -> list[str]:
+        backoff, most = self.backoff, self.prefetch
+        positive = ("concurrency", "prefetch", "max_ack_pending", "max_attempts", "ack_wait")
+        holds = {
+            f"subject is {self.subject!r}; use tokens joined by dots, * or >": SUBJECT.fullmatch(self.subject),
+            f"durable is {self.durable!r}; use letters, digits, _ and -": NAME.fullmatch(self.durable or "default"),
+            f"stream is {self.stream!r}; use letters, digits, _ and -": NAME.fullmatch(self.stream or "default"),
+            f"deliver is {self.deliver!r}; use 'all' or 'new'": self.deliver in ("all", "new"),
+            **{f"{name} is {getattr(self, name)}; use 1 or more": getattr(self, name) >= 1 for name in positive},
+            f"batch_size is {self.batch_size}; use 1 up to prefetch ({most})": self.batch_size is None
+            or 1 <= self.batch_size <= most,
+            f"batch_wait is {self.batch_wait}; use seconds, 0 or more": self.batch_wait >= 0,
+            f"backoff.initial is {backoff.initial}; use seconds above 0": backoff.initial > 0,
+            f"backoff.factor is {backoff.factor}; use 1 or more": backoff.factor >= 1,
+            f"backoff.maximum is {backoff.maximum}; use at least initial": backoff.maximum >= backoff.initial,
+            f"backoff.jitter is {backoff.jitter}; use 0 to below 1": 0 <= backoff.jitter < 1,
+            f"decoder is {self.decoder!r}; use a function": self.decoder is None or callable(self.decoder),
+        }
+        return [problem for problem, is_right in holds.items() if not is_right]
 
 
 class Options(TypedDict, total=False):
