@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from natsgen.harness.waiting import wait_until
+import src.inbox
 from src.config import Settings
-from src.infrastructure.errors import Retry
-from src.infrastructure.handling.deduplication import Deduplication
-from src.infrastructure.handling.kv_inbox import KvInbox
-from src.infrastructure.handling.origin import origin_of, travelling
+from src.inbox import StoredInbox, inbox_for
+from src.inbox.kv_inbox import KvInbox
+from src.inbox.settings import InboxSettings
+from src.infrastructure.errors import ConfigurationError, Retry
 from src.infrastructure.inbox import Claim
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.subscription import Subscription
-from src.infrastructure.wiring import handler_parts
+from src.infrastructure.subscription import Backoff, Subscription
+from src.infrastructure.worker import Worker
+from tests.runtime.conftest import Counts, until
 
 SUBJECT = "integration.order.created"
 
@@ -28,13 +30,13 @@ def subscription(function: Any, **options: Any) -> Subscription:
     return Subscription(handler="tested", subject=SUBJECT, function=function, **options)
 
 
-def delivered() -> Message:
-    reply = "$JS.ACK.S.c.1.7.9.1700000000000000000.0"
-    return Message(Msg(_client=None, subject="a.b", reply=reply), "h", None)  # type: ignore[arg-type]
+def delivered(times: int = 1, headers: dict[str, str] | None = None) -> Message:
+    reply = f"$JS.ACK.S.c.{times}.7.9.1700000000000000000.0"
+    return Message(Msg(_client=None, subject="a.b", reply=reply, headers=headers), "h", None)  # type: ignore[arg-type]
 
 
-class Inbox:
-    """An inbox whose store can be slow or away at the moment that a test needs."""
+class Store:
+    """A store that can be slow or away at the moment that a test needs."""
 
     def __init__(self, *, renewing: float = 0, away_after_handling: bool = False) -> None:
         self._renewing = renewing
@@ -52,7 +54,19 @@ class Inbox:
 
     async def release(self, key: str) -> None: ...
 
+    def forget(self, key: str) -> None: ...
+
     async def close(self) -> None: ...
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store], None]:
+    """Has workers keep their inbox in a store of the test."""
+
+    def use(store: Store) -> None:
+        monkeypatch.setattr(src.inbox, "inbox_for", lambda *_: StoredInbox(store, InboxSettings()))
+
+    return use
 
 
 async def test_messages_of_a_stream_made_anew_are_others(run_worker: Any, jetstream: JetStreamContext) -> None:
@@ -64,78 +78,81 @@ async def test_messages_of_a_stream_made_anew_are_others(run_worker: Any, jetstr
 
     for number in (1, 2):
         async with run_worker(subscription(handle), DEDUP="nats-kv") as worker:
-            stats = worker.runners[0].stats
+            stats = Counts(worker.runners[0])
             await jetstream.publish(SUBJECT, b'{"n": %d}' % number)
-            settled = lambda stats=stats: stats.handled or stats.duplicates  # noqa: E731
-            await asyncio.to_thread(wait_until, settled, limit=5, what="the message to be settled")
+            await until(lambda: stats.handled == number or stats.duplicates, "the message to be settled")  # noqa: B023
         await jetstream.delete_stream("INTEGRATION")
 
     assert seen == [1, 2]
 
 
-def test_a_message_that_comes_back_is_the_same_to_the_inbox() -> None:
-    first = delivered()
+@pytest.mark.parametrize("headers", [None, {"Nats-Msg-Id": "evt_1"}], ids=["without an id", "with an id"])
+def test_a_message_that_comes_back_is_the_same_to_the_inbox(headers: dict[str, str] | None) -> None:
+    first = delivered(headers=headers)
     returned = Msg(
         _client=None,  # type: ignore[arg-type]
         subject="replay.billing.h",
         reply="$JS.ACK.DLQ.c.1.99.1.1700000009000000000.0",
-        headers=travelling(first, "billing"),
+        headers={
+            "Dlq-Subject": first.subject,
+            "Dlq-Stream": first.stream,
+            "Dlq-Sequence": str(first.sequence),
+            "Dlq-Stored-At": first.first_stored_at,
+            "Dlq-Msg-Id": first.id,
+        },
     )
 
-    again = Message(returned, "h", None, origin_of(returned))  # type: ignore[arg-type]
+    again = Message(returned, "h", None, replayed=True)  # type: ignore[arg-type]
 
-    assert again.inbox_key == first.inbox_key
-    assert (again.id, again.sequence) == (first.id, first.sequence) == ("S:7", 7)
+    assert again.dedup_key == first.dedup_key
+    assert (again.id, again.sequence) == (first.id, first.sequence)
 
 
-async def test_a_worker_does_not_take_what_it_is_handling_itself(
-    client: NatsClient, service_settings: Settings
-) -> None:
+async def test_a_worker_does_not_take_what_it_is_handling_itself(client: NatsClient) -> None:
     """Not even when the claim has ended, because the handler blocked the loop that would have renewed it."""
-    deduplication = Deduplication(KvInbox(client, service_settings), 0.1, "wait")
+    inbox = inbox_for("nats-kv", client)
     first, again = delivered(), delivered()
-    assert await deduplication.claim(first) is Claim.TAKEN
+    assert await inbox.claim(first, 0.1) is Claim.TAKEN
     await asyncio.sleep(0.1)
 
-    assert await deduplication.claim(again) is Claim.HELD
-    await deduplication.release(first)
-    assert await deduplication.claim(again) is Claim.TAKEN
-    await deduplication.done(again)
-    assert await deduplication.claim(first) is Claim.DONE
+    assert await inbox.claim(again, 0.1) is Claim.HELD
+    await inbox.release(first)
+    assert await inbox.claim(again, 0.1) is Claim.TAKEN
+    await inbox.done(again)
+    assert await inbox.claim(first, 0.1) is Claim.DONE
 
 
 async def test_a_slow_store_does_not_keep_messages_from_being_kept_alive(
-    run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+    run_worker: Any, jetstream: JetStreamContext, use: Callable[[Store], None]
 ) -> None:
-    monkeypatch.setattr(handler_parts, "inbox_for", lambda *_: Inbox(renewing=1))
+    use(Store(renewing=1))
     finish = asyncio.Event()
 
     async def handle(event: dict[str, Any]) -> None:
         await finish.wait()
 
-    async with run_worker(subscription(handle, ack_wait=1.5, concurrency=10)) as worker:
-        stats = worker.runners[0].stats
+    async with run_worker(subscription(handle, ack_wait=1.5, concurrency=10), DEDUP="nats-kv") as worker:
+        stats = Counts(worker.runners[0])
         for _ in range(10):
             await jetstream.publish(SUBJECT, b"{}")
-        await asyncio.to_thread(wait_until, lambda: worker.runners[0].in_flight == 10, limit=5, what="all to run")
+        await until(lambda: worker.runners[0].in_flight == 10, "all to run")
         await asyncio.sleep(3)  # twice ack_wait: the server would have delivered what it had not heard of
         finish.set()
-        await asyncio.to_thread(wait_until, lambda: stats.handled >= 10, limit=5, what="all to be handled")
+        await until(lambda: stats.handled >= 10, "all to be handled")
 
     assert stats.received == 10
 
 
 async def test_what_was_handled_is_not_given_back_when_the_worker_stops_before_the_store_is_back(
-    run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+    run_worker: Any, jetstream: JetStreamContext, use: Callable[[Store], None]
 ) -> None:
-    monkeypatch.setattr(handler_parts, "inbox_for", lambda *_: Inbox(away_after_handling=True))
+    use(Store(away_after_handling=True))
 
     async def handle(event: dict[str, Any]) -> None: ...
 
-    async with run_worker(subscription(handle), GRACEFUL_SHUTDOWN_TIMEOUT=0.3) as worker:
+    async with run_worker(subscription(handle), DEDUP="nats-kv", GRACEFUL_SHUTDOWN_TIMEOUT=0.3) as worker:
         await jetstream.publish(SUBJECT, b"{}")
-        waits = lambda: "waiting for the inbox" in worker.runners[0].trouble  # noqa: E731
-        await asyncio.to_thread(wait_until, waits, limit=5, what="the worker to wait for the store")
+        await until(lambda: "waiting for the inbox" in worker.runners[0].trouble, "the worker to wait for the store")
 
     info = await jetstream.consumer_info("INTEGRATION", "billing-tested")
     assert (info.num_ack_pending, info.num_pending) == (0, 0)
@@ -151,10 +168,104 @@ async def test_a_claim_ends_with_the_message_that_is_given_up(run_worker: Any, j
 
     tested = subscription(handle, max_attempts=1)
     async with run_worker(tested, DEDUP="nats-kv") as worker:
-        stats = worker.runners[0].stats
+        stats = Counts(worker.runners[0])
         await jetstream.publish(SUBJECT, b"{}", headers={"Nats-Msg-Id": "evt_1"})
-        await asyncio.to_thread(wait_until, stats.dead_letters.total, limit=5, what="the dead letter")
-        inbox = worker._parts._inbox
-        assert inbox is not None
+        await until(lambda: stats.dead_letters.total(), "the dead letter")
+        assert worker._inbox is not None
 
-        assert await inbox.claim("tested:evt_1", 1) is Claim.TAKEN
+        assert worker._inbox._claims == worker._inbox._store._revisions == {}
+        assert await worker._inbox._store.claim("tested:evt_1", 1) is Claim.TAKEN
+
+
+async def test_the_inbox_keeps_an_event_from_being_handled_twice(run_worker: Any, jetstream: JetStreamContext) -> None:
+    seen: list[int] = []
+
+    async def handle(event: dict[str, int]) -> None:
+        seen.append(event["n"])
+
+    # a window so short that the server soon takes the same id for a new message
+    await jetstream.add_stream(name="INTEGRATION", subjects=["integration.>"], duplicate_window=0.1)
+    async with run_worker(subscription(handle), DEDUP="nats-kv") as worker:
+        await jetstream.publish(SUBJECT, b'{"n": 1}', headers={"Nats-Msg-Id": "evt_1"})
+        await until(lambda: Counts(worker.runners[0]).handled == 1, "the first is handled")
+        await until(lambda: _published_again(jetstream), "the server takes the id again")
+        await until(lambda: Counts(worker.runners[0]).duplicates == 1, "the second is recognised")
+
+    assert seen == [1]
+
+
+async def _published_again(jetstream: JetStreamContext) -> bool:
+    return not (await jetstream.publish(SUBJECT, b'{"n": 1}', headers={"Nats-Msg-Id": "evt_1"})).duplicate
+
+
+def test_a_time_to_live_below_the_lease_of_a_handler_stops_the_start(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Defect B5: the store forgot claims while handlers ran, and two replicas handled one message."""
+    monkeypatch.setenv("DEDUP_TTL", "2")
+    worker = Worker(service_settings.model_copy(update={"DEDUP": "nats-kv"}))
+
+    with pytest.raises(ConfigurationError, match="DEDUP_TTL is 2 s, and the handler tested needs at least 20 s"):
+        worker.subscribe(subscription(idle))
+    worker.subscribe(subscription(idle, ack_wait=3))
+
+
+async def idle(event: dict[str, Any]) -> None:
+    """A handler that does nothing."""
+
+
+async def test_a_bucket_with_another_time_to_live_is_refused(
+    run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Defect B5: a new value of `DEDUP_TTL` had no effect, in silence."""
+    monkeypatch.setenv("DEDUP_TTL", "600")
+    await jetstream.create_key_value(bucket="inbox_billing", ttl=3600)
+
+    async with run_worker(subscription(idle), DEDUP="nats-kv") as worker:
+        await jetstream.publish(SUBJECT, b"{}")
+        await until(lambda: not worker.readiness().ready, "the trouble")
+        reason = worker.readiness().reason
+
+    assert "bucket inbox_billing keeps entries for 3600 s, and DEDUP_TTL is 600" in reason
+    assert Counts(worker.runners[0]).handled == 0
+
+
+async def test_a_claim_that_could_not_be_marked_is_not_remembered_for_ever(
+    client: NatsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Defect B16: with DEDUP_UNAVAILABLE=handle, each left its revision behind."""
+    store = KvInbox(client, 60)
+    inbox = StoredInbox(store, InboxSettings(DEDUP_UNAVAILABLE="handle"))
+    message = delivered()
+    assert await inbox.claim(message, 20) is Claim.TAKEN
+    assert len(store._revisions) == 1
+
+    async def away(_: str) -> None:
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(store, "done", away)
+    await inbox.done(message)
+
+    assert (store._revisions, inbox._claims) == ({}, {})
+
+
+async def test_a_store_that_answers_late_once_does_not_make_a_quiet_worker_unready_for_long(
+    run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Defect B10: it was unready until `ack_wait` was over, half a minute here."""
+    claim, calls = KvInbox.claim, 0
+
+    async def late_once(self: KvInbox, key: str, lease: float) -> Claim:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise TimeoutError
+        return await claim(self, key, lease)
+
+    monkeypatch.setattr(KvInbox, "claim", late_once)
+    tested = subscription(idle, backoff=Backoff(initial=1, maximum=1, jitter=0))
+    async with run_worker(tested, DEDUP="nats-kv") as worker:
+        await jetstream.publish(SUBJECT, b"{}")
+        await until(lambda: not worker.readiness().ready, "the trouble")
+        await until(lambda: worker.readiness().ready, "the end of it", limit=3)
+        await until(lambda: Counts(worker.runners[0]).handled == 1, "the message")

@@ -1,7 +1,7 @@
 """The inbox: remembers which messages were handled, so that a redelivery is not handled twice.
 
-A message is claimed for a short time, handled, marked as done, and only then acked. The claim of a worker that died ends
-by itself. `DEDUP` chooses the store.
+A message is claimed for a short time, handled, marked as done, and only then acked. The claim of a worker that died
+ends by itself. `DEDUP` chooses the store.
 """
 
 from __future__ import annotations
@@ -88,15 +88,24 @@ class StoredInbox:
         self._not_before = 0.0
         self._claims: dict[str, tuple[Message, float]] = {}  # with their leases
 
+    def check(self, handler: str, lease: float) -> None:
+        """Check that the store remembers a claim until it is renewed.
+
+        Raises:
+            ConfigurationError: `DEDUP_TTL` is shorter than the lease.
+        """
+        if self._ttl < lease:
+            raise ConfigurationError(
+                f"DEDUP_TTL is {self._ttl:g} s, and the handler {handler} needs at least {lease:g} s: two thirds of "
+                f"its ack_wait"
+            )
+
     async def claim(self, message: Message, lease: float) -> Claim:
         """Claim a message; it is taken as well if the store is away and messages do not wait for it.
 
         Raises:
-            ConfigurationError: `DEDUP_TTL` is shorter than the lease, so the store would forget running messages.
             Exception: the store cannot be reached, and messages wait for it.
         """
-        if self._ttl < lease:
-            raise ConfigurationError(f"DEDUP_TTL={self._ttl:g} is shorter than ack_wait of {message.handler}: raise it")
         key = message.dedup_key
         if key in self._claims:
             return Claim.HELD  # delivered again while it is handled
@@ -130,6 +139,7 @@ class StoredInbox:
                 self.trouble = ""
                 break
         self._forget(message)
+        self._store.forget(message.dedup_key)  # also if the store does not know that it is done
 
     async def release(self, message: Message) -> None:
         """Give up a claim within a moment, so that the next attempt does not wait for its end."""

@@ -44,6 +44,8 @@ class Delivery:
         signature = subscription.signature
         self._decode, self._read, self._takes_message = signature.decode, signature.read, signature.takes_message
         self._lease = subscription.ack_wait * 2 / 3  # ends before the server delivers the message again
+        if inbox is not None:
+            inbox.check(subscription.handler, self._lease)
         self._waiting_for = ""
         self._waiting_until = 0.0
 

@@ -23,6 +23,9 @@ class Inbox(Protocol):
     def trouble(self) -> str:
         """Return why handled messages wait for the store; empty while they do not."""
 
+    def check(self, handler: str, lease: float) -> None:
+        """Raise ConfigurationError if the store would forget a claim of `lease` seconds."""
+
     async def claim(self, message: Message, lease: float) -> Claim:
         """Claim a message for `lease` seconds; raises if the store cannot be reached and messages wait for it."""
 
