@@ -27,10 +27,15 @@ class Reader:
         self.client = client
         self.max_waiting = max_waiting
         self.received: list[Msg] = []
-        self.held = 0
+        self.held: list[Msg] = []
         self.holding = False
         self.provisioned = 0
-        self.consumer = PullConsumer(client, self.provision, self.receive, lambda: self.held, prefetch)
+        self.consumer = PullConsumer(client, self.provision, self.receive, prefetch)
+
+    def start(self, count: int) -> None:
+        """Start messages that were held back."""
+        for _ in range(count):
+            self.consumer.started(len(self.held.pop().data))
 
     async def provision(self) -> Consumer:
         self.provisioned += 1
@@ -42,11 +47,12 @@ class Reader:
         )
         return CONSUMER
 
-    def receive(self, message: Msg) -> None:
+    def receive(self, message: Msg, source: PullConsumer) -> None:
         self.received.append(message)
         if self.holding:
-            self.held += 1
+            self.held.append(message)
         else:
+            source.started(len(message.data))
             asyncio.get_running_loop().create_task(message.ack())
 
 
@@ -94,8 +100,7 @@ async def test_a_reader_that_starts_nothing_is_not_sent_more_than_the_prefetch(c
         await asyncio.sleep(2.5)  # requests would expire and be made again, if there were any
         assert len(reader.received) == 40
 
-        reader.held = 10
-        reader.consumer.started_some()
+        reader.start(30)
         await until(lambda: len(reader.received) == 70)
 
 
@@ -123,8 +128,7 @@ async def test_a_consumer_deleted_while_the_reader_was_away_is_provisioned_again
         await until(lambda: len(reader.received) == 10)
         await client.jetstream.delete_consumer(CONSUMER.stream, CONSUMER.durable)
 
-        reader.held = 0
-        reader.consumer.started_some()
+        reader.start(10)
 
         await until(lambda: len(reader.received) == 20)
         assert reader.provisioned == 2
@@ -191,8 +195,8 @@ class Quitter(Reader):
 
     stopping: asyncio.Task[None] | None = None
 
-    def receive(self, message: Msg) -> None:
-        super().receive(message)
+    def receive(self, message: Msg, source: PullConsumer) -> None:
+        super().receive(message, source)
         if len(self.received) == 20:
             self.stopping = asyncio.create_task(self.consumer.stop())
 

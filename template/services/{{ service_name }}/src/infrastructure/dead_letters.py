@@ -79,6 +79,8 @@ class DeadLetters:
         except Exception as failure:
             logger.error("dead letter not stored: trying again", reason=reason.value, error=describe(failure))
             self.unsaved[message] = asyncio.create_task(self._store_later(message, reason, error))
+            if message.source:
+                message.source.hold(len(message.data))  # it takes room, so that fewer messages are requested
 
     async def stored(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         """Do what a subclass wants between a letter and the end of its original."""
@@ -97,6 +99,8 @@ class DeadLetters:
             try:
                 await self._store(message, reason, error)
                 del self.unsaved[message]
+                if message.source:
+                    message.source.started(len(message.data))
             except Exception as failure:
                 logger.warning("dead letter not stored: trying again", error=describe(failure))
 

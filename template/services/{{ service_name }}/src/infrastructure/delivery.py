@@ -119,7 +119,7 @@ class Delivery:
         return self._read(message.data, message.headers) if self._read else self._decode(message.data)
 
     async def may_start(self, message: Message) -> bool:
-        """Return whether the handler gets the message, by the inbox and its attempts; if not, the message is settled."""
+        """Return whether inbox and attempts let the handler have the message; if not, the message is settled."""
         most = self.subscription.max_attempts
         try:
             claim = Claim.TAKEN if self._inbox is None else await self._inbox.claim(message, self._lease)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import nats.errors
@@ -17,7 +18,7 @@ from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
-from src.infrastructure.pull_consumer import Provide, PullConsumer
+from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
@@ -47,7 +48,7 @@ class HandlerRunner:
 
     Attributes:
         buffer: messages received and not started.
-        pulls: the pull consumers by name.
+        pulls: the pull consumers by name, without that of replays.
     """
 
     def __init__(
@@ -59,23 +60,18 @@ class HandlerRunner:
         self.buffer: Buffer = deque()
         self._nats = nats
         self._provisioning = provisioning
-        self._buffered_bytes = 0
-        self._replays_buffered = 0
         self._progress: tuple[Consumer, int] | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._running: set[Message] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
-        self.pull = self.pull_consumer(self.provide, self.held, subscription.prefetch)
-        self.pulls = {
-            "pull": self.pull,
-            "pull-replays": self.pull_consumer(
-                lambda: provisioning.replay_consumer_for(subscription),
-                lambda: self._replays_buffered,
-                min(subscription.prefetch, REPLAYS_PREFETCH),
-                replays=True,
-            ),
-        }
+        self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
+        self.replays = PullConsumer(
+            nats,
+            partial(provisioning.replay_consumer_for, subscription),
+            partial(self.receive, replayed=True),
+            min(subscription.prefetch, REPLAYS_PREFETCH),
+        )
         self.metrics.buffered.set_function(lambda: len(self.buffer))
         self.metrics.in_flight.set_function(lambda: len(self._running))
 
@@ -90,14 +86,9 @@ class HandlerRunner:
         return len(self._running)
 
     @property
-    def consumers(self) -> list[Consumer]:
-        """Return what is pulled from, as far as it is known to exist, without replays."""
-        return [self.pull.consumer] if self.pull.consumer else []
-
-    @property
     def trouble(self) -> str:
         """Return why no messages are handled, in a few words; empty while they are."""
-        return self.pull.trouble or self.delivery.trouble
+        return next((pull.trouble for pull in self.pulls.values() if pull.trouble), self.delivery.trouble)
 
     def stats(self) -> dict[str, Any]:
         """Return what `/stats` says of the handler."""
@@ -107,7 +98,7 @@ class HandlerRunner:
             "subject": subscription.subject,
             "durable": subscription.durable_for(self._nats.service),
             "trouble": self.trouble,
-            "replay_trouble": self.pulls["pull-replays"].trouble,
+            "replay_trouble": self.replays.trouble,
             **self.metrics.values(),
             "last_error": self.delivery.last_error,
             "policy": {name: getattr(subscription, name) for name in names},
@@ -126,6 +117,7 @@ class HandlerRunner:
         ]
         self._background = [
             *(asyncio.create_task(pull.run(), name=f"{self.name}-{name}") for name, pull in self.pulls.items()),
+            asyncio.create_task(self.replays.run(), name=f"{self.name}-replays"),
             asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
             asyncio.create_task(self._keep_claims(), name=f"{self.name}-keep-claims"),
             asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
@@ -143,7 +135,7 @@ class HandlerRunner:
         while self._waiting:
             self._wake_one()
         # The subscriptions end first: messages given back before that would come straight back to this worker.
-        await asyncio.gather(*(pull.stop() for pull in self.pulls.values()))
+        await asyncio.gather(*(pull.stop() for pull in (*self.pulls.values(), self.replays)))
         if self.buffer or self._running:
             await _first_of(self._nats.wait_connected(limit), hurry)
         await self._give_back_buffer()
@@ -157,38 +149,18 @@ class HandlerRunner:
         """Return the subscription's consumer."""
         return await self._provisioning.consumer_for(self.subscription, self._progress)
 
-    def held(self) -> int:
-        """Return how many messages of the subscription's own consumer have not been started."""
-        return len(self.buffer) - self._replays_buffered
-
-    def pull_consumer(
-        self, provide: Provide, held: Callable[[], int], prefetch: int, replays: bool = False
-    ) -> PullConsumer:
-        """Return a pull consumer that fills the buffer. Unsaved dead letters count as held, so they slow it down."""
-        unsaved = self.delivery.dead_letters.unsaved
-
-        def receive(raw: Msg) -> None:
-            message = Message(raw, self.subscription.handler, self._nats, replays)
-            self.metrics.new_received += 1
-            self._buffered_bytes += len(raw.data)
-            self._replays_buffered += replays
-            self.buffer.append(message)
-            if self._waiting:
-                self._wake_one()
-
-        return PullConsumer(
-            self._nats, provide, receive, lambda: (held() + len(unsaved), self._buffered_bytes), prefetch
-        )
+    def receive(self, raw: Msg, source: PullConsumer, replayed: bool = False) -> None:
+        """Buffer a message that has arrived, and wake a task that waits for one."""
+        self.metrics.new_received += 1
+        self.buffer.append(Message(raw, self.subscription.handler, self._nats, source, replayed))
+        if self._waiting:
+            self._wake_one()
 
     def take(self) -> Message:
         """Return the message to start next; the buffer must not be empty."""
         message = self.buffer.popleft()
-        self._buffered_bytes -= len(message.data)
-        if message.replayed:
-            self._replays_buffered -= 1
-            self.pulls["pull-replays"].started_some(self._replays_buffered)
-        else:
-            self.pull.started_some(len(self.buffer))
+        if message.source:
+            message.source.started(len(message.data))
         return message
 
     def _wake_one(self) -> None:
@@ -301,11 +273,12 @@ class HandlerRunner:
                 if not self._nats.connected:
                     continue
                 pending = 0
-                for consumer in self.consumers:
-                    info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
-                    pending += info.num_pending or 0
-                    if info.ack_floor and consumer is self.pull.consumer:
-                        self._progress = consumer, info.ack_floor.stream_seq
+                for name, pull in self.pulls.items():
+                    if consumer := pull.consumer:
+                        info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
+                        pending += info.num_pending or 0
+                        if info.ack_floor and name == "pull":
+                            self._progress = consumer, info.ack_floor.stream_seq
                 self.metrics.pending.set(pending)
             except (nats.errors.Error, TimeoutError, OSError):
                 continue  # the pull consumer reports what is wrong

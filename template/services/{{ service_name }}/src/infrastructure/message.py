@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Protocol
 
 from nats.aio.msg import Msg
 
@@ -20,6 +21,16 @@ TERM = b"+TERM"
 IN_PROGRESS = b"+WPI"
 
 
+class Source(Protocol):
+    """What brings messages, and requests more as they are started."""
+
+    def hold(self, size: int) -> None:
+        """Count a message of `size` bytes as not started."""
+
+    def started(self, size: int) -> None:
+        """Count a message of `size` bytes as started."""
+
+
 class Message(Publications):
     """One delivery of one message to one handler.
 
@@ -29,6 +40,7 @@ class Message(Publications):
     Attributes:
         handler: the handler's name.
         data: the payload as it was published.
+        source: what brought it; None in unit tests.
         replayed: whether it came on the handler's replay subject; then its `Dlq-` headers name the original.
         attempt: the number of this attempt, 1 for the first.
         started: whether the handler was called.
@@ -36,15 +48,18 @@ class Message(Publications):
         given_back: whether it was settled by `nak`, so that it is delivered again.
     """
 
-    __slots__ = ("_raw", "attempt", "data", "given_back", "handler", "replayed", "settled", "started")
+    __slots__ = ("_raw", "attempt", "data", "given_back", "handler", "replayed", "settled", "source", "started")
 
-    def __init__(self, raw: Msg, handler: str, nats: NatsClient, replayed: bool = False) -> None:
+    def __init__(
+        self, raw: Msg, handler: str, nats: NatsClient, source: Source | None = None, replayed: bool = False
+    ) -> None:
         self._nats = nats  # not by super().__init__: this runs for every message
         self._unconfirmed = None
         self._derived = None
         self._raw = raw
         self.data = raw.data
         self.handler = handler
+        self.source = source
         self.replayed = replayed
         self.attempt = 1
         self.started = False

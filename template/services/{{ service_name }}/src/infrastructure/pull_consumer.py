@@ -33,8 +33,7 @@ class PullConsumer:
     Args:
         nats: the connection.
         provision: makes sure that the consumer exists, and returns it; called at start and when the consumer is gone.
-        receive: takes each message as it arrives.
-        held: returns how many received messages have not been started, and their bytes.
+        receive: takes each message as it arrives, and this consumer, which it tells when the message is started.
         prefetch: how many messages are requested ahead.
 
     Attributes:
@@ -53,19 +52,18 @@ class PullConsumer:
         self,
         nats: NatsClient,
         provision: Provide,
-        receive: Callable[[Msg], None],
-        held: Callable[[], tuple[int, int]],
+        receive: Callable[[Msg, PullConsumer], None],
         prefetch: int,
     ) -> None:
         self.consumer: Consumer | None = None
         self._nats = nats
         self._provision = provision
         self._receive = receive
-        self._held = held
         self._prefetch = prefetch
         # Messages requested, and neither arrived nor written off. The server serves waiting requests in turn, so one
         # number is enough. A request's token is `<number>-<batch>`; tokens below `_first_live` are forgotten.
         self._pending = 0
+        self._held = self._held_bytes = 0  # messages that have arrived and not been started
         self._requests = self._first_live = 0
         self._subscription: NatsSubscription | None = None
         self._inbox = ""
@@ -106,9 +104,16 @@ class PullConsumer:
                 pass
             self._wake.clear()
 
-    def started_some(self, held: int) -> None:
-        """Tell that messages were started and `held` are left, so that there may be room to request more."""
-        if self._pending + held <= self._prefetch // 2:
+    def hold(self, size: int) -> None:
+        """Count a message of `size` bytes as not started, so that it takes room."""
+        self._held += 1
+        self._held_bytes += size
+
+    def started(self, size: int) -> None:
+        """Count a message of `size` bytes as started, and request more if there is room."""
+        self._held -= 1
+        self._held_bytes -= size
+        if self._pending + self._held <= self._prefetch // 2:
             self._wake.set()
 
     async def stop(self) -> None:
@@ -128,9 +133,8 @@ class PullConsumer:
         Held messages count against the prefetch, so a slow handler stops the requests. Nothing is due until half of the
         prefetch is used up, so that requests stay few and large.
         """
-        held, held_bytes = self._held()
-        outstanding = self._pending + held
-        if outstanding > self._prefetch // 2 or held_bytes > self.MOST_BYTES:
+        outstanding = self._pending + self._held
+        if outstanding > self._prefetch // 2 or self._held_bytes > self.MOST_BYTES:
             return 0
         return self._prefetch - outstanding
 
@@ -190,7 +194,9 @@ class PullConsumer:
             self._pending -= 1
         if self._problem:
             self._recover()
-        self._receive(frame)
+        self._held += 1  # as `hold` does
+        self._held_bytes += len(frame.data)
+        self._receive(frame, self)
 
     def _on_status(self, token: str, code: str, description: str, left: int | None) -> None:
         """Handle a status message.

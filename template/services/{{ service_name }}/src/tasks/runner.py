@@ -14,8 +14,9 @@ from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
+from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.worker import Worker
-from src.tasks.delivery import TaskDeadLetters, TaskDelivery
+from src.tasks.execution import TaskDeadLetters
 from src.tasks.names import PRIORITIES, Priority, priority_in, subject_of
 from src.tasks.queue import Queue
 from src.tasks.subscription import PLAIN, TaskSubscription, subscription_of
@@ -35,7 +36,7 @@ def register(worker: Worker) -> None:
 
 def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
     """Give the worker one task."""
-    worker.subscribe(subscription_of(task), TaskRunner, TaskDelivery, TaskDeadLetters)
+    worker.subscribe(subscription_of(task), TaskRunner, letters=TaskDeadLetters)
 
 
 class PriorityBuffer:
@@ -51,10 +52,6 @@ class PriorityBuffer:
     def popleft(self) -> Message:
         """Remove and return the next message."""
         return next(waiting for waiting in self._waiting.values() if waiting).popleft()
-
-    def held(self, priority: Priority) -> int:
-        """Return how many messages of one priority wait, without replays."""
-        return sum(message.origin is None for message in self._waiting[priority])
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -74,22 +71,10 @@ class TaskRunner(HandlerRunner):
         super().__init__(subscription, nats, provisioning, delivery)
         self.buffer: PriorityBuffer = PriorityBuffer()
         self._queue = Queue(subscription.task.queue)
-        self._by_priority = {PLAIN: self.pull}
         for priority in PRIORITIES:
             if priority != PLAIN:
-                self._by_priority[priority] = self.pulls[f"pull-{priority}"] = self.pull_consumer(
-                    partial(self._provide_for, priority), partial(self.buffer.held, priority), subscription.prefetch
-                )
-
-    @property
-    def consumers(self) -> list[Consumer]:
-        """Return what is pulled from, as far as it is known to exist, without replays."""
-        return [pull.consumer for pull in self._by_priority.values() if pull.consumer]
-
-    @property
-    def trouble(self) -> str:
-        """Return why no tasks are run, in a few words; empty while they are."""
-        return next((pull.trouble for pull in self._by_priority.values() if pull.trouble), self.delivery.trouble)
+                provide = partial(self._provide_for, priority)
+                self.pulls[f"pull-{priority}"] = PullConsumer(nats, provide, self.receive, subscription.prefetch)
 
     def stats(self) -> dict[str, Any]:
         """Return what `/stats` says of the task."""
@@ -107,17 +92,6 @@ class TaskRunner(HandlerRunner):
         except ToolkitError as error:
             raise ConfigurationError(str(error)) from error
         return consumer
-
-    def held(self) -> int:
-        """Return how many messages of the priority `normal` have not been started."""
-        return self.buffer.held(PLAIN)
-
-    def take(self) -> Message:
-        """Return the message to start next; the buffer must not be empty."""
-        message = super().take()
-        if message.origin is None:
-            self._by_priority[_priority_of(message)].started_some()
-        return message
 
     async def _provide_for(self, priority: Priority) -> Consumer:
         try:
