@@ -1,4 +1,4 @@
-"""The form of replies: `{"result": ...}` or `{"error": {"code", "message", "details"}}`, and the headers of an error."""
+"""The form of replies: `{"result": ...}` or `{"error": {"code", "message", "details"}}`, and headers with an error."""
 
 from __future__ import annotations
 

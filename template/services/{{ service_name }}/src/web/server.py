@@ -48,7 +48,7 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     await server.stop(serving, hurry)
     await worker.stop(hurry, max(deadline - clock(), 0))
     for task in (working, serving):
-        if task.done():
+        if task.done() and not task.cancelled():
             task.result()  # raises the error that ended it
     logger.info("gateway stopped")
 
@@ -96,7 +96,7 @@ class Server(uvicorn.Server):
         """
         if settings.LOG_LEVEL != "DEBUG":
             logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the rest is logged here
-        serving = asyncio.create_task(self._serve(listening), name="http")
+        serving = asyncio.create_task(self._serve_on(listening), name="http")
         while not self.started:
             await asyncio.wait([serving], timeout=0.01)
             if serving.done():
@@ -119,7 +119,7 @@ class Server(uvicorn.Server):
         """Leave signals to `serve`."""
         yield
 
-    async def _serve(self, listening: socket.socket) -> None:
+    async def _serve_on(self, listening: socket.socket) -> None:
         try:
             await self.serve(sockets=[listening])
         except SystemExit as error:  # uvicorn would end the process

@@ -20,5 +20,6 @@ def register(worker: Worker) -> None:
     for module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_action")):
         import_module(f"{__name__}.{module}")
     runners = [ActionRunner(action, worker.nats) for action in registered()]
-    for component in (*runners, MicroService(worker.nats, runners)):
-        worker.include(component)
+    for runner in runners:
+        worker.include(runner)
+    worker.include(MicroService(worker.nats, runners))
