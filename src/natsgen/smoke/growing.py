@@ -1,27 +1,30 @@
-"""How a sample takes more parts, and loses them again without a trace."""
+"""How a sample takes more parts and extras, with the packages that they need, and loses them again without a trace."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePosixPath
 
-from natsgen import tree
+from natsgen import extras, package_growth, packages, tree
 from natsgen.growth import Site
 from natsgen.parts import ROUTES, Part
 from natsgen.smoke import lifecycle
 from natsgen.smoke.additions import ADDITIONS, Addition
 from natsgen.smoke.alive import READY, START
-from natsgen.smoke.gates import ENVIRONMENT, Gates
+from natsgen.smoke.gates import ENVIRONMENT, GENERATE, Gates
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import CheckFailed, NothingToDo
 from natsgen.smoke.running import Running
 from natsgen.smoke.steps import Step
-from natsgen.smoke.work import Work
+from natsgen.smoke.work import ONE_AT_A_TIME, Work
 from natsgen.tree import Tree
+from natsgen.workspace import SERVICES
 
 Check = Callable[[Live], str | None]
 
 REMOVE = "remove"
+EXTRAS = "extras"
 
 
 class Growing:
@@ -54,10 +57,11 @@ class Growing:
             Step("grown tests", self.tests, (*grown, "tests")),
             Step("grown run", self.run, (*grown, START, READY)),
             Step(REMOVE, self.remove, grown),
+            Step(EXTRAS, self.extras, (GENERATE,)),
         ]
 
     def add(self, addition: Addition) -> str:
-        """A part is added as `natsgen add-...` does: its file and its test, and nothing else is touched."""
+        """A part is added as `natsgen add-...` does: its file, its test and its packages; nothing else is touched."""
         self._before = self._before or tree.read(self._work.workspace.root)
         question = addition.kind.question
         if question not in self._work.questionnaire.questions:
@@ -65,9 +69,11 @@ class Growing:
         if addition.kind is ROUTES and not self._work.sample.shape.framework:
             raise NothingToDo("it is no gateway")
         part = addition.part(self._work.service)
-        addition.add(self._site, part)
+        had = packages.found(self._work.folder)
+        with ONE_AT_A_TIME:
+            addition.add(self._site, part)
         self._added.append((addition, part))
-        return self._check_added()
+        return self._check_added(packages.found(self._work.folder) - had)
 
     def lint(self) -> None:
         """What was added is as ruff wants it."""
@@ -92,27 +98,59 @@ class Growing:
         return "; ".join(one for one in seen if one)
 
     def remove(self) -> str:
-        """What was added is removed, and the workspace is as it was, byte for byte."""
+        """What was added is removed with its packages, and the workspace is as it was, byte for byte."""
         for addition, part in reversed(self._added):
-            addition.remove(self._site, part.name, force=False)
+            with ONE_AT_A_TIME:
+                addition.remove(self._site, part.name, force=False)
         if changed := tree.differences(self._before, tree.read(self._work.workspace.root)):
             raise CheckFailed(f"adding and removing left a trace: {', '.join(changed)}")
         return "as before"
+
+    def extras(self) -> str:
+        """The extras go, as `natsgen remove-extra` does it, and come again: then the workspace is as it was."""
+        answers = {**self._work.sample.answers, packages.EXTRAS: []}
+        needed = packages.needed(self._work.folder, answers)
+        names = [name for name in self._work.sample.answers.get(packages.EXTRAS, ()) if name not in needed]
+        if not names:
+            raise NothingToDo("it has no extras that nothing else needs")
+        before = tree.read(self._work.workspace.root)
+        with ONE_AT_A_TIME:
+            extras.remove(self._site, names, force=False)
+            if left := packages.found(self._work.folder) & set(names):
+                raise CheckFailed(f"these extras were to go, and stayed: {', '.join(sorted(left))}")
+            extras.add(self._site, names)
+        if changed := tree.differences(before, tree.read(self._work.workspace.root)):
+            raise CheckFailed(f"removing and adding extras left a trace: {', '.join(changed)}")
+        return f"{', '.join(names)} went and came"
 
     @property
     def _site(self) -> Site:
         work = self._work
         return Site(work.workspace, work.template, work.questionnaire, work.service, dry_run=False, notify=_silent)
 
-    def _check_added(self) -> str:
-        """Sees to it that each part came with its test, and that nothing else did."""
+    def _check_added(self, came: frozenset[str]) -> str:
+        """Check that each part came with its test and with the packages that it needs, and that nothing else did."""
         expected = {
             str(path) for addition, part in self._added for path in addition.kind.paths(self._work.service, part.name)
         }
-        changed = tree.differences(self._before, tree.read(self._work.workspace.root))
-        if set(changed) != expected:
-            raise CheckFailed(f"these files were to come: {sorted(expected)}, and these came or changed: {changed}")
-        return "2 files"
+        changed = set(tree.differences(self._before, tree.read(self._work.workspace.root)))
+        needed = packages.closure(name for addition, _ in self._added for name in addition.kind.needs)
+        others = sorted(path for path in changed - expected if not self._is_of(path, needed))
+        if others or not expected <= changed:
+            raise CheckFailed(
+                f"these files were to come: {sorted(expected)}, and these came or changed: {sorted(changed)}"
+            )
+        return f"2 files, and {package_growth.told(came)}" if came else "2 files"
+
+    def _is_of(self, path: str, names: frozenset[str]) -> bool:
+        """Whether a path in the workspace is a file of one of the packages, which was not there before."""
+        place = PurePosixPath(SERVICES, self._work.service)
+        whole = PurePosixPath(path)
+        return (
+            whole.is_relative_to(place)
+            and whole not in self._before
+            and not names.isdisjoint(packages.of_path(whole.relative_to(place)))
+        )
 
     def _found(self, live: Live) -> str | None:
         found = lifecycle.found(live)

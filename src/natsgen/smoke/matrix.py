@@ -9,6 +9,7 @@ from typing import Any
 
 from natsgen import naming
 from natsgen.errors import InputError
+from natsgen.packages import EXTRA_NAMES, EXTRAS
 from natsgen.questions import Question, Questionnaire
 from natsgen.smoke import covering
 from natsgen.smoke.shapes import FRAMEWORK, KINDS, Shape, shapes
@@ -27,7 +28,7 @@ SHOWS_IN: Mapping[str, frozenset[str]] = {
 }
 """Questions whose answers, the default aside, show only in services with a part of one of these kinds."""
 
-# Answers to questions that take any text. Whoever renders the template's files by hand breaks on one of these.
+# Answers to questions that take any text, on one of which breaks whoever renders files by hand; and all the extras.
 TEXTS: Mapping[str, Any] = {
     "description": """He said "it's" \\n {{ 7*7 }} ${HOME} $(id) `id` <b> # : - 'x' \u00e9\U0001f600 %s {% raw %}""",
     "bounded_context": "smoke_context-1",
@@ -36,6 +37,7 @@ TEXTS: Mapping[str, Any] = {
     "network": "natsgen-smoke",
     "registry": "registry.invalid/mirror",
     "labels": {"team": "smoke: 'test'", "com.example/owner": "it's $HOME"},
+    EXTRAS: list(EXTRA_NAMES),
 }
 
 

@@ -27,7 +27,8 @@ from natsgen.workspace import COMPOSE, SERVICES, Workspace
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "DOCKER_HOST", "DOCKER_CONFIG")
 """What the commands see of this process's environment: nothing that happens to be set may decide whether they pass."""
 
-_one_at_a_time = threading.Lock()  # Copier changes what belongs to the whole process
+ONE_AT_A_TIME = threading.Lock()
+"""Held by whoever renders: Copier changes what belongs to the whole process."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Work:
 
     def make(self, workspace: Workspace, template: TemplateSource) -> int:
         """Makes the service as `natsgen new` does, somewhere, of some template; returns how many files it has."""
-        with _one_at_a_time:
+        with ONE_AT_A_TIME:
             given = Given(self.answers, {})
             complete = answers.complete(given, self.questionnaire, workspace.root)
             made = scaffold.new_service(
