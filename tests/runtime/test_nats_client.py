@@ -7,19 +7,22 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import nats
 import nats.errors
 import pytest
+from pydantic import SecretStr
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.tcp_proxy import Direction, TcpProxy
 from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
-from src.infrastructure.connection.nats_internals import LOOPS, abort, unsent
-from src.infrastructure.connection.pulse import Pulse
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.liveness import Liveness
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_internals import LOOPS, TolerantClient, abort, unsent_bytes
+from tests.runtime.conftest import until
 
 
 @pytest.fixture
@@ -40,11 +43,9 @@ async def proxied(proxy: TcpProxy, service_settings: Settings) -> AsyncIterator[
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter times than in production."""
-    monkeypatch.setattr(NatsClient, "FLUSH_TIMEOUT", 0.5)
-    monkeypatch.setattr(NatsClient, "QUIET", 1.5)
-    monkeypatch.setattr(Pulse, "LOOK", 0.05)
-    monkeypatch.setattr(Pulse, "ASK_AFTER", 0.2)
-    monkeypatch.setattr(Pulse, "DEAD_AFTER", 1.0)
+    monkeypatch.setattr(Liveness, "LOOK", 0.05)
+    monkeypatch.setattr(Liveness, "ASK_AFTER", 0.2)
+    monkeypatch.setattr(Liveness, "DEAD_AFTER", (1.0, 1.0))
 
 
 async def connected_again(client: NatsClient, connections: int) -> None:
@@ -86,11 +87,10 @@ async def test_a_half_open_connection_with_a_full_buffer_is_torn_down(
 async def test_a_half_open_connection_that_nats_py_notices_first_is_torn_down(
     impatient: None, proxied: NatsClient, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(NatsClient, "QUIET", 60.0)  # what else would help, much later
     proxy.abandon()
     filling = asyncio.create_task(fill_the_buffer(proxied))
-    await asyncio.to_thread(wait_until, lambda: proxied.client.pending_data_size, limit=10, what="a full buffer")
-    await proxied.client.force_reconnect()
+    await until(lambda: proxied.client.pending_data_size, "a full buffer")
+    await proxied.client._process_op_err(nats.errors.StaleConnectionError())
 
     await connected_again(proxied, 1)
 
@@ -178,13 +178,15 @@ async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
         client = NatsClient(service_settings.model_copy(update={"NATS_URL": f"nats://127.0.0.1:{link.port}"}))
         await client.connect()
         carrying = asyncio.create_task(fill_the_buffer(client))
-        await asyncio.to_thread(wait_until, lambda: unsent(client.client) > 8_000_000, limit=10, what="much to carry")
+        await asyncio.to_thread(
+            wait_until, lambda: unsent_bytes(client.client) > 8_000_000, limit=10, what="much to carry"
+        )
         asked = asyncio.create_task(client.client.rtt(60))
         await asyncio.wait([asked], timeout=30)
         link.slow = False
         await asyncio.wait([carrying], timeout=30)
 
-        assert asked.result() > 2 * Pulse.DEAD_AFTER, "the link was slow"
+        assert asked.result() > 2 * Liveness.DEAD_AFTER[1], "the link was slow"
         assert client.connections == 1
         await client.close()
 
@@ -255,18 +257,37 @@ async def test_replaced_clients_leave_nothing_behind(
     await asyncio.to_thread(wait_until, lambda: footprint() == before, limit=10, what=f"no more than {before}")
 
 
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
+    """What each attempt to connect failed with."""
+    made: list[BaseException | None] = []
+    connect_to = NatsClient._connect_to
+
+    async def attempt(self: NatsClient, server: str, options: dict[str, Any]) -> Exception | None:
+        made.append(await connect_to(self, server, options))
+        return made[-1]  # type: ignore[return-value]
+
+    monkeypatch.setattr(NatsClient, "_connect_to", attempt)
+    return made
+
+
 async def test_attempts_at_a_server_that_does_not_answer_leave_nothing_behind(
-    impatient: None, client: NatsClient, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+    impatient: None,
+    client: NatsClient,
+    nats_server: NatsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: list[BaseException | None],
 ) -> None:
-    client.client.options["connect_timeout"] = 0.1
     monkeypatch.setattr(NatsClient, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(client, "_settings", client.settings.model_copy(update={"NATS_RECONNECT_WAIT": 0.02}))
+    quick = {"NATS_RECONNECT_WAIT": 0.02, "NATS_CONNECT_TIMEOUT": 0.1}
+    monkeypatch.setattr(client, "settings", client.settings.model_copy(update=quick))
     await asyncio.to_thread(nats_server.freeze)
-    await asyncio.to_thread(wait_until, lambda: client._failures > 2, limit=10, what="attempts")
-    files = open_files()
-    await asyncio.to_thread(wait_until, lambda: client._failures > 22, limit=20, what="more attempts")
+    await until(lambda: len(attempts) > 2, "attempts")
+    files, tasks = open_files(), len(asyncio.all_tasks())
+    await until(lambda: len(attempts) > 22, "more attempts", limit=20)
 
     assert open_files() <= files + 1
+    assert len(asyncio.all_tasks()) <= tasks + 2
     await asyncio.to_thread(nats_server.resume)
     await connected_again(client, 1)
 
@@ -291,17 +312,22 @@ async def test_waiting_for_a_connection_does_not_take_a_lost_one_for_it(
     assert time.monotonic() - started > 0.4
 
 
-async def test_attempts_to_reconnect_that_died_are_taken_up_again(
-    impatient: None, client: NatsClient, nats_server: NatsServer
+async def test_an_attempt_to_reconnect_that_fails_unexpectedly_is_not_the_last(
+    client: NatsClient, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, attempts: list[BaseException | None]
 ) -> None:
+    connect = TolerantClient.connect
+
+    async def broken(self: TolerantClient, *args: Any, **options: Any) -> None:
+        if len(attempts) < 3:
+            raise RuntimeError("nobody expects this")
+        await connect(self, *args, **options)
+
+    monkeypatch.setattr(TolerantClient, "connect", broken)
     await asyncio.to_thread(nats_server.kill)
-    await asyncio.to_thread(wait_until, lambda: client.client.is_reconnecting, limit=10, what="the loss to be noticed")
-    task = client.client._reconnection_task
-    assert task is not None
-    task.cancel()  # as an exception does that nats-py does not expect
     await asyncio.to_thread(nats_server.start)
 
     await connected_again(client, 1)
+    assert [str(error) for error in attempts[:3]] == ["nobody expects this"] * 3
 
 
 async def test_refused_credentials_are_tried_again(
@@ -309,7 +335,7 @@ async def test_refused_credentials_are_tried_again(
 ) -> None:
     server = NatsServer(tmp_path / "nats", configuration="authorization { user: a, password: right }")
     with server:
-        with_password = {"NATS_USER": "a", "NATS_PASSWORD": settings.REDIS_URL.__class__("right")}
+        with_password = {"NATS_USER": "a", "NATS_PASSWORD": SecretStr("right")}
         client = NatsClient(settings.model_copy(update={"NATS_URL": server.url, **with_password}))
         await client.connect()
 
@@ -335,7 +361,7 @@ async def test_a_file_with_nonsense_is_a_configuration_error(
     file.write_text("nonsense")
     client = NatsClient(service_settings.model_copy(update={name: file}))
 
-    with pytest.raises(ConfigurationError, match="cannot connect to NATS with the NATS_"):
+    with pytest.raises(ConfigurationError, match="cannot connect to NATS with these NATS_"):
         async with asyncio.timeout(10):
             await client.connect()
 
