@@ -97,11 +97,11 @@ class BatchRunner(HandlerRunner):
         try:
             async with asyncio.timeout(self.subscription.batch_wait):
                 while len(self.buffer) < size and not self.delivery.stopping:
-                    await self.arrival()
+                    await self.buffer.arrival()
         except TimeoutError:
             pass
         if not self.delivery.stopping:
-            messages = [self.take() for _ in range(min(size, len(self.buffer)))]
+            messages = [self.buffer.take() for _ in range(min(size, len(self.buffer)))]
             self._running.update(messages)
             try:
                 await self.delivery.deliver_batch(messages)

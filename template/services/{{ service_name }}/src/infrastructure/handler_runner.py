@@ -1,14 +1,12 @@
-"""Runs one handler: buffers its messages, works on them, keeps them alive, and gives them back at the end."""
+"""Runs one handler: works on its messages, keeps them alive, and gives them back at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -16,6 +14,7 @@ from nats.aio.msg import Msg
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
+from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
 from src.infrastructure.pull_consumer import PullConsumer
@@ -26,15 +25,6 @@ YIELD_AFTER = 0.005  # seconds of work without a pause, after which other tasks 
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
 WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
 REPLAYS_PREFETCH = 50  # messages requested ahead on the replay subject
-
-
-class Buffer(Protocol):
-    """Messages that were received and not started; a subclass of the runner may order them."""
-
-    def append(self, message: Message, /) -> None: ...
-    def popleft(self) -> Message: ...
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Message]: ...
 
 
 class HandlerRunner:
@@ -57,11 +47,10 @@ class HandlerRunner:
         self.subscription = subscription
         self.delivery = delivery
         self.metrics = delivery.metrics
-        self.buffer: Buffer = deque()
+        self.buffer = MessageBuffer()
         self._nats = nats
         self._provisioning = provisioning
         self._progress: tuple[Consumer, int] | None = None
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._running: set[Message] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
@@ -132,12 +121,13 @@ class HandlerRunner:
         """Give back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
         deadline = asyncio.get_running_loop().time() + limit
         self.delivery.stopping = True
-        while self._waiting:
-            self._wake_one()
+        self.buffer.wake_all()
         # The subscriptions end first: messages given back before that would come straight back to this worker.
         await asyncio.gather(*(pull.stop() for pull in (*self.pulls.values(), self.replays)))
         if self.buffer or self._running:
-            await _first_of(self._nats.wait_connected(limit), hurry)
+            connected = asyncio.create_task(self._nats.wait_connected(limit))
+            await asyncio.wait([connected, hurry] if hurry else [connected], return_when=asyncio.FIRST_COMPLETED)
+            connected.cancel()
         await self._give_back_buffer()
         await self._finish(deadline - asyncio.get_running_loop().time(), hurry)
         await self._give_back_buffer()  # what arrived although the subscription had not ended in time
@@ -150,36 +140,9 @@ class HandlerRunner:
         return await self._provisioning.consumer_for(self.subscription, self._progress)
 
     def receive(self, raw: Msg, source: PullConsumer, replayed: bool = False) -> None:
-        """Buffer a message that has arrived, and wake a task that waits for one."""
+        """Buffer a message that has arrived."""
         self.metrics.new_received += 1
-        self.buffer.append(Message(raw, self.subscription.handler, self._nats, source, replayed))
-        if self._waiting:
-            self._wake_one()
-
-    def take(self) -> Message:
-        """Return the message to start next; the buffer must not be empty."""
-        message = self.buffer.popleft()
-        if message.source:
-            message.source.started(len(message.data))
-        return message
-
-    def _wake_one(self) -> None:
-        while self._waiting:
-            arrived = self._waiting.popleft()
-            if not arrived.done():  # else the one who waited was cancelled
-                arrived.set_result(None)
-                return
-
-    async def arrival(self) -> None:
-        """Wait until a message is available for this task, or the worker stops."""
-        arrived = asyncio.get_running_loop().create_future()
-        self._waiting.append(arrived)
-        try:
-            await arrived
-        except asyncio.CancelledError:
-            with suppress(ValueError):
-                self._waiting.remove(arrived)
-            raise
+        self.buffer.put(Message(raw, self.subscription.handler, self._nats, source, replayed))
 
     async def _work(self) -> None:
         clock = time.monotonic
@@ -187,7 +150,7 @@ class HandlerRunner:
         while not self.delivery.stopping:
             if not self.buffer:
                 self.metrics.flush()
-                await self.arrival()
+                await self.buffer.arrival()
                 pause_due = clock() + YIELD_AFTER
             else:
                 await self.work()
@@ -198,7 +161,7 @@ class HandlerRunner:
 
     async def work(self) -> None:
         """Handle the next message; the buffer is not empty."""
-        message = self.take()
+        message = self.buffer.take()
         self._running.add(message)
         try:
             await self.delivery.deliver(message)
@@ -222,7 +185,7 @@ class HandlerRunner:
 
     async def _give_back_buffer(self) -> None:
         while self.buffer:
-            await self._give_back(self.take())
+            await self._give_back(self.buffer.take())
 
     async def _give_back(self, message: Message) -> None:
         if message.settled:
@@ -282,10 +245,3 @@ class HandlerRunner:
                 self.metrics.pending.set(pending)
             except (nats.errors.Error, TimeoutError, OSError):
                 continue  # the pull consumer reports what is wrong
-
-
-async def _first_of(step: Coroutine[Any, Any, None], hurry: asyncio.Future[None] | None) -> None:
-    """Return when `step` has ended, or is cancelled because `hurry` is done."""
-    task = asyncio.create_task(step)
-    await asyncio.wait([task, hurry] if hurry else [task], return_when=asyncio.FIRST_COMPLETED)
-    task.cancel()

@@ -12,6 +12,7 @@ from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
+from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
 from src.infrastructure.pull_consumer import PullConsumer
@@ -39,25 +40,24 @@ def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
     worker.subscribe(subscription_of(task), TaskRunner, letters=TaskDeadLetters)
 
 
-class PriorityBuffer:
+class PriorityBuffer(MessageBuffer):
     """Messages that were received and not started: the most important first, then the oldest."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Priority, deque[Message]] = {priority: deque() for priority in PRIORITIES}
-
-    def append(self, message: Message, /) -> None:
-        """Add a message."""
-        self._waiting[_priority_of(message)].append(message)
-
-    def popleft(self) -> Message:
-        """Remove and return the next message."""
-        return next(waiting for waiting in self._waiting.values() if waiting).popleft()
+        super().__init__()
+        self._by_priority: dict[Priority, deque[Message]] = {priority: deque() for priority in PRIORITIES}
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        return sum(map(len, self._by_priority.values()))
 
     def __iter__(self) -> Iterator[Message]:
-        return chain.from_iterable(self._waiting.values())
+        return chain.from_iterable(self._by_priority.values())
+
+    def _add(self, message: Message) -> None:
+        self._by_priority[_priority_of(message)].append(message)
+
+    def _next(self) -> Message:
+        return next(waiting for waiting in self._by_priority.values() if waiting).popleft()
 
 
 class TaskRunner(HandlerRunner):
@@ -69,7 +69,7 @@ class TaskRunner(HandlerRunner):
         self, subscription: TaskSubscription, nats: NatsClient, provisioning: Provisioning, delivery: Delivery
     ) -> None:
         super().__init__(subscription, nats, provisioning, delivery)
-        self.buffer: PriorityBuffer = PriorityBuffer()
+        self.buffer = PriorityBuffer()
         self._queue = Queue(subscription.task.queue)
         for priority in PRIORITIES:
             if priority != PLAIN:

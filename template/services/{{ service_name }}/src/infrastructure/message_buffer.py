@@ -1,0 +1,66 @@
+"""The messages of one handler that have arrived and not been started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+
+from src.infrastructure.message import Message
+
+
+class MessageBuffer:
+    """A queue of messages that can be looked through, which asyncio.Queue cannot."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def put(self, message: Message) -> None:
+        """Add a message, and wake one task that waits for it."""
+        self._add(message)
+        if self._waiting:
+            self._wake_one()
+
+    def take(self) -> Message:
+        """Remove and return the message to start next; there must be one."""
+        message = self._next()
+        if message.source:
+            message.source.started(len(message.data))
+        return message
+
+    async def arrival(self) -> None:
+        """Wait until a message has arrived that no other task was woken for, or until `wake_all`."""
+        arrived = asyncio.get_running_loop().create_future()
+        self._waiting.append(arrived)
+        try:
+            await arrived
+        except asyncio.CancelledError:
+            with suppress(ValueError):
+                self._waiting.remove(arrived)
+            raise
+
+    def wake_all(self) -> None:
+        """Wake all waiting tasks."""
+        while self._waiting:
+            self._wake_one()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._messages)
+
+    def _add(self, message: Message) -> None:
+        self._messages.append(message)
+
+    def _next(self) -> Message:
+        return self._messages.popleft()
+
+    def _wake_one(self) -> None:
+        while self._waiting:
+            arrived = self._waiting.popleft()
+            if not arrived.done():  # else the one who waited was cancelled
+                arrived.set_result(None)
+                return
