@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # they double the series and say only when the process started
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
 
 READY = Gauge("worker_ready", "1 while every consumer pulls")
 CONNECTED = Gauge("worker_nats_connected", "1 while connected to NATS")
-CONNECTIONS = Gauge("worker_nats_connections_total", "Connects and reconnects to NATS")
+CONNECTIONS = Counter("worker_nats_connections", "Connects and reconnects to NATS")
 LOOP_LAG = Gauge("worker_loop_lag_seconds", "How late the event loop was in the last second")
 
 
@@ -70,7 +72,7 @@ class HandlerMetrics:
             if not family.name.startswith(("worker_messages_", "worker_dead_letters")):
                 continue
             for sample in family.samples:
-                if sample.labels.get("handler") != self._handler or sample.name.endswith("_created"):
+                if sample.labels.get("handler") != self._handler:
                     continue
                 if reason := sample.labels.get("reason"):
                     letters[reason] = int(sample.value)

@@ -18,6 +18,7 @@ from nats.js.api import PubAck
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError, NotConnected, TooLarge, describe
 from src.infrastructure.liveness import Liveness
+from src.infrastructure.metrics import CONNECTIONS
 from src.infrastructure.nats_internals import TolerantClient, abort, flush, send
 from src.infrastructure.nats_options import connect_options, server_addresses
 from src.utils.logging import logger
@@ -257,6 +258,7 @@ class NatsClient:
             return error
         self.jetstream = client.jetstream()
         self.connections += 1
+        CONNECTIONS.inc()
         self._connected.set()
         while self._unsent:
             send(client, *self._unsent.popleft())  # before new messages are asked for

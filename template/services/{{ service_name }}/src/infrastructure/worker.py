@@ -98,7 +98,6 @@ class Worker:
         self._stopped: asyncio.Task[None] | None = None
         metrics.READY.set_function(lambda: self.readiness().ready)
         metrics.CONNECTED.set_function(lambda: self.nats.connected)
-        metrics.CONNECTIONS.set_function(lambda: self.nats.connections)
 
     def register(self) -> None:
         """Add every part in `src/domain`.
