@@ -15,7 +15,8 @@ from nats.js.api import AckPolicy
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.pull_consumer import Consumer, PullConsumer
+from src.infrastructure.provisioning import Consumer
+from src.infrastructure.pull_consumer import PullConsumer
 
 CONSUMER = Consumer("EVENTS", "reader", None)
 

@@ -1,100 +1,169 @@
-"""The bookkeeping of pull requests: what is asked for, and what each status of the server does to it."""
+"""The bookkeeping of pull requests: what is requested, and what each status of the server does to it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from nats.aio.msg import Msg
 
-from src.infrastructure.receiving.pull_requests import PullRequests, Then
+from src.infrastructure.provisioning import Consumer
+from src.infrastructure.pull_consumer import PullConsumer
 
-
-def asked(prefetch: int = 100, batch: int = 100) -> tuple[PullRequests, str]:
-    requests = PullRequests(prefetch)
-    return requests, requests.asked(batch)
-
-
-def test_nothing_is_asked_for_before_half_of_the_prefetch_is_used_up() -> None:
-    requests, _ = asked(prefetch=100, batch=100)
-    for _ in range(49):
-        requests.arrived()
-    assert requests.due(held=0) == 0
-
-    requests.arrived()
-
-    assert requests.due(held=0) == 50
+ENOUGH = PullConsumer.MOST_BYTES + 1
 
 
-def test_what_is_held_counts_against_the_prefetch() -> None:
-    requests, _ = asked(prefetch=100, batch=100)
-    for _ in range(100):
-        requests.arrived()
+class Client:
+    """Takes requests."""
 
-    assert requests.due(held=100) == 0
-    assert requests.due(held=50) == 50
-    assert requests.due(held=0) == 100
+    def __init__(self) -> None:
+        self.max_payload = 1024 * 1024
+        self.connected = True
+        self.connections = 1
+        self.service = "billing"
+        self.client = self
+
+    async def publish(self, subject: str, payload: bytes, reply: str) -> None:
+        """Drops a request."""
 
 
-def test_a_prefetch_of_one_asks_for_one_at_a_time() -> None:
-    requests, _ = asked(prefetch=1, batch=1)
-    assert requests.due(held=0) == 0
+async def provision() -> Consumer:
+    return Consumer("EVENTS", "reader")
 
-    requests.arrived()
 
-    assert (requests.due(held=1), requests.due(held=0)) == (0, 1)
+async def requested(prefetch: int = 100, *batches: int) -> tuple[PullConsumer, list[str]]:
+    """A consumer that has requested so much, and the tokens of its requests."""
+    client: Any = Client()
+    pull = PullConsumer(client, provision, lambda *_: None, prefetch)
+    pull._inbox, pull._connections = "_INBOX.x", 1
+    pull.consumer = await provision()
+    tokens = []
+    for batch in batches or (prefetch,):
+        tokens.append(f"{pull._requests}-{batch}")
+        await pull._request(pull.consumer, batch)
+    return pull, tokens
+
+
+def arrive(pull: PullConsumer, count: int, size: int = 1, started: bool = False) -> None:
+    """Has messages arrive, and start at once."""
+    for _ in range(count):
+        pull._on_frame(Msg(_client=None, subject="events.one", data=bytes(size)))  # type: ignore[arg-type]
+        if started:
+            pull.started(size)
+
+
+def status(pull: PullConsumer, token: str, code: str, description: str, left: int | None) -> None:
+    """Has the server send a status."""
+    headers = {"Status": code, "Description": description}
+    if left is not None:
+        headers["Nats-Pending-Messages"] = str(left)
+    pull._on_frame(Msg(_client=None, subject=f"{pull._inbox}.{token}", headers=headers))  # type: ignore[arg-type]
+
+
+async def test_nothing_is_requested_before_half_of_the_prefetch_is_used_up() -> None:
+    pull, _ = await requested(100)
+    arrive(pull, 49, started=True)
+    assert pull._due() == 0
+
+    arrive(pull, 1, started=True)
+
+    assert pull._due() == 50
+
+
+async def test_what_is_held_counts_against_the_prefetch() -> None:
+    pull, _ = await requested(100)
+    arrive(pull, 100)
+    assert pull._due() == 0
+
+    for expected in (50, 100):
+        for _ in range(50):
+            pull.started(1)
+        assert pull._due() == expected
+    assert pull._wake.is_set()
+
+
+async def test_what_is_held_is_bounded_in_bytes() -> None:
+    """Defect B7: 500 messages of 1 MB were, and there is no end to how large they may be."""
+    pull, _ = await requested(100)
+    arrive(pull, 99, started=True)
+    arrive(pull, 1, size=ENOUGH)
+    assert pull._due() == 0
+
+    pull.started(ENOUGH)
+
+    assert pull._due() == 100
+
+
+async def test_a_prefetch_of_one_requests_one_at_a_time() -> None:
+    pull, _ = await requested(1)
+    assert pull._due() == 0
+
+    arrive(pull, 1)
+    assert pull._due() == 0
+    pull.started(1)
+
+    assert pull._due() == 1
 
 
 STATUSES = [
-    # code, description, Nats-Pending-Messages, what follows, what is pending afterwards
-    ("100", "Idle Heartbeat", None, Then.GO_ON, 100),
-    ("408", "Request Timeout", 60, Then.GO_ON, 40),
-    ("408", "Interest Expired", 60, Then.GO_ON, 40),
-    ("408", "Request Timeout", None, Then.GO_ON, 0),
-    ("409", "Batch Completed", 60, Then.GO_ON, 40),
-    ("409", "Message Size Exceeds MaxBytes", 60, Then.GO_ON, 40),
-    ("409", "Leadership Change", None, Then.GO_ON, 0),
-    ("409", "Consumer Deleted", None, Then.PROVISION, 0),
-    ("409", "Server Shutdown", 60, Then.IGNORE, 40),
-    ("409", "Server Shutdown", None, Then.IGNORE, 100),
-    ("404", "No Messages", None, Then.BACK_OFF, 0),
-    ("503", "", None, Then.BACK_OFF, 0),
-    ("400", "Bad Request", None, Then.MISCONFIGURED, 0),
-    ("409", "Exceeded MaxRequestBatch of 10", None, Then.MISCONFIGURED, 0),
-    ("409", "Exceeded MaxWaiting", None, Then.MISCONFIGURED, 0),
-    ("409", "Consumer is push based", None, Then.MISCONFIGURED, 0),
+    # code, description, Nats-Pending-Messages, whether there is trouble then, is the consumer kept, what is pending
+    ("100", "Idle Heartbeat", None, False, True, 100),
+    ("408", "Request Timeout", 60, False, True, 40),
+    ("408", "Interest Expired", 60, False, True, 40),
+    ("408", "Request Timeout", None, False, True, 0),
+    ("409", "Batch Completed", 60, False, True, 40),
+    ("409", "Message Size Exceeds MaxBytes", 60, False, True, 40),
+    ("409", "Leadership Change", None, False, True, 0),
+    ("409", "Consumer Deleted", None, False, False, 0),
+    ("409", "Server Shutdown", 60, False, True, 40),
+    ("409", "Server Shutdown", None, False, True, 100),
+    ("404", "No Messages", None, True, False, 0),
+    ("503", "", None, True, False, 0),
+    ("400", "Bad Request", None, True, False, 0),
+    ("409", "Exceeded MaxRequestBatch of 10", None, True, False, 0),
+    ("409", "Exceeded MaxWaiting", None, True, False, 0),
+    ("409", "Consumer is push based", None, True, False, 0),
 ]
 
 
-@pytest.mark.parametrize(("code", "description", "left", "then", "pending"), STATUSES)
-def test_a_status_does_what_it_means(code: str, description: str, left: int | None, then: Then, pending: int) -> None:
-    requests, token = asked()
+@pytest.mark.parametrize(("code", "description", "left", "trouble", "kept", "pending"), STATUSES)
+async def test_a_status_does_what_it_means(
+    code: str, description: str, left: int | None, trouble: bool, kept: bool, pending: int
+) -> None:
+    pull, (token,) = await requested()
 
-    assert requests.status(token, code, description, left) is then
-    assert requests.pending == pending
+    status(pull, token, code, description, left)
+
+    assert pull._pending == pending
+    assert (pull.consumer is not None) is kept, "it is provisioned again"
+    assert (f"the server answers {code} {description}".strip() in pull._problem) is trouble
 
 
-def test_a_refused_request_leaves_the_others_waiting() -> None:
-    requests, _ = asked(prefetch=100, batch=60)
-    refused = requests.asked(40)
+async def test_a_refused_request_leaves_the_others_waiting() -> None:
+    pull, (_, refused) = await requested(100, 60, 40)
 
-    requests.status(refused, "503", "", None)
+    status(pull, refused, "503", "", None)
 
-    assert requests.pending == 60
+    assert pull._pending == 60
 
 
 @pytest.mark.parametrize(("code", "description"), [(code, text) for code, text, *_ in STATUSES])
-def test_a_status_of_a_forgotten_request_is_ignored(code: str, description: str) -> None:
-    requests, forgotten = asked()
-    requests.forget()
-    requests.asked(100)
+async def test_a_status_of_a_forgotten_request_is_ignored(code: str, description: str) -> None:
+    pull, (forgotten,) = await requested()
+    pull._forget_requests()
+    assert pull.consumer is not None
+    await pull._request(pull.consumer, 100)
 
-    assert requests.status(forgotten, code, description, 100) is Then.IGNORE
-    assert requests.pending == 100
+    status(pull, forgotten, code, description, 100)
+
+    assert pull._pending == 100
+    assert pull.trouble == ""
 
 
-def test_pending_never_falls_below_zero() -> None:
-    requests, token = asked(prefetch=10, batch=10)
-    for _ in range(12):
-        requests.arrived()
+async def test_pending_never_falls_below_zero() -> None:
+    pull, (token,) = await requested(10)
+    arrive(pull, 12)
 
-    requests.status(token, "408", "Request Timeout", 10)
+    status(pull, token, "408", "Request Timeout", 10)
 
-    assert requests.pending == 0
+    assert pull._pending == 0
