@@ -17,12 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 sys.path.insert(0, str(Path.cwd()))
 
 from src.config import settings
-from src.infrastructure.service import Service
+from src.infrastructure.worker import Worker
 from src.utils.logging import configure_logging
 
 LIMIT = 30.0  # seconds for each
@@ -45,19 +44,12 @@ async def said_by(name: str, text: str) -> dict[str, str]:
     return {"printed": printed.getvalue(), "failed": ""}
 
 
-def stats(service: Service) -> dict[str, Any]:
-    """What handlers, tasks, publishers and subscribers have counted."""
-    beside = {component.kind: component.stats() for component in service.worker.components}
-    return {"handlers": service.worker.stats(), **beside}
-
-
-def counted(service: Service) -> Iterator[bool]:
+def counted(worker: Worker) -> Iterator[bool]:
     """Whether each but a handler, which may have nothing to do, has counted anything."""
-    for kind, rows in stats(service).items():
-        for name in rows:
-            row = rows[name] if kind == "handlers" else name
-            if not row.get("subject", "").startswith("orders."):
-                yield any(row.get(name) for name in ("handled", "requests", "sequence", "heard"))
+    for kind, parts in worker.stats().items():
+        for part in parts.values() if kind == "subscriptions" else parts:
+            if not part.get("subject", "").startswith("orders."):
+                yield any(part.get(name) for name in ("handled", "requests", "sequence", "heard"))
 
 
 async def until(condition: Callable[[], bool], otherwise: Callable[[], object]) -> None:
@@ -74,14 +66,16 @@ async def until(condition: Callable[[], bool], otherwise: Callable[[], object]) 
 
 async def main(blocks: dict[str, str]) -> dict[str, dict[str, str]]:
     configure_logging(settings.SERVICE_NAME, "WARNING", "json")
-    service = Service(settings)
-    working = service.start(0)
-    await until(lambda: service.worker.readiness().ready or working.done(), service.worker.readiness)
+    worker = Worker(settings)
+    worker.register()
+    working = worker.start(port=0)
+    await until(lambda: worker.readiness().ready or working.done(), worker.readiness)
     found = {name: await said_by(name, text) for name, text in blocks.items()}
-    await until(lambda: all(counted(service)), lambda: stats(service))
-    found["stats"] = {"printed": json.dumps(stats(service), default=str), "failed": ""}
-    await service.stop()
-    await working
+    await until(lambda: all(counted(worker)), worker.stats)
+    found["stats"] = {"printed": json.dumps(worker.stats(), default=str), "failed": ""}
+    await worker.stop()
+    if working.done() and not working.cancelled():
+        working.result()
     return found
 
 

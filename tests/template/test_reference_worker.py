@@ -64,8 +64,11 @@ def test_requirements_of_the_reference_are_pinned(worker: Path) -> None:
 
 
 def test_tests_of_the_reference_are_there(worker: Path) -> None:
-    """A handler's success, and that it bears the same event twice; and a fixture with an event."""
+    """A handler's success, and that it handles the same event twice; and a fixture with an event."""
     tests = (worker / "tests/handlers/test_order_created_handler.py").read_text()
     names = {node.name for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.AsyncFunctionDef)}
-    assert names == {"test_handle_order_created_success", "test_handle_order_created_idempotent"}
+    assert names == {
+        *("test_handle_order_created_success", "test_handle_order_created_idempotent"),
+        "test_order_created_is_handled_and_acked",
+    }
     assert "def sample_event(" in (worker / "tests/conftest.py").read_text()

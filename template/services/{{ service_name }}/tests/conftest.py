@@ -131,16 +131,16 @@ class RunningService:
         runner = next(runner for runner in self.worker.runners if runner.name == handler)
         before = runner.stats()
         payload, headers = event.wire()
-        await self.worker.nats.publish(subject, payload, headers)
+        stored = await self.worker.nats.publish(subject, payload, headers)
         deadline = time.monotonic() + LIMIT
         while (now := runner.stats())["handled"] == before["handled"]:
             for failed in ("dead_letters", "retried"):
                 assert now[failed] == before[failed], f"{failed}: {now[failed]}, last error: {now['last_error']}"
             assert time.monotonic() < deadline, f"not handled in {LIMIT} s: {now}"
             await asyncio.sleep(0.01)
-        consumer = runner.consumers[0]
+        durable = runner.subscription.durable_for(settings.SERVICE_NAME)
         while True:
-            state = await self.worker.nats.jetstream.consumer_info(consumer.stream, consumer.durable)
+            state = await self.worker.nats.jetstream.consumer_info(stored.stream, durable)
             if not state.num_pending and not state.num_ack_pending:
                 return
             assert time.monotonic() < deadline, f"not acked in {LIMIT} s: {state}"
