@@ -21,7 +21,11 @@ Said = dict[str, dict[str, str]]
 def said(tmp_path_factory: pytest.TempPathFactory, server: NatsServer) -> Said:
     """What each block printed; `stats` is what the service counted meanwhile."""
     workspace = tmp_path_factory.mktemp("workspace")
-    natsgen(workspace, "new", "worker", "billing", "--subject", "orders.order.created")
+    extras = "batches,kv,messages,objects,streams,sync,tenancy"
+    natsgen(workspace, "new", "worker", "billing", "--subject", "orders.order.created", "--with", extras)
+    natsgen(workspace, "add-task", "billing", "send_email", "--queue", "emails")
+    natsgen(workspace, "add-publisher", "billing", "events.heart.beat")
+    natsgen(workspace, "add-subscriber", "billing", "events.heart.beat")
     service = workspace / "services/billing"
     return run_inside(service, put_files(BLOCKS, service), server)
 
@@ -33,7 +37,7 @@ def test_the_lines_do_what_they_say(block: Block, said: Said) -> None:
 
 def test_the_files_work_as_parts_of_the_service(said: Said) -> None:
     counted = json.loads(said["stats"]["printed"])
-    tasks = {name: row["handled"] for name, row in counted["handlers"].items()}
+    tasks = {name: row["handled"] for name, row in counted["subscriptions"].items()}
     [published], [heard] = counted["publishers"], counted["subscribers"]
 
     assert tasks["send_email"] == 2  # the third waits for its minute

@@ -27,11 +27,11 @@ from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from src.domain.cloud_events import CloudEvent
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.handling import decoding
-from src.infrastructure.handling.decoding import signature_of
-from src.infrastructure.subscription import Subscription, subscriber
-from src.pubsub.listening import CoreSubscriber
-from src.toolkit.decoding import use_decoder
+from src.infrastructure import decoding
+from src.infrastructure.decoding import default_decoding, signature_of
+from src.infrastructure.subscription import Subscription
+from src.toolkit import decoders
+from src.toolkit.decoders import decode_with, use_decoder
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "decoders.md").read_text(encoding="utf-8")
 SERVICE = Path(str(sys.modules["src"].__file__)).parent.parent
@@ -115,7 +115,8 @@ def worker(documented: Path, nats_server: NatsServer, tmp_path: Path) -> Iterato
 def shared() -> Iterator[None]:
     """Forgets the decoder that the test has the whole service use."""
     yield
-    decoding.shared.clear()
+    decoders._of_the_service.clear()
+    decoding.subscription_decoding = default_decoding
 
 
 def logged(worker: GeneratedService, message: str) -> list[dict[str, Any]]:
@@ -161,7 +162,7 @@ async def test_custom_decoders_fall_back_to_the_default_chain_unless_strict(
         await jetstream.publish(subject, json.dumps({"number": 7, "amount": 1.5, "carrier": "x"}).encode())
 
     found = await until_logged(worker, "order created", "order paid", "dead letter")
-    said = {record["handler"]: record for record in logged(worker, "the decoder failed: taken for JSON, text or bytes")}
+    said = {record["handler"]: record for record in logged(worker, "decoder failed: reading JSON, text or bytes instead")}
     letter = await jetstream.get_last_msg("DLQ", "dlq.billing.order_shipped")
 
     assert (found["order created"]["number"], found["order paid"]["amount"]) == (7, 1.5)
@@ -175,7 +176,7 @@ async def test_custom_decoders_fall_back_to_the_default_chain_unless_strict(
 
 
 def read_with(function: Any, decoder: Any, payload: bytes, *, strict: bool = False) -> Any:
-    return signature_of(function, decoder, strict).decode(payload)
+    return signature_of(function, decode_with(decoder, strict=strict)).decode(payload)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_custom_decoder_of_a_class_of_its_own_is_checked_as_well() -> None:
 
 def test_custom_decoder_leaves_alone_what_headers_hold() -> None:
     headers = {"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "1.0"}
-    signature = signature_of(takes_cloud_event, msgpack.unpackb)
+    signature = signature_of(takes_cloud_event, decode_with(msgpack.unpackb))
     whole = {"id": "1", "source": "s", "type": "t", "specversion": "1.0", "data": {"number": 7}}
 
     assert signature.read
@@ -233,29 +234,35 @@ async def test_custom_decoder_in_a_batch_refuses_what_it_cannot_read_and_that_al
         seen.extend(orders)
 
     batches = Subscription(
-        handler="tested", subject=SUBJECT, function=handle, batch_wait=0.5, decoder=msgpack.unpackb, strict=True
+        handler="tested",
+        subject=SUBJECT,
+        function=handle,
+        batch_wait=0.5,
+        decoder=decode_with(msgpack.unpackb, strict=True),
     )
     async with run_worker(batches) as worker:
         for payload in (msgpack.packb({"number": 1}), b'{"number": 2}', msgpack.packb({"number": 3})):
             await jetstream.publish(SUBJECT, payload)
-        stats = worker.runners[0].stats
-        settled = lambda: stats.handled + stats.dead_letters["invalid"] == 3  # noqa: E731
-        await asyncio.to_thread(wait_until, settled, limit=10, what="all three to be settled")
+        metrics = worker.runners[0].metrics
+
+        def settled() -> int:
+            counted = metrics.values()
+            return counted["handled"] + sum(counted["dead_letters"].values())
+
+        await asyncio.to_thread(wait_until, lambda: settled() == 3, limit=10, what="all three to be settled")
+        letters = metrics.values()["dead_letters"]
 
     assert seen == [Order(number=1), Order(number=3)]
-    assert stats.dead_letters == {"invalid": 1}
+    assert letters == {"invalid": 1}
 
 
-@pytest.mark.parametrize("make", [Subscription, CoreSubscriber])
+@pytest.mark.parametrize("use", [decode_with, use_decoder])
 @pytest.mark.parametrize(
     ("decoder", "says"), [("msgpack", "takes a function of the payload's bytes"), (read_later, "write it as `def`")]
 )
-def test_custom_decoder_that_cannot_decode_is_refused(make: Any, decoder: Any, says: str) -> None:
-    name = {"handler": "h"} if make is Subscription else {"name": "h"}
+def test_custom_decoder_that_cannot_decode_is_refused(use: Any, decoder: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        make(**name, subject="a.b", function=takes_dict, decoder=decoder)
-    with pytest.raises(ConfigurationError, match=says):
-        use_decoder(decoder)
+        use(decoder)
 
 
 def test_custom_decoder_of_the_service_is_one(shared: None) -> None:
@@ -265,10 +272,11 @@ def test_custom_decoder_of_the_service_is_one(shared: None) -> None:
         use_decoder(json.loads)
 
 
-def test_strict_without_a_decoder_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.infrastructure import subscription
+def test_custom_decoder_of_the_service_is_for_what_has_none_of_its_own(shared: None) -> None:
+    own = Subscription(handler="own", subject="a.b", function=takes_anything, decoder=decode_with(json.loads))
+    plain = Subscription(handler="plain", subject="a.c", function=takes_anything)
+    use_decoder(msgpack.unpackb)
 
-    monkeypatch.setattr(subscription, "_registry", [])
-    subscriber("a.b.c", strict=True)(takes_dict)
-    with pytest.raises(ConfigurationError, match="strict says that a decoder is alone, and there is none"):
-        subscription.registered()
+    assert plain.signature.decode(msgpack.packb([1])) == [1]
+    assert own.signature.decode(b"[1]") == [1]
+    assert signature_of(takes_anything).decode(b"[1]") == [1]  # as of a task

@@ -17,11 +17,10 @@ from pydantic import BaseModel, ValidationError
 from src.config import settings
 from src.domain.cloud_event_headers import attributes_in, header_of
 from src.domain.cloud_events import CloudEvent
-from src.domain.envelope import Envelope, Sendable
-from src.domain.events import Event
+from src.domain.events import Envelope, Event, Sendable
 from src.domain.messages import EnvelopeMessage
-from src.infrastructure.handling.publication import id_of, wire
 from src.infrastructure.message import Message
+from src.infrastructure.publishing import id_of, wire
 
 SUBJECT = "orders.order.created"
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "/shop", "type": SUBJECT}

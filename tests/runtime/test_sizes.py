@@ -10,7 +10,7 @@ from nats.js import JetStreamContext
 
 from natsgen.harness.waiting import wait_until
 from src.infrastructure.errors import TooLarge
-from src.infrastructure.publisher import publish
+from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Message, Subscription
 from src.actions.action import Action
 from src.requests.nats import nats as service_nats
@@ -22,7 +22,7 @@ from src.toolkit.publishers import publisher
 SUBJECT = "integration.order.created"
 LARGE = bytes(range(250)) * 4_000  # 1 MB
 TOO_LARGE = bytes(1024 * 1024 + 1)  # the server takes 1 MiB
-WAY_ON = r"max_payload\); keep what is large in an object store \(src\.toolkit\.objects\) and publish its name"
+WAY_ON = r"max_payload\); store large data elsewhere, such as in an object store, and publish its name"
 
 
 def subscription(function: Any) -> Subscription:
@@ -41,7 +41,7 @@ async def test_1000_messages_in_a_batch_of_which_each_failure_is_reported(
     run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails holds up nothing: all others are stored, in their order."""
-    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.publishing.RETRY_FOR", 0.1)
     await jetstream.add_stream(name="BATCH", subjects=["batch.>"])
     wrong = {7: "too large", 499: "nowhere", 500: "no JSON", 998: "nowhere", 999: "too large"}
     content: dict[str, Any] = {"too large": TOO_LARGE, "nowhere": b"x", "no JSON": {"never": object()}}
@@ -59,7 +59,7 @@ async def test_1000_messages_in_a_batch_of_which_each_failure_is_reported(
     assert [result.subject for result in results] == [subject for subject, _ in batch]
     failed = {number: str(result.error) for number, result in enumerate(results) if not result.ok}
     assert failed.keys() == wrong.keys()
-    says = {"too large": "max_payload", "nowhere": "no response from stream", "no JSON": "not JSON serializable"}
+    says = {"too large": "max_payload", "nowhere": "no response from stream", "no JSON": "Unable to serialize"}
     assert all(says[why] in failed[number] for number, why in wrong.items())
     assert [result.ack.seq for result in results if result.ack] == list(range(1, 996))
     assert (await jetstream.get_msg("BATCH", 995)).subject == "batch.997"

@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
+from src.domain.events import current
 from src.infrastructure.errors import ConfigurationError, TooLarge
-from src.infrastructure.handling.context import current_message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
 from src.toolkit.errors import InvalidName, Missing, Refused
@@ -42,7 +42,9 @@ from src.tasks import (
     every,
     ticket_for,
 )
-from src.tasks.policy import Policy
+from src.tasks import queue as queues
+from src.tasks.task import Policy
+from tests.runtime.conftest import TEMPLATE, Counts
 
 SOON = Backoff(initial=0.02, maximum=0.05)
 SUBJECT = "integration.order.created"
@@ -186,12 +188,12 @@ async def test_task_queue_priorities_high_overtakes_low_under_load(run_worker: A
     async with run_worker(task) as worker:
         for number in range(100):
             await task.enqueue(SendEmail(to=f"low {number}"), priority="low")
-        await until(lambda: outbox.sent and worker.runners[0].buffered >= 19, "a full buffer")
+        await until(lambda: outbox.sent and len(worker.runners[0].buffer) >= 19, "a full buffer")
         for number in range(10):
             await task.enqueue(SendEmail(to=f"normal {number}"))
         for number in range(10):
             await task.enqueue(SendEmail(to=f"high {number}"), priority="high")
-        await until(lambda: worker.runners[0].buffered >= 39, "high and normal ones beside the low ones")
+        await until(lambda: len(worker.runners[0].buffer) >= 39, "high and normal ones beside the low ones")
         go_on.set()
         await until(lambda: len(outbox.sent) == 120, "all of them")
 
@@ -345,7 +347,7 @@ async def test_task_queue_result_of_a_failed_task(run_worker: Any, jetstream: Je
         invalid = await enqueue("emails.send_email", {"nonsense": 1}, result_ttl=60)
         with pytest.raises(TaskFailed, match="invalid"):
             await invalid.result(timeout=10)
-        await until(lambda: worker.runners[0].stats.dead_letters.total() == 3, "the dead letters")
+        await until(lambda: Counts(worker.runners[0]).dead_letters.total() == 3, "the dead letters")
 
     letter = await jetstream.get_last_msg("DLQ", "dlq.billing.send_email")
     assert (letter.headers or {})["Dlq-Subject"] == "queue.emails.normal.send_email"
@@ -353,7 +355,7 @@ async def test_task_queue_result_of_a_failed_task(run_worker: Any, jetstream: Je
 
 
 async def test_task_queue_result_is_there_only_when_all_is_published(run_worker: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.publishing.RETRY_FOR", 0.1)
 
     async def send_email(email: SendEmail, message: Message) -> str:
         message.publish("nowhere.email.sent", {})
@@ -397,15 +399,14 @@ async def test_task_queue_retries_with_backoff(run_worker: Any, jetstream: JetSt
 
     async with run_worker(task_of(send_email)) as worker:
         await enqueue("emails.send_email", {"to": "ada@example.com"}, priority="low")
-        await until(lambda: worker.runners[0].stats.handled == 1, "the third attempt")
+        await until(lambda: Counts(worker.runners[0]).handled == 1, "the third attempt")
 
     assert attempts == [1, 2, 3]
-    assert worker.runners[0].stats.retried == 2
+    assert Counts(worker.runners[0]).retried == 2
     assert await stream_messages(jetstream) == 0
 
 
-async def test_task_queue_long_retry_keeps_its_priority(run_worker: Any) -> None:
-    """It comes back over the stream DLQ, as a handler's message does."""
+async def test_task_queue_retry_keeps_its_priority(run_worker: Any) -> None:
     seen: list[tuple[str, int]] = []
 
     async def send_email(email: SendEmail, message: Message) -> None:
@@ -413,11 +414,10 @@ async def test_task_queue_long_retry_keeps_its_priority(run_worker: Any) -> None
         if len(seen) == 1:
             raise Retry("later", after=0.6)
 
-    async with run_worker(task_of(send_email, schedule_above=0.5)) as worker:
+    async with run_worker(task_of(send_email)):
         ticket = await enqueue("emails.send_email", {"to": "ada@example.com"}, priority="high", result_ttl=60)
         assert await ticket.result(timeout=10) is None
 
-    assert worker.runners[0].stats.scheduled == 1
     assert seen == [("queue.emails.high.send_email", 1), ("queue.emails.high.send_email", 2)]
 
 
@@ -438,7 +438,7 @@ async def test_task_queue_done_once_with_an_inbox(
         for _ in range(2):  # as after the stream's duplicate window, without an id that the stream knows
             headers = {"Task-Id": "one"}
             await jetstream.publish("queue.emails.normal.send_email", b'{"to": "ada"}', headers=headers)
-        await until(lambda: worker.runners[0].stats.duplicates == 1, "the second one")
+        await until(lambda: Counts(worker.runners[0]).duplicates == 1, "the second one")
     assert outbox.sent == ["ada"]
 
 
@@ -456,7 +456,7 @@ async def test_task_queue_tasks_of_a_task_follow_from_it(run_worker: Any, outbox
 
     async with run_worker(task_of(plan, "plan"), sending(outbox)) as worker:
         ticket = await enqueue("emails.plan", headers={"Correlation-Id": "corr_123", "traceparent": "00-1-2-01"})
-        await until(lambda: worker.runners[0].stats.handled == 1 and len(outbox.sent) >= 2, "both emails")
+        await until(lambda: Counts(worker.runners[0]).handled == 1 and len(outbox.sent) >= 2, "both emails")
 
     assert sorted(outbox.sent) == ["ada", "bob"]
     assert {message.correlation_id for message in outbox.messages} == {"corr_123"}
@@ -478,8 +478,11 @@ async def test_task_queue_graceful_stop_gives_back_what_waits(run_worker: Any, o
         await until(lambda: len(outbox.sent) == 5, "all five, long before ack_wait ends", limit=5)
 
 
-async def test_task_queue_full_refuses_and_drops_nothing(run_worker: Any, jetstream: JetStreamContext) -> None:
-    async with run_worker(idle(), TASK_QUEUE_MAX=3):
+async def test_task_queue_full_refuses_and_drops_nothing(
+    run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "settings", queues.settings.model_copy(update={"TASK_QUEUE_MAX": 3}))
+    async with run_worker(idle()):
         for number in range(3):
             await enqueue("full.send_email", {"to": str(number)})
         with pytest.raises(QueueFull, match="queue full holds 3 tasks, and TASK_QUEUE_MAX is 3"):
@@ -646,7 +649,7 @@ def test_schedules_that_are_none_are_refused() -> None:
 async def test_a_task_that_is_called_runs_right_here(outbox: Enqueued) -> None:
     async def send_email(email: SendEmail) -> str:
         """Sends."""
-        assert current_message.get() is None
+        assert current.get() is None
         return email.to
 
     task = task_of(send_email)
@@ -657,11 +660,11 @@ async def test_a_task_that_is_called_runs_right_here(outbox: Enqueued) -> None:
 async def test_task_queue_figures(run_worker: Any, nats_server: NatsServer, outbox: Enqueued) -> None:
     async with run_worker(sending(outbox)) as worker:
         await enqueue("emails.send_email", {"to": "ada"})
-        await until(lambda: worker.runners[0].stats.handled == 1, "the email")
-        stats = worker.stats()["send_email"]
+        await until(lambda: Counts(worker.runners[0]).handled == 1, "the email")
+        stats = worker.stats()["subscriptions"]["send_email"]
         assert (stats["subject"], stats["handled"]) == ("queue.emails.*.send_email", 1)
-        assert sorted(worker.runners[0].intake.consumers) == ["send_email", "send_email-high", "send_email-low"]
-        assert worker.runners[0].intake.consumers["send_email-high"].durable == "billing-send_email-high"
+        durables = sorted(consumer.durable for consumer in worker.runners[0].consumers)
+        assert durables == ["billing-send_email", "billing-send_email-high", "billing-send_email-low"]
 
 
 TESTED = """
@@ -681,8 +684,9 @@ async def test_a_handler_enqueues(message: Message, queues: None, published: lis
 async def test_a_service_tests_what_its_handlers_enqueue_without_a_server(tmp_path: Path) -> None:
     service = Path(str(sys.modules["src"].__file__)).parent.parent
     copy = shutil.copytree(service, tmp_path / "billing")
-    (copy / "tests/test_enqueueing.py").write_text(TESTED)
-    command = [sys.executable, "-m", "pytest", "-q", "tests/test_enqueueing.py"]
+    shutil.copytree(TEMPLATE / "tests/tasks", copy / "tests/tasks", ignore=shutil.ignore_patterns("*.jinja"))
+    (copy / "tests/tasks/test_enqueueing.py").write_text(TESTED)
+    command = [sys.executable, "-m", "pytest", "-q", "tests/tasks/test_enqueueing.py"]
     run = await asyncio.to_thread(subprocess.run, command, cwd=copy, capture_output=True, text=True, timeout=60)
     assert "1 passed" in run.stdout, run.stdout
 
@@ -713,11 +717,11 @@ async def test_task_queue_sync_enqueue(run_worker: Any, service_settings: Settin
 
     def script() -> tuple[Receipt, str, str]:
         with SyncNats(settings=service_settings) as nats:
-            ticket = nats.enqueue(task, SendEmail(to="ada"), priority="high", delay=0.1, result_ttl=60)
+            ticket = nats.blocking(task).enqueue(SendEmail(to="ada"), priority="high", delay=0.1, result_ttl=60)
             receipt = ticket.result(timeout=10)
-            status = nats.ticket_for("emails.send_email", ticket.id).status()
+            status = nats.blocking(ticket_for("emails.send_email", ticket.id)).status()
             assert status is not None
-            return receipt, status.state, nats.enqueue("emails.send_email", {"to": "bob"}).task
+            return receipt, status.state, nats.blocking(enqueue)("emails.send_email", {"to": "bob"}).task
 
     async with run_worker(task):
         receipt, state, name = await asyncio.to_thread(script)

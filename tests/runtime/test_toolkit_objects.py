@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,18 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.tcp_proxy import TcpProxy
 from src.config import Settings
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.publishing import publish_over
 from src.requests.nats import Nats
 from src.toolkit.errors import Damaged, InvalidName, Missing, ObjectMissing, Refused, Unavailable
-from src.toolkit.objects import PART, Store
+from src.toolkit.object_content import PART
+from src.toolkit.objects import Store
 
 WHOLE = bytes(range(256)) * 2_000  # four parts
 
 
 @pytest.fixture
 def store(own_nats: Nats) -> Store:
-    return Store("documents", nats=own_nats)
+    return Store("documents")
 
 
 async def pieces(*sizes: int) -> AsyncIterator[bytes]:
@@ -196,7 +199,7 @@ async def test_object_is_that_of_every_nats_client(store: Store, jetstream: JetS
 
 
 async def test_object_limits_are_said(own_nats: Nats) -> None:
-    small = Store("small", max_bytes=200_000, nats=own_nats)
+    small = Store("small", max_bytes=200_000)
     with pytest.raises(Refused, match="maximum bytes exceeded"):
         await small.put("a", WHOLE)
     assert [info async for info in small.list()] == []
@@ -219,17 +222,17 @@ async def test_object_a_name_may_be_any_text(store: Store, name: str) -> None:
 async def test_object_no_store_is_made_where_that_is_not_allowed(service_settings: Settings) -> None:
     connection = NatsClient(service_settings.model_copy(update={"STREAM_MODE": "verify"}))
     await connection.connect()
-    nats = Nats()
-    nats.use(connection)
+    publish_over(connection)
 
     with pytest.raises(Missing, match="store documents is not there, and STREAM_MODE=verify makes none"):
-        await Store("documents", nats=nats).put("a", b"")
+        await Store("documents").put("a", b"")
+    publish_over(None)
     await connection.close()
 
 
 async def test_object_put_and_get_survive_a_lost_connection(proxied: tuple[Nats, TcpProxy]) -> None:
     nats, proxy = proxied
-    store = Store("documents", nats=nats)
+    store = Store("documents")
 
     async def cutting() -> AsyncIterator[bytes]:
         for number in range(24):
@@ -250,14 +253,34 @@ async def test_object_put_and_get_survive_a_lost_connection(proxied: tuple[Nats,
 async def test_object_without_an_answer_is_unavailable(
     proxied: tuple[Nats, TcpProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.toolkit.objects.PATIENCE", 0.1)
+    monkeypatch.setattr("src.toolkit.objects.RETRY_FOR", 0.1)
     nats, proxy = proxied
-    store = Store("documents", nats=nats)
+    store = Store("documents")
     await store.put("a", b"x")
     proxy.stall()
 
     with pytest.raises(Unavailable, match="store documents"):
         await store.get("a")
+
+
+async def test_object_whose_last_confirmation_is_lost_is_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its description points to is not taken for the rest of an object that could not be put."""
+    monkeypatch.setattr("src.infrastructure.publishing.RETRY_FOR", 0.1)
+    await store.put("a", b"old")
+    publish = NatsClient.publish
+
+    async def loses_confirmations(self: NatsClient, subject: str, data: bytes, headers: dict[str, str]) -> Any:
+        ack = await publish(self, subject, data, headers)
+        if ".M." in subject:
+            raise TimeoutError
+        return ack
+
+    with monkeypatch.context() as lossy:
+        lossy.setattr(NatsClient, "publish", loses_confirmations)
+        with suppress(Unavailable, TimeoutError):
+            await store.put("a", WHOLE)
+
+    assert await store.get("a") == WHOLE
 
 
 STREAMING = """
@@ -269,15 +292,15 @@ def held(name):
     return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 from src.config import settings
-from src.requests.nats import nats
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.publishing import publish_over
 from src.toolkit.objects import Store
 
 async def main():
     folder, url = Path(sys.argv[1]), sys.argv[2]
     connection = NatsClient(settings.model_copy(update={"NATS_URL": url}))
     await connection.connect()
-    nats.use(connection)
+    publish_over(connection)
     store = Store("large")
     idle = held("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins here

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from natsgen.harness.waiting import wait_until
 from src.domain.events import Event
 from src.infrastructure.errors import TooLarge
-from src.infrastructure.publisher import publish
+from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Backoff, Message, Subscription
 from src.actions.action import Action
 from src.requests.nats import nats as service_nats
@@ -78,7 +78,7 @@ async def test_batch_of_1000_messages(run_worker: Any, jetstream: JetStreamConte
 async def test_batch_tells_of_each_message_what_came_of_it(
     run_worker: Any, jetstream: JetStreamContext, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.publishing.RETRY_FOR", 0.1)
     await jetstream.add_stream(name="BATCH", subjects=["batch.>"])
     async with run_worker(subscription(idle)):
         results = await publish_many(
@@ -100,7 +100,7 @@ async def test_batch_tells_of_each_message_what_came_of_it(
     ]
     assert isinstance(results[1].error, TooLarge)
     assert "no response from stream" in str(results[2].error)
-    assert "not JSON serializable" in str(results[3].error)
+    assert "Unable to serialize" in str(results[3].error)
 
 
 async def test_batch_is_bounded_in_flight(run_worker: Any, jetstream: JetStreamContext) -> None:
@@ -117,7 +117,7 @@ async def test_batch_is_bounded_in_flight(run_worker: Any, jetstream: JetStreamC
             ahead -= 1
 
         publication = publish(subject, data, **options)
-        publication.when_confirmed(confirmed)
+        publication.on_confirmed(confirmed)
         return publication
 
     async with run_worker(subscription(idle)):
@@ -142,14 +142,14 @@ async def test_batch_in_a_handler_counts_as_what_it_published(run_worker: Any, j
         if message.attempt == 1:
             await batch
             raise RuntimeError("after the batch")
-        unconfirmed_at_the_end.append(len(message._published._open) if message._published else 0)
+        unconfirmed_at_the_end.append(len(message._unconfirmed or ()))
         keep.append(batch)
 
     keep: list[Any] = []
     async with run_worker(subscription(handle)) as worker:
         await jetstream.publish(SUBJECT, b"{}", headers={"Correlation-Id": "chain"})
-        stats = worker.runners[0].stats
-        await asyncio.to_thread(wait_until, lambda: stats.handled, limit=20, what="the second attempt")
+        metrics = worker.runners[0].metrics
+        await asyncio.to_thread(wait_until, lambda: metrics.values()["handled"], limit=20, what="the second attempt")
 
     assert unconfirmed_at_the_end[0] > 0  # so the acknowledgement had something to wait for
     assert keep[0].done()
@@ -168,7 +168,7 @@ async def test_large_messages_of_1_mb(run_worker: Any, jetstream: JetStreamConte
     await jetstream.add_stream(name="LARGE", subjects=["large"])
     async with run_worker(subscription(idle)):
         ack = await publish("large", bytes(1_000_000))
-        with pytest.raises(TooLarge, match=r"max_payload\); keep what is large in an object store"):
+        with pytest.raises(TooLarge, match=r"max_payload\); store large data elsewhere, such as in an object store"):
             await publish("large", bytes(1024 * 1024))
         await service_nats.publish("nobody.listens", bytes(1024 * 1024), flush=True)  # without headers it fits exactly
         with pytest.raises(TooLarge, match=r"takes 1048576 \(max_payload\)"):
@@ -213,7 +213,7 @@ async def test_publisher_to_another_stream_than_it_says_is_refused(
 
 
 async def test_publisher_makes_no_stream_where_that_is_not_allowed(run_worker: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("src.infrastructure.handling.publication.PATIENCE", 0.1)
+    monkeypatch.setattr("src.infrastructure.publishing.RETRY_FOR", 0.1)
     async with run_worker(Action("greet", greet), STREAM_MODE="off"):
         with pytest.raises(Missing, match=r"shop\.order\.created: no stream answers"):
             await publisher("shop.order.created", stream="SHOP").publish({})
@@ -234,7 +234,7 @@ async def test_publisher_in_a_handler_is_waited_for(run_worker: Any, jetstream: 
 
     async with run_worker(subscription(handle)) as worker:
         await jetstream.publish(SUBJECT, b"{}")
-        await asyncio.to_thread(wait_until, lambda: worker.runners[0].stats.handled, limit=5, what="the message")
+        await asyncio.to_thread(wait_until, lambda: worker.runners[0].metrics.values()["handled"], limit=5, what="the message")
         found = await jetstream.get_last_msg("INTEGRATION", "integration.order.followed")
 
     assert found.data == b'{"n":1}'

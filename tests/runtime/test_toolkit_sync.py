@@ -17,15 +17,22 @@ from typing import Any
 
 import nats
 import pytest
+from nats.js import JetStreamContext
 from pydantic import BaseModel
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings
-from src.infrastructure.errors import ConfigurationError, NoResponders, TooLarge
+from src.infrastructure.errors import ConfigurationError, TooLarge
+from src.requests.errors import NoResponders
 from src.actions.action import Action
+from src.infrastructure.subscription import Subscription
 from src.toolkit.batches import Outgoing
 from src.toolkit.errors import KeyMissing, Missing, ObjectMissing, Unavailable, WrongRevision
+from src.toolkit.kv import Bucket
+from src.toolkit.objects import Store
+from src.toolkit.batches import publish_many
+from src.toolkit.streams import streams
 from src.toolkit.sync import SyncNats
 
 SERVICE = Path(str(sys.modules["src"].__file__)).parent.parent
@@ -49,23 +56,28 @@ def sync(service_settings: Settings) -> Iterator[SyncNats]:
         yield nats
 
 
+def works(sync: SyncNats) -> bool:
+    """Has something done on the server."""
+    return isinstance(list(sync.blocking(streams).list()), list)
+
+
 def test_sync_context_manager(nats_server: NatsServer) -> None:
     with SyncNats(nats_server.url) as sync:
-        assert sync.deep_health().healthy
+        assert works(sync)
         [connection] = nats_server.connz()["connections"]
         assert connection["name"].startswith("billing-")
     wait_until(lambda: not nats_server.connz()["connections"], limit=5, what="the connection to end")
     assert not [thread for thread in threading.enumerate() if thread.name == "nats"]
 
     with pytest.raises(RuntimeError, match="not open"):
-        sync.deep_health()
+        works(sync)
     with sync:  # again
-        assert sync.deep_health().healthy
+        assert works(sync)
     sync.close()
 
 
 def test_sync_key_value(sync: SyncNats) -> None:
-    config = sync.bucket("config", history=3)
+    config = sync.blocking(Bucket("config", history=3))
 
     first = config.put("database.host", "localhost")
     entry = config.get("database.host")
@@ -86,13 +98,13 @@ def test_sync_key_value(sync: SyncNats) -> None:
     assert config.get("cache.ttl", None) is None
     config.drop()
 
-    numbers = sync.bucket("numbers", int)
+    numbers = sync.blocking(Bucket("numbers", int))
     numbers.put("n", 1)
     assert numbers.get("n").value + 1 == 2
 
 
 def test_sync_key_value_watch(sync: SyncNats) -> None:
-    config = sync.bucket("config")
+    config = sync.blocking(Bucket("config"))
     config.put("a", 1)
     changes = config.watch()
     assert next(changes).value == 1
@@ -102,7 +114,7 @@ def test_sync_key_value_watch(sync: SyncNats) -> None:
 
 
 def test_sync_object_store(sync: SyncNats, tmp_path: Path) -> None:
-    documents = sync.store("documents")
+    documents = sync.blocking(Store("documents"))
     content = b"Document content" * 10_000
 
     info = documents.put("reports/q4.pdf", content, metadata={"by": "Ada"})
@@ -118,33 +130,34 @@ def test_sync_object_store(sync: SyncNats, tmp_path: Path) -> None:
 
 
 def test_sync_streams_and_task_queue(sync: SyncNats) -> None:
-    sync.streams.create("TASKS", ["tasks.>"], max_messages=10_000)
-    sync.streams.create_consumer("TASKS", "worker-1", filter="tasks.>")
+    by_hand = sync.blocking(streams)
+    by_hand.create("TASKS", ["tasks.>"], max_msgs=10_000)
+    by_hand.create_consumer("TASKS", "worker-1", filter="tasks.>")
     assert sync.publish_to_stream("tasks.processing", {"task_type": "send_email"}).seq == 1
 
-    [message] = sync.streams.pull("TASKS", "worker-1", batch=10)
+    [message] = by_hand.pull("TASKS", "worker-1", batch=10)
 
     assert (message.data, message.subject, message.sequence) == (b'{"task_type":"send_email"}', "tasks.processing", 1)
     assert (message.deliveries, "Correlation-Id" in message.headers) == (1, True)
     message.in_progress()
     message.ack()
-    assert sync.streams.pull("TASKS", "worker-1", timeout=0.1) == []
-    consumer = sync.streams.consumer("TASKS", "worker-1")
-    assert (consumer.acknowledged, consumer.pending) == (1, 0)
-    assert [stream.name for stream in sync.streams.list()] == ["TASKS"]
-    assert [found.name for found in sync.streams.consumers("TASKS")] == ["worker-1"]
-    sync.streams.purge("TASKS")
-    assert sync.streams.info("TASKS").messages == 0
-    sync.streams.delete_consumer("TASKS", "worker-1")
-    sync.streams.delete("TASKS")
+    assert by_hand.pull("TASKS", "worker-1", timeout=0.1) == []
+    consumer = by_hand.consumer("TASKS", "worker-1")
+    assert (consumer.ack_floor.stream_seq, consumer.num_pending) == (1, 0)
+    assert [stream.config.name for stream in by_hand.list()] == ["TASKS"]
+    assert [found.name for found in by_hand.consumers("TASKS")] == ["worker-1"]
+    by_hand.purge("TASKS")
+    assert by_hand.info("TASKS").state.messages == 0
+    by_hand.delete_consumer("TASKS", "worker-1")
+    by_hand.delete("TASKS")
     with pytest.raises(Missing):
-        sync.streams.info("TASKS")
+        by_hand.info("TASKS")
 
 
 def test_sync_batch_publishing(sync: SyncNats) -> None:
-    sync.streams.create("EVENTS", ["events.>"])
+    sync.blocking(streams).create("EVENTS", ["events.>"])
 
-    results = sync.publish_many(
+    results = sync.blocking(publish_many)(
         [
             *((f"events.batch.{number}", f"Message {number}".encode()) for number in range(1000)),
             Outgoing("events.large", bytes(2_000_000)),
@@ -153,7 +166,7 @@ def test_sync_batch_publishing(sync: SyncNats) -> None:
 
     assert sum(result.ok for result in results) == 1000
     assert isinstance(results[-1].error, TooLarge)
-    assert sync.streams.info("EVENTS").messages == 1000
+    assert sync.blocking(streams).info("EVENTS").state.messages == 1000
 
 
 def test_sync_publish_and_subscribe_with_wildcards_and_queue_groups(sync: SyncNats) -> None:
@@ -197,8 +210,40 @@ async def test_sync_call_and_request(run_worker: Any, service_settings: Settings
     assert found == ({"message": hello}, GreetResponse(message=hello), b'{"result":{"message":"Hello Ada!"}}')
 
 
+def test_sync_goes_over_a_bucket_as_over_its_keys(sync: SyncNats) -> None:
+    config = sync.blocking(Bucket("config"))
+    config.put("a", 1)
+
+    assert list(config) == ["a"]
+    assert config.name == "config"
+    assert sync.blocking("text") == "text"
+
+
+async def test_sync_beside_a_worker_uses_its_own_connection(
+    run_worker: Any, jetstream: JetStreamContext, service_settings: Settings
+) -> None:
+    """A handler's thread publishes by itself: nothing of the handler's loop is touched, and its chain goes on."""
+    seen: list[str] = []
+
+    async def handle(event: dict[str, Any]) -> None:
+        def blocking() -> None:
+            with SyncNats(settings=service_settings) as sync:
+                sync.publish_to_stream("integration.order.followed", {})
+                seen.append(sync.blocking(Bucket("config")).put("a", 1))
+
+        await asyncio.to_thread(blocking)
+
+    subscription = Subscription(handler="tested", subject="integration.order.created", function=handle)
+    async with run_worker(subscription):
+        await jetstream.publish(subscription.subject, b"{}", headers={"Correlation-Id": "chain"})
+        await asyncio.to_thread(wait_until, lambda: seen, limit=10, what="the thread")
+        followed = await jetstream.get_last_msg("INTEGRATION", "integration.order.followed")
+
+    assert (followed.headers or {})["Correlation-Id"] == "chain"
+
+
 def test_sync_is_for_any_number_of_threads(sync: SyncNats) -> None:
-    counter = sync.bucket("counter", int)
+    counter = sync.blocking(Bucket("counter", int))
     counter.put("n", 0)
 
     def add(_: int) -> None:
@@ -225,8 +270,8 @@ async def test_sync_on_the_thread_of_an_event_loop_says_what_to_use_instead(serv
         with pytest.raises(RuntimeError, match=r"asyncio\.to_thread"):
             sync.call("v1.nobody.here")
         with pytest.raises(RuntimeError, match="would block the event loop"):
-            next(sync.bucket("a").keys())
-        assert (await asyncio.to_thread(sync.deep_health)).healthy
+            next(sync.blocking(Bucket("a")).keys())
+        assert await asyncio.to_thread(works, sync)
     finally:
         await asyncio.to_thread(sync.close)
 
@@ -238,20 +283,20 @@ async def test_sync_in_a_notebook_may_block_its_loop(
     monkeypatch.setitem(sys.modules, "ipykernel", sys)
 
     with SyncNats(settings=service_settings) as sync:
-        sync.bucket("config").put("a", 1)
-        assert sync.bucket("config").get("a").value == 1
+        sync.blocking(Bucket("config")).put("a", 1)
+        assert sync.blocking(Bucket("config")).get("a").value == 1
 
 
 def test_sync_within_its_own_loop_says_so(sync: SyncNats) -> None:
     async def calls_itself() -> None:
-        sync.deep_health()
+        works(sync)
 
     with pytest.raises(RuntimeError, match="its own event loop"):
-        sync._background.run(calls_itself)
+        sync.run(calls_itself)
 
 
 def test_sync_listener_may_use_it(sync: SyncNats) -> None:
-    config = sync.bucket("config")
+    config = sync.blocking(Bucket("config"))
     sync.subscribe("settings.set", lambda context: config.put("a", context.payload))
     sync.publish("settings.set", {"n": 1}, flush=True)
     wait_until(lambda: config.get("a", None), limit=5, what="the listener")
@@ -275,10 +320,10 @@ def test_sync_with_credentials_that_cannot_be_used_says_so(service_settings: Set
 
 def test_sync_closing_wakes_who_waits(service_settings: Settings) -> None:
     sync = SyncNats(settings=service_settings).open()
-    changes = sync.bucket("config").watch()
+    changes = sync.blocking(Bucket("config")).watch()
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(next, changes)
-        sync.bucket("config").put("other", 1)
+        sync.blocking(Bucket("config")).put("other", 1)
         assert waiting.result(5).key == "other"
         waiting = thread.submit(next, changes)
         time.sleep(0.1)  # it should be waiting by now; if it is not, it finds it closed as well
@@ -288,7 +333,7 @@ def test_sync_closing_wakes_who_waits(service_settings: Settings) -> None:
 
 
 def test_sync_survives_a_restart_of_the_server(sync: SyncNats, nats_server: NatsServer) -> None:
-    config = sync.bucket("config")
+    config = sync.blocking(Bucket("config"))
     config.put("a", 1)
     nats_server.restart()
 
@@ -306,11 +351,11 @@ def test_sync_after_a_fork_is_opened_again(sync: SyncNats) -> None:
     if (child := os.fork()) == 0:  # pytest's own state must not be touched in there
         said = "nothing"
         try:
-            sync.deep_health()
+            works(sync)
         except BaseException as error:
             said = str(error)
         try:
-            said += f"; {sync.open().deep_health()}"
+            said += f"; works: {works(sync.open())}"
             sync.close()
         finally:
             os.write(writer, said.encode())
@@ -320,22 +365,24 @@ def test_sync_after_a_fork_is_opened_again(sync: SyncNats) -> None:
     with os.fdopen(reader) as said_there:
         said = said_there.read()
     assert "opened before this process was forked" in said
-    assert "healthy=True" in said
-    assert sync.deep_health().healthy
+    assert "works: True" in said
+    assert works(sync)
 
 
 SCRIPT = """
 import sys, threading
+from src.toolkit.kv import Bucket
 from src.toolkit.sync import SyncNats
 
 with SyncNats(sys.argv[1]) as nats:
-    nats.bucket("config").put("a", 1)
+    config = nats.blocking(Bucket("config"))
+    config.put("a", 1)
     print("open", flush=True)
     try:
-        for entry in nats.bucket("config").watch(only_new=True):
+        for entry in config.watch(only_new=True):
             print(entry.key, flush=True)
     except KeyboardInterrupt:
-        print("interrupted", nats.bucket("config").get("a").value, flush=True)
+        print("interrupted", config.get("a").value, flush=True)
         raise
 """
 
@@ -371,8 +418,8 @@ def test_sync_ctrl_c_ends_a_script_in_order(nats_server: NatsServer, times: int)
 
 def test_sync_script_prints_nothing_of_its_own(nats_server: NatsServer) -> None:
     code = (
-        "import sys; from src.toolkit.sync import SyncNats\n"
-        "with SyncNats(sys.argv[1]) as nats: print(nats.bucket('config').put('a', 1))"
+        "import sys; from src.toolkit.kv import Bucket; from src.toolkit.sync import SyncNats\n"
+        "with SyncNats(sys.argv[1]) as nats: print(nats.blocking(Bucket('config')).put('a', 1))"
     )
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, nats_server.url],

@@ -13,10 +13,10 @@ from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
 from natsgen.harness.waiting import wait_until
-from src.config import Settings
-from src.infrastructure.publisher import publish
+from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Message, Subscription
-from src.actions.action import Action, Context
+from src.actions.action import Action
+from src.requests.request import Context
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
 from src.toolkit import tenancy
@@ -24,7 +24,7 @@ from src.toolkit.errors import InvalidName
 from src.toolkit.kv import Bucket
 from src.toolkit.objects import Store
 from src.toolkit.tenancy import NoTenant, OtherTenant, Tenant, current_tenant
-from src.utils.logging import _add_message
+from src.utils.logging import _add_incoming
 
 SUBJECT = "integration.order.created"
 ACME = Tenant("acme")
@@ -123,7 +123,7 @@ def test_tenancy_an_id_that_cannot_be_is_refused(identity: str) -> None:
 
 
 async def test_tenancy_names_are_taken_by_the_server(own_nats: Nats) -> None:
-    bucket, store = Bucket("settings", nats=own_nats), Store("documents", nats=own_nats)
+    bucket, store = Bucket("settings"), Store("documents")
     for tenant in (ACME, Tenant("other")):
         await bucket.put(tenant.key("colour"), tenant.id)
         await store.put(tenant.object("terms.pdf"), tenant.id.encode())
@@ -141,7 +141,7 @@ async def test_tenancy_of_a_message_is_in_its_header_and_passed_on(
     async def handle(event: dict[str, Any], message: Message) -> None:
         tenant = current_tenant()
         await publish(f"integration.{tenant.id}.followed", {})
-        seen.append((tenant.id, _add_message(None, "", {})["tenant"]))
+        seen.append((tenant.id, _add_incoming(None, "", {})["tenant"]))
 
     async with run_worker(Subscription(handler="tested", subject=SUBJECT, function=handle)):
         await jetstream.publish(SUBJECT, b"{}", headers={"Tenant-Id": "acme"})
@@ -160,10 +160,10 @@ async def test_tenancy_of_a_request_is_in_its_header(run_worker: Any) -> None:
         assert await service_nats.call("v1.billing.whose", headers=ACME.headers) == "acme"
 
 
-async def test_tenancy_by_setting(monkeypatch: pytest.MonkeyPatch, service_settings: Settings) -> None:
+async def test_tenancy_by_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoTenant, match="there is no header Tenant-Id, and TENANT is not set"):
         current_tenant()
-    monkeypatch.setattr(tenancy, "settings", service_settings.model_copy(update={"TENANT": "acme"}))
+    monkeypatch.setattr(tenancy, "settings", tenancy.settings.model_copy(update={"TENANT": "acme"}))
 
     assert current_tenant() == ACME
     with Tenant("other").bound(), pytest.raises(OtherTenant, match="tenant other, and this instance works for acme"):

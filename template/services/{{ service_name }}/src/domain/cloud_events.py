@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
@@ -148,10 +149,8 @@ class CloudEvent(Envelope, Generic[Data]):
             if is_json(attributes.get("datacontenttype")):
                 content = _reader(cls).validate_json(data)
             else:
-                try:
+                with suppress(UnicodeDecodeError):
                     content = data.decode()
-                except UnicodeDecodeError:
-                    pass
         return cls.model_validate({**attributes, "data": content})
 
     @field_validator("time")

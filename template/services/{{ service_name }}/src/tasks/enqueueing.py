@@ -13,7 +13,7 @@ from src.infrastructure.publishing import publish
 from src.tasks.names import RESULT_TTL, TASK_ID, Priority, checked_id, checked_priority, subject_of
 from src.tasks.queue import Queue
 from src.tasks.results import KEPT, Status, result_key, results
-from src.tasks.schedules import plain, sent_after, seconds_until
+from src.tasks.schedules import plain, seconds_until, sent_after
 from src.tasks.ticket import Ticket
 from src.toolkit.errors import KeyExists, ToolkitError, translated
 

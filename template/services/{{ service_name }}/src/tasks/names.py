@@ -80,4 +80,4 @@ def subject_of(queue: str, priority: str, task: str) -> str:
 def priority_in(subject: str) -> Priority | None:
     """Return the priority in a subject of `subject_of`; None for other subjects."""
     third = "".join(subject.split(".", 3)[2:3])
-    return third if third in PRIORITIES else None  # type: ignore[return-value]
+    return third if third in PRIORITIES else None

@@ -96,7 +96,9 @@ class Queue:
             return
         subject, what = subject_of(self.name, "recurring", task), f"{self._what}: the schedule of {task}"
         found = await self._backing.read(subject)
-        headers = {name: value for name, value in (found and found.headers or {}).items() if name != Header.ROLLUP.value}
+        headers = {
+            name: value for name, value in ((found and found.headers) or {}).items() if name != Header.ROLLUP.value
+        }
         if (found and (found.data or b"", headers)) == wanted:
             return
         if mode == "verify":

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import nats.errors
 import nats.js.errors
 
-from src.infrastructure.errors import TooLarge as TooLarge
 from src.infrastructure.errors import NotConnected, describe
+from src.infrastructure.errors import TooLarge as TooLarge
 from src.infrastructure.nats_client import TRANSIENT
 
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json

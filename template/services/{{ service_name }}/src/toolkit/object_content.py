@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -16,7 +16,6 @@ from pydantic_core import from_json
 Source = bytes | Path | BinaryIO | AsyncIterable[bytes]
 
 PART = 128 * 1024  # bytes of one message, as in all clients
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def _with_lists(headers: dict[str, str]) -> dict[str, list[str]]:
@@ -53,7 +52,7 @@ class ObjectInfo(BaseModel):
     size: int = 0
     parts: int = Field(default=0, validation_alias="chunks", serialization_alias="chunks")
     digest: str = ""
-    modified: datetime = Field(EPOCH, validation_alias="mtime", serialization_alias="mtime")
+    modified: datetime = Field(validation_alias="mtime", serialization_alias="mtime")
     description: str = ""
     metadata: dict[str, str] = {}
     headers: Annotated[dict[str, str], BeforeValidator(_without_lists), PlainSerializer(_with_lists)] = {}

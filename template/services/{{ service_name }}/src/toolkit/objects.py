@@ -177,7 +177,8 @@ class Store:
         """Delete an object, which need not exist."""
         if (found := await self._find(name)) is None:
             return
-        note = ObjectInfo(name=name, bucket=self.name, nuid=found.nuid, size=0, parts=0, deleted=True)
+        now = datetime.now(UTC)
+        note = ObjectInfo(name=name, bucket=self.name, nuid=found.nuid, size=0, parts=0, modified=now, deleted=True)
         async with self._backing.opened() as connection:
             await _published(connection, self._info_subject(name), note)
             await self._purge(connection, found.nuid)

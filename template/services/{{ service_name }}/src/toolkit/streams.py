@@ -23,7 +23,8 @@ from src.toolkit.pulling import fetch
 class Streams:
     """Creates, lists, reads and deletes streams and consumers, whatever `STREAM_MODE` says.
 
-    Streams and consumers are nats-py's `StreamInfo` and `ConsumerInfo`. The methods raise `Missing`, `Refused`, `Unavailable` and `InvalidName` of `src.toolkit.errors`.
+    Streams and consumers are nats-py's `StreamInfo` and `ConsumerInfo`. The methods raise `Missing`, `Refused`,
+    `Unavailable` and `InvalidName` of `src.toolkit.errors`.
     """
 
     async def create(self, name: str, subjects: Sequence[str], **config: Any) -> api.StreamInfo:
@@ -98,7 +99,8 @@ class Streams:
     async def consumer(self, stream: str, name: str) -> api.ConsumerInfo:
         """Return the state of a consumer."""
         async with _connection(stream, name) as connection:
-            return await connection.jetstream.consumer_info(stream, name)
+            found: api.ConsumerInfo = await connection.jetstream.consumer_info(stream, name)
+            return found
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         """Delete a consumer. The stream and its messages stay."""

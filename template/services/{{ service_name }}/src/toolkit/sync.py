@@ -105,13 +105,15 @@ class SyncNats:
             return lambda *args, **kwargs: self.iterate(original, *args, **kwargs)
         if isinstance(original, list):
             return [self.blocking(item) for item in original]
-        return Blocking(self, original) if _is_asynchronous(type(original)) else original
+        return Blocking(self, original) if _is_asynchronous(type(original)) else original  # type: ignore[arg-type]
 
-    def call(
-        self, subject: str, payload: Any = None, *, response: type[Result] | None = None, **options: Unpack[Options]
-    ) -> Any:
+    def call(self, subject: str, payload: Any = None, *, response: Any = None, **options: Unpack[Options]) -> Any:
         """Call an action and return its result, as `nats.call` of `src.requests.nats`."""
-        return self.run(nats.call, subject, payload, response=response, **options)
+
+        async def called() -> Any:
+            return await nats.call(subject, payload, response=response, **options)
+
+        return self.run(called)
 
     def request(
         self, subject: str, payload: Any = b"", *, timeout: float = 2.0, headers: Mapping[str, str] | None = None

@@ -1,4 +1,4 @@
-"""The tasks as a whole: all are found, and none gets in another's way."""
+"""Tests that every task is found, and that no two share a durable."""
 
 from __future__ import annotations
 
