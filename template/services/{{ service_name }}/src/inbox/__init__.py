@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from importlib import import_module
 from typing import Protocol
 
 from src.config import load
@@ -50,14 +51,12 @@ def inbox_for(dedup: str, nats: NatsClient) -> Inbox:
     settings = load(InboxSettings)
     store: Store
     try:
+        # by name, because a service has only one of the two
         if dedup == "redis":
-            from src.inbox.redis_inbox import RedisInbox
-
-            store = RedisInbox(settings.REDIS_URL.get_secret_value(), nats.service, settings.DEDUP_TTL)
+            redis_inbox = import_module("src.inbox.redis_inbox")
+            store = redis_inbox.RedisInbox(settings.REDIS_URL.get_secret_value(), nats.service, settings.DEDUP_TTL)
         else:
-            from src.inbox.kv_inbox import KvInbox
-
-            store = KvInbox(nats, settings.DEDUP_TTL)
+            store = import_module("src.inbox.kv_inbox").KvInbox(nats, settings.DEDUP_TTL)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"DEDUP={dedup} needs {error.name}, which this service does not have; `natsgen answers set dedup={dedup}` "
