@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import sys
-from collections import Counter
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,16 @@ from nats.js.errors import NoStreamResponseError
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
-from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure.errors import Reject
 from src.infrastructure.http_server import HttpServer
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Backoff, Message, Subscription
+from tests.runtime.conftest import SERVICE, Counts, until
 
 SUBJECT = "integration.order.created"
 DURABLE = "billing-tested"
-SERVICE = Path(str(sys.modules["src"].__file__)).parent.parent
 SOON = Backoff(initial=0.02, maximum=0.05)
-
-
-async def until(condition: Any, what: str, limit: float = 10) -> None:
-    await asyncio.to_thread(wait_until, condition, limit=limit, what=what)
 
 
 async def publish(jetstream: JetStreamContext, count: int, subject: str = SUBJECT) -> None:
@@ -81,18 +76,18 @@ async def test_pull_settings_of_each_subscription(run_worker: Any, jetstream: Je
 async def test_manual_acks_in_a_batch_settle_each_message_on_its_own(
     run_worker: Any, jetstream: JetStreamContext
 ) -> None:
-    deliveries: Counter[int] = Counter()
+    attempts: dict[int, set[int]] = defaultdict(set)
 
     async def handle(events: list[dict[str, int]], messages: list[Message]) -> None:
         for event, message in zip(events, messages, strict=True):
-            deliveries[event["n"]] += 1
+            attempts[event["n"]].add(message.attempt)
             if event["n"] == 0:
                 await message.ack()
             elif event["n"] == 1 and message.attempt == 1:
                 await message.nak(0.1)
             elif event["n"] == 2:
                 await message.term("not for us")
-        if deliveries[3] == 1:
+        if any(message.attempt == 1 and not message.settled for message in messages):
             raise RuntimeError("what is not settled comes again")
 
     batches = Subscription(
@@ -101,15 +96,13 @@ async def test_manual_acks_in_a_batch_settle_each_message_on_its_own(
     await jetstream.add_stream(name="INTEGRATION", subjects=["integration.>"])
     await publish(jetstream, 5)  # before there is a worker, so that they are one batch
     async with run_worker(batches) as worker:
-        runner = worker.runners[0]
-        await until(
-            lambda: runner.stats.received == 8 and not runner.in_flight and not runner.buffered, "all to be over"
-        )
+        runner, counts = worker.runners[0], Counts(worker.runners[0])
+        await until(lambda: counts.received == 8 and not runner.in_flight and not runner.buffer, "all to be over")
         state = await jetstream.consumer_info("INTEGRATION", DURABLE)
 
-    assert deliveries == {0: 1, 1: 2, 2: 1, 3: 2, 4: 2}
+    assert attempts == {0: {1}, 1: {1, 2}, 2: {1}, 3: {1, 2}, 4: {1, 2}}
     assert (state.num_ack_pending, state.num_pending) == (0, 0)
-    assert (runner.stats.retried, runner.stats.dead_letters) == (2, {})  # by the worker: what nobody settled by hand
+    assert (counts.retried, counts.dead_letters) == (2, {})  # by the worker: what nobody settled by hand
 
 
 async def test_several_servers_of_which_one_is_down_and_another_goes(
@@ -176,12 +169,12 @@ async def test_subscription_statistics(
             raise Reject("never")
 
     subscription = Subscription(handler="tested", subject=SUBJECT, function=handle, backoff=SOON)
-    async with run_worker(subscription) as worker:
-        http = HttpServer(service_settings.model_copy(update={"HTTP_PORT": 0}), "1", worker)
+    async with run_worker(subscription, HTTP_PORT=0) as worker:
+        http = HttpServer(worker)
         await http.start()
         await publish(jetstream, 3)
         await jetstream.publish(SUBJECT, b"no JSON")
-        stats = worker.runners[0].stats
+        stats = Counts(worker.runners[0])
         await until(lambda: stats.handled == 2 and stats.dead_letters.total() == 2, "all four to be settled")
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{http.port}/stats") as response:
             found = (await response.json())["subscriptions"]
@@ -191,7 +184,7 @@ async def test_subscription_statistics(
     expected = {"subject": SUBJECT, "durable": DURABLE, "received": 5, "handled": 2, "retried": 1, "in_flight": 0}
     assert found["tested"] | expected == found["tested"]
     assert found["tested"]["dead_letters"] == {"rejected": 1, "invalid": 1}
-    assert found["tested"]["last_error"]["type"] in ("Reject", "ValidationError")
+    assert found["tested"]["last_error"].split(":")[0] in ("Reject", "ValidationError")
 
 
 async def test_debug_logging_by_setting(nats_server: NatsServer, jetstream: JetStreamContext, tmp_path: Path) -> None:

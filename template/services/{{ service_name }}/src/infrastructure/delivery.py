@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
 from src.domain.events import current
@@ -13,6 +16,7 @@ from src.infrastructure.errors import Reject, Retry, describe
 from src.infrastructure.inbox import Claim, Inbox
 from src.infrastructure.message import Message
 from src.infrastructure.metrics import HandlerMetrics
+from src.infrastructure.resources import shared, with_resources
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
@@ -40,12 +44,14 @@ class Delivery:
         self.last_error = ""
         self._attempts = attempts
         self._inbox = inbox
-        self._function = subscription.function
+        self._function = with_resources(subscription.function)
         signature = subscription.signature
-        self._decode, self._read, self._takes_message = signature.decode, signature.read, signature.takes_message
+        self._decode, self._read = signature.decode, signature.read
+        self._call = self._function if signature.takes_message else self._call_without_message
         self._lease = subscription.ack_wait * 2 / 3  # ends before the server delivers the message again
         if inbox is not None:
             inbox.check(subscription.handler, self._lease)
+        self._debug = logging.getLogger().isEnabledFor(logging.DEBUG)  # a call for each message costs time
         self._waiting_for = ""
         self._waiting_until = 0.0
 
@@ -65,6 +71,8 @@ class Delivery:
         """
         token = current.set(message)
         try:
+            if self._debug:
+                logger.debug("message received", deliveries=message.deliveries, bytes=len(message.data))
             try:
                 event = self.decode(message)
             except Exception as error:
@@ -84,7 +92,10 @@ class Delivery:
         """
         started = time.perf_counter()
         try:
-            await (self._function(event, message) if self._takes_message else self._function(event))
+            if shared.middleware:
+                await shared.call(message, partial(self._call, event, message))
+            else:
+                await self._call(event, message)
             if message.has_published:
                 await message.all_published()
             return None
@@ -92,6 +103,9 @@ class Delivery:
             return self.failure(error)
         finally:
             self.metrics.durations.observe(time.perf_counter() - started)
+
+    def _call_without_message(self, event: Any, _: Any) -> Awaitable[None]:
+        return self._function(event)
 
     async def renew_claims(self) -> None:
         """Extend the inbox's claims on running messages."""
@@ -159,7 +173,8 @@ class Delivery:
         return error
 
     async def settle(self, message: Message, failure: BaseException | None) -> None:
-        if message.settled and failure is not None:
+        by_hand = message.settled
+        if by_hand and failure is not None:
             self.last_error = describe(failure)
             logger.warning("handler failed after it had settled the message", error=self.last_error, exc_info=failure)
         if message.given_back:
@@ -178,6 +193,8 @@ class Delivery:
             await self._fail(message, failure)
         if failure is None:
             self.metrics.new_handled += 1
+            if self._debug:
+                logger.debug("message handled", settled_by_hand=by_hand)
 
     async def _finish(self, message: Message) -> None:
         if self.subscription.ack_sync:
