@@ -77,6 +77,11 @@ class Counts:
         return int(self._values()[name])
 
     @property
+    def dead_letters_without_payload(self) -> int:
+        """How many of them only point to it; it is not counted before there is one."""
+        return int(self._values().get("dead_letters_without_payload", 0))
+
+    @property
     def dead_letters(self) -> Counter[str]:
         """How many dead letters there are for each reason."""
         return Counter(self._values()["dead_letters"])
@@ -193,15 +198,12 @@ def add(worker: Worker, parts: tuple[Any, ...], changed: dict[str, Any]) -> None
         else:
             worker.include(part(worker))
     if actions:
-        from src.actions.micro_service import MicroService
-        from src.actions.runner import ActionRunner
+        from src.actions.server import ActionServer
         from src.actions.settings import ActionSettings
         from src.actions.settings import settings as action_settings
 
         own = {name: value for name, value in changed.items() if name in ActionSettings.model_fields}
-        runners = [ActionRunner(action, worker.nats, action_settings.model_copy(update=own)) for action in actions]
-        for component in (*runners, MicroService(worker.nats, runners)):
-            worker.include(component)
+        worker.include(ActionServer(actions, worker.nats, action_settings.model_copy(update=own)))
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], what: str, limit: float = 10.0) -> None:

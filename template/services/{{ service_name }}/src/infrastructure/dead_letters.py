@@ -105,23 +105,23 @@ class DeadLetters:
                 logger.warning("dead letter not stored: trying again", error=describe(failure))
 
     async def _store(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        if await self._publish(message, reason, error):
-            await self.stored(message, reason, error)
-            await message.term(reason.value)
-        else:
+        has_payload = await self._publish(message, reason, error)
+        await self.stored(message, reason, error)
+        if not has_payload:
             WITHOUT_PAYLOAD.labels(self._handler).inc()
             logger.error("payload does not fit into its dead letter: the original is kept", stream=message.stream)
-            await self.stored(message, reason, error)
-            stream = await self._nats.jetstream.stream_info(message.stream)
-            if stream.config.retention == RetentionPolicy.LIMITS:
-                await message.term(reason.value)
-            else:
-                await message.nak(self.ORIGINAL_KEPT)  # settled, it would be deleted
-        if message.replayed:
+        if has_payload or message.replayed or await self._keeps_settled(message.stream):
+            await message.term(reason.value)
+        else:
+            await message.nak(self.ORIGINAL_KEPT)
+        if has_payload and message.replayed:
             await self.remove_replayed(message)
         DEAD_LETTERS.labels(self._handler, reason.value).inc()
         bug = error if reason is Reason.EXHAUSTED else None  # otherwise the stack says nothing about the handler
         logger.error("dead letter", reason=reason.value, error=error and describe(error), exc_info=bug)
+
+    async def _keeps_settled(self, stream: str) -> bool:
+        return bool((await self._nats.jetstream.stream_info(stream)).config.retention == RetentionPolicy.LIMITS)
 
     async def _publish(self, message: Message, reason: Reason, error: BaseException | None) -> bool:
         """Return whether the letter, which the stream has confirmed, holds the payload; if not, it names the original.
