@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from src.domain.events import current
@@ -14,6 +15,7 @@ from src.infrastructure.errors import Retry
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
 from src.infrastructure.publishing import Publications, channel
+from src.infrastructure.resources import shared
 
 Batch = list[tuple[Any, Message]]
 
@@ -52,7 +54,7 @@ class BatchDelivery(Delivery):
             batch.append((event, message))
 
     async def _handle(self, batch: Batch, errors: list[Exception]) -> None:
-        failure = await self._call(batch)
+        failure = await self._failure_of(batch)
         rest = [one for one in batch if not one[1].settled]
         if failure is not None and len(rest) > 1 and not isinstance(failure, Retry):
             half = len(rest) // 2
@@ -66,7 +68,7 @@ class BatchDelivery(Delivery):
             except Exception as error:
                 errors.append(error)
 
-    async def _call(self, batch: Batch) -> BaseException | None:
+    async def _failure_of(self, batch: Batch) -> BaseException | None:
         """Call the handler, wait until what it published is confirmed, and return what failed, or None."""
         events, messages = [event for event, _ in batch], [message for _, message in batch]
         connection = channel()
@@ -75,7 +77,7 @@ class BatchDelivery(Delivery):
         token = current.set(published)
         started = time.perf_counter()
         try:
-            await (self._function(events, messages) if self._takes_message else self._function(events))
+            await shared.call(messages, partial(self._call, events, messages))
             for one in (*messages, published):
                 await one.all_published()
             return None

@@ -56,11 +56,15 @@ def signature_of(function: Callable[..., Any], decoding: Decoding | None = None)
     if not inspect.iscoroutinefunction(function):
         raise ConfigurationError(f"{where} is not a coroutine function; write it as `async def`")
     parameters = list(inspect.signature(function).parameters.values())
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required_elsewhere = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if parameters and parameters[-1].name == "resources":
+        parameters.pop()  # see resources.py
+    positional = [p for p in parameters if p.kind in kinds and p.name != "resources"]
+    required_elsewhere = [p for p in parameters if p not in positional and p.default is p.empty]
     if len(positional) not in (1, 2) or required_elsewhere:
         raise ConfigurationError(
-            f"{where} takes {len(parameters)} parameters; a handler takes (event) or (event, message)"
+            f"{where} takes {', '.join(p.name for p in parameters)}; a handler takes event, or event and message, and "
+            f"last `resources` if it needs them"
         )
     try:
         annotation = get_type_hints(function).get(positional[0].name, Any)

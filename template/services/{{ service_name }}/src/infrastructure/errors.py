@@ -20,6 +20,10 @@ class Reject(Exception):
     """Raised by a handler that will never accept the message: it becomes a dead letter at once."""
 
 
+class NoStream(Reject):
+    """Raised when no stream stores what is published. Another attempt would not change that."""
+
+
 class TooLarge(Exception):
     """Raised when a message is larger than the server accepts."""
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from hashlib import sha256
 from typing import Any
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from src.domain.events import Incoming, Sendable, Wire, current
-from src.infrastructure.errors import NotConnected
+from src.infrastructure.errors import NoStream, NotConnected
 from src.infrastructure.nats_client import NatsClient
 
 # https://www.w3.org/TR/trace-context/ and the tenant, so that both survive services that do not use them
@@ -33,6 +34,8 @@ TRANSIENT = (
     nats.js.errors.NoStreamResponseError,
     nats.js.errors.ServiceUnavailableError,
 )
+
+declared: set[str] = set()  # subjects that the service says to publish to; the worker makes sure of their streams
 
 Payload = BaseModel | Sendable | Mapping[str, Any] | bytes
 
@@ -250,16 +253,28 @@ def _send(nats: NatsClient, subject: str, data: bytes, headers: dict[str, str]) 
     return Publication(task)
 
 
-async def _publish_until_confirmed(nats: NatsClient, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
+async def _publish_until_confirmed(client: NatsClient, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
     """Repeat a publish while the stream may be electing a leader. The message's id lets the stream keep it once."""
     deadline = time.monotonic() + RETRY_FOR
     while True:
         try:
-            return await nats.publish(subject, data, headers)
-        except TRANSIENT:
+            return await client.publish(subject, data, headers)
+        except TRANSIENT as error:
+            if isinstance(error, nats.js.errors.NoStreamResponseError):
+                await _check_stream(client, subject)
             if time.monotonic() + RETRY_PAUSE > deadline:
                 raise
         await asyncio.sleep(RETRY_PAUSE)
+
+
+async def _check_stream(client: NatsClient, subject: str) -> None:
+    with suppress(nats.errors.Error, TimeoutError):  # JetStream does not answer: the stream may be there
+        found = await client.ask("STREAM.NAMES", {"subject": subject})
+        if not found["streams"]:
+            raise NoStream(
+                f"no stream stores {subject}: declare it, such as in `@subscriber(..., publishes=[{subject!r}])`, and "
+                f"STREAM_MODE=create creates one; or create a stream that stores it"
+            )
 
 
 def _retrieve_error(task: asyncio.Task[PubAck]) -> None:

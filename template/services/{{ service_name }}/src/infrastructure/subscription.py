@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypedDict, TypeVar, Unpack
@@ -13,6 +13,7 @@ from src.infrastructure import decoding
 from src.infrastructure.decoding import Decoding, Signature, place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
+from src.infrastructure.publishing import declared
 
 __all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber"]
 
@@ -64,6 +65,7 @@ class Subscription:
         max_ack_pending: how many messages all replicas together may hold unsettled.
         max_attempts: how often the handler is called before a failing message becomes a dead letter.
         backoff: the delays between attempts.
+        publishes: subjects that the handler publishes to; the worker makes sure that streams store them.
         batch_size: the most messages that a handler of `list[...]` gets at once; 100 or `prefetch` by default.
         batch_wait: seconds that the first message of a batch waits for others.
         decoder: decodes other formats than JSON, text and bytes; see the extra `decoders`.
@@ -82,6 +84,7 @@ class Subscription:
     max_ack_pending: int = 10_000
     max_attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
+    publishes: Sequence[str] = ()
     batch_size: int | None = None
     batch_wait: float = 0.1
     decoder: Decoding | None = None
@@ -142,6 +145,7 @@ class Options(TypedDict, total=False):
     max_ack_pending: int
     max_attempts: int
     backoff: Backoff
+    publishes: Sequence[str]
     batch_size: int
     batch_wait: float
     decoder: Decoding
@@ -163,6 +167,7 @@ def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT],
 
     def register(function: HandlerT) -> HandlerT:
         refuse_unknown(function, options, Options)
+        declared.update(options.get("publishes", ()))
         name = function.__name__.removeprefix("handle_")
         _registry.append(Subscription(handler=name, subject=subject, function=function, **options))
         return function

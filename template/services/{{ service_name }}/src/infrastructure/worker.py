@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +22,8 @@ from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.inbox import Inbox
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Provisioning
-from src.infrastructure.publishing import publish_over
+from src.infrastructure.publishing import declared, publish_over
+from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
@@ -93,6 +95,7 @@ class Worker:
         if settings.DEDUP != "none":
             self._inbox = load_package("src.inbox", f"DEDUP={settings.DEDUP}").inbox_for(settings.DEDUP, self.nats)
         self._consul: ConsulClient | None = None
+        self._open_resources: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
         self._prepared = False
         self._leaving: asyncio.Task[None] | None = None
         self._stopped: asyncio.Task[None] | None = None
@@ -100,11 +103,13 @@ class Worker:
         metrics.CONNECTED.set_function(lambda: self.nats.connected)
 
     def register(self) -> None:
-        """Add every part in `src/domain`.
+        """Add the resources and every part in `src/domain`.
 
         Raises:
             ConfigurationError: a part is invalid, or its package is missing.
         """
+        own = import_module("src.domain.resources")
+        self._open_resources, shared.middleware = own.open_resources, own.MIDDLEWARE
         for name, pattern in PARTS.items():
             if files := sorted((DOMAIN / name).glob(pattern)):
                 load_package(f"src.domain.{name}", f"src/domain/{name}/{files[0].name}").register(self)
@@ -167,7 +172,9 @@ class Worker:
             return Readiness(False, "shutting down")
         if not self.nats.connected:
             return Readiness(False, "not connected to NATS")
-        if self.runners and not self._prepared:
+        if shared.trouble:
+            return Readiness(False, shared.trouble)
+        if not self._prepared:
             return Readiness(False, "starting")
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
         troubles += [component.trouble for component in self.components if component.trouble]
@@ -208,12 +215,13 @@ class Worker:
         publish_over(self.nats)
         try:
             await self.nats.connect()
-            async with asyncio.TaskGroup() as group:
+            async with shared.opened(self._open_resources), asyncio.TaskGroup() as group:
                 group.create_task(_measure_lag())  # ends only with the group, even if there is nothing else
-                if self.runners:
-                    group.create_task(self._consume(group))
-                for component in self.components:
-                    group.create_task(component.run())
+                group.create_task(shared.check())
+                await self._prepare()
+                parts: list[HandlerRunner | Component] = [*self.runners, *self.components]
+                for part in parts:
+                    group.create_task(part.run())
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
 
@@ -250,17 +258,19 @@ class Worker:
         publish_over(None)
         await self.nats.close()
 
-    async def _consume(self, group: asyncio.TaskGroup) -> None:
+    async def _prepare(self) -> None:
+        """Make sure that the server has what all parts need."""
         while not self._prepared:
             try:
-                await self.provisioning.dead_letters()
-                await self._attempts.prepare()
+                if self.runners:
+                    await self.provisioning.dead_letters()
+                    await self._attempts.prepare()
+                for subject in sorted(declared):
+                    await self.provisioning.stream_for(subject)
                 self._prepared = True
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 logger.warning("waiting for JetStream", error=describe(error))
                 await asyncio.sleep(self.RETRY)
-        for runner in self.runners:
-            group.create_task(runner.run())
 
 
 def load_package(name: str, needed_by: str) -> ModuleType:

@@ -1,0 +1,26 @@
+"""What handlers share, such as a database pool, and what is called around each message. This file is yours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from src.infrastructure.resources import Middleware
+
+MIDDLEWARE: list[Middleware] = []
+
+
+@dataclass
+class Resources:
+    """What handlers share. A handler with a parameter `resources: Resources` gets it."""
+
+
+@asynccontextmanager
+async def open_resources() -> AsyncIterator[Resources]:
+    """Open the resources before the first message, and close them after the last handler has ended.
+
+    If this raises, the service stays unready and tries again. If `Resources` has an `async def ready(self)` that raises,
+    the service is unready as well.
+    """
+    yield Resources()
