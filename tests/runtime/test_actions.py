@@ -23,8 +23,8 @@ from natsgen.harness.waiting import wait_until
 from src.actions import action as actions
 from src.actions import runner as action_runner
 from src.actions.action import Action, ActionError, Context, action, action_subject
-from src.actions.micro_service import MicroService
 from src.actions.runner import ActionRunner
+from src.actions.server import ActionServer
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import flush
@@ -65,7 +65,9 @@ async def plain(nats_server: NatsServer) -> AsyncIterator[Client]:
 
 def actions_of(worker: Worker) -> list[ActionRunner]:
     """The actions of a worker, in their order."""
-    return [component for component in worker.components if isinstance(component, ActionRunner)]
+    (component,) = worker.components
+    assert isinstance(component, ActionServer)
+    return component.runners
 
 
 async def ask(client: Client, payload: bytes = b'{"name": "Ada"}', subject: str = SUBJECT, **options: Any) -> Msg:
@@ -280,6 +282,42 @@ async def test_an_action_has_its_time_and_no_more(run_worker: Any, plain: Client
     assert other == error
 
 
+async def test_each_request_has_its_own_time_and_one_that_goes_on_holds_up_no_other(
+    run_worker: Any, plain: Client
+) -> None:
+    go_on = asyncio.Event()
+
+    async def answer(request: str) -> str:
+        if request == "quick":
+            return request
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                if request == "slow":
+                    raise
+        return request
+
+    async def timed(request: bytes) -> tuple[float, bytes]:
+        began = time.monotonic()
+        reply = await ask(plain, request)
+        return time.monotonic() - began, reply.data
+
+    async with run_worker(Action("greet", answer, timeout=0.3)):
+        stubborn = asyncio.create_task(timed(b"stubborn"))
+        slow = []
+        for _ in range(3):
+            slow.append(asyncio.create_task(timed(b"slow")))
+            assert (await timed(b"quick"))[1] == b'{"result":"quick"}'
+            await asyncio.sleep(0.05)
+        answers = await asyncio.gather(*slow)
+        assert not stubborn.done()
+        go_on.set()
+        assert (await stubborn)[1] == b'{"result":"stubborn"}'
+
+    assert all(took >= 0.29 and b'"504"' in data for took, data in answers)
+
+
 async def test_a_request_that_waited_too_long_is_not_begun(run_worker: Any, plain: Client) -> None:
     begun = 0
 
@@ -488,7 +526,7 @@ async def test_stats_metrics_and_readiness_know_of_the_actions(run_worker: Any, 
     async with run_worker(Action("greet", greet)) as worker:
         await ask(plain)
         await ask(plain, b"{")
-        readiness, stats = worker.readiness(), actions_of(worker)[0].stats()
+        readiness, stats = worker.readiness(), worker.stats()["actions"]
         after = [metric(name, **labels) for name, labels, _ in counted]
         assert metric("worker_action_in_flight") == 0.0
 
@@ -565,7 +603,7 @@ async def test_at_the_end_what_is_not_done_is_cut_short_and_what_has_not_begun_i
     ) as worker:
         asked = [asyncio.create_task(ask(plain)) for _ in range(2)]
         asked.append(asyncio.create_task(ask(plain, subject="v1.billing.stubborn")))
-        await eventually(lambda: sum(runner.in_flight for runner in actions_of(worker)) == 3, "requests")
+        await eventually(lambda: worker.components[0].in_flight == 3, "requests")
 
     errors = [error_of(reply) for reply in await asyncio.gather(*asked)]
     released.set()
@@ -660,10 +698,9 @@ def test_what_does_not_fit_is_refused_with_where_and_what(make: Callable[[], obj
 
 def test_two_actions_with_one_subject_are_refused(service_settings: Any) -> None:
     nats = Worker(service_settings).nats
-    runners = [ActionRunner(Action("greet", function), nats) for function in (greet, takes_dict)]
 
     with pytest.raises(ConfigurationError, match=r"both answer v1\.billing\.greet"):
-        MicroService(nats, runners)
+        ActionServer([Action("greet", greet), Action("greet", takes_dict)], nats)
 
 
 def test_a_service_without_handlers_and_actions_is_refused(service_settings: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack, get_type_hints
+from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 
 from src.actions.settings import settings
 from src.infrastructure.decoding import place_of
@@ -33,20 +33,6 @@ def action_subject(service: str, action: str, version: int = 1, *, prefix: str |
     return f"{prefix}.v{version}.{service}.{action}".removeprefix(".")
 
 
-class ActionSignature(NamedTuple):
-    """How an action is called.
-
-    Attributes:
-        request_type: the annotation of `request`; None if the function does not take one.
-        response_type: the annotation of its result.
-        takes_context: whether it takes the context.
-    """
-
-    request_type: Any
-    response_type: Any
-    takes_context: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Action:
     """One coroutine that answers requests.
@@ -64,6 +50,9 @@ class Action:
             the code 504.
         description: for people and `nats micro info`; by default the first line of the function's docstring.
         metadata: further data for `nats micro info`.
+        request_type: the annotation of `request`; None if the function does not take one.
+        response_type: the annotation of its result.
+        takes_context: whether it takes the context.
     """
 
     name: str
@@ -76,14 +65,17 @@ class Action:
     timeout: float = 5.0
     description: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
-    signature: ActionSignature = field(init=False, repr=False, compare=False)
+    request_type: Any = field(init=False, repr=False, compare=False)
+    response_type: Any = field(init=False, repr=False, compare=False)
+    takes_context: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if problems := self._problems():
             raise ConfigurationError(f"{self.where}: " + "; ".join(problems))
-        object.__setattr__(self, "signature", _signature(self.function, self.where))
-        if not self.description:
-            object.__setattr__(self, "description", (inspect.getdoc(self.function) or "").partition("\n")[0])
+        found = _signature(self.function, self.where)
+        found["description"] = self.description or (inspect.getdoc(self.function) or "").partition("\n")[0]
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     @property
     def where(self) -> str:
@@ -144,7 +136,7 @@ def registered() -> list[Action]:
     return list(_registry)
 
 
-def _signature(function: ActionFunction, where: str) -> ActionSignature:
+def _signature(function: ActionFunction, where: str) -> dict[str, Any]:
     """Return how the function is called. A single parameter is the context if it is annotated so, else the request."""
     if not inspect.iscoroutinefunction(function):
         raise ConfigurationError(f"{where} is not a coroutine function; write it as `async def`")
@@ -162,6 +154,8 @@ def _signature(function: ActionFunction, where: str) -> ActionSignature:
             f"{where}: {error}; import the names in its annotations outside of TYPE_CHECKING"
         ) from error
     types = [hints.get(parameter.name, Any) for parameter in positional]
-    takes_context = len(types) == 2 or types == [Context]
-    request_type = None if types in ([], [Context]) else types[0]
-    return ActionSignature(request_type, hints.get("return", Any), takes_context)
+    return {
+        "request_type": None if types in ([], [Context]) else types[0],
+        "response_type": hints.get("return", Any),
+        "takes_context": len(types) == 2 or types == [Context],
+    }

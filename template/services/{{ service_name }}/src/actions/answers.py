@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +25,6 @@ from src.utils.logging import logger
 
 INTERNAL_MESSAGE = "internal error"
 TOO_LARGE = "the answer is too large"
-CUT_SHORT = "the service stopped before it was done"
 
 
 class Answers:
@@ -36,40 +36,36 @@ class Answers:
         settings: how requests are read.
         stats: the action's counts.
 
-    Attributes:
-        cut_short: whether the service stops now, so that a cancelled action is not to blame.
-
     Raises:
         ConfigurationError: a type of the action cannot be read from a request, or written into a reply.
     """
 
     def __init__(self, action: Action, nats: NatsClient, settings: ActionSettings, stats: ActionStats) -> None:
-        self.cut_short = False
         self._action = action
         self._nats = nats
         self._stats = stats
-        request_type, response_type, self._takes_context = action.signature
         unknown_fields = None if settings.ACTION_UNKNOWN_FIELDS == "model" else settings.ACTION_UNKNOWN_FIELDS
-        self._decode = None if request_type is None else decoder_for(request_type, action.where, unknown_fields)
-        self._encode = encoder_for(response_type, action.where)
+        takes_nothing = action.request_type is None
+        self._decode = None if takes_nothing else decoder_for(action.request_type, action.where, unknown_fields)
+        self._encode = encoder_for(action.response_type, action.where)
 
-    async def answer(self, raw: Msg, deadline: float) -> None:
-        """Answer a request by `deadline`, the loop's time. Run this in a task of its own."""
+    async def answer(self, raw: Msg, why_cancelled: Callable[[], str]) -> None:
+        """Answer a request. Run this in a task of its own.
+
+        Args:
+            raw: the request.
+            why_cancelled: returns why the task was cancelled, for the caller; empty if it was not.
+        """
         started = time.perf_counter()
         context = Context(raw, self._action.name)
         current.set(context)
-        limit = asyncio.timeout_at(deadline)
         try:
-            async with limit:
-                result = await self._action.function(*self._arguments(context))
-            self._reply(raw, self._encode(result))
+            self._reply(raw, self._encode(await self._action.function(*self._arguments(context))))
         except ActionError as error:
             self.fail(raw, error.code, error.message, error.details)
         except (Exception, asyncio.CancelledError) as error:
-            if limit.expired():  # whatever the action raised because of that
-                self.fail(raw, TOO_SLOW, f"not done within {self._action.timeout:g} s")
-            elif self.cut_short:
-                self.fail(raw, TOO_SLOW, CUT_SHORT)
+            if reason := why_cancelled():  # whatever the action raised because of that
+                self.fail(raw, TOO_SLOW, reason)
             else:
                 logger.error("action failed", error=describe(error), exc_info=error)
                 self.fail(raw, INTERNAL, INTERNAL_MESSAGE)
@@ -80,7 +76,7 @@ class Answers:
                 await self._nats.flushed(self._action.timeout)
 
     def _arguments(self, context: Context) -> list[Any]:
-        given = [context] if self._takes_context else []
+        given = [context] if self._action.takes_context else []
         if self._decode is None:
             return given
         try:

@@ -6,8 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from src.actions.action import registered
-from src.actions.micro_service import MicroService
-from src.actions.runner import ActionRunner
+from src.actions.server import ActionServer
 from src.infrastructure.worker import Worker
 
 
@@ -19,7 +18,4 @@ def register(worker: Worker) -> None:
     """
     for module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_action")):
         import_module(f"{__name__}.{module}")
-    runners = [ActionRunner(action, worker.nats) for action in registered()]
-    for runner in runners:
-        worker.include(runner)
-    worker.include(MicroService(worker.nats, runners))
+    worker.include(ActionServer(registered(), worker.nats))

@@ -1,4 +1,4 @@
-"""Describes the service in NATS's micro service protocol: the answers to `PING`, `INFO` and `STATS` of `$SRV`.
+"""Answers all actions, and `PING`, `INFO` and `STATS` of `$SRV`: the service is a micro service of NATS.
 
 https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md
 """
@@ -19,32 +19,36 @@ from nats.micro.service import SEMVER_REGEX
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 
+from src.actions.action import Action
 from src.actions.runner import ActionRunner
+from src.actions.settings import ActionSettings, settings
 from src.config import DESCRIPTION, VERSION
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 from src.requests.subscriptions import CoreSubscription
 
 
-class MicroService:
-    """The service as `nats micro` sees it.
+class ActionServer:
+    """All actions of the service. `nats micro` lists it, with what it says about each.
 
     nats-py's own micro service handles one request of an endpoint at a time, and loses what it received and did not
     start when it ends. So only the protocol is used here.
 
     Args:
-        nats: the service's connection.
-        runners: the endpoints.
+        actions: all actions of the service.
+        nats: the worker's connection.
+        own: the settings of actions.
 
     Raises:
-        ConfigurationError: two actions have the same subject, or the service's version is not a semantic version.
+        ConfigurationError: an action is invalid, two have the same subject, or the service's version is not a semantic
+            version.
     """
 
     kind = "actions"
-    in_flight = 0
 
-    def __init__(self, nats: NatsClient, runners: Sequence[ActionRunner]) -> None:
-        for one, other in combinations(runners, 2):
+    def __init__(self, actions: Sequence[Action], nats: NatsClient, own: ActionSettings = settings) -> None:
+        self.runners = [ActionRunner(action, nats, own) for action in actions]
+        for one, other in combinations(self.runners, 2):
             if one.subject == other.subject:
                 raise ConfigurationError(
                     f"{one.action.where} and {other.action.where} both answer {one.subject}; give one another name, "
@@ -55,12 +59,11 @@ class MicroService:
                 f"pyproject.toml: version is {VERSION!r}; a service with actions takes a semantic version such as 1.2.3"
             )
         self._nats = nats
-        self._runners = runners
         self._started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        settings, name, identity = nats.settings, nats.service, uuid4().hex
-        metadata = {"context": settings.BOUNDED_CONTEXT, "hostname": settings.HOSTNAME}
+        name, identity = nats.service, uuid4().hex
+        metadata = {"context": nats.settings.BOUNDED_CONTEXT, "hostname": nats.settings.HOSTNAME}
         self._identity = {"name": name, "id": identity, "version": VERSION, "metadata": metadata}
-        self._subscriptions = [
+        self._subscriptions = [runner.subscription for runner in self.runners] + [
             CoreSubscription(nats, f"$SRV.{verb}{whom}", partial(self._answer, verb.lower(), describe))
             for verb, describe in (("PING", dict), ("INFO", self._info), ("STATS", self._counts))
             for whom in ("", f".{name}", f".{name}.{identity}")
@@ -68,31 +71,39 @@ class MicroService:
 
     @property
     def trouble(self) -> str:
-        """Return why the service is not listed; empty while it is."""
+        """Return why no requests arrive; empty while they do."""
         return next((subscription.trouble for subscription in self._subscriptions if subscription.trouble), "")
 
+    @property
+    def in_flight(self) -> int:
+        """Return the number of requests received and not answered."""
+        return sum(runner.running + runner.waiting for runner in self.runners)
+
     def stats(self) -> list[dict[str, Any]]:
-        """Return nothing: each action has its own counts."""
-        return []
+        """Return the counts of every action, for `/stats`."""
+        return [runner.stats() for runner in self.runners]
 
     async def run(self) -> None:
-        """Answer until `stop` is called."""
+        """Receive requests until `stop` is called."""
         await asyncio.gather(*(subscription.run() for subscription in self._subscriptions))
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Answer no more, so that nobody looks for the actions here."""
+        """Stop receiving, and answer what has been received within `limit` seconds or until `hurry` is done."""
+        deadline = asyncio.get_running_loop().time() + limit
         await asyncio.gather(*(subscription.end() for subscription in self._subscriptions))
+        left = deadline - asyncio.get_running_loop().time()
+        await asyncio.gather(*(runner.stop(left, hurry) for runner in self.runners))
 
     def _answer(self, verb: str, describe: Callable[[], dict[str, Any]], request: Msg) -> None:
         body = {"type": f"io.nats.micro.v1.{verb}_response", **self._identity, **describe()}
         self._nats.answer(request.reply, json.dumps(body).encode())
 
     def _info(self) -> dict[str, Any]:
-        endpoints = [{**_endpoint(runner), "metadata": _metadata(runner)} for runner in self._runners]
+        endpoints = [{**_endpoint(runner), "metadata": _metadata(runner)} for runner in self.runners]
         return {"description": DESCRIPTION, "endpoints": endpoints}
 
     def _counts(self) -> dict[str, Any]:
-        endpoints = [{**_endpoint(runner), **_counts_of(runner)} for runner in self._runners]
+        endpoints = [{**_endpoint(runner), **_counts_of(runner)} for runner in self.runners]
         return {"started": self._started, "endpoints": endpoints}
 
 
@@ -119,8 +130,8 @@ def _metadata(runner: ActionRunner) -> dict[str, str]:
         "concurrency": str(action.concurrency),
         "timeout": f"{action.timeout:g}",
         "description": action.description,
-        "request_schema": _schema(action.signature.request_type, "validation"),
-        "response_schema": _schema(action.signature.response_type, "serialization"),
+        "request_schema": _schema(action.request_type, "validation"),
+        "response_schema": _schema(action.response_type, "serialization"),
     }
     return {name: text for name, text in found.items() if text} | action.metadata
 
