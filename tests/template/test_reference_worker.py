@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 FILES = """
-src/__init__.py src/main.py src/config.py
-src/domain/__init__.py src/domain/events.py src/domain/handlers/__init__.py src/domain/handlers/order_created_handler.py
-src/infrastructure/__init__.py src/infrastructure/nats_client.py src/infrastructure/consul_client.py
-src/utils/__init__.py src/utils/logging.py
+src/main.py src/config.py
+src/domain/events.py src/domain/handlers/__init__.py src/domain/handlers/order_created_handler.py
+src/infrastructure/nats_client.py src/infrastructure/consul_client.py
+src/utils/logging.py
 tests/test_handlers.py Dockerfile requirements.txt pyproject.toml .env.example
 """
 REQUIREMENTS = ("nats-py", "py-consul", "pydantic", "pydantic-settings", "python-dotenv", "structlog")

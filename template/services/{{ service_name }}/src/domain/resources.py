@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from src.domain.settings import OwnSettings
 from src.infrastructure.resources import Middleware
 
 MIDDLEWARE: list[Middleware] = []
@@ -17,10 +18,10 @@ class Resources:
 
 
 @asynccontextmanager
-async def open_resources() -> AsyncIterator[Resources]:
+async def open_resources(settings: OwnSettings) -> AsyncIterator[Resources]:
     """Open the resources before the first message, and close them after the last handler has ended.
 
-    If this raises, the service stays unready and tries again. If `Resources` has an `async def ready(self)` that raises,
-    the service is unready as well.
+    If this raises, the service stays unready and tries again. An `async def ready(self)` of `Resources` that raises
+    makes the service unready as well.
     """
     yield Resources()

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from src.config import load
 from src.inbox.settings import InboxSettings
+from src.infrastructure.delivery import Claim, Inbox
 from src.infrastructure.errors import ConfigurationError, describe
-from src.infrastructure.inbox import Claim, Inbox
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.utils.logging import logger

@@ -10,8 +10,8 @@ import nats.errors
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from src.infrastructure.delivery import Claim
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.inbox import Claim
 from src.infrastructure.nats_client import NatsClient
 
 DONE = b"done"

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from src.infrastructure.inbox import Claim
+from src.infrastructure.delivery import Claim
 
 DONE = b"done"
 TIME_LIMIT = 2.0  # seconds for one command

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from enum import Enum, auto
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from src.domain.events import current
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry, describe
-from src.infrastructure.inbox import Claim, Inbox
 from src.infrastructure.message import Message
 from src.infrastructure.metrics import HandlerMetrics
 from src.infrastructure.resources import shared, with_resources
@@ -21,6 +21,40 @@ from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 PUT_OFF_MARGIN = 2.0  # seconds after a delay in which a message that was put off has come again
+
+
+class Claim(Enum):
+    """What the inbox knows of a message."""
+
+    TAKEN = auto()  # this worker handles it now
+    HELD = auto()  # another worker handles it right now
+    DONE = auto()  # it has been handled
+
+
+class Inbox(Protocol):
+    """Remembers which messages were handled, so that none is handled twice."""
+
+    @property
+    def trouble(self) -> str:
+        """Return why handled messages wait for the store; empty while they do not."""
+
+    def check(self, handler: str, lease: float) -> None:
+        """Raise ConfigurationError if the store would forget a claim of `lease` seconds."""
+
+    async def claim(self, message: Message, lease: float) -> Claim:
+        """Claim a message for `lease` seconds; raises if the store cannot be reached and messages wait for it."""
+
+    async def done(self, message: Message) -> None:
+        """Note that a message was handled; return once the store has it."""
+
+    async def release(self, message: Message) -> None:
+        """Give up a claim, so that the next attempt does not wait for its end."""
+
+    async def renew(self, handler: str) -> None:
+        """Extend the claims of a handler's running messages."""
+
+    async def close(self) -> None:
+        """Close connections."""
 
 
 class Delivery:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
 
 disable_created_metrics()  # they double the series and say only when the process started
@@ -80,3 +82,12 @@ class HandlerMetrics:
                     name = sample.name.removeprefix("worker_messages_").removeprefix("worker_")
                     found[name.removesuffix("_total").replace("duplicate", "duplicates")] = int(sample.value)
         return {**found, "dead_letters": letters}
+
+
+async def measure_loop_lag() -> None:
+    """Set the gauge of the event loop's lag every second. A handler that blocks the loop shows up here."""
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        await asyncio.sleep(1)
+        LOOP_LAG.set(loop.time() - started - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,10 +17,9 @@ from src.config import VERSION, Settings
 from src.infrastructure import metrics
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters
-from src.infrastructure.delivery import Delivery
+from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.inbox import Inbox
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Provisioning
 from src.infrastructure.publishing import declared, publish_over
@@ -108,8 +108,8 @@ class Worker:
         Raises:
             ConfigurationError: a part is invalid, or its package is missing.
         """
-        own = import_module("src.domain.resources")
-        self._open_resources, shared.middleware = own.open_resources, own.MIDDLEWARE
+        own, settings = import_module("src.domain.resources"), import_module("src.domain.settings").own_settings
+        self._open_resources, shared.middleware = partial(own.open_resources, settings), own.MIDDLEWARE
         for name, pattern in PARTS.items():
             if files := sorted((DOMAIN / name).glob(pattern)):
                 load_package(f"src.domain.{name}", f"src/domain/{name}/{files[0].name}").register(self)
@@ -172,12 +172,10 @@ class Worker:
             return Readiness(False, "shutting down")
         if not self.nats.connected:
             return Readiness(False, "not connected to NATS")
-        if shared.trouble:
-            return Readiness(False, shared.trouble)
         if not self._prepared:
-            return Readiness(False, "starting")
+            return Readiness(False, shared.trouble or "starting")
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
-        troubles += [component.trouble for component in self.components if component.trouble]
+        troubles += [trouble for trouble in (shared.trouble, *(one.trouble for one in self.components)) if trouble]
         return Readiness(not troubles, "; ".join(troubles) or ("consuming" if self.runners else "working"))
 
     def stats(self) -> dict[str, Any]:
@@ -216,7 +214,7 @@ class Worker:
         try:
             await self.nats.connect()
             async with shared.opened(self._open_resources), asyncio.TaskGroup() as group:
-                group.create_task(_measure_lag())  # ends only with the group, even if there is nothing else
+                group.create_task(metrics.measure_loop_lag())  # ends only with the group, even if there is nothing else
                 group.create_task(shared.check())
                 await self._prepare()
                 parts: list[HandlerRunner | Component] = [*self.runners, *self.components]
@@ -292,14 +290,6 @@ def load_package(name: str, needed_by: str) -> ModuleType:
     raise ConfigurationError(
         f"{needed_by} needs the package {missing}, which this service does not have; `natsgen repair` adds it"
     )
-
-
-async def _measure_lag() -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        started = loop.time()
-        await asyncio.sleep(1)
-        metrics.LOOP_LAG.set(loop.time() - started - 1)
 
 
 async def _ended(steps: Any, limit: float) -> None:
