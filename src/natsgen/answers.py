@@ -113,12 +113,13 @@ def complete(given: Given, questionnaire: Questionnaire, workspace: Path) -> Ans
         )
     subjects = done["handlers"] or done["publishers"] or done["subscribers"]
     derived = {
+        "handlers": {},  # plain Copier makes one if there is no other part
         "bounded_context": naming.context_for(subjects, service_name),
         "description": naming.description_for(done),
         "workspace": naming.workspace_for(workspace),
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}
-    values = {"handlers": {}, **fixed, **derived, **given.values}
+    values = {**fixed, **derived, **given.values}
     heard = [pubsub.Subscriber.from_answer(name, entry) for name, entry in values.get("subscribers", {}).items()]
     naming.at(
         given.sources.get("subscribers", "subscribers"),

@@ -30,6 +30,7 @@ class Question:
         placeholder: an example of an answer.
         is_switch: the answer is yes or no.
         is_list: the answer is a list of texts.
+        is_derived: the default depends on other answers.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Question:
     placeholder: str = ""
     is_switch: bool = False
     is_list: bool = False
+    is_derived: bool = False
 
     def parse(self, text: str, where: str) -> Any:
         """The value that `text` from a command line stands for, checked; `where` names the option in the error."""
@@ -75,7 +77,7 @@ class Question:
         return str(value)
 
     def _check_mapping(self, value: Any, where: str) -> dict[str, Any]:
-        is_required = self.default is None
+        is_required = self.default is None and not self.is_derived
         if not isinstance(value, dict) or (is_required and not value):
             example = f" such as {self.placeholder}" if self.placeholder else ""
             raise InputError(f"{where}: {self.key} takes a mapping{example}, not {_kind(value)}")
@@ -184,6 +186,7 @@ def _question(key: str, details: Any) -> Question:
         placeholder=str(details.get("placeholder", "")),
         is_switch=kind == "bool",
         is_list=kind == "yaml" and isinstance(default, list),
+        is_derived=is_derived,
     )
 
 
