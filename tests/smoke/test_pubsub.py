@@ -211,7 +211,9 @@ def test_a_worker_handles_what_a_node_client_publishes(
     workspace: Path, start_service: StartService, nats_server: NatsServer, node_client: Path
 ) -> None:
     """In every envelope, whatever the worker was made with."""
-    natsgen(workspace, "new", "worker", "billing", "--subject", "orders.order.created")
+    natsgen(
+        workspace, "new", "worker", "billing", "--subject", "orders.order.created", "--with", "messages,cloudevents"
+    )
     handlers = workspace / "services/billing/src/domain/handlers"
     for name, (module, envelope) in ENVELOPES.items():
         source = HANDLER.format(name=name, module=module, envelope=envelope)
