@@ -19,7 +19,7 @@ CONFIG = BILLING / "src/config.py"
 @pytest.fixture
 def torn(shop: Workspace) -> Workspace:
     """A person changed the setting that the second release changes too, and something else elsewhere."""
-    Edit(CONFIG, "default=86400, ge=1", "default=10, ge=1").make(shop.root)
+    Edit(CONFIG, "Field(30, ge=3", "Field(10, ge=3").make(shop.root)
     Edit(BILLING / "Dockerfile", "EXPOSE 8080", "EXPOSE 8080 9090").make(shop.root)
     world.commit(shop.root)
     return shop
@@ -40,8 +40,8 @@ def test_inline_writes_markers_and_the_rest_of_the_update(installed: Releases, t
     assert done.returncode == 1
     text = (torn.root / CONFIG).read_text()
     assert text.count("<<<<<<< yours\n") == text.count(f">>>>>>> {SECOND}\n") == 1
-    assert "default=10, ge=1" in text
-    assert "default=172_800, ge=1" in text
+    assert "Field(10, ge=3" in text
+    assert "Field(45, ge=3" in text
     assert "EXPOSE 8080 9090" in (torn.root / BILLING / "Dockerfile").read_text()
     assert (torn.root / BILLING / "src/utils/clock.py").exists()
     assert f"_commit: {SECOND}" in (torn.root / BILLING / ".copier-answers.yml").read_text()
@@ -66,7 +66,7 @@ def test_continue_waits_until_the_markers_are_gone(installed: Releases, torn: Wo
     assert not (torn.root / ".natsgen").exists()
     world.commit(torn.root)
     natsgen.do("update", "billing", cwd=torn.root)  # the next version merges over the decision
-    assert "default=10, ge=1" in (torn.root / CONFIG).read_text()
+    assert "Field(10, ge=3" in (torn.root / CONFIG).read_text()
 
 
 def test_abort_puts_everything_back(installed: Releases, torn: Workspace) -> None:

@@ -70,7 +70,7 @@ def test_a_conflict_leaves_an_unmerged_index_and_blocks_the_others(
     installed: Releases, tmp_path: Path, tool: str
 ) -> None:
     place = monorepo(installed, tmp_path, "billing", "a")
-    Edit(BILLING / "src/config.py", "default=86400, ge=1", "default=10, ge=1").make(place)
+    Edit(BILLING / "src/config.py", "Field(30, ge=3", "Field(10, ge=3").make(place)
     world.commit(tmp_path)
 
     if tool == "copier":

@@ -45,7 +45,7 @@ def test_each_service_gets_a_pull_request_of_its_own_once(installed: Releases, m
     shop = tmp_path / "shop"
     world.fleet(made, shop, 2)
     installed[FIRST].do("new", "worker", "billing", "--subject", "orders.order.created", cwd=shop)
-    Edit(BILLING / "src/config.py", "default=86400, ge=1", "default=10, ge=1").make(shop)  # it will conflict
+    Edit(BILLING / "src/config.py", "Field(30, ge=3", "Field(10, ge=3").make(shop)  # it will conflict
     world.commit(shop)
     world.git(tmp_path, "clone", "--quiet", "--bare", shop, "origin.git")
     world.git(shop, "remote", "add", "origin", tmp_path / "origin.git")

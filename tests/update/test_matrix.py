@@ -19,7 +19,7 @@ Releases = Mapping[str, Installed]
 ONE_OF_EACH = ("defaults", "actions", "fastapi", "django", "tasks", "publisher", "subscriber")
 """The kinds; the tests of one of each are run: an updated service is what `new` makes, and smoke runs those in full."""
 
-RENAMED = {"src/infrastructure/watching/loop_watch.py": "src/infrastructure/loop_guard.py"}
+RENAMED = {"src/infrastructure/liveness.py": "src/infrastructure/link_watch.py"}
 
 
 def edit(root: Path, name: str, release: str) -> None:
@@ -31,12 +31,12 @@ def edit(root: Path, name: str, release: str) -> None:
     setting = '    OWN_LIMIT: int = Field(default=3, description="Mine")\n'
     Edit(service / "src/config.py", "    HTTP_HOST: str", f"{setting}    HTTP_HOST: str").make(root)
     Edit(Path(f"compose/{name}.yml"), "    read_only: true\n", "    read_only: true\n    mem_limit: 200m\n").make(root)
-    watch = "src/infrastructure/watching/loop_watch.py"
+    watch = "src/infrastructure/liveness.py"
     Edit(service / (RENAMED[watch] if release == THIRD else watch), "\nclass ", "\n# mine\nclass ").make(root)
     Edit(service / "README.md", "\n\n", "\n\nMine, first of all.\n\n").make(root)
     (root / service / "src/domain/prices.py").write_text('"""Mine."""\n')
     (root / service / "tests/test_prices.py").write_text("def test_mine() -> None:\n    assert True\n")
-    (root / service / "tests/integration/test_survival.py").unlink()
+    (root / service / "tests/test_handlers.py").unlink()
 
 
 def parts(service: Path) -> Iterator[Path]:

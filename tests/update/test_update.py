@@ -86,13 +86,13 @@ def test_a_persons_changes_are_merged(installed: Releases, shop: Workspace, tmp_
 
 def test_changes_in_a_renamed_file_move_along(installed: Releases, shop: Workspace) -> None:
     folder = BILLING / "src/infrastructure"
-    Edit(folder / "watching/loop_watch.py", '"""', '"""Mine: ').make(shop.root)
-    mine = (shop.root / folder / "watching/loop_watch.py").read_bytes()
+    Edit(folder / "liveness.py", '"""', '"""Mine: ').make(shop.root)
+    mine = (shop.root / folder / "liveness.py").read_bytes()
     world.commit(shop.root)
     said = installed[THIRD].do("update", "billing", cwd=shop.root)
-    assert not (shop.root / folder / "watching/loop_watch.py").exists()
-    assert (shop.root / folder / "loop_guard.py").read_bytes() == mine
-    assert "loop_guard.py now, with your changes" in said
+    assert not (shop.root / folder / "liveness.py").exists()
+    assert (shop.root / folder / "link_watch.py").read_bytes() == mine
+    assert "link_watch.py now, with your changes" in said
 
 
 def test_handlers_and_their_tests_are_never_touched(installed: Releases, shop: Workspace) -> None:

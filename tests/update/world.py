@@ -73,9 +73,7 @@ class Edit:
 
 def second(root: Path) -> None:
     """What the second release changes: a default, a question, two new files, the image, the compose file."""
-    Edit(SERVICE / "src/config.py", "default=86400, ge=1, le=31_536_000", "default=172_800, ge=1, le=31_536_000").make(
-        root
-    )
+    Edit(SERVICE / "src/config.py", "Field(30, ge=3, le=86400", "Field(45, ge=3, le=86400").make(root)
     Edit(
         SERVICE / "Dockerfile.jinja", "WORKDIR /build", "LABEL platform={{ platform | to_json }}\nWORKDIR /build"
     ).make(root)
@@ -89,10 +87,10 @@ def second(root: Path) -> None:
 def third(root: Path) -> None:
     """What the third release changes: an infrastructure file goes elsewhere, a file is gone, a setting moves."""
     folder = root / SERVICE / "src/infrastructure"
-    (folder / "watching/loop_watch.py").rename(folder / "loop_guard.py")
-    importer = SERVICE / "src/infrastructure/worker.py"
-    Edit(importer, ".watching.loop_watch import", ".loop_guard import").make(root)
-    Edit(SERVICE / "src/config.py", "default=8500, ge=1", "default=8501, ge=1").make(root)
+    (folder / "liveness.py").rename(folder / "link_watch.py")
+    importer = SERVICE / "src/infrastructure/nats_client.py"
+    Edit(importer, ".liveness import", ".link_watch import").make(root)
+    Edit(SERVICE / "src/config.py", "Field(1, ge=1, le=5", "Field(1, ge=1, le=7").make(root)
     (root / SERVICE / "notes.md.jinja").unlink()
 
 
