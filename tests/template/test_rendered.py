@@ -146,18 +146,30 @@ def test_plain_copier_makes_the_same_tree(rendered: Rendered, tmp_path: Path) ->
     data = {k: v for k, v in yaml.safe_load(answers.read_text()).items() if not k.startswith("_")}
     data_file = tmp_path / "data.yml"
     data_file.write_text(yaml.safe_dump(data))
+
+    copier_copy(tmp_path, "--data-file", str(data_file))
+
+    assert files_in(tmp_path / "plain") == files_in(rendered.workspace)
+
+
+def test_plain_copier_needs_nothing_but_a_name(tmp_path: Path) -> None:
+    copier_copy(tmp_path, "--data", "service_name=billing")
+
+    service = tmp_path / "plain/services/billing"
+    assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
+
+
+def copier_copy(folder: Path, *options: str) -> None:
+    """Copy the template into `plain` below a folder, with Copier itself."""
     copier = shutil.which("copier", path=str(Path(sys.executable).parent))
     assert copier is not None
     repository = Path(__file__).resolve().parents[2]
-    template = tmp_path / "template"  # a copy without git, as it is now
+    template = folder / "template"  # a copy without git, as it is now
     template.mkdir()
     shutil.copy(repository / "copier.yml", template)
-    for folder in ("template", "includes"):
-        shutil.copytree(repository / folder, template / folder)
-
-    run([copier, "copy", "-q", "--data-file", data_file, "--defaults", template, tmp_path / "plain"], limit=SHORT)
-
-    assert files_in(tmp_path / "plain") == files_in(rendered.workspace)
+    for name in ("template", "includes"):
+        shutil.copytree(repository / name, template / name)
+    run([copier, "copy", "-q", *options, "--defaults", template, folder / "plain"], limit=SHORT)
 
 
 def files_in(folder: Path) -> dict[str, tuple[bytes, int]]:
