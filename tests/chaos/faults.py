@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 AWAY_SECONDS = 3.0
 """How long something is away that comes back by itself."""
 
+FLEET_AWAY_SECONDS = 10.0
+"""How long the server is silent for many workers: longer than any of them takes a silent server for alive."""
+
+MOST_CONNECTIONS = 3
+"""Connections that a worker may make in such a row, the first included."""
+
 NOTICE_SECONDS = 30.0
 """How long the worker may take to find out; the row's limit for the stall is far below it."""
 
@@ -62,6 +68,35 @@ async def server_frozen(run: Run) -> None:
         run.world.server.freeze()
         await run.lasts(AWAY_SECONDS)
         run.world.server.resume()
+
+
+async def fleet_frozen(run: Run) -> None:
+    """The server is silent until every worker has given its connection up; then all come back, without a storm."""
+    (moment,) = run.moments(1, last=0.4)
+    await run.until(moment)
+    run.world.server.freeze()
+    await run.lasts(FLEET_AWAY_SECONDS)
+    run.world.server.resume()
+
+    async def stats() -> dict[str, tuple[bool, int]]:
+        told = await asyncio.gather(*(asyncio.to_thread(worker.stats) for worker in run.fleet.workers))
+        return {one["hostname"]: (one["ready"], one["nats_connections"]) for one in told}
+
+    async def all_back() -> bool:
+        return all(ready for ready, _ in (await stats()).values())
+
+    await until(all_back, limit=NOTICE_SECONDS, what="every worker to be back")
+    await run.until(0.9)
+    connections = {name: count for name, (_, count) in (await stats()).items()}
+    if max(connections.values()) > MOST_CONNECTIONS:
+        run.broken.append(f"connections made, where {MOST_CONNECTIONS} are enough: {connections}")
+
+
+async def restarts(run: Run) -> None:
+    """A worker with a backlog is restarted with SIGTERM, more often than there are attempts."""
+    for moment in run.moments(2 * run.row.options.max_attempts, last=0.9):
+        await run.until(moment)
+        await run.fleet.restart(0)
 
 
 async def consumer_deleted(run: Run) -> None:

@@ -111,6 +111,13 @@ WORKER = [
         ),
         "nats-kv",
     ),
+    Row(
+        "restarts",
+        "one worker with a backlog restarted (SIGTERM), twice as often as there are attempts",
+        faults.restarts,
+        options=Options(concurrency=1, ack_wait=30, work=0.01, max_attempts=3),
+        once=True,
+    ),
     *with_inboxes(
         Row(
             "handler-crashes",
@@ -141,6 +148,14 @@ SERVER = [
         Row("server-killed", "server killed (SIGKILL), started again", faults.server_killed), "nats-kv", "redis"
     ),
     *with_inboxes(Row("server-frozen", "server frozen (SIGSTOP) for 3 s", faults.server_frozen), "nats-kv"),
+    Row(
+        "fleet-frozen",
+        "server frozen (SIGSTOP) for 10 s, under 50 workers",
+        faults.fleet_frozen,
+        replicas=50,
+        seconds=20,
+        stall=faults.FLEET_AWAY_SECONDS + 5.0,
+    ),
     *with_inboxes(Row("consumer-deleted", "consumer deleted", faults.consumer_deleted), "nats-kv"),
     *with_inboxes(
         Row("half-open", "connection silent both ways, not closed", faults.half_open, proxy=True, seconds=20),
