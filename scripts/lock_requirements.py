@@ -1,8 +1,8 @@
-"""Pins what natsgen and its generated services are installed from: `make requirements`.
+"""Pins the requirements of natsgen and of generated services: `make requirements`.
 
 Writes `requirements-dev.txt` and `benchmarks/requirements.txt` of this repository, and the template's
-`requirements.txt.jinja` and `requirements-dev.txt.jinja`, all with hashes and without addresses. A package that only
-some answer needs is wrapped in that answer's condition.
+`requirements.txt.jinja` and `requirements-dev.txt.jinja`, all with hashes and without addresses of a package index. A
+package that is needed by some answers only is wrapped in a condition on these.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from jinja2 import Environment
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE = ROOT / "template" / "services" / "{{ service_name }}"
 OPTIONAL = (("dedup", "redis"), ("framework", "django"), ("framework", "fastapi"))
-"""Answers that need packages beyond those of every service, by question."""
+"""Answers that need further packages, with their questions."""
 
 
 def main() -> None:
-    """Writes all four files."""
+    """Write all four files."""
     lock(ROOT / "pyproject.toml", ROOT / "requirements-dev.txt", group="dev")
     lock(ROOT / "benchmarks" / "requirements.in", ROOT / "benchmarks" / "requirements.txt")
     with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +45,7 @@ class Package:
 
     Attributes:
         text: its lines.
-        conditions: the answers that need it, as Jinja says it; none where every service does.
+        conditions: Jinja conditions of the answers that need it; none if every service needs it.
     """
 
     text: str
@@ -53,7 +53,7 @@ class Package:
 
 
 def lock_variants(folder: Path, group: str | None = None) -> dict[str, Package]:
-    """The pinned packages that any answers need, by name, consistent with those locked into `folder` before."""
+    """Return the pinned packages that any answers need, by name, consistent with those locked into `folder` before."""
     found = {name: Package(text) for name, text in blocks(lock_service(folder, {}, group)).items()}
     for question, value in OPTIONAL:
         for name, text in blocks(lock_service(folder, {question: value}, group)).items():
@@ -67,7 +67,7 @@ def lock_variants(folder: Path, group: str | None = None) -> dict[str, Package]:
 
 
 def lock_service(folder: Path, given: Mapping[str, str], group: str | None = None) -> str:
-    """The pinned requirements of a service with these answers, consistent with those locked into `folder` before."""
+    """Return the pinned requirements of a service with these answers, consistent with those locked before."""
     environment = Environment(keep_trailing_newline=True, autoescape=False)
     environment.filters["to_json"] = json.dumps
     answers = {
@@ -76,6 +76,8 @@ def lock_service(folder: Path, given: Mapping[str, str], group: str | None = Non
         "bounded_context": "",
         "dedup": "none",
         "framework": "none",
+        "publish_interval": "2",
+        "queue_group": "",
     }
     project = folder / "pyproject.toml"
     project.write_text(
@@ -91,10 +93,7 @@ def lock_service(folder: Path, given: Mapping[str, str], group: str | None = Non
 
 
 def lock(project: Path, target: Path, *options: str, group: str | None = None) -> None:
-    """Resolves a pyproject.toml, with one of its dependency groups, or a list of packages.
-
-    The result fits every platform and Python from 3.11 on.
-    """
+    """Pin a pyproject.toml, one of its groups, or a list of packages, for all platforms and Python from 3.11 on."""
     if group:
         options = (*options, "--group", f"{project}:{group}")
     subprocess.run(
@@ -108,13 +107,13 @@ def lock(project: Path, target: Path, *options: str, group: str | None = None) -
 
 
 def blocks(locked: str) -> dict[str, str]:
-    """The lines of each package, by its name."""
+    """Return the lines of each package, by its name."""
     found = re.split(r"^(?=[a-zA-Z0-9])", locked, flags=re.MULTILINE)
     return {re.split(r"[^a-zA-Z0-9._-]", block, maxsplit=1)[0]: block for block in found if block.strip()}
 
 
 def write(target: Path, packages: dict[str, Package], first: str = "") -> None:
-    """Writes a template of a requirements file, its packages in order."""
+    """Write the template of a requirements file, its packages in order."""
     lines = ["# Pinned from pyproject.toml; README.md says how to add a dependency.\n", first]
     for name in sorted(packages):
         package = packages[name]
