@@ -38,4 +38,4 @@ class ConfigurationError(Exception):
 
 def describe(error: BaseException | None) -> str:
     """Return the error's type and text, for one log field."""
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}".encode(errors="replace").decode()  # JSON does not allow lone surrogates

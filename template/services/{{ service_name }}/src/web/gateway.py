@@ -75,15 +75,13 @@ class Gateway:
         try:
             # read first, so that every route refuses a large body alike; the server drops the rest
             body = await read_body(exchange, receive, self._max_body)
-            if body is None:
-                return BODY_TOO_LARGE
+            if not isinstance(body, bytes):
+                return body
             await self._application(scope, replaying(body, receive), send)
         except asyncio.CancelledError:
             if exchange.status or not self._worker.stopping:
                 raise
             return STOPPED  # it has taken longer than the process has to stop
-        except ClientLeft:
-            return None
         except Exception as error:
             problem = problem_of(error)
             return None if exchange.status else problem
@@ -104,28 +102,20 @@ class Gateway:
         return send_with_headers
 
 
-class ClientLeft(Exception):
-    """Raised when the client closed the connection before it had sent its whole request."""
-
-
-async def read_body(exchange: Exchange, receive: Receive, limit: int) -> bytes | None:
-    """Return the whole body of a request; None if it has more than `limit` bytes, or says so.
-
-    Raises:
-        ClientLeft: the rest does not arrive.
-    """
+async def read_body(exchange: Exchange, receive: Receive, limit: int) -> bytes | Problem | None:
+    """Return the whole body of a request, or the problem if it has more than `limit` bytes; None if the client left."""
     announced = exchange.headers.get("content-length", "")
     if announced.isascii() and announced.isdecimal() and int(announced) > limit:
-        return None
+        return BODY_TOO_LARGE
     body = bytearray()
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientLeft
+            return None
         body += message.get("body", b"")
         if len(body) > limit:
-            return None
+            return BODY_TOO_LARGE
         more = message.get("more_body", False)
     return bytes(body)
 
