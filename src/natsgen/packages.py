@@ -107,6 +107,7 @@ PACKAGES: tuple[Package, ...] = (
         (
             "src/toolkit/objects.py",
             "src/toolkit/object_content.py",
+            "src/toolkit/backing.py",
             "src/toolkit/ordered_consumer.py",
             "src/toolkit/pulling.py",
         ),
@@ -125,7 +126,12 @@ PACKAGES: tuple[Package, ...] = (
     ),
     Package(
         "kv",
-        ("src/toolkit/kv.py", "src/toolkit/ordered_consumer.py", "src/toolkit/pulling.py"),
+        (
+            "src/toolkit/kv.py",
+            "src/toolkit/backing.py",
+            "src/toolkit/ordered_consumer.py",
+            "src/toolkit/pulling.py",
+        ),
         "src/toolkit/kv.py",
         "key-value buckets",
         ("toolkit",),
@@ -133,7 +139,7 @@ PACKAGES: tuple[Package, ...] = (
     ),
     Package(
         "streams",
-        ("src/toolkit/streams.py", "src/toolkit/pulling.py", "src/toolkit/statistics.py"),
+        ("src/toolkit/streams.py", "src/toolkit/pulling.py"),
         "src/toolkit/streams.py",
         "streams and consumers: made, listed and read",
         ("toolkit",),
@@ -169,11 +175,10 @@ PACKAGES: tuple[Package, ...] = (
         (
             "src/toolkit/__init__.py",
             "src/toolkit/README.md",
-            "src/toolkit/backing.py",
             "src/toolkit/connection.py",
             "src/toolkit/errors.py",
         ),
-        "src/toolkit/backing.py",
+        "src/toolkit/errors.py",
         "what the packages for NATS's stores share",
     ),
     Package("requests", ("src/requests",), "src/requests/__init__.py", "requests and replies by core NATS"),

@@ -26,15 +26,15 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from src.domain.cloud_events import CloudEvent
-from src.infrastructure.errors import ConfigurationError
 from src.infrastructure import decoding
 from src.infrastructure.decoding import default_decoding, signature_of
+from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
 from src.toolkit import decoders
 from src.toolkit.decoders import decode_with, use_decoder
+from tests.runtime.conftest import SERVICE
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "decoders.md").read_text(encoding="utf-8")
-SERVICE = Path(str(sys.modules["src"].__file__)).parent.parent
 SUBJECT = "integration.order.created"
 
 
@@ -162,7 +162,9 @@ async def test_custom_decoders_fall_back_to_the_default_chain_unless_strict(
         await jetstream.publish(subject, json.dumps({"number": 7, "amount": 1.5, "carrier": "x"}).encode())
 
     found = await until_logged(worker, "order created", "order paid", "dead letter")
-    said = {record["handler"]: record for record in logged(worker, "decoder failed: reading JSON, text or bytes instead")}
+    said = {
+        record["handler"]: record for record in logged(worker, "decoder failed: reading JSON, text or bytes instead")
+    }
     letter = await jetstream.get_last_msg("DLQ", "dlq.billing.order_shipped")
 
     assert (found["order created"]["number"], found["order paid"]["amount"]) == (7, 1.5)

@@ -9,10 +9,10 @@ import pytest
 from nats.js import JetStreamContext
 
 from natsgen.harness.waiting import wait_until
+from src.actions.action import Action
 from src.infrastructure.errors import TooLarge
 from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Message, Subscription
-from src.actions.action import Action
 from src.requests.nats import nats as service_nats
 from src.toolkit.batches import publish_many
 from src.toolkit.kv import Bucket
@@ -59,7 +59,7 @@ async def test_1000_messages_in_a_batch_of_which_each_failure_is_reported(
     assert [result.subject for result in results] == [subject for subject, _ in batch]
     failed = {number: str(result.error) for number, result in enumerate(results) if not result.ok}
     assert failed.keys() == wrong.keys()
-    says = {"too large": "max_payload", "nowhere": "no response from stream", "no JSON": "Unable to serialize"}
+    says = {"too large": "max_payload", "nowhere": "no stream stores nowhere", "no JSON": "Unable to serialize"}
     assert all(says[why] in failed[number] for number, why in wrong.items())
     assert [result.ack.seq for result in results if result.ack] == list(range(1, 996))
     assert (await jetstream.get_msg("BATCH", 995)).subject == "batch.997"

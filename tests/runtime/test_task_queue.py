@@ -24,8 +24,6 @@ from src.domain.events import current
 from src.infrastructure.errors import ConfigurationError, TooLarge
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
-from src.toolkit.errors import InvalidName, Missing, Refused
-from src.toolkit.sync import SyncNats
 from src.tasks import (
     Backoff,
     InvalidTask,
@@ -44,7 +42,9 @@ from src.tasks import (
 )
 from src.tasks import queue as queues
 from src.tasks.task import Policy
-from tests.runtime.conftest import TEMPLATE, Counts
+from src.toolkit.errors import InvalidName, Missing, Refused
+from src.toolkit.sync import SyncNats
+from tests.runtime.conftest import SERVICE, TEMPLATE, Counts
 
 SOON = Backoff(initial=0.02, maximum=0.05)
 SUBJECT = "integration.order.created"
@@ -363,7 +363,7 @@ async def test_task_queue_result_is_there_only_when_all_is_published(run_worker:
 
     async with run_worker(task_of(send_email, max_attempts=1)):
         ticket = await enqueue("emails.send_email", {"to": "ada"}, result_ttl=60)
-        with pytest.raises(TaskFailed, match="no response from stream"):
+        with pytest.raises(TaskFailed, match=r"no stream stores nowhere\.email\.sent"):
             await ticket.result(timeout=10)
 
 
@@ -663,7 +663,8 @@ async def test_task_queue_figures(run_worker: Any, nats_server: NatsServer, outb
         await until(lambda: Counts(worker.runners[0]).handled == 1, "the email")
         stats = worker.stats()["subscriptions"]["send_email"]
         assert (stats["subject"], stats["handled"]) == ("queue.emails.*.send_email", 1)
-        durables = sorted(consumer.durable for consumer in worker.runners[0].consumers)
+        pulls = [pull.consumer for name, pull in worker.runners[0].pulls.items() if name != "pull-replays"]
+        durables = sorted(consumer.durable for consumer in pulls if consumer)
         assert durables == ["billing-send_email", "billing-send_email-high", "billing-send_email-low"]
 
 
@@ -682,8 +683,7 @@ async def test_a_handler_enqueues(message: Message, queues: None, published: lis
 
 
 async def test_a_service_tests_what_its_handlers_enqueue_without_a_server(tmp_path: Path) -> None:
-    service = Path(str(sys.modules["src"].__file__)).parent.parent
-    copy = shutil.copytree(service, tmp_path / "billing")
+    copy = shutil.copytree(SERVICE, tmp_path / "billing")
     shutil.copytree(TEMPLATE / "tests/tasks", copy / "tests/tasks", ignore=shutil.ignore_patterns("*.jinja"))
     (copy / "tests/tasks/test_enqueueing.py").write_text(TESTED)
     command = [sys.executable, "-m", "pytest", "-q", "tests/tasks/test_enqueueing.py"]

@@ -406,7 +406,7 @@ async def test_kv_without_an_answer_is_unavailable(
     proxied: tuple[Nats, TcpProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(NatsClient, "PUBLISH_TIMEOUT", 0.3)
-    nats, proxy = proxied
+    _, proxy = proxied
     bucket = Bucket("settings")
     await bucket.put("a", 1)
     proxy.stall()
@@ -416,7 +416,7 @@ async def test_kv_without_an_answer_is_unavailable(
 
 
 async def test_kv_watch_survives_a_link_that_is_dead_in_both_directions(proxied: tuple[Nats, TcpProxy]) -> None:
-    nats, proxy = proxied
+    _, proxy = proxied
     bucket = Bucket("settings")
     await bucket.put("a", 1)
     changes = bucket.watch()

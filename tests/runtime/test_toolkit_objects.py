@@ -27,6 +27,7 @@ from src.requests.nats import Nats
 from src.toolkit.errors import Damaged, InvalidName, Missing, ObjectMissing, Refused, Unavailable
 from src.toolkit.object_content import PART
 from src.toolkit.objects import Store
+from tests.runtime.conftest import SERVICE
 
 WHOLE = bytes(range(256)) * 2_000  # four parts
 
@@ -231,7 +232,7 @@ async def test_object_no_store_is_made_where_that_is_not_allowed(service_setting
 
 
 async def test_object_put_and_get_survive_a_lost_connection(proxied: tuple[Nats, TcpProxy]) -> None:
-    nats, proxy = proxied
+    _, proxy = proxied
     store = Store("documents")
 
     async def cutting() -> AsyncIterator[bytes]:
@@ -254,7 +255,7 @@ async def test_object_without_an_answer_is_unavailable(
     proxied: tuple[Nats, TcpProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("src.toolkit.objects.RETRY_FOR", 0.1)
-    nats, proxy = proxied
+    _, proxy = proxied
     store = Store("documents")
     await store.put("a", b"x")
     proxy.stall()
@@ -330,7 +331,7 @@ async def test_object_of_100_mb_takes_little_memory(nats_server: NatsServer, tmp
     run = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-c", STREAMING, str(tmp_path), nats_server.url],
-        cwd=Path(str(sys.modules["src"].__file__)).parent.parent,
+        cwd=SERVICE,
         capture_output=True,
         text=True,
         timeout=120,

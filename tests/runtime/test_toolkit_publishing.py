@@ -12,14 +12,15 @@ from nats.js import JetStreamContext
 from pydantic import BaseModel, ValidationError
 
 from natsgen.harness.waiting import wait_until
+from src.actions.action import Action
 from src.domain.events import Event
-from src.infrastructure.errors import TooLarge
+from src.infrastructure.errors import NoStream, TooLarge
+from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Backoff, Message, Subscription
-from src.actions.action import Action
 from src.requests.nats import nats as service_nats
 from src.toolkit.batches import Outgoing, publish_many
-from src.toolkit.errors import InvalidName, Missing, Refused, Unavailable
+from src.toolkit.errors import InvalidName, Refused, Unavailable
 from src.toolkit.publishers import publisher
 
 SUBJECT = "integration.order.created"
@@ -99,7 +100,7 @@ async def test_batch_tells_of_each_message_what_came_of_it(
         ("batch.5", True),
     ]
     assert isinstance(results[1].error, TooLarge)
-    assert "no response from stream" in str(results[2].error)
+    assert "no stream stores nowhere.3" in str(results[2].error)
     assert "Unable to serialize" in str(results[3].error)
 
 
@@ -215,12 +216,18 @@ async def test_publisher_to_another_stream_than_it_says_is_refused(
 async def test_publisher_makes_no_stream_where_that_is_not_allowed(run_worker: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("src.infrastructure.publishing.RETRY_FOR", 0.1)
     async with run_worker(Action("greet", greet), STREAM_MODE="off"):
-        with pytest.raises(Missing, match=r"shop\.order\.created: no stream answers"):
+        with pytest.raises(NoStream, match=r"no stream stores shop\.order\.created"):
             await publisher("shop.order.created", stream="SHOP").publish({})
 
 
-async def test_publisher_that_is_not_confirmed_in_time_says_so(run_worker: Any) -> None:
+async def test_publisher_that_is_not_confirmed_in_time_says_so(
+    run_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
     async with run_worker(subscription(idle)):
+        monkeypatch.setattr(NatsClient, "publish", never)
         with pytest.raises(Unavailable, match=r"no stream has confirmed it within 0\.05 s"):
             await publisher("nowhere.at.all", timeout=0.05).publish({})
 
@@ -234,7 +241,9 @@ async def test_publisher_in_a_handler_is_waited_for(run_worker: Any, jetstream: 
 
     async with run_worker(subscription(handle)) as worker:
         await jetstream.publish(SUBJECT, b"{}")
-        await asyncio.to_thread(wait_until, lambda: worker.runners[0].metrics.values()["handled"], limit=5, what="the message")
+        await asyncio.to_thread(
+            wait_until, lambda: worker.runners[0].metrics.values()["handled"], limit=5, what="the message"
+        )
         found = await jetstream.get_last_msg("INTEGRATION", "integration.order.followed")
 
     assert found.data == b'{"n":1}'

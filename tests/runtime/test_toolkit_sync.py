@@ -22,20 +22,18 @@ from pydantic import BaseModel
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
+from src.actions.action import Action
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError, TooLarge
-from src.requests.errors import NoResponders
-from src.actions.action import Action
 from src.infrastructure.subscription import Subscription
-from src.toolkit.batches import Outgoing
+from src.requests.errors import NoResponders
+from src.toolkit.batches import Outgoing, publish_many
 from src.toolkit.errors import KeyMissing, Missing, ObjectMissing, Unavailable, WrongRevision
 from src.toolkit.kv import Bucket
 from src.toolkit.objects import Store
-from src.toolkit.batches import publish_many
 from src.toolkit.streams import streams
 from src.toolkit.sync import SyncNats
-
-SERVICE = Path(str(sys.modules["src"].__file__)).parent.parent
+from tests.runtime.conftest import SERVICE
 
 
 class GreetRequest(BaseModel):

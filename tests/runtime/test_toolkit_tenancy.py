@@ -13,12 +13,12 @@ from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
 from natsgen.harness.waiting import wait_until
+from src.actions.action import Action
 from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Message, Subscription
-from src.actions.action import Action
-from src.requests.request import Context
 from src.requests.nats import Nats
 from src.requests.nats import nats as service_nats
+from src.requests.request import Context
 from src.toolkit import tenancy
 from src.toolkit.errors import InvalidName
 from src.toolkit.kv import Bucket

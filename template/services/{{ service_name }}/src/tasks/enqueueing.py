@@ -45,13 +45,7 @@ async def put_into_queue(
     task: str,
     data: bytes,
     read: Callable[[Any], Any],
-    *,
-    priority: Priority | None = None,
-    delay: float | None = None,
-    at: datetime | None = None,
-    result_ttl: float | None = None,
-    task_id: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    options: EnqueueOptions,
 ) -> Ticket[Any]:
     """Store a task in its queue, and return the ticket; see `enqueue` of `src.tasks`.
 
@@ -60,15 +54,16 @@ async def put_into_queue(
         task: the task's name.
         data: its payload.
         read: makes the result of what JSON holds of it.
+        options: see `EnqueueOptions`.
     """
+    result_ttl, task_id, incoming = options.get("result_ttl"), options.get("task_id"), current.get()
     if result_ttl is not None and not result_ttl >= 1:
         raise ValueError(f"result_ttl is {result_ttl}; it takes seconds, 1 or more")
-    seconds = seconds_until(delay, at)
-    subject = target = subject_of(queue, checked_priority(priority or "normal"), task)
-    incoming = current.get()
+    seconds = seconds_until(options.get("delay"), options.get("at"))
+    subject = target = subject_of(queue, checked_priority(options.get("priority") or "normal"), task)
     if task_id is None:
         task_id = str(uuid4()) if incoming is None else incoming.derived_id(target, data)
-    given = {**(headers or {}), TASK_ID: checked_id(task_id)}
+    given = {**(options.get("headers") or {}), TASK_ID: checked_id(task_id)}
     if result_ttl is not None:
         given[RESULT_TTL] = plain(result_ttl)
     if seconds:

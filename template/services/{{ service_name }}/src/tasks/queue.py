@@ -29,7 +29,7 @@ class Queue:
     def __init__(self, name: str) -> None:
         self.name = name
         self._what = f"queue {name}"
-        self._backing = BackingStream(self._what, stream_of(name), self._create)
+        self._backing = BackingStream("queue", name, stream_of(name), self._create)
         self._count = 0
         self._counted_at = float("-inf")
 

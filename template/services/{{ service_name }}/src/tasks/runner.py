@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -83,24 +84,26 @@ class TaskRunner(HandlerRunner):
 
     async def provide(self) -> Consumer:
         """Return the consumer of the priority `normal`, and keep the task's schedule on the server."""
-        consumer = await self._provide_for(PLAIN)
-        task = self.subscription.task
-        try:
+        consumer, task = await self._provide_for(PLAIN), self.subscription.task
+        with _translated():
             await self._queue.keep_schedule(task.name, task.scheduled())
-        except Unavailable as error:
-            raise TimeoutError(str(error)) from error
-        except ToolkitError as error:
-            raise ConfigurationError(str(error)) from error
         return consumer
 
     async def _provide_for(self, priority: Priority) -> Consumer:
-        try:
+        with _translated():
             await self._queue.ensure(refresh=True)
-        except Unavailable as error:
-            raise TimeoutError(str(error)) from error
-        except ToolkitError as error:
-            raise ConfigurationError(str(error)) from error
         return await self._provisioning.consumer_for(self.subscription.of(priority, self._nats.service))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise errors as a pull consumer expects them: `TimeoutError` to try again, `ConfigurationError` to stop."""
+    try:
+        yield
+    except Unavailable as error:
+        raise TimeoutError(str(error)) from error
+    except ToolkitError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _priority_of(message: Message) -> Priority:

@@ -116,9 +116,9 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self, payload: PayloadT | Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
     ) -> Ticket[ResultT]:
         """Enqueue it, as `enqueue` of `src.tasks`."""
-        given = {name: value for name, value in options.items() if value is not None}
-        policy: dict[str, Any] = {"priority": self.policy.priority, "result_ttl": self.policy.result_ttl}
-        return await put_into_queue(self.queue, self.name, self.encode(payload), self.read, **policy | given)
+        own: EnqueueOptions = {"priority": self.policy.priority, "result_ttl": self.policy.result_ttl}
+        given: Any = {name: value for name, value in options.items() if value is not None}
+        return await put_into_queue(self.queue, self.name, self.encode(payload), self.read, {**own, **given})
 
     def encode(self, payload: Any) -> bytes:
         """Return the payload as it is sent.
@@ -233,7 +233,7 @@ async def enqueue(
     """
     if isinstance(task, Task):
         return await task.enqueue(payload, **options)
-    return await put_into_queue(*queue_and_task(task), encoded(payload), _unchanged, **options)
+    return await put_into_queue(*queue_and_task(task), encoded(payload), _unchanged, options)
 
 
 def ticket_for(task: Task[Any, ..., Any] | str, task_id: str) -> Ticket[Any]:

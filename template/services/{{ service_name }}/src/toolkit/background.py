@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 class Background:
     """Runs coroutines for any number of threads; each thread waits for its own."""
 
-    STOP_LIMIT = 5.0  # seconds that cancelled coroutines have to end
+    STOP_LIMIT = 2.0  # seconds that cancelled coroutines have to end
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -86,7 +86,7 @@ class Background:
             raise RuntimeError("opened before this process was forked: each process opens its own")
         if threading.current_thread() is self._thread:
             raise RuntimeError("called from its own event loop, which would wait for itself")
-        if _in_event_loop() and not _in_notebook():
+        if _would_block_a_loop():
             raise RuntimeError(
                 "this would block the event loop of this thread: `await` the same method of `nats` in "
                 "src.requests.nats or of the object itself, or run the synchronous code with "
@@ -95,17 +95,13 @@ class Background:
         return self._loop
 
 
-def _in_event_loop() -> bool:
+def _would_block_a_loop() -> bool:
+    """Return whether this thread runs an event loop, except that of a notebook, whose cells always block it."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return False
-    return True
-
-
-def _in_notebook() -> bool:
-    """Return whether the loop is that of a notebook, whose cells always block it."""
-    return "ipykernel" in sys.modules and threading.current_thread() is threading.main_thread()
+    return "ipykernel" not in sys.modules or threading.current_thread() is not threading.main_thread()
 
 
 async def _cancel_all(limit: float) -> None:

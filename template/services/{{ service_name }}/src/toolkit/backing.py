@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -13,37 +12,29 @@ from nats.js.api import RawStreamMsg, StreamConfig, StreamInfo
 
 from src.infrastructure.nats_client import NatsClient
 from src.toolkit.connection import connected
-from src.toolkit.errors import InvalidName, Missing, translated
+from src.toolkit.errors import Missing, checked_name, translated
 from src.utils.logging import logger
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")  # of a bucket or a stream: it becomes part of subjects and file names
 STREAM_MISSING = 10059  # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 
 Create = Callable[[JetStreamContext, int], Awaitable[object]]
-
-
-def checked_name(kind: str, name: str) -> str:
-    """Return the name unchanged.
-
-    Raises:
-        InvalidName: the server accepts no such name.
-    """
-    if not NAME.fullmatch(name):
-        raise InvalidName(f"{kind} {name[:80]!r}: a name takes 1 to 128 letters, digits, _ and -")
-    return name
 
 
 class BackingStream:
     """A stream that is looked up once on each connection, and again after the server did not find it.
 
     Args:
-        what: its name for messages, such as `bucket settings`.
+        kind: `bucket`, `store` or `queue`, for messages.
+        name: its name of that kind.
         stream: its name on the server.
         create: creates it, given JetStream and the number of replicas.
+
+    Raises:
+        InvalidName: the server accepts no such name.
     """
 
-    def __init__(self, what: str, stream: str, create: Create) -> None:
-        self.what = what
+    def __init__(self, kind: str, name: str, stream: str, create: Create) -> None:
+        self.what = f"{kind} {checked_name(kind, name)}"
         self.stream = stream
         self._create = create
         self._info: StreamInfo | None = None

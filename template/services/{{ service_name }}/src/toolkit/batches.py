@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import nats.errors
 from nats.js.api import PubAck
 
-from src.infrastructure.errors import NotConnected, TooLarge
+from src.infrastructure.errors import NoStream, NotConnected, TooLarge
 from src.infrastructure.publishing import Payload, Publication, encode, publish
 
 MAX_MESSAGES = 512  # unconfirmed at a time
@@ -77,7 +77,7 @@ async def publish_many(
         nonlocal count, size
         try:
             return Sent(subject, await publication, None)
-        except (nats.errors.Error, NotConnected, TooLarge, TimeoutError, OSError) as error:
+        except (nats.errors.Error, NoStream, NotConnected, TooLarge, TimeoutError, OSError) as error:
             return Sent(subject, None, error)
         finally:
             count, size = count - 1, size - weight

@@ -1,7 +1,8 @@
-"""The errors of the toolkit, and their translation from nats-py's errors."""
+"""The errors of the toolkit, their translation from nats-py's errors, and the check of names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ import nats.js.errors
 from src.infrastructure.errors import NotConnected, describe
 from src.infrastructure.errors import TooLarge as TooLarge
 from src.infrastructure.nats_client import TRANSIENT
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")  # of a bucket or a stream: it becomes part of subjects and file names
 
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 NOT_STORED = 10077  # such as beyond a limit of the stream
@@ -58,6 +61,17 @@ class InvalidName(ToolkitError, ValueError):
 
 class Damaged(ToolkitError):
     """Raised when an object is incomplete, or its digest differs from the one that was stored."""
+
+
+def checked_name(kind: str, name: str) -> str:
+    """Return the name unchanged.
+
+    Raises:
+        InvalidName: the server accepts no such name.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidName(f"{kind} {name[:80]!r}: a name takes 1 to 128 letters, digits, _ and -")
+    return name
 
 
 @contextmanager

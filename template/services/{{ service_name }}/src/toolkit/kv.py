@@ -18,7 +18,7 @@ from pydantic_core import to_json
 from typing_extensions import TypeVar
 
 from src.infrastructure.decoding import decoder_for
-from src.toolkit.backing import BackingStream, checked_name
+from src.toolkit.backing import BackingStream
 from src.toolkit.errors import InvalidName, InvalidValue, KeyExists, KeyMissing, Refused, WrongRevision
 from src.toolkit.ordered_consumer import OrderedConsumer
 
@@ -92,7 +92,7 @@ class Bucket(Generic[Value]):
         storage: Literal["file", "memory"] = "file",
         expired: float | None = None,
     ) -> None:
-        self.name = checked_name("bucket", name)
+        self.name = name
         if not 1 <= history <= 64:
             raise ValueError(f"bucket {name}: history is {history}; it takes 1 to 64")
         self._decode = decoder_for(Any if model is None else model, f"bucket {name}")
@@ -110,7 +110,7 @@ class Bucket(Generic[Value]):
             )
             return await jetstream.create_key_value(config)
 
-        self._backing = BackingStream(f"bucket {name}", f"KV_{name}", create)
+        self._backing = BackingStream("bucket", name, f"KV_{name}", create)
 
     @overload
     async def get(self, key: str) -> Entry[Value]: ...

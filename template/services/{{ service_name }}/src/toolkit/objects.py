@@ -25,7 +25,7 @@ from nats.js.api import Header, ObjectStoreConfig, RawStreamMsg, StorageType
 
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import Publication, published_over
-from src.toolkit.backing import BackingStream, checked_name
+from src.toolkit.backing import BackingStream
 from src.toolkit.errors import Damaged, InvalidName, ObjectMissing, Refused, ToolkitError, Unavailable
 from src.toolkit.object_content import PART, ObjectInfo, Source, parts_of
 from src.toolkit.ordered_consumer import OrderedConsumer
@@ -59,7 +59,7 @@ class Store:
         replicas: int | None = None,
         storage: Literal["file", "memory"] = "file",
     ) -> None:
-        self.name = checked_name("store", name)
+        self.name = name
 
         async def create(jetstream: JetStreamContext, default_replicas: int) -> object:
             config = ObjectStoreConfig(
@@ -67,7 +67,7 @@ class Store:
             )
             return await jetstream.create_object_store(name, config)
 
-        self._backing = BackingStream(f"store {name}", f"OBJ_{name}", create)
+        self._backing = BackingStream("store", name, f"OBJ_{name}", create)
 
     async def put(
         self,

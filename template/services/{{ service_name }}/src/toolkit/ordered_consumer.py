@@ -109,14 +109,9 @@ class OrderedConsumer:
                     if metadata.sequence.consumer != received:
                         raise Unavailable("a message is missing")
                     if metadata.sequence.stream > self._sequence:
-                        self._sequence = metadata.sequence.stream
-                        yield RawStreamMsg(
-                            subject=frame.subject,
-                            seq=self._sequence,
-                            data=frame.data,
-                            headers=frame.headers,
-                            time=stored_at(frame.reply),
-                        )
+                        self._sequence, time_stored = metadata.sequence.stream, stored_at(frame.reply)
+                        stored = {"subject": frame.subject, "data": frame.data, "headers": frame.headers}
+                        yield RawStreamMsg(seq=self._sequence, time=time_stored, **stored)
                     if not metadata.num_pending and not self.endless:
                         return
         finally:
@@ -128,22 +123,19 @@ class OrderedConsumer:
             self._created, self._sequence = stream.created, 0
         if self.only_new:
             self._sequence, self.only_new = stream.state.last_seq, False
+        start, resumes = DeliverPolicy.LAST_PER_SUBJECT if self.latest else DeliverPolicy.ALL, False
         if self._sequence and (self.endless or not self.latest):
-            start: dict[str, Any] = {
-                "deliver_policy": DeliverPolicy.BY_START_SEQUENCE,
-                "opt_start_seq": self._sequence + 1,
-            }
-        else:
-            start = {"deliver_policy": DeliverPolicy.LAST_PER_SUBJECT if self.latest else DeliverPolicy.ALL}
+            start, resumes = DeliverPolicy.BY_START_SEQUENCE, True
         config = ConsumerConfig(
             name=connection.client.new_inbox().rpartition(".")[2],
+            deliver_policy=start,
+            opt_start_seq=self._sequence + 1 if resumes else None,
             ack_policy=AckPolicy.NONE,
             filter_subject=self.subject,
             headers_only=self.headers_only,
             inactive_threshold=INACTIVE,
             mem_storage=True,
             num_replicas=1,
-            **start,
         )
         return await connection.jetstream.add_consumer(self.backing.stream, config)
 

@@ -48,7 +48,7 @@ class Publisher(Generic[Model]):
             pydantic.ValidationError: the data does not fit the model.
             TooLarge: it does not fit into one message.
             Unavailable: it was not confirmed in time. It may be in the stream, or still get there.
-            Missing, Refused: no stream stores it, or another than the declared one.
+            NoStream, Refused: no stream stores it, or another than the declared one.
         """
         if self._model is not None and not isinstance(data, self._model):
             data = self._model.model_validate(data)

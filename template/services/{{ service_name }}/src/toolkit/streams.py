@@ -14,9 +14,8 @@ from nats.js import api
 
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.toolkit.backing import checked_name
 from src.toolkit.connection import connected
-from src.toolkit.errors import translated
+from src.toolkit.errors import checked_name, translated
 from src.toolkit.pulling import fetch
 
 
@@ -69,6 +68,12 @@ class Streams:
         """Delete a stream with its messages and consumers."""
         async with _connection(name) as connection:
             await connection.jetstream.delete_stream(name)
+
+    async def account(self) -> api.AccountInfo:
+        """Return what all streams of the service's account take, with the account's limits and calls."""
+        connection = await connected("account")
+        with translated("account"):
+            return await connection.jetstream.account_info()
 
     async def create_consumer(
         self, stream: str, name: str, *, filter: str | Sequence[str] = (), **config: Any

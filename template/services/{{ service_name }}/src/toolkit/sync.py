@@ -12,11 +12,10 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 import structlog
 from nats.aio.msg import Msg
@@ -26,12 +25,11 @@ from src.config import Settings, settings
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import Payload, own_channel, publish
 from src.requests.listeners import Listener
-from src.requests.nats import Options, nats
+from src.requests.nats import Headers, Options, nats
 from src.requests.request import Context
 from src.toolkit.background import Background
 from src.toolkit.errors import Unavailable, translated
 
-Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
@@ -87,9 +85,7 @@ class SyncNats:
     def __enter__(self) -> SyncNats:
         return self.open()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def blocking(self, original: Any) -> Any:
@@ -115,26 +111,23 @@ class SyncNats:
 
         return self.run(called)
 
-    def request(
-        self, subject: str, payload: Any = b"", *, timeout: float = 2.0, headers: Mapping[str, str] | None = None
-    ) -> Msg:
+    def request(self, subject: str, payload: Any = b"", *, timeout: float = 2.0, headers: Headers = None) -> Msg:
         """Send a request and return the first reply, as `nats.request`."""
         return self.run(nats.request, subject, payload, timeout=timeout, headers=headers)
 
-    def publish(
-        self, subject: str, payload: Any, headers: Mapping[str, str] | None = None, *, flush: bool = False
-    ) -> None:
+    def publish(self, subject: str, payload: Any, headers: Headers = None, *, flush: bool = False) -> None:
         """Publish to everyone who listens right now, as `nats.publish`; what must arrive goes to a stream."""
         self.run(nats.publish, subject, payload, headers, flush=flush)
 
     def publish_to_stream(
-        self, subject: str, data: Payload, *, headers: Mapping[str, str] | None = None, message_id: str | None = None
+        self, subject: str, data: Payload, *, headers: Headers = None, message_id: str | None = None
     ) -> PubAck:
         """Publish to a stream and return its confirmation, as `publish` of `src.infrastructure.publishing`.
 
         Raises:
             TooLarge: it does not fit into one message.
-            Missing, Unavailable, Refused: see `src.toolkit.errors`.
+            NoStream: no stream stores it.
+            Unavailable, Refused: see `src.toolkit.errors`.
         """
 
         async def confirmed() -> PubAck:
@@ -155,12 +148,7 @@ class SyncNats:
         """End a subscription, as `nats.unsubscribe`."""
         self.run(nats.unsubscribe, subscription)
 
-    def run(
-        self,
-        function: Callable[Parameters, Coroutine[Any, Any, Result]],
-        *args: Parameters.args,
-        **kwargs: Parameters.kwargs,
-    ) -> Result:
+    def run(self, function: Callable[..., Coroutine[Any, Any, Result]], *args: Any, **kwargs: Any) -> Result:
         """Call a coroutine function over this connection, and return its result unchanged."""
 
         async def over_own_connection() -> Result:
@@ -169,9 +157,7 @@ class SyncNats:
 
         return self._background.run(over_own_connection())
 
-    def iterate(
-        self, function: Callable[Parameters, AsyncIterator[Any]], *args: Parameters.args, **kwargs: Parameters.kwargs
-    ) -> Iterator[Any]:
+    def iterate(self, function: Callable[..., AsyncIterator[Any]], *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Call an asynchronous generator function over this connection, and yield what it yields."""
         generator, ended = function(*args, **kwargs), object()
 
