@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 SERVICE = Path(__file__).resolve().parents[2] / "template/services/{{ service_name }}"
+CREATED_ONCE = {"src/domain/resources.py", "src/domain/settings.py"}  # the owner's from then on
 LOADERS = ("import_module", "load_package")  # functions that import a module whose name is a string
 NO_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER),

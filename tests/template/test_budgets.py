@@ -93,7 +93,7 @@ def template_code(service: Path) -> dict[str, int]:
 
 def is_own(path: Path) -> bool:
     """Return whether a file is the owner's."""
-    return is_persons_own(PurePosixPath(path.as_posix()))
+    return path.as_posix() in source.CREATED_ONCE or is_persons_own(PurePosixPath(path.as_posix()))
 
 
 def table(lines: dict[str, int]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from natsgen.parts import is_persons_own
+from tests.template import source
 from tests.template.test_budgets import FULL, WORKER
 
 SHARED = {"pyproject.toml"}  # the owner's dependencies, and the template's
@@ -39,4 +40,4 @@ def test_a_review_shows_the_files_of_the_owner(arguments: tuple[str, ...], tmp_p
 
     parts = {file for file in files if is_persons_own(PurePosixPath(file))}
     assert parts
-    assert shown == parts | SHARED | {*OWN}
+    assert shown == parts | SHARED | source.CREATED_ONCE | {*OWN}
