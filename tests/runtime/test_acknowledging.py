@@ -41,18 +41,18 @@ async def test_one_message_wakes_one_of_many_handlers_that_wait(run_worker: Any,
 
     tested = Subscription(handler="tested", subject=SUBJECT, function=handle, concurrency=200)
     async with run_worker(tested) as worker:
-        runner = worker.runners[0]
-        await asyncio.to_thread(wait_until, lambda: len(runner._waiting) == 200, limit=10, what="all to wait")
+        buffer = worker.runners[0].buffer
+        await asyncio.to_thread(wait_until, lambda: len(buffer._waiting) == 200, limit=10, what="all to wait")
         woken = 0
-        wake_one = runner._wake_one
+        wake_one = buffer._wake_one
 
         def counting() -> None:
             nonlocal woken
-            woken += len(runner._waiting)
+            woken += len(buffer._waiting)
             wake_one()
-            woken -= len(runner._waiting)
+            woken -= len(buffer._waiting)
 
-        runner._wake_one = counting  # type: ignore[method-assign]
+        buffer._wake_one = counting  # type: ignore[method-assign]
         for number in range(50):
             await jetstream.publish(SUBJECT, b'{"number": %d}' % number)
         await asyncio.to_thread(wait_until, lambda: len(handled) == 50, limit=10, what="all to be handled")

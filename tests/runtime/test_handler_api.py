@@ -94,8 +94,8 @@ def test_the_message_may_be_left_out() -> None:
 @pytest.mark.parametrize(
     ("function", "says"),
     [
-        (takes_nothing, r"a handler takes \(event\) or \(event, message\)"),
-        (takes_three, r"a handler takes \(event\) or \(event, message\)"),
+        (takes_nothing, "takes_nothing takes nothing; a handler takes event"),
+        (takes_three, "takes_three takes event, message, third; a handler takes event"),
         (is_no_coroutine, "write it as `async def`"),
     ],
 )
