@@ -12,15 +12,17 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks.tool_commands import Command
+from natsgen import packages
+from natsgen.parts import HANDLERS
 
 ANSWERS_FILE = ".copier-answers.yml"  # each tool's own: Copier notes where the template was
 _HANDLER = re.compile(r"\{% yield handler from handlers %\}\{% if not .*? %\}(.*?)\{% endif %\}\{% endyield %\}")
 _BRANCHES = ("{% yield", "{% if")
-_GATEWAY = ("/src/web/", "/tests/routes/")  # Copier leaves them out of a worker by `_exclude`
+_SERVICE = "services/{{ service_name }}/"
 
 
 def copier(template: Path, answers: Mapping[str, Any]) -> Command:
@@ -72,7 +74,7 @@ def make_cookiecutter(plain: Path, target: Path, answers: Mapping[str, Any]) -> 
             copied.add(root.relative_to(target) / path)
     shutil.copytree(plain / "includes", target / "templates" / "includes")
     settings = {
-        **answers,
+        **{key: answer for key, answer in answers.items() if answer != []},  # a list is a choice of one of it
         "handlers": {handler: every_option},
         "handler": handler,
         "_copy_without_render": sorted(set(_patterns(rendered, copied))),
@@ -90,8 +92,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def _path(path: Path) -> Path | None:
     """Where a file of natsgen's template is in cookiecutter's; None if the worker does not have it."""
     text = _HANDLER.sub(r"\1", path.as_posix()).removesuffix(".jinja")
-    if "_copier_conf" in text or any(part in text for part in (*_BRANCHES, *_GATEWAY)):
+    if "_copier_conf" in text or any(part in text for part in _BRANCHES):
         return None
+    of_packages = packages.of_path(PurePosixPath(text.removeprefix(_SERVICE)))
+    if of_packages and HANDLERS.question not in of_packages:
+        return None  # Copier leaves them out of a worker by `_exclude`
     return Path(re.sub(r"\{\{ (\w+) \}\}", r"{{ cookiecutter.\1 }}", text))
 
 

@@ -134,6 +134,7 @@ def choice_cases() -> Iterable[Case]:
     for name, text in typable(FEW):
         yield Case(f"--dedup: {name}", (*DEFAULT, f"--dedup={text}"), outcome=REFUSED)
         yield Case(f"--python: {name}", (*DEFAULT, f"--python={text}"), outcome=REFUSED)
+        yield Case(f"--with: {name}", (*DEFAULT, f"--with={text}"), outcome=REFUSED)
         yield Case(f"--data: {name}", (*DEFAULT, f"--data={text}"), outcome=REFUSED)
         yield Case(f"--data key: {name}", (*DEFAULT, f"--data={text}=x"), outcome=REFUSED)
         yield Case(f"--data-file: {name}", (*DEFAULT, f"--data-file={text}"), outcome=REFUSED)
@@ -640,6 +641,11 @@ def command_cases() -> Iterable[Case]:
     for name, text in typable(FEW):
         yield Case(f"add-route, route: {name}", ("add-route", "--", GATEWAY, text), outcome=REFUSED, service=GATEWAY)
         yield Case(f"add-route, service: {name}", ("add-route", "--", text, "GET /x=a.b"), outcome=REFUSED)
+        for command in ("add-extra", "remove-extra"):
+            yield Case(f"{command}, name: {name}", (command, "--", SERVICE, text), outcome=REFUSED)
+            yield Case(f"{command}, service: {name}", (command, "--", text, "kv"), outcome=REFUSED)
+        yield Case(f"extras: {name}", ("extras", "--", text), outcome=REFUSED)
+        yield Case(f"repair: {name}", ("repair", "--", text), outcome=REFUSED)
     yield Case("add-route to a worker", ("add-route", SERVICE, "GET /x=a.b"), outcome=REFUSED)
     for text in ("0", "-1", "1.5", "10001", "1e2", "0x10", "1_0", "\u0663", "9" * 5_000, "nan", "{{ 3 }}", "3\n"):
         shown = text if len(text) < 60 else f"{len(text)} digits"

@@ -162,8 +162,11 @@ def values(workspace: Path, service: str) -> dict[str, list[Any]]:
             {name: _as_options(entry) for name, entry in answers["subscribers"].items()},
             pubsub(folder, "subscriber", "hear", {"queue": "queue_group"}),
         ],
-        "publish_interval": [float(answers["publish_interval"]), float(project["tool"]["service"]["publish_interval"])],
-        "queue_group": [answers["queue_group"], project["tool"]["service"]["queue_group"]],
+        "publish_interval": [
+            float(answers["publish_interval"]),
+            float(project["tool"]["service"].get("publish_interval", 2)),
+        ],
+        "queue_group": [answers["queue_group"], project["tool"]["service"].get("queue_group", "")],
         "envelope": [answers["envelope"]],
         "image": [answers["image"], base.rpartition("-")[2]],
         "tasks": [dict(answers["tasks"]), tasks(folder)],

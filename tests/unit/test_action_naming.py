@@ -91,7 +91,8 @@ def test_plain_copier_refuses_the_options_that_the_tool_refuses(action: dict[str
 def test_plain_copier_refuses_actions_that_are_none_or_not_apart(actions: dict[str, object]) -> None:
     with pytest.raises(TemplateError, match="Validation error"):
         rendering.render(
-            template_source.bundled(), {"service_name": "greeter", "actions": actions, "workspace": "shop"}
+            template_source.bundled(),
+            {"service_name": "greeter", "handlers": {}, "actions": actions, "workspace": "shop"},
         )
 
 
