@@ -28,6 +28,7 @@ from src.actions.server import ActionServer
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import flush
+from src.infrastructure.resources import shared
 from src.infrastructure.worker import Worker
 from src.requests.subscriptions import CoreSubscription
 
@@ -137,6 +138,19 @@ async def test_the_annotations_decide_what_is_taken_and_given(
         reply = await ask(plain, payload)
 
     assert reply.data == answer
+
+
+async def test_an_action_gets_the_resources_that_it_asks_for(
+    run_worker: Any, plain: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(request: str, resources: dict[str, str]) -> str:
+        return resources[request]
+
+    async with run_worker(Action("greet", answer)):
+        monkeypatch.setattr(shared, "value", {"hello": "world"})
+        reply = await ask(plain, b"hello")
+
+    assert reply.data == b'{"result":"world"}'
 
 
 async def test_the_context_knows_where_the_request_came_from(run_worker: Any, plain: Client) -> None:
@@ -683,7 +697,7 @@ def is_no_coroutine(request: GreetRequest) -> None: ...
         (lambda: Action("greet", greet, subject="a..b"), "subject is 'a..b'"),
         (lambda: Action("greet", greet, concurrency=0), "concurrency is 0; it takes 1 or more"),
         (lambda: Action("greet", greet, timeout=0), "timeout is 0; it takes seconds, more than 0"),
-        (lambda: Action("greet", sync_free), "takes 3 parameters"),
+        (lambda: Action("greet", sync_free), "takes request, context, more; an action takes (request)"),
         (lambda: Action("greet", is_no_coroutine), "write it as `async def`"),
         (lambda: action("greet", speed=3)(greet), "no option speed; there are version, subject"),
     ],

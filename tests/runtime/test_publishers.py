@@ -18,6 +18,7 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.domain.messages import EnvelopeMessage
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.resources import shared
 from src.infrastructure.worker import Worker
 from src.pubsub.publishers import publisher as publishers
 from src.pubsub.publishers.publisher import Publisher, Tick, publishes
@@ -91,6 +92,20 @@ async def test_publisher_interval_and_sequence_numbers(run: RunPublisher, jetstr
     assert len({message["message_id"] for message in messages}) == len(messages)
     raw = await jetstream.get_msg("EVENTS", 1)
     assert (raw.headers or {})["Nats-Msg-Id"] == messages[0]["message_id"]
+
+
+async def test_a_publisher_gets_the_resources_that_it_asks_for(
+    run: RunPublisher, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def made(resources: dict[str, int] | None) -> dict[str, int] | None:
+        return resources
+
+    async with run(publisher(made)) as worker:
+        await until(lambda: stats(worker)["trouble"] == "", "the stream")
+        monkeypatch.setattr(shared, "value", {"number": 7})
+        await until(lambda: stats(worker)["sequence"] >= 1, "a message")
+
+    assert (await stored(jetstream))[0] == {"number": 7}
 
 
 async def test_the_interval_is_the_setting_unless_the_publisher_has_its_own(run: RunPublisher) -> None:

@@ -27,6 +27,7 @@ from src.domain.messages import EnvelopeMessage
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.http_server import Endpoints
 from src.infrastructure.publishing import publish
+from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
 from src.pubsub.subscribers import subscriber as subscribers
@@ -121,6 +122,20 @@ async def test_subscriber_hears_the_reference_message_format(run: RunSubscribers
     assert [(one.message_id, one.source, one.sequence, one.data.number) for one in heard] == [
         (f"csharp-publisher-{number}", "csharp-publisher", number, number) for number in range(3)
     ]
+
+
+async def test_a_subscriber_gets_the_resources_that_it_asks_for(
+    run: RunSubscribers, outside: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+
+    async def hear(event: str, resources: dict[str, str]) -> None:
+        heard.append(resources[event])
+
+    async with run(subscriber(hear)):
+        monkeypatch.setattr(shared, "value", {"hello": "world"})
+        await outside.publish(SUBJECT, b"hello")
+        await until(lambda: heard == ["world"], "the message")
 
 
 async def test_subscriber_latency_tracking(run: RunSubscribers, outside: Client) -> None:

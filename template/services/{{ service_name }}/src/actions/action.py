@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from src.actions.settings import settings
-from src.infrastructure.decoding import place_of
+from src.infrastructure.decoding import annotations_of, place_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import NAME, SUBJECT, refuse_unknown
 from src.requests.errors import ActionError
@@ -39,7 +39,7 @@ class Action:
 
     Attributes:
         name: of the action, one token of its subject.
-        function: the coroutine `(request, context)`; either may be left out.
+        function: the coroutine `(request, context)`, or without either; `resources` may be added.
         version: of the action; you can answer two versions at once.
         subject: the subject that it answers on; by default `v<version>.<service>.<name>`.
         queue: whether one instance of the service answers each request; else all do.
@@ -72,8 +72,14 @@ class Action:
     def __post_init__(self) -> None:
         if problems := self._problems():
             raise ConfigurationError(f"{self.where}: " + "; ".join(problems))
-        found = _signature(self.function, self.where)
-        found["description"] = self.description or (inspect.getdoc(self.function) or "").partition("\n")[0]
+        form = "an action takes (request), (request, context), (context) or none, and last `resources` if it needs them"
+        types, response_type = annotations_of(self.function, range(3), form)
+        found = {
+            "request_type": None if types in ([], [Context]) else types[0],
+            "response_type": response_type,
+            "takes_context": len(types) == 2 or types == [Context],  # a single parameter may be either
+            "description": self.description or (inspect.getdoc(self.function) or "").partition("\n")[0],
+        }
         for name, value in found.items():
             object.__setattr__(self, name, value)
 
@@ -134,28 +140,3 @@ def action(name: str, **options: Unpack[Options]) -> Callable[[ActionT], ActionT
 def registered() -> list[Action]:
     """Return every action of the files imported so far."""
     return list(_registry)
-
-
-def _signature(function: ActionFunction, where: str) -> dict[str, Any]:
-    """Return how the function is called. A single parameter is the context if it is annotated so, else the request."""
-    if not inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"{where} is not a coroutine function; write it as `async def`")
-    parameters = list(inspect.signature(function).parameters.values())
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(positional) > 2 or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
-        raise ConfigurationError(
-            f"{where} takes {len(parameters)} parameters; an action takes (request), (request, context), (context) "
-            f"or none"
-        )
-    try:
-        hints = get_type_hints(function)
-    except NameError as error:
-        raise ConfigurationError(
-            f"{where}: {error}; import the names in its annotations outside of TYPE_CHECKING"
-        ) from error
-    types = [hints.get(parameter.name, Any) for parameter in positional]
-    return {
-        "request_type": None if types in ([], [Context]) else types[0],
-        "response_type": hints.get("return", Any),
-        "takes_context": len(types) == 2 or types == [Context],
-    }

@@ -18,6 +18,7 @@ from src.domain.events import current
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import describe
 from src.infrastructure.nats_client import NatsClient, size_of
+from src.infrastructure.resources import with_resources
 from src.requests.errors import ActionError
 from src.requests.replies import INTERNAL, INVALID, TOO_SLOW, encoder_for, error_headers, error_reply, problems_of
 from src.requests.request import Context
@@ -42,6 +43,7 @@ class Answers:
 
     def __init__(self, action: Action, nats: NatsClient, settings: ActionSettings, stats: ActionStats) -> None:
         self._action = action
+        self._function = with_resources(action.function)
         self._nats = nats
         self._stats = stats
         unknown_fields = None if settings.ACTION_UNKNOWN_FIELDS == "model" else settings.ACTION_UNKNOWN_FIELDS
@@ -60,7 +62,7 @@ class Answers:
         context = Context(raw, self._action.name)
         current.set(context)
         try:
-            self._reply(raw, self._encode(await self._action.function(*self._arguments(context))))
+            self._reply(raw, self._encode(await self._function(*self._arguments(context))))
         except ActionError as error:
             self.fail(raw, error.code, error.message, error.details)
         except (Exception, asyncio.CancelledError) as error:

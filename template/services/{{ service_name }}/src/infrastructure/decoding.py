@@ -42,6 +42,33 @@ def place_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
+def annotations_of(function: Callable[..., Any], counts: range, form: str) -> tuple[list[Any], Any]:
+    """Return the annotations of a coroutine function's parameters and of its result, `Any` for those without one.
+
+    A parameter `resources` is left out; see resources.py.
+
+    Args:
+        function: the function.
+        counts: how many parameters it may take.
+        form: which they are, for the error message.
+
+    Raises:
+        ConfigurationError: it is not a coroutine function, or takes other parameters.
+    """
+    where = place_of(function)
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigurationError(f"{where} is not a coroutine function; write it as `async def`")
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "resources"]
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(positional) not in counts or any(p.default is p.empty for p in parameters if p not in positional):
+        raise ConfigurationError(f"{where} takes {', '.join(p.name for p in parameters) or 'nothing'}; {form}")
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise ConfigurationError(f"{where}: {error}; import what its annotations name outside TYPE_CHECKING") from error
+    return [hints.get(p.name, Any) for p in positional], hints.get("return", Any)
+
+
 def signature_of(function: Callable[..., Any], decoding: Decoding | None = None) -> Signature:
     """Return how a handler is called, from its parameters and their annotations.
 
@@ -52,29 +79,14 @@ def signature_of(function: Callable[..., Any], decoding: Decoding | None = None)
     Raises:
         ConfigurationError: the function cannot be a handler.
     """
-    where = place_of(function)
-    if not inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"{where} is not a coroutine function; write it as `async def`")
-    parameters = list(inspect.signature(function).parameters.values())
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if parameters and parameters[-1].name == "resources":
-        parameters.pop()  # see resources.py
-    positional = [p for p in parameters if p.kind in kinds and p.name != "resources"]
-    required_elsewhere = [p for p in parameters if p not in positional and p.default is p.empty]
-    if len(positional) not in (1, 2) or required_elsewhere:
-        raise ConfigurationError(
-            f"{where} takes {', '.join(p.name for p in parameters)}; a handler takes event, or event and message, and "
-            f"last `resources` if it needs them"
-        )
-    try:
-        annotation = get_type_hints(function).get(positional[0].name, Any)
-    except NameError as error:
-        raise ConfigurationError(f"{where}: {error}; import what its annotations name outside TYPE_CHECKING") from error
+    form = "a handler takes event, or event and message, and last `resources` if it needs them"
+    types, _ = annotations_of(function, range(1, 3), form)
+    annotation = types[0]
     takes_list = annotation is list or get_origin(annotation) is list
     if takes_list:
         annotation = (*get_args(annotation), Any)[0]
-    decode, read = (decoding or default_decoding)(annotation, where)
-    return Signature(decode, read, takes_message=len(positional) == 2, takes_list=takes_list)
+    decode, read = (decoding or default_decoding)(annotation, place_of(function))
+    return Signature(decode, read, takes_message=len(types) == 2, takes_list=takes_list)
 
 
 def default_decoding(annotation: Any, where: str) -> tuple[Decoder, Reader | None]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import nats.errors
 from pydantic import ValidationError
 
-from src.infrastructure.errors import NotConnected, TooLarge
+from src.infrastructure.errors import NoStream, NotConnected, TooLarge
 from src.requests.errors import ActionError, CallError, CallTimeout, InvalidReply, NoResponders, RemoteError
 from src.requests.replies import error_reply, problems_of
 from src.web.exchange import note
@@ -53,6 +53,7 @@ FIXED: tuple[tuple[type[Exception], Problem], ...] = (
     (InvalidReply, Problem(502, "the answer of another service was not understood")),
     (TooLarge, Problem(413, "the request is too large to be passed on")),
     (CallError, Problem(503, "another service cannot be asked at the moment")),
+    (NoStream, Problem(503, "it could not be stored at the moment")),
     (nats.errors.Error, Problem(503, "it could not be stored at the moment")),
 )
 """The first matching type decides."""

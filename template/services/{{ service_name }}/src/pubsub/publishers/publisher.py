@@ -39,7 +39,8 @@ class Publisher:
     Attributes:
         name: of the publisher, from its function's: `make_events_test` is `events_test`.
         subject: to publish on.
-        function: creates a message from a `Tick`, or from nothing; None means no message this time.
+        function: creates a message from a `Tick`, or from nothing, and `resources` if it needs them; None means no
+            message this time.
         every: seconds from one message to the next; by default `PUBLISH_INTERVAL`.
         core: whether it publishes by core NATS, to everyone who listens right now; else to a stream, which confirms.
         stream: name of the stream; by default it is found by the subject.
@@ -56,7 +57,7 @@ class Publisher:
 
     def __post_init__(self) -> None:
         parameters = inspect.signature(self.function).parameters.values()
-        needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
+        needed = [one for one in parameters if one.default is one.empty and one.name != "resources"]
         object.__setattr__(self, "takes_tick", bool(needed))
         checks = (
             (
@@ -74,7 +75,7 @@ class Publisher:
             ),
             (not inspect.iscoroutinefunction(self.function), "it is not a coroutine function; write it as `async def`"),
             (
-                len(needed) > 1 or any(parameter.kind is parameter.KEYWORD_ONLY for parameter in needed),
+                len(needed) > 1 or any(one.kind is one.KEYWORD_ONLY for one in needed),
                 f"it takes {len(needed)} parameters; a publisher takes (tick) or none",
             ),
         )

@@ -15,11 +15,12 @@ import nats.errors
 import prometheus_client as prometheus
 
 from src.domain.events import Sendable
-from src.infrastructure.errors import ConfigurationError, NotConnected, describe
+from src.infrastructure.errors import ConfigurationError, NoStream, NotConnected, describe
 from src.infrastructure.metrics import BUCKETS
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Provisioning
 from src.infrastructure.publishing import published_over, wire
+from src.infrastructure.resources import with_resources
 from src.pubsub.publishers.publisher import Publisher, Tick
 from src.pubsub.publishers.settings import PublisherSettings, settings
 from src.utils.logging import logger
@@ -31,7 +32,7 @@ SECONDS = prometheus.Histogram(
     "worker_publish_duration_seconds", "Time until confirmed", ["publisher"], buckets=BUCKETS
 )
 
-TRANSIENT = (nats.errors.Error, NotConnected, TimeoutError, OSError)
+TRANSIENT = (nats.errors.Error, NoStream, NotConnected, TimeoutError, OSError)
 PAUSE = (0.25, 2.0)  # seconds between attempts to publish one message: the first, and the longest
 CORE_LIMIT = 5.0  # seconds that the server has to confirm a core NATS message
 CANCEL_LIMIT = 1.0  # seconds that a cancelled publisher has to clean up
@@ -63,6 +64,7 @@ class PublisherRunner:
         self.in_flight = 0
         self._every = publisher.every or own.PUBLISH_INTERVAL
         self._trouble = "" if publisher.core else "looking for the stream"
+        self._function = with_resources(publisher.function)
         self._nats = nats
         self._provisioning = provisioning
         self._counts = {"sequence": 0, "failed": 0, "repeated": 0}
@@ -125,7 +127,7 @@ class PublisherRunner:
         publisher = self.publisher
         tick = Tick(self._counts["sequence"] + 1, publisher.subject)
         try:
-            made = await (publisher.function(tick) if publisher.takes_tick else publisher.function())
+            made = await (self._function(tick) if publisher.takes_tick else self._function())
         except Exception as error:
             self._failed(error)
             return

@@ -16,6 +16,7 @@ from src.domain.events import Envelope
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.metrics import BUCKETS
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.resources import with_resources
 from src.pubsub.subscribers.settings import SubscriberSettings, settings
 from src.pubsub.subscribers.subscriber import Subscriber, overlap
 from src.requests.listeners import Listener
@@ -51,6 +52,7 @@ class SubscriberRunner(Listener):
         super().__init__(nats, subscriber.subject, self._hear, queue)
         self.subscriber = subscriber
         self._signature = subscriber.signature
+        self._function = with_resources(subscriber.function)
         self._counts = {"heard": 0, "invalid": 0, "failed": 0}
         self._ages = Ages()
         self._last_error = ""
@@ -111,7 +113,7 @@ class SubscriberRunner(Listener):
             AGE.labels(name).observe(age)
         try:
             with SECONDS.labels(name).time():
-                await self.subscriber.function(event, *((context,) if signature.takes_message else ()))
+                await self._function(event, *((context,) if signature.takes_message else ()))
         except Exception as error:
             self._failed("failed", error)
             logger.error("subscriber failed", subscriber=name, error=describe(error), exc_info=error)
