@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -157,9 +158,13 @@ def whole(block: Block) -> Block:
     return replace(block, text=IMPORTED + block.text)
 
 
-def test_the_services_own_tests_pass(workspace: Path) -> None:
+def test_the_services_own_tests_pass(workspace: Path, tmp_path: Path) -> None:
     command = ["make", "test", f"bin={Path(sys.executable).parent}"]
-    done = subprocess.run(command, cwd=workspace / "services/billing", capture_output=True, text=True, timeout=60)
+    # a folder of its own, since the one that tests share is cleaned up meanwhile
+    environment = {**os.environ, "PYTEST_ADDOPTS": f"--durations=5 --basetemp={tmp_path / 'own'}"}
+    done = subprocess.run(
+        command, cwd=workspace / "services/billing", env=environment, capture_output=True, text=True, timeout=60
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"\d+ passed in ([\d.]+)s", done.stdout)
