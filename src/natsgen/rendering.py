@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -59,7 +60,13 @@ def render(
 
 def knows_packages(template: TemplateSource) -> bool:
     """Whether a template makes only the packages that a service needs; an older one, or a team's own, need not."""
-    return packages.QUESTION in questions.read(template.folder).computed
+    return _computes_packages(template.folder)
+
+
+@lru_cache(maxsize=64)
+def _computes_packages(template: Path) -> bool:
+    """The same of the template in a folder, which does not change while this process runs."""
+    return packages.QUESTION in questions.read(template).computed
 
 
 def render_part(template: TemplateSource, data: Mapping[str, Any], kind: Kind, part: Part) -> Tree:

@@ -170,11 +170,11 @@ def imports() -> dict[PurePosixPath, frozenset[PurePosixPath]]:
 
 
 def test_a_package_imports_only_what_it_needs_and_the_core_nothing_of_any() -> None:
-    wrong = []
-    for path, imported in imports().items():
-        for name in packages.of_path(path) or ("",):
-            allowed = packages.closure([name]) if name else frozenset()
-            for other in imported:
-                if (of := set(packages.of_path(other))) and not of & allowed:
-                    wrong.append(f"{path} ({name or 'core'}) imports {other} ({', '.join(sorted(of))})")
+    wrong = [
+        f"{path} ({name or 'core'}) imports {other} ({', '.join(sorted(of))})"
+        for path, imported in imports().items()
+        for name in packages.of_path(path) or ("",)
+        for other in imported
+        if (of := set(packages.of_path(other))) and not of & packages.closure([name])
+    ]
     assert sorted(wrong) == []
