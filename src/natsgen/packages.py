@@ -45,9 +45,11 @@ class Package:
     is_extra: bool = False
 
 
-def _of_kind(question: str, *paths: str, marker: str, summary: str, needs: tuple[str, ...] = ()) -> Package:
+def _of_kind(
+    question: str, *paths: str, marker: str, summary: str, needs: tuple[str, ...] = (), is_extra: bool = False
+) -> Package:
     """The package of a kind of part in `src/domain/`, with the folders of the parts and of their tests."""
-    return Package(question, (*paths, f"src/domain/{question}", f"tests/{question}"), marker, summary, needs)
+    return Package(question, (*paths, f"src/domain/{question}", f"tests/{question}"), marker, summary, needs, is_extra)
 
 
 # A package stands before those that it needs, here and in copier.yml.
@@ -81,6 +83,7 @@ PACKAGES: tuple[Package, ...] = (
         marker="src/tasks/__init__.py",
         summary="a task queue on JetStream",
         needs=("kv", "toolkit"),
+        is_extra=True,  # for a service that only enqueues
     ),
     Package(
         "web", ("src/web", "tests/routes"), "src/web/__init__.py", "answers HTTP with FastAPI or Django", ("requests",)
