@@ -110,8 +110,8 @@ class OrderedConsumer:
                         raise Unavailable("a message is missing")
                     if metadata.sequence.stream > self._sequence:
                         self._sequence, time_stored = metadata.sequence.stream, stored_at(frame.reply)
-                        stored = {"subject": frame.subject, "data": frame.data, "headers": frame.headers}
-                        yield RawStreamMsg(seq=self._sequence, time=time_stored, **stored)
+                        subject, data, headers = frame.subject, frame.data, frame.headers
+                        yield RawStreamMsg(subject, self._sequence, data, headers=headers, time=time_stored)
                     if not metadata.num_pending and not self.endless:
                         return
         finally:
