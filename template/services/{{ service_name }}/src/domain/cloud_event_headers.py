@@ -31,9 +31,8 @@ def is_structured(headers: Mapping[str, str]) -> bool:
 
 def is_json(content_type: object) -> bool:
     """Return whether data of that content type is JSON, which is also the default."""
-    return not isinstance(content_type, str) or content_type.partition(";")[0].strip().lower().endswith(
-        ("/json", "+json")
-    )
+    plain = content_type.partition(";")[0].strip().lower() if isinstance(content_type, str) else "/json"
+    return plain.endswith(("/json", "+json"))
 
 
 def attributes_in(headers: Mapping[str, str]) -> dict[str, str]:

@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 from uuid import uuid4
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, StringConstraints, TypeAdapter, field_validator
 from pydantic_core import from_json, to_json
 
 from src.config import settings
 from src.domain.cloud_event_headers import attributes_in, check_extension, header_of, is_json, is_structured
-from src.domain.events import Envelope, Sendable, Wire, current
+from src.domain.events import Envelope, Wire, current
 
 Data = TypeVar("Data")
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -53,6 +53,7 @@ class CloudEvent(Envelope, Generic[Data]):
     datacontenttype: Text | None = None
     dataschema: Text | None = None
     data: Data = Field(default=None, validate_default=True)
+    _is_binary: bool = PrivateAttr(default=False)
 
     @classmethod
     def new(
@@ -99,17 +100,25 @@ class CloudEvent(Envelope, Generic[Data]):
         return self.time
 
     def wire(self) -> Wire:
-        """Return the structured form."""
-        document = self.attributes()
+        """Return the structured form; of `binary()` the binary one: attributes as headers, the data as payload."""
+        attributes, has_data = self.attributes(), "data" in self.model_fields_set
+        if self._is_binary:
+            data: Any = self.data if has_data or self.data is not None else b""
+            if isinstance(data, str) and not is_json(self.datacontenttype):
+                data = data.encode()
+            payload = data if isinstance(data, bytes) else to_json(data, by_alias=True)
+            return Wire(payload, {f"ce-{name}": header_of(value) for name, value in attributes.items()})
         if isinstance(self.data, bytes):
-            document["data_base64"] = b64encode(self.data).decode()
-        elif "data" in self.model_fields_set:
-            document["data"] = self.data
-        return Wire(to_json(document, by_alias=True), {"Content-Type": STRUCTURED})
+            attributes["data_base64"] = b64encode(self.data).decode()
+        elif has_data:
+            attributes["data"] = self.data
+        return Wire(to_json(attributes, by_alias=True), {"Content-Type": STRUCTURED})
 
-    def binary(self) -> BinaryCloudEvent:
+    def binary(self) -> Self:
         """Return the same event, to be published in the binary form."""
-        return BinaryCloudEvent(self)
+        event = self.model_copy()
+        event._is_binary = True
+        return event
 
     def attributes(self) -> dict[str, Any]:
         """Return everything except the data; attributes that are not set are left out.
@@ -157,37 +166,6 @@ class CloudEvent(Envelope, Generic[Data]):
     @classmethod
     def _in_a_zone(cls, value: datetime | None) -> datetime | None:
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
-
-
-class BinaryCloudEvent(Sendable):
-    """A CloudEvent published in the binary form: attributes as headers, and only the data as payload."""
-
-    __slots__ = ("event",)
-
-    def __init__(self, event: CloudEvent[Any]) -> None:
-        self.event = event
-
-    def wire(self) -> Wire:
-        """Return the data, and the attributes as headers."""
-        event = self.event
-        headers = {f"ce-{name}": header_of(value) for name, value in event.attributes().items()}
-        if isinstance(event.data, bytes):
-            payload = event.data
-        elif isinstance(event.data, str) and not is_json(event.datacontenttype):
-            payload = event.data.encode()
-        elif event.data is None and "data" not in event.model_fields_set:
-            payload = b""
-        else:
-            payload = to_json(event.data, by_alias=True)
-        return Wire(payload, headers)
-
-    def identity(self) -> str:
-        """Return the event's identity."""
-        return self.event.identity()
-
-    def about(self) -> str:
-        """Return the event's type."""
-        return self.event.about()
 
 
 @lru_cache(maxsize=1000)

@@ -57,12 +57,11 @@ class Publisher(Generic[Model]):
             if self.stream is not None:
                 given[Header.EXPECTED_STREAM.value] = self.stream
                 await self._create_stream(self.stream)
-            publication = asyncio.ensure_future(publish(self.subject, data, headers=given, message_id=message_id))
-            # Not cancelled by the limit: it is on its way, and a handler's message waits for it.
-            done, _ = await asyncio.wait([publication], timeout=self.timeout)
-            if not done:
-                raise Unavailable(f"{self.subject}: no stream has confirmed it within {self.timeout:g} s")
-            return publication.result()
+            try:  # the limit ends the wait, not the publication, which a handler's message waits for
+                async with asyncio.timeout(self.timeout):
+                    return await publish(self.subject, data, headers=given, message_id=message_id)
+            except TimeoutError as error:
+                raise Unavailable(f"{self.subject}: no stream has confirmed it within {self.timeout:g} s") from error
 
     async def _create_stream(self, stream: str) -> None:
         connection = await connected(self.subject)
