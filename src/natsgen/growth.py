@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
-from natsgen import inventory, naming, package_growth, rendering, stored, transaction
+from natsgen import inventory, naming, package_growth, packages, rendering, stored, transaction
 from natsgen.answers import Answers
 from natsgen.change import Change
 from natsgen.errors import ConflictError, InputError, TemplateError
@@ -115,7 +115,7 @@ def add(site: Site, kind: Kind, fit: Callable[[Path], tuple[_Part, Iterable[str]
     with session(site) as folder:
         part, notes = fit(folder)
         files = rendering.render_part(site.template, site.answers().as_data(), kind, part)
-        change = Change(after={**files, **site.packages().coming(kind.needs)})
+        change = Change(after={**files, **site.packages().coming(packages.needs_of_part(kind, part.answer()))})
         carry_out(site, change, f"add-{kind.noun} {site.service} {part.name}")
     return Added(part, change, tuple(notes))
 
@@ -219,7 +219,7 @@ def _leaving_with(site: Site, kind: Kind, change: Change) -> Leaving:
     """The packages that go with a part."""
     place = PurePosixPath(SERVICES, site.service)
     gone = [path.relative_to(place) for path in change.removed]
-    return site.packages().leaving(kind.needs, site.answers().as_data(), gone)
+    return site.packages().leaving((*kind.needs, packages.BATCH), site.answers().as_data(), gone)
 
 
 def _refuse_edited(site: Site, file: PartFile, change: Change) -> None:

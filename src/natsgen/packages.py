@@ -14,13 +14,17 @@ from typing import Any
 
 from natsgen import naming, source
 from natsgen.errors import InputError
-from natsgen.parts import KINDS, Kind
+from natsgen.parts import HANDLERS, KINDS, Kind
 
 QUESTION = "packages"
 """The question of the template that is never asked: the packages that are rendered."""
 
 EXTRAS = "extras"
 """The question of the template that a person asks for packages with."""
+
+
+BATCH = "batch"
+"""The package of handlers that take a list, and the option that makes them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def _of_kind(
 # A package stands before those that it needs, here and in copier.yml.
 PACKAGES: tuple[Package, ...] = (
     _of_kind("handlers", marker="src/domain/handlers/__init__.py", summary="handlers of JetStream events"),
+    Package(BATCH, ("src/batch",), "src/batch/__init__.py", "calls handlers with many messages at once"),
     _of_kind(
         "actions",
         "src/actions",
@@ -240,8 +245,24 @@ def needed(service: Path, answers: Mapping[str, Any], without: Collection[PurePo
         answers: what it was made with, by question.
         without: files below the folder that do not count.
     """
-    of_parts = {name for kind in kinds_in(service, without) for name in kind.needs}
+    of_parts = {name for kind in kinds_in(service, without) for name in needs_of(service, kind, without)}
     return closure({*of_parts, *of_answers(answers)})
+
+
+def needs_of(service: Path, kind: Kind, without: Collection[PurePosixPath] = ()) -> frozenset[str]:
+    """Return the packages that a service's parts of one kind do not work without, leaving some files out of account."""
+    from natsgen import discovery
+
+    if kind is not HANDLERS:
+        return frozenset(kind.needs)
+    files = [file for file in discovery.handler_files(service) if file.path not in without]
+    takes_list = any(handler.batch for file in files for handler in file.handlers)
+    return frozenset(kind.needs) | ({BATCH} if takes_list else set())
+
+
+def needs_of_part(kind: Kind, answer: Any) -> frozenset[str]:
+    """Return the packages that a new part of a kind does not work without, by the answer that makes it."""
+    return frozenset(kind.needs) | ({BATCH} if isinstance(answer, Mapping) and answer.get(BATCH) else set())
 
 
 def of_path(path: PurePosixPath) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ NOTHING: dict[str, Any] = {
 }
 EVERYTHING = {
     "service_name": "all",
-    "handlers": {"one": "a.b"},
+    "handlers": {"one": "a.b", "many": {"subject": "a.e", "batch": True}},
     "actions": {"act": {}},
     "tasks": {"do": {"queue": "jobs"}},
     "publishers": {"beat": "a.c"},
@@ -79,7 +79,8 @@ def test_copier_leaves_out_what_the_table_says(name: str) -> None:
     ],
 )
 def test_copier_needs_what_the_table_says(answers: dict[str, Any]) -> None:
-    of_parts = {name for kind in KINDS if answers.get(kind.question) for name in kind.needs}
+    parts = [(kind, part) for kind in KINDS for part in answers.get(kind.question, {}).values()]
+    of_parts = {name for kind, part in parts for name in packages.needs_of_part(kind, part)}
     wanted = packages.closure({*of_parts, *packages.of_answers(answers)})
     assert by_copier({**NOTHING, **answers}) == wanted
 
@@ -120,6 +121,17 @@ def test_packages_are_found_by_their_files_and_needed_by_parts_and_answers(tmp_p
     assert packages.needed(tmp_path, {}) == {"actions", "requests"}
     part = PurePosixPath("src/domain/actions/greet_action.py")
     assert packages.needed(tmp_path, {"dedup": "redis", "extras": ["decoders"]}, [part]) == {"inbox", "decoders"}
+
+
+def test_a_handler_of_a_list_needs_a_package_more(tmp_path: Path) -> None:
+    file = tmp_path / "src/domain/handlers/paid_handler.py"
+    file.parent.mkdir(parents=True)
+    text = '@subscriber("sales.paid")\nasync def handle_paid(events: {}) -> None: ...\n'
+    file.write_text(text.format("Event[Paid]"))
+    assert packages.needed(tmp_path, {}) == {"handlers"}
+    file.write_text(text.format("list[Event[Paid]]"))
+    assert packages.needed(tmp_path, {}) == {"handlers", "batch"}
+    assert packages.needed(tmp_path, {}, [PurePosixPath("src/domain/handlers/paid_handler.py")]) == frozenset()
 
 
 @pytest.mark.parametrize(

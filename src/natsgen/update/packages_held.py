@@ -74,7 +74,7 @@ def of(workspace: Workspace, service: str, template: TemplateSource, answers: Ma
 def _missing(folder: Path, found: frozenset[str], answers: Mapping[str, Any]) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for kind in packages.kinds_in(folder):
-        for name in packages.closure(kind.needs):
+        for name in packages.closure(packages.needs_of(folder, kind)):
             reasons.setdefault(name, f"its {kind.question} need it")
     for name in packages.closure(packages.of_answers(answers)):
         reasons.setdefault(name, "its answers ask for it")
