@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import ssl
 import tomllib
@@ -59,6 +60,8 @@ NAMES = {
     "_bare_io_writer": "test_the_socket",
     "_ws": "test_the_socket",
     "_sid": "test_a_message_is_built",
+    "_subs": "test_aborting_ends_what_a_close_that_failed_left",
+    "_stop_processing": "test_aborting_ends_what_a_close_that_failed_left",
 }
 
 
@@ -244,6 +247,26 @@ async def test_the_socket_of_a_websocket(tmp_path: Path) -> None:
         await client.connect(f"ws://127.0.0.1:{port}")
         assert isinstance(client._transport, WebSocketTransport)
         await _has_socket(client)
+
+
+async def test_aborting_ends_what_a_close_that_failed_left(connection: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks of subscriptions with a callback, of which nats-py's `request` has one."""
+
+    async def reset() -> None:
+        raise ConnectionResetError
+
+    subscription = await connection.subscribe("a.b", cb=_kept([]))
+    task = subscription._wait_for_msgs_task
+    assert task is not None
+    monkeypatch.setattr(connection._transport, "drain", reset)
+    await connection.publish("a.b", b"x" * 100)
+    with contextlib.suppress(ConnectionResetError):
+        await connection._close(Client.CLOSED)
+    assert not task.done(), "nats-py ends it itself now"
+
+    abort(connection)
+
+    await until(task.done, "the end of the task")
 
 
 def test_the_socket_below_tls_is_the_same_attribute() -> None:

@@ -21,7 +21,6 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.tcp_proxy import TcpProxy
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
@@ -247,20 +246,26 @@ async def test_nothing_is_kept_alive_while_there_is_no_connection(
     async def handle(event: dict[str, Any]) -> None:
         await finish.wait()
 
-    with TcpProxy(nats_server.port) as proxy:
-        url = f"nats://127.0.0.1:{proxy.port}"
-        async with run_worker(subscription(handle, ack_wait=1.2), NATS_URL=url) as worker:
-            for _ in range(200):
-                await jetstream.publish(SUBJECT, b"{}")
-            await until(lambda: len(worker.runners[0].buffer) == 199, "the backlog")
-            await asyncio.to_thread(proxy.stop)
-            await until(lambda: not worker.nats.connected, "the loss")
-            await asyncio.sleep(2)  # five rounds
+    async with run_worker(subscription(handle, ack_wait=1.2)) as worker:
+        for _ in range(200):
+            await jetstream.publish(SUBJECT, b"{}")
+        await until(lambda: len(worker.runners[0].buffer) == 199, "the backlog")
+        await asyncio.to_thread(nats_server.kill)
+        await until(lambda: not worker.nats.connected, "the loss")
+        await asyncio.sleep(2)  # five rounds
 
-            assert len(worker.nats._unsent) == 0
-            assert worker.nats.client.pending_data_size < 1_000
-            finish.set()
-            await until(lambda: len(worker.nats._unsent) == 200, "the acks, which are kept")
+        assert len(worker.nats._unsent) == 0
+        assert worker.nats.client.pending_data_size < 1_000
+        finish.set()
+        await asyncio.to_thread(nats_server.start)
+        await until(lambda: Counts(worker.runners[0]).handled >= 200, "all to be handled", limit=20)
+        info = lambda: worker.nats.jetstream.consumer_info(STREAM, DURABLE)  # noqa: E731
+        await until(lambda: settled(info), "the server to know of it", limit=20)
+
+
+async def settled(info: Any) -> bool:
+    state = await info()
+    return (state.num_pending, state.num_ack_pending) == (0, 0)
 
 
 def test_no_thread_looks_into_the_frames_of_the_loop() -> None:

@@ -130,6 +130,8 @@ def unsent_bytes(client: Client) -> int:
 def abort(client: Client) -> None:
     """Close the socket at once, and drop what has not been sent. A half-open connection never closes in order."""
     client._pending, client._pending_data_size = [], 0
+    for subscription in client._subs.values():  # `close` leaves them if it fails halfway
+        subscription._stop_processing()
     transport = _socket_transport(client)
     if transport is not None:
         transport.abort()
