@@ -36,6 +36,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         extra="ignore",
         case_sensitive=True,
@@ -166,14 +167,14 @@ class SecretFiles(PydanticBaseSettingsSource):
         Raises:
             BadSettings: a file cannot be read, or is empty.
         """
-        known = {**dotenv_values(ENV_FILE), **os.environ}
+        known = {**dotenv_values(ENV_FILE, encoding="utf-8-sig"), **os.environ}
         found: dict[str, Any] = {}
         kind: type[ServiceSettings] = self.settings_cls  # type: ignore[assignment]
         for name in kind.SECRETS:
             if not (path := known.get(f"{name}_FILE")):
                 continue
             try:
-                secret = Path(path).read_text(encoding="utf-8").strip()
+                secret = Path(path).read_text(encoding="utf-8-sig").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise BadSettings(
                     [f"{name}_FILE: {path!r} cannot be read ({error}); it takes the path of a text file"]
@@ -210,6 +211,8 @@ def read_settings(kind: type[SettingsT]) -> SettingsT:
     """
     try:
         return kind()
+    except UnicodeDecodeError as error:
+        raise BadSettings([f"{ENV_FILE}: it is not UTF-8 ({error}); save it in that encoding"]) from error
     except ValidationError as error:
         raise BadSettings([_explained(kind, dict(problem)) for problem in error.errors()]) from error
 
@@ -222,7 +225,11 @@ def _explained(kind: type[ServiceSettings], problem: dict[str, Any]) -> str:
         return takes
     name = str(problem["loc"][0])
     secret = name in kind.SECRETS
-    got = "its value (not shown)" if secret else repr(os.environ.get(name) or dotenv_values(ENV_FILE).get(name))
+    got = (
+        "its value (not shown)"
+        if secret
+        else repr(os.environ.get(name) or dotenv_values(ENV_FILE, encoding="utf-8-sig").get(name))
+    )
     meaning = kind.model_fields[name].description
     return f"{name}: got {got}; {takes} ({meaning})"
 

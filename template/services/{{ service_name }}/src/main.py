@@ -7,7 +7,7 @@ import sys
 
 if __name__ == "__main__":
     # As the first process of a container, Python ignores SIGTERM until it has a handler, and importing takes a second.
-    for early in (signal.SIGTERM, signal.SIGINT):
+    for early in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(early, lambda *_: sys.exit(0))
 
 import asyncio
@@ -65,7 +65,7 @@ async def work() -> None:
 
 
 def on_signals(count: int) -> list[asyncio.Future[None]]:
-    """Return futures: the first is done when SIGTERM or SIGINT arrives, the next with the next signal."""
+    """Return futures: the first is done when SIGTERM, SIGINT or SIGHUP arrives, the next with the next signal."""
     loop = asyncio.get_running_loop()
     futures = [loop.create_future() for _ in range(count)]
 
@@ -76,7 +76,7 @@ def on_signals(count: int) -> list[asyncio.Future[None]]:
                 future.set_result(None)
                 return
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, received, number)
     return futures
 

@@ -76,7 +76,7 @@ class Delivery:
         self.dead_letters = dead_letters
         self.stopping = False
         self.last_error = ""
-        self._attempts = attempts
+        self.attempts = attempts
         self._inbox = inbox
         self._function = with_resources(subscription.function)
         signature = subscription.signature
@@ -154,7 +154,7 @@ class Delivery:
         """
         if not message.settled:
             await self._release(message)
-            await self._attempts.take_back(message)
+            await self.attempts.take_back(message)
             await message.nak()
             self.metrics.released.inc()
 
@@ -172,8 +172,8 @@ class Delivery:
         try:
             claim = Claim.TAKEN if self._inbox is None else await self._inbox.claim(message, self._lease)
             if claim is Claim.TAKEN:
-                message.attempt = await self._attempts.start(message, most)
-                answered = message.attempt <= most or await self._attempts.was_answered(message, most)
+                message.attempt = await self.attempts.start(message, most)
+                answered = message.attempt <= most or await self.attempts.was_answered(message, most)
         except Exception as error:
             await self._put_off(message, error)
             return False
@@ -182,7 +182,7 @@ class Delivery:
             self.metrics.duplicates.inc()
             await self._finish(message)
         elif claim is Claim.HELD:
-            await self._attempts.take_back(message)
+            await self.attempts.take_back(message)
             await message.nak(self.subscription.ack_wait / 3)
             self.metrics.held.inc()
         elif message.attempt > most:  # the worker settles every attempt that it survives
@@ -212,7 +212,7 @@ class Delivery:
             self.last_error = describe(failure)
             logger.warning("handler failed after it had settled the message", error=self.last_error, exc_info=failure)
         if message.given_back:
-            await self._attempts.note_answer(message)
+            await self.attempts.note_answer(message)
             await self._release(message)
         elif failure is None or message.settled:
             if self._inbox is not None:
@@ -250,7 +250,7 @@ class Delivery:
         self._waiting_until = time.monotonic() + delay + PUT_OFF_MARGIN
         logger.error("message deferred: a store is unavailable", error=self.last_error, delay_seconds=round(delay, 3))
         await self._release(message)
-        await self._attempts.take_back(message)
+        await self.attempts.take_back(message)
         await message.nak(delay)
         self.metrics.retried.inc()
 

@@ -44,12 +44,15 @@ class HandlerRunner:
     def __init__(
         self, subscription: Subscription, nats: NatsClient, provisioning: Provisioning, delivery: Delivery
     ) -> None:
+        self.name = subscription.handler
         self.subscription = subscription
         self.delivery = delivery
         self.metrics = delivery.metrics
         self.buffer = MessageBuffer()
         self._nats = nats
         self._provisioning = provisioning
+        self._ack_wait = subscription.ack_wait
+        self._kept_alive = time.monotonic()
         self._progress: tuple[Consumer, int] | None = None
         self._running: set[Message] = set()
         self._workers: list[asyncio.Task[None]] = []
@@ -63,11 +66,6 @@ class HandlerRunner:
         )
         self.metrics.buffered.set_function(lambda: len(self.buffer))
         self.metrics.in_flight.set_function(lambda: len(self._running))
-
-    @property
-    def name(self) -> str:
-        """Return the handler's name."""
-        return self.subscription.handler
 
     @property
     def in_flight(self) -> int:
@@ -137,7 +135,9 @@ class HandlerRunner:
 
     async def provide(self) -> Consumer:
         """Return the subscription's consumer."""
-        return await self._provisioning.consumer_for(self.subscription, self._progress)
+        consumer = await self._provisioning.consumer_for(self.subscription, self._progress)
+        self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
+        return consumer
 
     def receive(self, raw: Msg, source: PullConsumer, replayed: bool = False) -> None:
         """Buffer a message that has arrived."""
@@ -152,12 +152,25 @@ class HandlerRunner:
                 self.metrics.flush()
                 await self.buffer.arrival()
                 pause_due = clock() + YIELD_AFTER
+            elif self._has_stood_still():
+                await self._drop_expired()
             else:
                 await self.work()
             if clock() > pause_due:
                 self.metrics.flush()
                 await asyncio.sleep(0)
                 pause_due = clock() + YIELD_AFTER
+
+    def _has_stood_still(self) -> bool:
+        return time.monotonic() - self._kept_alive > self._ack_wait
+
+    async def _drop_expired(self) -> None:
+        """Drop what waits after this process stood still for `ack_wait`: the server has delivered it again."""
+        self._kept_alive = time.monotonic()
+        if expired := [self.buffer.take() for _ in range(len(self.buffer))]:  # all of them before anything is awaited
+            logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
+        for message in expired:
+            await self.delivery.attempts.take_back(message)
 
     async def work(self) -> None:
         """Handle the next message; the buffer is not empty."""
@@ -217,7 +230,11 @@ class HandlerRunner:
     async def _keep_alive(self) -> None:
         """Tell the server in time that waiting and running messages are not lost."""
         while True:
-            await asyncio.sleep(self.subscription.ack_wait / 3)
+            await asyncio.sleep(self._ack_wait / 3)
+            if self._has_stood_still():
+                await self._drop_expired()
+            if self._nats.connected:
+                self._kept_alive = time.monotonic()
             with suppress(nats.errors.Error):
                 for message in [*self._running, *self.buffer, *self.delivery.dead_letters.unsaved]:
                     await message.in_progress()

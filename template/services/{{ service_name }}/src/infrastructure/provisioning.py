@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,11 +28,17 @@ class Consumer:
         stream: the name of its stream.
         durable: its own name.
         stream_created: when the stream was created; a recreated stream counts from 1 again.
+        config: its configuration, as far as the server told it.
     """
 
     stream: str
     durable: str
     stream_created: datetime | None = None
+    config: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def limit(self, key: str, ours: int) -> int:
+        """Return our value, or the consumer's own limit if that is lower."""
+        return min(ours, self.config.get(key) or ours)
 
 
 class Provisioning:
@@ -134,41 +141,46 @@ class Provisioning:
     async def _ensure(
         self, consumer: Consumer, subscription: Subscription, subject: str, start: dict[str, Any]
     ) -> Consumer:
-        if self._mode == "off":
-            return consumer
         wanted = {
             "ack_policy": AckPolicy.EXPLICIT.value,
             "ack_wait": round(subscription.ack_wait * NANOSECONDS),
             "max_ack_pending": subscription.max_ack_pending,
             "max_deliver": -1,  # the worker counts: nothing counts what the server gives up
             "filter_subject": subject,
+            "headers_only": None,
+            "priority_groups": None,
+            "backoff": None,  # the server would add it to the worker's delays
         }
         name = f"consumer {consumer.durable} on stream {consumer.stream}"
         found = await self._raw_config(consumer)
         if found is None:
+            if self._mode == "off":
+                return consumer  # it may be created later
             if self._mode == "verify":
                 raise ConfigurationError(f"{name} is missing, and STREAM_MODE=verify creates none")
-            await self._create_consumer(consumer, wanted | start)
+            await self._create_consumer(consumer, {key: value for key, value in wanted.items() if value} | start)
             return consumer
         if found.get("deliver_subject"):
             raise ConfigurationError(
                 f"{name} pushes to {found['deliver_subject']}, and the worker needs one to pull from; delete it, or "
                 f"name another with `durable=`"
             )
+        consumer = replace(consumer, config=found)
+        if self._mode == "off":
+            _refuse_losses(name, found)
+            return consumer
         differences = [
             f"{key} is {_shown(key, found.get(key))}, wanted {_shown(key, value)}"
             for key, value in wanted.items()
-            if found.get(key) != value
+            if (found.get(key) or None) != value
         ]
-        if found.get("backoff"):
-            differences.append("backoff is set, wanted none: it would be added to the worker's delays")
         if not differences:
             return consumer
         if self._mode == "verify":
             raise ConfigurationError(f"{name} differs from its subscription: {'; '.join(differences)}")
-        found.pop("backoff", None)
+        config = {key: value for key, value in (found | wanted).items() if value is not None}
         try:  # the raw configuration, because nats-py would reset what it does not know
-            request = {"stream_name": consumer.stream, "config": found | wanted}
+            request = {"stream_name": consumer.stream, "config": config}
             await self._nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
         except nats.js.errors.APIError as error:
             raise_if_transient(error)
@@ -240,5 +252,21 @@ class Provisioning:
         return created
 
 
+def _refuse_losses(name: str, config: Mapping[str, Any]) -> None:
+    """Check that a consumer that is taken as it is loses no messages.
+
+    Raises:
+        ConfigurationError: it would.
+    """
+    losses = {
+        f"ack_policy is {config.get('ack_policy')}": config.get("ack_policy") != AckPolicy.EXPLICIT.value,
+        f"max_deliver is {config.get('max_deliver')}": (config.get("max_deliver") or -1) > 0,
+        "headers_only is set": config.get("headers_only"),
+        "priority_groups are set": config.get("priority_groups"),
+    }
+    if found := [what for what, is_set in losses.items() if is_set]:
+        raise ConfigurationError(f"{name} would lose messages: {', '.join(found)}; change or delete it")
+
+
 def _shown(key: str, value: Any) -> str:
-    return f"{value / NANOSECONDS:g} s" if key == "ack_wait" and value is not None else str(value)
+    return f"{value / NANOSECONDS:g} s" if key == "ack_wait" and value else str(value or "not set")

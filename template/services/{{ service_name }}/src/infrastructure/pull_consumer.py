@@ -160,14 +160,17 @@ class PullConsumer:
     async def _request(self, consumer: Consumer, batch: int) -> None:
         if not self._pending:
             self._last_frame = time.monotonic()
+        batch = consumer.limit("max_batch", batch)
+        expires = consumer.limit("max_expires", int(self.EXPIRES * NANOSECONDS))
+        max_bytes = max(self.REQUEST_BYTES, 2 * self._nats.client.max_payload)
         token = f"{self._requests}-{batch}"
         self._requests += 1
         self._pending += batch
         request = {
             "batch": batch,
-            "max_bytes": max(self.REQUEST_BYTES, 2 * self._nats.client.max_payload),
-            "expires": int(self.EXPIRES * NANOSECONDS),
-            "idle_heartbeat": int(self.HEARTBEAT * NANOSECONDS),
+            "max_bytes": consumer.limit("max_bytes", max_bytes),
+            "expires": expires,
+            "idle_heartbeat": min(int(self.HEARTBEAT * NANOSECONDS), expires // 2),
         }
         await self._nats.client.publish(
             f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.durable}",

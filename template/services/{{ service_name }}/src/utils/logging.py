@@ -12,7 +12,7 @@ import sys
 from typing import Any, Literal
 
 import structlog
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
@@ -41,7 +41,7 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.stdlib.PositionalArgumentsFormatter(),
+        _format_arguments,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.CallsiteParameterAdder(
             {structlog.processors.CallsiteParameter.MODULE, structlog.processors.CallsiteParameter.FUNC_NAME}
@@ -64,7 +64,10 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
-        ProcessorFormatter(foreign_pre_chain=shared, processors=[ProcessorFormatter.remove_processors_meta, *last])
+        ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+            processors=[ProcessorFormatter.remove_processors_meta, *last],
+        )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(True)
@@ -84,9 +87,17 @@ def _add_incoming(_: Any, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _format_arguments(logger: Any, name: str, event: EventDict) -> EventDict:
+    """Format `%s` and the like; a call with wrong arguments keeps them, instead of raising into the handler."""
+    try:
+        return structlog.stdlib.PositionalArgumentsFormatter()(logger, name, event)
+    except Exception:
+        return {**event, "arguments": event.pop("positional_args")}
+
+
 def _order_keys(_: Any, __: str, event: EventDict) -> EventDict:
     """Rename the keys to those that dashboards rely on, and put first what people read first."""
-    return {
+    first = {
         "timestamp": event.pop("timestamp"),
         "level": event.pop("level").upper(),
         "logger": event.pop("logger"),
@@ -94,12 +105,19 @@ def _order_keys(_: Any, __: str, event: EventDict) -> EventDict:
         "service": event.pop("service"),
         "module": event.pop("module", None),
         "function": event.pop("func_name", None),
-        **event,
     }
+    return {**first, **{f"{key}_" if key in first else key: value for key, value in event.items()}}
 
 
 def _json(value: Any, default: Any = None, **_: Any) -> str:
     try:
         return to_json(value, fallback=default or repr, inf_nan_mode="null").decode()
-    except (PydanticSerializationError, ValueError):  # such as lone surrogates: no line may be lost for those
-        return json.dumps(value, default=default or repr)
+    except Exception:  # such as lone surrogates, or a value that contains itself: no line may be lost for those
+        return json.dumps({str(key): one if isinstance(one, str) else _shown(one) for key, one in value.items()})
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__} that cannot be shown>"
