@@ -15,8 +15,8 @@ from src.config import Settings
 from src.inbox import StoredInbox, inbox_for
 from src.inbox.kv_inbox import KvInbox
 from src.inbox.settings import InboxSettings
-from src.infrastructure.errors import ConfigurationError, Retry
 from src.infrastructure.delivery import Claim
+from src.infrastructure.errors import ConfigurationError, Retry
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Backoff, Subscription
