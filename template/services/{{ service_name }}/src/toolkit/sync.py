@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -63,8 +62,12 @@ class SyncNats:
         """
         with self._opening:
             if not self._background.running:
-                if not structlog.is_configured():  # a script shows warnings only
-                    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+                if not structlog.is_configured():  # the standard library shows warnings only, on standard error
+                    structlog.configure(
+                        [structlog.stdlib.filter_by_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
+                        logger_factory=structlog.stdlib.LoggerFactory(),
+                        wrapper_class=structlog.stdlib.BoundLogger,
+                    )
                 self._background.start()
                 try:
                     self._background.run(self._connect())
