@@ -50,7 +50,7 @@ RESERVED_FIRST_TOKENS = {
 # refuses the same.
 RESERVED_HANDLERS = frozenset(
     {"any", "base_model", "cloud_event", "config_dict", "context", "envelope_message", "event", "false", "message"}
-    | {"none", "reject", "retry", "tick", "true"}
+    | {"none", "reject", "retry", "running_service", "tick", "true"}
 )
 
 # What a service does with what each question asks for, and what one of those is; in the order of its description.
