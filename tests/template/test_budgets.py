@@ -39,7 +39,7 @@ PACKAGE_LINES = {
     "schemas": 30,
     "streams": 150,
     "subscribers": 200,
-    "sync": 210,
+    "sync": 220,
     "tasks": 660,
     "tenancy": 80,
     "toolkit": 60,
