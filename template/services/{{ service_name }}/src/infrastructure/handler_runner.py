@@ -165,12 +165,16 @@ class HandlerRunner:
         return time.monotonic() - self._kept_alive > self._ack_wait
 
     async def _drop_expired(self) -> None:
-        """Drop what waits after this process stood still for `ack_wait`: the server has delivered it again."""
+        """Drop what waits after this process stood still for `ack_wait`: the server has delivered it again.
+
+        A new connection drops the copies that wait in the socket as well.
+        """
         self._kept_alive = time.monotonic()
-        if expired := [self.buffer.take() for _ in range(len(self.buffer))]:  # all of them before anything is awaited
-            logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
+        expired = [self.buffer.take() for _ in range(len(self.buffer))]  # all of them before anything is awaited
+        logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
         for message in expired:
             await self.delivery.attempts.take_back(message)
+        self._nats.reconnect()
 
     async def work(self) -> None:
         """Handle the next message; the buffer is not empty."""

@@ -104,6 +104,10 @@ class NatsClient:
         self._connected.clear()
         await self._discard(self.client)
 
+    def reconnect(self) -> None:
+        """Replace the connection by a new one."""
+        self._lost.set()
+
     async def wait_connected(self, limit: float) -> None:
         """Return when connected, or after `limit` seconds."""
         try:
