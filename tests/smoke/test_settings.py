@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
-from tests.smoke.conftest import StartWorker
+from tests.smoke.conftest import SUBJECT, StartWorker, natsgen
 
 BAD = [
     ("HTTP_PORT", "abc", "valid integer"),
@@ -22,12 +23,7 @@ BAD = [
     ("GRACEFUL_SHUTDOWN_TIMEOUT", "soon", "valid number"),
     ("STREAM_MODE", "maybe", "'create', 'verify' or 'off'"),
     ("STREAM_REPLICAS", "7", "less than or equal to 5"),
-    ("TENANT", "acme.other", "match pattern"),
-    ("TASK_QUEUE_MAX", "-1", "greater than or equal to 0"),
     ("DEDUP", "memory", "'none', 'nats-kv' or 'redis'"),
-    ("DEDUP_TTL", "0", "greater than or equal to 1"),
-    ("PUBLISH_INTERVAL", "0", "greater than 0"),
-    ("QUEUE_GROUP", "my workers", "match pattern"),
     ("SERVICE_NAME", "my service", "match pattern"),
     ("NATS_URL", "ftp://host", "takes addresses such as nats://host:4222"),
     ("NATS_URL", "nats://host:port", "takes addresses such as nats://host:4222"),
@@ -37,13 +33,47 @@ BAD = [
     ("NATS_PASSWORD_FILE", "/nowhere/password", "cannot be read"),
     ("NATS_PASSWORD", "alone", "NATS_USER and NATS_PASSWORD go together"),
 ]
+BAD_OF_PACKAGES = [
+    ("ACTION_PREFIX", "a..b", "match pattern"),
+    ("DEDUP_TTL", "0", "greater than or equal to 1"),
+    ("DEDUP_UNAVAILABLE", "panic", "'wait' or 'handle'"),
+    ("PUBLISH_INTERVAL", "0", "greater than 0"),
+    ("QUEUE_GROUP", "my workers", "match pattern"),
+    ("TASK_QUEUE_MAX", "-1", "greater than or equal to 0"),
+    ("TENANT", "acme.other", "match pattern"),
+]
+
+
+@pytest.fixture(scope="module")
+def with_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service with every package that has settings, but for that of a gateway."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    words = ["--subject", SUBJECT, "--action", "quote", "--queue", "emails", "--dedup", "nats-kv", "--with", "tenancy"]
+    words += ["--data", "publishers={beat: events.beat}", "--data", "subscribers={heard: events.heard}"]
+    natsgen(workspace, "new", "worker", "billing", *words)
+    service = workspace / "services" / "billing"
+    handler = service / "src/domain/handlers/order_created_handler.py"
+    handler.write_text(f"{handler.read_text()}\nfrom src.toolkit import tenancy as tenancy\n")
+    return service
 
 
 @pytest.mark.parametrize(("name", "value", "takes"), BAD)
 def test_a_bad_setting_is_named_with_what_it_got_and_takes(
     generated: Path, service_python: Path, tmp_path: Path, name: str, value: str, takes: str
 ) -> None:
-    worker = GeneratedService(generated, python=service_python, log_folder=tmp_path, settings={name: value})
+    refused(generated, service_python, tmp_path, name, value, takes)
+
+
+@pytest.mark.parametrize(("name", "value", "takes"), BAD_OF_PACKAGES)
+def test_a_bad_setting_of_a_package_is_named_too(
+    with_packages: Path, service_python: Path, tmp_path: Path, name: str, value: str, takes: str
+) -> None:
+    refused(with_packages, service_python, tmp_path, name, value, takes)
+
+
+def refused(service: Path, python: Path, log_folder: Path, name: str, value: str, takes: str) -> None:
+    """Checks that a service with this setting ends with one line about it."""
+    worker = GeneratedService(service, python=python, log_folder=log_folder, settings={name: value})
     worker.launch()
 
     code = worker.process.wait(20)
@@ -51,7 +81,7 @@ def test_a_bad_setting_is_named_with_what_it_got_and_takes(
     errors = worker.process.error_lines()
     assert code == 2
     assert len(errors) == 1, errors
-    assert errors[0].startswith("bad setting ")
+    assert errors[0].startswith("invalid setting ")
     assert name in errors[0]
     assert takes in errors[0]
 
@@ -108,3 +138,15 @@ def test_the_readme_lists_every_setting(generated: Path, service_python: Path) -
     documented = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `") and line[3].isupper()]
 
     assert documented == settings
+
+
+def test_the_readme_of_a_package_names_its_settings(with_packages: Path) -> None:
+    source = with_packages / "src"
+    files = [*source.glob("*/settings.py"), *source.glob("*/*/settings.py"), source / "toolkit/tenancy.py"]
+    packages = {file.parent: re.findall(r"^    ([A-Z_]+): .*Field\(", file.read_text(), re.MULTILINE) for file in files}
+
+    named = {name for names in packages.values() for name in names}
+    assert named >= {name for name, _, _ in BAD_OF_PACKAGES}
+    for package, names in packages.items():
+        for name in names:
+            assert f"`{name}`" in (package / "README.md").read_text(), f"{package.name} does not say what {name} is"
