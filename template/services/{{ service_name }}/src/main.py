@@ -89,7 +89,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
     """
     loops: Any = asyncio
     with suppress(ImportError):
-        import uvloop as loops  # the faster event loop, if it is installed
+        loops = import_module("uvloop")  # the faster event loop, if it is installed
     code = 0
     try:
         # not closed at the end: that would wait for tasks that ignore being cancelled
