@@ -216,12 +216,9 @@ class HandlerRunner:
 
     async def _finish(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
         """Wait for running handlers; cancel those that are late, and give their messages back."""
-        if not self._workers:
-            return
-        finished = asyncio.ensure_future(asyncio.wait(self._workers))
+        finished = asyncio.gather(*self._workers, return_exceptions=True)
         events: list[asyncio.Future[Any]] = [finished, hurry] if hurry else [finished]
         await asyncio.wait(events, timeout=max(limit, 0), return_when=asyncio.FIRST_COMPLETED)
-        finished.cancel()
         late = [worker for worker in self._workers if not worker.done()]
         for worker in late:
             worker.cancel()

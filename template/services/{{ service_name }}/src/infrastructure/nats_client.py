@@ -199,7 +199,12 @@ class NatsClient:
             self._announced = [uri.netloc for uri in self.client.discovered_servers]
             await self._discard(self.client)
             await asyncio.sleep(random.uniform(0, self.FIRST_WAIT))  # a fleet does not come back in one moment
-            await self._connect()
+            while not self.connected:
+                try:
+                    await self._connect()
+                except Exception as error:  # whatever it is: nobody else connects
+                    logger.error("cannot connect to NATS: trying again", error=describe(error), exc_info=error)
+                    await asyncio.sleep(self.settings.NATS_RECONNECT_WAIT)
 
     async def _until_lost(self) -> str:
         """Return why the connection is dead, when it is."""
@@ -234,8 +239,7 @@ class NatsClient:
 
     async def _connect_to(self, server: str, options: dict[str, Any]) -> Exception | None:
         """Connect a new client to a server; return why that failed, or None."""
-        self._lost = lost = asyncio.Event()
-        self.client = client = TolerantClient()
+        lost, client = asyncio.Event(), TolerantClient()
 
         async def on_lost() -> None:
             lost.set()
@@ -260,7 +264,7 @@ class NatsClient:
             if not self.connections:
                 raise  # a credential that is invalid; later it may be a file that is being replaced
             return error
-        self.jetstream = client.jetstream()
+        self._lost, self.client, self.jetstream = lost, client, client.jetstream()
         self.connections += 1
         CONNECTIONS.inc()
         self._connected.set()
