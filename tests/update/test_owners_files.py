@@ -1,0 +1,80 @@
+"""What a service's owner writes stays as it is, and no command compares it with the template or changes it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.update import world
+from tests.update.test_check import check
+from tests.update.world import FIRST, SECOND, SERVICE, Installed
+
+ONCE = (
+    "services/billing/src/domain/resources.py",
+    "services/billing/src/domain/settings.py",
+    "compose/billing.override.yml",
+)
+IN_TEMPLATE = (
+    SERVICE / "src/domain/resources.py",
+    SERVICE / "src/domain/settings.py",
+    Path("template/compose/{{ service_name }}.override.yml.jinja"),
+)
+
+
+def second(root: Path) -> None:
+    for file in IN_TEMPLATE:
+        with (root / file).open("a") as text:
+            text.write("# of the second release\n")
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installed, Installed]:
+    """The natsgen of two releases; the second makes what is created once otherwise."""
+    folder = tmp_path_factory.mktemp("releases")
+    root = world.template_repository(folder / "repository")
+    world.make_release(root, FIRST)
+    first = world.install(root, folder / FIRST)
+    world.make_release(root, SECOND, second)
+    return first, world.install(root, folder / SECOND)
+
+
+@pytest.fixture
+def shop(releases: tuple[Installed, Installed], tmp_path: Path) -> Path:
+    """A workspace whose owner has replaced every file that is created once."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    releases[0].do("new", "worker", "billing", "--subject", "orders.order.created", cwd=folder)
+    for path in ONCE:
+        (folder / path).write_text("# the owner's\n")
+    world.commit(folder)
+    return folder
+
+
+def test_commands_leave_what_is_created_once_alone(releases: tuple[Installed, Installed], shop: Path) -> None:
+    first, second = releases
+    assert check(first, shop)[0] == 0
+    first.do("add-task", "billing", "send_email", "--queue", "emails", cwd=shop)
+    shutil.rmtree(shop / "services/billing/src/toolkit")
+    first.do("repair", "billing", cwd=shop)
+    first.do("remove-task", "billing", "send_email", cwd=shop)
+    world.commit(shop)
+
+    second.do("update", "billing", cwd=shop)
+    world.commit(shop)
+    second.do("answers", "billing", "set", "dedup=nats-kv", cwd=shop)
+
+    assert [(shop / path).read_text() for path in ONCE] == ["# the owner's\n"] * 3
+    code, service = check(second, shop)
+    assert (code, service["files"]) == (0, [])
+
+
+def test_what_the_owner_removed_does_not_come_back(releases: tuple[Installed, Installed], shop: Path) -> None:
+    (shop / ONCE[1]).unlink()
+    world.commit(shop)
+
+    releases[1].do("update", "billing", cwd=shop)
+
+    assert not (shop / ONCE[1]).exists()
+    assert check(releases[1], shop)[0] == 0
