@@ -97,7 +97,7 @@ def test_a_worker_that_started_without_nats_and_consul_works_when_they_come(
     consul_agent.stop()
     worker = start_worker(ready=False, NATS_URL=nats_server.url, **in_consul(consul_agent))
     worker.process.wait_for_line("waiting for NATS", limit=10)
-    worker.process.wait_for_line("Consul does not answer", limit=10)
+    worker.process.wait_for_line("no heartbeat to Consul", limit=10)
 
     consul_agent.start()
     wait_for_status(consul_agent, "critical", 40)  # registered, and honest about not consuming

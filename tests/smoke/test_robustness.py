@@ -153,7 +153,7 @@ async def test_a_handler_that_cancels_itself_is_a_failing_handler(
     assert counts(worker)["dead_letters"] == {"exhausted": 1}
 
 
-async def test_a_dead_letter_that_does_not_fit_has_its_payload_in_the_object_store(
+async def test_a_dead_letter_that_does_not_fit_points_to_its_original(
     nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker, write_handler: WriteHandler
 ) -> None:
     write_handler(REJECTS)
@@ -171,12 +171,11 @@ async def test_a_dead_letter_that_does_not_fit_has_its_payload_in_the_object_sto
     assert large.headers is not None
     assert smaller.headers is not None
     assert smaller.data == b"bad".ljust(1024 * 1024 - 3_000, b"."), "it fits without its stack"
-    assert "Dlq-Object" not in smaller.headers
-    payloads = await jetstream.object_store("dlq")
-    assert (large.data or b"", (await payloads.get(large.headers["Dlq-Object"])).data) == (
-        b"",
-        b"bad".ljust(1024 * 1024 - 200, b"."),
-    )
+    assert "Dlq-Payload" not in smaller.headers
+    assert (large.data or b"", large.headers["Dlq-Payload"]) == (b"", "original")
+    original = await jetstream.get_msg(large.headers["Dlq-Stream"], int(large.headers["Dlq-Sequence"]))
+    assert original.data == b"bad".ljust(1024 * 1024 - 200, b".")
+    assert worker.metrics()['worker_dead_letters_without_payload_total{handler="order_created"}'] == 1
 
 
 async def test_headers_that_cannot_be_sent_are_left_out_of_a_dead_letter(
@@ -289,7 +288,7 @@ async def test_an_inbox_that_is_away_makes_it_unready_and_no_dead_letters(
     await publish(jetstream, 1)
     await asyncio.to_thread(wait_until, lambda: counts(worker)["retried"] >= 4, limit=20, what="it to be put off")
     assert worker.get("/readyz").status == 503
-    assert "waiting for what it needs" in worker.get("/readyz").json()["reason"]
+    assert "waiting for a store" in worker.get("/readyz").json()["reason"]
     assert (counts(worker)["handled"], counts(worker)["dead_letters"]) == (0, {})
 
     await jetstream.create_key_value(bucket="inbox_billing")
@@ -354,7 +353,7 @@ def test_it_leaves_consul_also_after_a_request_went_wrong(
     api = consul_agent.api
     wait_until(lambda: api.check_status("billing-billing") == "passing", limit=15, what="it to be passing")
     consul_agent.freeze()
-    worker.process.wait_for_line("Consul does not answer", limit=20)
+    worker.process.wait_for_line("no heartbeat to Consul", limit=20)
     consul_agent.resume()
 
     assert worker.stop().exit_code == 0

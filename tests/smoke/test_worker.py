@@ -138,7 +138,7 @@ async def test_a_worker_without_nats_and_consul_waits_and_begins_when_nats_comes
 
     wait_until(
         lambda: (
-            {"waiting for NATS", "Consul does not answer as it should: trying again"}
+            {"waiting for NATS", "no heartbeat to Consul: trying again"}
             <= {record["message"] for record in worker.log_records()}
         ),
         limit=10,
@@ -224,7 +224,7 @@ async def test_a_durable_that_cannot_be_changed_stops_the_start_with_the_differe
     worker = start_worker(ready=False, NATS_URL=nats_server.url)
 
     assert await asyncio.to_thread(worker.process.wait, 10) == 2
-    assert "pushes to push.here, wanted one to pull from" in worker.log_records()[-1]["message"]
+    assert "pushes to push.here, and the worker needs one to pull from" in worker.log_records()[-1]["message"]
 
 
 async def test_a_durable_with_other_values_is_brought_up_to_date(
