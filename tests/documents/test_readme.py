@@ -38,7 +38,7 @@ NOT_TYPED = {
     "(cd services/billing && python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt)": "it asks an "
     "index; tests/harness/test_environment.py installs from the same file",
     "(cd services/billing && .venv/bin/pytest tests/)": "tests/documents/test_service_readme.py types it",
-    "docker compose -f compose/billing.yml up -d --build": "tests/smoke/test_containers.py does",
+    "docker compose -f compose/billing.yml up -d --build --wait": "tests/smoke/test_containers.py does",
     'nats req v1.greeter.greet \'{"name": "Ada"}\'': "the CLI of NATS is not among the tests' tools; "
     "tests/smoke/test_plain_clients.py asks the same by nats-py and Node",
     "nats micro ls": "as above",

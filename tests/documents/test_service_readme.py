@@ -36,7 +36,7 @@ NOT_TYPED = {
     "make run": "it is the same as what GeneratedService starts",
     "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url "
     "--no-annotate --no-header -o requirements.txt": "it asks an index; make requirements does the same",
-    "docker compose -f compose/billing.yml up -d --build": CONTAINERS,
+    "docker compose -f compose/billing.yml up -d --build --wait": CONTAINERS,
     "docker compose -f compose/billing.yml port billing 8080": CONTAINERS,
     "docker compose -f compose/billing.yml stop billing": CONTAINERS,
 }

@@ -66,7 +66,7 @@ def test_one_line_adds_a_task(here: Path, capsys: pytest.CaptureFixture[str]) ->
         "  test it:\n"
         "    (cd services/mailer && .venv/bin/pytest tests/tasks/test_send_sms_task.py)\n"
         "  run it; a service finds its tasks when it starts:\n"
-        "    docker compose -f compose/mailer.yml up -d --build\n"
+        "    docker compose -f compose/mailer.yml up -d --build --wait\n"
     )
 
 

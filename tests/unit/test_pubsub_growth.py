@@ -66,7 +66,7 @@ def test_one_line_adds_a_publisher(here: Path, capsys: pytest.CaptureFixture[str
         "  test it:\n"
         "    (cd services/beat && .venv/bin/pytest tests/publishers/test_heart_beat_publisher.py)\n"
         "  run it; a service finds its publishers when it starts:\n"
-        "    docker compose -f compose/beat.yml up -d --build\n"
+        "    docker compose -f compose/beat.yml up -d --build --wait\n"
     )
 
 

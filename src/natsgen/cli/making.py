@@ -126,7 +126,11 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     lines += [f"  {path}" for path in outcome.change.added if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())
-    steps = (("install", install), ("see it work on a real NATS server", test), ("run it with NATS and Consul", run))
+    steps = (
+        ("install", install),
+        ("see it work on a real NATS server", test),
+        ("run it with NATS and Consul, until it is healthy or fails", run),
+    )
     lines += ["", "Next, from here:"]
     lines += [line for what, command in steps for line in (f"  {what}:", f"    {command}")]
     return "\n".join(lines)

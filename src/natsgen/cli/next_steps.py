@@ -25,7 +25,7 @@ def to_test(workspace: Workspace, service: str, here: Path, path: str = "tests/"
 def to_run(workspace: Workspace, service: str, here: Path) -> str:
     """Builds and starts the service anew, with what it needs."""
     file = shlex.quote(seen_from(here, workspace.root / "compose" / f"{service}.yml"))
-    return f"docker compose -f {file} up -d --build"
+    return f"docker compose -f {file} up -d --build --wait"
 
 
 def seen_from(here: Path, path: Path) -> str:

@@ -20,5 +20,5 @@ if printf '%s\n' "$changed" | grep -Eq '^(\.ci/changed-services\.sh|\.github/wor
   exit
 fi
 services | while read -r name; do
-  printf '%s\n' "$changed" | grep -Eq "^(services/$name/|compose/$name\.yml\$)" && printf '%s\n' "$name"
+  printf '%s\n' "$changed" | grep -Eq "^(services/$name/|compose/$name\.(yml|override\.yml|env)\$)" && printf '%s\n' "$name"
 done || true
