@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from natsgen.harness.nats_server import NatsServer
-from src.config import settings
+from src.config import SERVICE, settings
 from src.infrastructure import worker as worker_module
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
@@ -26,7 +26,7 @@ STARTED = """
 import asyncio, json, sys
 import aiohttp
 import src.main
-from src.config import settings
+from src.config import SERVICE, settings
 from src.infrastructure.http_server import HttpServer
 from src.infrastructure.worker import Worker
 
@@ -115,7 +115,7 @@ def test_the_core_is_seen() -> None:
 async def takes_a_list(events: list[dict[str, Any]]) -> None: ...
 
 
-MISSING = "which this service does not have; `natsgen repair` adds it"
+MISSING = "which this service lacks; `natsgen repair` adds it"
 
 
 def test_a_package_that_is_missing_is_named_with_the_way_on() -> None:
@@ -177,11 +177,21 @@ def test_a_part_without_its_package_stops_the_start(
 
 
 @pytest.mark.parametrize("dedup", ["nats-kv", "redis"])
-def test_an_inbox_without_its_package_stops_the_start(dedup: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("generated", [True, False])
+def test_an_inbox_without_its_package_stops_the_start(
+    dedup: str, generated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that adds it depends on whether the service was made with it."""
     hide(monkeypatch, "src.inbox")
+    monkeypatch.setitem(SERVICE, "dedup", dedup if generated else "none")
 
-    with pytest.raises(ConfigurationError, match=rf"DEDUP={dedup} needs the package src\.inbox, {MISSING}"):
+    with pytest.raises(ConfigurationError) as caught:
         Worker(settings.model_copy(update={"DEDUP": dedup}))
+
+    mend = "natsgen repair" if generated else f"natsgen answers SERVICE set dedup={dedup}"
+    assert str(caught.value) == (
+        f"DEDUP={dedup} needs the package src.inbox, which this service lacks; `{mend}` adds it"
+    )
 
 
 def test_a_batch_handler_without_its_package_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

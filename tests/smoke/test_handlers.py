@@ -29,8 +29,8 @@ TESTS_SECONDS = 120.0
 HANDLED_SECONDS = 30.0
 HANDLERS = "src/domain/handlers"
 
-# The handler that `add-handler --batch` made, edited as a person would: one event in mid-batch fails for a moment, which
-# lasts longer than the worker takes to find out which one, and not as long as it waits before the next attempt.
+# The handler that `add-handler --batch` made, edited as a person would: one event in mid-batch fails for a moment. That
+# is longer than the worker takes to find out which one, and shorter than the pause before the next attempt.
 FAILS_IN_MID_BATCH = """
 import time
 

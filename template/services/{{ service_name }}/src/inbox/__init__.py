@@ -59,8 +59,8 @@ def inbox_for(dedup: str, nats: NatsClient) -> Inbox:
             store = import_module("src.inbox.kv_inbox").KvInbox(nats, settings.DEDUP_TTL)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"DEDUP={dedup} needs {error.name}, which this service does not have; `natsgen answers set dedup={dedup}` "
-            f"and `natsgen update` add it"
+            f"DEDUP={dedup} needs {error.name}, which this service lacks; `natsgen answers SERVICE set dedup={dedup}` "
+            f"adds it"
         ) from error
     return StoredInbox(store, settings)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import nats.errors
 
-from src.config import VERSION, Settings
+from src.config import SERVICE, VERSION, Settings
 from src.infrastructure import metrics
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters
@@ -92,8 +92,10 @@ class Worker:
         self.working: asyncio.Task[None] | None = None
         self._attempts = Attempts(self.nats)
         self._inbox: Inbox | None = None
-        if settings.DEDUP != "none":
-            self._inbox = load_package("src.inbox", f"DEDUP={settings.DEDUP}").inbox_for(settings.DEDUP, self.nats)
+        if (dedup := settings.DEDUP) != "none":
+            mend = "natsgen repair" if dedup == SERVICE["dedup"] else f"natsgen answers SERVICE set dedup={dedup}"
+            inbox = load_package("src.inbox", f"DEDUP={dedup}", mend)
+            self._inbox = inbox.inbox_for(dedup, self.nats)
         self._consul: ConsulClient | None = None
         self._open_resources: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
         self._prepared = False
@@ -271,8 +273,13 @@ class Worker:
                 await asyncio.sleep(self.RETRY)
 
 
-def load_package(name: str, needed_by: str) -> ModuleType:
+def load_package(name: str, needed_by: str, mend: str = "natsgen repair") -> ModuleType:
     """Import a package of the service that not every service has.
+
+    Args:
+        name: the module's name.
+        needed_by: what needs it.
+        mend: the command that adds it.
 
     Raises:
         ConfigurationError: it is missing.
@@ -287,9 +294,7 @@ def load_package(name: str, needed_by: str) -> ModuleType:
         if module.__file__:
             return module
         missing = name  # a folder without __init__.py: another branch removed the package
-    raise ConfigurationError(
-        f"{needed_by} needs the package {missing}, which this service does not have; `natsgen repair` adds it"
-    )
+    raise ConfigurationError(f"{needed_by} needs the package {missing}, which this service lacks; `{mend}` adds it")
 
 
 async def _ended(steps: Any, limit: float) -> None:
