@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from natsgen.harness.nats_server import NatsServer
-from src.config import SERVICE, settings
+from src.config import settings
 from src.infrastructure import worker as worker_module
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
@@ -183,7 +183,7 @@ def test_an_inbox_without_its_package_stops_the_start(
 ) -> None:
     """The command that adds it depends on whether the service was made with it."""
     hide(monkeypatch, "src.inbox")
-    monkeypatch.setitem(SERVICE, "dedup", dedup if generated else "none")
+    monkeypatch.setitem(worker_module.SERVICE, "dedup", dedup if generated else "none")
 
     with pytest.raises(ConfigurationError) as caught:
         Worker(settings.model_copy(update={"DEDUP": dedup}))

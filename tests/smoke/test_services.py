@@ -46,7 +46,7 @@ async def test_a_service_answers_as_it_is_made(workspace: Path, start_service: S
     assert (known["name"], known["version"], known["description"]) == ("greeter", "0.1.0", "Answers greet")
     (endpoint,) = known["endpoints"]
     assert (endpoint["name"], endpoint["subject"]) == ("greet", "v1.greeter.greet")
-    assert endpoint["metadata"]["description"].startswith("Greets by name")
+    assert endpoint["metadata"]["description"].startswith("Greet by name")
     assert (stats["requests"], stats["errors"]) == (2, {"422": 1})
 
 
