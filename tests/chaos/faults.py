@@ -86,7 +86,7 @@ async def fleet_frozen(run: Run) -> None:
         return all(ready for ready, _ in (await stats()).values())
 
     await until(all_back, limit=NOTICE_SECONDS, what="every worker to be back")
-    await run.until(0.9)
+    await run.until(0.85)  # the last tenth is kept for the end
     connections = {name: count for name, (_, count) in (await stats()).items()}
     if max(connections.values()) > MOST_CONNECTIONS:
         run.broken.append(f"connections made, where {MOST_CONNECTIONS} are enough: {connections}")
@@ -94,7 +94,7 @@ async def fleet_frozen(run: Run) -> None:
 
 async def restarts(run: Run) -> None:
     """A worker with a backlog is restarted with SIGTERM, more often than there are attempts."""
-    for moment in run.moments(2 * run.row.options.max_attempts, last=0.9):
+    for moment in run.moments(2 * run.row.options.max_attempts, last=0.85):
         await run.until(moment)
         await run.fleet.restart(0)
 

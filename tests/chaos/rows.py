@@ -115,7 +115,7 @@ WORKER = [
         "restarts",
         "one worker with a backlog restarted (SIGTERM), twice as often as there are attempts",
         faults.restarts,
-        options=Options(concurrency=1, ack_wait=30, work=0.01, max_attempts=3),
+        options=Options(concurrency=1, ack_wait=30, work=0.004, max_attempts=3),
         once=True,
     ),
     *with_inboxes(

@@ -52,7 +52,7 @@ class HandlerRunner:
         self._nats = nats
         self._provisioning = provisioning
         self._ack_wait = subscription.ack_wait
-        self._kept_alive = time.monotonic()
+        self._kept_alive, self._alive_connection = time.monotonic(), 0  # when, and over which connection
         self._progress: tuple[Consumer, int] | None = None
         self._running: set[Message] = set()
         self._workers: list[asyncio.Task[None]] = []
@@ -174,7 +174,8 @@ class HandlerRunner:
         logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
         for message in expired:
             await self.delivery.attempts.take_back(message)
-        self._nats.reconnect()
+        if self._nats.connections == self._alive_connection:
+            self._nats.reconnect()
 
     async def work(self) -> None:
         """Handle the next message; the buffer is not empty."""
@@ -235,7 +236,7 @@ class HandlerRunner:
             if self._has_stood_still():
                 await self._drop_expired()
             if self._nats.connected:
-                self._kept_alive = time.monotonic()
+                self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
             with suppress(nats.errors.Error):
                 for message in [*self._running, *self.buffer, *self.delivery.dead_letters.unsaved]:
                     await message.in_progress()

@@ -44,6 +44,7 @@ class Liveness:
             return f"no sign of life for {self._silence:.1f} s"
         if self._silence >= self.ASK_AFTER and self._ping is None:
             self._ping = asyncio.create_task(self._client.rtt(self.ANSWER_LIMIT), name="nats-ping")
+            self._ping.add_done_callback(lambda ping: ping.cancelled() or ping.exception())  # nobody may await it
         return ""
 
     def _has_sign(self) -> bool:
