@@ -51,8 +51,7 @@ class HandlerRunner:
         self.buffer = MessageBuffer()
         self._nats = nats
         self._provisioning = provisioning
-        self._ack_wait = subscription.ack_wait
-        self._kept_alive, self._alive_connection = time.monotonic(), 0  # when, and over which connection
+        self._ack_wait, self._kept_alive, self._alive_connection = subscription.ack_wait, 0.0, 0  # see `_keep_alive`
         self._progress: tuple[Consumer, int] | None = None
         self._running: set[Message] = set()
         self._workers: list[asyncio.Task[None]] = []
@@ -98,6 +97,7 @@ class HandlerRunner:
             ConfigurationError: the consumer cannot be as the subscription wants it.
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
+        self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
         self._workers = [
             asyncio.create_task(self._work(), name=f"{self.name}-{number}")
             for number in range(self.subscription.concurrency)
