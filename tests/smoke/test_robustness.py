@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,7 @@ from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
-from tests.smoke.conftest import DURABLE, STREAM, SUBJECT, StartWorker
+from tests.smoke.conftest import DURABLE, STREAM, SUBJECT, StartWorker, natsgen
 from tests.smoke.traffic import counts, event, publish, settled
 
 HEAD = "from src.infrastructure.subscription import Backoff, subscriber\nfrom src.infrastructure.errors import Reject\n"
@@ -58,6 +59,14 @@ async def handle_order_created(event: bytes) -> None:
 """
 
 WriteHandler = Callable[[str], None]
+
+
+@pytest.fixture
+def inbox(service: Path, tmp_path: Path) -> None:
+    """Gives the service the package that `--dedup nats-kv` brings; the setting is the test's."""
+    workspace = tmp_path / "with-inbox"
+    natsgen(workspace, "new", "worker", "billing", "--subject", SUBJECT, "--dedup", "nats-kv")
+    shutil.copytree(workspace / "services/billing/src/inbox", service / "src/inbox")
 
 
 def works(worker: GeneratedService) -> bool:
@@ -263,6 +272,7 @@ async def test_a_subject_in_several_streams_stops_the_start(
     assert "orders.> is in several streams, and a consumer has one: A, B" in worker.log_records()[-1]["message"]
 
 
+@pytest.mark.usefixtures("inbox")
 async def test_a_deleted_inbox_is_made_again(
     nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
 ) -> None:
@@ -279,6 +289,7 @@ async def test_a_deleted_inbox_is_made_again(
     assert (await (await jetstream.key_value("inbox_billing")).status()).values == 1
 
 
+@pytest.mark.usefixtures("inbox")
 async def test_an_inbox_that_is_away_makes_it_unready_and_no_dead_letters(
     nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
 ) -> None:
@@ -291,12 +302,13 @@ async def test_an_inbox_that_is_away_makes_it_unready_and_no_dead_letters(
     assert "waiting for a store" in worker.get("/readyz").json()["reason"]
     assert (counts(worker)["handled"], counts(worker)["dead_letters"]) == (0, {})
 
-    await jetstream.create_key_value(bucket="inbox_billing")
+    await jetstream.create_key_value(bucket="inbox_billing", ttl=86_400)
     await settled(jetstream, 20)
     worker.wait_ready(10)
     assert counts(worker)["handled"] == 1
 
 
+@pytest.mark.usefixtures("inbox")
 async def test_messages_need_not_wait_for_an_inbox_that_is_away(
     nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
 ) -> None:

@@ -116,7 +116,8 @@ class KvInbox:
         ttl = (await bucket.status()).ttl or 0
         if settings.STREAM_MODE != "off" and abs(ttl - self._ttl) >= 1:
             raise ConfigurationError(
-                f"bucket {self._name} keeps entries for {ttl:g} s, and DEDUP_TTL is {self._ttl:g}; change one of them"
+                f"bucket {self._name} keeps entries {f'for {ttl:g} s' if ttl else 'forever'}, and DEDUP_TTL is "
+                f"{self._ttl:g}; change one of them"
             )
         self._bucket = bucket
         return bucket
