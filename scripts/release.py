@@ -99,7 +99,7 @@ def release(place: Place, version: str, date: datetime.date) -> None:
             raise ReleaseError("; ".join(problems))
         add(place, history, version)
         draft = Path(folder, "draft.bundle")
-        git.run("bundle", "create", "--quiet", draft, "HEAD", "main", "--tags", folder=history)
+        git.run_bare(history, "bundle", "create", "--quiet", draft, "HEAD", "main", "--tags")
         place.bundle.write_bytes(draft.read_bytes())
     for file, text in texts.items():
         file.write_text(text, encoding="utf-8")
@@ -117,9 +117,9 @@ def add(place: Place, history: Path, version: str) -> None:
     tree = git.run(*here, "write-tree", folder=place.root, variables=index).stdout.decode().strip()
     parent = ("-p", "refs/heads/main") if _newest(history) else ()
     message = ("-m", f"The template of natsgen {version}")
-    commit = git.run("commit-tree", tree, *parent, *message, folder=history, variables=index).stdout.decode().strip()
-    git.run("update-ref", "refs/heads/main", commit, folder=history)
-    git.run("update-ref", f"refs/tags/v{version}", commit, folder=history)
+    commit = git.run_bare(history, "commit-tree", tree, *parent, *message, variables=index).stdout.decode().strip()
+    git.run_bare(history, "update-ref", "refs/heads/main", commit)
+    git.run_bare(history, "update-ref", f"refs/tags/v{version}", commit)
 
 
 def dated(changelog: str, version: str, date: datetime.date) -> str:
@@ -147,12 +147,12 @@ def _open(bundle: Path, history: Path) -> None:
 
 
 def _newest(history: Path) -> str:
-    tags = git.run("tag", "--list", folder=history).stdout.decode().split()
+    tags = git.run_bare(history, "tag", "--list").stdout.decode().split()
     return (versions.ordered(tags) or ("",))[-1]
 
 
 def _questions_of(history: Path, version: str) -> Mapping[str, Any]:
-    return _load(git.run("show", f"{version}:copier.yml", folder=history).stdout.decode()) if version else {}
+    return _load(git.run_bare(history, "show", f"{version}:copier.yml").stdout.decode()) if version else {}
 
 
 def _load(text: str) -> Mapping[str, Any]:

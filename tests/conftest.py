@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -32,6 +35,10 @@ REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # what natsgen remembers of a person is that person's, and no test's
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[variable] = tempfile.mkdtemp(prefix="natsgen-tests-")
+        atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
     features.watch(config, PARTS)
 
 

@@ -1,27 +1,27 @@
 """What a transaction on a workspace is about to do, written down first, so that it can be finished or undone.
 
-All of it is in `.natsgen/` inside the workspace: the journal, what is staged, and what is kept until the end.
+It is kept where no clone can bring one along. It is checked all the same, as a whole and before any of it is done: it
+names only places where natsgen writes, and the digest of each file that comes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import durable
+from natsgen import digests, durable, places, reading
 from natsgen.errors import TransactionError, UnsafePathError
+from natsgen.state import Area
 from natsgen.tree import File
 from natsgen.workspace import Workspace
 
-AREA = PurePosixPath(".natsgen")
-STAGED = AREA / "staged"
-KEPT = AREA / "kept"
-JOURNAL = AREA / "journal.json"
-JOURNAL_DRAFT = AREA / "journal.draft"
+_LIMIT = 50_000_000  # bytes: far more than the longest journal that natsgen writes
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,55 @@ class Move:
     leaves: bool
     digests: Mapping[PurePosixPath, str]
 
-    def source(self, workspace: Workspace) -> Path:
+    def source(self, area: Area) -> Path:
         """Where it comes from."""
-        return workspace.root / (self.path if self.leaves else STAGED / self.path)
+        return area.root / self.path if self.leaves else area.staged / self.path
 
-    def target(self, workspace: Workspace) -> Path:
+    def target(self, area: Area) -> Path:
         """Where it goes."""
-        return workspace.root / (KEPT / self.path if self.leaves else self.path)
+        return area.kept / self.path if self.leaves else area.root / self.path
 
-    def is_pending(self, workspace: Workspace) -> bool:
-        """Whether it is still to be done or finished. The side in `.natsgen` tells: nobody else changes that."""
-        source, target = self.source(workspace), self.target(workspace)
+    def is_pending(self, area: Area) -> bool:
+        """Whether it is still to be done or finished. The side that is natsgen's tells: nobody else changes that."""
+        source, target = self.source(area), self.target(area)
         if not self.leaves:
             return os.path.lexists(source)
         return not os.path.lexists(target) or _is_half_moved(source, target)
 
-    def is_begun(self, workspace: Workspace) -> bool:
+    def is_begun(self, area: Area) -> bool:
         """Whether there is something to take back."""
-        source, target = self.source(workspace), self.target(workspace)
+        source, target = self.source(area), self.target(area)
         if not os.path.lexists(target):
             return False
         return self.leaves or not os.path.lexists(source) or durable.is_same(source, target)
 
+    def check(self, area: Area) -> None:
+        """Makes sure that it is one that natsgen would write down, and that what comes is what was staged.
+
+        Raises:
+            UnsafePathError: it leads to where natsgen does not write.
+            ValueError: a digest is none, or what is staged is something else.
+        """
+        Workspace(area.root).path(self.path)
+        inside = [self.path if path == digests.ITSELF else self.path / path for path in self.digests]
+        if not places.may_be_moved(self.path) or not inside:
+            raise UnsafePathError(f"{self.path} is no place for natsgen")
+        for path in inside:
+            places.check(path)
+        if not all(_DIGEST.fullmatch(digest) for digest in self.digests.values()):
+            raise ValueError(f"{self.path} has a digest that is none")
+        source = self.source(area)
+        if not self.leaves and os.path.lexists(source) and digests.is_changed(source, self.digests):
+            raise ValueError(f"{source} is not what was staged")
+
     def to_document(self) -> dict[str, Any]:
-        digests = {str(path): digest for path, digest in self.digests.items()}
-        return {"path": str(self.path), "leaves": self.leaves, "digests": digests}
+        found = {str(path): digest for path, digest in self.digests.items()}
+        return {"path": str(self.path), "leaves": self.leaves, "digests": found}
 
     @classmethod
     def from_document(cls, document: Any) -> Move:
-        digests = {PurePosixPath(path): str(digest) for path, digest in document["digests"].items()}
-        return cls(PurePosixPath(document["path"]), bool(document["leaves"]), digests)
+        found = {PurePosixPath(path): str(digest) for path, digest in document["digests"].items()}
+        return cls(PurePosixPath(document["path"]), bool(document["leaves"]), found)
 
 
 @dataclass(frozen=True)
@@ -86,31 +105,31 @@ class Journal:
         return cls(str(document["title"]), tuple(Move.from_document(move) for move in document["moves"]))
 
 
-def write_journal(workspace: Workspace, journal: Journal) -> None:
+def write_journal(area: Area, journal: Journal) -> None:
     """Writes the journal of a transaction: whole, and on the disk, when this returns."""
-    durable.write(workspace.root / JOURNAL_DRAFT, journal.to_file())
-    (workspace.root / JOURNAL_DRAFT).rename(workspace.root / JOURNAL)
-    durable.sync(workspace.root / AREA)
-    durable.sync(workspace.root)
+    durable.write(area.journal_draft, journal.to_file())
+    area.journal_draft.rename(area.journal)
+    durable.sync(area.folder)
+    durable.sync(area.folder.parent)
 
 
-def read_journal(workspace: Workspace) -> Journal | None:
-    """The journal of what was interrupted, or None if nothing was.
+def read_journal(area: Area) -> Journal | None:
+    """The journal of what was interrupted, checked; None if nothing was.
 
     Raises:
-        TransactionError: it cannot be understood, or leads out of the workspace.
+        TransactionError: it cannot be understood, or holds what natsgen would not do.
     """
-    file = workspace.root / JOURNAL
+    file = area.journal
     try:
-        journal = Journal.from_document(json.loads(file.read_bytes()))
+        journal = Journal.from_document(json.loads(reading.read_bytes(file, _LIMIT)))
         for move in journal.moves:
-            workspace.path(move.path)
+            move.check(area)
     except FileNotFoundError:
         return None
-    except (ValueError, LookupError, TypeError, AttributeError, UnsafePathError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, UnsafePathError) as error:
         raise TransactionError(
-            f"{file} is damaged, so that what was interrupted here can be neither finished nor undone: take from "
-            f"{file.parent} what you need, then remove it"
+            f"{file} is damaged ({' '.join(str(error).split())}), so that what was interrupted here can be neither "
+            f"finished nor undone: take from {area.staged.parent} what you need, then remove {area.folder}"
         ) from error
     return journal
 

@@ -1,10 +1,10 @@
 """Adds, replaces and removes files of a workspace whole or not at all, whatever happens on the way.
 
-Everything is a move. What is new is staged in `.natsgen/staged/` inside the workspace and moves out of there; what goes
-moves into `.natsgen/kept/` and stays there until the end, so that taking it back is exact. A journal says which moves
-there are, then they are done, then the journal is removed: from there on it is done for good. An error or Ctrl-C before
-that takes back the moves. After `kill -9` or a power cut, the next command finds the journal and does the remaining
-moves, or takes back the ones done if they have become impossible.
+Everything is a move. What is new is staged (`state` says where) and moves from there into the workspace; what goes
+moves to the kept files and stays there until the end, so that taking it back is exact. A journal says which moves
+there are, then they are done, then the journal is removed: from there on it is done for good. An error or Ctrl-C
+before that takes back the moves. After `kill -9` or a power cut, the next command finds the journal and does the
+remaining moves, or takes back the ones done if they have become impossible.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
-from natsgen import digests, durable, lock
+from natsgen import digests, durable, lock, places, state
 from natsgen.change import Change
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
-from natsgen.journal import AREA, JOURNAL, JOURNAL_DRAFT, KEPT, STAGED, Journal, Move, read_journal, write_journal
+from natsgen.journal import Journal, Move, read_journal, write_journal
+from natsgen.state import Area
 from natsgen.workspace import Workspace
 
 
@@ -38,7 +39,9 @@ def session(workspace: Workspace, notify: Callable[[str], None]) -> Iterator[Non
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
         with lock.exclusive(workspace.root):
-            _recover(workspace, notify)
+            _tell_of_former(workspace, notify)
+            for area in state.areas(workspace):
+                _recover(area, notify)
             yield
     except BaseException:
         with suppress(OSError):
@@ -52,8 +55,10 @@ def check(workspace: Workspace, change: Change) -> None:
 
     Raises:
         ConflictError: something is there already, or is not what it was.
-        UnsafePathError: a path leads out of the workspace.
+        UnsafePathError: a path leads to where natsgen does not write.
     """
+    for path in {*change.before, *change.after}:
+        places.check(path)
     if taken := [path for path in change.added if os.path.lexists(workspace.path(path))]:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise ConflictError(f"{workspace.root / taken[0]}{more} exists already and is left alone: nothing was changed")
@@ -79,22 +84,38 @@ def apply(workspace: Workspace, change: Change, title: str) -> None:
         ConflictError: a file appeared or was changed meanwhile; the workspace is as before.
         TransactionError: it could not be done; the message says in what state the workspace is.
     """
+    for path in {*change.before, *change.after}:
+        places.check(path)
     journal = _plan(workspace, change, title)
+    area = _area(workspace, title)
     try:
-        _stage(workspace, change, journal)
-        write_journal(workspace, journal)
-        _do_moves(workspace, journal)
+        _stage(area, change, journal)
+        write_journal(area, journal)
+        _do_moves(area, journal)
     except OSError as error:
-        _undo(workspace, journal, error)
+        _undo(area, journal, error)
         raise _as_natsgen_error(error, title) from error
     except BaseException as error:
-        _undo(workspace, journal, error)
+        _undo(area, journal, error)
         raise
-    _close(workspace)
+    _close(area)
 
 
 class _ChangedMeanwhile(OSError):
     """A person changed what was about to go; undoing gives it back as they left it."""
+
+
+def _area(workspace: Workspace, title: str) -> Area:
+    try:
+        return state.area(workspace)
+    except OSError as error:
+        raise _as_natsgen_error(error, title) from error
+
+
+def _tell_of_former(workspace: Workspace, notify: Callable[[str], None]) -> None:
+    former = workspace.root / state.FORMER
+    if os.path.lexists(former):
+        notify(f"{former} is not natsgen's own any more and is left alone: remove it unless you know what it is")
 
 
 def _plan(workspace: Workspace, change: Change, title: str) -> Journal:
@@ -126,114 +147,107 @@ def _topmost_passing(workspace: Workspace, path: PurePosixPath, change: Change) 
     return gone
 
 
-def _stage(workspace: Workspace, change: Change, journal: Journal) -> None:
-    areas = [STAGED / path for path in change.after] + [KEPT / move.path for move in journal.moves if move.leaves]
-    folders = {parent for path in areas for parent in path.parents if AREA in parent.parents}
-    (workspace.root / AREA).mkdir(exist_ok=True)
+def _stage(area: Area, change: Change, journal: Journal) -> None:
+    area.make()
+    staged, kept = area.staged, area.kept
+    files = [staged / path for path in change.after] + [kept / move.path for move in journal.moves if move.leaves]
+    folders = {parent for file in files for parent in file.parents if staged.parent in parent.parents}
     for folder in sorted(folders):
-        (workspace.root / folder).mkdir()
+        folder.mkdir()
     for path, file in change.after.items():
-        durable.write(workspace.root / STAGED / path, file)
+        durable.write(staged / path, file)
     for path in change.replaced:
         if change.before[path].executable != change.after[path].executable:
             continue  # the new mode is wanted
-        mode = stat.S_IMODE((workspace.root / path).stat().st_mode)
-        (workspace.root / STAGED / path).chmod(mode)
+        mode = stat.S_IMODE((area.root / path).stat().st_mode)
+        (staged / path).chmod(mode)
     for folder in folders:
-        durable.sync(workspace.root / folder)
+        durable.sync(folder)
 
 
-def _do_moves(workspace: Workspace, journal: Journal) -> None:
+def _do_moves(area: Area, journal: Journal) -> None:
     """Does the moves that are not done yet."""
+    workspace = Workspace(area.root)
     for move in journal.moves:
         workspace.path(move.path)
-        if move.is_pending(workspace):
-            durable.move(move.source(workspace), move.target(workspace))
-        if move.leaves and digests.is_changed(move.target(workspace), move.digests):
-            raise _ChangedMeanwhile(f"{workspace.root / move.path} was changed meanwhile")
-    _sync_parents(workspace, journal)
+        if move.is_pending(area):
+            durable.move(move.source(area), move.target(area))
+        if move.leaves and digests.is_changed(move.target(area), move.digests):
+            raise _ChangedMeanwhile(f"{area.root / move.path} was changed meanwhile")
+    _sync_parents(area, journal)
 
 
-def _undo(workspace: Workspace, journal: Journal, cause: BaseException) -> None:
+def _undo(area: Area, journal: Journal, cause: BaseException) -> None:
     """Takes back the moves that were done, then forgets the whole transaction."""
     try:
-        if (workspace.root / JOURNAL).exists():  # before it is written, nothing moves
-            _take_back_moves(workspace, journal)
-        _forget(workspace)
+        if area.journal.exists():  # before it is written, nothing moves
+            _take_back_moves(area, journal)
+        _forget(area)
     except OSError as error:
         raise TransactionError(
             f"{journal.title} failed ({_reason(cause)}) and could not be undone ({_reason(error)}): the next natsgen "
-            f"command in {workspace.root} will finish or undo it"
+            f"command in {area.root} will finish or undo it"
         ) from cause
 
 
-def _take_back_moves(workspace: Workspace, journal: Journal) -> None:
-    begun = [move for move in journal.moves if move.is_begun(workspace)]
+def _take_back_moves(area: Area, journal: Journal) -> None:
+    begun = [move for move in journal.moves if move.is_begun(area)]
     came = [move for move in begun if not move.leaves]
-    if changed := [move.path for move in came if digests.is_changed(move.target(workspace), move.digests)]:
-        raise FileExistsError(f"{workspace.root / changed[0]} was changed since; move it away")
+    if changed := [move.path for move in came if digests.is_changed(move.target(area), move.digests)]:
+        raise FileExistsError(f"{area.root / changed[0]} was changed since; move it away")
     ours = {move.path for move in came}
-    if taken := [move.path for move in begun if move.leaves and _is_taken(workspace, move) and move.path not in ours]:
-        raise FileExistsError(f"{workspace.root / taken[0]} appeared meanwhile; move it away")
+    if taken := [move.path for move in begun if move.leaves and _is_taken(area, move) and move.path not in ours]:
+        raise FileExistsError(f"{area.root / taken[0]} appeared meanwhile; move it away")
     for move in reversed(begun):
-        durable.move(move.target(workspace), move.source(workspace))
+        durable.move(move.target(area), move.source(area))
     if begun:
-        _sync_parents(workspace, journal)
+        _sync_parents(area, journal)
 
 
-def _is_taken(workspace: Workspace, leaving: Move) -> bool:
+def _is_taken(area: Area, leaving: Move) -> bool:
     """Whether something else has come to where the move would be taken back to."""
-    source, target = leaving.source(workspace), leaving.target(workspace)
+    source, target = leaving.source(area), leaving.target(area)
     return os.path.lexists(source) and not durable.is_same(source, target)
 
 
-def _recover(workspace: Workspace, notify: Callable[[str], None]) -> None:
-    area = workspace.path(AREA)
-    if not os.path.lexists(area):
+def _recover(area: Area, notify: Callable[[str], None]) -> None:
+    if not area.folder.is_dir():
         return
-    if area.is_symlink() or not area.is_dir():
-        raise TransactionError(f"{area} is not natsgen's own folder: move it away")
-    journal = read_journal(workspace)
+    journal = read_journal(area)
     if journal is None:
-        _forget(workspace)
+        _forget(area)
         return
     try:
-        _do_moves(workspace, journal)
+        _do_moves(area, journal)
     except OSError as error:
-        _undo(workspace, journal, error)
+        _undo(area, journal, error)
         notify(f"undid what was interrupted here, {journal.title}, because it cannot be finished: {_reason(error)}")
         return
-    _close(workspace)
+    _close(area)
     notify(f"finished what was interrupted here: {journal.title}")
 
 
-def _close(workspace: Workspace) -> None:
+def _close(area: Area) -> None:
     # Everything is in its place. What cannot be cleared away now is cleared away by the next command.
     with suppress(OSError):
-        _forget(workspace)
+        _forget(area)
 
 
-def _forget(workspace: Workspace) -> None:
+def _forget(area: Area) -> None:
     """Removes the journal, durably before all else: without one, what is staged or kept is mere rubbish."""
-    area = workspace.root / AREA
-    if not area.exists():
+    if not area.folder.exists():
         return
-    if os.path.lexists(workspace.root / JOURNAL):
-        (workspace.root / JOURNAL).unlink()
-        durable.sync(area)
-    for path in (JOURNAL_DRAFT, STAGED, KEPT):
-        durable.remove(workspace.root / path)
-    if not any(area.iterdir()):
-        area.rmdir()
+    if os.path.lexists(area.journal):
+        area.journal.unlink()
+        durable.sync(area.folder)
+    area.clear()
 
 
-def _sync_parents(workspace: Workspace, journal: Journal) -> None:
-    for parent in {parent for move in journal.moves for parent in (move.path.parent, *_kept_parent(move))}:
-        durable.sync(workspace.root / parent)
-
-
-def _kept_parent(move: Move) -> tuple[PurePosixPath, ...]:
-    return ((KEPT / move.path).parent,) if move.leaves else ()
+def _sync_parents(area: Area, journal: Journal) -> None:
+    moved = [area.root / move.path for move in journal.moves]
+    moved += [move.target(area) for move in journal.moves if move.leaves]
+    for parent in {path.parent for path in moved}:
+        durable.sync(parent)
 
 
 def _as_natsgen_error(error: OSError, title: str) -> NatsgenError:

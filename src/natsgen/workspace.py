@@ -35,8 +35,7 @@ class Workspace:
         """Where `relative` is, having made sure that writing there stays in the workspace.
 
         Raises:
-            UnsafePathError: the path is absolute or has `..`, or a folder on its way is a symlink that leads out, a
-                broken one, or no folder.
+            UnsafePathError: the path is absolute or has `..`, or a folder on its way is a symlink or no folder.
         """
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
             raise UnsafePathError(f"{relative} is no path inside the workspace {self.root}")
@@ -47,13 +46,15 @@ class Workspace:
     def _check_folder(self, folder: Path) -> None:
         if not os.path.lexists(folder):
             return
+        if folder.is_symlink():
+            target = Path(os.path.realpath(folder))
+            outside = "" if target.is_relative_to(self.root) else f", outside of the workspace {self.root}"
+            raise UnsafePathError(
+                f"{folder} is a symlink to {target}{outside}: natsgen goes through none; put the folder itself there, "
+                "or use --workspace to name the real workspace"
+            )
         if not folder.is_dir():
             raise UnsafePathError(f"{folder} is not a folder; move it away")
-        if not folder.resolve().is_relative_to(self.root):
-            raise UnsafePathError(
-                f"{folder} is a symlink to {folder.resolve()}, outside of the workspace {self.root}: nothing is "
-                "written there; use --workspace to name the real workspace"
-            )
 
 
 def find(given: Path | None, start: Path) -> Workspace:

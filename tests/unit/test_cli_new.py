@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from natsgen import tree
+from natsgen import digests, state, tree
 from natsgen.cli import main
 from natsgen.cli.making import next_commands
 from natsgen.workspace import Workspace
@@ -255,10 +255,12 @@ def test_a_symlink_out_of_the_workspace_is_refused(
 
 
 def test_an_interrupted_command_is_finished_by_the_next(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / ".natsgen/staged/services/audit").mkdir(parents=True)
-    (here / ".natsgen/journal.json").write_text(
-        '{"title": "new worker audit", "moves": [{"path": "services", "leaves": false, "digests": {}}]}'
-    )
+    area = state.area(Workspace(here))
+    area.make()
+    (area.staged / "services/audit").mkdir(parents=True)
+    (area.staged / "services/audit/x").touch()
+    move = {"path": "services", "leaves": False, "digests": {"audit/x": digests.digest_of(b"")}}
+    area.journal.write_text(json.dumps({"title": "new worker audit", "moves": [move]}))
     assert main(WORKER) == 0
     assert capsys.readouterr().err == "finished what was interrupted here: new worker audit\n"
     assert sorted(path.name for path in here.iterdir()) == ["compose", "services"]

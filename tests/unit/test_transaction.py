@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,9 +16,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import transaction, tree
+from natsgen import digests, state, transaction, tree
 from natsgen.change import Change
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
+from natsgen.state import Area
 from natsgen.tree import File, Tree
 from natsgen.workspace import Workspace
 
@@ -29,7 +31,7 @@ FILES: Tree = {
 }
 BEFORE: Tree = {
     PurePosixPath("compose/infrastructure.yml"): File(b"theirs"),
-    PurePosixPath("README.md"): File(b"root"),
+    PurePosixPath("natsgen.toml"): File(b"root"),
 }
 AFTER: Tree = dict(sorted({**BEFORE, **FILES}.items()))
 
@@ -157,8 +159,8 @@ def test_a_workspace_that_was_made_is_removed_when_the_command_fails(tmp_path: P
 
 
 def test_what_exists_is_a_conflict_and_is_left_alone(shop: Workspace) -> None:
-    with pytest.raises(ConflictError, match=r"README\.md exists already"):
-        transaction.check(shop, Change(after={PurePosixPath("README.md"): File(b"new")}))
+    with pytest.raises(ConflictError, match=r"natsgen\.toml exists already"):
+        transaction.check(shop, Change(after={PurePosixPath("natsgen.toml"): File(b"new")}))
     assert tree.read(shop.root) == dict(sorted(BEFORE.items()))
 
 
@@ -271,8 +273,8 @@ def changing(shop: Workspace) -> Change:
     (shop.root / "services/old").mkdir(parents=True)
     (shop.root / "services/old/gone.py").write_text("gone")
     return Change(
-        before={PurePosixPath("README.md"): File(b"root"), PurePosixPath("services/old/gone.py"): File(b"gone")},
-        after={PurePosixPath("README.md"): File(b"new"), PurePosixPath("services/x.py"): File(b"x")},
+        before={PurePosixPath("natsgen.toml"): File(b"root"), PurePosixPath("services/old/gone.py"): File(b"gone")},
+        after={PurePosixPath("natsgen.toml"): File(b"new"), PurePosixPath("services/x.py"): File(b"x")},
         passing=frozenset({PurePosixPath("services/old")}),
     )
 
@@ -305,10 +307,10 @@ def contents(workspace: Workspace) -> dict[str, str]:
 
 def test_one_change_may_add_replace_and_remove(shop: Workspace) -> None:
     change = changing(shop)
-    (shop.root / "README.md").chmod(0o600)
+    (shop.root / "natsgen.toml").chmod(0o600)
     apply(shop, change)
-    assert contents(shop) == {"README.md": "new", "compose/infrastructure.yml": "theirs", "services/x.py": "x"}
-    assert (shop.root / "README.md").stat().st_mode & 0o777 == 0o600
+    assert contents(shop) == {"natsgen.toml": "new", "compose/infrastructure.yml": "theirs", "services/x.py": "x"}
+    assert (shop.root / "natsgen.toml").stat().st_mode & 0o777 == 0o600
     assert not (shop.root / "services/old").exists()
     assert folders(shop) == {"compose", "services"}
 
@@ -325,7 +327,7 @@ def test_a_folder_that_may_not_pass_stays_empty(shop: Workspace) -> None:
     assert list((shop.root / "services/old").iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ["README.md", "services/old/gone.py"])
+@pytest.mark.parametrize("path", ["natsgen.toml", "services/old/gone.py"])
 def test_what_was_changed_before_it_goes_is_a_conflict(shop: Workspace, path: str) -> None:
     change = changing(shop)
     (shop.root / path).write_text("a person's")
@@ -334,7 +336,7 @@ def test_what_was_changed_before_it_goes_is_a_conflict(shop: Workspace, path: st
     assert contents(shop)[path] == "a person's"
 
 
-@pytest.mark.parametrize("path", ["README.md", "services/old/gone.py"])
+@pytest.mark.parametrize("path", ["natsgen.toml", "services/old/gone.py"])
 def test_a_symlink_is_neither_replaced_nor_removed(shop: Workspace, path: str, tmp_path: Path) -> None:
     change = changing(shop)
     (shop.root / path).rename(tmp_path / "elsewhere")
@@ -347,9 +349,9 @@ def test_a_symlink_is_neither_replaced_nor_removed(shop: Workspace, path: str, t
 def test_what_a_person_changes_while_it_goes_comes_back_as_they_left_it(shop: Workspace) -> None:
     change = changing(shop)
     before = contents(shop)
-    with pytest.raises(ConflictError, match=r"README\.md was changed meanwhile; nothing was changed"):
-        apply_with(shop, change, 1, lambda: (shop.root / "README.md").write_text("a person's") and None)
-    assert contents(shop) == {**before, "README.md": "a person's"}
+    with pytest.raises(ConflictError, match=r"natsgen\.toml was changed meanwhile; nothing was changed"):
+        apply_with(shop, change, 1, lambda: (shop.root / "natsgen.toml").write_text("a person's") and None)
+    assert contents(shop) == {**before, "natsgen.toml": "a person's"}
 
 
 def test_what_a_person_writes_into_a_file_that_is_away_comes_back_with_it(shop: Workspace) -> None:
@@ -357,68 +359,186 @@ def test_what_a_person_writes_into_a_file_that_is_away_comes_back_with_it(shop: 
     before = contents(shop)
 
     def write_and_interrupt() -> None:
-        (shop.root / ".natsgen/kept/README.md").write_text("a person's")  # an editor that had it open
+        (state.area(shop).kept / "natsgen.toml").write_text("a person's")  # an editor that had it open
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         apply_with(shop, change, 2, write_and_interrupt)
-    assert contents(shop) == {**before, "README.md": "a person's"}
+    assert contents(shop) == {**before, "natsgen.toml": "a person's"}
 
 
 def test_a_file_that_takes_the_place_of_a_replaced_one_is_kept_and_so_is_the_old_one(shop: Workspace) -> None:
     change = changing(shop)
-    with pytest.raises(TransactionError, match=r"README\.md appeared meanwhile; move it away"):
-        apply_with(shop, change, 2, lambda: (shop.root / "README.md").write_text("a person's") and None)
-    assert (shop.root / "README.md").read_text() == "a person's"
+    with pytest.raises(TransactionError, match=r"natsgen\.toml appeared meanwhile; move it away"):
+        apply_with(shop, change, 2, lambda: (shop.root / "natsgen.toml").write_text("a person's") and None)
+    assert (shop.root / "natsgen.toml").read_text() == "a person's"
     with pytest.raises(TransactionError, match="move it away"):
         recover(shop)
-    (shop.root / "README.md").unlink()
+    (shop.root / "natsgen.toml").unlink()
     assert recover(shop) == ["finished what was interrupted here: change"]
-    assert contents(shop) == {"README.md": "new", "compose/infrastructure.yml": "theirs", "services/x.py": "x"}
+    assert contents(shop) == {"natsgen.toml": "new", "compose/infrastructure.yml": "theirs", "services/x.py": "x"}
 
 
 def test_a_symlink_in_a_new_folder_is_not_lost_when_the_folder_is_taken_back(shop: Workspace) -> None:
-    add_only = Change(after={PurePosixPath("a/x"): File(b"x"), PurePosixPath("compose/y"): File(b"y")})
+    add_only = Change(after={PurePosixPath("services/a/x"): File(b"x"), PurePosixPath("compose/y"): File(b"y")})
 
     def intrude() -> None:
-        (shop.root / "a" / "theirs").symlink_to("somewhere")
+        (shop.root / "services" / "theirs").symlink_to("somewhere")
         (shop.root / "compose" / "y").write_text("a person's")
 
     with pytest.raises(TransactionError, match="was changed since; move it away"):
         apply_with(shop, add_only, 1, intrude)
-    assert (shop.root / "a" / "theirs").is_symlink()
+    assert (shop.root / "services" / "theirs").is_symlink()
 
 
-@pytest.mark.parametrize("move", ["../../x", "/etc/x"])
-def test_a_journal_that_leads_out_of_the_workspace_is_refused(shop: Workspace, move: str) -> None:
-    (shop.root / ".natsgen").mkdir()
-    (shop.root / ".natsgen" / "journal.json").write_text(
-        json.dumps({"title": "x", "moves": [{"path": move, "leaves": False, "digests": {}}]})
-    )
+def plant(workspace: Workspace, path: str, content: str = "", digest: str | None = None, staged: str = "") -> Area:
+    """A journal that moves a staged file to a path, where natsgen itself would have written one."""
+    area = state.area(workspace)
+    area.make()
+    source = area.staged / (staged or path.lstrip("/").replace("..", "up"))
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(content)
+    found = digests.digest_of(content.encode()) if digest is None else digest
+    move = {"path": path, "leaves": False, "digests": {".": found}}
+    area.journal.write_text(json.dumps({"title": "x", "moves": [move]}))
+    return area
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("../../x", "/etc/x", "services/../../x", ".git/hooks/pre-commit", "services/a/.git/config"),
+        *("services/a/.GIT/config", "services/a/.git./config", "services/a/.g\u200cit/config", "services/GIT~1/config"),
+        *("README.md", ".github/workflows/other.yml", ".", "services", "Makefile/x"),
+    ],
+)
+def test_a_journal_that_leads_to_where_natsgen_does_not_write_is_refused_as_a_whole(shop: Workspace, path: str) -> None:
+    plant(shop, path, staged="x")
+    area = plant(shop, "services/fine.txt")
+    bad = {"path": path, "leaves": False, "digests": {".": digests.digest_of(b"")}}
+    moves = [*json.loads(area.journal.read_text())["moves"], bad]
+    area.journal.write_text(json.dumps({"title": "x", "moves": moves}))
     with pytest.raises(TransactionError, match=r"journal\.json is damaged"):
         recover(shop)
+    assert tree.read(shop.root) == dict(sorted(BEFORE.items()))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2}', "\xff"])
-def test_a_damaged_journal_is_an_error_that_says_what_to_do(shop: Workspace, content: str) -> None:
-    (shop.root / ".natsgen").mkdir()
-    (shop.root / ".natsgen" / "journal.json").write_text(content, encoding="latin-1")
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("link", ["services", "services/vendor"])
+def test_a_journal_that_leads_through_a_link_is_refused(
+    shop: Workspace, link: str, leaves: bool, tmp_path: Path
+) -> None:
+    area = plant(shop, "services/vendor/x")
+    move = {"path": "services/vendor/x", "leaves": leaves, "digests": {".": digests.digest_of(b"")}}
+    area.journal.write_text(json.dumps({"title": "x", "moves": [move]}))
+    inside = shop.root / "compose/inside/vendor"
+    inside.mkdir(parents=True)
+    (shop.root / link).parent.mkdir(exist_ok=True)
+    (shop.root / link).symlink_to(inside.parent if link == "services" else inside)
+    with pytest.raises(TransactionError, match="symlink"):
+        recover(shop)
+    assert list(inside.iterdir()) == []
+
+
+@pytest.mark.parametrize("digest", ["0" * 64, "x", ""])
+def test_a_journal_whose_staged_file_is_another_one_is_refused(shop: Workspace, digest: str) -> None:
+    plant(shop, "services/x.py", "other", digest)
+    with pytest.raises(TransactionError, match="is damaged"):
+        recover(shop)
+    assert not (shop.root / "services").exists()
+
+
+def test_a_staged_folder_with_a_file_that_the_journal_does_not_name_is_refused(shop: Workspace) -> None:
+    area = plant(shop, "services", staged="services/x")
+    (area.staged / "services/more").touch()
+    moves = [{"path": "services", "leaves": False, "digests": {"x": digests.digest_of(b"")}}]
+    area.journal.write_text(json.dumps({"title": "x", "moves": moves}))
     with pytest.raises(TransactionError, match="is damaged"):
         recover(shop)
 
 
-def test_a_staging_folder_that_leads_elsewhere_is_refused(shop: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (shop.root / ".natsgen").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(TransactionError, match="move it away"):
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2}', "\xff", "[" * 100_000])
+def test_a_damaged_journal_is_an_error_that_says_what_to_do(shop: Workspace, content: str) -> None:
+    area = state.area(shop)
+    area.make()
+    area.journal.write_text(content, encoding="latin-1")
+    with pytest.raises(TransactionError, match="is damaged"):
         recover(shop)
 
 
-def test_files_of_others_in_the_staging_folder_are_left_there(shop: Workspace) -> None:
-    (shop.root / ".natsgen").mkdir()
-    (shop.root / ".natsgen" / "notes.txt").touch()
-    add(shop)
-    assert [path.name for path in (shop.root / ".natsgen").iterdir()] == ["notes.txt"]
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_what_a_clone_brings_along_as_natsgens_own_is_told_and_left_alone(
+    shop: Workspace, kind: str, tmp_path: Path
+) -> None:
+    former = shop.root / state.FORMER
+    if kind == "folder":
+        (former / "staged/services").mkdir(parents=True)
+        (former / "staged/services/x").touch()
+        move = {"path": "services/x", "leaves": False, "digests": {".": digests.digest_of(b"")}}
+        (former / "journal.json").write_text(json.dumps({"title": "x", "moves": [move]}))
+    elif kind == "file":
+        former.touch()
+    else:
+        former.symlink_to(tmp_path / "elsewhere")
+    (message,) = recover(shop)
+    assert f"{former} is not natsgen's own any more and is left alone" in message
+    assert not (shop.root / "services").exists()
+    assert os.path.lexists(former)
+
+
+def test_the_state_of_a_repository_is_in_gits_own_directory(shop: Workspace) -> None:
+    git(shop.root, "init", "--quiet")
+    (shop.root / "apps/one").mkdir(parents=True)
+    found = [state.area(Workspace(shop.root / folder)).folder for folder in (".", "apps/one", "apps")]
+    assert found[0] == shop.root / ".git/natsgen/root"
+    assert len(set(found)) == 3
+    assert {folder.parent for folder in found} == {shop.root / ".git/natsgen"}
+
+
+def test_the_state_of_a_worktree_is_its_own(shop: Workspace, tmp_path: Path) -> None:
+    git(shop.root, "init", "--quiet")
+    git(shop.root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "-m", "x")
+    git(shop.root, "worktree", "add", "--quiet", "-b", "other", tmp_path / "other")
+    other = Workspace(tmp_path / "other")
+    add(other)
+    assert state.area(other).folder == shop.root / ".git/worktrees/other/natsgen/root"
+    assert not state.area(other).folder.exists()
+    assert (other.root / "services/billing/README.md").exists()
+
+
+def test_outside_of_git_it_is_in_the_users_state_directory_and_found_after_git_init(
+    shop: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    area = plant(shop, "compose/x.py")
+    assert area.folder.is_relative_to(tmp_path / "state/natsgen")
+    git(shop.root, "init", "--quiet")
+    assert recover(shop) == ["finished what was interrupted here: x"]
+    assert (shop.root / "compose/x.py").exists()
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_where_the_state_is_on_another_file_system_files_come_and_go_from_the_workspaces_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        monkeypatch.setenv("XDG_STATE_HOME", folder)
+        fresh = a_copy_of(BEFORE, tmp_path / "fresh")
+        area = plant(fresh, "compose/x.py", "x")
+        assert area.staged.parent.parent == fresh.root
+        assert recover(fresh) == ["finished what was interrupted here: x"]
+        apply(fresh, Change(before={PurePosixPath("compose/x.py"): File(b"x")}))
+        assert contents(fresh) == {"natsgen.toml": "root", "compose/infrastructure.yml": "theirs"}
+        assert folders(fresh) == {"compose"}
+        assert list(Path(folder).iterdir()) == []
+
+
+def git(folder: Path, *words: str | Path) -> None:
+    own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    subprocess.run(["git", *words], cwd=folder, env=own, check=True, timeout=30)
 
 
 def test_new_folders_and_files_have_the_mode_of_the_umask(shop: Workspace) -> None:

@@ -71,7 +71,9 @@ def update(
 
     place = workspaces.find(workspace, Path.cwd())
     if go_on or abort:
-        _end_unfinished(place, service or [], go_on=go_on, abort=abort, as_json=as_json)
+        if to is not None or conflicts is not None:
+            raise InputError("--continue and --abort end what was begun; --to and --conflicts are for what begins")
+        _end_unfinished(place, service or [], go_on=go_on, abort=abort, dry_run=dry_run, as_json=as_json)
         return
     names = wanted_services(place, service or [], all_services=all_services)
     wanted = _options(to, conflicts, dry_run=dry_run)
@@ -112,7 +114,9 @@ def _options(to: str | None, conflicts: str | None, *, dry_run: bool) -> Any:
     return fleet.Options(to=to, inline=conflicts == INLINE, dry_run=dry_run)
 
 
-def _end_unfinished(place: Workspace, named: Sequence[str], *, go_on: bool, abort: bool, as_json: bool) -> None:
+def _end_unfinished(
+    place: Workspace, named: Sequence[str], *, go_on: bool, abort: bool, dry_run: bool, as_json: bool
+) -> None:
     from natsgen import inventory
     from natsgen.update import unfinished
 
@@ -126,14 +130,16 @@ def _end_unfinished(place: Workspace, named: Sequence[str], *, go_on: bool, abor
     ended = []
     for name in names:
         if go_on:
-            found = unfinished.finish(place, name, output.note)
-            ended.append((name, "finished", found.after))
+            found = unfinished.finish(place, name, output.note, dry_run=dry_run)
+            ended.append({"name": name, "status": "finished", "version": found.after})
         else:
-            unfinished.abort(place, name, output.note)
-            ended.append((name, "put back", ""))
+            change = unfinished.abort(place, name, output.note, dry_run=dry_run)
+            ended.append({"name": name, "status": "put back", **({"diff": change.diff()} if dry_run else {})})
     if as_json:
-        output.document(
-            {"workspace": str(place.root), "services": [{"name": one[0], "status": one[1]} for one in ended]}
-        )
-    else:
-        output.result("\n".join(output.columns(ended)))
+        output.document({"workspace": str(place.root), "dry_run": dry_run, "services": ended})
+        return
+    would = "would be " if dry_run else ""
+    lines = output.columns([(one["name"], would + one["status"], one.get("version", "")) for one in ended])
+    output.result("\n".join([*(one["diff"] for one in ended if "diff" in one), *lines]))
+    if dry_run:
+        output.note("nothing was changed")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from natsgen.errors import GitError
@@ -21,6 +24,15 @@ _OF_ANOTHER_REPOSITORY = (
     "GIT_PREFIX",
     "GIT_WORK_TREE",
 )
+
+# A repository may come from anybody: nothing that it says is run, and a bare one inside of it is none of ours.
+_CAREFUL = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "protocol.ext.allow=never"),
+    *("-c", "safe.bareRepository=explicit"),
+)
+_SECRET = re.compile(r"(?<=://)[^\s/@'\"]+@")
 
 
 def run(
@@ -42,7 +54,7 @@ def run(
     settings = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(variables or {})}
     try:
         done = subprocess.run(
-            ["git", *map(str, arguments)],
+            ["git", *_CAREFUL, *map(str, arguments)],
             cwd=folder,
             env={**own, **settings},
             stdin=subprocess.DEVNULL,
@@ -53,8 +65,43 @@ def run(
         raise GitError("there is no git on the PATH, which updates need: install it") from error
     if done.returncode not in fine:
         said = " ".join(done.stderr.decode(errors="replace").split()) or f"exit code {done.returncode}"
-        raise GitError(f"git {arguments[0]} in {folder}: {said}")
+        command = next(word for word in map(str, arguments) if not word.startswith("-") and "=" not in word)
+        raise GitError(without_secrets(f"git {command} in {folder}: {said}"))
     return done
+
+
+def run_bare(
+    repository: Path, *arguments: str | Path, variables: Mapping[str, str] | None = None, fine: Sequence[int] = (0,)
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs git in a bare repository, which git uses only where it is named: a clone may have one hidden in it.
+
+    Raises:
+        GitError: as `run`.
+    """
+    return run(f"--git-dir={repository}", *arguments, folder=repository, variables=variables, fine=fine)
+
+
+def without_secrets(text: str) -> str:
+    """A text in which no address has a user, a password or a token any more."""
+    return _SECRET.sub("", text)
+
+
+@lru_cache(maxsize=64)
+def own_folder(root: Path) -> Path:
+    """The folder in git's own directory that is natsgen's, for a folder in a working tree. It need not exist.
+
+    A repository with several workspaces has one for each, and each worktree has its own.
+
+    Raises:
+        GitError: the folder is in no repository that can be read.
+    """
+    said = run("rev-parse", "--path-format=absolute", "--git-path", "natsgen", "--show-prefix", folder=root).stdout
+    place, inside = os.fsdecode(said).removesuffix("\n").rsplit("\n", 1)
+    return Path(place, _folder_name(inside))
+
+
+def _folder_name(inside: str) -> str:
+    return hashlib.sha256(os.fsencode(inside)).hexdigest()[:16] if inside else "root"
 
 
 def prefix(root: Path) -> PurePosixPath:

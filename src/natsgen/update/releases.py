@@ -36,7 +36,7 @@ class Releases:
         self.url = url
         self._folder = folder
         self._history = history
-        tags = git.run("tag", "--list", folder=history).stdout.decode().split() if history else []
+        tags = git.run_bare(history, "tag", "--list").stdout.decode().split() if history else []
         self._current = current if current is not None and current.commit not in tags else None
         self.versions = versions.ordered([*tags, *([self._current.commit] if self._current else [])])
         """The tags, oldest first."""
@@ -100,7 +100,7 @@ class Releases:
         if self._history is None:
             raise TemplateError(f"the template {self.url} is in no git, and has nothing called {reference}")
         wanted = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
-        commit = git.run(*wanted, folder=self._history, fine=_ANY_CODE).stdout.decode().strip()
+        commit = git.run_bare(self._history, *wanted, fine=_ANY_CODE).stdout.decode().strip()
         if not commit:
             raise TemplateError(f"the template {self.url} has no tag or branch {reference}")
         return self._laid_out(commit, commit)
@@ -152,16 +152,15 @@ def _is_repository(folder: Path) -> bool:
 
 
 def _mirror(address: str, target: Path, variables: dict[str, str]) -> Path:
-    options = ("--quiet", "--bare", "--config", "core.hooksPath=/dev/null")
-    done = git.run("clone", *options, "--", address, target, folder=target.parent, variables=variables, fine=_ANY_CODE)
+    words = ("clone", "--quiet", "--bare", "--", address, target)
+    done = git.run(*words, folder=target.parent, variables=variables, fine=_ANY_CODE)
     if done.returncode:
         said = " ".join(done.stderr.decode(errors="replace").split())
-        raise GitError(f"the template {address} cannot be read: {said}")
+        raise GitError(git.without_secrets(f"the template {address} cannot be read: {said}"))
     return target
 
 
 def _lay_out(history: Path, revision: str, target: Path, index: Path) -> None:
     variables = {**_AS_RELEASED, "GIT_INDEX_FILE": str(index)}
-    places = (f"--git-dir={history}", f"--work-tree={target}")
-    plain = ("-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null")
-    git.run(*places, *plain, "checkout", "--force", revision, "--", ".", folder=target, variables=variables)
+    places = (f"--git-dir={history}", f"--work-tree={target}", "-c", "core.autocrlf=false")
+    git.run(*places, "checkout", "--force", revision, "--", ".", folder=target, variables=variables)

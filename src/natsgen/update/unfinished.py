@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import durable, transaction
+from natsgen import durable, places, reading, state, transaction
 from natsgen.change import Change
 from natsgen.digests import digest_of
-from natsgen.errors import ConflictError, ServiceError
-from natsgen.journal import AREA
+from natsgen.errors import ConflictError, ServiceError, UnsafePathError
 from natsgen.tree import File
 from natsgen.update import file_merge, ownership, planning
 from natsgen.update.merging import Conflict
 from natsgen.update.planning import Plan
 from natsgen.workspace import Workspace
 
-_FOLDER = AREA / "unfinished"
-_GITIGNORE = AREA / ".gitignore"
+_LIMIT = 50_000_000  # bytes: it holds every file of a service that an update changed
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,15 @@ def of(workspace: Workspace, service: str) -> Unfinished | None:
     Raises:
         ServiceError: what was remembered cannot be read.
     """
-    file = workspace.root / _file(service)
+    file = _file(workspace, service)
     try:
-        document = json.loads(file.read_bytes())
+        document = json.loads(reading.read_bytes(file, _LIMIT))
         found = _from_document(document)
+        for path in (*found.files, *(conflict.path for conflict in found.conflicts)):
+            places.check(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, UnsafePathError) as error:
         raise ServiceError(f"{file} is damaged: take the update of {service} back with git, then remove it") from error
     return found if found.answers == _digest_of_answers(workspace, service) else None
 
@@ -68,7 +68,7 @@ def names(workspace: Workspace) -> tuple[str, ...]:
     Raises:
         ServiceError: what was remembered cannot be read.
     """
-    remembered = sorted(path.stem for path in (workspace.root / _FOLDER).glob("*.json"))
+    remembered = sorted(path.stem for path in state.area(workspace).unfinished.glob("*.json"))
     return tuple(name for name in remembered if of(workspace, name) is not None)
 
 
@@ -80,25 +80,20 @@ def remember(workspace: Workspace, plan: Plan) -> None:
     files = {path: plan.change.before.get(path) for path in {*plan.change.before, *plan.change.after}}
     task = plan.task
     forget(workspace, task.service)
-    folder = workspace.path(_FOLDER)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (workspace.root / _GITIGNORE).exists():
-        durable.write(workspace.path(_GITIGNORE), File(b"*\n"))
+    file = _file(workspace, task.service)
+    state.make_folder(file.parent)
     found = Unfinished(task.service, task.old.commit, task.new.commit, plan.conflicts, files, digest)
-    durable.write(workspace.path(_file(task.service)), File(json.dumps(_to_document(found), indent=1).encode()))
-    durable.sync(folder)
+    durable.write(file, File(json.dumps(_to_document(found), indent=1).encode()))
+    durable.sync(file.parent)
 
 
 def forget(workspace: Workspace, service: str) -> None:
     """Removes what is remembered of a service, and the folder of it with the last one."""
-    (workspace.path(_FOLDER) / f"{service}.json").unlink(missing_ok=True)
-    folder = workspace.root / _FOLDER
-    if folder.is_dir() and not any(folder.iterdir()):
-        (workspace.root / _GITIGNORE).unlink(missing_ok=True)
-        folder.rmdir()
-        area = workspace.root / AREA
-        if not any(area.iterdir()):
-            area.rmdir()
+    area = state.area(workspace)
+    (area.unfinished / f"{service}.json").unlink(missing_ok=True)
+    if area.unfinished.is_dir() and not any(area.unfinished.iterdir()):
+        area.unfinished.rmdir()
+    area.remove_if_empty()
 
 
 def with_markers(workspace: Workspace, found: Unfinished) -> tuple[PurePosixPath, ...]:
@@ -108,8 +103,14 @@ def with_markers(workspace: Workspace, found: Unfinished) -> tuple[PurePosixPath
     return tuple(path for path, file in there.items() if file_merge.has_markers(file.content))
 
 
-def finish(workspace: Workspace, service: str, notify: Callable[[str], None]) -> Unfinished:
+def finish(workspace: Workspace, service: str, notify: Callable[[str], None], *, dry_run: bool = False) -> Unfinished:
     """Ends an update whose conflicts a person has decided.
+
+    Args:
+        workspace: where it is.
+        service: whose.
+        notify: is told what else happened.
+        dry_run: find out whether it can be ended, and remember it still.
 
     Raises:
         ServiceError: there is none.
@@ -120,15 +121,22 @@ def finish(workspace: Workspace, service: str, notify: Callable[[str], None]) ->
         if left := with_markers(workspace, found):
             files = ", ".join(map(str, left))
             raise ConflictError(f"{service}: there are conflict markers still in {files}: decide, then run this again")
-        forget(workspace, service)
+        if not dry_run:
+            forget(workspace, service)
     return found
 
 
-def abort(workspace: Workspace, service: str, notify: Callable[[str], None]) -> Change:
+def abort(workspace: Workspace, service: str, notify: Callable[[str], None], *, dry_run: bool = False) -> Change:
     """Puts everything that an unfinished update changed back to what it was.
 
+    Args:
+        workspace: where it is.
+        service: whose.
+        notify: is told what else happened.
+        dry_run: find out everything and change nothing.
+
     Returns:
-        What was changed.
+        What was changed, or would be.
 
     Raises:
         ServiceError: there is none.
@@ -139,8 +147,9 @@ def abort(workspace: Workspace, service: str, notify: Callable[[str], None]) -> 
         there = planning.read(workspace, found.files)
         change = planning.change(there, found.files)
         transaction.check(workspace, change)
-        transaction.apply(workspace, change, f"update --abort {service}")
-        forget(workspace, service)
+        if not dry_run:
+            transaction.apply(workspace, change, f"update --abort {service}")
+            forget(workspace, service)
     return change
 
 
@@ -152,13 +161,13 @@ def _need(workspace: Workspace, service: str) -> Unfinished:
     return found
 
 
-def _file(service: str) -> PurePosixPath:
-    return _FOLDER / f"{service}.json"
+def _file(workspace: Workspace, service: str) -> Path:
+    return state.area(workspace).unfinished / f"{service}.json"
 
 
 def _digest_of_answers(workspace: Workspace, service: str) -> str:
-    file: Path = workspace.root / ownership.answers_file(service)
-    return digest_of(file.read_bytes()) if file.is_file() else ""
+    file = workspace.root / ownership.answers_file(service)
+    return digest_of(reading.read_bytes(file)) if file.is_file() else ""
 
 
 def _to_document(found: Unfinished) -> dict[str, Any]:
