@@ -16,6 +16,7 @@ from natsgen.parts import is_persons_own
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
+from natsgen.update import by_key
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 
@@ -116,5 +117,7 @@ def _changed(workspace: Workspace, questionnaire: Questionnaire, name: str, made
         target = workspace.root / path
         if not target.is_file():
             yield ChangedFile(path, "missing", is_own)
-        elif target.read_bytes() != file.content:
+        elif (there := target.read_bytes()) != file.content and not (
+            by_key.is_shared(path) and by_key.is_as_made(path, there, file.content)
+        ):
             yield ChangedFile(path, "changed", is_own)

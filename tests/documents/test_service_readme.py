@@ -34,8 +34,6 @@ NOT_TYPED = {
     "make setup test": "setup asks an index; tests/smoke runs services in such environments; test is typed below",
     ".venv/bin/nats-server -js &": "the tests start one themselves",
     "make run": "it is the same as what GeneratedService starts",
-    "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url "
-    "--no-annotate --no-header -o requirements.txt": "it asks an index; make requirements does the same",
     "docker compose -f compose/billing.yml up -d --build --wait": CONTAINERS,
     "docker compose -f compose/billing.yml port billing 8080": CONTAINERS,
     "docker compose -f compose/billing.yml stop billing": CONTAINERS,
@@ -118,7 +116,7 @@ def test_links_and_targets_are_there(name: str, workspace: Path) -> None:
     }
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
 
-    assert targets == {"setup", "test", "run", "lint", "image"}
+    assert targets == {"setup", "test", "run", "lint", "lock", "image"}
     assert [link for link in links if not (folder / link).exists()] == []
 
 

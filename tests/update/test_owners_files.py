@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.update import world
 from tests.update.test_check import check
-from tests.update.world import FIRST, SECOND, SERVICE, Installed
+from tests.update.world import FIRST, SECOND, SERVICE, Edit, Installed
 
 ONCE = (
     "services/billing/src/domain/resources.py",
@@ -24,6 +25,15 @@ IN_TEMPLATE = (
 
 
 def second(root: Path) -> None:
+    """What is created once is otherwise, and what stands beside the owner's dependency is newer."""
+    Edit(SERVICE / "pyproject.toml.jinja", '"nats-py[nkeys]~=2.16.0"', '"nats-py[nkeys]~=2.16.1"').make(root)
+    Edit(SERVICE / "pyproject.toml.jinja", '    "mypy>=2",', '    "mypy>=2.0.1",').make(root)
+    pins = root / SERVICE / "requirements.txt.jinja"
+    pins.write_text(
+        re.sub(
+            r"^(multidict|typing-extensions|typing-inspection)==(\S+)", r"\1==\2.post1", pins.read_text(), flags=re.M
+        )
+    )
     for file in IN_TEMPLATE:
         with (root / file).open("a") as text:
             text.write("# of the second release\n")
@@ -78,3 +88,39 @@ def test_what_the_owner_removed_does_not_come_back(releases: tuple[Installed, In
 
     assert not (shop / ONCE[1]).exists()
     assert check(releases[1], shop)[0] == 0
+
+
+def test_an_own_dependency_does_not_conflict_with_newer_ones_of_the_template(
+    releases: tuple[Installed, Installed], shop: Path
+) -> None:
+    """Review, wall 4a: the documented way to add a dependency made every later bump of a pin a conflict."""
+    first, second = releases
+    service = shop / "services/billing"
+    Edit(Path("pyproject.toml"), '    "nats-py', '    "toolz>=1",\n    "nats-py').make(service)
+    before = (service / "requirements.txt").read_text()
+
+    said = first.do("lock", "billing", cwd=shop)
+
+    assert "+ toolz==" in said
+    added = set((service / "requirements.txt").read_text().splitlines()) - set(before.splitlines())
+    assert len(added) == 3, added  # the pin, and two hashes
+    assert check(first, shop)[0] == 0
+    assert "fit its pyproject.toml" in first.do("lock", "billing", cwd=shop)
+    world.commit(shop)
+    second.do("update", "billing", cwd=shop)
+    project, pins = ((service / name).read_text() for name in ("pyproject.toml", "requirements.txt"))
+    assert '    "toolz>=1",\n    "nats-py[nkeys]~=2.16.1"' in project
+    assert pins.count(".post1") == 3
+    assert "\ntoolz==" in pins
+    assert check(second, shop)[0] == 0
+
+
+def test_a_version_that_does_not_exist_is_told(releases: tuple[Installed, Installed], shop: Path) -> None:
+    project = shop / "services/billing/pyproject.toml"
+    Edit(Path(project.name), "structlog>=25.4", "structlog>=9999").make(project.parent)
+
+    done = releases[0].run("lock", "billing", cwd=shop)
+
+    assert done.returncode == 1
+    assert "structlog>=9999" in done.stderr
+    assert world.git(shop, "status", "--porcelain").split() == ["M", "services/billing/pyproject.toml"]

@@ -17,7 +17,7 @@ from natsgen.errors import NatsgenError
 from natsgen.stored import Stored
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
-from natsgen.update import file_merge, packages_held, parallel, planning, unfinished, versions
+from natsgen.update import by_key, file_merge, packages_held, parallel, planning, unfinished, versions
 from natsgen.update.file_merge import Names
 from natsgen.update.packages_held import PackagesHeld
 from natsgen.update.sources import Sources
@@ -187,7 +187,11 @@ def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     made = planning.templates_own(service, rendered, wanted.template)
     there = planning.read(workspace, made)
     older = _Older(workspace, service, wanted, held.wanted)
-    files = [_drifted(path, file, there.get(path), older) for path, file in made.items() if there.get(path) != file]
+    files = [
+        _drifted(path, file, there.get(path), older)
+        for path, file in made.items()
+        if not _is_as_made(path, there.get(path), file)
+    ]
     left_over = (_left_over(workspace, path, older) for path in held.not_made(made))
     return Comparison(held.made_by(made), made, (*files, *(file for file in left_over if file)), wanted.newest)
 
@@ -237,7 +241,7 @@ def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older)
     if there is None:
         return DriftedFile(path, MISSING)
     for version, file in older.newest_first(path):
-        if file != made and _lacks(there, file, made):
+        if file != made and _lacks(path, there, file, made):
             return DriftedFile(path, LACKING, version, is_unedited=there == file)
     return DriftedFile(path, CHANGED)
 
@@ -251,7 +255,14 @@ def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> Drif
     return None
 
 
-def _lacks(there: File, old: File, made: File) -> bool:
+def _is_as_made(path: PurePosixPath, there: File | None, made: File) -> bool:
+    """Whether a file is what the template makes, perhaps with dependencies and settings of the owner beside."""
+    if there is None or there == made or not by_key.is_shared(path):
+        return there == made
+    return by_key.is_as_made(path, there.content, made.content)
+
+
+def _lacks(path: PurePosixPath, there: File, old: File, made: File) -> bool:
     """Whether what a template changed from `old` to `made` is not in the file, and would fit there."""
-    merged = file_merge.merge(there, old, made, Names("", "", ""))
+    merged = file_merge.merge(path, there, old, made, Names("", "", ""))
     return not merged.conflicts and merged.file != there

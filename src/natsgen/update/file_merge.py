@@ -1,13 +1,16 @@
-"""Merges one file three ways: what the template changed into what a person made of it."""
+"""Merges one file three ways: what the template changed into what a person made of it.
+
+By lines, as git does; files in which the owner's dependencies stand beside the template's, by key and by package.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from natsgen.tree import File
-from natsgen.update import git
+from natsgen.update import by_key, git
 
 MARKERS = (b"<<<<<<< ", b"=======", b">>>>>>> ")
 _MOST_CONFLICTS = 127  # git merge-file's exit code is their number, up to here
@@ -37,8 +40,8 @@ class MergedFile:
     conflicts: int
 
 
-def merge(ours: File, base: File, theirs: File, names: Names) -> MergedFile:
-    """Merges the change from `base` to `theirs` into `ours`.
+def merge(path: PurePosixPath, ours: File, base: File, theirs: File, names: Names) -> MergedFile:
+    """Merges the change from `base` to `theirs` into `ours`, the file at `path` in the workspace.
 
     Raises:
         GitError: git refuses, or there is none.
@@ -50,7 +53,11 @@ def merge(ours: File, base: File, theirs: File, names: Names) -> MergedFile:
         return MergedFile(File(ours.content, executable), 0)
     if any(b"\0" in file.content[:_LOOK_FOR_NUL] for file in (ours, base, theirs)):
         return MergedFile(File(ours.content, executable), 1)
-    content, conflicts = _merge_text(ours.content, base.content, theirs.content, names)
+    sides = (ours.content, base.content, theirs.content)
+    content, conflicts = _merge_text(*sides, names)
+    merged = by_key.merge(path, *sides) if by_key.is_shared(path) else None
+    if merged is not None and (conflicts or not by_key.is_same(path, content, merged)):
+        content, conflicts = merged, 0
     return MergedFile(File(content, executable), conflicts)
 
 

@@ -103,7 +103,7 @@ def _merge_contents(
     result: Merge, path: PurePosixPath, sides: tuple[File, File, File], names: Names, before: File | None
 ) -> None:
     base, theirs, ours = sides
-    merged = file_merge.merge(ours, base, theirs, names)
+    merged = file_merge.merge(path, ours, base, theirs, names)
     if merged.file != before:
         result.after[path] = merged.file
     if merged.conflicts:
