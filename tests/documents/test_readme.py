@@ -22,13 +22,14 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.documents.blocks import Block, read_blocks
-from tests.documents.conftest import natsgen
+from tests.documents.conftest import natsgen, put_files
 from tests.smoke import letters
 from tests.smoke.letters import LIMIT
 from tests.update import world
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = read_blocks(ROOT, "README.md")
+SHARING = "Share what handlers need"
 LETTERS = range(15, 20)  # sequences, among them those that the document names
 
 NOT_TYPED = {
@@ -143,6 +144,8 @@ def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
     assert there("billing", "handlers/audit_handler.py")
     assert not there("billing", "handlers/order_cancelled_handler.py")
     assert (typed.workspace / ".github/workflows").is_dir()
+    assert (typed.workspace / "services/parcels/src/toolkit/streams.py").exists()
+    assert not (typed.workspace / "services/parcels/src/toolkit/decoders.py").exists()
     assert "billing-audit" in typed.said["README.md / See what is there / 1"]["natsgen show billing"].stdout
 
 
@@ -152,7 +155,7 @@ def is_defaults(block: Block) -> bool:
 
 def runs(block: Block) -> bool:
     """Whether a test here deals with this block."""
-    shown = block.heading == "Write a handler" or bool(made_as(block)) or "main.py" in block.text
+    shown = block.heading in ("Write a handler", SHARING) or bool(made_as(block)) or "main.py" in block.text
     return block.document == "README.md" and (block.language == "sh" or is_defaults(block) or shown)
 
 
@@ -215,6 +218,36 @@ def test_the_handler_that_is_shown_handles(tmp_path: Path, server: NatsServer) -
         wait_until(lambda: counts() == (1, {"rejected": 1}, 1), limit=20, what="all three events")
         orders = [record["order"] for record in worker.log_records() if record["message"] == "invoice written"]
     assert orders == ["order-0"]
+
+
+def test_what_is_shared_reaches_the_handler(tmp_path: Path, server: NatsServer) -> None:
+    natsgen(tmp_path, "new", "worker", "billing", "--subject", "orders.order.created")
+    service = tmp_path / "services/billing"
+    put_files([block for block in BLOCKS if block.heading == SHARING], service)
+    settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false", "INVOICE_PREFIX": "EU"}
+    asyncio.run(put_letters(server.url))
+
+    with GeneratedService(service, python=sys.executable, log_folder=tmp_path, settings=settings) as worker:
+        worker.wait_ready()
+        written = asyncio.run(invoice_of_an_order(server.url))
+        wait_until(
+            lambda: [record for record in worker.log_records() if record["message"] == "took"],
+            limit=20,
+            what="the middleware to have measured",
+        )
+    assert written == {"number": "EU-order-7", "total": 40}
+
+
+async def invoice_of_an_order(url: str) -> Any:
+    """What the handler publishes to the stream that the worker has made."""
+    client = await nats.connect(url)
+    jetstream = client.jetstream()
+    invoices = await jetstream.subscribe("billing.invoice.written", stream="BILLING")
+    event = {"id": "7", "type": "t", "timestamp": "2024-01-15T10:00:00Z", "aggregateId": "order-7"}
+    await jetstream.publish("orders.order.placed", json.dumps(event | {"data": {"total": 40}}).encode())
+    written = json.loads((await invoices.next_msg(timeout=20)).data)
+    await client.close()
+    return written
 
 
 async def publish_events(url: str) -> None:

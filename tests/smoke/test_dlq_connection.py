@@ -28,7 +28,7 @@ accounts {{
     {{ user: reader, password: "{SECRET}", permissions: {{
       subscribe: ["_INBOX_natsgen.>"],
       publish: ["$JS.API.STREAM.INFO.DLQ", "$JS.API.CONSUMER.CREATE.DLQ.>", "$JS.API.CONSUMER.MSG.NEXT.DLQ.*",
-                "$JS.API.CONSUMER.DELETE.DLQ.*", "$JS.API.STREAM.MSG.GET.DLQ", "$JS.API.STREAM.INFO.OBJ_dlq"] }} }},
+                "$JS.API.CONSUMER.DELETE.DLQ.*", "$JS.API.STREAM.MSG.GET.DLQ"] }} }},
     {{ user: worker, password: "{SECRET}", permissions: {{
       subscribe: ["_INBOX_billing.>"], publish: ["$JS.API.>"] }} }},
   ] }}
@@ -123,8 +123,9 @@ async def test_the_permissions_in_the_readme_are_enough(tmp_path: Path) -> None:
         jetstream = client.jetstream()
         await fill(jetstream, 3)
         await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
-        await (await jetstream.create_object_store("dlq")).put("big", b"x" * 1_000_000)
-        await put(jetstream, b"", [("Dlq-Object", "big"), ("Dlq-Failed-At", "2026-03-01T12:00:00Z")])
+        large = await jetstream.publish("orders.order.created", b"x" * 1_000_000)
+        pointer = [("Dlq-Payload", "original"), ("Dlq-Stream", "ORDERS"), ("Dlq-Sequence", str(large.seq))]
+        await put(jetstream, b"", [*pointer, ("Dlq-Failed-At", "2026-03-01T12:00:00Z")])
         await client.close()
         for command in (
             ("list",),
