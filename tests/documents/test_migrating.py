@@ -174,11 +174,17 @@ def test_tests_of_the_others_pass(system: str, rivals: Path, nats_server: NatsSe
     run([rivals, "-c", source], limit=LIMIT, environment={"NATS_URL": nats_server.url})
 
 
-async def test_natsgens_form(nats_server: NatsServer, client: Client, tmp_path: Path) -> None:
-    [made] = [command for block in commands() for command in block.commands]
-    natsgen(tmp_path, *shlex.split(made)[1:])
-    service = tmp_path / "services/billing"
+def made_in(workspace: Path) -> Path:
+    """The service that the document's commands make, with the files that it shows."""
+    for command in [command for block in commands() for command in block.commands]:
+        natsgen(workspace, *shlex.split(command)[1:])
+    service = workspace / "services/billing"
     put_files(natsgens(), service)
+    return service
+
+
+async def test_natsgens_form(nats_server: NatsServer, client: Client, tmp_path: Path) -> None:
+    service = made_in(tmp_path)
     [env] = settings()
     (service / ".env").write_text(env.text)
     environment = {"NATS_URL": nats_server.url, "CONSUL_ENABLED": "false"}  # which goes before `.env`
@@ -198,9 +204,7 @@ async def test_natsgens_form(nats_server: NatsServer, client: Client, tmp_path: 
 
 
 def test_natsgens_tests_pass(tmp_path: Path) -> None:
-    natsgen(tmp_path, "new", "worker", "billing", "--subject", "orders.order.created")
-    service = tmp_path / "services/billing"
-    put_files(natsgens(), service)
+    service = made_in(tmp_path)
     tests = [block.place for block in natsgens() if block.place.startswith("tests/")]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *tests],
