@@ -58,7 +58,7 @@ FAULTS: dict[str, Fault] = {
         "generate", "'nothing' is undefined", ((f"{SERVICE}/.env.example.jinja", "# Copy", "# {{ nothing.here }}"),)
     ),
     "missing requirement": Fault("requirements", "has no structlog", ((REQUIREMENTS, "structlog==", "lost=="),)),
-    "unpinned version": Fault("requirements", "orjson is not pinned", ((REQUIREMENTS, "orjson==", "orjson>="),)),
+    "unpinned version": Fault("requirements", "aiohttp is not pinned", ((REQUIREMENTS, "aiohttp==", "aiohttp>="),)),
     "unpinned hash": Fault(
         "requirements", "six has no hash", ((REQUIREMENTS, "structlog==", "six==1.17.0\nstructlog=="),)
     ),
@@ -83,7 +83,7 @@ FAULTS: dict[str, Fault] = {
     "syntax error": Fault(
         "ruff",
         "ruff found something",
-        ((_src("infrastructure/handling/backoff.py"), "import random", "import"),),
+        ((_src("infrastructure/subscription.py"), "import random", "import"),),
     ),
     "missing import": Fault(
         "ruff",
@@ -94,7 +94,7 @@ FAULTS: dict[str, Fault] = {
     "wrong type": Fault(
         "mypy",
         "mypy found",
-        ((_src("infrastructure/handling/backoff.py"), "return delay *", 'return "soon" and delay *'),),
+        ((_src("infrastructure/subscription.py"), "return delay *", 'return "soon" and delay *'),),
     ),
     "failing test": Fault(
         "tests",
@@ -105,7 +105,7 @@ FAULTS: dict[str, Fault] = {
     "crash at start": Fault(
         "start",
         "ended with exit code 1",
-        ((_src("main.py"), "    service.worker.check()\n", '    service.worker.check()\n    int("x")\n'),),
+        ((_src("main.py"), "    worker.check()\n", '    worker.check()\n    int("x")\n'),),
     ),
     "wrong environment name": Fault(
         "ready",
@@ -113,15 +113,15 @@ FAULTS: dict[str, Fault] = {
         (
             (
                 _src("config.py"),
-                'default="nats://localhost:4222",',
-                'default="nats://localhost:9",\n        alias="NATS_ADDRESS",',
+                '"nats://localhost:4222", description',
+                '"nats://localhost:9", alias="NATS_ADDRESS", description',
             ),
         ),
     ),
     "never ready": Fault(
         "ready",
         "starting",
-        ((_src("infrastructure/worker.py"), "if self.runners and not self._prepared", "if self.runners"),),
+        ((_src("infrastructure/worker.py"), "if not self._prepared:", "if self.runners:"),),
     ),
     "handler not found": Fault(
         "parts",
@@ -135,12 +135,12 @@ FAULTS: dict[str, Fault] = {
         (
             (
                 _src("infrastructure/consul_client.py"),
-                '"passing" if self._readiness().ready else "critical"',
+                '"passing" if self._readiness()[0] else "critical"',
                 '"critical"',
             ),
             (
                 _src("infrastructure/consul_client.py"),
-                "if not await tell(self._check_id, readiness.reason)",
+                "if not await tell(self._check_id, reason)",
                 "if not tell",
             ),
         ),
@@ -158,7 +158,13 @@ FAULTS: dict[str, Fault] = {
     "ack forgotten": Fault(
         "events",
         "20 events that were not acknowledged",
-        ((_src("infrastructure/message.py"), "        self._settle(ACK)\n", "        self.settled = True\n"),),
+        (
+            (
+                _src("infrastructure/message.py"),
+                'without a coroutine."""\n        self._settle(ACK)',
+                'x."""\n        self.settled = True',
+            ),
+        ),
     ),
     "handler that fails": Fault(
         "events", "has handled 0 of", ((HANDLER, "    logger.info(", "    raise ValueError\n    logger.info("),)
@@ -168,8 +174,8 @@ FAULTS: dict[str, Fault] = {
         "no answer on",
         (
             (
-                _src("requests/answers.py"),
-                "            self._reply(raw, payload)\n",
+                _src("actions/answers.py"),
+                "            self._nats.answer(raw.reply, payload, headers)\n",
                 "            del payload\n",
             ),
         ),
@@ -178,7 +184,7 @@ FAULTS: dict[str, Fault] = {
     "result that nobody learns": Fault(
         "tasks",
         "its result says nothing",
-        ((_src("toolkit/tasks/results.py"), "return seconds if 1 <= seconds < 1e9", "return seconds if seconds < 1"),),
+        ((_src("tasks/results.py"), "return seconds if 1 <= seconds < 1e9", "return seconds if seconds < 1"),),
         "task-worker",
     ),
     "task that fails": Fault(
@@ -192,9 +198,9 @@ FAULTS: dict[str, Fault] = {
         "leaves numbers out or has them twice: [2, 4, 6",
         (
             (
-                _src("pubsub/periodic_runner.py"),
-                "tick = Tick(self.stats.sequence + 1",
-                "tick = Tick(self.stats.sequence + 2",
+                _src("pubsub/publishers/runner.py"),
+                'tick = Tick(self._counts["sequence"] + 1',
+                'tick = Tick(self._counts["sequence"] + 2',
             ),
         ),
         "publisher",
@@ -204,9 +210,9 @@ FAULTS: dict[str, Fault] = {
         "a stream holds 0 of 3 messages of the publisher taken",
         (
             (
-                _src("pubsub/periodic_runner.py"),
-                "        await publish(subject, made, message_id=identity)",
-                "        pass",
+                _src("pubsub/publishers/runner.py"),
+                "            await published_over(self._nats, subject, made, message_id=identity)",
+                "            pass",
             ),
         ),
         "publisher",
@@ -216,9 +222,9 @@ FAULTS: dict[str, Fault] = {
         "taken has heard 0 of 20 messages on readings.reading.taken",
         (
             (
-                _src("pubsub/listening_runner.py"),
-                "Listener(self.subscriber.subject",
-                'Listener("wrong." + self.subscriber.subject',
+                _src("pubsub/subscribers/runner.py"),
+                "super().__init__(nats, subscriber.subject",
+                'super().__init__(nats, "wrong." + subscriber.subject',
             ),
         ),
         "subscriber",
@@ -238,7 +244,7 @@ FAULTS: dict[str, Fault] = {
     "inbox that forgets": Fault(
         "inbox",
         "did not know the event again",
-        ((_src("infrastructure/handling/kv_inbox.py"), "return Claim.DONE", "return Claim.TAKEN"),),
+        ((_src("inbox/kv_inbox.py"), "return Claim.DONE", "return Claim.TAKEN"),),
         "worker-with-actions",
     ),
     "dead letter lost": Fault(
@@ -255,7 +261,7 @@ FAULTS: dict[str, Fault] = {
     "log line that is no JSON": Fault(
         "logs",
         "is no JSON object: 'here'",
-        ((_src("main.py"), "    service.worker.check()\n", '    service.worker.check()\n    print("here")\n'),),
+        ((_src("main.py"), "    worker.check()\n", '    worker.check()\n    print("here")\n'),),
     ),
     "log line without its service": Fault(
         "logs", "names the service ''", ((_src("utils/logging.py"), "= service\n", '= ""\n'),)
@@ -265,9 +271,9 @@ FAULTS: dict[str, Fault] = {
         "text format",
         (
             (
-                _src("infrastructure/metrics.py"),
-                "return generate_latest(registry)",
-                "return generate_latest(registry)[7:]",
+                _src("infrastructure/http_server.py"),
+                "generate_latest()),",
+                "generate_latest()[7:]),",
             ),
         ),
     ),
@@ -277,15 +283,21 @@ FAULTS: dict[str, Fault] = {
     "shutdown ignored": Fault(
         "stop",
         "SIGTERM did not end it",
-        ((_src("utils/process.py"), "            if not future.done():", "            if False:"),),
+        ((_src("main.py"), "            if not future.done():", "            if False:"),),
     ),
     "wrong exit code": Fault(
-        "stop", "exit code 3", ((_src("utils/process.py"), "    os._exit(code)", "    os._exit(code or 3)"),)
+        "stop", "exit code 3", ((_src("main.py"), "    sys.exit(code)", "    sys.exit(code or 3)"),)
     ),
     "not deregistered": Fault(
         "stop",
         "Consul still has it",
-        ((_src("infrastructure/service.py"), "await self._consul.deregister()", "pass"),),
+        (
+            (
+                _src("infrastructure/consul_client.py"),
+                "await self._client.agent.service.deregister(self.service_id)",
+                "pass",
+            ),
+        ),
         after=("consul",),
     ),
     # seen when it is updated, and when it grows
