@@ -28,6 +28,7 @@ def second(root: Path) -> None:
     """What is created once is otherwise, and what stands beside the owner's dependency is newer."""
     Edit(SERVICE / "pyproject.toml.jinja", '"nats-py[nkeys]~=2.16.0"', '"nats-py[nkeys]~=2.16.1"').make(root)
     Edit(SERVICE / "pyproject.toml.jinja", '    "mypy>=2",', '    "mypy>=2.0.1",').make(root)
+    Edit(SERVICE / "Dockerfile.jinja", "WORKDIR /build", "WORKDIR /building").make(root)
     pins = root / SERVICE / "requirements.txt.jinja"
     pins.write_text(
         re.sub(
@@ -124,3 +125,55 @@ def test_a_version_that_does_not_exist_is_told(releases: tuple[Installed, Instal
     assert done.returncode == 1
     assert "structlog>=9999" in done.stderr
     assert world.git(shop, "status", "--porcelain").split() == ["M", "services/billing/pyproject.toml"]
+
+
+def test_what_the_owner_changed_on_purpose_is_accepted_and_stays_so(
+    releases: tuple[Installed, Installed], shop: Path
+) -> None:
+    """Review, wall 4d: `check` failed for ever for a service whose owner changed what he had to change."""
+    first, second = releases
+    Edit(Path("services/billing/Dockerfile"), "EXPOSE 8080", "EXPOSE 8080 9090").make(shop)
+    (shop / "services/billing/src/utils/health_check.py").unlink()
+    told = first.run("check", "billing", cwd=shop)
+    assert told.returncode == 1
+    assert "natsgen accept billing PATH" in told.stdout
+
+    first.do("accept", "billing", "Dockerfile", cwd=shop)
+    first.do("accept", "billing", "services/billing/src/utils/health_check.py", cwd=shop)
+
+    code, service = check(first, shop)
+    assert (code, service["is_clean"], service["files"]) == (0, True, [])
+    accepted = [f"services/billing/{path}" for path in ("Dockerfile", "src/utils/health_check.py")]
+    assert service["accepted"] == accepted
+    assert "services/billing/Dockerfile: changed, and accepted" in first.do("check", "billing", cwd=shop)
+    world.commit(shop)
+
+    code, service = check(second, shop)  # behind
+    assert (code, service["is_behind"], service["conflicting"], service["files"]) == (1, True, [], [])
+    second.do("update", "billing", cwd=shop)
+    code, service = check(second, shop)
+    assert (code, service["accepted"]) == (0, accepted)
+
+    Edit(Path("services/billing/Dockerfile"), "9090", "9091").make(shop)
+    code, service = check(second, shop)
+    assert (code, [file["path"] for file in service["files"]]) == (1, accepted[:1])
+    second.do("accept", "billing", "--all", cwd=shop)
+    assert check(second, shop)[0] == 0
+
+
+def test_an_update_that_would_conflict_is_told(releases: tuple[Installed, Installed], shop: Path) -> None:
+    Edit(Path("services/billing/Dockerfile"), "WORKDIR /build", "WORKDIR /mine").make(shop)
+    releases[0].do("accept", "billing", "--all", cwd=shop)
+    world.commit(shop)
+
+    code, service = check(releases[1], shop)
+
+    assert (code, service["conflicting"], service["files"]) == (1, ["services/billing/Dockerfile"], [])
+    assert "with conflicts in 1 file" in releases[1].run("check", "billing", cwd=shop).stdout
+
+
+def test_only_what_differs_can_be_accepted(releases: tuple[Installed, Installed], shop: Path) -> None:
+    done = releases[0].run("accept", "billing", "Dockerfile", cwd=shop)
+    assert done.returncode == 2
+    assert "no file differs" in done.stderr
+    assert releases[0].run("accept", "billing", cwd=shop).returncode == 2

@@ -25,10 +25,12 @@ def check(
 ) -> None:
     """Check that services are current and as their template makes them.
 
-    A service is behind if there is a newer version of its template. Its files are compared with what its own version
-    makes: a person changed them, they are missing, or they lack a change that a version made. Handlers, actions and
-    their tests do not count. A package that a part needs and that is missing, or is of another version, is told with
-    the command that mends it. The exit code is 1 when there is anything to say, so that CI can ask.
+    A service is behind if there is a newer version of its template; the files in which an update would find a conflict
+    are told. Its files are compared with what its own version makes: a person changed them, they are missing, or they
+    lack a change that a version made. Your own files do not count, such as handlers and settings, and neither do your
+    dependencies and your version in pyproject.toml. What natsgen accept accepted is listed. A package that a part needs
+    and that is missing, or is of another version, is told with the command that mends it. The exit code is 1 when
+    there is something to do, so that CI can ask.
 
     \b
     Examples:
@@ -98,21 +100,36 @@ def _state(one: Drift) -> tuple[str, str]:
     if one.error:
         return "failed", one.version
     said = [f"{one.newest} is there"] if one.is_behind else []
+    if one.conflicting:
+        said.append(f"with conflicts in {_count(one.conflicting)}")
     if one.files:
-        said.append(f"{len(one.files)} file{'s' if len(one.files) > 1 else ''} not as made")
+        said.append(f"{_count(one.files)} not as made")
     if one.unfinished:
         said.append("an update is unfinished")
     if one.repairable:
         said.append("natsgen repair mends its packages")
+    if one.accepted:
+        said = said or ["current"]
+        said.append(f"{_count(one.accepted)} changed and accepted")
     return one.version, ", ".join(said) or "current, and as made"
+
+
+def _count(files: Sequence[object]) -> str:
+    return f"{len(files)} file{'s' if len(files) > 1 else ''}"
 
 
 def _details(one: Drift) -> Iterator[str]:
     if one.error:
         yield one.error
     yield from one.repairable
+    for path in one.conflicting:
+        yield f"{path}: changed here and in {one.newest}; natsgen update {one.service} --dry-run shows how"
     for file in one.files:
         yield f"{file.path}: {_how(file)}"
+    if one.files:
+        yield f"natsgen diff {one.service} shows how; natsgen accept {one.service} PATH records that it is on purpose"
+    for file in one.accepted:
+        yield f"{file.path}: {file.how}, and accepted"
     for path in one.unfinished:
         yield f"{path}: an update waits for a decision"
 
@@ -131,6 +148,8 @@ def _document(one: Drift) -> dict[str, Any]:
         "is_behind": one.is_behind,
         "is_clean": one.is_clean,
         "files": [{"path": str(file.path), "how": file.how, "since": file.since or None} for file in one.files],
+        "accepted": [str(file.path) for file in one.accepted],
+        "conflicting": [str(path) for path in one.conflicting],
         "unfinished": [str(path) for path in one.unfinished],
         "repairable": list(one.repairable),
         "error": one.error or None,

@@ -64,6 +64,7 @@ COMMANDS: Mapping[str, Listed] = {
     "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
     "check": Listed("natsgen.cli.check", "check", "Check that services are current and as their template makes them."),
     "repair": Listed("natsgen.cli.repair", "repair", "Mend the packages of a service after a merge of branches."),
+    "accept": Listed("natsgen.cli.accept", "accept", "Accept the changes that you made to files of the template."),
     "lock": Listed("natsgen.cli.lock", "lock", "Pin the dependencies of a service after a change of pyproject.toml."),
     "diff": Listed("natsgen.cli.check", "diff", "Show what was changed in the template's files of a service."),
     "answers": Listed(

@@ -17,9 +17,10 @@ from natsgen.errors import NatsgenError
 from natsgen.stored import Stored
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
-from natsgen.update import by_key, file_merge, packages_held, parallel, planning, unfinished, versions
+from natsgen.update import acceptance, by_key, file_merge, packages_held, parallel, planning, unfinished, versions
 from natsgen.update.file_merge import Names
 from natsgen.update.packages_held import PackagesHeld
+from natsgen.update.planning import Task
 from natsgen.update.sources import Sources
 from natsgen.workspace import Workspace
 
@@ -52,7 +53,9 @@ class Drift:
         service: its name.
         version: that it is of; "" where that is not known.
         newest: that it could be of; "" where that is not known.
-        files: those that are not as its version makes them.
+        files: those that are not as its version makes them, without those that were accepted.
+        accepted: those whose changes the owner accepted.
+        conflicting: those in which an update to the newest version would find a conflict.
         unfinished: the files in which an update waits for a person's decision.
         repairable: what `natsgen repair` mends, a sentence each.
         diff: from what its version makes to what is there.
@@ -63,6 +66,8 @@ class Drift:
     version: str = ""
     newest: str = ""
     files: tuple[DriftedFile, ...] = ()
+    accepted: tuple[DriftedFile, ...] = ()
+    conflicting: tuple[PurePosixPath, ...] = ()
     unfinished: tuple[PurePosixPath, ...] = ()
     repairable: tuple[str, ...] = ()
     diff: str = ""
@@ -81,11 +86,12 @@ class Drift:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is looked at: a service, its template, and the older versions of that, newest first."""
+    """What is looked at: a service, its template, the newest version where that is another, and the older versions."""
 
     memory: Stored
     template: TemplateSource
     newest: str
+    newest_template: TemplateSource | None
     older: tuple[TemplateSource, ...]
 
     @property
@@ -161,7 +167,8 @@ def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
     known = sources.of(memory)
     template = known.template(memory.commit)
     older = [known.template(one) for one in reversed(known.versions) if versions.is_newer(memory.commit, one)]
-    return _Wanted(memory, template, known.newest, tuple(older))
+    newest = known.template(known.newest) if versions.is_newer(known.newest, memory.commit) else None
+    return _Wanted(memory, template, known.newest, newest, tuple(older))
 
 
 def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
@@ -169,15 +176,29 @@ def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
     paths = [file.path for file in found.files]
     there = planning.read(workspace, paths)
     pending = unfinished.of(workspace, wanted.service)
+    known = acceptance.read(workspace, wanted.service)
+    accepted = {
+        path for path in paths if acceptance.digest(found.made.get(path), there.get(path)) in known.get(path, ())
+    }
     return Drift(
         wanted.service,
         wanted.memory.commit,
         wanted.newest,
-        found.files,
+        tuple(file for file in found.files if file.path not in accepted),
+        tuple(file for file in found.files if file.path in accepted),
+        () if pending else tuple(_conflicting(workspace, wanted)),
         tuple(conflict.path for conflict in pending.conflicts) if pending else (),
         tuple(_repairable(found, wanted.memory.commit)),
         diff.unified({path: found.made[path] for path in paths if path in found.made}, there),
     )
+
+
+def _conflicting(workspace: Workspace, wanted: _Wanted) -> Iterator[PurePosixPath]:
+    """The files in which an update to the newest version would find a conflict."""
+    if wanted.newest_template is not None:
+        values = wanted.memory.values
+        plan = planning.plan(workspace, Task(wanted.service, wanted.template, wanted.newest_template, values, {}))
+        yield from (conflict.path for conflict in plan.conflicts)
 
 
 def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:

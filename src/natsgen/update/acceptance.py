@@ -1,0 +1,78 @@
+"""The changes to files of the template that the owner of a service made on purpose, and recorded with `natsgen accept`.
+
+They are in a file of the service, a line for each path. A line has a digest of what was changed and not of the file,
+so that the change stays accepted when an update brings the rest of the file up to date.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from natsgen.errors import ServiceError
+from natsgen.tree import File
+from natsgen.update import planning
+from natsgen.workspace import SERVICES, Workspace
+
+FILE = ".natsgen-accepted"
+REMOVED = "removed"
+_HEAD = (
+    "# What natsgen check accepts of this service. natsgen accept writes it; a line that is removed is told again.\n"
+)
+
+Accepted = Mapping[PurePosixPath, frozenset[str]]
+"""The digests of accepted changes, by the path of the file in the workspace. A merge of branches may leave several."""
+
+
+def place(service: str) -> PurePosixPath:
+    """Return where the accepted changes of a service are in the workspace."""
+    return PurePosixPath(SERVICES, service, FILE)
+
+
+def read(workspace: Workspace, service: str) -> Accepted:
+    """Return the accepted changes of a service.
+
+    Raises:
+        ServiceError: the file has a line that natsgen does not write.
+    """
+    path = place(service)
+    file = planning.read(workspace, [path]).get(path)
+    found: dict[PurePosixPath, frozenset[str]] = {}
+    for number, line in enumerate((file.content if file else b"").decode(errors="replace").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        digest, _, name = line.partition("  ")
+        if not name:
+            raise ServiceError(f"{path}, line {number}: a line has a digest, two spaces and a path; remove it")
+        key = PurePosixPath(name)
+        found[key] = found.get(key, frozenset()) | {digest}
+    return found
+
+
+def write(accepted: Accepted) -> File | None:
+    """Return the file with these accepted changes; None if there are none."""
+    lines = [f"{digest}  {path}\n" for path, digests in sorted(accepted.items()) for digest in sorted(digests)]
+    return File((_HEAD + "".join(lines)).encode()) if lines else None
+
+
+def digest(made: File | None, there: File | None) -> str:
+    """Return a digest of what makes a file differ from what the template makes; None is a file that is not there."""
+    if there is None:
+        return REMOVED
+    made = made or File(b"")
+    old, new = (file.content.decode("latin-1").splitlines(keepends=True) for file in (made, there))
+    changed = [line for line in difflib.unified_diff(old, new, n=0) if _is_content(line)]
+    mode = "" if made.executable == there.executable else f"executable: {there.executable}"
+    return hashlib.sha256("".join([*changed, mode]).encode()).hexdigest()[:32]
+
+
+def _is_content(line: str) -> bool:
+    return line.startswith(("+", "-")) and line not in ("--- \n", "+++ \n")
+
+
+def merged(accepted: Accepted, new: Iterable[tuple[PurePosixPath, str]], still: Iterable[PurePosixPath]) -> Accepted:
+    """Return accepted changes with new ones, without those of files that are no longer changed."""
+    kept = {path: accepted[path] for path in still if path in accepted}
+    return {**kept, **{path: frozenset({one}) for path, one in new}}

@@ -1,0 +1,92 @@
+"""Records that the owner of a service changed files of the template on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from natsgen import inventory, naming, transaction
+from natsgen.change import Change
+from natsgen.errors import InputError
+from natsgen.tree import File
+from natsgen.update import acceptance, drift, planning
+from natsgen.workspace import SERVICES, Workspace
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What was accepted, or would be.
+
+    Attributes:
+        paths: the files, by their path in the workspace.
+        change: of the file that records it.
+    """
+
+    paths: tuple[PurePosixPath, ...]
+    change: Change
+
+
+def accept(
+    workspace: Workspace,
+    service: str,
+    paths: Sequence[str],
+    *,
+    here: Path,
+    dry_run: bool,
+    notify: Callable[[str], None],
+) -> Acceptance:
+    """Accept the changes of files, so that a check lists them and does not fail for them.
+
+    Args:
+        workspace: where the service is.
+        service: its name.
+        paths: the files, as typed in `here`, or as they are called in the service's folder or in the workspace; all
+            that differ if none.
+        here: the current folder.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        InputError: there is no such service, or a file is as the template makes it.
+        NatsgenError: the service cannot be compared with its template; the message says why.
+    """
+    inventory.need_service(workspace, service)  # before the session, which would make a missing workspace
+    with transaction.session(workspace, notify):
+        found = drift.compare(workspace, service)
+        differing = [file.path for file in found.files]
+        wanted = tuple(dict.fromkeys(_path(workspace, service, text, here, differing) for text in paths))
+        wanted = wanted or tuple(differing)
+        there = planning.read(workspace, wanted)
+        new = [(path, acceptance.digest(found.made.get(path), there.get(path))) for path in wanted]
+        record = acceptance.place(service)
+        before = planning.read(workspace, [record])
+        known = acceptance.read(workspace, service)
+        after: dict[PurePosixPath, File | None] = {
+            record: acceptance.write(acceptance.merged(known, new, differing)),
+        }
+        change = planning.change(before, after)
+        transaction.check(workspace, change)
+        if not dry_run and (change.before or change.after):
+            transaction.apply(workspace, change, f"accept {service}")
+    return Acceptance(wanted, change)
+
+
+def _path(
+    workspace: Workspace, service: str, text: str, here: Path, differing: Sequence[PurePosixPath]
+) -> PurePosixPath:
+    """The file that a person means."""
+    folder = workspace.root / SERVICES / service
+    for start in (here, folder, workspace.root):
+        try:
+            path = PurePosixPath((start / text).absolute().relative_to(workspace.root))
+        except ValueError:
+            continue
+        if path in differing:
+            return path
+    names = [str(path) for path in differing]
+    known = f"it differs in {', '.join(names)}" if names else "no file differs"
+    raise InputError(
+        f"{naming.shown(text)} is no file of {service} that differs from what its template makes"
+        f"{naming.nearest(text, names)} ({known})"
+    )
