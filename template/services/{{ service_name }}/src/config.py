@@ -231,7 +231,7 @@ def _explained(kind: type[ServiceSettings], problem: dict[str, Any]) -> str:
         else repr(os.environ.get(name) or dotenv_values(ENV_FILE, encoding="utf-8-sig").get(name))
     )
     meaning = kind.model_fields[name].description
-    return f"{name}: got {got}; {takes} ({meaning})"
+    return f"{name}: got {got}; {takes}{f' ({meaning})' if meaning else ''}"
 
 
 def load(kind: type[SettingsT]) -> SettingsT:

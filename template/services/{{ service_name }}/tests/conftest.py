@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nats
 import pytest
+from dotenv import dotenv_values
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import PubAck
+from nats.js.errors import NotFoundError
 
 from src.config import settings
 from src.domain.events import Envelope
@@ -24,6 +30,10 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.worker import Worker
 
 LIMIT = 10.0  # seconds until a test gives up waiting
+OWN_SETTINGS = Path(__file__).with_name("settings.env")  # yours, if you have settings that tests need
+
+# before a test imports src.domain.settings, which reads them
+os.environ.update({name: value for name, value in dotenv_values(OWN_SETTINGS).items() if value is not None})
 
 
 @pytest.fixture
@@ -120,6 +130,11 @@ class RunningService:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
 
+    async def publish(self, subject: str, event: Envelope) -> PubAck:
+        """Publish an event."""
+        payload, headers = event.wire()
+        return await self.worker.nats.publish(subject, payload, headers)
+
     async def handles(self, handler: str, subject: str, event: Envelope) -> None:
         """Publish an event, and check that the handler returns and the event is acked.
 
@@ -130,15 +145,17 @@ class RunningService:
         """
         runner = next(runner for runner in self.worker.runners if runner.name == handler)
         before = runner.stats()
-        payload, headers = event.wire()
-        stored = await self.worker.nats.publish(subject, payload, headers)
-        deadline = time.monotonic() + LIMIT
-        while (now := runner.stats())["handled"] == before["handled"]:
+        stored = await self.publish(subject, event)
+
+        def is_handled() -> bool:
+            now = runner.stats()
             for failed in ("dead_letters", "retried"):
                 assert now[failed] == before[failed], f"{failed}: {now[failed]}, last error: {now['last_error']}"
-            assert time.monotonic() < deadline, f"not handled in {LIMIT} s: {now}"
-            await asyncio.sleep(0.01)
+            return bool(now["handled"] > before["handled"])
+
+        await self.until(is_handled, "handled")
         durable = runner.subscription.durable_for(settings.SERVICE_NAME)
+        deadline = time.monotonic() + LIMIT
         while True:
             state = await self.worker.nats.jetstream.consumer_info(stored.stream, durable)
             if not state.num_pending and not state.num_ack_pending:
@@ -146,21 +163,67 @@ class RunningService:
             assert time.monotonic() < deadline, f"not acked in {LIMIT} s: {state}"
             await asyncio.sleep(0.01)
 
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until a condition is true, such as that a row is in the database; `what` is for the failure."""
+        deadline = time.monotonic() + LIMIT
+        while not condition():
+            assert time.monotonic() < deadline, f"not {what} in {LIMIT} s: {self.worker.stats()}"
+            await asyncio.sleep(0.01)
+
+    async def published_on(self, subject: str) -> Published:
+        """Wait until something is stored on a subject, and return the newest."""
+        deadline = time.monotonic() + LIMIT
+        while True:
+            try:
+                stream = await self.worker.nats.jetstream.find_stream_name_by_subject(subject)
+                found = await self.worker.nats.jetstream.get_last_msg(stream, subject)
+                return Published(subject, found.data or b"", found.headers or {})
+            except NotFoundError:
+                assert time.monotonic() < deadline, f"nothing on {subject} in {LIMIT} s: {self.worker.stats()}"
+                await asyncio.sleep(0.01)
+
+
+RunService = Callable[..., AbstractAsyncContextManager[RunningService]]
+
 
 @pytest.fixture
-async def service(nats_url: str) -> AsyncIterator[RunningService]:
+def run_service(nats_url: str) -> RunService:
+    """Return `run_service(**own)`: the service with everything in `src/domain`, on a server without streams.
+
+    It is ready inside the `async with`, and stopped at the end. `own` are settings that `open_resources` gets instead
+    of those in `own_settings`.
+    """
+
+    @asynccontextmanager
+    async def run(**own: Any) -> AsyncIterator[RunningService]:
+        async with await nats.connect(nats_url) as client:
+            for stream in await client.jetstream().streams_info():
+                await client.jetstream().delete_stream(stream.config.name or "")
+        dedup = "none" if settings.DEDUP == "redis" else settings.DEDUP  # there is no Redis server here
+        changed = {"NATS_URL": nats_url, "CONSUL_ENABLED": False, "DEDUP": dedup, "GRACEFUL_SHUTDOWN_TIMEOUT": 1.0}
+        worker = Worker(settings.model_copy(update=changed))
+        domain = import_module("src.domain.settings")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(domain, "own_settings", domain.own_settings.model_copy(update=own))
+            worker.register()
+        working = worker.start(port=0)
+        deadline = time.monotonic() + LIMIT
+        while not worker.readiness().ready and not working.done():
+            assert time.monotonic() < deadline, f"not ready in {LIMIT} s: {worker.readiness().reason}"
+            await asyncio.sleep(0.01)
+        try:
+            if not working.done():
+                yield RunningService(worker)
+        finally:
+            await worker.stop()
+        if working.done() and not working.cancelled():
+            working.result()  # raises what it failed with
+
+    return run
+
+
+@pytest.fixture
+async def service(run_service: RunService) -> AsyncIterator[RunningService]:
     """Yield the service with everything in `src/domain`, ready for events; stop it after the test."""
-    dedup = "none" if settings.DEDUP == "redis" else settings.DEDUP  # there is no Redis server here
-    own = {"NATS_URL": nats_url, "CONSUL_ENABLED": False, "DEDUP": dedup, "GRACEFUL_SHUTDOWN_TIMEOUT": 1.0}
-    worker = Worker(settings.model_copy(update=own))
-    worker.register()
-    working = worker.start(port=0)
-    deadline = time.monotonic() + LIMIT
-    while not worker.readiness().ready and not working.done():
-        assert time.monotonic() < deadline, f"not ready in {LIMIT} s: {worker.readiness().reason}"
-        await asyncio.sleep(0.01)
-    if not working.done():
-        yield RunningService(worker)
-    await worker.stop()
-    if working.done() and not working.cancelled():
-        working.result()  # raises what it failed with
+    async with run_service() as running:
+        yield running
