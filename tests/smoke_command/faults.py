@@ -189,7 +189,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "task that fails": Fault(
         "tasks",
-        "tasks of the queue emails; its last error: {'type': 'ZeroDivisionError'",
+        "tasks of the queue emails; its last error: ZeroDivisionError",
         ((TASK, "    logger.info(", "    1 / 0\n    logger.info("),),
         "task-worker",
     ),
