@@ -88,6 +88,33 @@ async def test_resources_are_open_before_the_first_message_and_closed_after_the_
     assert pool.log == ["opened", "begun", "ended", "closed"]
 
 
+async def test_resources_stay_open_until_every_handler_has_ended_when_one_part_fails(
+    service_settings: Settings, jetstream: JetStreamContext
+) -> None:
+    seen: list[Pool] = []
+    pool = Pool()
+
+    async def handle_order_created(event: Any, resources: Pool) -> None:
+        seen.append(resources)
+        await asyncio.sleep(0.02)
+
+    async def handle_other(event: Any) -> None: ...
+
+    await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
+    for number in range(200):
+        await jetstream.publish("orders.order.created", str(number).encode())
+    other = Subscription("other", "orders.other", handle_other)
+    async with worker_with(service_settings, pool, subscription(handle_order_created), other) as worker:
+        await until(lambda: len(seen) > 3, "messages are handled")
+        worker.runners[1]._background[0].cancel()
+        assert worker.working is not None
+        await asyncio.wait([worker.working], timeout=5)
+        await asyncio.sleep(0.2)  # the other handler goes on until the worker is stopped
+
+    assert set(seen) == {pool}
+    assert pool.log == ["opened", "closed"]
+
+
 async def test_resources_that_cannot_be_opened_are_tried_again_and_the_worker_says_why_it_is_not_ready(
     service_settings: Settings, jetstream: JetStreamContext
 ) -> None:

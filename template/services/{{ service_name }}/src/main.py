@@ -31,7 +31,7 @@ EXIT_LIMIT = 2.0  # seconds that threads and `atexit` functions have at the end
 
 
 async def main() -> None:
-    """Run the service until SIGTERM or SIGINT.
+    """Run the service until SIGTERM, SIGINT or SIGHUP.
 
     Raises:
         ConfigurationError: it cannot run as configured.
@@ -52,7 +52,7 @@ async def work() -> None:
 
     logger.info("worker starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
     await http.start()
-    gc.freeze()  # the collector need not look at what was imported again and again
+    gc.freeze()  # keeps the collector from scanning imported objects
     working = worker.start(http.port)
     await asyncio.wait([working, stop], return_when=asyncio.FIRST_COMPLETED)
 

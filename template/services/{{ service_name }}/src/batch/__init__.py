@@ -93,7 +93,7 @@ class BatchRunner(HandlerRunner):
 
     delivery: BatchDelivery
 
-    async def work(self) -> None:
+    async def handle_next(self) -> None:
         """Handle the next batch: when it is full, or its first message has waited long enough."""
         size = self.subscription.most_at_once
         try:

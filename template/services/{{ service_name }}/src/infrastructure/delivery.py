@@ -36,7 +36,7 @@ class Inbox(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Return why handled messages wait for the store; empty while they do not."""
+        """Return why messages cannot be marked as handled; empty while they can."""
 
     def check(self, handler: str, lease: float) -> None:
         """Raise ConfigurationError if the store would forget a claim of `lease` seconds."""
@@ -64,7 +64,7 @@ class Delivery:
     given back with a delay, and becomes a dead letter after the last attempt.
 
     Attributes:
-        stopping: whether the worker stops; until then, a cancelled handler was cancelled by something of its own.
+        stopping: whether the worker stops. While it does not, a CancelledError is the handler's own, and a failure.
         last_error: the latest failure, for people.
     """
 
@@ -185,7 +185,7 @@ class Delivery:
             await self.attempts.take_back(message)
             await message.nak(self.subscription.ack_wait / 3)
             self.metrics.held.inc()
-        elif message.attempt > most:  # the worker settles every attempt that it survives
+        elif message.attempt > most:  # the last attempt gave the message back by hand, or killed the worker
             message.attempt = most
             await self._release(message)
             await self.give_up(message, Reason.EXHAUSTED if answered else Reason.CRASHED, None)

@@ -99,7 +99,7 @@ class HandlerRunner:
         """
         self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
         self._workers = [
-            asyncio.create_task(self._work(), name=f"{self.name}-{number}")
+            asyncio.create_task(self._run_worker(), name=f"{self.name}-{number}")
             for number in range(self.subscription.concurrency)
         ]
         self._background = [
@@ -144,7 +144,7 @@ class HandlerRunner:
         self.metrics.new_received += 1
         self.buffer.put(Message(raw, self.subscription.handler, self._nats, source, replayed))
 
-    async def _work(self) -> None:
+    async def _run_worker(self) -> None:
         clock = time.monotonic
         pause_due = clock() + YIELD_AFTER
         while not self.delivery.stopping:
@@ -152,16 +152,16 @@ class HandlerRunner:
                 self.metrics.flush()
                 await self.buffer.arrival()
                 pause_due = clock() + YIELD_AFTER
-            elif self._has_stood_still():
+            elif self._deliveries_expired():
                 await self._drop_expired()
             else:
-                await self.work()
+                await self.handle_next()
             if clock() > pause_due:
                 self.metrics.flush()
                 await asyncio.sleep(0)
                 pause_due = clock() + YIELD_AFTER
 
-    def _has_stood_still(self) -> bool:
+    def _deliveries_expired(self) -> bool:
         return time.monotonic() - self._kept_alive > self._ack_wait
 
     async def _drop_expired(self) -> None:
@@ -175,9 +175,9 @@ class HandlerRunner:
         for message in expired:
             await self.delivery.attempts.take_back(message)
         if self._nats.connections == self._alive_connection:
-            self._nats.reconnect()
+            self._nats.reconnect("the process stood still")
 
-    async def work(self) -> None:
+    async def handle_next(self) -> None:
         """Handle the next message; the buffer is not empty."""
         message = self.buffer.take()
         self._running.add(message)
@@ -232,8 +232,9 @@ class HandlerRunner:
     async def _keep_alive(self) -> None:
         """Tell the server in time that waiting and running messages are not lost."""
         while True:
-            await asyncio.sleep(self._ack_wait / 3)
-            if self._has_stood_still():
+            # the consumer's `ack_wait` may be shorter than the subscription's
+            await asyncio.sleep(self._ack_wait / 3 if self.pulls["pull"].consumer else 0.1)
+            if self._deliveries_expired():
                 await self._drop_expired()
             if self._nats.connected:
                 self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections

@@ -54,7 +54,7 @@ class NatsClient:
         self.jetstream: JetStreamContext = self.client.jetstream()
         self.connections = 0
         self._connected = asyncio.Event()
-        self._lost = asyncio.Event()
+        self._lost: asyncio.Future[str] | None = None  # why the connection is lost, when it is
         self._listeners: list[Callable[[], None]] = []
         self.finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
         self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque()
@@ -104,9 +104,10 @@ class NatsClient:
         self._connected.clear()
         await self._discard(self.client)
 
-    def reconnect(self) -> None:
+    def reconnect(self, reason: str) -> None:
         """Replace the connection by a new one."""
-        self._lost.set()
+        if self._lost and not self._lost.done():
+            self._lost.set_result(reason)
 
     async def wait_connected(self, limit: float) -> None:
         """Return when connected, or after `limit` seconds."""
@@ -208,15 +209,12 @@ class NatsClient:
 
     async def _until_lost(self) -> str:
         """Return why the connection is dead, when it is."""
-        liveness = Liveness(self.client)
+        liveness, lost = Liveness(self.client), self._lost
+        assert lost is not None, "there is a connection"
         while True:
-            try:
-                async with asyncio.timeout(Liveness.LOOK):
-                    await self._lost.wait()
-                return describe(self.client.last_error) if self.client.last_error else "the server closed it"
-            except TimeoutError:
-                if reason := liveness.look():
-                    return reason
+            await asyncio.wait([lost], timeout=Liveness.LOOK)
+            if reason := lost.result() if lost.done() else liveness.look():
+                return reason
 
     async def _connect(self) -> None:
         """Try all servers, with pauses that grow, until one accepts."""
@@ -239,10 +237,12 @@ class NatsClient:
 
     async def _connect_to(self, server: str, options: dict[str, Any]) -> Exception | None:
         """Connect a new client to a server; return why that failed, or None."""
-        lost, client = asyncio.Event(), TolerantClient()
+        client = TolerantClient()
+        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def on_lost() -> None:
-            lost.set()
+            if not lost.done():
+                lost.set_result(describe(client.last_error) if client.last_error else "the server closed it")
 
         async def on_error(error: Exception) -> None:
             if client.is_connected:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial, wraps
 from typing import Any, TypeVar
 
@@ -33,27 +33,40 @@ class SharedResources:
         self.value: Any = None
         self.trouble = ""
         self.middleware: Sequence[Middleware] = ()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
-    @asynccontextmanager
-    async def opened(self, open_resources: Callable[[], AbstractAsyncContextManager[Any]]) -> AsyncIterator[None]:
-        """Open the resources, however often that takes, and close them at the end."""
+    async def open(self, open_resources: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        """Open the resources, however often that takes. One task opens and closes them, as some libraries demand."""
+        opened, self._closing = asyncio.Event(), asyncio.Event()
+        self._task = asyncio.create_task(self._keep_open(open_resources, opened), name="resources")
+        await opened.wait()
+
+    async def close(self) -> None:
+        """Close the resources; call this after the last handler has ended."""
+        self._closing.set()
+        if self._task:
+            await self._task
+
+    async def _keep_open(
+        self, open_resources: Callable[[], AbstractAsyncContextManager[Any]], opened: asyncio.Event
+    ) -> None:
         pause = 1.0
-        stack = AsyncExitStack()
-        while True:
-            try:
-                self.value = await stack.enter_async_context(open_resources())
-                break
-            except Exception as error:
-                self.trouble = f"opening the resources: {describe(error)}"
-                logger.error("resources not opened: trying again", error=describe(error), exc_info=error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-        self.trouble = ""
-        try:
-            yield
-        finally:
-            self.value = None
-            await stack.aclose()  # without the exception that ends the worker: code after a `yield` runs in any case
+        async with AsyncExitStack() as stack:
+            while not self._closing.is_set():
+                try:
+                    self.value = await stack.enter_async_context(open_resources())
+                    self.trouble = ""
+                    opened.set()
+                    await self._closing.wait()
+                except Exception as error:
+                    self.trouble = f"opening the resources: {describe(error)}"
+                    logger.error("resources not opened: trying again", error=describe(error), exc_info=error)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._closing.wait()
+                    pause = min(2 * pause, LONGEST_PAUSE)
+        self.value = None
 
     async def check(self) -> None:
         """Call the resources' `ready` again and again, if they have it; what it raises makes the service unready."""

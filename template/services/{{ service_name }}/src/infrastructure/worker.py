@@ -150,8 +150,7 @@ class Worker:
                 raise ConfigurationError(f"a handler and a task are both named {other.name}; give one another name")
             if other.subscription.durable_for(self.nats.service) == durable:
                 raise ConfigurationError(
-                    f"the handlers {other.name} and {subscription.handler} share the durable {durable}; give each its "
-                    f"own with `durable=`"
+                    f"{other.name} and {subscription.handler} share the durable {durable}; give each its own `durable=`"
                 )
         if subscription.signature.takes_list and delivery is Delivery:
             batch = load_package("src.batch", f"the handler {subscription.handler}, which takes a list,")
@@ -215,7 +214,8 @@ class Worker:
         publish_over(self.nats)
         try:
             await self.nats.connect()
-            async with shared.opened(self._open_resources), asyncio.TaskGroup() as group:
+            await shared.open(self._open_resources)
+            async with asyncio.TaskGroup() as group:
                 group.create_task(metrics.measure_loop_lag())  # ends only with the group, even if there is nothing else
                 group.create_task(shared.check())
                 await self._prepare()
@@ -253,6 +253,7 @@ class Worker:
         if self.working:
             self.working.cancel()
             await asyncio.wait([self.working], timeout=self.STOP_MARGIN)
+        await _ended([shared.close()], self.STOP_MARGIN)
         if self._inbox:
             await _ended([self._inbox.close()], self.STOP_MARGIN)
         publish_over(None)
@@ -299,13 +300,12 @@ def load_package(name: str, needed_by: str, mend: str = "natsgen repair") -> Mod
 
 async def _ended(steps: Any, limit: float) -> None:
     """Wait for coroutines; leave behind those that are late, since nats-py swallows some cancellations."""
-    if not (tasks := [asyncio.ensure_future(step) for step in steps]):
-        return
-    ended, late = await asyncio.wait(tasks, timeout=limit)
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    ended, late = await asyncio.wait(tasks, timeout=limit) if tasks else (set(), set())
     for task in late:
         logger.error("part did not stop in time", task=repr(task.get_coro()))
     for task in ended:
-        if (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()):
             logger.error("part failed while stopping", error=describe(error))
 
 
