@@ -170,12 +170,14 @@ class HandlerRunner:
         A new connection drops the copies that wait in the socket as well.
         """
         self._kept_alive = time.monotonic()
+        if self._nats.connections == self._alive_connection:
+            for pull in (*self.pulls.values(), self.replays):
+                pull.drop_arrivals()
+            self._nats.reconnect("the process stood still")
         expired = [self.buffer.take() for _ in range(len(self.buffer))]  # all of them before anything is awaited
         logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
         for message in expired:
             await self.delivery.attempts.take_back(message)
-        if self._nats.connections == self._alive_connection:
-            self._nats.reconnect("the process stood still")
 
     async def handle_next(self) -> None:
         """Handle the next message; the buffer is not empty."""
@@ -253,8 +255,6 @@ class HandlerRunner:
         while True:
             await asyncio.sleep(WATCH_EVERY if self._progress else 1.0)
             try:
-                if not self._nats.connected:
-                    continue
                 pending = 0
                 for name, pull in self.pulls.items():
                     if consumer := pull.consumer:

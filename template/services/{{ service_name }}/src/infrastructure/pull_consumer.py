@@ -58,7 +58,7 @@ class PullConsumer:
         self.consumer: Consumer | None = None
         self._nats = nats
         self._provision = provision
-        self._receive = receive
+        self._receive = self._receive_now = receive
         self._prefetch = prefetch
         # Messages requested, and neither arrived nor written off. The server serves waiting requests in turn, so one
         # number is enough. A request's token is `<number>-<batch>`; tokens below `_first_live` are forgotten.
@@ -116,6 +116,10 @@ class PullConsumer:
         if self._pending + self._held <= self._prefetch // 2:
             self._wake.set()
 
+    def drop_arrivals(self) -> None:
+        """Drop what still arrives over this connection."""
+        self._receive_now = lambda frame, _: self.started(len(frame.data))
+
     async def stop(self) -> None:
         """End the subscription. Messages still arrive meanwhile; none does when this returns."""
         self._ended = True
@@ -145,6 +149,7 @@ class PullConsumer:
         if self._connections != self._nats.connections:
             connections, client = self._nats.connections, self._nats.client
             self._forget_requests()
+            self._receive_now = self._receive
             self._inbox = client.new_inbox()
             self._subscription = await subscribe(client, f"{self._inbox}.*", self._on_frame)
             self._connections = connections
@@ -199,7 +204,7 @@ class PullConsumer:
             self._recover()
         self._held += 1  # as `hold` does
         self._held_bytes += len(frame.data)
-        self._receive(frame, self)
+        self._receive_now(frame, self)
 
     def _on_status(self, token: str, code: str, description: str, left: int | None) -> None:
         """Handle a status message.
