@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 DONE = 0
@@ -24,6 +25,20 @@ class InputError(NatsgenError):
 
 class TemplateError(NatsgenError):
     """The template is missing, unreadable, or could not be rendered."""
+
+
+class UntrustedTemplateError(NatsgenError):
+    """A repository names a template that nobody has accepted yet.
+
+    Attributes:
+        url: as it is named.
+        workspace: what a relative path is relative to.
+    """
+
+    def __init__(self, message: str, url: str, workspace: Path) -> None:
+        super().__init__(message)
+        self.url = url
+        self.workspace = workspace
 
 
 class ConflictError(NatsgenError):

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from natsgen import naming, yaml_text
+from natsgen import naming, reading, yaml_text
 from natsgen.errors import InputError, TemplateError
 
 FILE = "copier.yml"
@@ -142,7 +142,7 @@ def read(template: Path) -> Questionnaire:
     file = next((template / name for name in FILES if (template / name).is_file()), template / FILE)
     try:
         # libyaml's loader is ten times as fast; the file is natsgen's own
-        raw = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        raw = yaml.load(reading.read_text(file), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         asked = {key: details for key, details in raw.items() if not key.startswith("_")}
         computed = frozenset(key for key, details in asked.items() if _is_computed(details))
         return Questionnaire(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from natsgen import compiling, packages, questions, remembering, tree
+from natsgen import compiling, packages, questions, reading, remembering, template_rules, tree
 from natsgen.errors import TemplateError
 from natsgen.parts import KINDS, Kind, Part
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
 from natsgen.workspace import ANSWERS_FILE
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _SUFFIX = ".jinja"
 _END_YIELD = "{% endyield %}"
@@ -45,16 +49,18 @@ def render(
         The files by their path relative to the workspace. The answers file names the template's stable source.
 
     Raises:
-        TemplateError: Copier refused the template or the answers.
+        TemplateError: the template breaks a rule, or Copier refused it or the answers.
     """
     import tempfile
 
+    template_rules.check(template)
     if with_packages is not None and knows_packages(template):
         data = {**data, packages.QUESTION: sorted(with_packages)}
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         target = Path(folder, workspace_name)
         _run_copier(template.folder, target, data)
         rendered = tree.read(target)
+    template_rules.check_written(template, rendered, data["service_name"])
     return {path: _with_stable_source(path, file, template) for path, file in rendered.items()}
 
 
@@ -84,6 +90,7 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], kind: Kind, p
     Raises:
         TemplateError: the template does not make them, or refuses the answers.
     """
+    template_rules.check(template)
     only = {**data, **{other.question: {} for other in KINDS}, kind.question: {part.name: part.answer()}}
     paths = kind.paths(data["service_name"], part.name)
     rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
@@ -105,6 +112,7 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Kind
         extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
         keep_trailing_newline=True,
     )
+    _forbid_filters(environment)
     begin = f"{{% yield {kind.noun} from {kind.question} %}}"
     found = {}
     try:
@@ -123,12 +131,16 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Kind
 
 def _subdirectory(template: Path) -> str:
     """Where the template's files are in its folder, as copier.yml says it."""
-    found = _SUBDIRECTORY.search((template / "copier.yml").read_text(encoding="utf-8"))
+    found = _SUBDIRECTORY.search(reading.read_text(template / "copier.yml"))
     return found[1] if found else "."
 
 
+def _forbid_filters(environment: Environment) -> None:
+    for name in template_rules.FORBIDDEN_FILTERS:
+        environment.filters.pop(name, None)
+
+
 def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
-    import copier
     from copier.errors import CopierError
     from jinja2 import TemplateError as JinjaError
     from plumbum import local
@@ -138,18 +150,36 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
         # tag, a GIT_DIR in the environment would be followed, and git would be run once for every file.
         with local.env(PATH=""), warnings.catch_warnings(), compiling.once(), remembering.once():
             warnings.simplefilter("ignore")  # they speak to the template's authors
-            copier.run_copy(
-                str(template),
-                target,
+            with _worker()(
+                src_path=str(template),
+                dst_path=target,
                 data=dict(data),
                 defaults=True,
                 overwrite=True,
                 quiet=True,
-                settings=copier.Settings(),
-            )
+                settings={},  # and not those of the person, who may trust more
+            ) as worker:
+                worker.run_copy()
     except (CopierError, JinjaError, ValueError) as error:
-        problem = " ".join(str(error).split())
+        problem = template_rules.place_of(error, template) + " ".join(str(error).split())
         raise TemplateError(f"the template in {template} could not be rendered: {problem}") from error
+
+
+@lru_cache(maxsize=1)
+def _worker() -> Any:
+    """Copier's worker, whose templates read no variables or files of the machine."""
+    import copier
+
+    base: Any = sys.modules[copier.run_copy.__module__].Worker
+
+    class ContainedWorker(base):  # type: ignore[misc]
+        @cached_property
+        def jinja_env(self) -> Environment:
+            environment: Environment = super().jinja_env
+            _forbid_filters(environment)
+            return environment
+
+    return ContainedWorker
 
 
 def _with_stable_source(path: PurePosixPath, file: File, template: TemplateSource) -> File:

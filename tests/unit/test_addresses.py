@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.errors import InputError
-from natsgen.update import addresses
+from natsgen.update import addresses, git
 from natsgen.update.addresses import Address
 
 
@@ -16,8 +16,8 @@ from natsgen.update.addresses import Address
     [
         ("https://git.example.com/team/t.git", "https://git.example.com/team/t.git", ""),
         ("https://git.example.com/team/t.git@v1.2.3", "https://git.example.com/team/t.git", "v1.2.3"),
-        ("https://me@git.example.com/t.git", "https://me@git.example.com/t.git", ""),
-        ("https://me@git.example.com/t@1.2", "https://me@git.example.com/t", "1.2"),
+        ("ssh://me@git.example.com/t.git", "ssh://me@git.example.com/t.git", ""),
+        ("ssh://me@git.example.com/t@1.2", "ssh://me@git.example.com/t", "1.2"),
         ("git@git.example.com:t.git", "git@git.example.com:t.git", ""),
         ("git@git.example.com:team/t.git@1.2.3", "git@git.example.com:team/t.git", "1.2.3"),
         ("git@git.example.com:t.git@1.2.3", "git@git.example.com:t.git", "1.2.3"),
@@ -39,10 +39,23 @@ def test_the_address_and_the_version(tmp_path: Path, given: str, url: str, versi
     assert addresses.read(given, tmp_path, tmp_path / "shop") == Address(url, version)
 
 
-def test_a_password_is_refused_and_not_shown(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has a password in it") as caught:
-        addresses.read("https://me:secret@git.example.com/t.git@1.2", tmp_path, tmp_path)
-    assert "secret" not in str(caught.value)
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://me:s3cret@git.example.com/t.git@1.2",
+        "https://s3cret@git.example.com/t.git",
+        "HTTPS://s3cret@git.example.com/t.git@v1",
+        "git+https://s3cret@git.example.com/t.git",
+        "http://s3cret:@git.example.com/t.git",
+        "ssh://me:s3cret@git.example.com/t.git",
+        "https://git.example.com/t.git?private_token=s3cret",
+    ],
+)
+def test_a_password_or_a_token_is_refused_and_not_shown(tmp_path: Path, given: str) -> None:
+    with pytest.raises(InputError, match="has a password or a token in it") as caught:
+        addresses.read(given, tmp_path, tmp_path)
+    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in git.without_secrets(f"fatal: unable to access '{given}': no")
 
 
 def test_what_git_clones(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_service_is_made_updated_and_checked(fork: Path, workspace: Workspace,
     said = ["--template", f"../{source}@1.0.0" if source.startswith("..") else f"{source}@1.0.0"]
     if kind == "natsgen.toml":
         (workspace.root / "natsgen.toml").write_text(f'template = "{source}@v1.0.0"\n')
-        said = []
+        said = ["--trust-template"]
 
     CHECKOUT.do(*WORKER, *said, "--workspace", "..", cwd=here)
 
@@ -81,7 +81,7 @@ def test_a_service_of_an_older_version_grows_and_is_answered_anew(fork: Path, wo
 
 def test_the_newest_version_is_taken_and_its_own_questions_are_answered(fork: Path, workspace: Workspace) -> None:
     (workspace.root / "natsgen.toml").write_text('template = "../fork"\n[defaults]\nteam = "payments"\n')
-    CHECKOUT.do(*WORKER, cwd=workspace.root)
+    CHECKOUT.do(*WORKER, "--trust-template", cwd=workspace.root)
     assert memory(workspace) == ("../fork", "v1.1.0")
     assert 'LABEL team="payments"' in (workspace.root / BILLING / "Dockerfile").read_text()
     assert "stop_grace_period: 60s" in (workspace.root / "compose/billing.yml").read_text()
@@ -157,7 +157,13 @@ def test_what_is_no_template_is_one_message(
     small(fork.parent / "broken", **{"copier.yml": "{"})
     small(fork.parent / "nameless", **{"copier.yml": "name: {type: str}\n"})
     handlers = "handlers: {type: yaml}\n"
-    small(fork.parent / "elsewhere", **{"copier.yml": f"service_name: {{type: str}}\n{handlers}", "a.txt": "a"})
+    small(
+        fork.parent / "elsewhere",
+        **{
+            "copier.yml": f"_subdirectory: template\nservice_name: {{type: str}}\n{handlers}",
+            "template/compose/a.txt": "a",
+        },
+    )
     world.commit(small(fork.parent / "untagged"))
     done = CHECKOUT.run(*WORKER, "--template", given, cwd=workspace.root)
     assert (done.returncode, done.stdout) == (code, "")

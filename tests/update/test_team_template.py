@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import stored
+from natsgen import stored, trust
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.world import CHECKOUT
@@ -16,7 +16,7 @@ from tests.update.world import CHECKOUT
 COPIER_YML = """
 _subdirectory: template
 _answers_file: services/{{ service_name }}/.copier-answers.yml
-_skip_if_exists: ["shared/*.txt"]
+_skip_if_exists: ["compose/*.txt"]
 service_name: {type: str}
 colour: red
 """
@@ -28,15 +28,15 @@ def team(tmp_path: Path) -> Path:
     root = tmp_path / "team"
     service = root / "template/services/{{ service_name }}"
     service.mkdir(parents=True)
-    (root / "template/shared").mkdir()
-    (root / "template/shared/notes.txt").write_text("one\n")
+    (root / "template/compose").mkdir()
+    (root / "template/compose/notes.txt").write_text("one\n")
     (root / "copier.yml").write_text(COPIER_YML)
     (service / "{{ _copier_conf.answers_file.name }}.jinja").write_text("{{ _copier_answers|to_nice_yaml }}")
     (service / "text.jinja").write_text("{{ colour }}\n\none\n")
     world.commit(root)
     world.git(root, "tag", "1.0.0")
     (service / "text.jinja").write_text("{{ colour }}\n\ntwo\n")
-    (root / "template/shared/notes.txt").write_text("two\n")
+    (root / "template/compose/notes.txt").write_text("two\n")
     world.commit(root)
     world.git(root, "tag", "1.1.0")
     return root
@@ -47,6 +47,7 @@ def make(source: str, workspace: Workspace) -> None:
     given = ["--data", "service_name=billing", "--data", "colour=blue"]
     subprocess.run([*command, *given, source, "."], cwd=workspace.root, env=world.environment(), check=True)
     world.commit(workspace.root)
+    trust.remember(source, workspace.root)
 
 
 @pytest.mark.parametrize("kind", ["path", "relative path", "bundle", "URL"])
@@ -69,7 +70,7 @@ def test_it_is_updated_checked_and_answered_anew(team: Path, workspace: Workspac
     CHECKOUT.do("update", "--all", cwd=workspace.root)
 
     assert text.read_text() == "blue, mine\n\ntwo\n"
-    assert (workspace.root / "shared/notes.txt").read_text() == "one\n"  # written once
+    assert (workspace.root / "compose/notes.txt").read_text() == "one\n"  # written once
     answers = (workspace.root / "services/billing/.copier-answers.yml").read_text()
     assert f"_src_path: {source}\n" in answers
     assert "_commit: 1.1.0\n" in answers

@@ -17,10 +17,11 @@ import typer
 from typer.main import get_command
 
 from natsgen import __version__
-from natsgen.cli import commands, completion, garbage, output, values
-from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError
+from natsgen.cli import commands, completion, consent, garbage, output, values
+from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError, UntrustedTemplateError
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
+TRUST = "--trust-template"
 
 # Typer exports this one class of Click's errors and none of its bases, and where Click is depends on Typer's version.
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
@@ -49,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if completion.is_wanted():
         return _complete(arguments)
     _let_signals_interrupt()
+    trusted = TRUST in _options(arguments)
+    arguments = [one for one in arguments if one != TRUST] if trusted else arguments
     try:
-        _run(arguments)
+        _run_with_consent(arguments, trusted=trusted)
     except output.ReaderGone:
         return DONE
     except BaseException as error:  # the one place that decides how a command ends
@@ -62,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def natsgen(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    trust_template: Annotated[
+        bool,
+        typer.Option(TRUST, help="Accept the template that the workspace names, from now on; with any command."),
+    ] = False,
 ) -> None:
     """Generates NATS JetStream workers that run, survive and stay current.
 
@@ -100,6 +107,17 @@ def _run(arguments: Sequence[str]) -> None:
         raise KeyboardInterrupt  # newer Typers turn it into a code
     if code:
         raise SystemExit(code)
+
+
+def _run_with_consent(arguments: Sequence[str], *, trusted: bool) -> None:
+    """Runs one command; where it needs a template that nobody has accepted, it is asked for and runs again."""
+    while True:
+        try:
+            _run(arguments)
+            return
+        except UntrustedTemplateError as error:
+            if not consent.is_given(error, arguments, trusted=trusted):
+                raise
 
 
 def _complete(arguments: Sequence[str]) -> int:
@@ -159,8 +177,11 @@ def _show_traceback_if_wanted(error: BaseException) -> None:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Read off the arguments as they are: they may be the very thing that is wrong."""
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in options
+    return "--json" in _options(arguments)
+
+
+def _options(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def _let_signals_interrupt() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from natsgen import template_source
-from natsgen.cli import output
+from natsgen.cli import consent, output
 from natsgen.workspace import MARKER
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
         workspace: where the service comes.
 
     Raises:
+        UntrustedTemplateError: natsgen.toml names it, and nobody has accepted it.
         NatsgenError: it cannot be read, or no service can be made from it.
     """
     from natsgen import organisation
@@ -36,10 +37,16 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
     if wanted is None:
         yield template_source.bundled()
         return
+    from natsgen import trust
     from natsgen.update import addresses, sources
 
+    if given is None:
+        named = addresses.read(wanted, workspace.root, workspace.root)
+        trust.need(named.url, workspace.root, str(workspace.root / MARKER))
     here, where = (Path.cwd(), OPTION) if given is not None else (workspace.root, f"{MARKER}: {organisation.TEMPLATE}")
     with sources.named(wanted, here, workspace.root, where) as template:
+        if given is not None:  # who names it here accepts it for the services that are made of it
+            consent.remember(template.url, workspace.root)
         yield template
         if addresses.is_of_this_machine(template.url):
             output.note(f"{template.url} is a path of this machine, which others do not find to update what it made")

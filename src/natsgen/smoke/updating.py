@@ -64,8 +64,12 @@ class Updating:
         return own
 
     def _run_update(self) -> None:
-        words = (sys.executable, "-m", "natsgen", "update", self._work.service, "--no-input")
-        environment = {"PYTHONPATH": str(Path(natsgen.__file__).parents[1]), "GIT_CONFIG_GLOBAL": os.devnull}
+        words = (sys.executable, "-m", "natsgen", "update", self._work.service, "--no-input", "--trust-template")
+        environment = {
+            "PYTHONPATH": str(Path(natsgen.__file__).parents[1]),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "XDG_CONFIG_HOME": os.devnull,  # so that nothing is remembered of a template that is gone afterwards
+        }
         self._work.command(
             *words,
             limit=UPDATE_SECONDS,

@@ -13,7 +13,11 @@ _VERSIONED = re.compile(r"(?P<url>.*[/:\\][^/:\\]+|[^/:\\]+)@(?P<version>[^/:@\\
 """The `@` in front of a host's name, as in git@git.example.com:team/template.git, is none of a version."""
 
 _SHORT_FORMS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
-_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]+@")
+_SECRET = re.compile(
+    r"(git\+)?(https?://[^/?#\s]*@|[a-z][a-z0-9+.-]*://[^/@]*:[^/@]+@)|.*[?&][^=&]*(token|key|secret|password)[^=&]*=",
+    re.IGNORECASE,
+)
+"""A user of HTTP is a token as often as not; the user of `ssh://git@host` is none."""
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[\w.-]+@[\w.-]+:")
 
 
@@ -39,22 +43,32 @@ def read(given: str, here: Path, workspace: Path) -> Address:
         workspace: the folder that the answer of services is relative to, so that it is right on every machine.
 
     Raises:
-        InputError: there is a password in it.
+        InputError: there is a password or a token in it.
     """
     text = given.strip()
-    if _PASSWORD.match(text):
+    if has_secret(text):
         raise InputError(
-            "the template's address has a password in it, which every service would remember: leave it out, and let a "
-            "credential helper tell git"
+            "the template's address has a password or a token in it, which every service would remember: leave it out, "
+            "and let a credential helper tell git"
         )
     if not _path(text, here).exists() and (found := _VERSIONED.fullmatch(text)):
         return Address(_stable(found["url"], here, workspace), found["version"])
     return Address(_stable(text, here, workspace))
 
 
+def has_secret(url: str) -> bool:
+    """Whether a password or a token is in a template's address."""
+    return _SECRET.match(url) is not None
+
+
 def is_of_this_machine(url: str) -> bool:
     """Whether a template's address is a path that another machine need not have."""
     return Path(url).is_absolute() or url.startswith(("~", "file://"))
+
+
+def is_remote(address: str) -> bool:
+    """Whether what git takes for a template's address is no path."""
+    return _REMOTE.match(address) is not None
 
 
 def is_missing(url: str, workspace: Path) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from natsgen import reading
 from natsgen.errors import TemplateError
 from natsgen.questions import FILE, FILES
 
@@ -44,7 +45,7 @@ def read(template: Path) -> Asked:
     if file is None:
         raise TemplateError(f"{template} has no {FILE}, so it is no template")
     try:
-        raw = yaml.load(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        raw = yaml.load(reading.read_bytes(file), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, yaml.YAMLError) as error:
         raise TemplateError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):

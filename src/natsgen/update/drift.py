@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from natsgen import diff, inventory, rendering, stored
-from natsgen.errors import NatsgenError
+from natsgen.errors import NatsgenError, UntrustedTemplateError
 from natsgen.stored import Stored
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
@@ -124,6 +124,8 @@ def check(
         for name in services:
             try:
                 wanted.append(_look_up(workspace, name, sources))
+            except UntrustedTemplateError:
+                raise
             except NatsgenError as error:
                 found[name] = Drift(name, error=str(error))
         for one, result in parallel.each(partial(_compare, workspace), wanted):

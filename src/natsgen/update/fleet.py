@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from natsgen import inventory, organisation, questions, stored, transaction
-from natsgen.errors import ConflictError, NatsgenError, ServiceError
+from natsgen.errors import ConflictError, NatsgenError, ServiceError, UntrustedTemplateError
 from natsgen.stored import Stored
 from natsgen.template_source import TemplateSource
 from natsgen.update import git, ownership, parallel, planning, unfinished, versions
@@ -112,6 +112,8 @@ def _prepared(workspace: Workspace, name: str, options: Options, sources: Source
     """What is to be done with a service, or what became of it already."""
     try:
         return _prepare(workspace, name, options, sources)
+    except UntrustedTemplateError:
+        raise
     except NatsgenError as error:
         return Result(name, FAILED, error=str(error))
 

@@ -32,7 +32,7 @@ _CAREFUL = (
     *("-c", "protocol.ext.allow=never"),
     *("-c", "safe.bareRepository=explicit"),
 )
-_SECRET = re.compile(r"(?<=://)[^\s/@'\"]+@")
+_SECRET = re.compile(r"(?<=://)[^\s/@'\"]+@|[?][^\s'\"]*(?:token|key|secret|password)[^\s'\"]*", re.IGNORECASE)
 
 
 def run(

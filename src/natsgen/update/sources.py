@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from natsgen import questions
+from natsgen import questions, trust
 from natsgen.errors import NatsgenError, ServiceError, TemplateError
 from natsgen.stored import Stored
 from natsgen.template_source import TemplateSource
@@ -34,12 +34,19 @@ class Sources:
         """The releases of the template that a service was made from.
 
         Raises:
+            UntrustedTemplateError: nobody has accepted it.
             NatsgenError: it does not say which, or they cannot be read.
         """
         url = memory.source
         if not url:
             raise ServiceError(f"{memory.file} does not say where its template comes from (_src_path)")
         if url not in self._found:
+            if addresses.has_secret(url):
+                raise ServiceError(
+                    f"{memory.file} has a password or a token in _src_path: take it out, make another one, and let a "
+                    "credential helper tell git"
+                )
+            trust.need(url, self._workspace.root, str(memory.file))
             try:
                 self._found[url] = self._stack.enter_context(releases.of(url, self._workspace.root))
             except NatsgenError as error:

@@ -1,0 +1,70 @@
+"""Whether a person accepts a template that a repository names: asked on a terminal, or said with `--trust-template`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from natsgen.cli import output
+from natsgen.errors import UntrustedTemplateError
+
+YES = ("y", "yes")
+_MOST_FILES = 50  # that are shown by name
+_NO_INPUT = "--no-input"
+
+
+def is_given(error: UntrustedTemplateError, arguments: Sequence[str], *, trusted: bool) -> bool:
+    """Whether the person accepts the template; it is shown first, and remembered if they do.
+
+    Args:
+        error: says which one, and where it is named.
+        arguments: of the command.
+        trusted: whether they said so beforehand.
+
+    Raises:
+        NatsgenError: it cannot be read.
+    """
+    if not trusted:
+        if _NO_INPUT in arguments or not output.can_ask():
+            return False
+        output.note(output.printable(str(error)))
+        if not _says_yes("Fetch it and show what is in it?"):
+            return False
+    _show(error)
+    if not trusted and not _says_yes("Accept it, from now on?"):
+        return False
+    remember(error.url, error.workspace)
+    return True
+
+
+def remember(url: str, workspace: Path) -> None:
+    """Remembers that the person accepts a template."""
+    from natsgen import trust
+
+    try:
+        trust.remember(url, workspace)
+    except OSError as failure:
+        output.note(f"it is accepted this once, for {trust.file()} cannot be written: {failure.strerror}")
+
+
+def _show(error: UntrustedTemplateError) -> None:
+    from natsgen.update import git, releases
+
+    with releases.of(error.url, error.workspace) as known:
+        template = known.wanted("", "")
+        names = sorted(
+            str(path.relative_to(template.folder))
+            for path in template.folder.rglob("*")
+            if not path.is_dir() and ".git" not in path.relative_to(template.folder).parts
+        )
+    more = [f"and {len(names) - _MOST_FILES} more"] if len(names) > _MOST_FILES else []
+    shown = [*map(output.printable, names[:_MOST_FILES]), *more]
+    address = output.printable(git.without_secrets(error.url))
+    output.note("\n".join([f"the template {address} holds:", *(f"  {one}" for one in shown)]))
+
+
+def _says_yes(question: str) -> bool:
+    try:
+        return output.ask(question, "no", "").lower() in YES
+    except EOFError:
+        return False
