@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any
 
-from natsgen.naming import DESCRIPTION_MAX_LENGTH
 from tests.hostile.oracle import as_action, quoted
 from tests.hostile.texts import (
-    ALONE,
-    BROKEN,
-    ENDS,
-    FEW,
     FOLDER_NAMES,
-    PATHS,
-    PLAIN,
-    REGISTRIES,
-    SPACED,
-    SUBJECTS,
     TEXTS,
-    WORDS,
 )
 
 SERVICE = "billing"
@@ -35,7 +23,6 @@ EMAILS = {"queue": "emails"}
 NEW_GATEWAY = ("new", "gateway", SERVICE)
 DEFAULT = (*NEW, SERVICE, "--subject", SUBJECT)
 
-LABELS_AT_ONCE = 50  # as many as a service takes
 
 REFUSED, TAKEN, EITHER = "refused", "taken", "either"
 
@@ -62,85 +49,6 @@ class Case:
     outcome: str = EITHER
     files: Mapping[str, bytes] = field(default_factory=dict)
     service: str = SERVICE
-
-
-def name_cases() -> Iterable[Case]:
-    """The names, and a few of all texts, in every answer that is a name."""
-    for name, text in typable({**FEW, **ALONE, **SPACED, **WORDS, **ENDS}):
-        yield Case(f"service: {name}", (*NEW, "--subject", SUBJECT, "--", text), {"service_name": text}, service=text)
-    for name, text in typable({**FEW, **ALONE, **SUBJECTS}):
-        # named, because the name that would be derived from it is not what was typed
-        handlers = json.dumps({"seen": text})
-        typed = {"handlers": {"seen": {"subject": text}}}
-        yield Case(f"subject: {name}", (*NEW, SERVICE, "--data", f"handlers={handlers}"), typed)
-    for name, text in typable(FEW):
-        yield Case(f"--subject: {name}", (*NEW, SERVICE, f"--subject={text}"))
-    for name, text in typable({**FEW, **ENDS}):
-        yield Case(f"context: {name}", (*DEFAULT, f"--context={text}"), {"bounded_context": text})
-    for name, text in typable(FEW):
-        yield Case(f"workspace: {name}", (*DEFAULT, "--data", f"workspace={text}"), {"workspace": text})
-        yield Case(f"network: {name}", (*DEFAULT, f"--network={text}"), {"network": text})
-    for name, text in typable({**FEW, **REGISTRIES}):
-        yield Case(f"registry: {name}", (*DEFAULT, f"--registry={text}"), {"registry": text})
-    for name, text in {**FEW, **ENDS}.items():
-        yield Case(
-            f"handler: {name}",
-            (*NEW, SERVICE, "--data", f"handlers={{{quoted(text)}: a.b}}"),
-            {"handlers": {text: {"subject": "a.b"}}},
-        )
-    for name, text in FEW.items():
-        yield Case(
-            f"durable: {name}",
-            (*NEW, SERVICE, "--data", f"handlers={{seen: {{subject: a.b, durable: {quoted(text)}}}}}"),
-            {"handlers": {"seen": {"subject": "a.b", "durable": text}}},
-        )
-        yield Case(f"label: {name}", (*DEFAULT, "--data", f"labels={{{quoted(text)}: x}}"), {"labels": {text: "x"}})
-
-
-def text_cases() -> Iterable[Case]:
-    """Every text as the description, and as a label's value, which both take nearly everything."""
-    for name, text in {**ALONE, **SPACED}.items():
-        yield Case(f"description: {name}", (*DEFAULT, f"--description={text}"), {"description": text.strip(" ")}, TAKEN)
-    for number, text in enumerate(joined(PLAIN.values()), start=1):
-        yield Case(
-            f"description: many texts {number}", (*DEFAULT, f"--description={text}"), {"description": text}, TAKEN
-        )
-    for number, texts in enumerate(batched([*PLAIN.values(), *SPACED.values(), "", " "], LABELS_AT_ONCE), start=1):
-        labels = {f"note{position}": text for position, text in enumerate(texts)}
-        flow = ", ".join(f"{key}: {quoted(text)}" for key, text in labels.items())
-        yield Case(
-            f"labels: many texts {number}", (*DEFAULT, "--data", f"labels={{{flow}}}"), {"labels": labels}, TAKEN
-        )
-    for name, text in typable(BROKEN):
-        yield Case(f"description: {name}", (*DEFAULT, f"--description={text}"), outcome=REFUSED)
-    for name, text in BROKEN.items():
-        if text.strip(" "):
-            data = f"labels={{note: {quoted(text)}}}"
-            yield Case(f"label's value: {name}", (*DEFAULT, "--data", data), outcome=REFUSED)
-    for name, text in FEW.items():
-        outcome = REFUSED if name in BROKEN else TAKEN
-        file = f"service_name: {SERVICE}\nhandlers: {{{HANDLER}: {SUBJECT}}}\ndescription: {quoted(text)}\n".encode()
-        yield Case(
-            f"description in a file: {name}",
-            (*NEW, "--data-file", "answers.yml"),
-            {"description": text},
-            outcome,
-            {"answers.yml": file},
-        )
-
-
-def choice_cases() -> Iterable[Case]:
-    """Answers that are one of a few, keys, and pairs."""
-    for name, text in typable(FEW):
-        yield Case(f"--dedup: {name}", (*DEFAULT, f"--dedup={text}"), outcome=REFUSED)
-        yield Case(f"--python: {name}", (*DEFAULT, f"--python={text}"), outcome=REFUSED)
-        yield Case(f"--with: {name}", (*DEFAULT, f"--with={text}"), outcome=REFUSED)
-        yield Case(f"--data: {name}", (*DEFAULT, f"--data={text}"), outcome=REFUSED)
-        yield Case(f"--data key: {name}", (*DEFAULT, f"--data={text}=x"), outcome=REFUSED)
-        yield Case(f"--data-file: {name}", (*DEFAULT, f"--data-file={text}"), outcome=REFUSED)
-        yield Case(f"unknown argument: {name}", (*DEFAULT, "--", text), outcome=REFUSED)
-        yield Case(f"unknown option: {name}", (*DEFAULT, f"--{text}x"), outcome=REFUSED)
-        yield Case(f"unknown command: {name}", (f"x{text}",), outcome=REFUSED)
 
 
 def yaml_cases() -> Iterable[Case]:
@@ -322,39 +230,10 @@ def defaults_cases() -> Iterable[Case]:
         "byte order mark": b"\xef\xbb\xbf[defaults]\n",
     }.items():
         yield Case(f"natsgen.toml: {name}", DEFAULT, files={"natsgen.toml": content})
-    for name, text in FEW.items():
-        for key in ("bounded_context", "network", "registry"):
-            content = f"[defaults]\n{key} = {quoted(text)}\n".encode()
-            yield Case(f"{key} in natsgen.toml: {name}", DEFAULT, {key: text}, files={"natsgen.toml": content})
-        content = f"[defaults.labels]\nnote = {quoted(text)}\n".encode()
-        outcome = REFUSED if name in BROKEN and text.strip() else TAKEN
-        yield Case(
-            f"label in natsgen.toml: {name}", DEFAULT, {"labels": {"note": text}}, outcome, {"natsgen.toml": content}
-        )
-        content = f"[defaults]\n{quoted(text)} = 1\n".encode()
-        yield Case(f"key in natsgen.toml: {name}", DEFAULT, outcome=REFUSED, files={"natsgen.toml": content})
 
 
 def action_cases() -> Iterable[Case]:
-    """Names and options of actions, in the answers of a new service."""
-    for name, text in typable(FEW):
-        yield Case(
-            f"--action: {name}", (*NEW_SERVICE, SERVICE, f"--action={text}"), {"actions": {text: as_action(text)}}
-        )
-        yield Case(
-            f"--version: {name}", (*NEW_SERVICE, SERVICE, "--action=greet", f"--version={text}"), outcome=REFUSED
-        )
-    for name, text in {**FEW, **ENDS}.items():
-        yield Case(
-            f"action: {name}",
-            (*NEW_SERVICE, SERVICE, "--data", f"actions={{{quoted(text)}: {{}}}}"),
-            {"actions": {text: as_action(text)}},
-        )
-        yield Case(
-            f"action's own name: {name}",
-            (*NEW_SERVICE, SERVICE, "--data", f"actions={{greet: {{action: {quoted(text)}}}}}"),
-            {"actions": {"greet": as_action("greet", {"action": text})}},
-        )
+    """YAML as the actions of a new service."""
     for text in (
         "", "[]", "null", "x", "[greet]", "{greet}", "{greet: }", "{greet: 1}", "{greet: x}", "{1: {}}", "{null: {}}",
         "{greet: {version: '1'}}", "{greet: {version: 1.0}}", "{greet: {version: -1}}", "{greet: {version: true}}",
@@ -386,26 +265,9 @@ def action_cases() -> Iterable[Case]:
 
 
 def route_cases() -> Iterable[Case]:
-    """Names, paths and subjects of routes, in the answers of a new gateway."""
+    """YAML as the routes of a new gateway."""
     gateway = (*NEW_GATEWAY, "--framework=fastapi")
-    django = (*NEW_GATEWAY, "--framework=django")
     greet = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
-    for name, text in typable(FEW):
-        yield Case(f"--framework: {name}", (*NEW_GATEWAY, f"--framework={text}"), outcome=REFUSED)
-        yield Case(f"--route: {name}", (*gateway, f"--route={text}"), outcome=REFUSED)
-        yield Case(f"--route's path: {name}", (*gateway, f"--route=GET /x{text}=a.b"))
-        yield Case(f"--route's subject: {name}", (*gateway, f"--route=GET /x=a.{text}"))
-    for command, (name, text) in zip(cycle([gateway, django]), {**FEW, **ENDS}.items(), strict=False):
-        routes = f"routes={{{quoted(text)}: {json.dumps(greet)}}}"
-        yield Case(f"route: {name}", (*command, "--data", routes), {"routes": {text: greet}})
-    for command, (name, text) in zip(cycle([gateway, django]), {**FEW, **PATHS}.items(), strict=False):
-        routes = f"routes={{greet: {{method: GET, path: {quoted(text)}, publish: a.b}}}}"
-        typed = {"routes": {"greet": {"method": "GET", "path": text, "publish": "a.b"}}}
-        yield Case(f"route's path: {name}", (*command, "--data", routes), typed)
-    for command, (name, text) in zip(cycle([gateway, django]), {**FEW, **SUBJECTS}.items(), strict=False):
-        routes = f"routes={{greet: {{method: PUT, path: /, call: {quoted(text)}}}}}"
-        typed = {"routes": {"greet": {"method": "PUT", "path": "/", "call": text}}}
-        yield Case(f"route's subject: {name}", (*command, "--data", routes), typed)
     for text in (
         "[]", "null", "x", "[greet]", "{greet}", "{greet: }", "{greet: {}}", "{greet: POST /greet=a.b}",
         "{greet: {method: POST, path: /greet}}", "{greet: {path: /greet, call: a.b}}",
@@ -430,30 +292,7 @@ def route_cases() -> Iterable[Case]:
 
 
 def pubsub_cases() -> Iterable[Case]:
-    """Names, subjects and options of publishers and subscribers, in the answers of new ones and of a new worker."""
-    for name, text in typable(FEW):
-        for kind, option in (("publisher", "interval"), ("subscriber", "queue-group")):
-            new = ("new", kind, SERVICE)
-            yield Case(f"--subject of a {kind}: {name}", (*new, f"--subject={text}"))
-            typed = {"queue_group": text} if kind == "subscriber" else {}
-            yield Case(f"--{option}: {name}", (*new, "--subject=a.b", f"--{option}={text}"), typed)
-            for choice in ("envelope", "image"):
-                refused = (*new, "--subject=a.b", f"--{choice}={text}")
-                yield Case(f"--{choice} of a {kind}: {name}", refused, outcome=REFUSED)
-    for name, text in {**FEW, **ENDS}.items():
-        for question in ("publishers", "subscribers"):
-            data = f"{question}={{{quoted(text)}: a.b}}"
-            typed = {question: {text: {"subject": "a.b"}}}
-            yield Case(f"{question}, name: {name}", (*NEW, SERVICE, "--subject=a.b", "--data", data), typed)
-    for name, text in {**FEW, **SUBJECTS}.items():
-        for question in ("publishers", "subscribers"):
-            data = f"{question}={{seen: {quoted(text)}}}"
-            typed = {question: {"seen": {"subject": text}}}
-            yield Case(f"{question}, subject: {name}", (*NEW, SERVICE, "--subject=a.b", "--data", data), typed)
-    for name, text in FEW.items():
-        data = f"subscribers={{seen: {{subject: a.b, queue_group: {quoted(text)}}}}}"
-        typed = {"subscribers": {"seen": {"subject": "a.b", "queue_group": text}}}
-        yield Case(f"a subscriber's queue group: {name}", (*NEW, SERVICE, "--subject=a.b", "--data", data), typed)
+    """YAML as publishers and subscribers, and intervals."""
     for question, texts in {
         "publishers": (
             "[]", "null", "x", "[a]", "{a}", "{a: }", "{a: 1}", "{a: {}}", "{1: a.b}", "{a: [a.b]}",
@@ -484,43 +323,10 @@ def pubsub_cases() -> Iterable[Case]:
         yield Case(
             f"--interval of {text}", ("new", "publisher", SERVICE, "--subject=a.b", f"--interval={text}"), typed, TAKEN
         )
-    for text in (
-        "007",
-        "00.5",
-        "1_0",
-        "+1",
-        "1e2",
-        "0x10",
-        "86400.5",
-        "0",
-        "0.0001",
-        "\u0663",
-        "1.",
-        ".5",
-        "9" * 5_000,
-    ):
-        shown = text if len(text) < 60 else f"{len(text)} digits"
-        refused = ("new", "publisher", SERVICE, "--subject=a.b", f"--interval={text}")
-        yield Case(f"--interval of {shown!a}", refused, outcome=REFUSED)
-        yield Case(f"publish_interval of {shown!a}", (*DEFAULT, f"--data=publish_interval={text}"), outcome=REFUSED)
 
 
 def task_cases() -> Iterable[Case]:
-    """Names, queues and options of tasks, in the answers of a new worker."""
-    for name, text in typable(FEW):
-        yield Case(f"--queue: {name}", (*NEW, SERVICE, f"--queue={text}"))
-        yield Case(f"--queue's task: {name}", (*NEW, SERVICE, f"--queue=emails={text}"), {"tasks": {text: EMAILS}})
-    for name, text in {**FEW, **ENDS}.items():
-        yield Case(
-            f"task: {name}",
-            (*NEW, SERVICE, "--data", f"tasks={{{quoted(text)}: {{queue: emails}}}}"),
-            {"tasks": {text: EMAILS}},
-        )
-        yield Case(
-            f"task's queue: {name}",
-            (*NEW, SERVICE, "--data", f"tasks={{send: {{queue: {quoted(text)}}}}}"),
-            {"tasks": {"send": {"queue": text}}},
-        )
+    """YAML as the tasks of a new worker."""
     for text in (
         "", "[]", "null", "x", "[send]", "{send}", "{send: }", "{send: {}}", "{send: emails}", "{1: {queue: a}}",
         "{null: {queue: a}}", "{send: {queue: 1}}", "{send: {queue: null}}", "{send: {queue: [a]}}",
@@ -551,132 +357,12 @@ def folder_cases() -> Iterable[Case]:
             yield Case(f"workspace's folder: {name}", (*DEFAULT, f"--workspace={text}"))
 
 
-def command_cases() -> Iterable[Case]:
-    """What the other commands take, in a workspace with the service `billing`, which has one handler, and a gateway."""
-    for name, text in typable({**FEW, **ENDS}):
-        yield Case(f"add-handler, service: {name}", ("add-handler", "--", text, "a.b"))
-        yield Case(
-            f"add-handler, name: {name}",
-            ("add-handler", f"--name={text}", SERVICE, "a.b"),
-            {"name": text, "subject": "a.b"},
-        )
-        yield Case(
-            f"remove-handler by force: {name}", ("remove-handler", "--force", "--", SERVICE, text), outcome=REFUSED
-        )
-    for name, text in typable({**FEW, **SUBJECTS}):
-        yield Case(f"add-handler, subject: {name}", ("add-handler", "--", SERVICE, text), {"subject": text})
-    for name, text in typable(FEW):
-        yield Case(
-            f"add-handler, durable: {name}",
-            ("add-handler", f"--durable={text}", SERVICE, "a.b"),
-            {"subject": "a.b", "durable": text},
-        )
-        yield Case(f"add-handler, concurrency: {name}", ("add-handler", f"--concurrency={text}", SERVICE, "a.b"))
-        yield Case(f"remove-handler, service: {name}", ("remove-handler", "--", text, HANDLER), outcome=REFUSED)
-        yield Case(f"remove-handler, handler: {name}", ("remove-handler", "--", SERVICE, text), outcome=REFUSED)
-        yield Case(f"list: {name}", ("list", "--", text), outcome=REFUSED)
-        yield Case(f"show: {name}", ("show", "--", text), outcome=REFUSED)
-    for name, text in typable({**FEW, **ENDS}):
-        yield Case(f"add-action, action: {name}", ("add-action", "--", SERVICE, text), {"action": text})
-        yield Case(
-            f"remove-action by force: {name}", ("remove-action", "--force", "--", SERVICE, text), outcome=REFUSED
-        )
-    for name, text in typable(FEW):
-        yield Case(f"add-action, service: {name}", ("add-action", "--", text, "greet"), outcome=REFUSED)
-        yield Case(
-            f"add-action, version: {name}", ("add-action", f"--version={text}", SERVICE, "greet"), outcome=REFUSED
-        )
-        yield Case(
-            f"add-action, timeout: {name}", ("add-action", f"--timeout={text}", SERVICE, "greet"), outcome=REFUSED
-        )
-    for noun, option, wrong in (("publisher", "interval", True), ("subscriber", "queue-group", False)):
-        for name, text in typable({**FEW, **ENDS}):
-            named = (f"add-{noun}", f"--name={text}", SERVICE, "a.b")
-            yield Case(f"add-{noun}, name: {name}", named, {"name": text, "subject": "a.b"})
-            removed = (f"remove-{noun}", "--force", "--", SERVICE, text)
-            yield Case(f"remove-{noun} by force: {name}", removed, outcome=REFUSED)
-        for name, text in typable({**FEW, **SUBJECTS}):
-            yield Case(f"add-{noun}, subject: {name}", (f"add-{noun}", "--", SERVICE, text), {"subject": text})
-        for name, text in typable(FEW):
-            given = (f"add-{noun}", f"--{option}={text}", SERVICE, "a.b")
-            typed = {} if wrong else {"subject": "a.b", "queue": text}
-            yield Case(f"add-{noun}, {option}: {name}", given, typed, REFUSED if wrong else EITHER)
-            yield Case(f"add-{noun}, service: {name}", (f"add-{noun}", "--", text, "a.b"), outcome=REFUSED)
-    for name, text in typable({**FEW, **ENDS}):
-        yield Case(f"add-task, task: {name}", ("add-task", "--queue=a", "--", SERVICE, text), {"name": text})
-        yield Case(f"remove-task by force: {name}", ("remove-task", "--force", "--", SERVICE, text), outcome=REFUSED)
-    for name, text in typable(FEW):
-        yield Case(f"add-task, queue: {name}", ("add-task", f"--queue={text}", SERVICE, "send"), {"queue": text})
-        yield Case(f"add-task, service: {name}", ("add-task", "--queue=a", "--", text, "send"), outcome=REFUSED)
-        for option in ("priority", "timeout", "max-attempts"):
-            refused = ("add-task", f"--{option}={text}", "--queue=a", SERVICE, "send")
-            yield Case(f"add-task, {option}: {name}", refused, outcome=REFUSED)
-    for name, text in typable({**FEW, **ENDS}):
-        yield Case(
-            f"add-route, name: {name}",
-            ("add-route", f"--name={text}", GATEWAY, "GET /x/{y}=a.b"),
-            {"name": text, "method": "GET", "path": "/x/{y}", "call": "a.b"},
-            service=GATEWAY,
-        )
-        yield Case(
-            f"remove-route by force: {name}",
-            ("remove-route", "--force", "--", GATEWAY, text),
-            outcome=REFUSED,
-            service=GATEWAY,
-        )
-    for name, text in typable({**FEW, **PATHS}):
-        yield Case(
-            f"add-route, path: {name}",
-            ("add-route", "--", GATEWAY, f"PUT {text}=publish:a.b"),
-            {"path": text, "publish": "a.b"},
-            service=GATEWAY,
-        )
-    for name, text in typable({**FEW, **SUBJECTS}):
-        yield Case(
-            f"add-route, subject: {name}",
-            ("add-route", "--", GATEWAY, f"PUT /=call:{text}"),
-            {"path": "/", "call": text},
-            service=GATEWAY,
-        )
-    for name, text in typable(FEW):
-        yield Case(f"add-route, route: {name}", ("add-route", "--", GATEWAY, text), outcome=REFUSED, service=GATEWAY)
-        yield Case(f"add-route, service: {name}", ("add-route", "--", text, "GET /x=a.b"), outcome=REFUSED)
-        for command in ("add-extra", "remove-extra"):
-            yield Case(f"{command}, name: {name}", (command, "--", SERVICE, text), outcome=REFUSED)
-            yield Case(f"{command}, service: {name}", (command, "--", text, "kv"), outcome=REFUSED)
-        yield Case(f"extras: {name}", ("extras", "--", text), outcome=REFUSED)
-        yield Case(f"repair: {name}", ("repair", "--", text), outcome=REFUSED)
-    yield Case("add-route to a worker", ("add-route", SERVICE, "GET /x=a.b"), outcome=REFUSED)
-    for text in ("0", "-1", "1.5", "10001", "1e2", "0x10", "1_0", "\u0663", "9" * 5_000, "nan", "{{ 3 }}", "3\n"):
-        shown = text if len(text) < 60 else f"{len(text)} digits"
-        yield Case(f"concurrency of {shown!a}", ("add-handler", f"--concurrency={text}", SERVICE, "a.b"))
-
-
 def typable(texts: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Those that can be an argument of a process."""
     return ((name, text) for name, text in texts.items() if name not in UNTYPABLE)
 
 
-def joined(texts: Iterable[str]) -> Iterable[str]:
-    """The texts, as many of them in one as a description takes."""
-    line = ""
-    for text in texts:
-        if line and len(line) + len(" | ") + len(text) > DESCRIPTION_MAX_LENGTH:
-            yield line
-            line = ""
-        line = f"{line} | {text}" if line else text
-    yield line
-
-
-def batched(texts: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    """The texts, so many at a time."""
-    return (texts[start : start + size] for start in range(0, len(texts), size))
-
-
 NEW_WORKER = [
-    *name_cases(),
-    *text_cases(),
-    *choice_cases(),
     *yaml_cases(),
     *data_file_cases(),
     *defaults_cases(),
@@ -686,4 +372,3 @@ NEW_WORKER = [
     *task_cases(),
 ]
 FOLDERS = list(folder_cases())
-COMMANDS = list(command_cases())

@@ -1,10 +1,24 @@
-"""What the tests of the corpus share: running a case, and whether it may have ended as it did."""
+"""What the tests of the corpus share: running a case, and whether it ended as it may."""
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
+from natsgen import packages
+from natsgen.parts import ACTIONS, HANDLERS, KINDS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS
 from tests.hostile import oracle
-from tests.hostile.cases import EITHER, REFUSED, TAKEN, Case
+from tests.hostile.cases import EITHER, HANDLER, REFUSED, SERVICE, TAKEN, Case
 from tests.hostile.oracle import Ran
+from tests.hostile.places import WORKSPACE, Place
+
+READ = {
+    HANDLERS: oracle.handlers,
+    ACTIONS: oracle.actions,
+    ROUTES: oracle.routes,
+    TASKS: oracle.tasks,
+    PUBLISHERS: oracle.publishers,
+    SUBSCRIBERS: oracle.subscribers,
+}
 
 
 def ids(cases: list[Case]) -> list[str]:
@@ -27,3 +41,67 @@ def with_options_first(arguments: tuple[str, ...]) -> tuple[str, ...]:
         return arguments
     where = arguments.index("--")
     return (*arguments[:where], "--no-input", *arguments[where:])
+
+
+def check_new(case: Case, place: Place, harmless: Place) -> bool:
+    """Types a `natsgen new`; it is refused, or the service's files hold what was typed and nothing else is touched.
+
+    Args:
+        case: what is typed.
+        place: where, which has nothing in it.
+        harmless: what harmless answers make.
+
+    Returns:
+        Whether it was taken.
+    """
+    for path, content in case.files.items():
+        (place.workspace / path).write_bytes(content)
+
+    ran = place.run(*with_options_first(case.arguments))
+
+    if is_refused(case, ran):
+        return False
+    oracle.check_only_inside(ran, WORKSPACE)
+    oracle.check_tree(place.workspace, case.files)
+    service = str(case.typed.get("service_name", case.service))
+    made = {PurePosixPath(path).relative_to(WORKSPACE) for path in ran.changed - {WORKSPACE}}
+    assert {path.parts[:2] for path in made if path.parts[0] == "services"} == {("services",), ("services", service)}
+    assert {path.parts[0] for path in made} == {"services", "compose"}
+    said = oracle.values(place.workspace, service)
+    for question, typed in case.typed.items():
+        assert all(value == typed for value in said[question]), f"{question}: typed {typed!r}, read {said[question]!r}"
+    assert all(value == said[question][0] for question in said for value in said[question]), said
+    if service == SERVICE and not any(one.startswith(("--image", "--python")) for one in case.arguments):
+        assert dockerfile(place) == dockerfile(harmless)
+    return True
+
+
+def check_growth(case: Case, place: Place) -> bool:
+    """Types a command at a workspace with services; it is refused, or adds one part that is what was typed.
+
+    Returns:
+        Whether it was taken.
+    """
+    ran = place.run(*with_options_first(case.arguments))
+
+    if is_refused(case, ran):
+        return False
+    (kind,) = (kind for kind in KINDS if case.arguments[0] == f"add-{kind.noun}")
+    oracle.check_only_inside(ran, WORKSPACE)
+    oracle.check_tree(place.workspace)
+    found = READ[kind](place.workspace / "services" / case.service)
+    (name,) = found.keys() - ({HANDLER} if kind is HANDLERS else set())
+    folder = PurePosixPath(WORKSPACE, "services", case.service)
+    changed = {PurePosixPath(path).relative_to(folder) for path in ran.changed}
+    files = {path for path in changed if not (place.workspace / "services" / case.service / path).is_dir()}
+    parts, needed = {kind.file(name), kind.test(name)}, packages.closure(kind.needs)
+    assert parts <= files
+    assert all(needed.intersection(packages.of_path(path)) for path in files - parts)
+    said = {"name": name, **found[name]}
+    assert {question: said.get(question) for question in case.typed} == case.typed
+    return True
+
+
+def dockerfile(place: Place) -> list[str]:
+    """The instructions of the service's Dockerfile."""
+    return oracle.instructions((place.workspace / "services" / SERVICE / "Dockerfile").read_text())

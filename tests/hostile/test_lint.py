@@ -17,8 +17,8 @@ from natsgen.harness.environment import environment_for
 from natsgen.naming import handlers_for
 from natsgen.route_naming import METHODS, route
 from natsgen.task_naming import task
-from tests.hostile.conftest import make_place
 from tests.hostile.oracle import check_tree, quoted
+from tests.hostile.places import make_place
 from tests.hostile.texts import PATHS, PLAIN, SUBJECTS, WORDS
 
 RUFF_SECONDS = 60.0

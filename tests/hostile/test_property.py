@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from natsgen.answers import FRAMEWORKS
+from tests.conftest import RENDERING
 from tests.hostile import oracle
-from tests.hostile.cases import DEFAULT, HANDLER, NEW, SERVICE
-from tests.hostile.conftest import WORKSPACE, Place, make_place
+from tests.hostile.cases import DEFAULT, HANDLER, NEW, REFUSED, SERVICE
+from tests.hostile.checks import check_growth, check_new
+from tests.hostile.inputs import INPUTS, NEW_INPUTS
 from tests.hostile.oracle import quoted
+from tests.hostile.places import WORKSPACE, Place, make_place
 from tests.hostile.texts import TEXTS
 
 BOUNDED = settings(
-    max_examples=60,  # a worker that is made takes a third of a second
+    settings.get_profile(RENDERING),
     deadline=None,  # a busy machine is no failure
     derandomize=True,  # what fails here fails everywhere
     database=None,
@@ -89,8 +92,7 @@ def test_any_data_file_is_refused_or_taken(content: bytes) -> None:
 @given(name=names, subject=names)
 def test_added_handlers_are_refused_or_read_back(name: str, subject: str, harmless: Place) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        place = make_place(Path(folder, "around"))
-        shutil.copytree(harmless.workspace, place.workspace, dirs_exist_ok=True)
+        place = make_place(Path(folder, "around"), harmless)
 
         ran = place.run("add-handler", f"--name={name}", SERVICE, "--no-input", "--", subject)
 
@@ -102,6 +104,19 @@ def test_added_handlers_are_refused_or_read_back(name: str, subject: str, harmle
         handlers = oracle.handlers(place.workspace / "services" / SERVICE)
         assert handlers.keys() == {HANDLER, name}
         assert handlers[name] == {"subject": subject}
+
+
+@BOUNDED
+@given(data=st.data())
+def test_any_text_at_any_place_is_refused_or_read_back(data: st.DataObject, harmless: Place) -> None:
+    place = data.draw(st.sampled_from(INPUTS))
+    case = place.case(data.draw(st.sampled_from(sorted(place.texts.values()))))
+    case = case if place.right is not None else replace(case, outcome=REFUSED)
+    with tempfile.TemporaryDirectory() as folder:
+        if place in NEW_INPUTS:
+            check_new(case, make_place(Path(folder, "around")), harmless)
+        else:
+            check_growth(case, make_place(Path(folder, "around"), harmless))
 
 
 def check(arguments: list[str], typed: dict[str, Any], files: dict[str, bytes] | None = None) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.hostile import oracle
 from tests.hostile.cases import DEFAULT, HANDLER, SERVICE
-from tests.hostile.conftest import WORKSPACE, Place
+from tests.hostile.places import WORKSPACE, Place
 
 ADD = ("add-handler", SERVICE, "orders.order.cancelled")
 REMOVE = ("remove-handler", SERVICE, HANDLER, "--force")
@@ -18,9 +18,7 @@ HANDLER_TESTS = f"services/{SERVICE}/tests/handlers"
 
 
 @pytest.mark.parametrize("target", ["outside", "outside/missing", "/nowhere/at/all", ".."])
-@pytest.mark.parametrize(
-    "link", ["services", "compose", f"services/{SERVICE}", f"compose/{SERVICE}.yml", ".natsgen", ".natsgen/staged"]
-)
+@pytest.mark.parametrize("link", ["services", "compose", f"services/{SERVICE}", f"compose/{SERVICE}.yml"])
 def test_a_new_worker_is_not_made_through_a_link_that_leads_out(link: str, target: str, place: Place) -> None:
     path = place.workspace / link
     path.parent.mkdir(exist_ok=True)
@@ -28,9 +26,6 @@ def test_a_new_worker_is_not_made_through_a_link_that_leads_out(link: str, targe
 
     ran = place.run(*DEFAULT)
 
-    if link == ".natsgen/staged" and ran.code == 0:  # rubbish of an interrupted command: the link itself is cleared
-        oracle.check_only_inside(ran, WORKSPACE)
-        return
     oracle.check_refused(ran)
 
 
@@ -99,15 +94,15 @@ def test_a_link_to_the_workspace_is_the_workspace(place: Place) -> None:
     oracle.check_tree(place.workspace)
 
 
-def test_links_within_the_workspace_are_followed(place: Place) -> None:
+@pytest.mark.parametrize("link", ["services", "compose"])
+def test_links_within_the_workspace_are_not_followed_either(link: str, place: Place) -> None:
     (place.workspace / "apps").mkdir()
-    (place.workspace / "services").symlink_to("apps")
+    (place.workspace / link).symlink_to("apps")
 
     ran = place.run(*DEFAULT)
 
-    assert ran.code == 0, ran.err
-    oracle.check_only_inside(ran, WORKSPACE)
-    assert (place.workspace / "apps" / SERVICE / "pyproject.toml").is_file()
+    oracle.check_refused(ran)
+    assert f"{link} is a symlink to " in ran.err
 
 
 @pytest.mark.parametrize("command", [("list",), ("list", SERVICE), ("show", SERVICE)], ids=["list", "list one", "show"])

@@ -387,6 +387,12 @@ REGISTRIES: dict[str, str] = {
     "registry with an instruction": "x/python:3\nRUN id\nFROM x",
 }
 
+# Numbers that look right, or nearly: as `int` and `float` would read them, or beyond every limit.
+NUMBERS = (
+    "0", "-1", "1.5", "10001", "1e2", "0x10", "1_0", "\u0663", "9" * 5_000, "nan", "inf", "{{ 3 }}", "3\n", " 3", "3 ",
+    "007", "00.5", "+1", "86400.5", "0.0001", "1.", ".5", "0.001", "86400", "86400.0", "0.5", "1.000001", "1,5", "10_0",
+)  # fmt: skip
+
 # Names of folders that are fine on a disk, and that Docker, YAML or a shell read as something else.
 FOLDER_NAMES: dict[str, str] = {
     "space": "my shop",
