@@ -1,4 +1,10 @@
-"""What every test may need: the reasons to leave one out, and when that is not allowed."""
+"""What every test may need: the reasons to leave one out, and when that is not allowed.
+
+`pytest` proves each behaviour once, in minutes; `pytest --full` runs everything. A test is marked `slow`, and is left
+out of the short run, if it takes seconds *and* a shorter one proves the same: with fewer kinds, versions, events or
+rounds, or without a container; or if what it proves is somebody else's fault, as Copier's. What only a slow test
+proves is not marked, however long it takes. A run that names a file or a test leaves nothing out of it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,7 @@ import shutil
 import tempfile
 
 import pytest
+from hypothesis import settings
 
 from natsgen.harness.docker_engine import Availability, docker_available
 from natsgen.harness.programs import find_program
@@ -30,19 +37,37 @@ def node() -> Availability:
 
 # Redis runs as a container
 PARTS = {"docker": docker, "consul": consul, "redis": docker, "node": node}
+SLOW = "slow"
 REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
 """Parts that must be there, such as `docker,node` in CI: a test that needs one fails without, and is not skipped."""
 
+RENDERING = "rendering"
+EXAMPLES = {False: 20, True: 200}
+"""How many examples Hypothesis tries where each renders a service: in the short run, and in a full one."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run the tests marked slow, and try more examples")
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile(RENDERING, max_examples=EXAMPLES[config.option.full])
     # what natsgen remembers of a person is that person's, and no test's
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         os.environ[variable] = tempfile.mkdtemp(prefix="natsgen-tests-")
         atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
-    features.watch(config, PARTS)
+    features.watch(config, (*PARTS, SLOW))
+
+
+def is_short(config: pytest.Config) -> bool:
+    """Whether slow tests are left out: not where `--full` or `-m` asks for them, or a file or a test is named."""
+    is_named = any(".py" in argument for argument in config.args)
+    return not (config.option.full or is_named or SLOW in config.option.markexpr)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker(SLOW) and is_short(item.config):
+        pytest.skip("slow: `pytest --full`, or naming its file, runs it")
     for name, availability in PARTS.items():
         if item.get_closest_marker(name) and not availability():
             if name in REQUIRED:

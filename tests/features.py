@@ -1,8 +1,8 @@
 """Which tests docs/features.md names, and whether a run of all tests has shown them.
 
 A run of the whole suite fails where a named test did not pass. One that was skipped because a part is missing (a marker
-of `tests/conftest.py`, such as `docker`) is named as left out. A run of some tests only, by paths, `-k`, `-m` and the
-like, says nothing about the others and is left alone.
+of `tests/conftest.py`, such as `docker`), or because the short run leaves it out (`slow`), is named as left out. A run
+of some tests only, by paths, `-k`, `-m` and the like, says nothing about the others and is left alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def watch(config: pytest.Config, parts: Collection[str]) -> None:
 
     Args:
         config: of this run; under xdist, a worker's is left alone.
-        parts: markers of tests that need a part, which may be missing.
+        parts: markers of tests that may be left out: they need a part, which may be missing, or are slow.
     """
     narrowed = any(config.getoption(option, default=None) for option in NARROWING)
     whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and not narrowed
@@ -41,7 +41,7 @@ class Features:
 
     Args:
         named: the tests that must pass.
-        parts: markers of tests that need a part, which may be missing.
+        parts: markers of tests that may be left out: they need a part, which may be missing, or are slow.
     """
 
     def __init__(self, named: Collection[str], parts: Collection[str]) -> None:
@@ -70,7 +70,7 @@ class Features:
         return {name: self.wrong.get(name, "did not run") for name in self.named if name not in shown}
 
     def left_out(self) -> dict[str, str]:
-        """The named tests that a missing part kept from running."""
+        """The named tests that a missing part, or a short run, kept from running."""
         return {name: self.skipped[name] for name in self.named if name in self.skipped and name not in self.passed}
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

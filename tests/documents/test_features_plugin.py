@@ -102,3 +102,38 @@ def test_a_run_of_some_tests_is_left_alone(folder: Path, options: tuple[str, ...
 def test_a_run_that_was_ended_early_lists_nothing(folder: Path) -> None:
     code, said = run_tests(folder, "test_passes test_has_a_broken_fixture", TESTS, "-x")
     assert (code, "features of" in said) == (1, False), said
+
+
+SHORT = """
+import pytest
+from tests import conftest
+from tests.conftest import pytest_addoption, pytest_runtest_setup
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: x")
+    conftest.features.watch(config, ["slow"])
+"""
+SLOW = """
+import pytest
+
+def test_passes(): ...
+
+@pytest.mark.slow
+def test_takes_long(): print("it " + "ran")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2"), ("tests",)], ids=["alone", "with xdist", "a folder"])
+def test_a_short_run_leaves_out_what_is_slow(folder: Path, options: tuple[str, ...]) -> None:
+    (folder / "conftest.py").write_text(SHORT)
+    code, said = run_tests(folder, "test_passes test_takes_long", SLOW, "-rP", *options)
+    assert (code, "it ran" in said) == (0, False), said
+    assert ("test_takes_long: slow: `pytest --full`" in said) == ("tests" not in options)
+
+
+@pytest.mark.parametrize("options", [("--full",), ("--full", "-n", "2"), ("-m", "slow"), ("tests/test_it.py",)])
+def test_a_full_run_and_one_that_names_a_file_leave_nothing_out(folder: Path, options: tuple[str, ...]) -> None:
+    (folder / "conftest.py").write_text(SHORT)
+    code, said = run_tests(folder, "test_passes test_takes_long", SLOW, "-rP", *options)
+    assert (code, "it ran" in said) == (0, True), said
+    assert "left out" not in said
