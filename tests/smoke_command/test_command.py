@@ -101,13 +101,19 @@ def test_a_failure_is_shown_with_its_step_the_command_and_the_log_and_nothing_is
         ("heartbeat", signal.SIGINT),
         ("heartbeat", signal.SIGTERM),
         ("heartbeat", signal.SIGKILL),
-        ("tests", signal.SIGKILL),  # in which servers run as well, started by the service's own tests
+        ("tests", signal.SIGKILL),  # in which a server runs as well, started by the service's own tests
     ],
 )
 def test_ended_while_a_service_runs_it_leaves_nothing(
-    start: Start, temporary: Path, step: str, number: signal.Signals
+    start: Start, fork: Path, temporary: Path, step: str, number: signal.Signals
 ) -> None:
-    process = start("--only", "service", "--backend", "process", "--step", step)
+    conftest = fork / "blueprint/services/{{ service_name }}/tests/conftest.py"
+    served = "        yield str(json.loads("
+    text = conftest.read_text()
+    assert text.count(served) == 1
+    conftest.write_text(text.replace(served, f"        time.sleep({GONE_SECONDS})\n{served}"))  # long enough to be seen
+    template = ("--template", str(fork)) if step == "tests" else ()
+    process = start(*template, "--only", "worker", "--backend", "process", "--step", step)
     wait_until(
         lambda: any("nats-server" in line for line in processes_of(temporary)),
         limit=MOMENT_SECONDS,
