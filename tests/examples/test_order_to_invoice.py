@@ -10,6 +10,7 @@ import re
 import sqlite3
 import subprocess
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,10 +20,15 @@ from typing import Any
 
 import nats
 import pytest
+import yaml
 
 from natsgen.harness.commands import run
+from natsgen.harness.containers import ComposeProject
 from natsgen.harness.environment import environment_for
+from natsgen.harness.http_client import request
+from natsgen.harness.metrics_text import parse_metrics
 from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.ports import LOOPBACK, free_port
 from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
@@ -83,9 +89,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     uv = need_program("uv", hint="pip install uv").parent
     environment = {**first.environment, "NATSGEN": " ".join(first.command())}
     environment["PATH"] = f"{uv}:{environment['PATH']}"
-    subprocess.run([EXAMPLE / "build.sh", folder / "shop"], env=environment, check=True, timeout=LIMIT)
-    world.commit(folder / "shop")
-    return Shop(folder / "shop", first, newer)
+    place = folder / f"shop-{uuid.uuid4().hex[:8]}"  # the name of its network, which is the Docker engine's
+    subprocess.run([EXAMPLE / "build.sh", place], env=environment, check=True, timeout=LIMIT)
+    world.commit(place)
+    return Shop(place, first, newer)
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +143,8 @@ class Running:
     database: Path
     nats_url: str
 
-    async def publish(self, event_id: str) -> None:
-        event = {"id": event_id, "type": SUBJECT, "timestamp": "2026-01-15T10:00:00Z", "aggregateId": "order_1"}
-        client = await nats.connect(self.nats_url)
-        payload = json.dumps({**event, "data": {"amount": "9.90"}}).encode()
-        await client.jetstream().publish(SUBJECT, payload, headers={"Tenant": "acme"})
-        await client.close()
-
     def rows(self) -> int:
+        """The number of invoices."""
         with closing(sqlite3.connect(self.database)) as database:
             return int(database.execute("SELECT count(*) FROM invoices").fetchone()[0])
 
@@ -160,6 +161,22 @@ def running(shop: Shop, python: Path, warehouse: Warehouse, tmp_path: Path) -> I
         with GeneratedService(shop.service, python=python, log_folder=tmp_path, settings=settings) as service:
             service.wait_ready()
             yield Running(service, database, server.url)
+
+
+async def publish(url: str, event_id: str) -> None:
+    event = {"id": event_id, "type": SUBJECT, "timestamp": "2026-01-15T10:00:00Z", "aggregateId": "order_1"}
+    client = await nats.connect(url)
+    payload = json.dumps({**event, "data": {"amount": "9.90"}}).encode()
+    await client.jetstream().publish(SUBJECT, payload, headers={"Tenant": "acme"})
+    await client.close()
+
+
+async def next_on(url: str, subject: str) -> Any:
+    client = await nats.connect(url)
+    subscription = await client.jetstream().subscribe(subject)
+    found = json.loads((await subscription.next_msg(timeout=30)).data)
+    await client.close()
+    return found
 
 
 def until(condition: Callable[[], bool], what: str, running: Running) -> None:
@@ -190,21 +207,17 @@ async def test_wall_1_resources_are_opened_and_closed_and_decide_about_readiness
 
 
 async def test_wall_2_what_a_handler_publishes_has_a_stream(running: Running, warehouse: Warehouse) -> None:
-    await running.publish("evt_1")
+    await publish(running.nats_url, "evt_1")
 
     until(lambda: len(warehouse.requests) == 2, "the warehouse asked again after it was busy", running)
-    client = await nats.connect(running.nats_url)
-    subscription = await client.jetstream().subscribe(CREATED)
-    created = json.loads((await subscription.next_msg(timeout=10)).data)
-    await client.close()
-
+    created = await next_on(running.nats_url, CREATED)
     assert (created["type"], created["aggregateId"], created["data"]) == (CREATED, "order_1", {"amount": "9.90"})
     assert warehouse.requests == ["/reservations/evt_1"] * 2
     assert running.rows() == 1
 
 
 async def test_wall_3_own_metrics_and_log_fields_are_there(running: Running) -> None:
-    await running.publish("evt_2")
+    await publish(running.nats_url, "evt_2")
 
     def is_handled() -> bool:
         return any(record["message"] == "invoice created" for record in running.service.log_records())
@@ -244,3 +257,48 @@ def test_wall_4_a_change_of_every_file_of_the_template_merges(shop: Shop, tmp_pa
     assert ".post1" in pins
     project = (folder / "services/billing/pyproject.toml").read_text()
     assert '    "aiohttp>=3.13.1",\n    "httpx>=0.28",\n    "nats-py[nkeys]~=2.16.1"' in project
+
+
+WAREHOUSE = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_PUT(self):
+        self.send_response(200)
+        self.end_headers()
+
+HTTPServer(("", 8080), Handler).serve_forever()
+"""
+ROWS = "import sqlite3; print(sqlite3.connect('/data/invoices.db').execute('SELECT count(*) FROM invoices').fetchone())"
+
+
+@pytest.fixture
+def containers(shop: Shop) -> Iterator[tuple[ComposeProject, str]]:
+    """The service in containers, beside a warehouse, and the address of NATS."""
+    own = shop.folder / "compose/infrastructure.yml"
+    document = yaml.safe_load(own.read_text())
+    document["services"]["warehouse"] = {"image": "python:3.13-slim", "command": ["python", "-c", WAREHOUSE]}
+    own.write_text(yaml.safe_dump(document))
+    variables = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT")
+    ports = {name: str(free_port()) for name in variables}
+    file = shop.folder / "compose/billing.yml"
+    with ComposeProject(file, environment=ports, name=shop.folder.name, remove_images=True) as project:
+        project.up(build=True)
+        yield project, f"nats://{LOOPBACK}:{ports['NATS_PORT']}"
+
+
+@pytest.mark.docker
+async def test_wall_6_it_runs_in_containers_with_a_volume_and_temporary_files(
+    containers: tuple[ComposeProject, str],
+) -> None:
+    project, url = containers
+    await publish(url, "evt_1")
+    assert (await next_on(url, CREATED))["aggregateId"] == "order_1"
+
+    assert project.exec("billing", "python", "-c", ROWS).strip() == "(1,)"
+    project.exec("billing", "python", "-c", "import tempfile; tempfile.TemporaryFile()")
+    port = project.port("billing", 8080)
+    assert parse_metrics(request(LOOPBACK, port, "/metrics").body)["billing_invoices_total"] == 1
+    assert request(LOOPBACK, port, "/readyz").status == 200
+    project.exec("billing", "mv", "/data/invoices.db", "/data/away.db")
+    wait_until(lambda: request(LOOPBACK, port, "/readyz").status == 503, limit=30, what="it to be unready")
