@@ -3,13 +3,16 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test smoke lint types bench chaos soak requirements release setup clean
+.PHONY: demo test test-all smoke lint types bench chaos soak requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m natsgen.demo
 
-test: .venv/complete # all tests; what needs Docker or Consul is left out where those are missing, and listed
-	$(bin)/pytest -n 2 --dist loadfile
+test: .venv/complete # each behaviour once, in minutes; what needs Consul or Node.js is left out where those are missing
+	$(bin)/pytest -n 2 --dist worksteal
+
+test-all: .venv/complete # all tests, with those of containers, all kinds, faults and versions; what cannot run is listed
+	$(bin)/pytest -n 2 --dist loadfile --full
 
 smoke: .venv/complete # every kind of service made and run for real, and smoke.xml of it; SMOKE=... are options
 	$(bin)/natsgen smoke --junit smoke.xml $(SMOKE)

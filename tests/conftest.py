@@ -1,9 +1,10 @@
 """What every test may need: the reasons to leave one out, and when that is not allowed.
 
-`pytest` proves each behaviour once, in minutes; `pytest --full` runs everything. A test is marked `slow`, and is left
-out of the short run, if it takes seconds *and* a shorter one proves the same: with fewer kinds, versions, events or
-rounds, or without a container; or if what it proves is somebody else's fault, as Copier's. What only a slow test
-proves is not marked, however long it takes. A run that names a file or a test leaves nothing out of it.
+`pytest` proves each behaviour once, in minutes, and without containers; `pytest --full` runs everything. A test is
+marked `slow`, and is left out of the short run, if it takes seconds *and* a shorter one proves the same: with fewer
+kinds, versions, events, faults or rounds; or if what it proves is somebody else's fault, as Copier's. What only a slow
+test proves is not marked, however long it takes. A run that names a file or a test leaves nothing out of it, and one
+with `-m` nothing that has the marker.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def node() -> Availability:
 # Redis runs as a container
 PARTS = {"docker": docker, "consul": consul, "redis": docker, "node": node}
 SLOW = "slow"
+LEFT_OUT = (SLOW, "docker", "redis")
+"""What the short run goes without."""
 REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
 """Parts that must be there, such as `docker,node` in CI: a test that needs one fails without, and is not skipped."""
 
@@ -59,15 +62,17 @@ def pytest_configure(config: pytest.Config) -> None:
     features.watch(config, (*PARTS, SLOW))
 
 
-def is_short(config: pytest.Config) -> bool:
-    """Whether slow tests are left out: not where `--full` or `-m` asks for them, or a file or a test is named."""
-    is_named = any(".py" in argument for argument in config.args)
-    return not (config.option.full or is_named or SLOW in config.option.markexpr)
+def is_left_out(item: pytest.Item) -> bool:
+    """Whether the run goes without a test: a short one, unless `-m` asks for it or its file is named."""
+    if item.config.option.full or any(".py" in argument for argument in item.config.args):
+        return False
+    markers = {name for name in LEFT_OUT if item.get_closest_marker(name)}
+    return bool(markers) and not any(name in item.config.option.markexpr for name in markers)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker(SLOW) and is_short(item.config):
-        pytest.skip("slow: `pytest --full`, or naming its file, runs it")
+    if is_left_out(item):
+        pytest.skip("only with --full, or when its file is named: `make test-all`")
     for name, availability in PARTS.items():
         if item.get_closest_marker(name) and not availability():
             if name in REQUIRED:

@@ -16,6 +16,9 @@ from tests.chaos.verdict import Outcome
 
 SEED = 1
 
+CORE = ("worker-killed", "server-killed", "poison")
+"""The rows of the short run: a fault of the worker, one of the server, one of messages. All take ten minutes."""
+
 Prove = Callable[[Row], Outcome]
 
 
@@ -38,12 +41,13 @@ def prove(generated: Path, tmp_path: Path) -> Prove:
 
 
 def each(rows: Iterable[Row]) -> list[object]:
-    """The rows as parameters, each marked with the parts that it needs."""
+    """The rows as parameters, each marked with the parts that it needs, and slow if the short run goes without it."""
     return [
         pytest.param(
             row,
             id=row.name,
             marks=[
+                *([] if row.name in CORE else [pytest.mark.slow]),
                 *([pytest.mark.consul] if row.consul else []),
                 *([pytest.mark.redis] if row.dedup == "redis" else []),
             ],

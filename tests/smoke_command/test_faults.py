@@ -31,7 +31,7 @@ LIMITS = {
     tasks: ("DONE_SECONDS",),
 }
 
-pytestmark = [pytest.mark.consul, pytest.mark.docker]  # some steps need them
+pytestmark = [pytest.mark.slow, pytest.mark.consul, pytest.mark.docker]  # some steps need them
 
 
 class Nobody:

@@ -74,6 +74,9 @@ ANSWERS: dict[str, list[str]] = {
     ],
     "both": ["quotes", "--subject", "orders.order.created", "--data", f"actions={ACTIONS}"],
 }
+CORE = ("hostile", "redis", "django", "tasks", "clouds")
+"""What the short run has of them: between them they answer every question otherwise than by its default."""
+
 BEYOND_SMOKE = {"bare": "tests/", "longest-fastapi": "tests/routes/", "longest-django": "tests/routes/"}
 """Answers that no service of `natsgen smoke --matrix quick` has, with the tests that are about what differs."""
 
@@ -97,7 +100,10 @@ class Rendered:
         object.__setattr__(self, "folder", self.workspace / "services" / self.name)
 
 
-@pytest.fixture(scope="module", params=ANSWERS)
+KINDS = [pytest.param(kind, marks=[] if kind in CORE else pytest.mark.slow) for kind in ANSWERS]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     arguments = ANSWERS[request.param]
     workspace = tmp_path_factory.mktemp(request.param)
@@ -106,6 +112,7 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return Rendered(workspace, arguments[0])
 
 
+@pytest.mark.slow  # the short run has their routes in tests/hostile/test_lint.py, all of them in one run of ruff
 @pytest.mark.parametrize(("rendered", "tests"), BEYOND_SMOKE.items(), indirect=["rendered"])
 def test_gateways_with_the_longest_routes_and_with_none_pass_their_own_gates(rendered: Rendered, tests: str) -> None:
     python = environment_for(rendered.folder / "requirements-dev.txt")

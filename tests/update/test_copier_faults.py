@@ -1,6 +1,7 @@
 """What plain `copier update` does to a monorepo, and natsgen does not: each fault is shown with Copier first.
 
-If one of the Copier halves fails some day, Copier has mended it; natsgen's half must hold anyway.
+If one of the Copier halves fails some day, Copier has mended it; natsgen's half must hold anyway. Copier's halves are
+slow: they prove somebody else's fault.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.update.world import FIRST, SECOND, THIRD, Edit, Installed
 
 Releases = Mapping[str, Installed]
 MANY = ("a", "b", "c", "d", "e", "f", "g", "h")
+TOOLS = [pytest.param("copier", marks=pytest.mark.slow), "natsgen"]
 ATTEMPTS = 5  # Copier is hurt in nearly every one
 
 
@@ -49,7 +51,7 @@ def test_plain_copier_still_updates_what_natsgen_made(installed: Releases, tmp_p
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("tool", ["copier", "natsgen"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_a_leftover_rej_costs_uncommitted_work_elsewhere(installed: Releases, tmp_path: Path, tool: str) -> None:
     place = monorepo(installed, tmp_path, "billing")
     page = tmp_path / "frontend" / "page.html"
@@ -65,7 +67,7 @@ def test_a_leftover_rej_costs_uncommitted_work_elsewhere(installed: Releases, tm
         assert page.with_name("page.html.rej").exists()
 
 
-@pytest.mark.parametrize("tool", ["copier", "natsgen"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_a_conflict_leaves_an_unmerged_index_and_blocks_the_others(
     installed: Releases, tmp_path: Path, tool: str
 ) -> None:
@@ -86,7 +88,7 @@ def test_a_conflict_leaves_an_unmerged_index_and_blocks_the_others(
         assert "services/billing" not in world.git(tmp_path, "status", "--porcelain")
 
 
-@pytest.mark.parametrize("tool", ["copier", "natsgen"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_updates_at_the_same_time_hurt_each_other(installed: Releases, tmp_path: Path, tool: str) -> None:
     place = monorepo(installed, tmp_path, *MANY)
 

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from natsgen.harness.commands import run
-from natsgen.harness.environment import environment_for
 from natsgen.parts import KINDS
-from tests.template.test_rendered import ANSWERS, LONG, command_for
+from tests.template.test_rendered import ANSWERS, command_for
 from tests.update import world
 from tests.update.test_update import files_of
 from tests.update.world import FIRST, SECOND, THIRD, Edit, Installed
 
 Releases = Mapping[str, Installed]
 ONE_OF_EACH = ("defaults", "actions", "fastapi", "django", "tasks", "publisher", "subscriber")
-"""The kinds; the tests of one of each are run: an updated service is what `new` makes, and smoke runs those in full."""
+"""The kinds. An updated service is, file for file, what `new` makes; smoke runs the tests of those."""
 
 RENAMED = {"src/infrastructure/liveness.py": "src/infrastructure/link_watch.py"}
 
@@ -53,8 +51,13 @@ def make(natsgen: Installed, folder: Path, kind: str, release: str) -> Path:
     return folder
 
 
+CASES = [*((kind, FIRST) for kind in ANSWERS), *((kind, SECOND) for kind in ONE_OF_EACH)]
+CORE = (("defaults", FIRST), ("fastapi", FIRST), ("publisher", FIRST), ("actions", SECOND))
+"""What the short run has of them: a worker, a gateway, core messaging, and the version between."""
+
+
 @pytest.mark.parametrize(
-    ("kind", "version"), [*((kind, FIRST) for kind in ANSWERS), *((kind, SECOND) for kind in ONE_OF_EACH)]
+    ("kind", "version"), [pytest.param(*case, marks=[] if case in CORE else pytest.mark.slow) for case in CASES]
 )
 def test_the_update_is_a_fresh_service_with_the_persons_changes(
     installed: Releases, tmp_path: Path, kind: str, version: str
@@ -66,10 +69,3 @@ def test_the_update_is_a_fresh_service_with_the_persons_changes(
 
     expected = make(installed[THIRD], tmp_path / "new" / "shop", kind, THIRD)
     assert files_of(place) == files_of(expected)
-    if version == FIRST and kind in ONE_OF_EACH:
-        its_own_tests_pass(place / "services" / ANSWERS[kind][0])
-
-
-def its_own_tests_pass(service: Path) -> None:
-    python = environment_for(service / "requirements-dev.txt")
-    run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/"], limit=LONG, folder=service)
