@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import handlers_for
-from natsgen.route_naming import METHODS, route
+from natsgen.route_naming import METHODS, route, without_names
 from natsgen.task_naming import task
 from tests.hostile.oracle import check_tree, quoted
 from tests.hostile.places import make_place
-from tests.hostile.texts import PATHS, PLAIN, SUBJECTS, WORDS
+from tests.hostile.rules import RULES
+from tests.hostile.texts import PLAIN, SUBJECTS, WORDS
 
 RUFF_SECONDS = 60.0
 
@@ -59,6 +61,17 @@ PUBLISHERS = {
 HEARD = {name: {"subject": spec["subject"], "queue_group": "q" * (2 * len(name))} for name, spec in PUBLISHERS.items()}
 
 
+def routes_of_paths() -> dict[str, object]:
+    """A route for each path that the rule takes; two that differ by the names of parameters only get other methods."""
+    found: dict[str, object] = {}
+    shapes: Counter[str] = Counter()
+    for number, path in enumerate(RULES["path"].taken()):
+        shape = without_names(path)
+        found[f"path{number}"] = {"method": METHODS[-1 - shapes[shape]], "path": path, "publish": f"a.{'path' * 5}"}
+        shapes[shape] += 1
+    return found
+
+
 def fits(rule: Callable[[str], str], name: str) -> bool:
     with contextlib.suppress(InputError):
         return bool(rule(name))
@@ -77,7 +90,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"h{number}": {"subject": subject, "durable": durable, "concurrency": 10_000, "batch": number % 2 == 0}
         for number, (subject, durable) in enumerate((subject, durable) for subject in LONG for durable in DURABLES)
     }
-    derived = handlers_for(LONG)
+    derived = handlers_for(list(dict.fromkeys([*LONG, *filter(RULES["subject"].accepts, SUBJECTS.values())])))
     groups = {"words": taken, "options": options, "subjects": derived}
     for service, handlers in groups.items():
         ran = place.run("new", "worker", service, "--data", f"handlers={json.dumps(handlers)}")
@@ -91,11 +104,12 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert ran.code == 0, ran.err
     named = {name: {"method": "GET", "path": f"/{name}", "call": "a.b"} for name in taken if fits(route, name)}
     for framework in FRAMEWORKS:
-        options = [f"--framework={framework}", "--data", f"routes={json.dumps({**ROUTES, **named})}"]
+        routes = {**ROUTES, **named, **routes_of_paths()}
+        options = [f"--framework={framework}", "--data", f"routes={json.dumps(routes)}"]
         ran = place.run("new", "gateway", f"routes-{framework}", *options)
         assert ran.code == 0, ran.err
-        for path in PATHS.values():
-            place.run("add-route", f"routes-{framework}", "--", f"PATCH {path}=publish:a.{'path' * 5}")
+        ran = place.run("add-route", f"routes-{framework}", f"PATCH /{'p' * 150}/{{x}}=publish:a.{'path' * 5}")
+        assert ran.code == 0, ran.err
     for envelope in ("domain", "message", "cloudevents"):
         data = [
             f"--data={key}={json.dumps(value)}" for key, value in (("publishers", PUBLISHERS), ("subscribers", HEARD))
@@ -103,8 +117,8 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
         words = [f"--data=handlers={json.dumps({**taken, **dict.fromkeys(PUBLISHERS, 'a.b')})}"]
         ran = place.run("new", "worker", f"envelopes-{envelope}", f"--envelope={envelope}", *data, *words)
         assert ran.code == 0, ran.err
-    for subject in SUBJECTS.values():
-        place.run("add-handler", "subjects", "--", subject)  # refused or not: what it makes counts
+    ran = place.run("add-handler", "subjects", f"a.{'added' * 20}")
+    assert ran.code == 0, ran.err
     for number, name in enumerate(DESCRIPTIONS):
         labels = f"labels={{note: {quoted(PLAIN[name])}}}"
         text = f"--description={PLAIN[name]}"
