@@ -21,11 +21,14 @@ HERE = Path(__file__).resolve().parent
 
 
 def generate(workspace: Path) -> Path:
-    """The service `bench` as natsgen makes it, with what every inbox needs; its handler is written by `Worker`."""
-    command = [sys.executable, "-m", "natsgen", "new", "worker", "bench", "--subject", "bench.item.event0"]
-    options = ["--dedup", "redis", "--workspace", str(workspace), "--no-input"]
-    subprocess.run([*command, *options], check=True, capture_output=True)
-    service = workspace / "services" / "bench"
+    """Generate the service `bench` with both inboxes, and return its folder; `Worker` writes its handler."""
+    services = {dedup: workspace / dedup / "services" / "bench" for dedup in ("nats-kv", "redis")}
+    for dedup in services:
+        command = [sys.executable, "-m", "natsgen", "new", "worker", "bench", "--subject", "bench.item.event0"]
+        options = ["--dedup", dedup, "--workspace", str(workspace / dedup), "--no-input"]
+        subprocess.run([*command, *options], check=True, capture_output=True)
+    service, store = services["redis"], "src/inbox/kv_inbox.py"
+    shutil.copy(services["nats-kv"] / store, service / store)  # a service has one; here each is measured
     for handler in (service / "src/domain/handlers").glob("*_handler.py"):
         handler.unlink()
     return service
