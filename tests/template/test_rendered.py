@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -167,8 +171,44 @@ def test_plain_copier_needs_nothing_but_a_name(tmp_path: Path) -> None:
     assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
 
 
+def test_enter_on_every_question_of_plain_copier_makes_a_working_service(tmp_path: Path) -> None:
+    """Review, wall 9: Enter, Enter, and a traceback of forty lines."""
+    press_enter(copier_command(tmp_path), limit=120)
+
+    service = tmp_path / "plain/services/billing"
+    assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
+
+
+def press_enter(command: list[str], limit: float) -> None:
+    """Run a command in a terminal, in which somebody presses Enter whenever it says nothing more."""
+    here, there = pty.openpty()
+    with subprocess.Popen(command, stdin=there, stdout=there, stderr=there, start_new_session=True) as process:
+        os.close(there)
+        deadline, said = time.monotonic() + limit, b""
+        while process.poll() is None:
+            if time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(said.decode(errors="replace"))
+            readable, _, _ = select.select([here], [], [], 0.5)
+            if not readable:
+                os.write(here, b"\r")
+                continue
+            try:
+                said += os.read(here, 65536)
+            except OSError:  # how Linux tells the end of a terminal
+                break
+        process.wait(timeout=10)
+    os.close(here)
+    assert process.returncode == 0, said.decode(errors="replace")
+
+
 def copier_copy(folder: Path, *options: str) -> None:
-    """Copy the template into `plain` below a folder, with Copier itself."""
+    """Copy the template into `plain` below a folder, with Copier itself, which asks nothing."""
+    run(copier_command(folder, "-q", "--defaults", *options), limit=SHORT)
+
+
+def copier_command(folder: Path, *options: str) -> list[str]:
+    """The command that copies the template into `plain` below a folder, with Copier itself."""
     copier = shutil.which("copier", path=str(Path(sys.executable).parent))
     assert copier is not None
     repository = Path(__file__).resolve().parents[2]
@@ -177,7 +217,7 @@ def copier_copy(folder: Path, *options: str) -> None:
     shutil.copy(repository / "copier.yml", template)
     for name in ("template", "includes"):
         shutil.copytree(repository / name, template / name)
-    run([copier, "copy", "-q", *options, "--defaults", template, folder / "plain"], limit=SHORT)
+    return [copier, "copy", *options, str(template), str(folder / "plain")]
 
 
 def files_in(folder: Path) -> dict[str, tuple[bytes, int]]:
