@@ -316,6 +316,8 @@ async def test_a_batch_handler_acknowledges_all_and_loses_nothing_when_it_fails_
     counts = worker.stats()["subscriptions"]["order_cancelled"]
     assert counts["handled"] == 1_000
     assert counts["retried"] == 1, "the event that failed, and no other of its batch"
+    halved = [one for one in worker.log_records() if one["message"] == "batch failed: handling its halves"]
+    assert halved[0]["error"] == "RuntimeError: the database is away"
     assert counts["dead_letters"] == {}
     assert (await jetstream.consumer_info(STREAM, "billing-order_cancelled")).ack_floor.stream_seq == 1_000
 

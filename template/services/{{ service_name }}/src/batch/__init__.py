@@ -11,11 +11,12 @@ from typing import Any
 from src.domain.events import current
 from src.infrastructure.dead_letters import Reason
 from src.infrastructure.delivery import Delivery
-from src.infrastructure.errors import Retry
+from src.infrastructure.errors import Retry, describe
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
 from src.infrastructure.publishing import Publications, channel
 from src.infrastructure.resources import shared
+from src.utils.logging import logger
 
 Batch = list[tuple[Any, Message]]
 
@@ -57,6 +58,7 @@ class BatchDelivery(Delivery):
         failure = await self._failure_of(batch)
         rest = [one for one in batch if not one[1].settled]
         if failure is not None and len(rest) > 1 and not isinstance(failure, Retry):
+            logger.warning("batch failed: handling its halves", messages=len(rest), error=describe(failure))
             half = len(rest) // 2
             await self._handle(rest[:half], errors)
             await self._handle(rest[half:], errors)
