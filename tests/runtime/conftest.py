@@ -97,10 +97,32 @@ def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """A server for the tests that need one and do nothing to it."""
+    with NatsServer(tmp_path_factory.mktemp("shared") / "nats") as server:
+        yield server
+
+
 @pytest.fixture
-def nats_url(nats_server: NatsServer) -> str:
-    """The server's address."""
-    return nats_server.url
+def nats_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server without streams: this test's own if it takes `nats_server`, else the shared one."""
+    if "nats_server" in request.fixturenames:
+        yield request.getfixturevalue("nats_server").url
+        return
+    server = request.getfixturevalue("shared_server")
+    yield server.url
+    if server.jsz("")["streams"]:
+        asyncio.run(delete_streams(server.url))
+
+
+async def delete_streams(url: str) -> None:
+    """Deletes every stream, and with them the consumers, buckets and queues."""
+    client = await nats.connect(url)
+    jetstream = client.jetstream()
+    for stream in await jetstream.streams_info():
+        await jetstream.delete_stream(str(stream.config.name))
+    await client.close()
 
 
 @pytest.fixture
