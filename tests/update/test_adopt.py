@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_the_answers_are_inferred_and_nothing_else_is_written(reference: Path) -
     assert str(BILLING / "src/infrastructure/delivery.py") in done["missing"]
     assert done["notes"] == [
         "requirements.txt: boto3 are not the template's: they belong into pyproject.toml",
-        "src/config.py: the settings TAX_RATE are not the template's",
+        "src/config.py: the settings TAX_RATE are not the template's: they belong into src/domain/settings.py",
     ]
     after = files_of(reference)
     assert after.pop(str(BILLING / ".copier-answers.yml"))
@@ -117,6 +118,9 @@ def test_the_image_is_inferred_and_what_gateways_are_made_with_makes_none_of_a_w
 def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(reference: Path) -> None:
     said = CHECKOUT.do("adopt", BILLING, "--replace", cwd=reference)
     assert "src/config.py: the settings TAX_RATE are no longer there" in said
+    assert "pyproject.toml: it keeps boto3>=1; natsgen lock billing pins all" in said
+    assert "Next, from here:" in said
+    assert len(said.splitlines()) < 50
     assert (reference / CREATED).read_text() == (
         "from src.infrastructure.subscription import subscriber\n"
         + REFERENCE["src/domain/handlers/order_created_handler.py"].replace(
@@ -134,6 +138,30 @@ def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(reference: Pa
     wanted = ["tests/test_handlers.py", "tests/test_adopted_handlers.py"]
     tests = run([python, "-m", "pytest", "-q", *wanted], limit=LONG, folder=reference / BILLING)
     assert "2 passed" in tests.output
+
+
+def test_wall_8_what_is_the_services_own_is_kept(reference: Path) -> None:
+    """Review, wall 8: the network, the version, the dependencies and own models were lost, without a word."""
+    network = "networks:\n  shared:\n    name: company-network\n    external: true\n"
+    (reference / "compose").mkdir()
+    (reference / "compose/billing.yml").write_text(network)
+    project = '[project]\nname = "billing"\nversion = "0.3.0"\ndependencies = ["httpx>=0.27", "nats-py>=2.6"]\n'
+    (reference / BILLING / "pyproject.toml").write_text(project)
+    (reference / BILLING / "src/domain/events.py").write_text("class Invoice:\n    amount: int\n")
+    world.commit(reference)
+
+    CHECKOUT.do("adopt", BILLING, cwd=reference)
+    world.commit(reference)
+    said = CHECKOUT.do("adopt", BILLING, "--replace", cwd=reference)  # works again after the first
+
+    assert "src/domain/events.py: Invoice moved to src/domain/adopted_events.py, where to import from" in said
+    assert (reference / BILLING / "src/domain/adopted_events.py").read_text().startswith("class Invoice")
+    made = tomllib.loads((reference / BILLING / "pyproject.toml").read_text())
+    assert made["project"]["version"] == "0.3.0"
+    assert {"boto3>=1", "httpx>=0.27"} <= {*made["project"]["dependencies"]}
+    assert 'name: "company-network"' in (reference / "compose/infrastructure.yml").read_text()
+    CHECKOUT.do("check", "billing", cwd=reference)
+    assert "cares for it already" in CHECKOUT.run("adopt", BILLING, "--replace", cwd=reference).stderr
 
 
 def test_a_dry_run_changes_nothing(reference: Path) -> None:

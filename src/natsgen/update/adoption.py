@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import answers, discovery, naming, organisation, rendering, transaction
+from natsgen import answers, discovery, naming, organisation, reading, rendering, stored, transaction
 from natsgen.answer_sources import Given
 from natsgen.change import Change
 from natsgen.errors import InputError, NatsgenError, ServiceError
 from natsgen.questions import Questionnaire
 from natsgen.template_source import TemplateSource
 from natsgen.tree import File, Tree
-from natsgen.update import git, handwritten, ownership, planning
+from natsgen.update import git, handwritten, keeping, ownership, planning
 from natsgen.update.handwritten import Handwritten
-from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
+from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES, Workspace
 
+_OWN_SETTINGS = PurePosixPath("src/domain/settings.py")
 _TESTS = PurePosixPath("tests/test_handlers.py")
 _KEPT_TESTS = PurePosixPath("tests/test_adopted_handlers.py")
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
@@ -81,13 +82,16 @@ def adopt(
     name = _name(workspace, folder)
     with transaction.session(workspace, notify):
         place = workspace.root / SERVICES / name
-        if os.path.lexists(place / ANSWERS_FILE):
+        is_adopted = os.path.lexists(place / ANSWERS_FILE)
+        if is_adopted and not (replace and handwritten.is_written(place)):
             raise ServiceError(f"{place} has a {ANSWERS_FILE}: natsgen cares for it already")
         if found := git.uncommitted(workspace.root, ownership.places_of(name)):
             files = ", ".join(map(str, found))
             raise ServiceError(f"{name} has uncommitted changes, and git could not bring them back: commit {files}")
         written = handwritten.read(place)
         known = _infer(workspace, questionnaire, name, written).as_data()
+        if is_adopted:
+            known = stored.answers_of(stored.read(place), questionnaire, workspace.root).as_data()
         rendered = rendering.render(template, known, workspace.root.name)
         ownership.need_answers_file(name, rendered, template.url)
         adoption = _compare(workspace, questionnaire, name, written, known, rendered, replace=replace)
@@ -112,6 +116,10 @@ def _infer(workspace: Workspace, questionnaire: Questionnaire, name: str, writte
     if written.context:
         values["bounded_context"] = written.context
     known = questionnaire.questions
+    folder = workspace.root / SERVICES / name
+    composed = [workspace.root / COMPOSE / f"{name}.yml", folder / "docker-compose.yml", folder / "compose.yml"]
+    if "network" in known and (network := keeping.network(composed)):
+        values["network"] = network
     of_image = {"python_version": written.python, "image": written.image}
     values |= {key: value for key, value in of_image.items() if key in known and value in known[key].choices}
     given = Given(values, dict.fromkeys(values, f"{SERVICES}/{name}"))
@@ -143,9 +151,21 @@ def _compare(
         for path, file in templates.items()
         if not (questionnaire.is_written_once(str(path)) and path in there)
     }
+    folder = PurePosixPath(SERVICES, name)
     wanted: dict[PurePosixPath, File | None] = {own: rendered[own]}
+    notes: list[str] = []
     if replace:
         wanted.update(owned)
+        wanted[folder / keeping.PROJECT], added = keeping.project(
+            workspace.root / folder,
+            rendered[folder / keeping.PROJECT],
+            _names(rendered[folder / "requirements.txt"].content.decode()),
+        )
+        if added:
+            notes.append(f"pyproject.toml: it keeps {', '.join(added)}; natsgen lock {name} pins all")
+        if lost := keeping.events(there, rendered, folder):
+            wanted[folder / keeping.KEPT_EVENTS] = there[folder / keeping.EVENTS]
+            notes.append(f"{keeping.EVENTS}: {', '.join(lost)} moved to {keeping.KEPT_EVENTS}, where to import from")
         for path, one in handlers.items():
             content = handwritten.decorated(there[path].content, one)
             wanted[path] = File(content, there[path].executable)
@@ -157,25 +177,27 @@ def _compare(
         planning.change({path: file for path, file in there.items() if path in wanted}, wanted),
         tuple(path for path, file in sorted(owned.items()) if path in there and there[path].content != file.content),
         tuple(path for path in sorted(owned) if path not in there),
-        tuple(_notes(workspace.root / SERVICES / name, rendered, replace=replace)),
+        (*notes, *_notes(workspace.root / SERVICES / name, rendered, replace=replace)),
     )
 
 
 def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
     """What a person put into files that the template owns, and that would have to move with them."""
     folder = PurePosixPath(SERVICES, service.name)
-    verb = "are no longer there" if replace else "are not the template's"
-    if more := sorted(_requirements(service) - _names(rendered[folder / "requirements.txt"].content.decode())):
-        yield f"requirements.txt: {', '.join(more)} {verb}: they belong into pyproject.toml"
+    if not replace and (
+        more := sorted(_requirements(service) - _names(rendered[folder / "requirements.txt"].content.decode()))
+    ):
+        yield f"requirements.txt: {', '.join(more)} are not the template's: they belong into pyproject.toml"
     mine = _settings(service / discovery.CONFIG_FILE)
     theirs = set(_SETTING.findall(rendered[folder / discovery.CONFIG_FILE].content.decode()))
     if more := sorted(mine - theirs):
-        yield f"{discovery.CONFIG_FILE}: the settings {', '.join(more)} {verb}"
+        verb = "are no longer there: write them into" if replace else "are not the template's: they belong into"
+        yield f"{discovery.CONFIG_FILE}: the settings {', '.join(more)} {verb} {_OWN_SETTINGS}"
 
 
 def _requirements(service: Path) -> set[str]:
     try:
-        return _names((service / "requirements.txt").read_text(encoding="utf-8"))
+        return _names(reading.read_text(service / "requirements.txt"))
     except (OSError, ValueError):
         return set()
 

@@ -60,6 +60,14 @@ def read(service: Path) -> Handwritten:
     return Handwritten(_handlers(service), _context(service), *_image(service))
 
 
+def is_written(service: Path) -> bool:
+    """Return whether the service still registers its handlers as the reference does."""
+    try:
+        return bool(_handlers(service))
+    except ServiceError:
+        return False
+
+
 def decorated(content: bytes, registered: Registered) -> bytes:
     """The text of a handler's file with the subscription on the handler; all else in it stays as it is.
 
