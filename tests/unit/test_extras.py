@@ -21,6 +21,8 @@ QUESTIONS = questions.read(TEMPLATE.folder)
 BILLING = PurePosixPath("services/billing")
 ANSWERS = BILLING / ".copier-answers.yml"
 Make = Callable[..., Workspace]
+CORE = ("batches", "cloudevents", "kv")
+"""The extras of the short run: all of them come and go by one rule."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,9 @@ def asked(shop: Workspace) -> list[str]:
     return extras
 
 
-@pytest.mark.parametrize("name", packages.EXTRA_NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in CORE else pytest.mark.slow) for name in packages.EXTRA_NAMES]
+)
 def test_an_extra_that_comes_and_goes_leaves_the_tree_as_it_was(shop: Workspace, name: str) -> None:
     before = tree.read(shop.root)
     folders = {path for path in (shop.root / BILLING).rglob("*") if path.is_dir()}

@@ -21,7 +21,9 @@ from natsgen.workspace import Workspace
 from tests.unit import breakable
 from tests.unit.breakable import Command, Snapshot, counted, fresh_copy, recover, snapshot
 
-NAMES = ("new worker", "add-handler", "add-action", "remove-handler", "update", "init")
+# an action is added as a handler is
+SAME = pytest.param("add-action", marks=pytest.mark.slow)
+NAMES = ("new worker", "add-handler", SAME, "remove-handler", "update", "init")
 
 
 @pytest.fixture(scope="module")
