@@ -187,7 +187,7 @@ def _parts(question: str, named: Mapping[str, Any], option: str) -> Given:
 
 def _read_mapping(file: Path, where: str) -> dict[Any, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # the person's own file, which may be a pipe
         raw = json.loads(text) if file.suffix.lower() == ".json" else yaml_text.load(text)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}") from error

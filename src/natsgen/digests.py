@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from natsgen import reading
 from natsgen.tree import Tree
 
 ITSELF = PurePosixPath()
@@ -27,12 +28,12 @@ def is_changed(path: Path, digests: Mapping[PurePosixPath, str]) -> bool:
     if path.is_symlink():
         return True
     if not path.is_dir():
-        return digests != {ITSELF: digest_of(path.read_bytes())}
+        return digests != {ITSELF: digest_of(reading.read_bytes(path))}
     found = {}
     for entry in all_in(path):
         if entry.is_symlink() or not entry.is_file():
             return True
-        found[PurePosixPath(entry.relative_to(path))] = digest_of(entry.read_bytes())
+        found[PurePosixPath(entry.relative_to(path))] = digest_of(reading.read_bytes(entry))
     return found != digests
 
 

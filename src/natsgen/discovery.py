@@ -112,7 +112,7 @@ def settings_of(service: Path) -> tuple[Setting, ...]:
 def published_by(service: Path) -> tuple[str, ...]:
     """The subjects in a source's `publish("...")` and `@publishes("...")`, sorted; what does not parse is left out."""
     subjects: set[str] = set()
-    for file in sorted((service / "src").rglob("*.py")):
+    for file in source.all_files(service / "src"):
         try:
             subjects.update(source.read(file, _published_in))
         except ValueError:

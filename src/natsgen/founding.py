@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from natsgen import organisation, transaction
+from natsgen import organisation, reading, transaction
 from natsgen.change import Change
 from natsgen.errors import ConflictError
 from natsgen.questions import Questionnaire
@@ -76,7 +76,7 @@ def _missing(workspace: Workspace, extra: Tree) -> Tree:
 
 
 def _is_there(target: Path, file: File) -> bool:
-    return target.is_file() and target.read_bytes() == file.content
+    return reading.is_regular(target) and reading.read_bytes(target) == file.content
 
 
 def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
@@ -86,7 +86,7 @@ def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
         return Change(after={_GITIGNORE: File(with_ignored(b"")), SETTINGS: settings})
     if target.is_symlink() or not target.is_file():
         raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-    before = File(target.read_bytes(), os.access(target, os.X_OK))
+    before = File(reading.read_bytes(target), os.access(target, os.X_OK))
     after = File(with_ignored(before.content), before.executable)
     if after == before:
         return Change(after={SETTINGS: settings})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
-from natsgen import inventory, naming, package_growth, packages, rendering, stored, transaction
+from natsgen import inventory, naming, package_growth, packages, reading, rendering, stored, transaction
 from natsgen.answers import Answers
 from natsgen.change import Change
 from natsgen.errors import ConflictError, InputError, TemplateError
@@ -247,7 +247,7 @@ def _read(workspace: Workspace, path: PurePosixPath) -> File:
     target = workspace.path(path)
     if target.is_symlink() or not target.is_file():
         raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-    return File(target.read_bytes(), os.access(target, os.X_OK))
+    return File(reading.read_bytes(target), os.access(target, os.X_OK))
 
 
 def _older(site: Site) -> str:

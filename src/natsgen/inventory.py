@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from natsgen import action_discovery, discovery, naming, parts, pubsub_discovery, route_discovery, task_discovery
+from natsgen import (
+    action_discovery,
+    discovery,
+    naming,
+    parts,
+    pubsub_discovery,
+    reading,
+    route_discovery,
+    task_discovery,
+)
 from natsgen.action_discovery import ActionFile
 from natsgen.discovery import HandlerFile
 from natsgen.errors import InputError, ServiceError
@@ -68,11 +77,14 @@ def need_service(workspace: Workspace, name: str) -> Path:
     Raises:
         InputError: there is no service of that name; the message names the nearest.
         ServiceError: there is a folder of that name, and no template made it.
+        UnsafePathError: it is a symlink.
     """
     known = names(workspace)
     folder = workspace.root / SERVICES / name
     if name in known:
         return folder
+    if naming.words_of(name) and folder.is_symlink():
+        workspace.path(PurePosixPath(SERVICES, name, ANSWERS_FILE))  # says what is wrong with it
     if name in workspace.services():
         raise ServiceError(f"{folder} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone")
     there_are = f"there are {naming.listed(known)}" if known else "there is none; natsgen new makes one"
@@ -110,5 +122,5 @@ def _kind(folder: Path, there: Collection[Kind]) -> str:
 
 def _version_in(answers: Path) -> str:
     """The template's version in an answers file, without parsing the rest of it."""
-    found = _COMMIT.search(answers.read_text(encoding="utf-8", errors="replace"))
+    found = _COMMIT.search(reading.read_bytes(answers, reading.ANSWERS_LIMIT).decode(errors="replace"))
     return found[1].strip() if found else ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from natsgen import naming
+from natsgen import naming, reading
 from natsgen.answer_sources import FLAGS, Given
 from natsgen.errors import InputError
 from natsgen.parts import KINDS
@@ -65,7 +65,7 @@ def template(workspace: Path) -> str | None:
 def _document(file: Path) -> dict[str, Any]:
     text = ""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = reading.read_text(file, reading.SOURCE_LIMIT)
         document = tomllib.loads(text)
         repr(document)  # numbers of thousands of digits can be read and not be shown
     except FileNotFoundError:

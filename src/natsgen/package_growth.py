@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import package_imports, packages, rendering
+from natsgen import package_imports, packages, reading, rendering
 from natsgen.errors import ConflictError
 from natsgen.parts import is_persons_own
 from natsgen.template_source import TemplateSource
@@ -171,13 +171,13 @@ class ServicePackages:
     def _is_as_made(self, path: PurePosixPath, made: Tree) -> bool:
         """Whether a file is the template's own and nobody edited it."""
         file = made.get(self._place / path)
-        return file is not None and not is_persons_own(path) and (self.folder / path).read_bytes() == file.content
+        return file is not None and not is_persons_own(path) and reading.read_bytes(self.folder / path) == file.content
 
     def _is_edited(self, path: PurePosixPath, made: File) -> bool:
         if is_persons_own(path.relative_to(self._place)) or not os.path.lexists(self._workspace.root / path):
             return False
         target = self._workspace.root / path
-        return target.is_symlink() or not target.is_file() or target.read_bytes() != made.content
+        return target.is_symlink() or not target.is_file() or reading.read_bytes(target) != made.content
 
     def _is_there(self, path: PurePosixPath) -> bool:
         return os.path.lexists(self._workspace.path(path))
@@ -215,4 +215,4 @@ def _read(workspace: Workspace, path: PurePosixPath) -> File:
     target = workspace.path(path)
     if target.is_symlink() or not target.is_file():
         raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-    return File(target.read_bytes(), os.access(target, os.X_OK))
+    return File(reading.read_bytes(target), os.access(target, os.X_OK))

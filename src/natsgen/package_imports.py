@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from natsgen import reading
+
 _ROOT = "src"
 _MODULE = re.compile(rf"\b{_ROOT}(?:\.\w+)+")
 _LEFT_OUT = frozenset({"__pycache__", "node_modules"})
@@ -37,7 +39,7 @@ def imported_by(service: Path, path: PurePosixPath, *, even_in_texts: bool = Tru
     Raises:
         OSError: it cannot be read.
     """
-    text = (service / path).read_text(encoding="utf-8", errors="replace")
+    text = reading.read_bytes(service / path, reading.SOURCE_LIMIT).decode(errors="replace")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a person's code, to the person's own tools

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import discovery, inventory, packages, rendering, stored
+from natsgen import discovery, inventory, packages, reading, rendering, stored
 from natsgen.answers import Answers
 from natsgen.discovery import Setting
 from natsgen.errors import InputError, TemplateError
@@ -115,9 +116,10 @@ def _changed(workspace: Workspace, questionnaire: Questionnaire, name: str, made
             continue
         is_own = path.is_relative_to(folder) and is_persons_own(path.relative_to(folder))
         target = workspace.root / path
-        if not target.is_file():
+        if not os.path.lexists(target):
             yield ChangedFile(path, "missing", is_own)
-        elif (there := target.read_bytes()) != file.content and not (
-            by_key.is_shared(path) and by_key.is_as_made(path, there, file.content)
+        elif not reading.is_regular(target) or (
+            (there := reading.read_bytes(target)) != file.content
+            and not (by_key.is_shared(path) and by_key.is_as_made(path, there, file.content))
         ):
             yield ChangedFile(path, "changed", is_own)

@@ -8,6 +8,8 @@ import stat
 from pathlib import Path, PurePosixPath
 
 LIMIT = 5_000_000  # bytes; a file of a service has some thousands
+ANSWERS_LIMIT = 200_000  # of an answers file
+SOURCE_LIMIT = 1_000_000  # of what is parsed, which takes a hundred times as much memory
 _BLOCK = 1 << 20
 
 
@@ -34,7 +36,7 @@ def read_bytes(file: Path, limit: int = LIMIT) -> bytes:
     finally:
         os.close(descriptor)
     if size > limit:
-        raise OSError(errno.EFBIG, f"it is larger than {limit // 1_000_000} MB", str(file))
+        raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(file))
     return b"".join(blocks)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from natsgen import reading
 from natsgen.parts import Kind
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -41,12 +42,22 @@ class Value:
 
 def paths(service: Path, kind: Kind) -> tuple[PurePosixPath, ...]:
     """Where the files of the parts of one kind are in a service's folder, sorted, without reading them."""
-    try:
-        with os.scandir(service / kind.folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.endswith(kind.suffix) and entry.is_file())
-    except (FileNotFoundError, NotADirectoryError):
+    if not reading.is_folder(service, kind.folder):
         return ()
+    with os.scandir(service / kind.folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.endswith(kind.suffix) and entry.is_file())
     return tuple(kind.folder / name for name in names)
+
+
+def all_files(folder: Path) -> Iterator[Path]:
+    """The Python files in a folder and below it, sorted; links are not followed, and are not among them."""
+    if folder.is_symlink():
+        return
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (
+            file for name in sorted(names) if name.endswith(".py") and reading.is_regular(file := Path(parent, name))
+        )
 
 
 def read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) -> tuple[_Extracted, ...]:
@@ -54,7 +65,7 @@ def read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
-            return extract(ast.parse(file.read_bytes()))
+            return extract(ast.parse(reading.read_bytes(file, reading.SOURCE_LIMIT)))
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
     except SyntaxError as error:

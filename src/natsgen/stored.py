@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from natsgen import answers, naming, yaml_text
+from natsgen import answers, naming, reading, yaml_text
 from natsgen.answer_sources import Given
 from natsgen.answers import Answers
 from natsgen.errors import NatsgenError, ServiceError
@@ -44,7 +44,7 @@ def read(service: Path) -> Stored:
     """
     file = service / ANSWERS_FILE
     try:
-        raw = yaml_text.load(file.read_text(encoding="utf-8"))
+        raw = yaml_text.load(reading.read_text(file, reading.ANSWERS_LIMIT))
     except FileNotFoundError as error:
         raise ServiceError(f"{service} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone") from error
     except OSError as error:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
-from natsgen import digests, durable, lock, places, state
+from natsgen import digests, durable, lock, places, reading, state
 from natsgen.change import Change
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
 from natsgen.journal import Journal, Move, read_journal, write_journal
@@ -66,7 +66,7 @@ def check(workspace: Workspace, change: Change) -> None:
         target = workspace.path(path)
         if target.is_symlink() or not target.is_file():
             raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-        if target.read_bytes() != file.content:
+        if reading.read_bytes(target) != file.content:
             raise ConflictError(
                 f"{target} was changed meanwhile and is left alone: nothing was changed; run this again"
             )

@@ -25,11 +25,16 @@ class Workspace:
     root: Path
 
     def services(self) -> tuple[str, ...]:
-        """The names of the folders under `services/`, sorted."""
+        """The names of the folders under `services/`, sorted.
+
+        Raises:
+            UnsafePathError: `services` is a symlink.
+        """
         folder = self.root / SERVICES
         if not folder.is_dir():
             return ()
-        return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+        self._check_folder(folder)
+        return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()))
 
     def path(self, relative: PurePosixPath) -> Path:
         """Where `relative` is, having made sure that writing there stays in the workspace.

@@ -95,9 +95,13 @@ def test_a_value_that_breaks_its_rule_is_refused_with_its_key(tmp_path: Path) ->
         answers.check(found)
 
 
+def test_a_byte_order_mark_is_none_of_the_content(tmp_path: Path) -> None:
+    assert read(tmp_path, '\ufeff[defaults]\ndedup = "redis"').values == {"dedup": "redis"}
+
+
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "natsgen.toml").mkdir()
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="cannot be read: it is a folder"):
         organisation.read(tmp_path, ASKED)
     (tmp_path / "natsgen.toml").rmdir()
     (tmp_path / "natsgen.toml").write_bytes(b"\xff")

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen import discovery, source
+from natsgen import discovery, reading, source
 from natsgen.errors import InputError, ServiceError
 from natsgen.handlers import Handler
 from natsgen.parts import HANDLERS
@@ -91,7 +91,7 @@ def decorated(content: bytes, registered: Registered) -> bytes:
 def _handlers(service: Path) -> tuple[Registered, ...]:
     file = service / REGISTRATION
     try:
-        module = ast.parse(file.read_bytes())
+        module = ast.parse(reading.read_bytes(file, reading.SOURCE_LIMIT))
     except OSError as error:
         raise ServiceError(f"{file}: {error.strerror}: a worker of the reference structure registers there") from error
     except (SyntaxError, ValueError) as error:
@@ -173,7 +173,7 @@ def _context(service: Path) -> str:
 def _image(service: Path) -> tuple[str, str]:
     """The Python in the service's image, and what that is based on."""
     try:
-        text = (service / "Dockerfile").read_text(encoding="utf-8")
+        text = reading.read_text(service / "Dockerfile")
     except (OSError, ValueError):
         return "", ""
     found = re.search(r"^FROM\s+\S*python:(\d+\.\d+)[\d.]*(?:-([a-z]+))?", text, re.MULTILINE)

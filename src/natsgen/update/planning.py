@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import rendering
+from natsgen import reading, rendering
 from natsgen.change import Change
 from natsgen.errors import ServiceError
 from natsgen.template_source import TemplateSource
@@ -109,7 +109,10 @@ def read(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
             continue
         if target.is_symlink() or not target.is_file():
             raise ServiceError(f"{target} is no regular file, which an update could merge: put the file itself there")
-        found[path] = File(target.read_bytes(), os.access(target, os.X_OK))
+        try:
+            found[path] = File(reading.read_bytes(target), os.access(target, os.X_OK))
+        except OSError as error:
+            raise ServiceError(f"{target} cannot be read: {error.strerror}") from error
     return found
 
 
