@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
-from natsgen import inventory, naming, package_growth, packages, reading, rendering, stored, transaction
+from natsgen import inventory, line_ends, naming, package_growth, packages, reading, rendering, stored, transaction
 from natsgen.answers import Answers
 from natsgen.change import Change
 from natsgen.errors import ConflictError, InputError, TemplateError
@@ -227,7 +227,11 @@ def _refuse_edited(site: Site, file: PartFile, change: Change) -> None:
     made: Tree = {}
     with suppress(InputError, TemplateError):  # what no command makes was not made by one
         made = rendering.render_part(site.template, site.answers().as_data(), file.kind, file.as_made())
-    edited = [path for path, file in change.before.items() if path not in made or made[path].content != file.content]
+    edited = [
+        path
+        for path, file in change.before.items()
+        if path not in made or not line_ends.is_same_text(file.content, made[path].content)
+    ]
     if edited:
         names = " and ".join(str(site.workspace.root / path) for path in edited)
         raise ConflictError(

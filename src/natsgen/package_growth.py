@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import package_imports, packages, reading, rendering
+from natsgen import line_ends, package_imports, packages, reading, rendering
 from natsgen.errors import ConflictError
 from natsgen.parts import is_persons_own
 from natsgen.template_source import TemplateSource
@@ -171,13 +171,16 @@ class ServicePackages:
     def _is_as_made(self, path: PurePosixPath, made: Tree) -> bool:
         """Whether a file is the template's own and nobody edited it."""
         file = made.get(self._place / path)
-        return file is not None and not is_persons_own(path) and reading.read_bytes(self.folder / path) == file.content
+        return file is not None and not is_persons_own(path) and self._is_same(self.folder / path, file)
 
     def _is_edited(self, path: PurePosixPath, made: File) -> bool:
         if is_persons_own(path.relative_to(self._place)) or not os.path.lexists(self._workspace.root / path):
             return False
         target = self._workspace.root / path
-        return target.is_symlink() or not target.is_file() or reading.read_bytes(target) != made.content
+        return target.is_symlink() or not target.is_file() or not self._is_same(target, made)
+
+    def _is_same(self, target: Path, made: File) -> bool:
+        return line_ends.is_same_text(reading.read_bytes(target), made.content)
 
     def _is_there(self, path: PurePosixPath) -> bool:
         return os.path.lexists(self._workspace.path(path))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import discovery, inventory, packages, reading, rendering, stored
+from natsgen import discovery, inventory, line_ends, packages, reading, rendering, stored
 from natsgen.answers import Answers
 from natsgen.discovery import Setting
 from natsgen.errors import InputError, TemplateError
@@ -119,7 +119,7 @@ def _changed(workspace: Workspace, questionnaire: Questionnaire, name: str, made
         if not os.path.lexists(target):
             yield ChangedFile(path, "missing", is_own)
         elif not reading.is_regular(target) or (
-            (there := reading.read_bytes(target)) != file.content
+            not line_ends.is_same_text(there := reading.read_bytes(target), file.content)
             and not (by_key.is_shared(path) and by_key.is_as_made(path, there, file.content))
         ):
             yield ChangedFile(path, "changed", is_own)

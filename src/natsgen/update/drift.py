@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from natsgen import diff, inventory, rendering, stored
+from natsgen import diff, inventory, line_ends, rendering, stored
 from natsgen.errors import NatsgenError, UntrustedTemplateError
 from natsgen.stored import Stored
 from natsgen.template_source import TemplateSource
@@ -176,7 +176,7 @@ def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
 def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
     found = _comparison(workspace, wanted)
     paths = [file.path for file in found.files]
-    there = planning.read(workspace, paths)
+    there = line_ends.as_made(planning.read(workspace, paths), found.made)
     pending = unfinished.of(workspace, wanted.service)
     known = acceptance.read(workspace, wanted.service)
     accepted = {
@@ -208,7 +208,7 @@ def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     held = packages_held.of(workspace, service, wanted.template, answers)
     rendered = rendering.render(wanted.template, answers, workspace.root.name, held.wanted)
     made = planning.templates_own(service, rendered, wanted.template)
-    there = planning.read(workspace, made)
+    there = line_ends.as_made(planning.read(workspace, made), made)
     older = _Older(workspace, service, wanted, held.wanted)
     files = [
         _drifted(path, file, there.get(path), older)
@@ -271,9 +271,9 @@ def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older)
 
 def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> DriftedFile | None:
     """A file that the template does not make, where an older version made it; None where a person did."""
-    there = planning.read(workspace, [path]).get(path)
+    found = planning.read(workspace, [path])
     for version, file in older.newest_first(path):
-        if file == there:
+        if file == line_ends.as_made(found, {path: file}).get(path):
             return DriftedFile(path, LEFT_OVER, version, is_unedited=True)
     return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import reading, rendering
+from natsgen import line_ends, reading, rendering
 from natsgen.change import Change
 from natsgen.errors import ServiceError
 from natsgen.template_source import TemplateSource
@@ -74,7 +74,8 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     base = migrations.run(steps, State(task.service, task.answers, rendered))
     answers = {**base.answers, **task.changed_answers}
     theirs = rendering.render(task.new, answers, workspace.root.name, held.after)
-    there = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
+    found = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
+    there = line_ends.as_made(found, rendered, base.files, theirs)
     ours = migrations.run(steps, State(task.service, task.answers, there)).files
 
     merged = merging.merge(
@@ -87,7 +88,7 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     wanted = {**{path: ours.get(path) for path in {*there, *ours}}, **merged.after, own: theirs.get(own)}
     return Plan(
         task,
-        change(there, wanted),
+        change(found, line_ends.as_there(wanted, found)),
         tuple(merged.conflicts),
         tuple(merged.left_out),
         merged.renamed,
