@@ -33,11 +33,17 @@ def in_consul(agent: ConsulAgent) -> dict[str, str]:
 
 
 TTL = {"CONSUL_TTL": "3", "HOSTNAME": "one"}
-ID = "billing-one"
+
+
+def id_in(agent: ConsulAgent) -> str:
+    """The id of the worker, or "" where it is not registered."""
+    return next((key for key, one in agent.api.agent_services().items() if one["Service"] == "billing"), "")
 
 
 def wait_for_status(agent: ConsulAgent, status: str | None, limit: float = 15.0) -> None:
-    wait_until(lambda: agent.api.check_status(ID) == status, limit=limit, what=f"Consul to call the worker {status}")
+    wait_until(
+        lambda: agent.api.check_status(id_in(agent)) == status, limit=limit, what=f"Consul to call the worker {status}"
+    )
 
 
 def test_it_is_registered_with_its_endpoints_tags_and_version(
@@ -45,11 +51,21 @@ def test_it_is_registered_with_its_endpoints_tags_and_version(
 ) -> None:
     (instance,) = consul_agent.api.service_instances("billing")
 
-    assert instance["Service"]["ID"] == ID
+    assert instance["Service"]["ID"] == f"billing-one-{registered.port}"
     assert (instance["Service"]["Address"], instance["Service"]["Port"]) == ("127.0.0.1", registered.port)
     assert instance["Service"]["Tags"] == ["worker", "python", "orders"]
     assert instance["Service"]["Meta"] == {"version": "0.1.0"}
-    assert consul_agent.api.check_output(ID) == "consuming"
+    assert consul_agent.api.check_output(id_in(consul_agent)) == "consuming"
+
+
+def test_two_on_one_machine_have_a_registration_each(
+    registered: GeneratedService, consul_agent: ConsulAgent, nats_server: NatsServer, start_worker: StartWorker
+) -> None:
+    other = start_worker(NATS_URL=nats_server.url, **in_consul(consul_agent))
+    ids = {f"billing-one-{worker.port}" for worker in (registered, other)}
+    wait_until(lambda: set(consul_agent.api.agent_services()) >= ids, limit=15, what="both to be registered")
+    other.stop()
+    assert set(consul_agent.api.agent_services()) & ids == {f"billing-one-{registered.port}"}
 
 
 def test_it_stays_passing_for_longer_than_its_ttl(registered: GeneratedService, consul_agent: ConsulAgent) -> None:
@@ -58,7 +74,7 @@ def test_it_stays_passing_for_longer_than_its_ttl(registered: GeneratedService, 
     deadline = asyncio.new_event_loop().time() + 3 * 3
 
     def observed() -> bool:
-        statuses.add(consul_agent.api.check_status(ID))
+        statuses.add(consul_agent.api.check_status(id_in(consul_agent)))
         return asyncio.new_event_loop().time() > deadline
 
     wait_until(observed, limit=20, what="three times the TTL to pass")
@@ -72,7 +88,7 @@ def test_it_is_critical_while_it_does_not_consume(
 ) -> None:
     nats_server.stop()
     wait_for_status(consul_agent, "critical")
-    assert consul_agent.api.check_output(ID) == "not connected to NATS"
+    assert consul_agent.api.check_output(id_in(consul_agent)) == "not connected to NATS"
 
     nats_server.start()
     wait_for_status(consul_agent, "passing")

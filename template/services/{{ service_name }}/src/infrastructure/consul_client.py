@@ -62,8 +62,7 @@ class ConsulClient:
     FORGET_AFTER = "10m"  # Consul removes an instance that stayed critical this long; its minimum is a minute
 
     def __init__(self, settings: Settings, version: str, readiness: Callable[[], tuple[bool, str]]) -> None:
-        self.service_id = f"{settings.SERVICE_NAME}-{settings.HOSTNAME}"  # a restart takes over its registration
-        self._check_id = f"service:{self.service_id}"
+        self.service_id = self._check_id = ""
         self._settings = settings
         self._version = version
         self._readiness = readiness
@@ -78,6 +77,9 @@ class ConsulClient:
         Args:
             port: the port of the HTTP endpoints, for the registration.
         """
+        # Instances on one machine differ in their port alone; one with the same port takes its registration over again.
+        self.service_id = f"{self._settings.SERVICE_NAME}-{self._settings.HOSTNAME}-{port}"
+        self._check_id = f"service:{self.service_id}"
         self._client = _consul(self._settings, self.TIME_LIMIT)
         self._task = asyncio.create_task(self._keep_registered(self._client, port), name="consul")
 
