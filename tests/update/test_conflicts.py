@@ -79,6 +79,23 @@ def test_abort_puts_everything_back(installed: Releases, torn: Workspace) -> Non
     assert not (torn.root / ".natsgen").exists()
 
 
+@pytest.mark.parametrize("option", ["--abort", "--continue"])
+def test_a_dry_run_ends_nothing(installed: Releases, torn: Workspace, option: str) -> None:
+    natsgen = installed[THIRD]
+    natsgen.run("update", "billing", "--conflicts", "inline", cwd=torn.root)
+    if option == "--continue":
+        for conflict in torn.root.rglob("*.py"):
+            if "<<<<<<< yours\n" in (text := conflict.read_text()):
+                conflict.write_text(text.replace("<<<<<<< yours\n", ""))
+    before = files_of(torn.root)
+    said = natsgen.do("update", option, "--dry-run", cwd=torn.root)
+    assert f"billing  would be {'put back' if option == '--abort' else 'finished'}" in said
+    assert files_of(torn.root) == before
+    natsgen.do("update", option, "billing", cwd=torn.root)  # it is remembered still
+    done = natsgen.run("update", option, "--to", SECOND, cwd=torn.root)
+    assert (done.returncode, "--to and --conflicts are for what begins" in done.stderr) == (2, True)
+
+
 def test_what_git_took_back_is_no_longer_unfinished(installed: Releases, torn: Workspace) -> None:
     installed[SECOND].run("update", "billing", "--conflicts", "inline", cwd=torn.root)
     world.git(torn.root, "checkout", "--quiet", "--", ".")
