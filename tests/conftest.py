@@ -2,9 +2,9 @@
 
 `pytest` proves each behaviour once, in minutes, and without containers; `pytest --full` runs everything. A test is
 marked `slow`, and is left out of the short run, if it takes seconds *and* a shorter one proves the same: with fewer
-kinds, versions, events, faults or rounds; or if what it proves is somebody else's fault, as Copier's. What only a slow
-test proves is not marked, however long it takes. A run that names a file or a test leaves nothing out of it, and one
-with `-m` nothing that has the marker.
+kinds, versions, events, faults, rounds or processes; or if what it proves is somebody else's fault, as Copier's. What
+only a slow test proves is not marked, however long it takes. A run that names a file or a test leaves nothing out of
+it, and one with `-m` nothing that has the marker.
 """
 
 from __future__ import annotations

@@ -168,6 +168,7 @@ def test_fsai_nats_apps_parser(rivals: Path, nats_server: NatsServer, tmp_path: 
         says(process, {"packed 11"})
 
 
+@pytest.mark.slow  # they are others' tests
 @pytest.mark.parametrize("system", [FASTSTREAM, FSAI])
 def test_tests_of_the_others_pass(system: str, rivals: Path, nats_server: NatsServer) -> None:
     source = program(system, lambda heading: True, end="asyncio.run(test_order_created())\n")
@@ -203,6 +204,7 @@ async def test_natsgens_form(nats_server: NatsServer, client: Client, tmp_path: 
     assert dead.state.messages == 1  # which was rejected
 
 
+@pytest.mark.slow  # tests/documents/test_service_readme.py runs a service's own tests
 def test_natsgens_tests_pass(tmp_path: Path) -> None:
     service = made_in(tmp_path)
     tests = [block.place for block in natsgens() if block.place.startswith("tests/")]

@@ -18,6 +18,8 @@ from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from tests.smoke.letters import fill, put, run, run_json
 
+pytestmark = pytest.mark.slow  # tests/unit has the options; this connects with each
+
 SECRET = "s3cr3t-of-the-test"
 SOON = 10.0  # seconds, on a busy machine; the limits in the code add up to less
 

@@ -176,6 +176,7 @@ def test_adding_and_removing_a_handler_leaves_git_status_empty(
     assert git(shop, "status", "--porcelain", "--untracked-files=all", "--ignored") == ""
 
 
+@pytest.mark.slow  # the tests beside it have few, and prove the same
 async def test_fifty_handlers_in_one_service_are_all_registered_listed_and_handle(
     shop: Path, nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
 ) -> None:

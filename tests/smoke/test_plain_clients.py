@@ -17,6 +17,8 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.programs import need_program
 from tests.smoke.conftest import StartService, natsgen
 
+pytestmark = pytest.mark.slow  # tests/runtime has the wire format; this has somebody else's clients
+
 RUN_SECONDS = 60.0
 PAYLOAD = '{"name": "Ada"}'
 SUBJECT = "v1.greeter.greet"

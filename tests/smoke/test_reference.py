@@ -90,6 +90,8 @@ from src.requests.listeners import Listener
 from src.requests.nats import nats
 from src.utils.logging import logger
 
+pytestmark = pytest.mark.slow  # what each part does alone is proved beside it, in one service of each kind
+
 subscription: Listener | None = None
 
 class WatchRequest(BaseModel):

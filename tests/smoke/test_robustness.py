@@ -45,6 +45,8 @@ async def handle_order_created(event: dict) -> None:
 """
 CANCELS_ITSELF = f"""{HEAD}
 import asyncio
+
+pytestmark = pytest.mark.slow  # tests/runtime and the core rows of tests/chaos prove it without a process for each
 @subscriber("{SUBJECT}", max_attempts=2, backoff=Backoff(initial=0.05))
 async def handle_order_created(event: dict) -> None:
     if event["data"]["number"] == 0:

@@ -11,6 +11,8 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from tests.smoke.conftest import SUBJECT, StartWorker, natsgen
 
+pytestmark = pytest.mark.slow  # tests/runtime proves them without a process for each
+
 BAD = [
     ("HTTP_PORT", "abc", "valid integer"),
     ("HTTP_PORT", "70000", "less than or equal to 65535"),

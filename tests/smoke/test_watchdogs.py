@@ -37,6 +37,8 @@ CUT_OFF = f"""{HEAD}
 import asyncio
 from src.utils.logging import logger
 
+pytestmark = pytest.mark.slow  # tests/runtime proves them without a process for each
+
 @subscriber("{SUBJECT}", ack_wait=2)
 async def handle_order_created(event: dict) -> None:
     logger.info("tasks", count=len(asyncio.all_tasks()))
