@@ -123,7 +123,7 @@ def test_takes_long(): print("it " + "ran")
 """
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2"), ("tests",)], ids=["alone", "with xdist", "a folder"])
+@pytest.mark.parametrize("options", [("-n", "2"), ("tests",)], ids=["with xdist", "a folder"])
 def test_a_short_run_leaves_out_what_is_slow(folder: Path, options: tuple[str, ...]) -> None:
     (folder / "conftest.py").write_text(SHORT)
     code, said = run_tests(folder, "test_passes test_takes_long", SLOW, "-rP", *options)
@@ -131,7 +131,7 @@ def test_a_short_run_leaves_out_what_is_slow(folder: Path, options: tuple[str, .
     assert ("test_takes_long: only with --full" in said) == ("tests" not in options)
 
 
-@pytest.mark.parametrize("options", [("--full",), ("--full", "-n", "2"), ("-m", "slow"), ("tests/test_it.py",)])
+@pytest.mark.parametrize("options", [("--full", "-n", "2"), ("-m", "slow"), ("tests/test_it.py",)])
 def test_a_full_run_and_one_that_names_a_file_leave_nothing_out(folder: Path, options: tuple[str, ...]) -> None:
     (folder / "conftest.py").write_text(SHORT)
     code, said = run_tests(folder, "test_passes test_takes_long", SLOW, "-rP", *options)
