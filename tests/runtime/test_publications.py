@@ -139,9 +139,9 @@ async def test_many_publications_are_on_their_way_together(run_worker: Any, resu
 
 
 async def test_a_stream_that_is_away_for_a_moment_costs_no_attempt(
-    run_worker: Any, jetstream: JetStreamContext
+    run_worker: Any, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As while a cluster finds a leader for it."""
+    """As while a cluster finds a leader for it. The subject is declared, so that the stream was there at start."""
     published = asyncio.Event()
 
     async def handle(_: dict[str, Any], message: Message) -> None:
@@ -149,9 +149,14 @@ async def test_a_stream_that_is_away_for_a_moment_costs_no_attempt(
         published.set()
         await publication
 
+    monkeypatch.setattr("src.infrastructure.publishing.declared", {RESULT})
+    monkeypatch.setattr("src.infrastructure.worker.declared", {RESULT})
+    await jetstream.add_stream(name="RESULTS", subjects=["results.>"])
     async with run_worker(subscription(handle)) as worker:
+        await jetstream.delete_stream("RESULTS")
         await jetstream.publish(SUBJECT, b"{}")
         await published.wait()
+        await asyncio.sleep(1)  # longer than the first attempts to publish
         await jetstream.add_stream(name="RESULTS", subjects=["results.>"])
         await until(lambda: Counts(worker.runners[0]).handled == 1, "the event is handled")
 

@@ -19,6 +19,8 @@ from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.smoke.conftest import StartService, natsgen
 
+pytestmark = pytest.mark.slow  # what each part does alone is proved beside it, in one service of each kind
+
 LIMIT = 10.0  # seconds
 
 GREET = """
@@ -89,8 +91,6 @@ from src.actions.action import Context, action
 from src.requests.listeners import Listener
 from src.requests.nats import nats
 from src.utils.logging import logger
-
-pytestmark = pytest.mark.slow  # what each part does alone is proved beside it, in one service of each kind
 
 subscription: Listener | None = None
 

@@ -20,6 +20,8 @@ from natsgen.harness.waiting import wait_until
 from tests.smoke.conftest import DURABLE, STREAM, SUBJECT, StartWorker, natsgen
 from tests.smoke.traffic import counts, event, publish, settled
 
+pytestmark = pytest.mark.slow  # tests/runtime and the core rows of tests/chaos prove it without a process for each
+
 HEAD = "from src.infrastructure.subscription import Backoff, subscriber\nfrom src.infrastructure.errors import Reject\n"
 SLOW = f"""{HEAD}
 import asyncio
@@ -46,7 +48,6 @@ async def handle_order_created(event: dict) -> None:
 CANCELS_ITSELF = f"""{HEAD}
 import asyncio
 
-pytestmark = pytest.mark.slow  # tests/runtime and the core rows of tests/chaos prove it without a process for each
 @subscriber("{SUBJECT}", max_attempts=2, backoff=Backoff(initial=0.05))
 async def handle_order_created(event: dict) -> None:
     if event["data"]["number"] == 0:

@@ -19,6 +19,8 @@ from natsgen.harness.waiting import wait_until
 from tests.smoke.conftest import SUBJECT, StartWorker
 from tests.smoke.traffic import counts, event, publish, settled
 
+pytestmark = pytest.mark.slow  # tests/runtime proves them without a process for each
+
 HEAD = "from src.infrastructure.subscription import Message, subscriber\n"
 BLOCKS = f"""{HEAD}
 import time
@@ -36,8 +38,6 @@ async def handle_order_created(event: dict) -> None:
 CUT_OFF = f"""{HEAD}
 import asyncio
 from src.utils.logging import logger
-
-pytestmark = pytest.mark.slow  # tests/runtime proves them without a process for each
 
 @subscriber("{SUBJECT}", ack_wait=2)
 async def handle_order_created(event: dict) -> None:

@@ -142,7 +142,8 @@ def test_a_bug_in_a_process_is_told_as_one() -> None:
 
 
 def test_a_mode_that_changes_is_applied(workspace: Workspace) -> None:
-    path = PurePosixPath("run.sh")
+    path = PurePosixPath("services/billing/run.sh")
+    (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
     (workspace.root / path).write_bytes(b"a")
     change = Change({path: File(b"a")}, {path: File(b"a", executable=True)})
     with transaction.session(workspace, str):

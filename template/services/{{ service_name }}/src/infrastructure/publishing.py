@@ -260,7 +260,8 @@ async def _publish_until_confirmed(client: NatsClient, subject: str, data: bytes
         try:
             return await client.publish(subject, data, headers)
         except TRANSIENT as error:
-            if isinstance(error, nats.js.errors.NoStreamResponseError):
+            # the worker saw the stream of a declared subject at start, so that one is away only for a moment
+            if isinstance(error, nats.js.errors.NoStreamResponseError) and subject not in declared:
                 await _check_stream(client, subject)
             if time.monotonic() + RETRY_PAUSE > deadline:
                 raise
