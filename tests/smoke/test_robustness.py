@@ -366,7 +366,9 @@ def test_it_leaves_consul_also_after_a_request_went_wrong(
     in_consul = {"CONSUL_ENABLED": "true", "CONSUL_PORT": str(consul_agent.http_port), "CONSUL_TTL": "3"}
     worker = start_worker(NATS_URL=nats_server.url, CONSUL_HOST="127.0.0.1", **in_consul)
     api = consul_agent.api
-    wait_until(lambda: api.check_status("billing-billing") == "passing", limit=15, what="it to be passing")
+    wait_until(
+        lambda: api.check_status(f"billing-billing-{worker.port}") == "passing", limit=15, what="it to be passing"
+    )
     consul_agent.freeze()
     worker.process.wait_for_line("no heartbeat to Consul", limit=20)
     consul_agent.resume()

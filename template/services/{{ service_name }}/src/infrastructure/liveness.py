@@ -47,6 +47,11 @@ class Liveness:
             self._ping.add_done_callback(lambda ping: ping.cancelled() or ping.exception())  # nobody may await it
         return ""
 
+    def end(self) -> None:
+        """Forget the PING that may be on its way: the connection is dead."""
+        if self._ping:
+            self._ping.cancel()
+
     def _has_sign(self) -> bool:
         received, self._received = self._received, self._client.stats["in_bytes"]
         before, self._unsent = self._unsent, unsent_bytes(self._client)

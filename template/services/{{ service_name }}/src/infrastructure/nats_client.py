@@ -214,6 +214,7 @@ class NatsClient:
         while True:
             await asyncio.wait([lost], timeout=Liveness.LOOK)
             if reason := lost.result() if lost.done() else liveness.look():
+                liveness.end()
                 return reason
 
     async def _connect(self) -> None:
