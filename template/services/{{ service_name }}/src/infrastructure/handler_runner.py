@@ -148,18 +148,17 @@ class HandlerRunner:
         clock = time.monotonic
         pause_due = clock() + YIELD_AFTER
         while not self.delivery.stopping:
-            if not self.buffer:
-                self.metrics.flush()
-                await self.buffer.arrival()
-                pause_due = clock() + YIELD_AFTER
-            elif self._deliveries_expired():
-                await self._drop_expired()
-            else:
+            if self.buffer and clock() <= pause_due:
                 await self.handle_next()
-            if clock() > pause_due:
-                self.metrics.flush()
+                continue
+            self.metrics.flush()
+            if self.buffer:
                 await asyncio.sleep(0)
-                pause_due = clock() + YIELD_AFTER
+            else:
+                await self.buffer.arrival()
+            if self._deliveries_expired():
+                await self._drop_expired()
+            pause_due = clock() + YIELD_AFTER
 
     def _deliveries_expired(self) -> bool:
         return time.monotonic() - self._kept_alive > self._ack_wait
