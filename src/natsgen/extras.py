@@ -18,7 +18,7 @@ from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 @dataclass(frozen=True)
 class Changed:
-    """What became of a service's extras, or would.
+    """Holds what became of a service's extras, or would.
 
     Attributes:
         extras: those that it asks for now.

@@ -1,4 +1,4 @@
-"""Whether a person accepts a template that a repository names: asked on a terminal, or said with `--trust-template`."""
+"""Asks whether a person accepts a template that a repository names, unless `--trust-template` says so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_INPUT = "--no-input"
 
 
 def is_given(error: UntrustedTemplateError, arguments: Sequence[str], *, trusted: bool) -> bool:
-    """Whether the person accepts the template; it is shown first, and remembered if they do.
+    """Return whether the person accepts the template; it is shown first, and remembered if they do.
 
     Args:
         error: says which one, and where it is named.

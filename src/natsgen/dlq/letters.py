@@ -74,7 +74,7 @@ class Letter:
 
     @property
     def is_with_original(self) -> bool:
-        """Whether its payload did not fit and is where the message was first."""
+        """Return whether its payload did not fit, so that it is where the message was first."""
         return headers.first(self.headers, PAYLOAD) == WITH_ORIGINAL
 
     def summary(self) -> Summary:

@@ -42,7 +42,7 @@ async def original(connection: Connection, found: Headers) -> bytes:
 
 
 def _is_same_time(stored: str, message: Letter) -> bool:
-    """Whether a message was stored when a letter says so, in epoch seconds; a header can be anyone's."""
+    """Return whether a message was stored when a letter says so, in epoch seconds; a header can be anyone's."""
     try:
         return not stored or abs(float(stored) - message.stored.timestamp()) <= _CLOCK
     except ValueError:

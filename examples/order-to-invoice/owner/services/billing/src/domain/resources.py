@@ -1,4 +1,4 @@
-"""What handlers share, such as a database pool, and what is called around each message. This file is yours."""
+"""Opens what handlers share, such as a database pool, and lists the middleware. This file is yours."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIDDLEWARE: list[Middleware] = [with_tenant]
 
 @dataclass
 class Resources:
-    """What handlers share. A handler with a parameter `resources: Resources` gets it."""
+    """Holds what handlers share. A handler with a parameter `resources: Resources` gets it."""
 
     invoices: Invoices
     warehouse: httpx.AsyncClient

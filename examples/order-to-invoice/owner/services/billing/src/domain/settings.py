@@ -11,7 +11,7 @@ from src.config import ServiceSettings, load
 
 
 class OwnSettings(ServiceSettings):
-    """Where the invoices and the warehouse are."""
+    """Says where the invoices and the warehouse are."""
 
     SECRETS: ClassVar[tuple[str, ...]] = ("WAREHOUSE_TOKEN",)
 
