@@ -33,8 +33,8 @@ from benchmarks.tool_setup import (
     prepare,
 )
 from natsgen.harness.environment import environment_for
-from natsgen.harness.versions import installed_versions, machine
 from scripts.documents import PERFORMANCE
+from tests.harness_tools.versions import installed_versions, machine
 
 ROUNDS = 15
 PLOT = Path("docs/performance-tool.svg")

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import natsgen
 from benchmarks.figures import table
-from natsgen.harness.versions import machine
 from scripts.documents import PERFORMANCE
+from tests.harness_tools.versions import machine
 from tests.update import world
 from tests.update.world import FIRST, SECOND, THIRD, Installed
 

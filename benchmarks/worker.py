@@ -33,8 +33,8 @@ from benchmarks.worker_rates import (
 from natsgen.harness.environment import environment_for
 from natsgen.harness.programs import find_program
 from natsgen.harness.redis_server import RedisServer
-from natsgen.harness.versions import installed_versions, machine, nats_server_version
 from scripts.documents import PERFORMANCE
+from tests.harness_tools.versions import installed_versions, machine, nats_server_version
 
 ROUNDS = 5
 PLOT = Path("docs/performance-worker.svg")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy
 
-from natsgen.harness.tcp_proxy import Direction
 from tests.chaos.handler import DURABLE, STREAM
 from tests.chaos.plan import POISON
 from tests.chaos.verdict import read_letters
 from tests.chaos.waiting import until
+from tests.harness_tools.tcp_proxy import Direction
 
 if TYPE_CHECKING:
     from natsgen.harness.local_server import LocalServer

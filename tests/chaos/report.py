@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from natsgen.harness.versions import installed_versions, machine, nats_server_version
 from tests.chaos.rows import DEAD_SERVER, LEADER, Row
 from tests.chaos.verdict import Outcome
+from tests.harness_tools.versions import installed_versions, machine, nats_server_version
 
 SEEDS = (1, 2, 3)
 

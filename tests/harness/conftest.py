@@ -14,7 +14,7 @@ import pytest
 import natsgen.harness
 from natsgen.harness.nats_server import NatsServer
 
-SOURCES = Path(natsgen.harness.__file__).parents[2]
+SOURCES = (Path(natsgen.harness.__file__).parents[2], Path(__file__).parents[2])
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def owner(tmp_path: Path) -> Iterator[Owner]:
             [sys.executable, str(file), *map(str, arguments)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(SOURCES)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES))},
         )
         started.append(process)
         assert process.stdout is not None

@@ -11,9 +11,9 @@ import nats
 import pytest
 
 from natsgen.harness.errors import HarnessError
-from natsgen.harness.nats_cluster import NatsCluster
-from natsgen.harness.nats_request import ask_jetstream
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.nats_cluster import NatsCluster
+from tests.harness_tools.nats_request import ask_jetstream
 
 Owner = Callable[..., tuple[subprocess.Popen[str], str]]
 STREAM, DURABLE = "ORDERS", "billing"
@@ -103,7 +103,7 @@ def test_a_killed_owner_leaves_no_server(tmp_path: Path, owner: Owner, runs: Cal
     program = """
         import signal, sys
         from pathlib import Path
-        from natsgen.harness.nats_cluster import NatsCluster
+        from tests.harness_tools.nats_cluster import NatsCluster
 
         with NatsCluster(Path(sys.argv[1])) as cluster:
             print(*(server.process.pid for server in cluster.servers.values()), flush=True)

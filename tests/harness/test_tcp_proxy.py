@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from natsgen.harness.errors import HarnessError
-from natsgen.harness.tcp_proxy import Direction, TcpProxy
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.tcp_proxy import Direction, TcpProxy
 
 SILENT = 0.3  # seconds without a byte that count as silence; loopback takes well under a millisecond
 

@@ -26,8 +26,8 @@ from nats.js import JetStreamContext
 from nats.js.api import PubAck
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.tcp_proxy import TcpProxy
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.tcp_proxy import TcpProxy
 
 WORKSPACE = Path(tempfile.mkdtemp(prefix="natsgen-runtime-"))
 atexit.register(shutil.rmtree, WORKSPACE, ignore_errors=True)

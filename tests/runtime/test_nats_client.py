@@ -15,13 +15,13 @@ import pytest
 from pydantic import SecretStr
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.tcp_proxy import Direction, TcpProxy
 from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.liveness import Liveness
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import LOOPS, TolerantClient, abort, unsent_bytes
+from tests.harness_tools.tcp_proxy import Direction, TcpProxy
 from tests.runtime.conftest import until
 
 

@@ -14,7 +14,6 @@ from nats.js.errors import NotFoundError
 from pydantic import BaseModel
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.tcp_proxy import TcpProxy
 from src.config import Settings
 from src.infrastructure.errors import TooLarge
 from src.infrastructure.nats_client import NatsClient
@@ -33,6 +32,7 @@ from src.toolkit.errors import (
     WrongRevision,
 )
 from src.toolkit.kv import Bucket, Entry
+from tests.harness_tools.tcp_proxy import TcpProxy
 
 LIMIT = 20.0  # seconds
 

@@ -19,7 +19,6 @@ from nats.js import JetStreamContext
 from nats.js.api import ObjectMeta
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.tcp_proxy import TcpProxy
 from src.config import Settings
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import publish_over
@@ -27,6 +26,7 @@ from src.requests.nats import Nats
 from src.toolkit.errors import Damaged, InvalidName, Missing, ObjectMissing, Refused, Unavailable
 from src.toolkit.object_content import PART
 from src.toolkit.objects import Store
+from tests.harness_tools.tcp_proxy import TcpProxy
 from tests.runtime.conftest import SERVICE
 
 WHOLE = bytes(range(256)) * 2_000  # four parts

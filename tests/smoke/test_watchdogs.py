@@ -14,8 +14,8 @@ from nats.js import JetStreamContext
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
-from natsgen.harness.tcp_proxy import TcpProxy
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.tcp_proxy import TcpProxy
 from tests.smoke.conftest import SUBJECT, StartWorker
 from tests.smoke.traffic import counts, event, publish, settled
 

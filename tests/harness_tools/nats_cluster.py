@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.local_server import START_SECONDS
-from natsgen.harness.nats_request import REQUEST_SECONDS, ask_jetstream
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.ports import LOOPBACK, Ports, start_on_free_ports
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.nats_request import REQUEST_SECONDS, ask_jetstream
 
 LEADER_SECONDS = 20.0
 """An election takes a second or two; on a busy machine it may take several rounds."""

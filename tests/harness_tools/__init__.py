@@ -1,0 +1,1 @@
+"""What only tests and benchmarks need beside `natsgen.harness`: a TCP proxy, a NATS cluster, and versions."""
