@@ -268,7 +268,7 @@ async def test_kv_watch_survives_a_restart_of_the_server(
     bucket: Bucket, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And does not wait for the silence to be noticed."""
-    monkeypatch.setattr("src.toolkit.ordered_consumer.HEARTBEAT", 14.0)
+    monkeypatch.setattr("src.infrastructure.pull_consumer.PullConsumer.HEARTBEAT", 14.0)
     await bucket.put("a", 1)
     changes = bucket.watch()
     assert await following(changes, 1) == [("a", 1, False)]

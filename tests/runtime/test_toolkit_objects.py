@@ -252,9 +252,8 @@ async def test_object_put_and_get_survive_a_lost_connection(proxied: tuple[Nats,
 
 
 async def test_object_without_an_answer_is_unavailable(
-    proxied: tuple[Nats, TcpProxy], monkeypatch: pytest.MonkeyPatch
+    proxied: tuple[Nats, TcpProxy],
 ) -> None:
-    monkeypatch.setattr("src.toolkit.objects.RETRY_FOR", 0.1)
     _, proxy = proxied
     store = Store("documents")
     await store.put("a", b"x")

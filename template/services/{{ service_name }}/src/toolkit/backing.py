@@ -77,19 +77,13 @@ class BackingStream:
             assert self._info is not None
             return self._info
 
-    async def read(self, subject: str, sequence: int | None = None) -> RawStreamMsg | None:
-        """Return the last message of a subject, or its first from a sequence on; None if there is none.
-
-        Raises as `opened` does.
-        """
+    async def read(self, subject: str) -> RawStreamMsg | None:
+        """Return the last message of a subject; None if there is none. Raises as `opened` does."""
         async with self.opened() as connection:
             # With several replicas, ask the leader: another replica may not have the caller's own last write yet.
             direct = bool(self.config.allow_direct) and self.config.num_replicas == 1
-            jetstream = connection.jetstream
             try:
-                if sequence is None:
-                    return await jetstream.get_last_msg(self.stream, subject, direct=direct)
-                return await jetstream.get_msg(self.stream, sequence, subject, direct=direct, next=True)
+                return await connection.jetstream.get_last_msg(self.stream, subject, direct=direct)
             except nats.js.errors.NotFoundError as error:
                 if error.err_code == STREAM_MISSING:
                     raise

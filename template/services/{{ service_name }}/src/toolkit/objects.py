@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
@@ -21,18 +20,17 @@ from uuid import uuid4
 
 import nats.errors
 from nats.js import JetStreamContext
-from nats.js.api import Header, ObjectStoreConfig, RawStreamMsg, StorageType
+from nats.js.api import Header, ObjectStoreConfig, StorageType
 
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import Publication, published_over
 from src.toolkit.backing import BackingStream
-from src.toolkit.errors import Damaged, InvalidName, ObjectMissing, Refused, ToolkitError, Unavailable
+from src.toolkit.errors import Damaged, InvalidName, ObjectMissing, Refused, ToolkitError
 from src.toolkit.object_content import PART, ObjectInfo, Source, parts_of
 from src.toolkit.ordered_consumer import OrderedConsumer
 
 IN_FLIGHT = 16  # parts that are sent before the first is confirmed
-RETRY_FOR = 10.0  # seconds that a part is requested again while the server does not answer
-RETRY_PAUSE = 0.25  # seconds between two requests
+READ_AHEAD = 64  # parts that are requested ahead
 DIGEST = "SHA-256="
 LONGEST_NAME = 1024  # bytes: the server closes a connection that sends a line of more than 4096 with its subject
 
@@ -206,31 +204,19 @@ class Store:
         return {"size": size, "parts": count, "digest": DIGEST + base64.urlsafe_b64encode(digest.digest()).decode()}
 
     async def _parts_of(self, info: ObjectInfo) -> AsyncGenerator[bytes, None]:
-        digest, size, sequence = sha256(), 0, 0
-        while size < info.size:
-            part = await self._part(info, sequence + 1)
-            data, sequence = part.data or b"", part.seq or 0
-            digest.update(data)
-            size += len(data)
-            yield data
-        expected = base64.urlsafe_b64decode(info.digest.removeprefix(DIGEST))
-        if size != info.size or (expected and digest.digest() != expected):
-            raise Damaged(f"store {self.name}: {info.name!r} is not what was put there")
-
-    async def _part(self, info: ObjectInfo, sequence: int) -> RawStreamMsg:
-        """Return the object's first part from a sequence of the stream on."""
-        deadline = time.monotonic() + RETRY_FOR
-        while True:
-            try:
-                found = await self._backing.read(f"$O.{self.name}.C.{info.nuid}", sequence)
-                break
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(RETRY_PAUSE)
-        if found is None:
+        digest, size = sha256(), 0
+        consumer = OrderedConsumer(self._backing, f"$O.{self.name}.C.{info.nuid}", latest=False, prefetch=READ_AHEAD)
+        async with aclosing(consumer.messages()) as messages:
+            async for message in messages:
+                data = message.data or b""
+                digest.update(data)
+                size += len(data)
+                yield data
+        if size < info.size:
             raise Damaged(f"store {self.name}: a part of {info.name!r} is gone")
-        return found
+        expected = base64.urlsafe_b64decode(info.digest.removeprefix(DIGEST))
+        if size > info.size or (expected and digest.digest() != expected):
+            raise Damaged(f"store {self.name}: {info.name!r} is not what was put there")
 
     async def _find(self, name: str) -> ObjectInfo | None:
         if (found := await self._backing.read(self._info_subject(name))) is None:

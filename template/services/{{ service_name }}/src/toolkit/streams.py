@@ -5,18 +5,24 @@ A worker creates its own streams and durables; this is for everything that handl
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import nats.errors
+from nats.aio.msg import Msg
 from nats.js import api
+from nats.js.errors import APIError, NotFoundError
 
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.pull_consumer import NANOSECONDS
 from src.toolkit.connection import connected
 from src.toolkit.errors import checked_name, translated
-from src.toolkit.pulling import fetch
+
+ANSWER_LIMIT = 2.0  # seconds that the server has to end a pull request after the request's own time
 
 
 class Streams:
@@ -130,11 +136,11 @@ class Streams:
             raise ValueError(f"batch is {batch} and timeout {timeout}; they take 1 or more, and more than 0")
         deadline = time.monotonic() + timeout
         async with _connection(stream, durable) as connection:
-            found = await fetch(connection, stream, durable, batch)
+            found = await _fetch(connection, stream, durable, batch)
             if not found and (left := deadline - time.monotonic()) > 0:
-                found = await fetch(connection, stream, durable, 1, wait=left)
+                found = await _fetch(connection, stream, durable, 1, wait=left)
                 if found and batch > 1:
-                    found += await fetch(connection, stream, durable, batch - 1)
+                    found += await _fetch(connection, stream, durable, batch - 1)
         return [Message(raw, durable, connection) for raw in found]
 
 
@@ -163,3 +169,59 @@ async def _listed(subject: str, key: str) -> AsyncGenerator[dict[str, Any], None
         offset += len(page)
         if not page or offset >= answer.get("total", 0):
             return
+
+
+async def _fetch(connection: NatsClient, stream: str, consumer: str, batch: int, wait: float = 0) -> list[Msg]:
+    """Return what the server sends for one pull request.
+
+    nats-py's `fetch` stops listening when its time is over; what the server sends at that moment is lost until
+    `ack_wait`. This listens until the server says that the request has ended.
+
+    Args:
+        connection: the connection.
+        stream: the consumer's stream.
+        consumer: the consumer's name.
+        batch: the maximum number of messages.
+        wait: seconds to wait for all of them; 0 returns what is there.
+
+    Raises:
+        nats.js.errors.APIError: the consumer does not exist, or messages cannot be pulled from it.
+        TimeoutError: the server does not answer.
+    """
+    client, found = connection.client, list[Msg]()
+    inbox, deadline = client.new_inbox(), time.monotonic() + wait + ANSWER_LIMIT
+    request = {"batch": batch} | ({"expires": int(wait * NANOSECONDS)} if wait else {"no_wait": True})
+    subscription = await client.subscribe(inbox)
+    try:
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        await client.publish(subject, json.dumps(request).encode(), reply=inbox)
+        while len(found) < batch:
+            try:
+                frame = await subscription.next_msg(max(deadline - time.monotonic(), 0.001))
+            except nats.errors.TimeoutError:
+                if found:
+                    break
+                raise
+            if frame.reply:
+                found.append(frame)
+            elif _ends_request(frame):
+                break
+    finally:
+        with suppress(nats.errors.Error):  # the client is closed, and the subscription with it
+            await subscription.unsubscribe()
+    return found
+
+
+def _ends_request(status: Msg) -> bool:
+    """Return whether a status ends its request; a heartbeat does not.
+
+    Raises:
+        nats.js.errors.APIError: the consumer does not exist, or messages cannot be pulled from it.
+    """
+    headers = status.headers or {}
+    code = headers.get("Status", "")
+    if code == "503":  # nobody listens to the request
+        raise NotFoundError(404, "there is no such consumer, or no such stream")
+    if code not in ("100", "404", "408") and "Nats-Pending-Messages" not in headers:
+        raise APIError(int(code or 0), headers.get("Description", ""))
+    return code != "100"
