@@ -9,18 +9,17 @@ it, and one with `-m` nothing that has the marker.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from natsgen.harness.docker_engine import Availability, docker_available
 from natsgen.harness.programs import find_program
-from tests import features
 
 docker = functools.cache(docker_available)
 
@@ -49,6 +48,9 @@ EXAMPLES = {False: 20, True: 200}
 """How many examples Hypothesis tries where each renders a service: in the short run, and in a full one."""
 
 
+HOME = pytest.StashKey[Path]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked slow, and try more examples")
 
@@ -56,23 +58,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(RENDERING, max_examples=EXAMPLES[config.option.full])
     # what natsgen remembers of a person is that person's, and no test's
+    config.stash[HOME] = Path(tempfile.mkdtemp(prefix="natsgen-tests-"))
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
-        os.environ[variable] = tempfile.mkdtemp(prefix="natsgen-tests-")
-        atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
-    features.watch(config, (*PARTS, SLOW))
+        os.environ[variable] = str(config.stash[HOME] / variable)
 
 
-def is_left_out(item: pytest.Item) -> bool:
-    """Whether the run goes without a test: a short one, unless `-m` asks for it or its file is named."""
-    if item.config.option.full or any(".py" in argument for argument in item.config.args):
-        return False
-    markers = {name for name in LEFT_OUT if item.get_closest_marker(name)}
-    return bool(markers) and not any(name in item.config.option.markexpr for name in markers)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what a short run goes without, unless `-m` asks for it or its file is named."""
+    if config.option.full or any(".py" in argument for argument in config.args):
+        return
+    without = {name for name in LEFT_OUT if name not in config.option.markexpr}
+    kept, left_out = [], []
+    for item in items:
+        markers = {marker.name for marker in item.iter_markers()}
+        (left_out if markers & without else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if is_left_out(item):
-        pytest.skip("only with --full, or when its file is named: `make test-all`")
     for name, availability in PARTS.items():
         if item.get_closest_marker(name) and not availability():
             if name in REQUIRED:
