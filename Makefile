@@ -6,7 +6,7 @@ service := template/services/{{ service_name }}
 .PHONY: demo test test-all smoke lint types bench chaos soak requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
-	@$(bin)/python -m natsgen.demo
+	@$(bin)/python -m natsgen.smoke.demo
 
 test: .venv/complete # each behaviour once, in minutes; what needs Consul or Node.js is left out where those are missing
 	$(bin)/pytest -n 2 --dist worksteal

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks.tool_commands import Command
-from natsgen import packages
-from natsgen.parts import HANDLERS
+from natsgen.parts import packages
+from natsgen.parts.kinds import HANDLERS
 
 ANSWERS_FILE = ".copier-answers.yml"  # each tool's own: Copier notes where the template was
 _HANDLER = re.compile(r"\{% yield handler from handlers %\}\{% if not .*? %\}(.*?)\{% endif %\}\{% endyield %\}")

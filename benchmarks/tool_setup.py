@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import tool_rivals, tool_workspaces
 from benchmarks.tool_commands import Measured, execute
 from benchmarks.tool_workspaces import ADD_HANDLER, NEW_WORKER, WORKSPACE, forget_added, forget_all, natsgen
-from natsgen import template_source
+from natsgen.rendering import template_source
 
 HANDLERS = 50
 SERVICES = (1, 10, 100, 300, 1000)

@@ -20,7 +20,8 @@ from typing import Any
 import yaml
 
 from natsgen.errors import NatsgenError
-from natsgen.update import git, versions
+from natsgen.files import git
+from natsgen.update import versions
 from natsgen.update.releases import BUNDLE
 from scripts import release_rules
 

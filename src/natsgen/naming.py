@@ -9,12 +9,11 @@ import keyword
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
-from typing import TypeVar
 
 from natsgen.errors import InputError
+from natsgen.messages import quote, suggest
 
 SERVICE_MAX_LENGTH = 48  # leaves room for `<service>-<handler>` in NATS, Consul and DNS
 HANDLER_MAX_LENGTH = 64
@@ -76,10 +75,6 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 # Invisible characters that make a line read differently from what it holds, or that YAML does not carry.
 _DECEIVING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-_SHOWN_MAX_LENGTH = 60
-_Given = TypeVar("_Given")
-_Checked = TypeVar("_Checked")
-_LISTED_MAX = 10
 
 
 def service(name: str) -> str:
@@ -96,11 +91,11 @@ def service(name: str) -> str:
     """
     if len(name) > SERVICE_MAX_LENGTH or not _SERVICE.fullmatch(name):
         raise InputError(
-            f"{shown(name)} is no service name: it takes lower-case letters, digits and single hyphens, starts with a "
+            f"{quote(name)} is no service name: it takes lower-case letters, digits and single hyphens, starts with a "
             f"letter and has at most {SERVICE_MAX_LENGTH} characters" + suggest(_as_service(name))
         )
     if taken := _service_taken_by(name):
-        raise InputError(f"{shown(name)} cannot be a service name: {taken}" + suggest(_as_service(name)))
+        raise InputError(f"{quote(name)} cannot be a service name: {taken}" + suggest(_as_service(name)))
     return name
 
 
@@ -117,7 +112,7 @@ def subject(text: str) -> str:
         InputError: it is no subject, or one that no stream of this worker can hold.
     """
     if problem := subject_problem(text):
-        raise InputError(f"{shown(text)} is no subject for a worker: {problem}")
+        raise InputError(f"{quote(text)} is no subject for a worker: {problem}")
     return text
 
 
@@ -140,12 +135,12 @@ def after_subject(name: str, noun: str) -> str:
     """Checks the name of a part that may be named after its subject: a handler, publisher or subscriber."""
     if len(name) > HANDLER_MAX_LENGTH or not _HANDLER.fullmatch(name):
         raise InputError(
-            f"{shown(name)} is no {noun} name: it takes lower-case letters, digits and single underscores, starts "
+            f"{quote(name)} is no {noun} name: it takes lower-case letters, digits and single underscores, starts "
             f"with a letter and has at most {HANDLER_MAX_LENGTH} characters" + suggest(_as_handler([name]))
         )
     if name in RESERVED_HANDLERS:
         raise InputError(
-            f"{shown(name)} cannot be a {noun} name: its class would hide one that the file uses"
+            f"{quote(name)} cannot be a {noun} name: its class would hide one that the file uses"
             + suggest(f"{name}_event")
         )
     return name
@@ -196,7 +191,7 @@ def durable(name: object) -> str:
     """Checks the name of a JetStream consumer; returns it or raises `InputError`."""
     if not isinstance(name, str) or len(name) > DURABLE_MAX_LENGTH or not _DURABLE.fullmatch(name):
         raise InputError(
-            f"{shown(str(name))} is no durable: it takes letters, digits, _ and -, and has at most "
+            f"{quote(str(name))} is no durable: it takes letters, digits, _ and -, and has at most "
             f"{DURABLE_MAX_LENGTH} characters"
         )
     return name
@@ -205,7 +200,7 @@ def durable(name: object) -> str:
 def concurrency(number: object) -> int:
     """Checks how many of a handler may run at once; returns it or raises `InputError`."""
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= CONCURRENCY_MAX:
-        raise InputError(f"{shown(str(number))} is no concurrency: it takes a whole number from 1 to {CONCURRENCY_MAX}")
+        raise InputError(f"{quote(str(number))} is no concurrency: it takes a whole number from 1 to {CONCURRENCY_MAX}")
     return number
 
 
@@ -226,7 +221,7 @@ def registry(text: str) -> str:
     if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
         return text
     raise InputError(
-        f"{shown(text)} is no registry: it takes host[:port][/path] such as registry.example.com/mirror, without a "
+        f"{quote(text)} is no registry: it takes host[:port][/path] such as registry.example.com/mirror, without a "
         f"scheme and without a slash at the end, at most {REGISTRY_MAX_LENGTH} characters"
     )
 
@@ -237,17 +232,17 @@ def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
         raise InputError(f"there are {len(pairs)} labels: a service takes at most {LABELS_MAX}")
     for key, value in pairs.items():
         if key in RESERVED_LABELS:
-            raise InputError(f"the label {shown(key)} is taken: every service has one that says so of itself")
+            raise InputError(f"the label {quote(key)} is taken: every service has one that says so of itself")
         if len(key) > LABEL_MAX_LENGTH or not _LABEL.fullmatch(key):
             raise InputError(
-                f"{shown(key)} is no label: it takes lower-case letters, digits, ., _, / and -, starts with a letter "
+                f"{quote(key)} is no label: it takes lower-case letters, digits, ., _, / and -, starts with a letter "
                 f"or a digit and has at most {LABEL_MAX_LENGTH} characters"
             )
         if not isinstance(value, str):
-            raise InputError(f"the label {shown(key)} takes text; put its value in quotes")
+            raise InputError(f"the label {quote(key)} takes text; put its value in quotes")
         if len(value) > LABEL_VALUE_MAX_LENGTH or any(_is_hidden(character) for character in value):
             raise InputError(
-                f"the label {shown(key)} takes one line of characters that can be seen, at most "
+                f"the label {quote(key)} takes one line of characters that can be seen, at most "
                 f"{LABEL_VALUE_MAX_LENGTH}"
             )
     return pairs
@@ -266,7 +261,7 @@ def handlers_for(subjects: Sequence[str]) -> dict[str, str]:
         InputError: a subject is there twice.
     """
     if twice := next((text for text in subjects if subjects.count(text) > 1), None):
-        raise InputError(f"the subject {shown(twice)} is given twice: a worker handles a subject once")
+        raise InputError(f"the subject {quote(twice)} is given twice: a worker handles a subject once")
     return names_for(subjects)
 
 
@@ -318,39 +313,9 @@ def workspace_for(folder: PurePath) -> str:
     return re.sub(r"^[^a-z0-9]+", "", name)[:WORKSPACE_MAX_LENGTH] or "workspace"
 
 
-def at(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _Checked:
-    """What a rule makes of a value that was given at `where`, such as "--dedup", which its error begins with."""
-    try:
-        return rule(value)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def suggest(name: str) -> str:
-    """A "; try ..." for a name that a rule refuses, or nothing if there is none to propose."""
-    return f"; try {name!r}" if name else ""
-
-
 def words_of(*texts: str) -> str:
     """The words in texts of any kind, joined as Python joins them; "" where there is no ASCII letter or digit."""
     return "_".join(word.lower() for text in texts for part in _ascii_words(text) for word in _WORD_START.split(part))
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """A "; did you mean ...?" for a mistyped name, or nothing if none of the known is near."""
-    found = get_close_matches(name, known, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
-
-
-def listed(names: Collection[str]) -> str:
-    """The first few names, for a message that says what there is."""
-    first = sorted(names)[:_LISTED_MAX]
-    return ", ".join(first) + (f" and {len(names) - _LISTED_MAX} more" if len(names) > _LISTED_MAX else "")
-
-
-def shown(text: str) -> str:
-    """Text from outside as it may stand in a message: quoted, on one line, not too long, no control characters."""
-    return repr(text if len(text) <= _SHOWN_MAX_LENGTH else text[:_SHOWN_MAX_LENGTH] + "...")
 
 
 def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
@@ -368,7 +333,7 @@ def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
         return "> may only be the last token"
     for number, token in enumerate(tokens, start=1):
         if token not in ("*", ">") and not _TOKEN.fullmatch(token):
-            what = f"token {number} is {shown(token)}" if token else f"token {number} is empty"
+            what = f"token {number} is {quote(token)}" if token else f"token {number} is empty"
             return f"{what}; a token takes letters, digits, _ and -, or is * or a last >"
     if owner := RESERVED_FIRST_TOKENS.get(tokens[0].lower()):
         return f"{tokens[0]!r} is reserved, {owner}"
@@ -399,7 +364,7 @@ def _service_taken_by(name: str) -> str:
 def _checked(name: str, rule: re.Pattern[str], limit: int, kind: str, takes: str) -> str:
     if len(name) > limit or not rule.fullmatch(name):
         raise InputError(
-            f"{shown(name)} is no {kind}: it takes {takes}, starts with a letter or a digit and has at most {limit} "
+            f"{quote(name)} is no {kind}: it takes {takes}, starts with a letter or a digit and has at most {limit} "
             "characters"
         )
     return name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from natsgen import packages
-from natsgen.parts import ACTIONS, HANDLERS, KINDS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS
+from natsgen.parts import packages
+from natsgen.parts.kinds import ACTIONS, HANDLERS, KINDS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS
 from tests.hostile import oracle
 from tests.hostile.cases import EITHER, HANDLER, REFUSED, SERVICE, TAKEN, Case
 from tests.hostile.oracle import Ran

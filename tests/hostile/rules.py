@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from natsgen import action_naming, naming, packages, pubsub_naming, route_naming, task_naming
+from natsgen import naming
 from natsgen.errors import InputError
-from natsgen.routes import Route
-from natsgen.tasks import Task
+from natsgen.parts import action_naming, packages, pubsub_naming, route_naming, task_naming
+from natsgen.parts.routes import Route
+from natsgen.parts.tasks import Task
 from tests.hostile.texts import NUMBERS, TEXTS
 
 # What can be seen: no control characters, no ends of lines, nothing that turns the direction, no non-characters.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import digests
+from natsgen.transaction import hashes
 from tests.hostile import oracle
 from tests.hostile.cases import HANDLER, SERVICE
 from tests.hostile.places import WORKSPACE, Place
@@ -62,7 +62,7 @@ def test_a_journal_in_a_clone_is_not_carried_out(command: tuple[str, ...], with_
     for path in ("vendor/hooks/pre-commit", "services/billing/src/evil.py", "compose/evil.yml"):
         (staged / path).parent.mkdir(parents=True, exist_ok=True)
         (staged / path).write_bytes(hook)
-        moves.append({"path": path, "leaves": False, "digests": {".": digests.digest_of(hook)}})
+        moves.append({"path": path, "leaves": False, "digests": {".": hashes.digest_of(hook)}})
     (with_service.workspace / ".natsgen/journal.json").write_text(json.dumps({"title": "\x1b[1mx", "moves": moves}))
     victim = clone(with_service)
 
@@ -80,7 +80,7 @@ def test_an_unfinished_update_in_a_clone_is_not_taken_up(option: str, with_servi
     document = {
         **{"service": SERVICE, "before": "v1", "after": "v2", "conflicts": []},
         "files": {".git/hooks/pre-commit": {"content": base64.b64encode(b"x").decode(), "executable": True}},
-        "answers": digests.digest_of((service / ".copier-answers.yml").read_bytes()),
+        "answers": hashes.digest_of((service / ".copier-answers.yml").read_bytes()),
     }
     folder = with_service.workspace / ".natsgen/unfinished"
     folder.mkdir(parents=True)

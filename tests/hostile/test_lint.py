@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import action_naming
-from natsgen.answers import FRAMEWORKS
+from natsgen.answers.answers import FRAMEWORKS
 from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import handlers_for
-from natsgen.route_naming import METHODS, route, without_names
-from natsgen.task_naming import task
+from natsgen.parts import action_naming
+from natsgen.parts.route_naming import METHODS, route, without_names
+from natsgen.parts.task_naming import task
 from tests.hostile.oracle import check_tree, quoted
 from tests.hostile.places import make_place
 from tests.hostile.rules import RULES

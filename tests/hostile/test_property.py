@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natsgen.answers import FRAMEWORKS
+from natsgen.answers.answers import FRAMEWORKS
 from tests.conftest import RENDERING
 from tests.hostile import oracle
 from tests.hostile.cases import DEFAULT, HANDLER, NEW, REFUSED, SERVICE

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import rendering
 from natsgen.errors import TemplateError
-from natsgen.handlers import Handler
-from natsgen.parts import HANDLERS
-from natsgen.template_source import TemplateSource
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import HANDLERS
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
 from tests.hostile import oracle
 from tests.hostile.places import Place
 from tests.hostile.test_clones import git
@@ -56,12 +56,12 @@ def tagged(root: Path) -> Path:
 
 def refusal(template: TemplateSource) -> str:
     with pytest.raises(TemplateError) as caught:
-        rendering.render(template, DATA)
+        render.render(template, DATA)
     return str(caught.value)
 
 
 def test_a_plain_template_is_rendered(template: TemplateSource) -> None:
-    assert {path.name for path in rendering.render(template, DATA)} == {".copier-answers.yml", "text.txt"}
+    assert {path.name for path in render.render(template, DATA)} == {".copier-answers.yml", "text.txt"}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_pipe_in_it_is_refused(template: TemplateSource) -> None:
 
 def test_a_link_within_it_is_a_file(template: TemplateSource) -> None:
     (template.folder / SERVICE / "same.txt").symlink_to("text.txt")
-    assert "same.txt" in {path.name for path in rendering.render(template, DATA)}
+    assert "same.txt" in {path.name for path in render.render(template, DATA)}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_part_of_it_reads_nothing_of_the_machine(
         file = f"{SERVICE}/{folder}/{{% yield handler from handlers %}}{name}{{% endyield %}}.jinja"
         write(template.folder, **{file: text})
     with pytest.raises(TemplateError) as caught:
-        rendering.render_part(template, DATA, HANDLERS, Handler("order_paid", "orders.order.paid"))
+        render.render_part(template, DATA, HANDLERS, Handler("order_paid", "orders.order.paid"))
     assert "s3cret" not in str(caught.value)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import demo, demo_screen
 from natsgen.harness.waiting import wait_until
+from natsgen.smoke import demo, demo_screen
 
-DEMO = [sys.executable, "-m", "natsgen.demo"]
+DEMO = [sys.executable, "-m", "natsgen.smoke.demo"]
 FIRST_RUN_SECONDS = 240
 """The worker's requirements may have to be installed; without that, the demo takes a few seconds."""
 GONE_SECONDS = 15

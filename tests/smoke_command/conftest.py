@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import template_source
+from natsgen.rendering import template_source
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import questions, template_source
+from natsgen.answers import questions
 from natsgen.harness.docker_engine import docker_available
 from natsgen.harness.programs import find_program
+from natsgen.rendering import template_source
+from natsgen.rendering.template_source import TemplateSource
 from natsgen.smoke import events, letters, lifecycle, matrix, pubsub, run, tasks, tools
 from natsgen.smoke.outcome import Result, Verdict
-from natsgen.template_source import TemplateSource
 from tests.smoke_command.faults import FAULTS, Fault
 
 SIDE_BY_SIDE = 8

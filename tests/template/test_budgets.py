@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import packages
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
-from natsgen.parts import is_persons_own
+from natsgen.parts import packages
+from natsgen.parts.kinds import is_persons_own
 from tests.template import source
 
 FILES = 48  # of a default worker, with its compose files

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen.parts import is_persons_own
+from natsgen.parts.kinds import is_persons_own
 from tests.template import source
 from tests.template.test_budgets import FULL, WORKER
 

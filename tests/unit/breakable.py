@@ -16,26 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen import (
-    action_growth,
-    answers,
-    founding,
-    handler_growth,
-    packages,
-    questions,
-    rendering,
-    route_growth,
-    scaffold,
-    template_source,
-    transaction,
-)
-from natsgen.actions import Action
-from natsgen.answer_sources import Given
-from natsgen.growth import Site
-from natsgen.handlers import Handler
-from natsgen.routes import Route, Target
-from natsgen.tree import File, Tree
-from natsgen.update import planning
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.files import tree
+from natsgen.files.tree import File, Tree
+from natsgen.parts import packages
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
+from natsgen.parts.routes import Route, Target
+from natsgen.rendering import render, template_source
+from natsgen.services import action_growth, create, handler_growth, init_workspace, route_growth
+from natsgen.services.edit import ServiceTarget
+from natsgen.transaction import transaction
+from natsgen.transaction.change import change_between
 from natsgen.workspace import Workspace
 
 OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
@@ -43,7 +36,7 @@ Snapshot = dict[str, tuple[str, int]]
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
-BILLING = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+BILLING = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
 PAID = Handler("order_paid", "orders.order.paid", durable="archive", concurrency=3)
 HANDLER_FILES = ("src/domain/handlers/order_created_handler.py", "tests/handlers/test_order_created_handler.py")
 
@@ -66,7 +59,7 @@ def worker_tree(workspace: Workspace) -> Tree:
     """A worker of a few files."""
     data = answers.complete(BILLING, QUESTIONS, workspace.root).as_data()
     wanted = {PurePosixPath("services/billing", path) for path in KEPT_FILES} | {PurePosixPath("compose/billing.yml")}
-    return {path: file for path, file in rendering.render(TEMPLATE, data).items() if path in wanted}
+    return {path: file for path, file in render.render(TEMPLATE, data).items() if path in wanted}
 
 
 def rendered(worker: Tree) -> Callable[..., Tree]:
@@ -95,11 +88,11 @@ def as_gateway(worker: Tree) -> Tree:
 
 def new_worker(workspace: Workspace) -> None:
     wanted = answers.complete(BILLING, QUESTIONS, workspace.root)
-    scaffold.new_service(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
+    create.new_service(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
 
 
-def site(workspace: Workspace) -> Site:
-    return Site(workspace, TEMPLATE, QUESTIONS, "billing", False, str)
+def site(workspace: Workspace) -> ServiceTarget:
+    return ServiceTarget(workspace, TEMPLATE, QUESTIONS, "billing", False, str)
 
 
 def add_handler(workspace: Workspace) -> None:
@@ -131,13 +124,13 @@ def update(workspace: Workspace) -> None:
         PurePosixPath("compose/billing.yml"): File(b"newer\n"),
     }
     with transaction.session(workspace, str):
-        change = planning.change(planning.read(workspace, wanted), wanted)
+        change = change_between(tree.read_files(workspace, wanted), wanted)
         transaction.check(workspace, change)
         transaction.apply(workspace, change, "update billing to v2.0.0")
 
 
 def init(workspace: Workspace) -> None:
-    founding.found(workspace, QUESTIONS, dry_run=False, notify=str)
+    init_workspace.init_workspace(workspace, QUESTIONS, dry_run=False, notify=str)
 
 
 def commands(worker: Tree) -> dict[str, Command]:
@@ -229,7 +222,7 @@ def _killed(command: Command, workspace: Workspace, number: int) -> bool:
 def main() -> None:
     name, prepared = sys.argv[1], Path(sys.argv[2])
     worker = worker_tree(Workspace(prepared))
-    rendering.render = rendered(worker)
+    render.render = rendered(worker)
     json.dump(kill_each(name, prepared, worker), sys.stdout)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import natsgen
-from natsgen.template_source import TemplateSource
+from natsgen.rendering.template_source import TemplateSource
 from natsgen.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

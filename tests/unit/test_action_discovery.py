@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import action_discovery
-from natsgen.action_discovery import FoundAction
-from natsgen.actions import Action
 from natsgen.errors import InputError
+from natsgen.parts import action_discovery
+from natsgen.parts.action_discovery import FoundAction
+from natsgen.parts.actions import Action
 
 PLAIN = '@action("greet")\nasync def greet(request): ...\n'
 

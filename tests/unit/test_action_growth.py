@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import action_growth, answers, handler_growth, questions, rendering, template_source, tree
-from natsgen.action_discovery import ActionFile
-from natsgen.actions import Action
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, InputError
-from natsgen.growth import Added, Removed, Site
-from natsgen.handlers import Handler
-from natsgen.tree import Tree
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts.action_discovery import ActionFile
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
+from natsgen.rendering import render, template_source
+from natsgen.services import action_growth, handler_growth
+from natsgen.services.edit import Added, Removed, ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -23,13 +26,13 @@ QUESTIONS = questions.read(TEMPLATE.folder)
 FAREWELL = Action("farewell", "farewell")
 ACTIONS = Path("services/greeter/src/domain/actions")
 TESTS = Path("services/greeter/tests/actions")
-GREETER = Given({"service_name": "greeter", "actions": {"greet": {}}}, {})
+GREETER = GivenAnswers({"service_name": "greeter", "actions": {"greet": {}}}, {})
 
 
 @pytest.fixture(scope="module")
 def service_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     root = tmp_path_factory.mktemp("any") / "shop"
-    return rendering.render(TEMPLATE, answers.complete(GREETER, QUESTIONS, root).as_data())
+    return render.render(TEMPLATE, answers.complete(GREETER, QUESTIONS, root).as_data())
 
 
 @pytest.fixture
@@ -41,8 +44,8 @@ def shop(workspace: Workspace, service_tree: Tree) -> Workspace:
     return workspace
 
 
-def site(shop: Workspace, *, dry_run: bool = False) -> Site:
-    return Site(shop, TEMPLATE, QUESTIONS, "greeter", dry_run, print)
+def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
+    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "greeter", dry_run, print)
 
 
 def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) -> Added[Action]:
@@ -82,8 +85,8 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
 def test_an_action_that_is_added_is_byte_for_byte_what_a_new_service_would_have(
     shop: Workspace, action: Action
 ) -> None:
-    given = Given({**GREETER.values, "actions": {action.name: action.answer()}}, {})
-    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
+    given = GivenAnswers({**GREETER.values, "actions": {action.name: action.answer()}}, {})
+    made = render.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
     added = add(shop, action)
     assert dict(added.change.after) == {path: made[path] for path in added.change.added}
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import action_naming, part_naming, rendering, template_source
 from natsgen.errors import InputError, TemplateError
+from natsgen.parts import action_naming, part_naming
+from natsgen.rendering import render, template_source
 
 TAKEN = sorted(action_naming.RESERVED | part_naming.KEYWORDS | {"test", "test_connection", "testify"})
 
@@ -61,7 +62,7 @@ def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
             action_naming.action(name)
     data = {"service_name": "greeter", "actions": {name: {} for name in TAKEN}, "workspace": "shop"}
     with pytest.raises(TemplateError) as caught:
-        rendering.render(template_source.bundled(), data)
+        render.render(template_source.bundled(), data)
     assert [name for name in TAKEN if f"{name} is no action name" not in str(caught.value)] == []
 
 
@@ -84,13 +85,13 @@ def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
 def test_plain_copier_refuses_the_options_that_the_tool_refuses(action: dict[str, object]) -> None:
     data = {"service_name": "greeter", "actions": {"greet": action}, "workspace": "shop"}
     with pytest.raises(TemplateError, match="Validation error"):
-        rendering.render(template_source.bundled(), data)
+        render.render(template_source.bundled(), data)
 
 
 @pytest.mark.parametrize("actions", [{}, {"greet": {}, "hello": {"action": "greet"}}, {"greet": "x"}])
 def test_plain_copier_refuses_actions_that_are_none_or_not_apart(actions: dict[str, object]) -> None:
     with pytest.raises(TemplateError, match="Validation error"):
-        rendering.render(
+        render.render(
             template_source.bundled(),
             {"service_name": "greeter", "handlers": {}, "actions": actions, "workspace": "shop"},
         )

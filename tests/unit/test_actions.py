@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import actions
-from natsgen.actions import Action
 from natsgen.errors import InputError
+from natsgen.parts import actions
+from natsgen.parts.actions import Action
 
 ACTIONS = st.builds(
     Action,

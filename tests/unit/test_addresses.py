@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from natsgen.errors import InputError
-from natsgen.update import addresses, git
-from natsgen.update.addresses import Address
+from natsgen.files import git
+from natsgen.rendering import addresses
+from natsgen.rendering.addresses import Address
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answer_sources, answers, questions, template_source
-from natsgen.answer_sources import Given
-from natsgen.answers import Answers
+from natsgen.answers import answers, given_answers, questions
+from natsgen.answers.answers import Answers
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError
-from natsgen.questions import Questionnaire
+from natsgen.rendering import template_source
 
 WORKSPACE = Path("/srv/My Shop")
-MINIMUM = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+MINIMUM = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
 GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
 
 
@@ -27,7 +28,7 @@ def test_there_is_an_answer_for_every_question_of_the_template(asked: Questionna
 
 def test_a_handler_may_be_its_subject_or_a_mapping_of_options(asked: Questionnaire) -> None:
     handlers = {"paid": {"subject": "sales.paid", "durable": "d", "concurrency": 4, "batch": True}, "x": "a.b"}
-    found = answers.complete(Given({"service_name": "billing", "handlers": handlers}, {}), asked, WORKSPACE)
+    found = answers.complete(GivenAnswers({"service_name": "billing", "handlers": handlers}, {}), asked, WORKSPACE)
     assert found.handlers == handlers
     assert (found.bounded_context, found.description) == ("sales", "Handles sales.paid, a.b")
 
@@ -46,7 +47,7 @@ def test_what_nobody_gives_is_derived_or_default(asked: Questionnaire) -> None:
 
 
 def test_without_handlers_the_context_is_the_services_name(asked: Questionnaire) -> None:
-    given = Given(
+    given = GivenAnswers(
         {"service_name": "greeter", "actions": {"greet": {}, "greet_v2": {"action": "greet", "version": 2}}}, {}
     )
     found = answers.complete(given, asked, WORKSPACE)
@@ -55,8 +56,8 @@ def test_without_handlers_the_context_is_the_services_name(asked: Questionnaire)
 
 
 def test_actions_on_the_command_line_have_one_version() -> None:
-    assert answer_sources.from_actions(["greet"], 2).values["actions"] == {"greet": {"version": 2}}
-    assert answer_sources.from_actions([]).values == {}
+    assert given_answers.from_actions(["greet"], 2).values["actions"] == {"greet": {"version": 2}}
+    assert given_answers.from_actions([]).values == {}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_actions_on_the_command_line_have_one_version() -> None:
 )
 def test_a_framework_makes_a_gateway(asked: Questionnaire, values: dict[str, object], description: str) -> None:
     for framework in answers.FRAMEWORKS:
-        given = Given({"service_name": "api", "framework": framework, **values}, {})
+        given = GivenAnswers({"service_name": "api", "framework": framework, **values}, {})
         found = answers.complete(given, asked, WORKSPACE)
         assert (found.kind, found.framework, found.description) == ("gateway", framework, description)
 
@@ -79,24 +80,24 @@ def test_the_frameworks_are_those_that_the_template_offers(asked: Questionnaire)
 
 
 def test_routes_on_the_command_line_are_named_after_their_subjects() -> None:
-    assert answer_sources.from_routes(["POST /greet=v1.greeter.greet"]).values == {"routes": {"greet": GREET}}
-    assert answer_sources.from_routes([]).values == {}
+    assert given_answers.from_routes(["POST /greet=v1.greeter.greet"]).values == {"routes": {"greet": GREET}}
+    assert given_answers.from_routes([]).values == {}
     with pytest.raises(InputError, match=r"^--route: 'x' is no route"):
-        answer_sources.from_routes(["x"])
+        given_answers.from_routes(["x"])
 
 
 def test_without_handlers_and_actions_there_is_no_service(asked: Questionnaire) -> None:
     with pytest.raises(InputError, match="billing has no handlers, no actions and no tasks"):
-        answers.complete(Given({"service_name": "billing", "handlers": {}}, {}), asked, WORKSPACE)
+        answers.complete(GivenAnswers({"service_name": "billing", "handlers": {}}, {}), asked, WORKSPACE)
 
 
 def test_a_flag_goes_before_data_and_data_before_the_file(asked: Questionnaire, tmp_path: Path) -> None:
     file = tmp_path / "answers.yml"
     file.write_text("dedup: redis\ndescription: from the file\nworkspace: from-file\npython_version: 3.11\n")
     given = (
-        answer_sources.from_flags({"dedup": "nats-kv", "network": None}, asked)
-        .over(answer_sources.from_pairs(["dedup=none", "description=from data"], asked))
-        .over(answer_sources.from_file(file, asked))
+        given_answers.from_flags({"dedup": "nats-kv", "network": None}, asked)
+        .over(given_answers.from_pairs(["dedup=none", "description=from data"], asked))
+        .over(given_answers.from_file(file, asked))
     )
     found = answers.complete(given.over(MINIMUM), asked, WORKSPACE)
     assert (found.dedup, found.description, found.workspace) == ("nats-kv", "from data", "from-file")
@@ -106,10 +107,10 @@ def test_a_flag_goes_before_data_and_data_before_the_file(asked: Questionnaire, 
 def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Questionnaire, tmp_path: Path) -> None:
     file = tmp_path / "answers.json"
     file.write_text('{\n\t"handlers": {"paid": "orders.order.paid"}}')
-    from_file = answer_sources.from_file(file, asked)
+    from_file = given_answers.from_file(file, asked)
     assert from_file.values["handlers"] == {"paid": "orders.order.paid"}
-    assert answer_sources.from_subjects(["a.b"]).over(from_file).values["handlers"] == {"a_b": "a.b"}
-    assert answer_sources.from_subjects([]).over(from_file).values["handlers"] == {"paid": "orders.order.paid"}
+    assert given_answers.from_subjects(["a.b"]).over(from_file).values["handlers"] == {"a_b": "a.b"}
+    assert given_answers.from_subjects([]).over(from_file).values["handlers"] == {"paid": "orders.order.paid"}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
 def test_an_answer_that_breaks_its_rule_is_refused_with_where_it_comes_from(
     asked: Questionnaire, values: dict[str, object], message: str
 ) -> None:
-    given = Given(values, dict.fromkeys(values, "answers.yml")).over(MINIMUM)
+    given = GivenAnswers(values, dict.fromkeys(values, "answers.yml")).over(MINIMUM)
     with pytest.raises(InputError) as caught:
         answers.complete(given, asked, WORKSPACE)
     assert str(caught.value).startswith(message)
@@ -159,11 +160,11 @@ def test_an_answer_that_breaks_its_rule_is_refused_with_where_it_comes_from(
 @pytest.mark.parametrize("pair", ["dedup", "=x", "_src_path=/etc", "dedupe=none", "handlers=x", "dedup=x", ""])
 def test_data_that_answers_no_question_is_refused(asked: Questionnaire, pair: str) -> None:
     with pytest.raises(InputError, match=r"^--data: "):
-        answer_sources.from_pairs([pair], asked)
+        given_answers.from_pairs([pair], asked)
 
 
 def test_a_value_of_data_may_hold_an_equals_sign(asked: Questionnaire) -> None:
-    assert answer_sources.from_pairs(["description=a=b"], asked).values == {"description": "a=b"}
+    assert given_answers.from_pairs(["description=a=b"], asked).values == {"description": "a=b"}
 
 
 @pytest.mark.parametrize(
@@ -188,11 +189,11 @@ def test_a_data_file_that_is_no_mapping_of_answers_is_refused(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=f"^--data-file {tmp_path / name}: "):
-        answer_sources.from_file(tmp_path / name, asked)
+        given_answers.from_file(tmp_path / name, asked)
 
 
 def test_a_data_file_that_cannot_be_read_is_refused(asked: Questionnaire, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
-        answer_sources.from_file(tmp_path / "missing.yml", asked)
+        given_answers.from_file(tmp_path / "missing.yml", asked)
     with pytest.raises(InputError, match="Is a directory"):
-        answer_sources.from_file(tmp_path, asked)
+        given_answers.from_file(tmp_path, asked)

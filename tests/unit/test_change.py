@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from natsgen.change import Change
-from natsgen.tree import File
+from natsgen.files.tree import File
+from natsgen.transaction.change import Change
 
 A, B, C = (PurePosixPath(name) for name in "abc")
 CHANGE = Change(before={A: File(b"1\n"), B: File(b"2\n")}, after={B: File(b"3\n"), C: File(b"4\n")})

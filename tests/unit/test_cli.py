@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import natsgen
-from natsgen import scaffold
 from natsgen.cli import garbage, main
+from natsgen.services import create
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 WORKER = ["new", "worker", "billing", "--subject", "orders.order.created"]
@@ -98,7 +98,7 @@ def test_with_json_wrong_usage_is_a_document_too(capsys: pytest.CaptureFixture[s
 def test_an_unexpected_exception_is_one_line_that_says_how_to_see_more(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(scaffold, "new_service", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(create, "new_service", lambda *_, **__: 1 / 0)
     assert main(WORKER) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("natsgen: this is a bug in natsgen")
@@ -112,7 +112,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scaffold, "new_service", interrupt)
+    monkeypatch.setattr(create, "new_service", interrupt)
     assert main([*WORKER, "--json"]) == 130
     captured = capsys.readouterr()
     assert captured.err == "natsgen: interrupted\n"
@@ -121,7 +121,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 def test_sigterm_ends_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(scaffold, "new_service", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(create, "new_service", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
     try:
         assert main(WORKER) == 130
     finally:

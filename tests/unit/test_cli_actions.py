@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
 from natsgen.cli import main
+from natsgen.files import tree
 
 ACTIONS = "services/greeter/src/domain/actions"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
 from natsgen.cli import main
+from natsgen.files import tree
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HANDLERS = "services/billing/src/domain/handlers"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from natsgen import tree
 from natsgen.cli import main
+from natsgen.files import tree
 
 WORKER = ["new", "worker", "billing", "--subject", "orders.order.created"]
 

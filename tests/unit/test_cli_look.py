@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import inventory, tree
 from natsgen.cli import main
+from natsgen.files import tree
+from natsgen.services import listing
 from natsgen.workspace import Workspace
 
 HANDLER = '@subscriber("{subject}")\nasync def handle_{name}(event): ...\n'
@@ -169,7 +170,7 @@ def test_a_service_takes_well_under_10_ms(tmp_path: Path) -> None:
         make(tmp_path, f"s{number}", HANDLER.format(name="x", subject="a.b"))
     workspace = Workspace(tmp_path)
     start = time.process_time()
-    services = [inventory.service(workspace, name) for name in inventory.names(workspace)]
+    services = [listing.service(workspace, name) for name in listing.names(workspace)]
     assert len(services) == 100
     assert time.process_time() - start < 1.0
 

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
-from natsgen import digests, state, tree
 from natsgen.cli import main
 from natsgen.cli.making import next_commands
+from natsgen.files import tree
+from natsgen.transaction import hashes, state
 from natsgen.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -259,7 +260,7 @@ def test_an_interrupted_command_is_finished_by_the_next(here: Path, capsys: pyte
     area.make()
     (area.staged / "services/audit").mkdir(parents=True)
     (area.staged / "services/audit/x").touch()
-    move = {"path": "services", "leaves": False, "digests": {"audit/x": digests.digest_of(b"")}}
+    move = {"path": "services", "leaves": False, "digests": {"audit/x": hashes.digest_of(b"")}}
     area.journal.write_text(json.dumps({"title": "new worker audit", "moves": [move]}))
     assert main(WORKER) == 0
     assert capsys.readouterr().err == "finished what was interrupted here: new worker audit\n"

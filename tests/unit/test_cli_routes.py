@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
 from natsgen.cli import main
+from natsgen.files import tree
 
 ROUTES = "services/api/src/web/routes"
 NEW = ["new", "gateway", "api", "--framework", "fastapi", "--route", "POST /greet=v1.greeter.greet"]

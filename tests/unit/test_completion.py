@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
+from natsgen.files import tree
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from natsgen import answers, questions, rendering, template_source
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.rendering import render, template_source
 
 TEMPLATE = template_source.bundled()
 GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
@@ -42,7 +43,7 @@ ASKED = questions.read(TEMPLATE.folder)
 )
 def test_what_nobody_gives_is_the_same_without_the_tool(given: dict[str, Any]) -> None:
     data = {"service_name": "greeter", "workspace": "shop", **given}
-    rendered = rendering.render(TEMPLATE, data)
+    rendered = render.render(TEMPLATE, data)
     stored = yaml.safe_load(rendered[PurePosixPath("services/greeter/.copier-answers.yml")].content)
-    told = answers.complete(Given(data, {}), ASKED, Path("/srv/shop")).as_data()
+    told = answers.complete(GivenAnswers(data, {}), ASKED, Path("/srv/shop")).as_data()
     assert {key: value for key, value in stored.items() if not key.startswith("_")} == told

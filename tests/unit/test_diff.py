@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natsgen import diff, tree
-from natsgen.tree import File, Tree
+from natsgen.files import tree
+from natsgen.files.tree import File, Tree
+from natsgen.transaction import diff
 
 PATHS = st.sampled_from([PurePosixPath(path) for path in ("a.txt", "dir/b.py", "dir/sub/c")])
 TEXTS = st.text(alphabet=st.sampled_from("ab\n\f\r\u2028é"), max_size=12)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natsgen import discovery
-from natsgen.discovery import FoundHandler
 from natsgen.errors import InputError
-from natsgen.handlers import Handler
+from natsgen.parts import discovery
+from natsgen.parts.discovery import FoundHandler
+from natsgen.parts.handlers import Handler
 
 PLAIN = '@subscriber("orders.order.created")\nasync def handle_order_created(event): ...\n'
 

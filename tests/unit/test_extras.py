@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from natsgen import answers, packages, questions, rendering, template_source, tree
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
-from natsgen.tree import Tree
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts import packages
+from natsgen.rendering import render, template_source
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -27,8 +30,8 @@ CORE = ("batches", "cloudevents", "kv")
 
 @pytest.fixture(scope="module")
 def worker() -> Tree:
-    given = Given({"service_name": "billing", "handlers": {"one": "a.b"}}, {})
-    return rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, Path("/srv/shop")).as_data(), "shop")
+    given = GivenAnswers({"service_name": "billing", "handlers": {"one": "a.b"}}, {})
+    return render.render(TEMPLATE, answers.complete(given, QUESTIONS, Path("/srv/shop")).as_data(), "shop")
 
 
 @pytest.fixture
@@ -84,8 +87,10 @@ def test_an_extra_that_comes_and_goes_leaves_the_tree_as_it_was(shop: Workspace,
 def test_what_was_added_is_what_a_new_service_with_it_has(shop: Workspace) -> None:
     do("add-extra", "billing", "kv,objects", "streams")
     given: dict[str, Any] = {"handlers": {"one": "a.b"}, "extras": ["kv", "objects", "streams"]}
-    data = answers.complete(Given({"service_name": "billing", **given}, {}), QUESTIONS, Path("/srv/shop")).as_data()
-    assert tree.read(shop.root) == rendering.render(TEMPLATE, data, "shop")
+    data = answers.complete(
+        GivenAnswers({"service_name": "billing", **given}, {}), QUESTIONS, Path("/srv/shop")
+    ).as_data()
+    assert tree.read(shop.root) == render.render(TEMPLATE, data, "shop")
 
 
 def test_a_new_service_has_the_extras_that_were_asked_for(
@@ -213,10 +218,10 @@ def test_a_script_is_told_what_came_and_went(shop: Workspace, capsys: pytest.Cap
 
 
 def test_a_template_without_extras_says_so(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    from natsgen import extras
     from natsgen.errors import ServiceError
-    from natsgen.growth import Site
+    from natsgen.services import extras
+    from natsgen.services.edit import ServiceTarget
 
     without = questions.Questionnaire({k: v for k, v in QUESTIONS.questions.items() if k != "extras"}, ())
     with pytest.raises(ServiceError, match=r"billing is of .* which has no extras: natsgen update first"):
-        extras.add(Site(shop, TEMPLATE, without, "billing", False, print), ["kv"])
+        extras.add(ServiceTarget(shop, TEMPLATE, without, "billing", False, print), ["kv"])

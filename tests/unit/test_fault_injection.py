@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import rendering
 from natsgen.errors import NatsgenError
-from natsgen.tree import Tree
+from natsgen.files.tree import Tree
+from natsgen.rendering import render
 from natsgen.workspace import Workspace
 from tests.unit import breakable
 from tests.unit.breakable import Command, Snapshot, counted, fresh_copy, recover, snapshot
@@ -39,7 +39,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def command(name: str, worker: Tree, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setattr(rendering, "render", breakable.rendered(worker))
+    monkeypatch.setattr(render, "render", breakable.rendered(worker))
     return breakable.commands(worker)[name]
 
 

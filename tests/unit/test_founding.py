@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import founding, questions, template_source, tree
-from natsgen.change import Change
+from natsgen.answers import questions
 from natsgen.errors import ConflictError
+from natsgen.files import tree
+from natsgen.rendering import template_source
+from natsgen.services import init_workspace
+from natsgen.transaction.change import Change
 from natsgen.workspace import Workspace
 
 ASKED = questions.read(template_source.bundled().folder)
-ALL = "".join(f"{entry}\n" for entry in founding.IGNORED)
+ALL = "".join(f"{entry}\n" for entry in init_workspace.IGNORED)
 
 
 def found(workspace: Workspace, *, dry_run: bool = False) -> Change:
-    return founding.found(workspace, ASKED, dry_run=dry_run, notify=print)
+    return init_workspace.init_workspace(workspace, ASKED, dry_run=dry_run, notify=print)
 
 
 def test_both_files_are_written_where_there_is_nothing(workspace: Workspace) -> None:
@@ -58,14 +61,14 @@ def test_a_natsgen_toml_that_is_there_is_left_alone(workspace: Workspace, conten
     ],
 )
 def test_a_gitignore_gets_only_what_is_missing(before: bytes, after: bytes) -> None:
-    assert founding.with_ignored(before) == after
+    assert init_workspace.with_ignored(before) == after
 
 
 @given(st.binary(max_size=60))
 def test_a_gitignore_keeps_all_it_had_and_needs_no_second_time(content: bytes) -> None:
-    once = founding.with_ignored(content)
+    once = init_workspace.with_ignored(content)
     assert once.startswith(content)
-    assert founding.with_ignored(once) == once
+    assert init_workspace.with_ignored(once) == once
 
 
 def test_a_complete_gitignore_is_not_touched(workspace: Workspace) -> None:

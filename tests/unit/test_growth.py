@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answers, handler_growth, questions, rendering, template_source, tree
-from natsgen.answer_sources import Given
-from natsgen.discovery import HandlerFile
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, InputError, NatsgenError, ServiceError, UnsafePathError
-from natsgen.growth import Added, Removed, Site
-from natsgen.handlers import Handler
-from natsgen.parts import is_persons_own
-from natsgen.tree import Tree
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts.discovery import HandlerFile
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import is_persons_own
+from natsgen.rendering import render, template_source
+from natsgen.services import handler_growth
+from natsgen.services.edit import Added, Removed, ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -25,13 +28,13 @@ QUESTIONS = questions.read(TEMPLATE.folder)
 PAID = Handler("order_paid", "orders.order.paid")
 HANDLERS = Path("services/billing/src/domain/handlers")
 TESTS = Path("services/billing/tests/handlers")
-BILLING = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+BILLING = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
 
 
 @pytest.fixture(scope="module")
 def worker_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     root = tmp_path_factory.mktemp("any") / "shop"
-    return rendering.render(TEMPLATE, answers.complete(BILLING, QUESTIONS, root).as_data())
+    return render.render(TEMPLATE, answers.complete(BILLING, QUESTIONS, root).as_data())
 
 
 @pytest.fixture
@@ -43,8 +46,8 @@ def shop(workspace: Workspace, worker_tree: Tree) -> Workspace:
     return workspace
 
 
-def site(shop: Workspace, service: str = "billing", *, dry_run: bool = False) -> Site:
-    return Site(shop, TEMPLATE, QUESTIONS, service, dry_run, print)
+def site(shop: Workspace, service: str = "billing", *, dry_run: bool = False) -> ServiceTarget:
+    return ServiceTarget(shop, TEMPLATE, QUESTIONS, service, dry_run, print)
 
 
 def add(shop: Workspace, handler: Handler = PAID, service: str = "billing", *, dry_run: bool = False) -> Added[Handler]:
@@ -89,8 +92,8 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
 def test_a_handler_that_is_added_is_byte_for_byte_what_a_new_worker_would_have(
     shop: Workspace, handler: Handler
 ) -> None:
-    given = Given({**BILLING.values, "handlers": {handler.name: handler.answer()}}, {})
-    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
+    given = GivenAnswers({**BILLING.values, "handlers": {handler.name: handler.answer()}}, {})
+    made = render.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
     added = add(shop, handler)
     assert dict(added.change.after) == {path: made[path] for path in added.change.added}
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natsgen.errors import InputError
-from natsgen.handlers import Handler
+from natsgen.parts.handlers import Handler
 
 HANDLERS = st.builds(
     Handler,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import inventory
 from natsgen.errors import InputError, ServiceError
+from natsgen.services import listing
 from natsgen.workspace import Workspace
 
 
@@ -17,11 +17,11 @@ def make(workspace: Workspace, name: str, answers: str = "_commit: v0.1.0\n") ->
 
 
 def test_services_are_the_folders_with_answers(workspace: Workspace) -> None:
-    assert inventory.names(workspace) == ()
+    assert listing.names(workspace) == ()
     make(workspace, "billing")
     make(workspace, "audit")
     (workspace.root / "services" / "other").mkdir()
-    assert inventory.names(workspace) == ("audit", "billing")
+    assert listing.names(workspace) == ("audit", "billing")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_services_are_the_folders_with_answers(workspace: Workspace) -> None:
 )
 def test_the_version_is_read_without_parsing_the_rest(workspace: Workspace, answers: str, version: str) -> None:
     make(workspace, "billing", answers)
-    found = inventory.service(workspace, "billing")
+    found = listing.service(workspace, "billing")
     assert (found.kind, found.version, found.error) == ("worker", version, "")
 
 
@@ -44,9 +44,9 @@ def test_a_service_that_only_answers_is_no_worker(workspace: Workspace) -> None:
     folder = make(workspace, "greeter")
     (folder / "src/domain/actions").mkdir()
     (folder / "src/domain/actions/greet_action.py").write_text('@action("greet")\nasync def greet(request): ...')
-    assert inventory.service(workspace, "greeter").kind == "service"
+    assert listing.service(workspace, "greeter").kind == "service"
     (folder / "src/domain/handlers/x_handler.py").write_text('@subscriber("a.b")\nasync def handle_x(e): ...')
-    assert inventory.service(workspace, "greeter").kind == "worker"
+    assert listing.service(workspace, "greeter").kind == "worker"
 
 
 def test_a_service_with_a_folder_for_routes_is_a_gateway_whatever_else_it_does(workspace: Workspace) -> None:
@@ -54,7 +54,7 @@ def test_a_service_with_a_folder_for_routes_is_a_gateway_whatever_else_it_does(w
     (folder / "src/web/routes").mkdir(parents=True)
     (folder / "src/web/routes/greet_route.py").write_text('@route("GET", "/")\nasync def greet(request): ...')
     (folder / "src/domain/handlers/x_handler.py").write_text('@subscriber("a.b")\nasync def handle_x(e): ...')
-    found = inventory.service(workspace, "api")
+    found = listing.service(workspace, "api")
     assert found.kind == "gateway"
     assert [file.name for file in found.files] == ["x", "greet"]
 
@@ -64,7 +64,7 @@ def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Wor
     (folder / ".copier-answers.yml").unlink()
     (folder / ".copier-answers.yml").mkdir()
     (folder / "src/domain/handlers/x_handler.py").write_text('@subscriber("a.b")\nasync def handle_x(e): ...')
-    found = inventory.service(workspace, "billing")
+    found = listing.service(workspace, "billing")
     assert found.error == ".copier-answers.yml: it is a folder and no regular file"
     assert [file.name for file in found.handlers] == ["x"]
 
@@ -73,17 +73,17 @@ def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Wor
 def test_what_is_no_service_is_refused(workspace: Workspace, name: str) -> None:
     make(workspace, "billing")
     with pytest.raises(InputError, match=r"there is no service .* \(there are billing\)"):
-        inventory.need_service(workspace, name)
+        listing.require_service(workspace, name)
 
 
 def test_a_folder_that_no_template_made_is_not_taken_for_a_service(workspace: Workspace) -> None:
     (workspace.root / "services" / "other").mkdir(parents=True)
     with pytest.raises(ServiceError, match="natsgen did not make it"):
-        inventory.need_service(workspace, "other")
+        listing.require_service(workspace, "other")
 
 
 def test_of_many_services_a_message_names_a_few(workspace: Workspace) -> None:
     for number in range(12):
         make(workspace, f"s{number:02}")
     with pytest.raises(InputError, match=r"\(there are s00, .*, s09 and 2 more\)"):
-        inventory.need_service(workspace, "nothing-like-it")
+        listing.require_service(workspace, "nothing-like-it")

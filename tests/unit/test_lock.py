@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import lock
 from natsgen.errors import LockedError
+from natsgen.transaction import lock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from natsgen import lock
+from natsgen.transaction import lock
 with lock.exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import naming, rendering, template_source
+from natsgen import messages, naming
 from natsgen.errors import InputError, TemplateError
+from natsgen.rendering import render, template_source
 
 SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 HANDLER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -170,7 +171,7 @@ def test_every_subject_gets_a_handler_of_its_own_with_a_valid_name(subjects: lis
 def test_plain_copier_refuses_the_handler_names_that_the_tool_refuses(name: str) -> None:
     data = {"service_name": "billing", "handlers": {name: "a.b"}, "workspace": "shop"}
     with pytest.raises(TemplateError, match=f"{name} is no handler name"):
-        rendering.render(template_source.bundled(), data)
+        render.render(template_source.bundled(), data)
 
 
 @pytest.mark.parametrize("name", ["", "Order", "order__created", "_x", "x_", "1x", "x\n", "x" * 65, "event", "none"])
@@ -323,5 +324,5 @@ def test_what_is_no_concurrency_is_refused(number: int) -> None:
 
 
 def test_text_from_outside_is_shown_on_one_short_line() -> None:
-    assert naming.shown("a\n\x1b[31m\u202e") == r"'a\n\x1b[31m\u202e'"
-    assert len(naming.shown("x" * 10_000)) < 100
+    assert messages.quote("a\n\x1b[31m\u202e") == r"'a\n\x1b[31m\u202e'"
+    assert len(messages.quote("x" * 10_000)) < 100

@@ -9,18 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natsgen import answers, organisation, questions, template_source
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions, workspace_defaults
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.answers.questions import Question, Questionnaire
 from natsgen.errors import InputError
-from natsgen.questions import Question, Questionnaire
+from natsgen.rendering import template_source
 
 ASKED = questions.read(template_source.bundled().folder)
-MINIMUM = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+MINIMUM = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
 
 
-def read(folder: Path, content: str) -> Given:
+def read(folder: Path, content: str) -> GivenAnswers:
     (folder / "natsgen.toml").write_text(content)
-    return organisation.read(folder, ASKED)
+    return workspace_defaults.read(folder, ASKED)
 
 
 def uncommented(document: str, keys: list[str]) -> str:
@@ -30,11 +31,11 @@ def uncommented(document: str, keys: list[str]) -> str:
 
 @pytest.mark.parametrize("content", ["", "# nothing", "[defaults]"])
 def test_a_file_that_says_nothing_gives_nothing(tmp_path: Path, content: str) -> None:
-    assert read(tmp_path, content) == Given({}, {})
+    assert read(tmp_path, content) == GivenAnswers({}, {})
 
 
 def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
-    assert organisation.read(tmp_path, ASKED) == Given({}, {})
+    assert workspace_defaults.read(tmp_path, ASKED) == GivenAnswers({}, {})
 
 
 def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) -> None:
@@ -102,42 +103,42 @@ def test_a_byte_order_mark_is_none_of_the_content(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "natsgen.toml").mkdir()
     with pytest.raises(InputError, match="cannot be read: it is a folder"):
-        organisation.read(tmp_path, ASKED)
+        workspace_defaults.read(tmp_path, ASKED)
     (tmp_path / "natsgen.toml").rmdir()
     (tmp_path / "natsgen.toml").write_bytes(b"\xff")
     with pytest.raises(InputError, match="is no TOML"):
-        organisation.read(tmp_path, ASKED)
+        workspace_defaults.read(tmp_path, ASKED)
 
 
 @pytest.mark.parametrize("content", ["template = 1", 'template = " "', "[template]"])
 def test_a_template_that_is_no_text_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "natsgen.toml").write_text(content)
     with pytest.raises(InputError, match=r"natsgen\.toml: template takes text"):
-        organisation.template(tmp_path)
+        workspace_defaults.template(tmp_path)
 
 
 def test_what_only_another_template_asks_is_left_out_where_that_is_meant(tmp_path: Path) -> None:
     (tmp_path / "natsgen.toml").write_text('template = "../team"\n[defaults]\npython = "3.12"\ncolour = "red"\n')
-    assert organisation.template(tmp_path) == "../team"
-    assert organisation.read(tmp_path, ASKED, strict=False).values == {"python_version": "3.12"}
+    assert workspace_defaults.template(tmp_path) == "../team"
+    assert workspace_defaults.read(tmp_path, ASKED, strict=False).values == {"python_version": "3.12"}
 
 
 def test_a_new_document_changes_nothing(tmp_path: Path) -> None:
-    assert read(tmp_path, organisation.new_document(ASKED, tmp_path)) == Given({}, {})
+    assert read(tmp_path, workspace_defaults.new_document(ASKED, tmp_path)) == GivenAnswers({}, {})
 
 
 def test_a_new_document_has_every_question_that_is_not_of_one_service(tmp_path: Path) -> None:
-    document = organisation.new_document(ASKED, tmp_path)
-    names = {key: alias for alias, key in organisation.ALIASES.items()}
-    keys = [key for key in ASKED.questions if key not in organisation.OF_ONE_SERVICE]
+    document = workspace_defaults.new_document(ASKED, tmp_path)
+    names = {key: alias for alias, key in workspace_defaults.ALIASES.items()}
+    keys = [key for key in ASKED.questions if key not in workspace_defaults.OF_ONE_SERVICE]
     found = tomllib.loads(uncommented(document, [names.get(key, key) for key in keys]))["defaults"]
     assert list(found) == [names.get(key, key) for key in keys]
 
 
 def test_the_defaults_in_a_new_document_are_those_of_the_template(tmp_path: Path) -> None:
-    document = organisation.new_document(ASKED, tmp_path)
-    names = {key: alias for alias, key in organisation.ALIASES.items()}
-    of_all = (one for key, one in ASKED.questions.items() if key not in organisation.OF_ONE_SERVICE)
+    document = workspace_defaults.new_document(ASKED, tmp_path)
+    names = {key: alias for alias, key in workspace_defaults.ALIASES.items()}
+    of_all = (one for key, one in ASKED.questions.items() if key not in workspace_defaults.OF_ONE_SERVICE)
     fixed = [question.key for question in of_all if question.default is not None]
     said = read(tmp_path, uncommented(document, [names.get(key, key) for key in fixed]))
     plain = answers.complete(MINIMUM, ASKED, tmp_path)
@@ -146,8 +147,8 @@ def test_the_defaults_in_a_new_document_are_those_of_the_template(tmp_path: Path
 
 
 def test_every_line_of_a_new_document_may_be_uncommented(tmp_path: Path) -> None:
-    document = organisation.new_document(ASKED, tmp_path)
-    keys = [*ASKED.questions, *organisation.ALIASES]
+    document = workspace_defaults.new_document(ASKED, tmp_path)
+    keys = [*ASKED.questions, *workspace_defaults.ALIASES]
     answers.check(read(tmp_path, uncommented(document, keys)))
 
 
@@ -159,5 +160,5 @@ def test_every_line_of_a_new_document_may_be_uncommented(tmp_path: Path) -> None
 def test_whatever_a_question_is_like_the_document_is_toml(tmp_path: Path, default: str, text: str) -> None:
     question = Question("network", False, (), default, help=" ".join(text.split()))
     asked = Questionnaire({"network": question}, ())
-    document = organisation.new_document(asked, tmp_path)
+    document = workspace_defaults.new_document(asked, tmp_path)
     assert tomllib.loads(uncommented(document, ["network"]))["defaults"] == {"network": default}

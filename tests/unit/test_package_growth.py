@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from natsgen import answers, package_imports, packages, questions, rendering, template_source, tree
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
-from natsgen.parts import is_persons_own
-from natsgen.tree import Tree
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts import package_imports, packages
+from natsgen.parts.kinds import is_persons_own
+from natsgen.rendering import render, template_source
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -46,8 +49,8 @@ def rendered() -> Callable[[dict[str, Any]], Tree]:
 
     def make(given: dict[str, Any]) -> Tree:
         if str(given) not in known:
-            data = answers.complete(Given(given, {}), QUESTIONS, Path("/srv/shop")).as_data()
-            known[str(given)] = rendering.render(TEMPLATE, data)
+            data = answers.complete(GivenAnswers(given, {}), QUESTIONS, Path("/srv/shop")).as_data()
+            known[str(given)] = render.render(TEMPLATE, data)
         return known[str(given)]
 
     return make
@@ -119,8 +122,10 @@ def test_what_comes_is_what_a_new_service_would_have(made: Make, noun: str) -> N
     shop = made(handlers={"one": "a.b"})
     before = tree.read(shop.root)
     add(noun)
-    data = answers.complete(Given({"service_name": "billing", "handlers": {"one": "a.b"}}, {}), QUESTIONS, shop.root)
-    whole = rendering.render(TEMPLATE, data.as_data(), with_packages={"handlers", *PACKAGES[noun]})
+    data = answers.complete(
+        GivenAnswers({"service_name": "billing", "handlers": {"one": "a.b"}}, {}), QUESTIONS, shop.root
+    )
+    whole = render.render(TEMPLATE, data.as_data(), with_packages={"handlers", *PACKAGES[noun]})
     came = {path: file for path, file in tree.read(shop.root).items() if path not in before}
     own = {path for path in came if is_persons_own(path.relative_to(BILLING))}
     assert len(own) == 2

@@ -13,10 +13,12 @@ import yaml
 from jinja2 import Environment
 from pathspec import PathSpec
 
-from natsgen import package_imports, packages, questions, rendering, template_source
+from natsgen.answers import questions
 from natsgen.errors import InputError
-from natsgen.packages import BY_NAME, EXTRA_NAMES, PACKAGES
-from natsgen.parts import KINDS
+from natsgen.parts import package_imports, packages
+from natsgen.parts.kinds import KINDS
+from natsgen.parts.packages import BY_NAME, EXTRA_NAMES, PACKAGES
+from natsgen.rendering import render, template_source
 
 TEMPLATE = template_source.bundled()
 COPIER = yaml.safe_load((TEMPLATE.folder / "copier.yml").read_text())
@@ -44,7 +46,7 @@ EVERYTHING = {
 @cache
 def files() -> tuple[PurePosixPath, ...]:
     """The files of a service with every package, below its folder."""
-    made = rendering.render(TEMPLATE, EVERYTHING)
+    made = render.render(TEMPLATE, EVERYTHING)
     folder = PurePosixPath("services/all")
     return tuple(path.relative_to(folder) for path in made if path.is_relative_to(folder))
 
@@ -148,7 +150,7 @@ def test_an_unknown_extra_is_refused_with_the_nearest() -> None:
 
 
 def test_a_service_has_no_file_of_a_package_that_it_does_not_need() -> None:
-    made = rendering.render(TEMPLATE, {"service_name": "billing", "actions": {"act": {}}})
+    made = render.render(TEMPLATE, {"service_name": "billing", "actions": {"act": {}}})
     folder = PurePosixPath("services/billing")
     there = {
         name for path in made if path.is_relative_to(folder) for name in packages.of_path(path.relative_to(folder))
@@ -157,7 +159,7 @@ def test_a_service_has_no_file_of_a_package_that_it_does_not_need() -> None:
 
 
 def test_packages_that_are_given_win_over_those_that_the_answers_need_and_are_not_stored() -> None:
-    made = rendering.render(TEMPLATE, EVERYTHING, with_packages=["requests"])
+    made = render.render(TEMPLATE, EVERYTHING, with_packages=["requests"])
     assert PurePosixPath("services/all/src/requests/__init__.py") in made
     assert PurePosixPath("services/all/src/actions/__init__.py") not in made
     stored = yaml.safe_load(made[PurePosixPath("services/all/.copier-answers.yml")].content)
@@ -168,7 +170,7 @@ def test_packages_that_are_given_win_over_those_that_the_answers_need_and_are_no
 @cache
 def imports() -> dict[PurePosixPath, frozenset[PurePosixPath]]:
     """What each Python file of a service with every package imports of the service, below its folder."""
-    made = rendering.render(TEMPLATE, {**EVERYTHING, "extras": list(EXTRA_NAMES)})
+    made = render.render(TEMPLATE, {**EVERYTHING, "extras": list(EXTRA_NAMES)})
     with TemporaryDirectory() as name:
         for path, file in made.items():
             (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from natsgen import parts
-from natsgen.parts import ACTIONS, HANDLERS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS, Kind
+from natsgen.parts import kinds
+from natsgen.parts.kinds import ACTIONS, HANDLERS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS, PartKind
 
 
 def test_a_part_is_a_file_and_a_test() -> None:
@@ -50,14 +50,14 @@ def test_a_part_is_a_file_and_a_test() -> None:
         (set(), "service"),
     ],
 )
-def test_a_service_is_called_after_what_is_in_it(there: set[Kind], name: str) -> None:
-    assert parts.kind_of(False, there) == name
-    assert parts.kind_of(True, there) == "gateway"
+def test_a_service_is_called_after_what_is_in_it(there: set[PartKind], name: str) -> None:
+    assert kinds.kind_of(False, there) == name
+    assert kinds.kind_of(True, there) == "gateway"
 
 
-@pytest.mark.parametrize("kind", parts.KINDS)
-def test_parts_and_their_tests_are_a_persons_own(kind: Kind) -> None:
-    assert parts.is_persons_own(kind.file("paid"))
-    assert parts.is_persons_own(kind.test("paid"))
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_parts_and_their_tests_are_a_persons_own(kind: PartKind) -> None:
+    assert kinds.is_persons_own(kind.file("paid"))
+    assert kinds.is_persons_own(kind.test("paid"))
     for path in (kind.folder / "__init__.py", PurePosixPath("src") / f"paid{kind.suffix}", kind.tests / "__init__.py"):
-        assert not parts.is_persons_own(path)
+        assert not kinds.is_persons_own(path)

@@ -6,23 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import (
-    action_growth,
-    answers,
-    handler_growth,
-    portrait,
-    questions,
-    rendering,
-    route_growth,
-    template_source,
-)
-from natsgen.actions import Action
-from natsgen.answer_sources import Given
-from natsgen.growth import Site
-from natsgen.handlers import Handler
-from natsgen.portrait import Portrait
-from natsgen.routes import Route, Target
-from natsgen.tree import Tree
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.files.tree import Tree
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
+from natsgen.parts.routes import Route, Target
+from natsgen.rendering import render, template_source
+from natsgen.services import action_growth, describe, handler_growth, route_growth
+from natsgen.services.describe import ServiceReport
+from natsgen.services.edit import ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -32,9 +25,9 @@ SERVICE = Path("services/billing")
 
 @pytest.fixture(scope="module")
 def worker_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    given = Given({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+    given = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
     root = tmp_path_factory.mktemp("any") / "shop"
-    return rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, root).as_data())
+    return render.render(TEMPLATE, answers.complete(given, QUESTIONS, root).as_data())
 
 
 @pytest.fixture
@@ -45,16 +38,16 @@ def shop(workspace: Workspace, worker_tree: Tree) -> Workspace:
     return workspace
 
 
-def of(shop: Workspace) -> Portrait:
-    return portrait.of(shop, TEMPLATE, QUESTIONS, "billing", TEMPLATE.commit)
+def of(shop: Workspace) -> ServiceReport:
+    return describe.describe_service(shop, TEMPLATE, QUESTIONS, "billing", TEMPLATE.commit)
 
 
 def changed(shop: Workspace) -> list[tuple[str, str, bool]]:
     return [(str(one.path.relative_to(SERVICE)), one.how, one.is_own) for one in of(shop).changed]
 
 
-def site(shop: Workspace) -> Site:
-    return Site(shop, TEMPLATE, QUESTIONS, "billing", False, print)
+def site(shop: Workspace) -> ServiceTarget:
+    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "billing", False, print)
 
 
 def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
@@ -81,8 +74,8 @@ def test_an_action_that_was_added_is_no_change_until_a_person_changes_it(shop: W
 
 @pytest.mark.parametrize("framework", answers.FRAMEWORKS)
 def test_a_route_that_was_added_is_no_change_until_a_person_changes_it(workspace: Workspace, framework: str) -> None:
-    given = Given({"service_name": "billing", "framework": framework}, {})
-    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, workspace.root).as_data())
+    given = GivenAnswers({"service_name": "billing", "framework": framework}, {})
+    made = render.render(TEMPLATE, answers.complete(given, QUESTIONS, workspace.root).as_data())
     for path, file in made.items():
         (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
         (workspace.root / path).write_bytes(file.content)

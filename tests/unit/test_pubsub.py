@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import pubsub_discovery, pubsub_naming
 from natsgen.errors import InputError
-from natsgen.pubsub import READERS, Publisher, Subscriber
+from natsgen.parts import pubsub_discovery, pubsub_naming
+from natsgen.parts.pubsub import READERS, Publisher, Subscriber
 
 PUBLISHERS = st.builds(
     Publisher,

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
-from natsgen import answers, questions, rendering, template_source, tree
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
-from natsgen.pubsub import Publisher, Subscriber
-from natsgen.tree import Tree
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts.pubsub import Publisher, Subscriber
+from natsgen.rendering import render, template_source
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
 NOUNS = ("publisher", "subscriber")
-BEAT = Given(
+BEAT = GivenAnswers(
     {
         "service_name": "beat",
         "publishers": {"events_test": "events.test"},
@@ -32,7 +34,7 @@ BEAT = Given(
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     root = tmp_path_factory.mktemp("any") / "shop"
-    return rendering.render(TEMPLATE, answers.complete(BEAT, QUESTIONS, root).as_data())
+    return render.render(TEMPLATE, answers.complete(BEAT, QUESTIONS, root).as_data())
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +98,8 @@ def test_what_is_added_is_byte_for_byte_what_a_new_service_would_have(
     created = {Path(path) for path in told["created"]}
     assert {Path(path) for path in after} - {Path(path) for path in before} == created
     assert {path: after[path] for path in before} == before
-    given = Given({**BEAT.values, part.kind.question: {part.name: part.answer()}}, {})
-    fresh = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, here).as_data())
+    given = GivenAnswers({**BEAT.values, part.kind.question: {part.name: part.answer()}}, {})
+    fresh = render.render(TEMPLATE, answers.complete(given, QUESTIONS, here).as_data())
     assert {path: file.content for path, file in after.items() if Path(path) in created} == {
         path: file.content for path, file in fresh.items() if Path(path) in created
     }

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from natsgen import questions
+from natsgen.answers import questions
 from natsgen.errors import InputError, TemplateError
-from natsgen.template_source import TemplateSource
+from natsgen.rendering.template_source import TemplateSource
 
 
 def test_keys_choices_and_fixed_defaults_come_from_copier_yml(template: TemplateSource) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
+from natsgen.files import tree
 from natsgen.update import releases
 from scripts import release
 from scripts.release import Place, ReleaseError

@@ -11,11 +11,14 @@ from copier._main import Worker as copier_worker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natsgen import answer_sources, answers, naming, questions, remembering, rendering, template_source
+from natsgen import naming
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import InputError, TemplateError
-from natsgen.handlers import Handler
-from natsgen.parts import HANDLERS
-from natsgen.template_source import TemplateSource
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import HANDLERS
+from natsgen.rendering import remembering, render, template_source
+from natsgen.rendering.template_source import TemplateSource
 
 DATA = {"service_name": "billing", "handlers": {"paid": "orders.paid"}, "description": "Bills", "dedup": "none"}
 ANSWERS = PurePosixPath("services/billing/.copier-answers.yml")
@@ -23,7 +26,7 @@ TEXT = PurePosixPath("services/billing/text.txt")
 
 
 def test_the_tree_is_the_templates_with_the_answers_in_it(template: TemplateSource) -> None:
-    rendered = rendering.render(template, DATA)
+    rendered = render.render(template, DATA)
     assert [str(path) for path in rendered] == [
         "compose/billing.yml",
         "compose/shared.yml",
@@ -38,7 +41,7 @@ def test_the_tree_is_the_templates_with_the_answers_in_it(template: TemplateSour
 
 
 def test_the_answers_file_names_the_stable_source_and_no_path_of_this_machine(template: TemplateSource) -> None:
-    text = rendering.render(template, DATA)[ANSWERS].content.decode()
+    text = render.render(template, DATA)[ANSWERS].content.decode()
     assert text.startswith("# note\n_commit: v1.2.3\n_src_path: https://example.org/template.git\n")
     assert str(template.folder) not in text
     assert yaml.safe_load(text) == {**DATA, "_commit": "v1.2.3", "_src_path": "https://example.org/template.git"}
@@ -53,7 +56,7 @@ def test_a_git_checkout_is_rendered_as_it_is_and_not_at_its_latest_tag(
     file = template.folder / "template" / "services" / "{{ service_name }}" / "text.txt.jinja"
     file.write_text("newer\n")
     monkeypatch.setenv("GIT_DIR", str(template.folder / ".git"))
-    assert rendering.render(template, DATA)[TEXT].content == b"newer\n"
+    assert render.render(template, DATA)[TEXT].content == b"newer\n"
 
 
 def test_the_persons_own_copier_settings_change_nothing(
@@ -61,21 +64,21 @@ def test_the_persons_own_copier_settings_change_nothing(
 ) -> None:
     (tmp_path / "settings.yml").write_text("defaults: {dedup: redis, description: theirs}\nnonsense: [")
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(tmp_path / "settings.yml"))
-    assert yaml.safe_load(rendering.render(template, DATA)[ANSWERS].content)["dedup"] == "none"
+    assert yaml.safe_load(render.render(template, DATA)[ANSWERS].content)["dedup"] == "none"
 
 
 @pytest.mark.parametrize("content", ["{{ nothing.at.all }}", "{% if %}"])
 def test_a_template_that_does_not_render_is_one_error(template: TemplateSource, content: str) -> None:
     (template.folder / "template" / "broken.jinja").write_text(content)
     with pytest.raises(TemplateError, match="could not be rendered"):
-        rendering.render(template, DATA)
+        render.render(template, DATA)
 
 
 def test_a_template_that_asks_for_trust_is_refused(template: TemplateSource, tmp_path: Path) -> None:
     file = template.folder / "copier.yml"
     file.write_text(f"{file.read_text()}\n_tasks: ['touch {tmp_path}/ran']\n")
     with pytest.raises(TemplateError, match=r"copier\.yml:\d+: _tasks may run"):
-        rendering.render(template, DATA)
+        render.render(template, DATA)
     assert not (tmp_path / "ran").exists()
 
 
@@ -84,21 +87,21 @@ def test_nothing_is_left_in_the_temporary_folder(
 ) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    rendering.render(template, DATA)
+    render.render(template, DATA)
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_what_copier_finds_out_once_is_what_it_finds_out_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
-    given_answers = answer_sources.Given({"service_name": "web", "framework": "django", "actions": {"greet": {}}}, {})
-    data = answers.complete(given_answers, asked, Path("/w")).as_data()
+    given = GivenAnswers({"service_name": "web", "framework": "django", "actions": {"greet": {}}}, {})
+    data = answers.complete(given, asked, Path("/w")).as_data()
     asked_for = []
     find = getattr(copier_worker, remembering.NAME)
     monkeypatch.setattr(copier_worker, remembering.NAME, lambda worker: asked_for.append(worker) or find(worker))
-    quickly, once = rendering.render(template, data), len(asked_for)
+    quickly, once = render.render(template, data), len(asked_for)
     monkeypatch.setattr(remembering, "once", nullcontext)
-    assert rendering.render(template, data) == quickly
+    assert render.render(template, data) == quickly
     assert once * 10 < len(asked_for) - once  # a Copier that names it otherwise is slower, and this says so
 
 
@@ -109,7 +112,7 @@ def test_a_description_is_refused_or_ends_up_as_plain_data(template: TemplateSou
         checked = naming.description(text)
     except InputError:
         return
-    rendered = rendering.render(template, {**DATA, "description": checked})
+    rendered = render.render(template, {**DATA, "description": checked})
     assert rendered[TEXT].content.decode() == f"{checked}\n"
     assert yaml.safe_load(rendered[ANSWERS].content)["description"] == checked
 
@@ -118,11 +121,11 @@ def test_the_real_template_takes_hostile_answers_as_data() -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
     hostile = "'\"\\ {{ 7 * 7 }} {% raw %} ${HOME} $(id) `id` # : - | & * ! 🎉"
-    given_answers = answer_sources.Given(
+    given = GivenAnswers(
         {"service_name": "b" * 48, "handlers": naming.handlers_for(["a.none", "A-b_c.>", "orders"])}, {}
     )
-    found = replace(answers.complete(given_answers, asked, Path("/w")), description=naming.description(hostile))
-    rendered = rendering.render(template, found.as_data())
+    found = replace(answers.complete(given, asked, Path("/w")), description=naming.description(hostile))
+    rendered = render.render(template, found.as_data())
     stored = yaml.safe_load(rendered[PurePosixPath("services", "b" * 48, ".copier-answers.yml")].content)
     assert stored["description"] == hostile
     assert stored["handlers"] == {"a_none": "a.none", "a_b_c_all": "A-b_c.>", "orders": "orders"}
@@ -142,9 +145,9 @@ def test_a_part_is_rendered_alone_wherever_the_templates_files_are(
         file = folder / f"{{% yield handler from handlers %}}{name}{{% endyield %}}.jinja"
         file.write_text("# {{ handlers[handler] }}\n")
     (tmp_path / "copier.yml").write_text(line)
-    monkeypatch.setattr(rendering, "_run_copier", None)
+    monkeypatch.setattr(render, "_run_copier", None)
 
     handler = Handler("order_made", "orders.order.made")
-    made = rendering.render_part(TemplateSource(tmp_path, "x", "v1"), {"service_name": "billing"}, HANDLERS, handler)
+    made = render.render_part(TemplateSource(tmp_path, "x", "v1"), {"service_name": "billing"}, HANDLERS, handler)
 
     assert {file.content for file in made.values()} == {b"# orders.order.made\n"}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import route_discovery
 from natsgen.errors import InputError
-from natsgen.route_discovery import FoundRoute
-from natsgen.routes import Route, Target
+from natsgen.parts import route_discovery
+from natsgen.parts.route_discovery import FoundRoute
+from natsgen.parts.routes import Route, Target
 
 FASTAPI = (
     '@router.post("/greet")\nasync def greet(request, nats):\n    return await nats.call("v1.greeter.greet", request)\n'

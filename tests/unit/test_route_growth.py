@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answers, questions, rendering, route_growth, template_source, tree
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, InputError, ServiceError
-from natsgen.growth import Added, Removed, Site
-from natsgen.route_discovery import RouteFile
-from natsgen.routes import Route, Target
-from natsgen.tree import Tree
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts.route_discovery import RouteFile
+from natsgen.parts.routes import Route, Target
+from natsgen.rendering import render, template_source
+from natsgen.services import route_growth
+from natsgen.services.edit import Added, Removed, ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -32,7 +35,7 @@ def gateways(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tree]:
     data = {name: {"service_name": "api", "framework": name, "routes": {"greet": GREET}} for name in FRAMEWORKS}
     data["none"] = {"service_name": "api", "actions": {"greet": {}}}
     return {
-        name: rendering.render(TEMPLATE, answers.complete(Given(values, {}), QUESTIONS, root).as_data())
+        name: render.render(TEMPLATE, answers.complete(GivenAnswers(values, {}), QUESTIONS, root).as_data())
         for name, values in data.items()
     }
 
@@ -55,8 +58,8 @@ def put(workspace: Workspace, files: Tree) -> Workspace:
     return workspace
 
 
-def site(shop: Workspace, *, dry_run: bool = False) -> Site:
-    return Site(shop, TEMPLATE, QUESTIONS, "api", dry_run, print)
+def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
+    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "api", dry_run, print)
 
 
 def add(shop: Workspace, route: Route = PLACED, *, dry_run: bool = False) -> Added[Route]:
@@ -97,7 +100,7 @@ def test_a_route_that_is_added_is_byte_for_byte_what_a_new_gateway_would_have(
     shop: Workspace, framework: str, route: Route
 ) -> None:
     values = {"service_name": "api", "framework": framework, "routes": {route.name: route.answer()}}
-    made = rendering.render(TEMPLATE, answers.complete(Given(values, {}), QUESTIONS, shop.root).as_data())
+    made = render.render(TEMPLATE, answers.complete(GivenAnswers(values, {}), QUESTIONS, shop.root).as_data())
     added = add(shop, route)
     assert dict(added.change.after) == {path: made[path] for path in added.change.added}
 

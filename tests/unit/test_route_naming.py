@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import part_naming, rendering, route_naming, template_source
 from natsgen.errors import InputError, TemplateError
+from natsgen.parts import part_naming, route_naming
+from natsgen.rendering import render, template_source
 
 TAKEN = sorted(route_naming.RESERVED | part_naming.KEYWORDS | {"test", "test_connection"})
 GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
@@ -141,7 +142,7 @@ def test_the_name_for_a_subject_is_always_valid(subject: str, publishes: bool) -
 def refusal(routes: Any, framework: str = "fastapi") -> str:
     data = {"service_name": "api", "framework": framework, "routes": routes, "actions": {"hi": {}}}
     with pytest.raises(TemplateError, match="Validation error") as caught:
-        rendering.render(template_source.bundled(), data)
+        render.render(template_source.bundled(), data)
     return str(caught.value)
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import routes
 from natsgen.errors import InputError
-from natsgen.routes import Route, Target
+from natsgen.parts import routes
+from natsgen.parts.routes import Route, Target
 
 GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
 ROUTES = st.builds(

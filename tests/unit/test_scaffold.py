@@ -7,12 +7,15 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import answer_sources, answers, questions, scaffold, template_source, tree
-from natsgen.answer_sources import Given
-from natsgen.answers import Answers
+from natsgen.answers import answers, given_answers, questions
+from natsgen.answers.answers import Answers
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, NatsgenError, UnsafePathError
-from natsgen.scaffold import Outcome
-from natsgen.template_source import TemplateSource
+from natsgen.files import tree
+from natsgen.rendering import template_source
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import create
+from natsgen.services.create import Outcome
 from natsgen.workspace import Workspace
 
 BILLING = Answers("billing", {"paid": "orders.paid"}, "orders", "Bills", "3.13", "none", "shop", "")
@@ -24,7 +27,7 @@ def make(workspace: Workspace, template: TemplateSource) -> Make:
     asked = questions.read(template.folder)
 
     def make(wanted: Answers = BILLING, *, dry_run: bool = False, at: Workspace = workspace) -> Outcome:
-        return scaffold.new_service(at, template, asked, wanted, dry_run=dry_run, notify=print)
+        return create.new_service(at, template, asked, wanted, dry_run=dry_run, notify=print)
 
     return make
 
@@ -107,9 +110,11 @@ def test_two_at_once_for_one_name_make_it_once(workspace: Workspace, make: Make)
 def test_the_real_template_has_the_files_that_the_tool_speaks_of(workspace: Workspace) -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
-    given = Given({"service_name": "billing", **answer_sources.from_subjects(["orders.order.created"]).values}, {})
+    given = GivenAnswers(
+        {"service_name": "billing", **given_answers.from_subjects(["orders.order.created"]).values}, {}
+    )
     wanted = answers.complete(given, asked, workspace.root)
-    scaffold.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
+    create.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
     for path in ("services/billing/src/domain/handlers/order_created_handler.py", "compose/billing.yml"):
         assert (workspace.root / path).is_file()
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from natsgen import answers, questions, tasks, template_source
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.answers.questions import Question, Questionnaire
 from natsgen.errors import InputError, TemplateError
-from natsgen.parts import KINDS as PARTS
-from natsgen.pubsub import Publisher, Subscriber
-from natsgen.questions import Question, Questionnaire
+from natsgen.parts import tasks
+from natsgen.parts.kinds import KINDS as PARTS
+from natsgen.parts.pubsub import Publisher, Subscriber
+from natsgen.rendering import template_source
 from natsgen.smoke import covering, matrix
 from natsgen.smoke.matrix import Sample
 from natsgen.smoke.shapes import KINDS, shapes
@@ -90,7 +92,7 @@ def test_names_are_unique_and_every_answer_is_taken(name: str) -> None:
     made = matrix.samples(ASKED, name)
     assert len({sample.name for sample in made}) == len({sample.service for sample in made}) == len(made)
     for sample in made:
-        complete = answers.complete(Given(sample.answers, {}), ASKED, Path("/shop"))
+        complete = answers.complete(GivenAnswers(sample.answers, {}), ASKED, Path("/shop"))
         assert complete.kind == sample.kind
 
 
@@ -109,7 +111,7 @@ def test_the_answers_to_a_forks_questions_reach_the_template() -> None:
     team = Question("team", False, ("payments", "logistics"), "logistics")
     derived = Question("owner", False, (), None)
     asked = forked(team, derived)
-    data = answers.complete(Given(matrix.samples(asked)[0].answers, {}), asked, Path("/shop")).as_data()
+    data = answers.complete(GivenAnswers(matrix.samples(asked)[0].answers, {}), asked, Path("/shop")).as_data()
     assert data["team"] == "logistics"
     assert "owner" not in data, "Copier derives it"
     assert "extra" not in data

@@ -8,14 +8,15 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import template_source, tree
 from natsgen.errors import GitError, InputError
+from natsgen.files import tree
+from natsgen.rendering import template_source
+from natsgen.rendering.template_source import TemplateSource
 from natsgen.smoke import dockerfile, earlier, payloads, pins, steps, subjects, template_at, tools
 from natsgen.smoke.earlier import EarlierVersions
 from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
 from natsgen.smoke.steps import Step
 from natsgen.smoke.stopping import Interrupted, Stopping
-from natsgen.template_source import TemplateSource
 from natsgen.update import releases
 
 DOCKERFILE = """\

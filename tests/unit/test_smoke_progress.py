@@ -7,8 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from natsgen import questions, template_source
+from natsgen.answers import questions
 from natsgen.cli.smoke_progress import SLOW, Lines, Rows, progress
+from natsgen.rendering import template_source
 from natsgen.smoke import matrix
 from natsgen.smoke.outcome import Result, Verdict
 

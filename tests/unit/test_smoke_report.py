@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from natsgen import questions, template_source
+from natsgen.answers import questions
+from natsgen.rendering import template_source
 from natsgen.smoke import junit, matrix
 from natsgen.smoke.outcome import Result, Verdict
 from natsgen.smoke.report import Report

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from natsgen import stored
+from natsgen.answers import answers_file
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from natsgen import stored
 def test_versions_are_compared_by_their_numbers_where_both_are_releases(
     commit: str, than: str, newer: bool | None
 ) -> None:
-    assert stored.is_newer(commit, than) is newer
+    assert answers_file.is_newer(commit, than) is newer

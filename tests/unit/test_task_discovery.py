@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import task_discovery
 from natsgen.errors import InputError
-from natsgen.task_discovery import FoundTask
-from natsgen.tasks import Task
+from natsgen.parts import task_discovery
+from natsgen.parts.task_discovery import FoundTask
+from natsgen.parts.tasks import Task
 
 PLAIN = '@task("send_email", queue="emails")\nasync def send_email(payload): ...\n'
 

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import answers, handler_growth, questions, rendering, task_growth, template_source, tree
-from natsgen.answer_sources import Given
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, InputError
-from natsgen.growth import Added, Removed, Site
-from natsgen.handlers import Handler
-from natsgen.task_discovery import TaskFile
-from natsgen.tasks import Task
-from natsgen.tree import Tree
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts.handlers import Handler
+from natsgen.parts.task_discovery import TaskFile
+from natsgen.parts.tasks import Task
+from natsgen.rendering import render, template_source
+from natsgen.services import handler_growth, task_growth
+from natsgen.services.edit import Added, Removed, ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -21,13 +24,13 @@ QUESTIONS = questions.read(TEMPLATE.folder)
 SEND_SMS = Task("send_sms", "sms")
 TASKS = Path("services/mailer/src/domain/tasks")
 TESTS = Path("services/mailer/tests/tasks")
-MAILER = Given({"service_name": "mailer", "tasks": {"send_email": {"queue": "emails"}}}, {})
+MAILER = GivenAnswers({"service_name": "mailer", "tasks": {"send_email": {"queue": "emails"}}}, {})
 
 
 @pytest.fixture(scope="module")
 def service_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     root = tmp_path_factory.mktemp("any") / "shop"
-    return rendering.render(TEMPLATE, answers.complete(MAILER, QUESTIONS, root).as_data())
+    return render.render(TEMPLATE, answers.complete(MAILER, QUESTIONS, root).as_data())
 
 
 @pytest.fixture
@@ -39,8 +42,8 @@ def shop(workspace: Workspace, service_tree: Tree) -> Workspace:
     return workspace
 
 
-def site(shop: Workspace, *, dry_run: bool = False) -> Site:
-    return Site(shop, TEMPLATE, QUESTIONS, "mailer", dry_run, print)
+def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
+    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "mailer", dry_run, print)
 
 
 def add(shop: Workspace, task: Task = SEND_SMS, *, dry_run: bool = False) -> Added[Task]:
@@ -67,8 +70,8 @@ def test_two_files_come_and_nothing_else_changes_and_both_go(shop: Workspace) ->
 
 @pytest.mark.parametrize("task", [SEND_SMS, Task("n" * 64, "q" * 64, "high", 10_000, 2.5, 9_999)])
 def test_a_task_that_is_added_is_byte_for_byte_what_a_new_service_would_have(shop: Workspace, task: Task) -> None:
-    given = Given({**MAILER.values, "tasks": {task.name: task.answer()}}, {})
-    made = rendering.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
+    given = GivenAnswers({**MAILER.values, "tasks": {task.name: task.answer()}}, {})
+    made = render.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
     added = add(shop, task)
     assert dict(added.change.after) == {path: made[path] for path in added.change.added}
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import part_naming, rendering, task_naming, template_source
 from natsgen.errors import InputError, TemplateError
+from natsgen.parts import part_naming, task_naming
+from natsgen.rendering import render, template_source
 
 TAKEN = sorted(task_naming.RESERVED | part_naming.KEYWORDS | {"test", "test_connection", "testify"})
 
@@ -62,7 +63,7 @@ def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
             task_naming.task(name)
     for name in (*TAKEN[::8], "Send", "send-email", "x" * 65):
         with pytest.raises(TemplateError, match=f"{name} is no task name"):
-            rendering.render(template_source.bundled(), {"service_name": "mailer", "tasks": {name: {"queue": "a"}}})
+            render.render(template_source.bundled(), {"service_name": "mailer", "tasks": {name: {"queue": "a"}}})
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "nan", "1e3", "604801", "9" * 5_000])

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import tasks
 from natsgen.errors import InputError
-from natsgen.tasks import Task
+from natsgen.parts import tasks
+from natsgen.parts.tasks import Task
 
 TASKS = st.builds(
     Task,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import natsgen
-from natsgen import template_source
 from natsgen.errors import TemplateError
+from natsgen.rendering import template_source
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -27,6 +27,6 @@ def test_the_version_is_the_packages() -> None:
 
 
 def test_a_package_without_its_template_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_source, "__file__", str(tmp_path / "lib" / "natsgen" / "template_source.py"))
+    monkeypatch.setattr(natsgen, "__file__", str(tmp_path / "lib" / "natsgen" / "__init__.py"))
     with pytest.raises(TemplateError, match="reinstall"):
         template_source.bundled()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks import tool_rivals
-from natsgen import template_source
+from natsgen.rendering import template_source
 
 ANSWERS = {"service_name": "billing", "handlers": {"order_created": "orders.order.created"}, "workspace": "shop"}
 

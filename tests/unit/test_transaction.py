@@ -16,11 +16,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import digests, state, transaction, tree
-from natsgen.change import Change
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
-from natsgen.state import Area
-from natsgen.tree import File, Tree
+from natsgen.files import tree
+from natsgen.files.tree import File, Tree
+from natsgen.transaction import hashes, state, transaction
+from natsgen.transaction.change import Change
+from natsgen.transaction.state import Area
 from natsgen.workspace import Workspace
 
 OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
@@ -39,9 +40,9 @@ AFTER: Tree = dict(sorted({**BEFORE, **FILES}.items()))
 VICTIM = """
 import os, signal, sys
 from pathlib import Path, PurePosixPath
-from natsgen import transaction
-from natsgen.change import Change
-from natsgen.tree import File
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change
+from natsgen.files.tree import File
 from natsgen.workspace import Workspace
 
 left = int(sys.argv[2])
@@ -398,7 +399,7 @@ def plant(workspace: Workspace, path: str, content: str = "", digest: str | None
     source = area.staged / (staged or path.lstrip("/").replace("..", "up"))
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(content)
-    found = digests.digest_of(content.encode()) if digest is None else digest
+    found = hashes.digest_of(content.encode()) if digest is None else digest
     move = {"path": path, "leaves": False, "digests": {".": found}}
     area.journal.write_text(json.dumps({"title": "x", "moves": [move]}))
     return area
@@ -415,7 +416,7 @@ def plant(workspace: Workspace, path: str, content: str = "", digest: str | None
 def test_a_journal_that_leads_to_where_natsgen_does_not_write_is_refused_as_a_whole(shop: Workspace, path: str) -> None:
     plant(shop, path, staged="x")
     area = plant(shop, "services/fine.txt")
-    bad = {"path": path, "leaves": False, "digests": {".": digests.digest_of(b"")}}
+    bad = {"path": path, "leaves": False, "digests": {".": hashes.digest_of(b"")}}
     moves = [*json.loads(area.journal.read_text())["moves"], bad]
     area.journal.write_text(json.dumps({"title": "x", "moves": moves}))
     with pytest.raises(TransactionError, match=r"journal\.json is damaged"):
@@ -429,7 +430,7 @@ def test_a_journal_that_leads_through_a_link_is_refused(
     shop: Workspace, link: str, leaves: bool, tmp_path: Path
 ) -> None:
     area = plant(shop, "services/vendor/x")
-    move = {"path": "services/vendor/x", "leaves": leaves, "digests": {".": digests.digest_of(b"")}}
+    move = {"path": "services/vendor/x", "leaves": leaves, "digests": {".": hashes.digest_of(b"")}}
     area.journal.write_text(json.dumps({"title": "x", "moves": [move]}))
     inside = shop.root / "compose/inside/vendor"
     inside.mkdir(parents=True)
@@ -451,7 +452,7 @@ def test_a_journal_whose_staged_file_is_another_one_is_refused(shop: Workspace, 
 def test_a_staged_folder_with_a_file_that_the_journal_does_not_name_is_refused(shop: Workspace) -> None:
     area = plant(shop, "services", staged="services/x")
     (area.staged / "services/more").touch()
-    moves = [{"path": "services", "leaves": False, "digests": {"x": digests.digest_of(b"")}}]
+    moves = [{"path": "services", "leaves": False, "digests": {"x": hashes.digest_of(b"")}}]
     area.journal.write_text(json.dumps({"title": "x", "moves": moves}))
     with pytest.raises(TransactionError, match="is damaged"):
         recover(shop)
@@ -474,7 +475,7 @@ def test_what_a_clone_brings_along_as_natsgens_own_is_told_and_left_alone(
     if kind == "folder":
         (former / "staged/services").mkdir(parents=True)
         (former / "staged/services/x").touch()
-        move = {"path": "services/x", "leaves": False, "digests": {".": digests.digest_of(b"")}}
+        move = {"path": "services/x", "leaves": False, "digests": {".": hashes.digest_of(b"")}}
         (former / "journal.json").write_text(json.dumps({"title": "x", "moves": [move]}))
     elif kind == "file":
         former.touch()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
+from natsgen.files import tree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKER = ["new", "worker", "billing", "--subject", "orders.order.created", "--no-input"]

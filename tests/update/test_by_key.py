@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from natsgen.update import by_key
+from natsgen.files import by_key
 
 PROJECT = PurePosixPath("services/billing/pyproject.toml")
 PINS = PurePosixPath("services/billing/requirements.txt")

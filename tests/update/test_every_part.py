@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
-from natsgen.parts import KINDS
+from natsgen.files import tree
+from natsgen.parts.kinds import KINDS
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import files_of

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import transaction
+from natsgen.transaction import transaction
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import files_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import line_ends
+from natsgen.files import line_ends
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen.parts import KINDS
+from natsgen.parts.kinds import KINDS
 from tests.template.test_rendered import ANSWERS, command_for
 from tests.update import world
 from tests.update.test_update import files_of

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import stored, tree
+from natsgen.answers import answers_file
+from natsgen.files import tree
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.world import CHECKOUT, COMPOSE, SERVICE, Edit
@@ -40,7 +41,7 @@ def fork(fork_made: Path, tmp_path: Path) -> Path:
 
 
 def memory(workspace: Workspace) -> tuple[str, str]:
-    found = stored.read(workspace.root / BILLING)
+    found = answers_file.read(workspace.root / BILLING)
     return found.source, found.commit
 
 
@@ -127,7 +128,7 @@ def test_a_template_without_parts_needs_none(tmp_path: Path, workspace: Workspac
     world.git(root, "tag", "v1.0.0")
     CHECKOUT.do("new", "worker", "billing", "--template", "../team", "--data", "colour=blue", cwd=workspace.root)
     assert memory(workspace) == ("../team", "v1.0.0")
-    assert stored.read(workspace.root / BILLING).values == {"service_name": "billing", "colour": "blue"}
+    assert answers_file.read(workspace.root / BILLING).values == {"service_name": "billing", "colour": "blue"}
     done = CHECKOUT.run(*WORKER, "--template", "../team", cwd=workspace.root)
     assert (done.returncode, "--subject: the template ../team has no handlers" in done.stderr) == (2, True)
 

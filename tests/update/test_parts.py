@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import rendering, transaction
-from natsgen.change import Change
 from natsgen.errors import ConflictError, InputError
-from natsgen.template_source import REPOSITORY, TemplateSource
-from natsgen.tree import File, Tree
-from natsgen.update import file_merge, git, merging, migrations, parallel, planning, renames, versions
+from natsgen.files import git
+from natsgen.files.tree import File, Tree
+from natsgen.rendering import render
+from natsgen.rendering.template_source import REPOSITORY, TemplateSource
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change
+from natsgen.update import file_merge, merging, migrations, parallel, planning, renames, versions
 from natsgen.update.file_merge import Names
 from natsgen.update.migrations import Migration, State
 from natsgen.update.planning import Task
@@ -164,7 +166,7 @@ def test_a_migration_changes_answers_and_a_persons_files(
     monkeypatch.setattr(migrations, "MIGRATIONS", (Migration("v2.0.0", "OLD becomes NEW", rename_setting),))
     sources = {version: small_template(tmp_path / version, version) for version in ("v1.0.0", "v2.0.0")}
     handler = PurePosixPath("services/billing/src/domain/handlers/paid_handler.py")
-    for path, file in rendering.render(sources["v1.0.0"], {"service_name": "billing", "old": "7"}).items():
+    for path, file in render.render(sources["v1.0.0"], {"service_name": "billing", "old": "7"}).items():
         (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
         (workspace.root / path).write_bytes(file.content)
     (workspace.root / handler).parent.mkdir(parents=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import packages, tree
 from natsgen.cli import main
+from natsgen.files import tree
+from natsgen.parts import packages
 from tests.update import world
 from tests.update.world import REPOSITORY
 

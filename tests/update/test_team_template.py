@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import stored, trust
+from natsgen.answers import answers_file
+from natsgen.rendering import trust
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.world import CHECKOUT
@@ -61,7 +62,7 @@ def test_it_is_updated_checked_and_answered_anew(team: Path, workspace: Workspac
         "URL": f"git+file://{team}",
     }
     make(sources[kind], workspace)
-    source = stored.read(workspace.root / "services/billing").source
+    source = answers_file.read(workspace.root / "services/billing").source
     assert CHECKOUT.run("check", "billing", cwd=workspace.root).returncode == 1
     text = workspace.root / "services/billing/text"
     text.write_text("blue, mine\n\none\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import tree
+from natsgen.files import tree
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.world import FIRST, SECOND, THIRD, Edit, Installed

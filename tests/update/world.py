@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import natsgen
-from natsgen import template_source
-from natsgen.parts import KINDS
+from natsgen.parts.kinds import KINDS
+from natsgen.rendering import template_source
 from natsgen.update.releases import BUNDLE
 from scripts import release
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from natsgen import continuous
 from natsgen.cli import main
 from natsgen.harness.commands import run
 from natsgen.harness.programs import need_program
+from natsgen.services import ci_workflows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OWN = {"github": sorted((REPOSITORY / ".github/workflows").glob("*.yml")), "gitlab": [REPOSITORY / ".gitlab-ci.yml"]}
@@ -28,7 +28,7 @@ INSTALL_SECONDS, RUN_SECONDS = 300.0, 60.0
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """A workspace in a git repository with two services, and workflows for both kinds of CI servers."""
-    for server in continuous.SERVERS:
+    for server in ci_workflows.SERVERS:
         assert main(["init", "--ci", server, "--workspace", str(tmp_path)]) == 0
     for name in ("billing", "shipping"):
         folder = tmp_path / "services" / name
@@ -57,10 +57,10 @@ def changed(shop: Path, base: str = "HEAD~1") -> list[str]:
 
 def workflows(server: str, shop: Path) -> list[Path]:
     """natsgen's own, and those in the workspace."""
-    return [*OWN[server], *(shop / path for path in continuous.workflow(server, "") if path.suffix == ".yml")]
+    return [*OWN[server], *(shop / path for path in ci_workflows.workflow(server, "") if path.suffix == ".yml")]
 
 
-@pytest.mark.parametrize("server", continuous.SERVERS)
+@pytest.mark.parametrize("server", ci_workflows.SERVERS)
 def test_the_workflows_have_the_form_that_the_server_takes(server: str, shop: Path) -> None:
     program = need_program("check-jsonschema", hint="make setup installs it")
     files = workflows(server, shop)

@@ -49,18 +49,22 @@ def add_action(
       natsgen add-action greeter greet --version 2
       natsgen add-action greeter report --concurrency 4 --timeout 30
     """
-    from natsgen import action_growth, action_naming, naming
-    from natsgen.actions import Action
-    from natsgen.parts import ACTIONS
+    from natsgen import messages, naming
+    from natsgen.parts import action_naming
+    from natsgen.parts.actions import Action
+    from natsgen.parts.kinds import ACTIONS
+    from natsgen.services import action_growth
 
-    name = naming.at("ACTION", action_naming.action, action)
+    name = messages.located("ACTION", action_naming.action, action)
     wanted = Action(
         name=name,
         action=name,
-        version=1 if version is None else naming.at("--version", action_naming.version_in, version),
+        version=1 if version is None else messages.located("--version", action_naming.version_in, version),
         queue=not no_queue,
-        concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
-        timeout=None if timeout is None else naming.at("--timeout", action_naming.timeout_in, timeout),
+        concurrency=None
+        if concurrency is None
+        else messages.located("--concurrency", naming.concurrency_in, concurrency),
+        timeout=None if timeout is None else messages.located("--timeout", action_naming.timeout_in, timeout),
     )
     with growing.site(service, workspace, dry_run=dry_run) as site:
         added = action_growth.add_action(site, wanted)
@@ -97,8 +101,8 @@ def remove_action(
       natsgen remove-action greeter farewell
       natsgen remove-action greeter greet_v2 --dry-run
     """
-    from natsgen import action_growth
-    from natsgen.parts import ACTIONS
+    from natsgen.parts.kinds import ACTIONS
+    from natsgen.services import action_growth
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         removed = action_growth.remove_action(site, action, force=force)

@@ -44,8 +44,8 @@ def adopt(
       natsgen adopt services/billing
       natsgen adopt services/billing --replace --dry-run
     """
-    from natsgen import questions
     from natsgen import workspace as workspaces
+    from natsgen.answers import questions
     from natsgen.update import adoption
 
     place = workspaces.find(workspace, Path.cwd())

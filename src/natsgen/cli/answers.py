@@ -12,8 +12,8 @@ from natsgen.cli import options, output
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
-    from natsgen.questions import Questionnaire
-    from natsgen.stored import Stored
+    from natsgen.answers.answers_file import AnswersFile
+    from natsgen.answers.questions import Questionnaire
 
 _NO_CHANGE = "service_name"
 
@@ -40,17 +40,18 @@ def answers(
       natsgen answers billing set dedup=nats-kv
       natsgen answers billing set python_version=3.14 network=shared --dry-run
     """
-    from natsgen import inventory, stored
     from natsgen import workspace as workspaces
+    from natsgen.answers import answers_file
+    from natsgen.services import listing
 
     place = workspaces.find(workspace, Path.cwd())
-    memory = stored.read(inventory.need_service(place, service))
+    memory = answers_file.read(listing.require_service(place, service))
     if not change:
         _show(memory, as_json=as_json)
         return
     if change[0] != "set" or not change[1:]:
         raise InputError(f"say set KEY=VALUE, as in: natsgen answers {service} set dedup=nats-kv")
-    from natsgen import questions
+    from natsgen.answers import questions
     from natsgen.cli import update, update_report
     from natsgen.update import fleet
     from natsgen.update.sources import Sources
@@ -69,10 +70,10 @@ def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
     Raises:
         InputError: a key or value is none that the template's question takes, or nobody may change it.
     """
-    from natsgen import answer_sources, answers
-    from natsgen.parts import KINDS
+    from natsgen.answers import answers, given_answers
+    from natsgen.parts.kinds import KINDS
 
-    given = answer_sources.from_pairs(pairs, questionnaire)
+    given = given_answers.from_pairs(pairs, questionnaire)
     for key in given.values:
         if key == _NO_CHANGE:
             raise InputError("service_name: a service keeps its name; make a new one and move what you wrote")
@@ -83,7 +84,7 @@ def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
     return dict(given.values)
 
 
-def _show(memory: Stored, *, as_json: bool) -> None:
+def _show(memory: AnswersFile, *, as_json: bool) -> None:
     if as_json:
         output.document({"service": memory.file.parent.name, "version": memory.commit, "answers": dict(memory.values)})
     else:

@@ -39,7 +39,7 @@ def is_given(error: UntrustedTemplateError, arguments: Sequence[str], *, trusted
 
 def remember(url: str, workspace: Path) -> None:
     """Remembers that the person accepts a template."""
-    from natsgen import trust
+    from natsgen.rendering import trust
 
     try:
         trust.remember(url, workspace)
@@ -48,7 +48,8 @@ def remember(url: str, workspace: Path) -> None:
 
 
 def _show(error: UntrustedTemplateError) -> None:
-    from natsgen.update import git, releases
+    from natsgen.files import git
+    from natsgen.update import releases
 
     with releases.of(error.url, error.workspace) as known:
         template = known.wanted("", "")

@@ -54,7 +54,7 @@ def replay(
       natsgen dlq replay --all --dry-run
       natsgen dlq replay 17 --to-subject orders.order.created
     """
-    from natsgen import naming
+    from natsgen import messages
     from natsgen.dlq import choosing, replaying, session
     from natsgen.dlq.pipeline import Tally
     from natsgen.dlq.selection import plain_subject
@@ -62,7 +62,7 @@ def replay(
     if rate is not None and not math.isfinite(rate):
         raise InputError("--rate takes a number of letters a second")
     selection = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
-    subject = None if to_subject is None else naming.at("--to-subject", plain_subject, to_subject)
+    subject = None if to_subject is None else messages.located("--to-subject", plain_subject, to_subject)
     settings = dlq_options.settings(server, workspace, service)
 
     async def look(connection: Connection, _: Stop) -> tuple[Chosen, Target, list[str]]:

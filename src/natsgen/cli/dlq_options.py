@@ -69,21 +69,21 @@ class Filters:
 
     def selection(self) -> Selection:
         """What they mean. Raises `InputError` for one that means nothing."""
-        from natsgen import naming
+        from natsgen import messages
         from natsgen.dlq import selection
 
         now = datetime.now(UTC)
         return selection.Selection(
-            service=None if self.service is None else naming.at("--service", selection.token, self.service),
-            handler=None if self.handler is None else naming.at("--handler", selection.token, self.handler),
+            service=None if self.service is None else messages.located("--service", selection.token, self.service),
+            handler=None if self.handler is None else messages.located("--handler", selection.token, self.handler),
             reason=self.reason,
             correlation=self.correlation,
             since=None
             if self.since is None
-            else naming.at("--since", lambda text: selection.time(text, now), self.since),
+            else messages.located("--since", lambda text: selection.time(text, now), self.since),
             until=None
             if self.until is None
-            else naming.at("--until", lambda text: selection.time(text, now), self.until),
+            else messages.located("--until", lambda text: selection.time(text, now), self.until),
         )
 
     def need(self, ids: Sequence[int] | None, everything: bool) -> Selection:

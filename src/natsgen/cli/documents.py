@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from natsgen.action_discovery import ActionFile, FoundAction
-    from natsgen.discovery import FoundHandler, HandlerFile
-    from natsgen.inventory import Service
-    from natsgen.portrait import Portrait
-    from natsgen.pubsub_discovery import FoundPubSub, PubSubFile
-    from natsgen.route_discovery import FoundRoute, RouteFile
-    from natsgen.task_discovery import FoundTask, TaskFile
+    from natsgen.parts.action_discovery import ActionFile, FoundAction
+    from natsgen.parts.discovery import FoundHandler, HandlerFile
+    from natsgen.parts.pubsub_discovery import FoundPubSub, PubSubFile
+    from natsgen.parts.route_discovery import FoundRoute, RouteFile
+    from natsgen.parts.task_discovery import FoundTask, TaskFile
+    from natsgen.services.describe import ServiceReport
+    from natsgen.services.listing import Service
 
 
 def of_service(service: Service) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def of_service(service: Service) -> dict[str, Any]:
     }
 
 
-def of_portrait(found: Portrait, offered: str) -> dict[str, Any]:
+def of_portrait(found: ServiceReport, offered: str) -> dict[str, Any]:
     """A service in full; `offered` is the template's version that it was compared with."""
     return {
         **of_service(found.service),

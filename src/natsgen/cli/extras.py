@@ -11,8 +11,8 @@ import typer
 from natsgen.cli import completion, growing, options, output
 
 if TYPE_CHECKING:
-    from natsgen.extras import Changed, Extra
-    from natsgen.growth import Site
+    from natsgen.services.edit import ServiceTarget
+    from natsgen.services.extras import Changed, Extra
 
 _Names = Annotated[
     list[str],
@@ -44,8 +44,8 @@ def extras(
       natsgen extras
       natsgen extras billing --json
     """
-    from natsgen import extras as packages
     from natsgen import workspace as workspaces
+    from natsgen.services import extras as packages
 
     place = workspaces.find(workspace, Path.cwd())
     found = packages.known() if service is None else packages.of(place, service)
@@ -73,7 +73,7 @@ def add_extra(
       natsgen add-extra billing kv
       natsgen add-extra billing kv objects --dry-run
     """
-    from natsgen import extras as packages
+    from natsgen.services import extras as packages
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         changed = packages.add(site, _names(name))
@@ -98,7 +98,7 @@ def remove_extra(
       natsgen remove-extra billing kv
       natsgen remove-extra billing kv objects --dry-run
     """
-    from natsgen import extras as packages
+    from natsgen.services import extras as packages
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         changed = packages.remove(site, _names(name), force=force)
@@ -107,13 +107,13 @@ def remove_extra(
 
 def _names(given: Sequence[str]) -> list[str]:
     """The names that a person typed, with spaces or commas between."""
-    from natsgen import answer_sources
+    from natsgen.answers import given_answers
 
-    return list(answer_sources.from_extras(given, "NAME").values["extras"])
+    return list(given_answers.from_extras(given, "NAME").values["extras"])
 
 
-def _tell(site: Site, changed: Changed, verb: str, *, as_json: bool) -> None:
-    from natsgen.package_growth import told
+def _tell(site: ServiceTarget, changed: Changed, verb: str, *, as_json: bool) -> None:
+    from natsgen.services.service_packages import told
 
     change = changed.change
     files = change.added or change.removed

@@ -9,35 +9,36 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from natsgen.cli import next_steps, output, templates
-from natsgen.parts import is_persons_own
+from natsgen.parts.kinds import is_persons_own
 from natsgen.workspace import SERVICES
 
 if TYPE_CHECKING:
-    from natsgen.change import Change
-    from natsgen.growth import Site
-    from natsgen.parts import Kind
+    from natsgen.parts.kinds import PartKind
+    from natsgen.services.edit import ServiceTarget
+    from natsgen.transaction.change import Change
 
 
 def packages_of(service: str, paths: Sequence[PurePosixPath]) -> list[str]:
     """The packages that come or go with files of a service: those of which the marker is among them."""
-    from natsgen import packages
+    from natsgen.parts import packages
 
     place = PurePosixPath(SERVICES, service)
     return [package.name for package in packages.PACKAGES if place / package.marker in paths]
 
 
 @contextmanager
-def site(service: str, workspace: Path | None, *, dry_run: bool) -> Iterator[Site]:
+def site(service: str, workspace: Path | None, *, dry_run: bool) -> Iterator[ServiceTarget]:
     """Where a command works that names a service, and perhaps a workspace, as long as the service's template is open.
 
     An older service grows with what its own version of the template makes.
     """
-    from natsgen import growth, questions
     from natsgen import workspace as workspaces
+    from natsgen.answers import questions
+    from natsgen.services import edit
 
     place = workspaces.find(workspace, Path.cwd())
     with templates.of_service(place, service) as (template, _):
-        yield growth.Site(place, template, questions.read(template.folder), service, dry_run, output.note)
+        yield edit.ServiceTarget(place, template, questions.read(template.folder), service, dry_run, output.note)
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Done:
         as_json: whether a script is told.
     """
 
-    site: Site
-    kind: Kind
+    site: ServiceTarget
+    kind: PartKind
     name: str
     change: Change
     notes: tuple[str, ...]
@@ -96,11 +97,11 @@ class Done:
         of_part = [path for path in paths if is_persons_own(path.relative_to(place))]
         yield from (f"  {path}" for path in of_part)
         if more := [path for path in paths if path not in of_part]:
-            from natsgen import package_growth
+            from natsgen.services import service_packages
 
             names = packages_of(self.site.service, more)
             count = f"{len(more)} file{'s' if len(more) > 1 else ''}"
-            yield f"  {word} {package_growth.told(names)} ({count})" if names else f"  {word} {count} more"
+            yield f"  {word} {service_packages.told(names)} ({count})" if names else f"  {word} {count} more"
 
     def _tell(self, story: Sequence[str], facts: Mapping[str, object], next: Sequence[str], verb: str) -> None:
         if self.as_json:

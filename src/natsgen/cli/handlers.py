@@ -52,16 +52,19 @@ def add_handler(
       natsgen add-handler billing 'orders.>' --name audit --concurrency 10
       natsgen add-handler billing orders.order.created --durable billing-archive --name archive --batch
     """
-    from natsgen import handler_growth, naming
-    from natsgen.handlers import Handler
-    from natsgen.parts import HANDLERS
+    from natsgen import messages, naming
+    from natsgen.parts.handlers import Handler
+    from natsgen.parts.kinds import HANDLERS
+    from natsgen.services import handler_growth
 
-    subject = naming.at("SUBJECT", naming.subject, subject)
+    subject = messages.located("SUBJECT", naming.subject, subject)
     wanted = Handler(
-        name=naming.handler_for(subject) if name is None else naming.at("--name", naming.handler, name),
+        name=naming.handler_for(subject) if name is None else messages.located("--name", naming.handler, name),
         subject=subject,
-        durable=None if durable is None else naming.at("--durable", naming.durable, durable),
-        concurrency=None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency),
+        durable=None if durable is None else messages.located("--durable", naming.durable, durable),
+        concurrency=None
+        if concurrency is None
+        else messages.located("--concurrency", naming.concurrency_in, concurrency),
         batch=batch,
     )
     with growing.site(service, workspace, dry_run=dry_run) as site:
@@ -99,8 +102,8 @@ def remove_handler(
       natsgen remove-handler billing order_cancelled
       natsgen remove-handler billing order_cancelled --dry-run
     """
-    from natsgen import handler_growth
-    from natsgen.parts import HANDLERS
+    from natsgen.parts.kinds import HANDLERS
+    from natsgen.services import handler_growth
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         removed = handler_growth.remove_handler(site, handler, force=force)

@@ -10,7 +10,7 @@ import typer
 from natsgen.cli import options, output
 
 if TYPE_CHECKING:
-    from natsgen.change import Change
+    from natsgen.transaction.change import Change
     from natsgen.workspace import Workspace
 
 
@@ -35,13 +35,15 @@ def init(
       natsgen init --dry-run
       natsgen init --ci github
     """
-    from natsgen import continuous, founding, questions, template_source
     from natsgen import workspace as workspaces
+    from natsgen.answers import questions
+    from natsgen.rendering import template_source
+    from natsgen.services import ci_workflows, init_workspace
 
     questionnaire = questions.read(template_source.bundled().folder)
     place = workspaces.find(workspace, Path.cwd())
-    extra = continuous.workflow(ci, "--ci") if ci is not None else None
-    change = founding.found(place, questionnaire, extra=extra, dry_run=dry_run, notify=output.note)
+    extra = ci_workflows.workflow(ci, "--ci") if ci is not None else None
+    change = init_workspace.init_workspace(place, questionnaire, extra=extra, dry_run=dry_run, notify=output.note)
     if as_json:
         output.document(_document(place, change, dry_run=dry_run))
     elif dry_run:
@@ -51,12 +53,12 @@ def init(
 
 
 def _story(workspace: Workspace, change: Change) -> str:
-    from natsgen import founding
+    from natsgen.services import init_workspace
 
     lines = [f"Prepared the workspace {workspace.root}"]
     lines += [f"  {path}" for path in change.added]
     lines += [f"  {path} (extended)" for path in change.replaced]
-    if founding.SETTINGS not in change.after:
+    if init_workspace.SETTINGS not in change.after:
         return "\n".join(lines)
     return "\n".join([*lines, "", "Next: see which defaults natsgen.toml takes, then make a service:", f"  {_EXAMPLE}"])
 

@@ -25,11 +25,11 @@ def lock(
       natsgen lock billing
       natsgen lock billing --dry-run
     """
-    from natsgen import locking
     from natsgen import workspace as workspaces
+    from natsgen.services import pinning
 
     place = workspaces.find(workspace, Path.cwd())
-    locked = locking.lock(place, service, dry_run=dry_run, notify=output.note)
+    locked = pinning.lock(place, service, dry_run=dry_run, notify=output.note)
     change = locked.change
     if as_json:
         document = {

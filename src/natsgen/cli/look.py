@@ -11,14 +11,14 @@ import typer
 from natsgen.cli import completion, documents, options, output, templates
 
 if TYPE_CHECKING:
-    from natsgen.action_discovery import FoundAction
-    from natsgen.discovery import FoundHandler
-    from natsgen.inventory import Service
-    from natsgen.portrait import Portrait
-    from natsgen.pubsub_discovery import FoundPubSub
-    from natsgen.route_discovery import FoundRoute
-    from natsgen.source import Value
-    from natsgen.task_discovery import FoundTask
+    from natsgen.parts.action_discovery import FoundAction
+    from natsgen.parts.discovery import FoundHandler
+    from natsgen.parts.pubsub_discovery import FoundPubSub
+    from natsgen.parts.route_discovery import FoundRoute
+    from natsgen.parts.source import Value
+    from natsgen.parts.task_discovery import FoundTask
+    from natsgen.services.describe import ServiceReport
+    from natsgen.services.listing import Service
 
 
 def list_services(
@@ -45,14 +45,14 @@ def list_services(
       natsgen list
       natsgen list billing --json
     """
-    from natsgen import inventory
     from natsgen import workspace as workspaces
+    from natsgen.services import listing
 
     place = workspaces.find(workspace, Path.cwd())
     if service is not None:
-        inventory.need_service(place, service)
-    names = inventory.names(place) if service is None else (service,)
-    services = [inventory.service(place, name) for name in names]
+        listing.require_service(place, service)
+    names = listing.names(place) if service is None else (service,)
+    services = [listing.service(place, name) for name in names]
     if as_json:
         output.document({"workspace": str(place.root), "services": [documents.of_service(one) for one in services]})
     elif services:
@@ -77,12 +77,13 @@ def show(
       natsgen show billing
       natsgen show billing --json
     """
-    from natsgen import portrait, questions
     from natsgen import workspace as workspaces
+    from natsgen.answers import questions
+    from natsgen.services import describe
 
     place = workspaces.find(workspace, Path.cwd())
     with templates.of_service(place, service) as (template, newest):
-        found = portrait.of(place, template, questions.read(template.folder), service, newest)
+        found = describe.describe_service(place, template, questions.read(template.folder), service, newest)
     if as_json:
         output.document({"workspace": str(place.root), **documents.of_portrait(found, newest)})
     else:
@@ -141,7 +142,7 @@ def _because(error: str) -> str:
     return f"  ({output.printable(error)})" if error else ""
 
 
-def _portrait_lines(found: Portrait, offered: str) -> Iterator[str]:
+def _portrait_lines(found: ServiceReport, offered: str) -> Iterator[str]:
     yield from _service_lines(found.service)
     if found.is_outdated:
         yield f"  there is a newer version of its template: {offered}"

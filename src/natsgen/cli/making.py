@@ -11,10 +11,10 @@ from natsgen.cli import missing, next_steps, output, templates
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
-    from natsgen.answer_sources import Given
-    from natsgen.answers import Answers
+    from natsgen.answers.answers import Answers
+    from natsgen.answers.given_answers import GivenAnswers
     from natsgen.cli.missing import Asked
-    from natsgen.scaffold import Outcome
+    from natsgen.services.create import Outcome
     from natsgen.workspace import Workspace
 
 INFRASTRUCTURE = "compose/infrastructure.yml"
@@ -45,7 +45,7 @@ class Said:
     as_json: bool
 
 
-def make(asked: Asked, parts: Given, said: Said, *, version: int | None = None) -> None:
+def make(asked: Asked, parts: GivenAnswers, said: Said, *, version: int | None = None) -> None:
     """Makes the service, and tells of it.
 
     Args:
@@ -57,17 +57,18 @@ def make(asked: Asked, parts: Given, said: Said, *, version: int | None = None) 
     Raises:
         NatsgenError: it could not be done; the workspace is as before.
     """
-    from natsgen import answer_sources, answers, organisation, questions, scaffold
     from natsgen import workspace as workspaces
+    from natsgen.answers import answers, given_answers, questions, workspace_defaults
+    from natsgen.services import create
 
     place = workspaces.find(said.workspace, Path.cwd())
     with templates.for_new(said.template, place) as template:
         questionnaire = questions.read(template.folder)
-        given = answer_sources.from_flags(said.flags, questionnaire).over(parts)
-        given = given.over(answer_sources.from_pairs(said.data, questionnaire))
+        given = given_answers.from_flags(said.flags, questionnaire).over(parts)
+        given = given.over(given_answers.from_pairs(said.data, questionnaire))
         if said.data_file is not None:
-            given = given.over(answer_sources.from_file(said.data_file, questionnaire))
-        defaults = organisation.read(place.root, questionnaire, strict=said.template is None)
+            given = given.over(given_answers.from_file(said.data_file, questionnaire))
+        defaults = workspace_defaults.read(place.root, questionnaire, strict=said.template is None)
         # what the organisation's gateways are made with makes no gateway of others
         given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
         answers.refuse_unasked(given, questionnaire, template.url)
@@ -79,7 +80,7 @@ def make(asked: Asked, parts: Given, said: Said, *, version: int | None = None) 
             raise InputError("--version: it is the version of what --action gives, and there is no --action")
 
         complete = answers.complete(given, questionnaire, place.root)
-        made = scaffold.new_service(place, template, questionnaire, complete, dry_run=said.dry_run, notify=output.note)
+        made = create.new_service(place, template, questionnaire, complete, dry_run=said.dry_run, notify=output.note)
     _tell(place, complete, made, said)
 
 
@@ -102,11 +103,11 @@ def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str
 
 
 def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
-    from natsgen.actions import Action
-    from natsgen.handlers import subjects_of
-    from natsgen.pubsub import Publisher, PubSub, Subscriber
-    from natsgen.routes import Route
-    from natsgen.tasks import Task
+    from natsgen.parts.actions import Action
+    from natsgen.parts.handlers import subjects_of
+    from natsgen.parts.pubsub import Publisher, PubSub, Subscriber
+    from natsgen.parts.routes import Route
+    from natsgen.parts.tasks import Task
 
     name = answers.service_name
     folder = f"services/{name}/"

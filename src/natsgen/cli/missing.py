@@ -10,7 +10,7 @@ from natsgen.cli import output
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
-    from natsgen.answer_sources import Given
+    from natsgen.answers.given_answers import GivenAnswers
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ SUBSCRIBER = Asked("natsgen new subscriber", "--subject", ("subscribers",), "ear
 BY_COMMAND: Mapping[str, Asked] = {"worker": WORKER, "service": SERVICE, "gateway": GATEWAY}
 
 
-def completed(given: Given, asked: Asked, version: int, *, asks: Collection[str], may_ask: bool) -> Given:
+def completed(given: GivenAnswers, asked: Asked, version: int, *, asks: Collection[str], may_ask: bool) -> GivenAnswers:
     """What was given, with what was missing.
 
     Args:
@@ -69,14 +69,14 @@ def completed(given: Given, asked: Asked, version: int, *, asks: Collection[str]
     return given
 
 
-def _is_answered(given: Given, question: str) -> bool:
-    from natsgen import answers
+def _is_answered(given: GivenAnswers, question: str) -> bool:
+    from natsgen.answers import answers
 
     answer = given.values.get(question)
     return answer in answers.FRAMEWORKS if question == "framework" else bool(answer)
 
 
-def _asked_for(asked: Asked, version: int) -> Given:
+def _asked_for(asked: Asked, version: int) -> GivenAnswers:
     if asked is GATEWAY:
         return _framework(asked)
     if asked is SERVICE:
@@ -86,9 +86,10 @@ def _asked_for(asked: Asked, version: int) -> Given:
     return _subscribers(asked) if asked is SUBSCRIBER else _handlers(asked)
 
 
-def _name(given: Given, asked: Asked) -> Given:
-    from natsgen import answer_sources, naming
-    from natsgen.handlers import subjects_of
+def _name(given: GivenAnswers, asked: Asked) -> GivenAnswers:
+    from natsgen import naming
+    from natsgen.answers import given_answers
+    from natsgen.parts.handlers import subjects_of
 
     subjects = subjects_of(given.values.get("handlers", {}))
     name = _ask(
@@ -97,16 +98,17 @@ def _name(given: Given, asked: Asked) -> Given:
         "It names the folder under services/, the service in Consul and its consumers in NATS.",
         naming.service,
     )
-    return answer_sources.Given({"service_name": name}, {})
+    return given_answers.GivenAnswers({"service_name": name}, {})
 
 
-def _handlers(asked: Asked) -> Given:
-    from natsgen import answer_sources, naming
+def _handlers(asked: Asked) -> GivenAnswers:
+    from natsgen import naming
+    from natsgen.answers import given_answers
 
     def rule(words: Sequence[str]) -> object:
         return naming.handlers_for([naming.subject(word) for word in words])
 
-    return answer_sources.from_subjects(
+    return given_answers.from_subjects(
         _ask_for_words(
             "Subject",
             asked.value,
@@ -117,35 +119,36 @@ def _handlers(asked: Asked) -> Given:
     )
 
 
-def _actions(asked: Asked, version: int) -> Given:
-    from natsgen import action_naming, actions, answer_sources
+def _actions(asked: Asked, version: int) -> GivenAnswers:
+    from natsgen.answers import given_answers
+    from natsgen.parts import action_naming, actions
 
     def rule(words: Sequence[str]) -> object:
         return actions.named([action_naming.action(word) for word in words], version)
 
     reason = "It answers requests for this action (several with spaces between)."
-    return answer_sources.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
+    return given_answers.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
 
 
-def _publishers(asked: Asked, *, core: bool) -> Given:
-    from natsgen import answer_sources
+def _publishers(asked: Asked, *, core: bool) -> GivenAnswers:
+    from natsgen.answers import given_answers
 
     def rule(words: Sequence[str]) -> object:
-        return answer_sources.from_published(words)
+        return given_answers.from_published(words)
 
     reason = "It publishes on this subject (several with spaces between)."
-    return answer_sources.from_published(_ask_for_words("Subject", asked.value, reason, rule), core=core)
+    return given_answers.from_published(_ask_for_words("Subject", asked.value, reason, rule), core=core)
 
 
-def _subscribers(asked: Asked) -> Given:
-    from natsgen import answer_sources
+def _subscribers(asked: Asked) -> GivenAnswers:
+    from natsgen.answers import given_answers
 
     reason = "It listens to this subject (several with spaces between; * is any token, a last > all the rest)."
-    return answer_sources.from_heard(_ask_for_words("Subject", asked.value, reason, answer_sources.from_heard))
+    return given_answers.from_heard(_ask_for_words("Subject", asked.value, reason, given_answers.from_heard))
 
 
-def _framework(asked: Asked) -> Given:
-    from natsgen import answer_sources, answers
+def _framework(asked: Asked) -> GivenAnswers:
+    from natsgen.answers import answers, given_answers
 
     def rule(name: str) -> str:
         if name not in answers.FRAMEWORKS:
@@ -153,7 +156,7 @@ def _framework(asked: Asked) -> Given:
         return name
 
     reason = f"It is the web framework in the gateway: {' or '.join(answers.FRAMEWORKS)}."
-    return answer_sources.Given({"framework": _ask("Framework", asked.value, reason, rule)}, {})
+    return given_answers.GivenAnswers({"framework": _ask("Framework", asked.value, reason, rule)}, {})
 
 
 def _ask_for_words(question: str, default: str, reason: str, rule: Callable[[Sequence[str]], object]) -> list[str]:

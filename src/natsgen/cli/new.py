@@ -71,13 +71,15 @@ def make(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes the service; the command that was called says of which kind."""
-    from natsgen import action_naming, answer_sources, naming
+    from natsgen import messages
+    from natsgen.answers import given_answers
+    from natsgen.parts import action_naming
 
-    parts = answer_sources.from_subjects(subject or []).over(answer_sources.from_routes(route or []))
-    parts = parts.over(answer_sources.from_queues(queue or []))
-    number = None if version is None else naming.at("--version", action_naming.version_in, version)
-    parts = parts.over(answer_sources.from_actions(action or [], 1 if number is None else number))
-    parts = parts.over(answer_sources.from_extras(extras or []))
+    parts = given_answers.from_subjects(subject or []).over(given_answers.from_routes(route or []))
+    parts = parts.over(given_answers.from_queues(queue or []))
+    number = None if version is None else messages.located("--version", action_naming.version_in, version)
+    parts = parts.over(given_answers.from_actions(action or [], 1 if number is None else number))
+    parts = parts.over(given_answers.from_extras(extras or []))
     flags = {
         "service_name": name,
         "bounded_context": context,

@@ -39,7 +39,7 @@ def publisher(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes a publisher."""
-    from natsgen import answer_sources
+    from natsgen.answers import given_answers
 
     flags = {
         "service_name": name,
@@ -54,7 +54,7 @@ def publisher(
     }
     said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
     asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
-    parts = answer_sources.from_published(subject or [], core=core).over(answer_sources.from_extras(extras or []))
+    parts = given_answers.from_published(subject or [], core=core).over(given_answers.from_extras(extras or []))
     making.make(asked, parts, said)
 
 
@@ -85,7 +85,7 @@ def subscriber(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes a subscriber."""
-    from natsgen import answer_sources
+    from natsgen.answers import given_answers
 
     flags = {
         "service_name": name,
@@ -99,5 +99,5 @@ def subscriber(
         "registry": registry,
     }
     said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
-    parts = answer_sources.from_heard(subject or []).over(answer_sources.from_extras(extras or []))
+    parts = given_answers.from_heard(subject or []).over(given_answers.from_extras(extras or []))
     making.make(missing.SUBSCRIBER, parts, said)

@@ -9,8 +9,8 @@ import typer
 from natsgen.cli import completion, growing, options
 
 if TYPE_CHECKING:
-    from natsgen.growth import Removed, Site
-    from natsgen.pubsub_discovery import PubSubFile
+    from natsgen.parts.pubsub_discovery import PubSubFile
+    from natsgen.services.edit import Removed, ServiceTarget
 
 _File = TypeVar("_File", bound="PubSubFile")
 
@@ -45,14 +45,16 @@ def add_publisher(
       natsgen add-publisher billing billing.heart.beat --interval 10
       natsgen add-publisher billing events.test --name test --core
     """
-    from natsgen import naming, pubsub_growth, pubsub_naming
-    from natsgen.pubsub import Publisher
+    from natsgen import messages, naming
+    from natsgen.parts import pubsub_naming
+    from natsgen.parts.pubsub import Publisher
+    from natsgen.services import pubsub_growth
 
-    subject = naming.at("SUBJECT", pubsub_naming.published, subject)
+    subject = messages.located("SUBJECT", pubsub_naming.published, subject)
     wanted = Publisher(
-        name=naming.handler_for(subject) if name is None else naming.at("--name", pubsub_naming.publisher, name),
+        name=naming.handler_for(subject) if name is None else messages.located("--name", pubsub_naming.publisher, name),
         subject=subject,
-        interval=None if interval is None else naming.at("--interval", pubsub_naming.interval_in, interval),
+        interval=None if interval is None else messages.located("--interval", pubsub_naming.interval_in, interval),
         core=core,
     )
     with growing.site(service, workspace, dry_run=dry_run) as site:
@@ -90,14 +92,20 @@ def add_subscriber(
       natsgen add-subscriber billing events.test --queue-group workers
       natsgen add-subscriber billing 'events.>' --name ear
     """
-    from natsgen import naming, pubsub_growth, pubsub_naming
-    from natsgen.pubsub import Subscriber
+    from natsgen import messages, naming
+    from natsgen.parts import pubsub_naming
+    from natsgen.parts.pubsub import Subscriber
+    from natsgen.services import pubsub_growth
 
-    subject = naming.at("SUBJECT", pubsub_naming.heard, subject)
+    subject = messages.located("SUBJECT", pubsub_naming.heard, subject)
     wanted = Subscriber(
-        name=naming.handler_for(subject) if name is None else naming.at("--name", pubsub_naming.subscriber, name),
+        name=naming.handler_for(subject)
+        if name is None
+        else messages.located("--name", pubsub_naming.subscriber, name),
         subject=subject,
-        queue_group=None if queue_group is None else naming.at("--queue-group", pubsub_naming.group, queue_group),
+        queue_group=None
+        if queue_group is None
+        else messages.located("--queue-group", pubsub_naming.group, queue_group),
     )
     with growing.site(service, workspace, dry_run=dry_run) as site:
         added = pubsub_growth.add_subscriber(site, wanted)
@@ -132,7 +140,7 @@ def remove_publisher(
       natsgen remove-publisher billing heart_beat
       natsgen remove-publisher billing heart_beat --dry-run
     """
-    from natsgen import pubsub_growth
+    from natsgen.services import pubsub_growth
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         removed = pubsub_growth.remove_publisher(site, publisher, force=force)
@@ -165,14 +173,14 @@ def remove_subscriber(
       natsgen remove-subscriber billing events_test
       natsgen remove-subscriber billing events_test --dry-run
     """
-    from natsgen import pubsub_growth
+    from natsgen.services import pubsub_growth
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         removed = pubsub_growth.remove_subscriber(site, subscriber, force=force)
         _tell_removed(site, removed, as_json=as_json)
 
 
-def _tell_removed(site: Site, removed: Removed[_File], *, as_json: bool) -> None:
+def _tell_removed(site: ServiceTarget, removed: Removed[_File], *, as_json: bool) -> None:
     subjects = [part.subject.text for part in removed.file.parts if part.subject]
     kind, name = removed.file.kind, removed.file.name
     done = growing.Done(site, kind, name, removed.change, removed.notes, {"subjects": subjects}, as_json)

@@ -40,12 +40,14 @@ def add_route(
       natsgen add-route api "POST /orders/{order_id}/items=publish:orders.item.added"
       natsgen add-route api "GET /orders/{order_id}=v1.orders.get" --name order
     """
-    from natsgen import naming, route_growth, route_naming
-    from natsgen.parts import ROUTES
-    from natsgen.routes import Route
+    from natsgen import messages
+    from natsgen.parts import route_naming
+    from natsgen.parts.kinds import ROUTES
+    from natsgen.parts.routes import Route
+    from natsgen.services import route_growth
 
-    given = None if name is None else naming.at("--name", route_naming.route, name)
-    wanted = naming.at("ROUTE", lambda text: Route.from_text(text, given), route)
+    given = None if name is None else messages.located("--name", route_naming.route, name)
+    wanted = messages.located("ROUTE", lambda text: Route.from_text(text, given), route)
     with growing.site(service, workspace, dry_run=dry_run) as site:
         added = route_growth.add_route(site, wanted)
         facts = {"method": wanted.method, "path": wanted.path, wanted.target.verb: wanted.target.subject}
@@ -80,8 +82,8 @@ def remove_route(
       natsgen remove-route api greet
       natsgen remove-route api order --dry-run
     """
-    from natsgen import route_growth
-    from natsgen.parts import ROUTES
+    from natsgen.parts.kinds import ROUTES
+    from natsgen.services import route_growth
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         removed = route_growth.remove_route(site, route, force=force)

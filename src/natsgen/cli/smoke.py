@@ -71,7 +71,7 @@ def smoke(
       natsgen smoke --template https://git.example.com/team/template.git --matrix full --junit report.xml
       natsgen smoke --only worker --step heartbeat --keep
     """
-    from natsgen import questions
+    from natsgen.answers import questions
     from natsgen.cli.smoke_progress import progress
     from natsgen.smoke import junit as junit_report
     from natsgen.smoke import matrix as matrices
@@ -115,12 +115,12 @@ def smoke(
 
 def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[str]) -> None:
     """Makes sure that there is what the option names; else that is an InputError."""
-    from natsgen import naming
+    from natsgen import messages
 
     for name in wanted:
         if name not in known:
             raise InputError(
-                f"{option}: there is no {noun} {naming.shown(name)}{naming.nearest(name, known)} (there are "
+                f"{option}: there is no {noun} {messages.quote(name)}{messages.did_you_mean(name, known)} (there are "
                 f"{', '.join(known)})"
             )
 

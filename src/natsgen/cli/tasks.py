@@ -58,16 +58,20 @@ def add_task(
       natsgen add-task mailer send_email --queue emails
       natsgen add-task mailer send_invoice --priority high --timeout 30 --max-attempts 8
     """
-    from natsgen import naming, task_growth, task_naming
-    from natsgen.parts import TASKS
-    from natsgen.tasks import NORMAL, Task
+    from natsgen import messages, naming
+    from natsgen.parts import task_naming
+    from natsgen.parts.kinds import TASKS
+    from natsgen.parts.tasks import NORMAL, Task
+    from natsgen.services import task_growth
 
-    name = naming.at("TASK", task_naming.task, task)
-    given = None if queue is None else naming.at("--queue", task_naming.queue, queue)
-    level = NORMAL if priority is None else naming.at("--priority", task_naming.priority, priority)
-    runs = None if concurrency is None else naming.at("--concurrency", naming.concurrency_in, concurrency)
-    limit = None if timeout is None else naming.at("--timeout", task_naming.timeout_in, timeout)
-    attempts = None if max_attempts is None else naming.at("--max-attempts", task_naming.max_attempts_in, max_attempts)
+    name = messages.located("TASK", task_naming.task, task)
+    given = None if queue is None else messages.located("--queue", task_naming.queue, queue)
+    level = NORMAL if priority is None else messages.located("--priority", task_naming.priority, priority)
+    runs = None if concurrency is None else messages.located("--concurrency", naming.concurrency_in, concurrency)
+    limit = None if timeout is None else messages.located("--timeout", task_naming.timeout_in, timeout)
+    attempts = (
+        None if max_attempts is None else messages.located("--max-attempts", task_naming.max_attempts_in, max_attempts)
+    )
     with growing.site(service, workspace, dry_run=dry_run) as site:
         wanted = Task(name, given or task_growth.queue_of(site), level, runs, limit, attempts)
         added = task_growth.add_task(site, wanted)
@@ -102,8 +106,8 @@ def remove_task(
       natsgen remove-task mailer send_email
       natsgen remove-task mailer send_email --dry-run
     """
-    from natsgen import task_growth
-    from natsgen.parts import TASKS
+    from natsgen.parts.kinds import TASKS
+    from natsgen.services import task_growth
 
     with growing.site(service, workspace, dry_run=dry_run) as site:
         removed = task_growth.remove_task(site, task, force=force)

@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from natsgen import template_source
 from natsgen.cli import consent, output
+from natsgen.rendering import template_source
 from natsgen.workspace import MARKER
 
 if TYPE_CHECKING:
-    from natsgen.template_source import TemplateSource
+    from natsgen.rendering.template_source import TemplateSource
     from natsgen.workspace import Workspace
 
 OPTION = "--template"
@@ -30,20 +30,22 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
         UntrustedTemplateError: natsgen.toml names it, and nobody has accepted it.
         NatsgenError: it cannot be read, or no service can be made from it.
     """
-    from natsgen import organisation
+    from natsgen.answers import workspace_defaults
 
-    of_all = organisation.template(workspace.root)
+    of_all = workspace_defaults.template(workspace.root)
     wanted = of_all if given is None else given
     if wanted is None:
         yield template_source.bundled()
         return
-    from natsgen import trust
-    from natsgen.update import addresses, sources
+    from natsgen.rendering import addresses, trust
+    from natsgen.update import sources
 
     if given is None:
         named = addresses.read(wanted, workspace.root, workspace.root)
         trust.need(named.url, workspace.root, str(workspace.root / MARKER))
-    here, where = (Path.cwd(), OPTION) if given is not None else (workspace.root, f"{MARKER}: {organisation.TEMPLATE}")
+    here, where = (
+        (Path.cwd(), OPTION) if given is not None else (workspace.root, f"{MARKER}: {workspace_defaults.TEMPLATE}")
+    )
     with sources.named(wanted, here, workspace.root, where) as template:
         if given is not None:  # who names it here accepts it for the services that are made of it
             consent.remember(template.url, workspace.root)
@@ -61,12 +63,13 @@ def of_service(workspace: Workspace, service: str) -> Iterator[tuple[TemplateSou
     Raises:
         NatsgenError: that version cannot be read, or is not there.
     """
-    from natsgen import inventory, stored
+    from natsgen.answers import answers_file
     from natsgen.errors import InputError, ServiceError
+    from natsgen.services import listing
 
     own = template_source.bundled()
     try:
-        memory = stored.read(inventory.need_service(workspace, service))
+        memory = answers_file.read(listing.require_service(workspace, service))
     except (InputError, ServiceError):
         yield own, own.commit
         return

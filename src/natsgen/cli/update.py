@@ -87,13 +87,13 @@ def wanted_services(place: Workspace, named: Sequence[str], *, all_services: boo
     Raises:
         InputError: it names none, or some and all; or there is no such service.
     """
-    from natsgen import inventory
+    from natsgen.services import listing
 
     if bool(named) == all_services:
         raise InputError("name services, or say --all, one of the two")
-    names = inventory.names(place) if all_services else tuple(dict.fromkeys(named))
+    names = listing.names(place) if all_services else tuple(dict.fromkeys(named))
     for name in names:
-        inventory.need_service(place, name)
+        listing.require_service(place, name)
     return names
 
 
@@ -117,13 +117,13 @@ def _options(to: str | None, conflicts: str | None, *, dry_run: bool) -> Any:
 def _end_unfinished(
     place: Workspace, named: Sequence[str], *, go_on: bool, abort: bool, dry_run: bool, as_json: bool
 ) -> None:
-    from natsgen import inventory
+    from natsgen.services import listing
     from natsgen.update import unfinished
 
     if go_on and abort:
         raise InputError("--continue and --abort: one of the two")
     for name in named:
-        inventory.need_service(place, name)
+        listing.require_service(place, name)
     names = tuple(dict.fromkeys(named)) or unfinished.names(place)
     if not names:
         raise InputError(f"there is no unfinished update in {place.root}")

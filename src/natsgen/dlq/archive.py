@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from natsgen import naming
+from natsgen import messages, naming
 from natsgen.dlq import headers
 from natsgen.dlq.headers import Headers
 from natsgen.dlq.letters import PREFIX, as_time
@@ -74,7 +74,7 @@ def _record(line: bytes, number: int) -> Record:
     except (ValueError, RecursionError) as error:
         raise InputError("it is no JSON; it takes lines as natsgen dlq export writes them") from error
     if not isinstance(document, dict) or sorted(document) != sorted(KEYS):
-        raise InputError(f"it takes an object with {naming.listed(KEYS)}, and no others")
+        raise InputError(f"it takes an object with {messages.join_names(KEYS)}, and no others")
     return Record(
         id=_id(document["id"]),
         subject=_subject(document["subject"]),
@@ -110,9 +110,9 @@ def _headers(value: Any) -> Headers:
     found = tuple((name, one) for name, values in value.items() for one in values)
     for name, one in found:
         if not headers.NAME.fullmatch(name):
-            raise InputError(f"{naming.shown(name)} is no header name")
+            raise InputError(f"{messages.quote(name)} is no header name")
         if not isinstance(one, str) or not _can_be_sent(one):
-            raise InputError(f"the header {naming.shown(name)} takes texts of one line")
+            raise InputError(f"the header {messages.quote(name)} takes texts of one line")
     return found
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from natsgen import durable
 from natsgen.errors import ConflictError
+from natsgen.transaction import fsops
 
 _PRIVATE = 0o600  # payloads are nobody else's business
 
@@ -34,7 +34,7 @@ def whole_file(path: Path) -> Iterator[Callable[[bytes], object]]:
             file.flush()
             os.fsync(file.fileno())
         _refuse_existing(path)
-        durable.move(aside, path)
+        fsops.move(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 

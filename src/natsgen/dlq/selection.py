@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from natsgen import naming
+from natsgen import messages, naming
 from natsgen.dlq.letters import ALL, PREFIX, Summary, as_time
 from natsgen.errors import InputError
 
@@ -58,7 +58,7 @@ class Selection:
 def token(name: str) -> str:
     """Checks the name of a service or handler as it stands in subjects; returns it or raises `InputError`."""
     if not _TOKEN.fullmatch(name):
-        raise InputError(f"{naming.shown(name)} is no name: it takes letters, digits, _ and -")
+        raise InputError(f"{messages.quote(name)} is no name: it takes letters, digits, _ and -")
     return name
 
 
@@ -76,12 +76,12 @@ def time(text: str, now: datetime) -> datetime:
         try:
             return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
         except OverflowError as error:
-            raise InputError(f"{naming.shown(text)} is longer ago than there are dates") from error
+            raise InputError(f"{messages.quote(text)} is longer ago than there are dates") from error
     try:
         return as_time(text)
     except ValueError as error:
         raise InputError(
-            f"{naming.shown(text)} is no time: it takes one such as 2026-03-01T12:00:00Z or 2026-03-01 (UTC), or how "
+            f"{messages.quote(text)} is no time: it takes one such as 2026-03-01T12:00:00Z or 2026-03-01 (UTC), or how "
             "long ago, such as 30m, 2h or 7d"
         ) from error
 
@@ -90,7 +90,7 @@ def plain_subject(text: str) -> str:
     """Checks a subject to publish on; returns it or raises `InputError`."""
     tokens = text.split(".")
     if owner := naming.RESERVED_FIRST_TOKENS.get(tokens[0].lower()):
-        raise InputError(f"{naming.shown(text)} is reserved, {owner}")
+        raise InputError(f"{messages.quote(text)} is reserved, {owner}")
     if (
         len(text) > naming.SUBJECT_MAX_LENGTH
         or text.startswith("$")
@@ -98,7 +98,7 @@ def plain_subject(text: str) -> str:
         or any(character.isspace() or not character.isprintable() or character in "*>" for character in text)
     ):
         raise InputError(
-            f"{naming.shown(text)} is no subject to publish on: it takes tokens with dots between, without wildcards "
+            f"{messages.quote(text)} is no subject to publish on: it takes tokens with dots between, without wildcards "
             "and spaces, such as orders.order.created"
         )
     return text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from natsgen import naming
+from natsgen import messages
 from natsgen.errors import InputError
 
 DEFAULT_URL = "nats://localhost:4222"
@@ -109,7 +109,7 @@ class _Sources:
         else:
             return None
         if not (path.is_file() and os.access(path, os.R_OK)):
-            raise InputError(f"{name}: takes the path of a file that can be read; {naming.shown(str(path))} cannot")
+            raise InputError(f"{name}: takes the path of a file that can be read; {messages.quote(str(path))} cannot")
         return path
 
 
@@ -162,5 +162,5 @@ def _port(text: str | None) -> int:
     if text is None:
         return Settings.consul_port
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _PORT_MAX:
-        raise InputError(f"CONSUL_PORT: got {naming.shown(text)}; it takes a port from 1 to {_PORT_MAX}")
+        raise InputError(f"CONSUL_PORT: got {messages.quote(text)}; it takes a port from 1 to {_PORT_MAX}")
     return int(text)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from natsgen import action_growth, handler_growth, pubsub_growth, route_growth, task_growth
-from natsgen.actions import Action
-from natsgen.growth import Site
-from natsgen.handlers import Handler
-from natsgen.parts import ACTIONS, HANDLERS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS, Kind, Part
-from natsgen.pubsub import Publisher, Subscriber
-from natsgen.routes import Route, Target
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import ACTIONS, HANDLERS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS, Part, PartKind
+from natsgen.parts.pubsub import Publisher, Subscriber
+from natsgen.parts.routes import Route, Target
+from natsgen.parts.tasks import Task
+from natsgen.services import action_growth, handler_growth, pubsub_growth, route_growth, task_growth
+from natsgen.services.edit import ServiceTarget
 from natsgen.smoke import events, http, pubsub, requests, tasks
 from natsgen.smoke.live import Live
-from natsgen.tasks import Task
 
 HANDLER = Handler("smoke_added", "additions.addition.made", concurrency=2)
 ACTION = Action("smoke_added", "smoke_added", version=3, concurrency=2, timeout=1.5)
@@ -36,9 +36,9 @@ class Addition:
         check: what it has to do when the service runs.
     """
 
-    kind: Kind
+    kind: PartKind
     part: Callable[[str], Part]
-    add: Callable[[Site, Any], object]
+    add: Callable[[ServiceTarget, Any], object]
     remove: Callable[..., object]
     check: Callable[[Live], str | None]
 

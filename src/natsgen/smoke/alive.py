@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from natsgen.actions import Action
-from natsgen.handlers import Handler
-from natsgen.parts import Part
-from natsgen.pubsub import READERS
-from natsgen.routes import Route
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import Part
+from natsgen.parts.pubsub import READERS
+from natsgen.parts.routes import Route
+from natsgen.parts.tasks import Task
 from natsgen.smoke import events, http, letters, lifecycle, pubsub, records, requests, tasks
 from natsgen.smoke.gates import ENVIRONMENT
 from natsgen.smoke.live import Live
 from natsgen.smoke.running import Running
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import Work
-from natsgen.tasks import Task
 
 START, READY, PARTS = "start", "ready", "parts"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from natsgen.harness.commands import run
+from natsgen.rendering.template_source import TemplateSource
 from natsgen.smoke.outcome import NothingToDo
-from natsgen.template_source import TemplateSource
 
 FIRST, SECOND = "v1.0.0", "v2.0.0"
 QUESTIONS = "copier.yml"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from natsgen.handlers import Handler
+from natsgen.parts.handlers import Handler
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import NothingToDo

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from natsgen import discovery
+from natsgen.parts import discovery
 from natsgen.smoke import dockerfile, pins
 from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo
 from natsgen.smoke.steps import Step

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import PurePosixPath
 
-from natsgen import extras, package_growth, packages, tree
-from natsgen.growth import Site
-from natsgen.parts import ROUTES, Part
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts import packages
+from natsgen.parts.kinds import ROUTES, Part
+from natsgen.services import extras, service_packages
+from natsgen.services.edit import ServiceTarget
 from natsgen.smoke import lifecycle
 from natsgen.smoke.additions import ADDITIONS, Addition
 from natsgen.smoke.alive import READY, START
@@ -18,7 +21,6 @@ from natsgen.smoke.outcome import CheckFailed, NothingToDo
 from natsgen.smoke.running import Running
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import ONE_AT_A_TIME, Work
-from natsgen.tree import Tree
 from natsgen.workspace import SERVICES
 
 Check = Callable[[Live], str | None]
@@ -124,9 +126,11 @@ class Growing:
         return f"{', '.join(names)} went and came"
 
     @property
-    def _site(self) -> Site:
+    def _site(self) -> ServiceTarget:
         work = self._work
-        return Site(work.workspace, work.template, work.questionnaire, work.service, dry_run=False, notify=_silent)
+        return ServiceTarget(
+            work.workspace, work.template, work.questionnaire, work.service, dry_run=False, notify=_silent
+        )
 
     def _check_added(self, came: frozenset[str]) -> str:
         """Check that each part came with its test and with the packages that it needs, and that nothing else did."""
@@ -140,7 +144,7 @@ class Growing:
             raise CheckFailed(
                 f"these files were to come: {sorted(expected)}, and these came or changed: {sorted(changed)}"
             )
-        return f"2 files, and {package_growth.told(came)}" if came else "2 files"
+        return f"2 files, and {service_packages.told(came)}" if came else "2 files"
 
     def _is_of(self, path: str, names: frozenset[str]) -> bool:
         """Whether a path in the workspace is a file of one of the packages, which was not there before."""

@@ -6,7 +6,7 @@ import json
 import re
 
 from natsgen.harness.http_client import Response
-from natsgen.routes import Route
+from natsgen.parts.routes import Route
 from natsgen.smoke import events
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import NothingToDo

@@ -6,7 +6,7 @@ import time
 
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError, ProcessDied
-from natsgen.parts import PUBLISHERS, SUBSCRIBERS
+from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import CheckFailed, LeftOut
 from natsgen.smoke.running import CONSUL_TTL

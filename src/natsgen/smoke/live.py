@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from natsgen.actions import Action
-from natsgen.handlers import Handler
 from natsgen.harness.errors import HarnessError, ProcessDied, WaitTimeout
 from natsgen.harness.waiting import wait_until
-from natsgen.parts import Kind
-from natsgen.pubsub import Publisher, Subscriber
-from natsgen.routes import Route
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import PartKind
+from natsgen.parts.pubsub import Publisher, Subscriber
+from natsgen.parts.routes import Route
+from natsgen.parts.tasks import Task
 from natsgen.smoke.outcome import CheckFailed
 from natsgen.smoke.payloads import DOMAIN
 from natsgen.smoke.running import Running
 from natsgen.smoke.work import Work
-from natsgen.tasks import Task
 
 POLL_SECONDS = 0.05
 
@@ -95,7 +95,7 @@ class Live:
         """What `/stats` says of a handler, or of a task."""
         return dict(self.running.stats()["subscriptions"][handler])
 
-    def pubsub(self, kind: Kind) -> dict[str, dict[str, Any]]:
+    def pubsub(self, kind: PartKind) -> dict[str, dict[str, Any]]:
         """What `/stats` says of publishers, or of subscribers, each by its name."""
         return {one[kind.noun]: one for one in self.running.stats().get(kind.question, [])}
 

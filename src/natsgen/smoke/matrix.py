@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from natsgen import naming
+from natsgen import messages, naming
+from natsgen.answers.questions import Question, Questionnaire
 from natsgen.errors import InputError
-from natsgen.packages import EXTRA_NAMES, EXTRAS
-from natsgen.questions import Question, Questionnaire
+from natsgen.parts.packages import EXTRA_NAMES, EXTRAS
 from natsgen.smoke import covering
 from natsgen.smoke.shapes import FRAMEWORK, KINDS, Shape, shapes
 
@@ -79,7 +79,7 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
         TemplateError: it makes nothing that smoke knows.
     """
     if matrix not in MATRICES:
-        raise InputError(f"--matrix: {naming.shown(matrix)} is none of {', '.join(MATRICES)}")
+        raise InputError(f"--matrix: {messages.quote(matrix)} is none of {', '.join(MATRICES)}")
     wanted = {shape.name: shape for shape in _of_kinds(shapes(questionnaire), kinds)}
     factors = {SHAPE: tuple(wanted), **_factors(questionnaire)}
 
@@ -106,7 +106,7 @@ def _of_kinds(there: Sequence[Shape], kinds: Sequence[str]) -> list[Shape]:
     for kind in kinds:
         if kind not in makes:
             raise InputError(
-                f"--kinds: the template makes no {naming.shown(kind)}{naming.nearest(kind, makes)} "
+                f"--kinds: the template makes no {messages.quote(kind)}{messages.did_you_mean(kind, makes)} "
                 f"(it makes {', '.join(makes)})"
             )
     return [shape for shape in there if not kinds or shape.kind in kinds]

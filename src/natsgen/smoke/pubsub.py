@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from natsgen.parts import PUBLISHERS, SUBSCRIBERS
-from natsgen.pubsub import Publisher, Subscriber
+from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
+from natsgen.parts.pubsub import Publisher, Subscriber
 from natsgen.smoke import pubsub_traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import NothingToDo

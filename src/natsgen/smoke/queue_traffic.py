@@ -7,9 +7,9 @@ import json
 import nats.js.errors
 from nats.aio.client import Client
 
+from natsgen.parts.tasks import Task
 from natsgen.smoke.outcome import CheckFailed
 from natsgen.smoke.traffic import ANSWER_SECONDS, MESSAGE_ID, with_client
-from natsgen.tasks import Task
 
 RESULTS = "KV_task_results"
 RESULT_SECONDS = 600

@@ -9,7 +9,7 @@ from typing import Any
 
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.output import json_records
-from natsgen.parts import PUBLISHERS, SUBSCRIBERS
+from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
 from natsgen.smoke.live import Live
 
 ALWAYS = ("timestamp", "level", "logger", "message", "service", "module", "function")

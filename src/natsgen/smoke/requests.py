@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from natsgen.actions import Action
+from natsgen.parts.actions import Action
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import NothingToDo

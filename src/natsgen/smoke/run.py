@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from natsgen.answers.questions import Questionnaire
 from natsgen.harness.reaper import temporary_folder
-from natsgen.questions import Questionnaire
+from natsgen.rendering.template_source import TemplateSource
 from natsgen.smoke import alive
 from natsgen.smoke.as_containers import AsContainers
 from natsgen.smoke.as_process import AsProcess
@@ -30,7 +31,6 @@ from natsgen.smoke.stopping import Interrupted, Stopping
 from natsgen.smoke.tools import DOCKER, PROCESS, Tools
 from natsgen.smoke.updating import UPDATE, Updating
 from natsgen.smoke.work import Work
-from natsgen.template_source import TemplateSource
 
 PREFIX = "natsgen-smoke-"
 TEMPORARY = "temporary"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from natsgen import naming, task_naming
+from natsgen import naming
+from natsgen.parts import task_naming
 
 ACTION = "greet"
 LONGEST_SUBJECT = f"{'c' * 60}.{'d' * 31}.{'e' * 32}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from natsgen.answers.questions import Questionnaire
 from natsgen.errors import TemplateError
-from natsgen.questions import Questionnaire
 from natsgen.smoke import sample_parts
 
 FRAMEWORK = "framework"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from natsgen.parts.task_naming import PRIORITIES
+from natsgen.parts.tasks import Task, stream_of
 from natsgen.smoke import queue_traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.outcome import NothingToDo
 from natsgen.smoke.payloads import task_payload
-from natsgen.task_naming import PRIORITIES
-from natsgen.tasks import Task, stream_of
 
 EACH = 4
 """Tasks of each priority: more than are done at once where the sample says how many."""

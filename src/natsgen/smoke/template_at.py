@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from natsgen import questions, template_source
+from natsgen.answers import questions
 from natsgen.errors import InputError
-from natsgen.template_source import TemplateSource
-from natsgen.update import addresses, releases
+from natsgen.rendering import addresses, template_source
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.update import releases
 
 NAME = "smoke"  # of the version that services say they are of
 _DEFAULT_BRANCH = "HEAD"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from natsgen import naming
+from natsgen import messages
 from natsgen.errors import InputError, NatsgenError
 from natsgen.harness.docker_engine import Availability, docker_available
 from natsgen.harness.programs import find_program
@@ -44,7 +44,7 @@ def backend(wanted: str, tools: Tools) -> str:
         NatsgenError: Docker is wanted and not there.
     """
     if wanted not in BACKENDS:
-        raise InputError(f"--backend: {naming.shown(wanted)} is none of {', '.join(BACKENDS)}")
+        raise InputError(f"--backend: {messages.quote(wanted)} is none of {', '.join(BACKENDS)}")
     if wanted == AUTO:
         return DOCKER if tools.docker else PROCESS
     if wanted == DOCKER and not tools.docker:

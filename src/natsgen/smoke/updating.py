@@ -8,13 +8,15 @@ from pathlib import Path, PurePosixPath
 from shutil import which
 
 import natsgen
-from natsgen import naming, stored, tree
+from natsgen import messages
+from natsgen.answers import answers_file
+from natsgen.files import tree
+from natsgen.files.tree import File, Tree
+from natsgen.services import ownership
 from natsgen.smoke import earlier
 from natsgen.smoke.earlier import SECOND, EarlierVersions
 from natsgen.smoke.outcome import CheckFailed, LeftOut
 from natsgen.smoke.work import Work
-from natsgen.tree import File, Tree
-from natsgen.update import ownership
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 UPDATE = "update"
@@ -82,8 +84,8 @@ class Updating:
         found = _files(self._workspace.root)
         answers = ownership.answers_file(self._work.service)
         if differing := [path for path in tree.differences(wanted, found) if path != str(answers)]:
-            raise CheckFailed(f"after an update these files are not as they are made: {naming.listed(differing)}")
-        was, now = (stored.read(place.path(answers).parent) for place in (self._work.workspace, self._workspace))
+            raise CheckFailed(f"after an update these files are not as they are made: {messages.join_names(differing)}")
+        was, now = (answers_file.read(place.path(answers).parent) for place in (self._work.workspace, self._workspace))
         if now.commit != SECOND or now.values != was.values:
             raise CheckFailed(f"after an update {answers} says {now.commit}, not {SECOND}, or other answers")
 

@@ -11,17 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from natsgen import answers, scaffold
-from natsgen.answer_sources import Given
+from natsgen.answers import answers
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.answers.questions import Questionnaire
 from natsgen.harness.commands import Completed, run
 from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import CommandFailed
-from natsgen.questions import Questionnaire
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import create
 from natsgen.smoke.matrix import Sample
 from natsgen.smoke.outcome import CheckFailed
 from natsgen.smoke.stopping import Stopping
 from natsgen.smoke.tools import Tools
-from natsgen.template_source import TemplateSource
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "DOCKER_HOST", "DOCKER_CONFIG")
@@ -102,9 +103,9 @@ class Work:
     def make(self, workspace: Workspace, template: TemplateSource) -> int:
         """Makes the service as `natsgen new` does, somewhere, of some template; returns how many files it has."""
         with ONE_AT_A_TIME:
-            given = Given(self.answers, {})
+            given = GivenAnswers(self.answers, {})
             complete = answers.complete(given, self.questionnaire, workspace.root)
-            made = scaffold.new_service(
+            made = create.new_service(
                 workspace, template, self.questionnaire, complete, dry_run=False, notify=lambda _: None
             )
         return len(made.change.added)

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from natsgen.errors import ServiceError
-from natsgen.tree import File
-from natsgen.update import planning
+from natsgen.files import tree
+from natsgen.files.tree import File
 from natsgen.workspace import SERVICES, Workspace
 
 FILE = ".natsgen-accepted"
@@ -38,7 +38,7 @@ def read(workspace: Workspace, service: str) -> Accepted:
         ServiceError: the file has a line that natsgen does not write.
     """
     path = place(service)
-    file = planning.read(workspace, [path]).get(path)
+    file = tree.read_files(workspace, [path]).get(path)
     found: dict[PurePosixPath, frozenset[str]] = {}
     for number, line in enumerate((file.content if file else b"").decode(errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith("#"):

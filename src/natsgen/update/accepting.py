@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen import inventory, naming, transaction
-from natsgen.change import Change
+from natsgen import messages
 from natsgen.errors import InputError
-from natsgen.tree import File
-from natsgen.update import acceptance, drift, planning
+from natsgen.files import tree
+from natsgen.files.tree import File
+from natsgen.services import listing
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change, change_between
+from natsgen.update import acceptance, drift
 from natsgen.workspace import SERVICES, Workspace
 
 
@@ -51,21 +54,21 @@ def accept(
         InputError: there is no such service, or a file is as the template makes it.
         NatsgenError: the service cannot be compared with its template; the message says why.
     """
-    inventory.need_service(workspace, service)  # before the session, which would make a missing workspace
+    listing.require_service(workspace, service)  # before the session, which would make a missing workspace
     with transaction.session(workspace, notify):
         found = drift.compare(workspace, service)
         differing = [file.path for file in found.files]
         wanted = tuple(dict.fromkeys(_path(workspace, service, text, here, differing) for text in paths))
         wanted = wanted or tuple(differing)
-        there = planning.read(workspace, wanted)
+        there = tree.read_files(workspace, wanted)
         new = [(path, acceptance.digest(found.made.get(path), there.get(path))) for path in wanted]
         record = acceptance.place(service)
-        before = planning.read(workspace, [record])
+        before = tree.read_files(workspace, [record])
         known = acceptance.read(workspace, service)
         after: dict[PurePosixPath, File | None] = {
             record: acceptance.write(acceptance.merged(known, new, differing)),
         }
-        change = planning.change(before, after)
+        change = change_between(before, after)
         transaction.check(workspace, change)
         if not dry_run and (change.before or change.after):
             transaction.apply(workspace, change, f"accept {service}")
@@ -87,6 +90,6 @@ def _path(
     names = [str(path) for path in differing]
     known = f"it differs in {', '.join(names)}" if names else "no file differs"
     raise InputError(
-        f"{naming.shown(text)} is no file of {service} that differs from what its template makes"
-        f"{naming.nearest(text, names)} ({known})"
+        f"{messages.quote(text)} is no file of {service} that differs from what its template makes"
+        f"{messages.did_you_mean(text, names)} ({known})"
     )

@@ -14,14 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import answers, discovery, naming, organisation, reading, rendering, stored, transaction
-from natsgen.answer_sources import Given
-from natsgen.change import Change
+from natsgen import messages, naming
+from natsgen.answers import answers, answers_file, workspace_defaults
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError, NatsgenError, ServiceError
-from natsgen.questions import Questionnaire
-from natsgen.template_source import TemplateSource
-from natsgen.tree import File, Tree
-from natsgen.update import git, handwritten, keeping, ownership, planning
+from natsgen.files import git, reading, tree
+from natsgen.files.tree import File, Tree
+from natsgen.parts import discovery
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import ownership
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change, change_between
+from natsgen.update import handwritten, keeping
 from natsgen.update.handwritten import Handwritten
 from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES, Workspace
 
@@ -91,8 +97,8 @@ def adopt(
         written = handwritten.read(place)
         known = _infer(workspace, questionnaire, name, written).as_data()
         if is_adopted:
-            known = stored.answers_of(stored.read(place), questionnaire, workspace.root).as_data()
-        rendered = rendering.render(template, known, workspace.root.name)
+            known = answers_file.answers_of(answers_file.read(place), questionnaire, workspace.root).as_data()
+        rendered = render.render(template, known, workspace.root.name)
         ownership.need_answers_file(name, rendered, template.url)
         adoption = _compare(workspace, questionnaire, name, written, known, rendered, replace=replace)
         transaction.check(workspace, adoption.change)
@@ -105,7 +111,7 @@ def _name(workspace: Workspace, folder: Path) -> str:
     services = workspace.root / SERVICES
     if not folder.is_dir() or folder.resolve().parent != services.resolve():
         raise InputError(f"{folder} is no folder in {services}, where services are: move it there first")
-    return naming.at("PATH", naming.service, folder.resolve().name)
+    return messages.located("PATH", naming.service, folder.resolve().name)
 
 
 def _infer(workspace: Workspace, questionnaire: Questionnaire, name: str, written: Handwritten) -> answers.Answers:
@@ -122,9 +128,9 @@ def _infer(workspace: Workspace, questionnaire: Questionnaire, name: str, writte
         values["network"] = network
     of_image = {"python_version": written.python, "image": written.image}
     values |= {key: value for key, value in of_image.items() if key in known and value in known[key].choices}
-    given = Given(values, dict.fromkeys(values, f"{SERVICES}/{name}"))
+    given = GivenAnswers(values, dict.fromkeys(values, f"{SERVICES}/{name}"))
     try:
-        given = given.over(organisation.read(workspace.root, questionnaire).without("framework"))
+        given = given.over(workspace_defaults.read(workspace.root, questionnaire).without("framework"))
         return answers.complete(given, questionnaire, workspace.root)
     except NatsgenError as error:
         raise ServiceError(f"{name} cannot be adopted: {error}") from error
@@ -145,7 +151,7 @@ def _compare(
     kept_tests = PurePosixPath(SERVICES, name) / _KEPT_TESTS
     handlers = {PurePosixPath(SERVICES, name) / one.file: one for one in written.handlers}
     templates = {path: file for path, file in rendered.items() if path != own and not ownership.is_persons(name, path)}
-    there = planning.read(workspace, {*templates, *handlers, tests, kept_tests, own})
+    there = tree.read_files(workspace, {*templates, *handlers, tests, kept_tests, own})
     owned = {
         path: file
         for path, file in templates.items()
@@ -174,7 +180,7 @@ def _compare(
     return Adoption(
         name,
         known,
-        planning.change({path: file for path, file in there.items() if path in wanted}, wanted),
+        change_between({path: file for path, file in there.items() if path in wanted}, wanted),
         tuple(path for path, file in sorted(owned.items()) if path in there and there[path].content != file.content),
         tuple(path for path in sorted(owned) if path not in there),
         (*notes, *_notes(workspace.root / SERVICES / name, rendered, replace=replace)),

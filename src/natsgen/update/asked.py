@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from natsgen import reading
+from natsgen.answers.questions import FILE, FILES
 from natsgen.errors import TemplateError
-from natsgen.questions import FILE, FILES
+from natsgen.files import reading
 
 if TYPE_CHECKING:
     from pathspec import PathSpec

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from natsgen import diff, inventory, line_ends, rendering, stored
+from natsgen.answers import answers_file
+from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import NatsgenError, UntrustedTemplateError
-from natsgen.stored import Stored
-from natsgen.template_source import TemplateSource
-from natsgen.tree import File, Tree
-from natsgen.update import acceptance, by_key, file_merge, packages_held, parallel, planning, unfinished, versions
+from natsgen.files import by_key, line_ends, tree
+from natsgen.files.tree import File, Tree
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import listing
+from natsgen.transaction import diff
+from natsgen.update import acceptance, file_merge, packages_held, parallel, planning, unfinished, versions
 from natsgen.update.file_merge import Names
 from natsgen.update.packages_held import PackagesHeld
 from natsgen.update.planning import Task
@@ -88,7 +92,7 @@ class Drift:
 class _Wanted:
     """What is looked at: a service, its template, the newest version where that is another, and the older versions."""
 
-    memory: Stored
+    memory: AnswersFile
     template: TemplateSource
     newest: str
     newest_template: TemplateSource | None
@@ -116,7 +120,7 @@ def check(
         InputError: there is no such service.
     """
     for name in services:
-        inventory.need_service(workspace, name)
+        listing.require_service(workspace, name)
     found: dict[str, Drift] = {}
     wanted: list[_Wanted] = []
     with ExitStack() as stack:
@@ -165,7 +169,7 @@ def compare(workspace: Workspace, service: str) -> Comparison:
 
 
 def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
-    memory = stored.read(inventory.need_service(workspace, name))
+    memory = answers_file.read(listing.require_service(workspace, name))
     known = sources.of(memory)
     template = known.template(memory.commit)
     older = [known.template(one) for one in reversed(known.versions) if versions.is_newer(memory.commit, one)]
@@ -176,7 +180,7 @@ def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
 def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
     found = _comparison(workspace, wanted)
     paths = [file.path for file in found.files]
-    there = line_ends.as_made(planning.read(workspace, paths), found.made)
+    there = line_ends.as_made(tree.read_files(workspace, paths), found.made)
     pending = unfinished.of(workspace, wanted.service)
     known = acceptance.read(workspace, wanted.service)
     accepted = {
@@ -206,9 +210,9 @@ def _conflicting(workspace: Workspace, wanted: _Wanted) -> Iterator[PurePosixPat
 def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     service, answers = wanted.service, wanted.memory.values
     held = packages_held.of(workspace, service, wanted.template, answers)
-    rendered = rendering.render(wanted.template, answers, workspace.root.name, held.wanted)
+    rendered = render.render(wanted.template, answers, workspace.root.name, held.wanted)
     made = planning.templates_own(service, rendered, wanted.template)
-    there = line_ends.as_made(planning.read(workspace, made), made)
+    there = line_ends.as_made(tree.read_files(workspace, made), made)
     older = _Older(workspace, service, wanted, held.wanted)
     files = [
         _drifted(path, file, there.get(path), older)
@@ -254,7 +258,7 @@ class _Older:
         for template in self._wanted.older:
             if template.commit not in self._rendered:
                 values = self._wanted.memory.values
-                rendered = rendering.render(template, values, self._workspace.root.name, self._packages)
+                rendered = render.render(template, values, self._workspace.root.name, self._packages)
                 self._rendered[template.commit] = planning.templates_own(self._service, rendered, template)
             if path in self._rendered[template.commit]:
                 yield template.commit, self._rendered[template.commit][path]
@@ -271,7 +275,7 @@ def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older)
 
 def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> DriftedFile | None:
     """A file that the template does not make, where an older version made it; None where a person did."""
-    found = planning.read(workspace, [path])
+    found = tree.read_files(workspace, [path])
     for version, file in older.newest_first(path):
         if file == line_ends.as_made(found, {path: file}).get(path):
             return DriftedFile(path, LEFT_OVER, version, is_unedited=True)

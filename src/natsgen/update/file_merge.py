@@ -9,8 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen.tree import File
-from natsgen.update import by_key, git
+from natsgen.files import by_key, git
+from natsgen.files.tree import File
 
 MARKERS = (b"<<<<<<< ", b"=======", b">>>>>>> ")
 _MOST_CONFLICTS = 127  # git merge-file's exit code is their number, up to here

@@ -13,11 +13,14 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import inventory, organisation, questions, stored, transaction
+from natsgen.answers import answers_file, questions, workspace_defaults
+from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import ConflictError, NatsgenError, ServiceError, UntrustedTemplateError
-from natsgen.stored import Stored
-from natsgen.template_source import TemplateSource
-from natsgen.update import git, ownership, parallel, planning, unfinished, versions
+from natsgen.files import git
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import listing, ownership
+from natsgen.transaction import transaction
+from natsgen.update import parallel, planning, unfinished, versions
 from natsgen.update.planning import Plan, Task
 from natsgen.update.releases import Releases
 from natsgen.update.sources import Sources
@@ -94,7 +97,7 @@ def update(
         NatsgenError: nothing could be done.
     """
     for name in services:
-        inventory.need_service(workspace, name)  # before the session, which would make a missing workspace
+        listing.require_service(workspace, name)  # before the session, which would make a missing workspace
     with transaction.session(workspace, notify), ExitStack() as stack:
         sources = Sources(workspace, stack)
         prepared = [_prepared(workspace, name, options, sources) for name in services]
@@ -119,8 +122,8 @@ def _prepared(workspace: Workspace, name: str, options: Options, sources: Source
 
 
 def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
-    memory = stored.read(inventory.need_service(workspace, name))
-    stored.need_own_name(memory)
+    memory = answers_file.read(listing.require_service(workspace, name))
+    answers_file.need_own_name(memory)
     known = sources.of(memory)
     wanted = _wanted(known, memory, options)
     if found := unfinished.of(workspace, name):
@@ -139,15 +142,15 @@ def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources
     return Task(name, old, new, memory.values, answers)
 
 
-def _wanted(known: Releases, memory: Stored, options: Options) -> str:
+def _wanted(known: Releases, memory: AnswersFile, options: Options) -> str:
     if options.to is not None:
         return versions.find(options.to, known.versions, "--to")
     return memory.commit if options.answers else known.newest
 
 
-def _answers_to_new_questions(workspace: Workspace, memory: Stored, new: TemplateSource) -> dict[str, Any]:
+def _answers_to_new_questions(workspace: Workspace, memory: AnswersFile, new: TemplateSource) -> dict[str, Any]:
     """What the organisation answers to the questions that the service was never asked."""
-    given = organisation.read(workspace.root, questions.read(new.folder), strict=False).without("framework")
+    given = workspace_defaults.read(workspace.root, questions.read(new.folder), strict=False).without("framework")
     return {key: value for key, value in given.values.items() if key not in memory.values}
 
 

@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen import discovery, reading, source
 from natsgen.errors import InputError, ServiceError
-from natsgen.handlers import Handler
-from natsgen.parts import HANDLERS
+from natsgen.files import reading
+from natsgen.parts import discovery, source
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import HANDLERS
 
 REGISTRATION = HANDLERS.folder / "__init__.py"
 _PACKAGE = ".".join(HANDLERS.folder.parts)

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import reading
-from natsgen.tree import File, Tree
+from natsgen.files import reading
+from natsgen.files.tree import File, Tree
 
 PROJECT = PurePosixPath("pyproject.toml")
 EVENTS = PurePosixPath("src/domain/events.py")

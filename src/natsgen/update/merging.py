@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from natsgen.tree import File, Tree
+from natsgen.files.tree import File, Tree
 from natsgen.update import file_merge, renames
 from natsgen.update.file_merge import Names
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from natsgen.template_source import REPOSITORY
-from natsgen.tree import Tree
+from natsgen.files.tree import Tree
+from natsgen.rendering.template_source import REPOSITORY
 from natsgen.update import versions
 
 

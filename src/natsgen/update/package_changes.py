@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from natsgen import packages, rendering
-from natsgen.package_growth import ServicePackages
-from natsgen.template_source import TemplateSource
+from natsgen.parts import packages
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services.service_packages import ServicePackages
 from natsgen.workspace import SERVICES, Workspace
 
 
@@ -48,7 +49,7 @@ def of(
     folder = workspace.root / SERVICES / service
     found = packages.found(folder)
     needed = packages.needed(folder, {**answers, **changed_answers})
-    knew = rendering.knows_packages(old)
+    knew = render.knows_packages(old)
     dropped = packages.closure(packages.of_answers(answers)) if knew else frozenset(packages.BY_NAME)
     spare = (dropped & found) - needed
     if spare:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import package_imports, packages, rendering
-from natsgen.parts import is_persons_own
-from natsgen.template_source import TemplateSource
-from natsgen.tree import Tree
+from natsgen.files.tree import Tree
+from natsgen.parts import package_imports, packages
+from natsgen.parts.kinds import is_persons_own
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
 from natsgen.workspace import SERVICES, Workspace
 
 
@@ -67,7 +68,7 @@ def of(workspace: Workspace, service: str, template: TemplateSource, answers: Ma
     """
     folder = workspace.root / SERVICES / service
     found = packages.found(folder)
-    missing = _missing(folder, found, answers) if rendering.knows_packages(template) else {}
+    missing = _missing(folder, found, answers) if render.knows_packages(template) else {}
     return PackagesHeld(workspace, service, found, missing)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from natsgen import line_ends, reading, rendering
-from natsgen.change import Change
-from natsgen.errors import ServiceError
-from natsgen.template_source import TemplateSource
-from natsgen.tree import File, Tree
-from natsgen.update import asked, git, merging, migrations, ownership, package_changes
+from natsgen.files import git, line_ends, tree
+from natsgen.files.tree import Tree
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import ownership
+from natsgen.transaction.change import Change, change_between
+from natsgen.update import asked, merging, migrations, package_changes
 from natsgen.update.file_merge import Names
 from natsgen.update.merging import Conflict
 from natsgen.update.migrations import State
@@ -70,10 +70,10 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     """
     steps = migrations.between(task.old.commit, task.new.commit, task.new.url)
     held = package_changes.of(workspace, task.service, task.old, task.answers, task.changed_answers)
-    rendered = rendering.render(task.old, task.answers, workspace.root.name, held.before)
+    rendered = render.render(task.old, task.answers, workspace.root.name, held.before)
     base = migrations.run(steps, State(task.service, task.answers, rendered))
     answers = {**base.answers, **task.changed_answers}
-    theirs = rendering.render(task.new, answers, workspace.root.name, held.after)
+    theirs = render.render(task.new, answers, workspace.root.name, held.after)
     found = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
     there = line_ends.as_made(found, rendered, base.files, theirs)
     ours = migrations.run(steps, State(task.service, task.answers, there)).files
@@ -88,33 +88,12 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     wanted = {**{path: ours.get(path) for path in {*there, *ours}}, **merged.after, own: theirs.get(own)}
     return Plan(
         task,
-        change(found, line_ends.as_there(wanted, found)),
+        change_between(found, line_ends.as_there(wanted, found)),
         tuple(merged.conflicts),
         tuple(merged.left_out),
         merged.renamed,
         tuple(step.name for step in steps),
     )
-
-
-def read(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
-    """Those of the files that are there.
-
-    Raises:
-        ServiceError: there is something else than a file.
-        UnsafePathError: a path leads out of the workspace.
-    """
-    found = {}
-    for path in paths:
-        target = workspace.path(path)
-        if not os.path.lexists(target):
-            continue
-        if target.is_symlink() or not target.is_file():
-            raise ServiceError(f"{target} is no regular file, which an update could merge: put the file itself there")
-        try:
-            found[path] = File(reading.read_bytes(target), os.access(target, os.X_OK))
-        except OSError as error:
-            raise ServiceError(f"{target} cannot be read: {error.strerror}") from error
-    return found
 
 
 def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
@@ -133,7 +112,7 @@ def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, who
     if whole:
         known = git.tracked(workspace.root, ownership.places_of(service))
         paths = paths | {path for path in known if not (workspace.root / path).is_symlink()}
-    return read(workspace, sorted(paths))
+    return tree.read_files(workspace, sorted(paths))
 
 
 def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
@@ -151,18 +130,3 @@ def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
         and not ownership.is_persons(task.service, path)
         and not (any(one.is_written_once(path) for one in both) and (path in other or path in ours))
     }
-
-
-def change(there: Tree, wanted: Mapping[PurePosixPath, File | None]) -> Change:
-    """The change from what is there to what is wanted; None is a file that shall not be there."""
-    differing = sorted(path for path, file in wanted.items() if file != there.get(path))
-    after = {path: file for path in differing if (file := wanted[path]) is not None}
-    before = {path: there[path] for path in differing if path in there}
-    return Change(before, after, _passing(before, after))
-
-
-def _passing(before: Tree, after: Tree) -> frozenset[PurePosixPath]:
-    """The folders that may go with their last file: git keeps no empty ones either."""
-    staying = {parent for path in after for parent in path.parents}
-    leaving = {parent for path in before if path not in after for parent in path.parents[:-2]}
-    return frozenset(leaving - staying)

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from natsgen import template_source
+import natsgen
 from natsgen.errors import GitError, TemplateError
-from natsgen.template_source import REPOSITORY, TemplateSource
-from natsgen.update import addresses, git, versions
+from natsgen.files import git
+from natsgen.rendering import addresses, template_source
+from natsgen.rendering.template_source import REPOSITORY, TemplateSource
+from natsgen.update import versions
 
 BUNDLE = "template.bundle"
 # Whatever a person has configured must not change what a release holds.
@@ -117,7 +119,7 @@ class Releases:
 @contextmanager
 def bundled() -> Iterator[Releases]:
     """natsgen's own releases, as long as it is open: those in the bundle, and the template beside it."""
-    bundle = Path(template_source.__file__).parent / BUNDLE
+    bundle = Path(natsgen.__file__).parent / BUNDLE
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         history = _mirror(str(bundle), Path(folder, "history"), _AS_RELEASED) if bundle.is_file() else None
         yield Releases(REPOSITORY, Path(folder), history, template_source.bundled())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from pathlib import PurePosixPath
 
-from natsgen.tree import File, Tree
+from natsgen.files.tree import File, Tree
 
 LIKE = 0.5  # the part of the lines that two files must share, as for git
 

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from natsgen import inventory, stored, transaction
-from natsgen.change import Change
+from natsgen.answers import answers_file
 from natsgen.errors import ServiceError
-from natsgen.tree import File
-from natsgen.update import drift, planning, unfinished
+from natsgen.files import tree
+from natsgen.files.tree import File
+from natsgen.services import listing
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change, change_between
+from natsgen.update import drift, unfinished
 from natsgen.update.drift import Comparison
 from natsgen.workspace import Workspace
 
@@ -52,9 +55,9 @@ def repair(workspace: Workspace, service: str, *, dry_run: bool, notify: Callabl
         ServiceError: an update of it is unfinished.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    inventory.need_service(workspace, service)  # before the session, which would make a missing workspace
+    listing.require_service(workspace, service)  # before the session, which would make a missing workspace
     with transaction.session(workspace, notify):
-        stored.need_own_name(stored.read(inventory.need_service(workspace, service)))
+        answers_file.need_own_name(answers_file.read(listing.require_service(workspace, service)))
         if unfinished.of(workspace, service):
             raise ServiceError(
                 f"an update of {service} is unfinished: natsgen update --continue {service}, or --abort, then repair"
@@ -74,7 +77,7 @@ def _change(workspace: Workspace, found: Comparison) -> Change:
     for file in found.files:
         if found.held.packages_of(file.path) and (file.how == drift.MISSING or file.is_unedited):
             wanted[file.path] = found.made.get(file.path)
-    return planning.change(planning.read(workspace, wanted), wanted)
+    return change_between(tree.read_files(workspace, wanted), wanted)
 
 
 def _notes(found: Comparison) -> Iterator[str]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from natsgen import questions, trust
+from natsgen.answers import questions
+from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import NatsgenError, ServiceError, TemplateError
-from natsgen.stored import Stored
-from natsgen.template_source import TemplateSource
-from natsgen.update import addresses, releases
+from natsgen.rendering import addresses, trust
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.update import releases
 from natsgen.update.releases import Releases
 from natsgen.workspace import ANSWERS_FILE, Workspace
 
@@ -30,7 +31,7 @@ class Sources:
         self._stack = stack
         self._found: dict[str, Releases | NatsgenError] = {}
 
-    def of(self, memory: Stored) -> Releases:
+    def of(self, memory: AnswersFile) -> Releases:
         """The releases of the template that a service was made from.
 
         Raises:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import durable, places, reading, state, transaction
-from natsgen.change import Change
-from natsgen.digests import digest_of
 from natsgen.errors import ConflictError, ServiceError, UnsafePathError
-from natsgen.tree import File
-from natsgen.update import file_merge, ownership, planning
+from natsgen.files import places, reading, tree
+from natsgen.files.tree import File
+from natsgen.services import ownership
+from natsgen.transaction import fsops, state, transaction
+from natsgen.transaction.change import Change, change_between
+from natsgen.transaction.hashes import digest_of
+from natsgen.update import file_merge
 from natsgen.update.merging import Conflict
 from natsgen.update.planning import Plan
 from natsgen.workspace import Workspace
@@ -83,8 +85,8 @@ def remember(workspace: Workspace, plan: Plan) -> None:
     file = _file(workspace, task.service)
     state.make_folder(file.parent)
     found = Unfinished(task.service, task.old.commit, task.new.commit, plan.conflicts, files, digest)
-    durable.write(file, File(json.dumps(_to_document(found), indent=1).encode()))
-    durable.sync(file.parent)
+    fsops.write(file, File(json.dumps(_to_document(found), indent=1).encode()))
+    fsops.sync(file.parent)
 
 
 def forget(workspace: Workspace, service: str) -> None:
@@ -99,7 +101,7 @@ def forget(workspace: Workspace, service: str) -> None:
 def with_markers(workspace: Workspace, found: Unfinished) -> tuple[PurePosixPath, ...]:
     """The files of an unfinished update that have conflict markers still."""
     paths = [conflict.path for conflict in found.conflicts if conflict.has_markers]
-    there = planning.read(workspace, paths)
+    there = tree.read_files(workspace, paths)
     return tuple(path for path, file in there.items() if file_merge.has_markers(file.content))
 
 
@@ -144,8 +146,8 @@ def abort(workspace: Workspace, service: str, notify: Callable[[str], None], *, 
     """
     with transaction.session(workspace, notify):
         found = _need(workspace, service)
-        there = planning.read(workspace, found.files)
-        change = planning.change(there, found.files)
+        there = tree.read_files(workspace, found.files)
+        change = change_between(there, found.files)
         transaction.check(workspace, change)
         if not dry_run:
             transaction.apply(workspace, change, f"update --abort {service}")

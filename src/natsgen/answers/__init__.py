@@ -1,0 +1,1 @@
+"""What the template asks, and where each answer comes from."""

@@ -1,0 +1,109 @@
+"""What a service remembers of how it was made: its answers file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from natsgen import messages
+from natsgen.answers import answers, yaml_text
+from natsgen.answers.answers import Answers
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.answers.questions import Questionnaire
+from natsgen.errors import NatsgenError, ServiceError
+from natsgen.files import reading
+from natsgen.parts.kinds import KINDS, ROUTES
+from natsgen.workspace import ANSWERS_FILE
+
+_VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)")
+
+
+@dataclass(frozen=True)
+class AnswersFile:
+    """The content of an answers file.
+
+    Attributes:
+        file: where it is.
+        values: the answer by the question's key, as it is there, unchecked.
+        commit: the template's version, such as v0.1.0; "" where it says none.
+        source: where the template comes from; "" where it says nothing.
+    """
+
+    file: Path
+    values: Mapping[str, Any]
+    commit: str
+    source: str = ""
+
+
+def read(service: Path) -> AnswersFile:
+    """Reads the answers file in a service's folder.
+
+    Raises:
+        ServiceError: there is none, or it is not what an answers file looks like.
+    """
+    file = service / ANSWERS_FILE
+    try:
+        raw = yaml_text.load(reading.read_text(file, reading.ANSWERS_LIMIT))
+    except FileNotFoundError as error:
+        raise ServiceError(f"{service} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone") from error
+    except OSError as error:
+        raise ServiceError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ServiceError(f"{file} is no YAML ({_on_one_line(error)}): restore it from your repository") from error
+    if not isinstance(raw, dict):
+        raise ServiceError(f"{file} holds no answers: restore it from your repository")
+    values = {str(key): value for key, value in raw.items() if not str(key).startswith("_")}
+    return AnswersFile(file, values, str(raw.get("_commit") or ""), str(raw.get("_src_path") or ""))
+
+
+def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Path) -> Answers:
+    """The checked answers of a service; what its template did not ask yet gets its default.
+
+    Raises:
+        ServiceError: an answer breaks its rule, or the answers are another service's.
+    """
+    need_own_name(stored)
+    known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
+    try:
+        checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
+        has_parts = any(checked.get(kind.question) for kind in KINDS if kind is not ROUTES)
+        is_made_of_parts = answers.asks_for_parts(questionnaire)
+        if (
+            is_made_of_parts
+            and not has_parts
+            and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK
+        ):
+            raise ServiceError(f"{stored.file} names no handlers, actions or tasks: restore it from your repository")
+        given = GivenAnswers(checked, dict.fromkeys(checked, str(stored.file)))
+        return answers.complete(given, questionnaire, workspace)
+    except NatsgenError as error:
+        raise ServiceError(str(error)) from error
+
+
+def need_own_name(stored: AnswersFile) -> None:
+    """Makes sure that the answers are those of the service that they are found in.
+
+    Raises:
+        ServiceError: they are another one's.
+    """
+    name = stored.file.parent.name
+    if stored.values.get("service_name") != name:
+        raise ServiceError(
+            f"{stored.file} holds the answers of {messages.quote(str(stored.values.get('service_name')))}, not of "
+            f"{messages.quote(name)}: give the folder its name back, or correct the answer"
+        )
+
+
+def is_newer(commit: str, than: str) -> bool | None:
+    """Whether one version of the template is newer than another; None where one of them is no release."""
+    one, other = _VERSION.fullmatch(commit), _VERSION.fullmatch(than)
+    if one is None or other is None:
+        return None
+    return tuple(map(int, one.groups())) > tuple(map(int, other.groups()))
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,161 @@
+"""`natsgen.toml`: the organisation's answers to the template's questions, for every service that is made."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from natsgen import messages, naming
+from natsgen.answers.given_answers import FLAGS, GivenAnswers
+from natsgen.answers.questions import Question, Questionnaire
+from natsgen.errors import InputError
+from natsgen.files import reading
+from natsgen.parts.kinds import KINDS
+from natsgen.workspace import MARKER
+
+TABLE = "defaults"
+TEMPLATE = "template"
+OF_ONE_SERVICE = ("service_name", *(kind.question for kind in KINDS), "publish_interval", "queue_group", "description")
+"""Questions that only one service can answer."""
+
+# An option's name is what a person knows, so that it stands for the question's key: `python` for `python_version`.
+ALIASES = {option.removeprefix("--"): key for key, option in FLAGS.items() if option.startswith("--")}
+_NEWLINE = "\n"
+_WIDTH = 100
+_EXAMPLE = "example"
+
+
+def read(workspace: Path, questionnaire: Questionnaire, *, strict: bool = True) -> GivenAnswers:
+    """What the workspace's natsgen.toml answers; nothing where there is none.
+
+    Args:
+        workspace: the workspace's folder.
+        questionnaire: what the template asks.
+        strict: whether a key that no question takes is an error; if not, it is another template's.
+
+    Raises:
+        InputError: it is no TOML, or has a key or a value that no question takes; the message names the file, the key
+            and the nearest that there is.
+    """
+    file = workspace / MARKER
+    table = _document(file).get(TABLE, {})
+    if not isinstance(table, dict):
+        raise InputError(f"{file}: {TABLE} takes a table: write [{TABLE}] on a line of its own")
+    if not strict:
+        table = {name: value for name, value in table.items() if ALIASES.get(name, name) in questionnaire.questions}
+    return _checked(table, file, questionnaire)
+
+
+def template(workspace: Path) -> str | None:
+    """The template that the workspace's natsgen.toml names for new services; None where it names none.
+
+    Raises:
+        InputError: it is no TOML, or names it with anything but text.
+    """
+    file = workspace / MARKER
+    named = _document(file).get(TEMPLATE)
+    if named is not None and (not isinstance(named, str) or not named.strip()):
+        raise InputError(f"{file}: {TEMPLATE} takes text: a URL, a path or a bundle, with @ and a version behind it")
+    return named
+
+
+def _document(file: Path) -> dict[str, Any]:
+    text = ""
+    try:
+        text = reading.read_text(file, reading.SOURCE_LIMIT)
+        document = tomllib.loads(text)
+        repr(document)  # numbers of thousands of digits can be read and not be shown
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split()).replace(
+            "at end of document", f"at the end, line {text.count(_NEWLINE) + 1}"
+        )
+        raise InputError(f"{file} is no TOML: {problem}") from error
+    for key in document:
+        if key not in (TABLE, TEMPLATE):
+            raise InputError(
+                f"{file}: there is no {messages.quote(key)}{messages.did_you_mean(key, [TABLE, TEMPLATE])} "
+                f"(it has {TEMPLATE} and [{TABLE}])"
+            )
+    return document
+
+
+def new_document(questionnaire: Questionnaire, workspace: Path) -> str:
+    """A natsgen.toml that changes nothing and explains every key it takes.
+
+    Args:
+        questionnaire: what the template asks: a new question is in here by itself.
+        workspace: the workspace's folder, which some of the examples are named after.
+    """
+    names = {key: alias for alias, key in ALIASES.items()}
+    lines = [
+        "# What natsgen takes for granted in this workspace. This file also marks the workspace's root.",
+        "# An option goes before --data, --data before --data-file, and all of them before what is here.",
+        "",
+        "# Template that new services are made from: a git repository, a bundle or a folder; the newest version of it",
+        "# unless one is named. A path is relative to this file.",
+        f'# {TEMPLATE} = "https://git.example.com/platform/service-template.git@v1.2.3"',
+        "",
+        f"[{TABLE}]",
+    ]
+    for key, question in questionnaire.questions.items():
+        if key not in OF_ONE_SERVICE:
+            lines += ["", *_explained(question, names.get(key, key), naming.workspace_for(workspace))]
+    return "\n".join(lines) + "\n"
+
+
+def _checked(table: dict[str, Any], file: Path, questionnaire: Questionnaire) -> GivenAnswers:
+    allowed = [key for key in questionnaire.questions if key not in OF_ONE_SERVICE]
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        key = ALIASES.get(name, name)
+        where = f"{file}: [{TABLE}] {name}"
+        if key in OF_ONE_SERVICE:
+            raise InputError(f"{where}: it is for one service only; say it when you make the service")
+        if key not in allowed:
+            known = [*allowed, *ALIASES]
+            raise InputError(
+                f"{file}: [{TABLE}] has no key {messages.quote(name)}{messages.did_you_mean(name, known)} "
+                f"(it takes {', '.join(allowed)})"
+            )
+        if key in values:
+            raise InputError(f"{where}: it is given twice, also as {messages.quote(key if name != key else name)}")
+        values[key] = questionnaire.questions[key].check(value, where)
+    return GivenAnswers(values, {ALIASES.get(name, name): f"{file}: [{TABLE}] {name}" for name in table})
+
+
+def _explained(question: Question, name: str, workspace: str) -> Iterator[str]:
+    yield from _comment(question.help)
+    for choice in question.choices:
+        meaning = question.meanings.get(choice, choice)
+        if meaning != choice:
+            yield from _comment(f"  {json.dumps(choice)}: {meaning}")
+    if question.choices and not question.meanings:
+        yield from _comment(f"  One of {', '.join(question.choices)}.")
+    if question.default is None:
+        yield "# Made from the service or the workspace unless it is given, for example:"
+    example = workspace if question.key == "workspace" else question.placeholder or _EXAMPLE
+    yield f"# {name} = {_toml(example if question.default is None else question.default)}"
+
+
+def _comment(text: str) -> Iterator[str]:
+    indent = " " * (len(text) - len(text.lstrip()))
+    return (f"# {line}" for line in textwrap.wrap(text, _WIDTH, subsequent_indent=indent, drop_whitespace=True))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_toml(key)} = {_toml(entry)}" for key, entry in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML takes JSON's strings but that

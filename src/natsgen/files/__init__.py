@@ -1,0 +1,1 @@
+"""Files of a workspace: read, compared and merged as text, never changed here."""

@@ -1,0 +1,65 @@
+"""Files in memory, by their path in the workspace: what is rendered, compared and applied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from natsgen.errors import ServiceError
+from natsgen.files import reading
+from natsgen.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class File:
+    """One file.
+
+    Attributes:
+        content: its bytes.
+        executable: whether it may be run; the rest of its mode is the umask's.
+    """
+
+    content: bytes
+    executable: bool = False
+
+
+Tree = Mapping[PurePosixPath, File]
+
+
+def read(folder: Path) -> Tree:
+    """Every file under `folder`, by its path relative to it, sorted; symlinks are not followed and not read."""
+    found = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink():
+                found[PurePosixPath(path.relative_to(folder))] = File(path.read_bytes(), os.access(path, os.X_OK))
+    return dict(sorted(found.items()))
+
+
+def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
+    """Those of the files that are there.
+
+    Raises:
+        ServiceError: there is something else than a file.
+        UnsafePathError: a path leads out of the workspace.
+    """
+    found = {}
+    for path in paths:
+        target = workspace.path(path)
+        if not os.path.lexists(target):
+            continue
+        if target.is_symlink() or not target.is_file():
+            raise ServiceError(f"{target} is no regular file, which an update could merge: put the file itself there")
+        try:
+            found[path] = File(reading.read_bytes(target), os.access(target, os.X_OK))
+        except OSError as error:
+            raise ServiceError(f"{target} cannot be read: {error.strerror}") from error
+    return found
+
+
+def differences(before: Tree, after: Tree) -> list[str]:
+    """The paths of the files that are not the same in both, sorted."""
+    return sorted(str(path) for path in {*before, *after} if before.get(path) != after.get(path))

@@ -1,0 +1,44 @@
+"""The wording of messages: text from outside, quoted; names, joined; and the nearest name to a mistyped one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
+from typing import TypeVar
+
+from natsgen.errors import InputError
+
+_QUOTE_MAX_LENGTH = 60
+_JOINED_MAX = 10
+_Given = TypeVar("_Given")
+_Checked = TypeVar("_Checked")
+
+
+def located(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _Checked:
+    """What a rule makes of a value that was given at `where`, such as "--dedup", which its error begins with."""
+    try:
+        return rule(value)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def suggest(name: str) -> str:
+    """A "; try ..." for a name that a rule refuses, or nothing if there is none to propose."""
+    return f"; try {name!r}" if name else ""
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """A "; did you mean ...?" for a mistyped name, or nothing if none of the known is near."""
+    found = get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def join_names(names: Collection[str]) -> str:
+    """The first few names, for a message that says what there is."""
+    first = sorted(names)[:_JOINED_MAX]
+    return ", ".join(first) + (f" and {len(names) - _JOINED_MAX} more" if len(names) > _JOINED_MAX else "")
+
+
+def quote(text: str) -> str:
+    """Text from outside as it may stand in a message: quoted, on one line, not too long, no control characters."""
+    return repr(text if len(text) <= _QUOTE_MAX_LENGTH else text[:_QUOTE_MAX_LENGTH] + "...")

@@ -1,0 +1,299 @@
+"""The packages of a service: runtime code that a kind of part, an answer or an extra needs, and which services have it.
+
+A package is found by its files and listed nowhere: a service has it when its marker is there. What is in no package is
+the core, which every service has. copier.yml has the same table for plain Copier; a unit test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from natsgen import messages
+from natsgen.errors import InputError
+from natsgen.parts import source
+from natsgen.parts.kinds import HANDLERS, KINDS, PartKind
+
+QUESTION = "packages"
+"""The question of the template that is never asked: the packages that are rendered."""
+
+EXTRAS = "extras"
+"""The question of the template that a person asks for packages with."""
+
+
+BATCH = "batch"
+"""The package of handlers that take a list, and the option that makes them."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package.
+
+    Attributes:
+        name: what it is called.
+        paths: its files and folders below the service's folder, as globs. Several packages may list the same path: it
+            is there as long as one of them is.
+        marker: the file that is there if, and only if, the package is.
+        summary: what it is for, on one line.
+        needs: the packages that it does not work without.
+        is_extra: whether a person may ask for it.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    marker: str
+    summary: str
+    needs: tuple[str, ...] = ()
+    is_extra: bool = False
+
+
+def _of_kind(
+    question: str, *paths: str, marker: str, summary: str, needs: tuple[str, ...] = (), is_extra: bool = False
+) -> Package:
+    """The package of a kind of part in `src/domain/`, with the folders of the parts and of their tests."""
+    return Package(question, (*paths, f"src/domain/{question}", f"tests/{question}"), marker, summary, needs, is_extra)
+
+
+# A package stands before those that it needs, here and in copier.yml.
+PACKAGES: tuple[Package, ...] = (
+    _of_kind("handlers", marker="src/domain/handlers/__init__.py", summary="handlers of JetStream events"),
+    Package(BATCH, ("src/batch",), "src/batch/__init__.py", "calls handlers with many messages at once"),
+    _of_kind(
+        "actions",
+        "src/actions",
+        marker="src/actions/__init__.py",
+        summary="answers requests, as a NATS micro service",
+        needs=("requests",),
+    ),
+    _of_kind(
+        "publishers",
+        "src/pubsub/__init__.py",
+        "src/pubsub/publishers",
+        marker="src/domain/publishers/__init__.py",
+        summary="publishes again and again",
+    ),
+    _of_kind(
+        "subscribers",
+        "src/pubsub/__init__.py",
+        "src/pubsub/subscribers",
+        marker="src/domain/subscribers/__init__.py",
+        summary="listens by core NATS",
+        needs=("requests",),
+    ),
+    _of_kind(
+        "tasks",
+        "src/tasks",
+        marker="src/tasks/__init__.py",
+        summary="a task queue on JetStream",
+        needs=("kv", "toolkit"),
+        is_extra=True,  # for a service that only enqueues
+    ),
+    Package(
+        "web", ("src/web", "tests/routes"), "src/web/__init__.py", "answers HTTP with FastAPI or Django", ("requests",)
+    ),
+    Package("inbox", ("src/inbox",), "src/inbox/__init__.py", "keeps a redelivery from being handled twice"),
+    Package(
+        "sync",
+        ("src/toolkit/sync.py", "src/toolkit/background.py"),
+        "src/toolkit/sync.py",
+        "NATS for code that is not asynchronous",
+        ("toolkit", "requests"),
+        is_extra=True,
+    ),
+    Package(
+        "schemas",
+        ("schemas", "src/utils/schemas.py", "tests/test_schemas.py"),
+        "src/utils/schemas.py",
+        "JSON schemas of the envelopes, and a test that keeps them current",
+        ("messages", "cloudevents"),
+        is_extra=True,
+    ),
+    Package(
+        "objects",
+        (
+            "src/toolkit/objects.py",
+            "src/toolkit/object_content.py",
+            "src/toolkit/backing.py",
+            "src/toolkit/ordered_consumer.py",
+        ),
+        "src/toolkit/objects.py",
+        "object stores: files of any size",
+        ("toolkit",),
+        is_extra=True,
+    ),
+    Package(
+        "tenancy",
+        ("src/toolkit/tenancy.py",),
+        "src/toolkit/tenancy.py",
+        "subjects, keys and objects of one tenant",
+        ("toolkit",),
+        is_extra=True,
+    ),
+    Package(
+        "kv",
+        (
+            "src/toolkit/kv.py",
+            "src/toolkit/backing.py",
+            "src/toolkit/ordered_consumer.py",
+        ),
+        "src/toolkit/kv.py",
+        "key-value buckets",
+        ("toolkit",),
+        is_extra=True,
+    ),
+    Package(
+        "streams",
+        ("src/toolkit/streams.py",),
+        "src/toolkit/streams.py",
+        "streams and consumers: made, listed and read",
+        ("toolkit",),
+        is_extra=True,
+    ),
+    Package(
+        "batches",
+        ("src/toolkit/batches.py", "src/toolkit/publishers.py"),
+        "src/toolkit/batches.py",
+        "many messages published at once, and publishers declared once",
+        ("toolkit",),
+        is_extra=True,
+    ),
+    Package(
+        "decoders",
+        ("src/toolkit/__init__.py", "src/toolkit/README.md", "src/toolkit/decoders.py"),
+        "src/toolkit/decoders.py",
+        "payloads that are not JSON, such as MessagePack or Avro",
+        is_extra=True,
+    ),
+    Package(
+        "messages", ("src/domain/messages.py",), "src/domain/messages.py", "the envelope EnvelopeMessage", is_extra=True
+    ),
+    Package(
+        "cloudevents",
+        ("src/domain/cloud_events.py", "src/domain/cloud_event_headers.py"),
+        "src/domain/cloud_events.py",
+        "the envelope CloudEvent, as CloudEvents 1.0 has it",
+        is_extra=True,
+    ),
+    Package(
+        "toolkit",
+        (
+            "src/toolkit/__init__.py",
+            "src/toolkit/README.md",
+            "src/toolkit/connection.py",
+            "src/toolkit/errors.py",
+        ),
+        "src/toolkit/errors.py",
+        "what the packages for NATS's stores share",
+    ),
+    Package("requests", ("src/requests",), "src/requests/__init__.py", "requests and replies by core NATS"),
+)
+
+BY_NAME: Mapping[str, Package] = {package.name: package for package in PACKAGES}
+EXTRA_NAMES: tuple[str, ...] = tuple(sorted(package.name for package in PACKAGES if package.is_extra))
+
+_BY_ANSWER: Mapping[str, Mapping[str, str]] = {
+    "envelope": {"message": "messages", "cloudevents": "cloudevents"},
+    "dedup": {"nats-kv": "inbox", "redis": "inbox"},
+    "framework": {"fastapi": "web", "django": "web"},
+}
+
+
+def found(service: Path) -> frozenset[str]:
+    """Return the packages that are in a service's folder."""
+    return frozenset(package.name for package in PACKAGES if (service / package.marker).is_file())
+
+
+def closure(names: Iterable[str]) -> frozenset[str]:
+    """Return the packages with all that they need, directly or not."""
+    wanted = {name for name in names if name in BY_NAME}
+    for package in PACKAGES:
+        if package.name in wanted:
+            wanted.update(package.needs)
+    return frozenset(wanted)
+
+
+def of_answers(answers: Mapping[str, Any]) -> frozenset[str]:
+    """Return the packages that a service's answers ask for, apart from its parts; wrong answers ask for none."""
+    chosen = {
+        by_value[answers[key]]
+        for key, by_value in _BY_ANSWER.items()
+        if isinstance(answers.get(key), str) and answers[key] in by_value
+    }
+    return frozenset(chosen) | extras_of(answers)
+
+
+def extras_of(answers: Mapping[str, Any]) -> frozenset[str]:
+    """Return the extras that a service's answers ask for."""
+    asked = answers.get(EXTRAS) or ()
+    return frozenset(name for name in EXTRA_NAMES if isinstance(asked, list | tuple) and name in asked)
+
+
+def kinds_in(service: Path, without: Collection[PurePosixPath] = ()) -> tuple[PartKind, ...]:
+    """Return the kinds of which a service's folder has parts, leaving some files of it out of account."""
+    return tuple(kind for kind in KINDS if set(source.paths(service, kind)) - set(without))
+
+
+def needed(service: Path, answers: Mapping[str, Any], without: Collection[PurePosixPath] = ()) -> frozenset[str]:
+    """Return the packages that a service needs: its parts, its answers and its extras, and what those need.
+
+    Args:
+        service: its folder.
+        answers: what it was made with, by question.
+        without: files below the folder that do not count.
+    """
+    of_parts = {name for kind in kinds_in(service, without) for name in needs_of(service, kind, without)}
+    return closure({*of_parts, *of_answers(answers)})
+
+
+def needs_of(service: Path, kind: PartKind, without: Collection[PurePosixPath] = ()) -> frozenset[str]:
+    """Return the packages that a service's parts of one kind do not work without, leaving some files out of account."""
+    from natsgen.parts import discovery
+
+    if kind is not HANDLERS:
+        return frozenset(kind.needs)
+    files = [file for file in discovery.handler_files(service) if file.path not in without]
+    takes_list = any(handler.batch for file in files for handler in file.handlers)
+    return frozenset(kind.needs) | ({BATCH} if takes_list else set())
+
+
+def needs_of_part(kind: PartKind, answer: Any) -> frozenset[str]:
+    """Return the packages that a new part of a kind does not work without, by the answer that makes it."""
+    return frozenset(kind.needs) | ({BATCH} if isinstance(answer, Mapping) and answer.get(BATCH) else set())
+
+
+def of_path(path: PurePosixPath) -> tuple[str, ...]:
+    """Return the packages that a path below a service's folder belongs to; none if it is the core's."""
+    return tuple(package.name for package in PACKAGES if any(_is_in(path, pattern) for pattern in package.paths))
+
+
+def excluded(names: Collection[str]) -> frozenset[str]:
+    """Return the globs of the paths that a service with these packages does not have."""
+    listed = {pattern for package in PACKAGES for pattern in package.paths}
+    return frozenset(listed - {pattern for name in names for pattern in BY_NAME[name].paths})
+
+
+def check_extras(value: Iterable[str]) -> list[str]:
+    """Check the names of extras.
+
+    Returns:
+        Each of them once, sorted.
+
+    Raises:
+        InputError: there is no such extra; the message names the nearest and lists them all.
+    """
+    names = sorted(set(value))
+    for name in names:
+        if name not in EXTRA_NAMES:
+            raise InputError(
+                f"there is no extra {messages.quote(name)}{messages.did_you_mean(name, EXTRA_NAMES)} "
+                f"(there are {', '.join(EXTRA_NAMES)})"
+            )
+    return names
+
+
+def _is_in(path: PurePosixPath, pattern: str) -> bool:
+    wanted = PurePosixPath(pattern).parts
+    return len(path.parts) >= len(wanted) and all(map(fnmatchcase, path.parts, wanted))

@@ -1,0 +1,112 @@
+"""Python source as it is written, read without importing it: decorated functions and their arguments."""
+
+from __future__ import annotations
+
+import ast
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from natsgen.files import reading
+from natsgen.parts.kinds import PartKind
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Extracted = TypeVar("_Extracted")
+
+
+@dataclass(frozen=True)
+class Value:
+    """An argument in the source.
+
+    Attributes:
+        source: the expression as it is written.
+        literal: its value where it is a plain one; None for any other expression.
+    """
+
+    source: str
+    literal: str | int | float | bool | None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a literal text."""
+        return isinstance(self.literal, str)
+
+    @property
+    def text(self) -> str:
+        """The value as a person reads it: a literal's own text, else the expression."""
+        return self.source if self.literal is None else str(self.literal)
+
+
+def paths(service: Path, kind: PartKind) -> tuple[PurePosixPath, ...]:
+    """Where the files of the parts of one kind are in a service's folder, sorted, without reading them."""
+    if not reading.is_folder(service, kind.folder):
+        return ()
+    with os.scandir(service / kind.folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.endswith(kind.suffix) and entry.is_file())
+    return tuple(kind.folder / name for name in names)
+
+
+def all_files(folder: Path) -> Iterator[Path]:
+    """The Python files in a folder and below it, sorted; links are not followed, and are not among them."""
+    if folder.is_symlink():
+        return
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (
+            file for name in sorted(names) if name.endswith(".py") and reading.is_regular(file := Path(parent, name))
+        )
+
+
+def read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) -> tuple[_Extracted, ...]:
+    """What is wanted of a Python file; whatever stands in the way is a ValueError of one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
+            return extract(ast.parse(reading.read_bytes(file, reading.SOURCE_LIMIT)))
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno or 1}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"it is no Python: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def decorated(module: ast.Module, decorator: str) -> list[tuple[Function, ast.Call]]:
+    """The functions of a module that a decorator is called on, and that call, in their order."""
+    names = _names_of(module, decorator)
+    functions = [node for node in ast.walk(module) if isinstance(node, Function)]
+    found = [
+        (function, call)
+        for function in functions
+        for call in function.decorator_list
+        if isinstance(call, ast.Call) and called_name(call) in names
+    ]
+    return sorted(found, key=lambda one: one[0].lineno)
+
+
+def called_name(call: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def arguments(call: ast.Call, first: str) -> tuple[Value | None, dict[str, Value]]:
+    """The argument `first`, by place or by name, and all others that are given by name."""
+    options = {keyword.arg: value(keyword.value) for keyword in call.keywords if keyword.arg is not None}
+    return (value(call.args[0]) if call.args else options.pop(first, None)), options
+
+
+def value(node: ast.expr) -> Value:
+    """An expression as a value."""
+    literal = node.value if isinstance(node, ast.Constant) else None
+    known = literal if isinstance(literal, str | int | float | bool) else None
+    return Value(ast.unparse(node), known)
+
+
+def _names_of(module: ast.Module, decorator: str) -> set[str]:
+    imports = [node for node in module.body if isinstance(node, ast.ImportFrom)]
+    aliases = {name.asname for node in imports for name in node.names if name.name == decorator and name.asname}
+    return {decorator, *aliases}

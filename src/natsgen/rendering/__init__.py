@@ -1,0 +1,1 @@
+"""Rendering a template with answers, and which templates may be rendered."""

@@ -1,0 +1,197 @@
+"""Answers in, a tree of files out: the only place that runs Copier, or does what Copier does."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from natsgen.answers import questions
+from natsgen.errors import TemplateError
+from natsgen.files import reading, tree
+from natsgen.files.tree import File, Tree
+from natsgen.parts import packages
+from natsgen.parts.kinds import KINDS, Part, PartKind
+from natsgen.rendering import compiling, remembering, template_rules
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.workspace import ANSWERS_FILE
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_SUFFIX = ".jinja"
+_END_YIELD = "{% endyield %}"
+_UNPLAIN = re.compile(r"[^\w./:@+~-]|^[@:-]|:$", re.ASCII)  # what YAML does not take for text as it is, and more
+_SUBDIRECTORY = re.compile(r"""^_subdirectory:[ \t]*["']?([^"'#\s]+)""", re.MULTILINE)
+_SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
+
+
+def render(
+    template: TemplateSource,
+    data: Mapping[str, Any],
+    workspace_name: str = "tree",
+    with_packages: Collection[str] | None = None,
+) -> Tree:
+    """Renders the template.
+
+    Args:
+        template: which one.
+        data: a checked answer for every question, so that Copier asks nothing and no default of the user's counts.
+        workspace_name: of the workspace's folder, which the template may make a default of.
+        with_packages: the packages that the service has; those that the answers need if None. A template that knows no
+            packages makes all that it has.
+
+    Returns:
+        The files by their path relative to the workspace. The answers file names the template's stable source.
+
+    Raises:
+        TemplateError: the template breaks a rule, or Copier refused it or the answers.
+    """
+    import tempfile
+
+    template_rules.check(template)
+    if with_packages is not None and knows_packages(template):
+        data = {**data, packages.QUESTION: sorted(with_packages)}
+    with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
+        target = Path(folder, workspace_name)
+        _run_copier(template.folder, target, data)
+        rendered = tree.read(target)
+    template_rules.check_written(template, rendered, data["service_name"])
+    return {path: _with_stable_source(path, file, template) for path, file in rendered.items()}
+
+
+def knows_packages(template: TemplateSource) -> bool:
+    """Whether a template makes only the packages that a service needs; an older one, or a team's own, need not."""
+    return _computes_packages(template.folder)
+
+
+@lru_cache(maxsize=64)
+def _computes_packages(template: Path) -> bool:
+    """The same of the template in a folder, which does not change while this process runs."""
+    return packages.QUESTION in questions.read(template).computed
+
+
+def render_part(template: TemplateSource, data: Mapping[str, Any], kind: PartKind, part: Part) -> Tree:
+    """Renders only the files of one part, byte for byte what `render` makes of them, without importing Copier.
+
+    Args:
+        template: which one.
+        data: as for `render`; what it says of parts does not count.
+        kind: of the part.
+        part: which one.
+
+    Returns:
+        Its file and its test.
+
+    Raises:
+        TemplateError: the template does not make them, or refuses the answers.
+    """
+    template_rules.check(template)
+    only = {**data, **{other.question: {} for other in KINDS}, kind.question: {part.name: part.answer()}}
+    paths = kind.paths(data["service_name"], part.name)
+    rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
+    if not set(paths) <= set(rendered):
+        rendered = render(template, only)  # whatever is wrong, Copier says it best
+    if missing := [path for path in paths if path not in rendered]:
+        raise TemplateError(f"the template in {template.folder} makes no {missing[0]}: reinstall natsgen")
+    return {path: rendered[path] for path in paths}
+
+
+def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: PartKind) -> Tree:
+    """The files that the template makes for each part, in an environment like Copier's; none if that fails."""
+    from jinja2 import FileSystemLoader
+    from jinja2 import TemplateError as JinjaError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(template),
+        extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
+        keep_trailing_newline=True,
+    )
+    _forbid_filters(environment)
+    begin = f"{{% yield {kind.noun} from {kind.question} %}}"
+    found = {}
+    try:
+        files = template / _subdirectory(template)
+        for file in files.rglob(f"*{begin}*{_SUFFIX}"):
+            source = file.relative_to(template)
+            pattern = str(file.relative_to(files).with_suffix("")).replace(begin, "").replace(_END_YIELD, "")
+            path = PurePosixPath(environment.from_string(pattern).render(context))
+            if path.suffix:  # where a condition renders the name empty, there is no file
+                content = environment.get_template(source.as_posix()).render(context)
+                found[path] = File(content.encode(), os.access(file, os.X_OK))
+    except (JinjaError, OSError, ValueError, TypeError):
+        return {}
+    return found
+
+
+def _subdirectory(template: Path) -> str:
+    """Where the template's files are in its folder, as copier.yml says it."""
+    found = _SUBDIRECTORY.search(reading.read_text(template / "copier.yml"))
+    return found[1] if found else "."
+
+
+def _forbid_filters(environment: Environment) -> None:
+    for name in template_rules.FORBIDDEN_FILTERS:
+        environment.filters.pop(name, None)
+
+
+def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
+    from copier.errors import CopierError
+    from jinja2 import TemplateError as JinjaError
+    from plumbum import local
+
+    try:
+        # Without git in sight, Copier renders the folder as it is. With it, a checkout would be cloned at its latest
+        # tag, a GIT_DIR in the environment would be followed, and git would be run once for every file.
+        with local.env(PATH=""), warnings.catch_warnings(), compiling.once(), remembering.once():
+            warnings.simplefilter("ignore")  # they speak to the template's authors
+            with _worker()(
+                src_path=str(template),
+                dst_path=target,
+                data=dict(data),
+                defaults=True,
+                overwrite=True,
+                quiet=True,
+                settings={},  # and not those of the person, who may trust more
+            ) as worker:
+                worker.run_copy()
+    except (CopierError, JinjaError, ValueError) as error:
+        problem = template_rules.place_of(error, template) + " ".join(str(error).split())
+        raise TemplateError(f"the template in {template} could not be rendered: {problem}") from error
+
+
+@lru_cache(maxsize=1)
+def _worker() -> Any:
+    """Copier's worker, whose templates read no variables or files of the machine."""
+    import copier
+
+    base: Any = sys.modules[copier.run_copy.__module__].Worker
+
+    class ContainedWorker(base):  # type: ignore[misc]
+        @cached_property
+        def jinja_env(self) -> Environment:
+            environment: Environment = super().jinja_env
+            _forbid_filters(environment)
+            return environment
+
+    return ContainedWorker
+
+
+def _with_stable_source(path: PurePosixPath, file: File, template: TemplateSource) -> File:
+    if path.name != ANSWERS_FILE:
+        return file
+    source = f"_src_path: {json.dumps(template.url) if _UNPLAIN.search(template.url) else template.url}\n"
+    if template.commit:
+        source = f"_commit: {template.commit}\n{source}"
+    text = _SOURCE_KEYS.sub("", file.content.decode())
+    first_key = re.search(r"^\w", text, re.MULTILINE)
+    start = first_key.start() if first_key else len(text)
+    return replace(file, content=(text[:start] + source + text[start:]).encode())

@@ -1,0 +1,82 @@
+"""A new service: answers in, its files in the workspace, or the diff that they would make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from natsgen import messages
+from natsgen.answers.answers import Answers
+from natsgen.answers.questions import Questionnaire
+from natsgen.errors import ConflictError
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import ownership
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change
+from natsgen.workspace import COMPOSE, SERVICES, Workspace
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, or would be.
+
+    Attributes:
+        change: the files that it adds.
+        kept: files of the template that the workspace had already, and that are its own.
+    """
+
+    change: Change
+    kept: tuple[PurePosixPath, ...]
+
+
+def new_service(
+    workspace: Workspace,
+    template: TemplateSource,
+    questionnaire: Questionnaire,
+    answers: Answers,
+    *,
+    dry_run: bool,
+    notify: Callable[[str], None],
+) -> Outcome:
+    """Adds a service to the workspace, whole or not at all.
+
+    Args:
+        workspace: where to; made if it is missing.
+        template: what is rendered.
+        questionnaire: the template's questions.
+        answers: the checked answers to them.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        ConflictError: the service or one of its files exists.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    untouched = dry_run and not workspace.root.exists()
+    with nullcontext() if untouched else transaction.session(workspace, notify):
+        _refuse_existing(workspace, answers.service_name)
+        rendered = render.render(template, answers.as_data())
+        ownership.need_answers_file(answers.service_name, rendered, template.url)
+        kept = {
+            path
+            for path in rendered
+            if questionnaire.is_written_once(str(path)) and os.path.lexists(workspace.path(path))
+        }
+        change = Change(after={path: file for path, file in rendered.items() if path not in kept})
+        transaction.check(workspace, change)
+        if not dry_run:
+            transaction.apply(workspace, change, f"new {answers.kind} {answers.service_name}")
+    return Outcome(change, tuple(sorted(kept)))
+
+
+def _refuse_existing(workspace: Workspace, name: str) -> None:
+    for path in (PurePosixPath(SERVICES, name), PurePosixPath(COMPOSE, f"{name}.yml")):
+        if os.path.lexists(workspace.path(path)):
+            raise ConflictError(
+                f"{messages.quote(name)} exists already in {workspace.root} ({path}) and is left alone: choose another "
+                "name, or remove it first"
+            )

@@ -1,0 +1,100 @@
+"""A workspace gets its natsgen.toml, and git learns which files are only for running."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from natsgen.answers import workspace_defaults
+from natsgen.answers.questions import Questionnaire
+from natsgen.errors import ConflictError
+from natsgen.files import reading
+from natsgen.files.tree import File, Tree
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change
+from natsgen.workspace import MARKER, Workspace
+
+IGNORED = (".env", ".venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".natsgen/")
+"""What running the services and natsgen leaves behind; `.env` may hold secrets."""
+
+SETTINGS = PurePosixPath(MARKER)
+_GITIGNORE = PurePosixPath(".gitignore")
+
+
+def init_workspace(
+    workspace: Workspace,
+    questionnaire: Questionnaire,
+    *,
+    extra: Tree | None = None,
+    dry_run: bool,
+    notify: Callable[[str], None],
+) -> Change:
+    """Writes natsgen.toml, and what is missing in `.gitignore`, whole or not at all.
+
+    A workspace that has a natsgen.toml gets only what is `extra`.
+
+    Args:
+        workspace: where to; made if it is missing.
+        questionnaire: what the template asks.
+        extra: more files to write, by their path in the workspace.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        ConflictError: there is a natsgen.toml, and nothing else to write; or one of the other files is there.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    untouched = dry_run and not workspace.root.exists()
+    with nullcontext() if untouched else transaction.session(workspace, notify):
+        is_founded = os.path.lexists(workspace.root / MARKER)
+        if is_founded and not extra:
+            raise ConflictError(
+                f"{workspace.root / MARKER} exists already and is left alone: edit it, or remove it first"
+            )
+        change = Change() if is_founded else _change(workspace, questionnaire)
+        change = replace(change, after={**change.after, **_missing(workspace, extra or {})})
+        transaction.check(workspace, change)
+        if not dry_run:
+            transaction.apply(workspace, change, "init")
+    return change
+
+
+def with_ignored(content: bytes) -> bytes:
+    """The content of a .gitignore that ignores what is in `IGNORED`: what is there stays, what is missing follows."""
+    there = {_bare(line) for line in content.decode("utf-8", errors="replace").splitlines()}
+    missing = [entry for entry in IGNORED if _bare(entry) not in there]
+    end = b"\r\n" if b"\r\n" in content else b"\n"
+    gap = b"" if not content or content.endswith(b"\n") or not missing else end
+    return content + gap + b"".join(entry.encode() + end for entry in missing)
+
+
+def _missing(workspace: Workspace, extra: Tree) -> Tree:
+    """The files without those that are there as they would be written; all of them if none is missing."""
+    missing = {path: file for path, file in extra.items() if not _is_there(workspace.root / path, file)}
+    return missing or extra
+
+
+def _is_there(target: Path, file: File) -> bool:
+    return reading.is_regular(target) and reading.read_bytes(target) == file.content
+
+
+def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
+    settings = File(workspace_defaults.new_document(questionnaire, workspace.root).encode())
+    target = workspace.root / _GITIGNORE
+    if not os.path.lexists(target):
+        return Change(after={_GITIGNORE: File(with_ignored(b"")), SETTINGS: settings})
+    if target.is_symlink() or not target.is_file():
+        raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
+    before = File(reading.read_bytes(target), os.access(target, os.X_OK))
+    after = File(with_ignored(before.content), before.executable)
+    if after == before:
+        return Change(after={SETTINGS: settings})
+    return Change(before={_GITIGNORE: before}, after={_GITIGNORE: after, SETTINGS: settings})
+
+
+def _bare(line: str) -> str:
+    """What a line of a .gitignore is about, whether it ignores it or, with `!`, says that a person wants it."""
+    return line.strip().removeprefix("!").removeprefix("**/").rstrip("/")

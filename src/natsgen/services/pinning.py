@@ -1,0 +1,135 @@
+"""Pins the dependencies in a service's pyproject.toml again, and changes no pin that need not change."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from natsgen.errors import ServiceError
+from natsgen.files import requirements, tree
+from natsgen.files.requirements import Pinned
+from natsgen.files.tree import File, Tree
+from natsgen.services import listing
+from natsgen.transaction import transaction
+from natsgen.transaction.change import Change, change_between
+from natsgen.workspace import SERVICES, Workspace
+
+PROJECT, RUNTIME, DEVELOPMENT = "pyproject.toml", "requirements.txt", "requirements-dev.txt"
+GROUP = "dev"
+HEAD = "# Pinned from pyproject.toml; README.md says how to add a dependency.\n"
+_SECONDS = 600
+_OPTIONS = (
+    *("pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-emit-index-url"),
+    *("--no-header", "--no-annotate", "--no-emit-find-links"),
+)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What was pinned again, or would be.
+
+    Attributes:
+        change: of the requirements files.
+        pins: the pins that came and went, such as `+ httpx==0.28.1`.
+    """
+
+    change: Change
+    pins: tuple[str, ...]
+
+
+def lock(workspace: Workspace, service: str, *, dry_run: bool, notify: Callable[[str], None]) -> Locked:
+    """Pin the dependencies of a service, whole or not at all.
+
+    A pin stays as it is, with its hashes, unless a dependency no longer allows it. What nobody needs goes.
+
+    Args:
+        workspace: where the service is.
+        service: its name.
+        dry_run: find out everything and change nothing.
+        notify: is told what else happened, such as that an interrupted command was finished.
+
+    Raises:
+        InputError: there is no such service.
+        ServiceError: uv is missing, or cannot find versions that fit; the message has what it said.
+        NatsgenError: it could not be done; the workspace is as before.
+    """
+    listing.require_service(workspace, service)  # before the session, which would make a missing workspace
+    with transaction.session(workspace, notify):
+        folder = PurePosixPath(SERVICES, service)
+        there = tree.read_files(workspace, [folder / name for name in (PROJECT, RUNTIME, DEVELOPMENT)])
+        if folder / PROJECT not in there:
+            raise ServiceError(f"{workspace.root / folder / PROJECT} is missing: it names the dependencies")
+        before = {name: there.get(folder / name, File(b"")) for name in (RUNTIME, DEVELOPMENT)}
+        old = {name: requirements.parse(file.content.decode()) for name, file in before.items()}
+        runtime, development = _pinned(workspace.root / folder, there[folder / PROJECT].content, old)
+        files = {RUNTIME: runtime, DEVELOPMENT: development}
+        after: Tree = {
+            folder / name: File(pinned.text().encode(), before[name].executable)
+            for name, pinned in files.items()
+            if pinned.packages or folder / name in there
+        }
+        change = change_between({path: file for path, file in there.items() if path in after}, after)
+        transaction.check(workspace, change)
+        if not dry_run and (change.before or change.after):
+            transaction.apply(workspace, change, f"lock {service}")
+    return Locked(change, tuple(_differences(_all_pins(old.values()), _all_pins(files.values()))))
+
+
+def _pinned(service: Path, project: bytes, old: dict[str, Pinned]) -> tuple[Pinned, Pinned]:
+    """Return the pins of the service, and those that only its development needs."""
+    with tempfile.TemporaryDirectory(prefix="natsgen-") as name:
+        folder = Path(name)
+        known = {**old[DEVELOPMENT].packages, **old[RUNTIME].packages}
+        runtime = _compile(service, folder, RUNTIME, known, [])
+        options = ["--constraints", RUNTIME, "--group", f"{service / PROJECT}:{GROUP}"] if _has_group(project) else None
+        everything = _compile(service, folder, DEVELOPMENT, known, options) if options else {}
+    only = {name: block for name, block in everything.items() if name not in runtime}
+    return Pinned(_head(old[RUNTIME]), runtime), Pinned(_head(old[DEVELOPMENT], f"-r {RUNTIME}\n"), only)
+
+
+def _compile(service: Path, folder: Path, target: str, known: dict[str, str], options: list[str]) -> dict[str, str]:
+    from natsgen.harness.programs import find_program
+
+    uv = find_program("uv")
+    if uv is None:
+        raise ServiceError("there is no uv, which finds the versions: pip install uv")
+    (folder / target).write_text(Pinned("", known).text())  # uv prefers the versions in the file that it writes
+    command = [str(uv), *_OPTIONS, str(service / PROJECT), *options, "--output-file", target]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ServiceError(f"uv was not done in {_SECONDS} s; nothing was changed") from error
+    if done.returncode:
+        raise ServiceError(f"{service / PROJECT} cannot be pinned: {' '.join(done.stderr.split())}")
+    found = requirements.parse((folder / target).read_text()).packages
+    same = {name for name, block in found.items() if requirements.pins_of(block) == _known_pins(known, name)}
+    return {name: known[name] if name in same else block for name, block in found.items()}
+
+
+def _known_pins(known: dict[str, str], name: str) -> list[str] | None:
+    return requirements.pins_of(known[name]) if name in known else None
+
+
+def _head(old: Pinned, more: str = "") -> str:
+    return old.head or HEAD + more
+
+
+def _has_group(project: bytes) -> bool:
+    import tomllib
+
+    try:
+        return GROUP in tomllib.loads(project.decode()).get("dependency-groups", {})
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False  # what is wrong, uv says
+
+
+def _all_pins(files: Iterable[Pinned]) -> set[str]:
+    return {pin for file in files for block in file.packages.values() for pin in requirements.pins_of(block)}
+
+
+def _differences(old: set[str], new: set[str]) -> list[str]:
+    changes = [(pin, "-") for pin in old - new] + [(pin, "+") for pin in new - old]
+    return [f"{sign} {pin}" for pin, sign in sorted(changes, key=lambda one: (one[0].split("==")[0], one[1] == "+"))]

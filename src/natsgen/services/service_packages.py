@@ -1,0 +1,223 @@
+"""How the packages of a service come and go: with the parts that need them, or as extras that a person asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from natsgen.errors import ConflictError
+from natsgen.files import line_ends, reading
+from natsgen.files.tree import File, Tree
+from natsgen.parts import package_imports, packages
+from natsgen.parts.kinds import is_persons_own
+from natsgen.rendering import render
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.workspace import SERVICES, Workspace
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """The packages that go, and those that stay although nobody needs them.
+
+    Attributes:
+        files: those that go, as they are, by their path in the workspace.
+        names: the packages that go.
+        staying: why a package stays, by its name.
+    """
+
+    files: Tree = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    staying: Mapping[str, str] = field(default_factory=dict)
+
+    def notes(self) -> Iterator[str]:
+        """What a person should know of what stays."""
+        for name, why in self.staying.items():
+            yield f"nothing needs the package {name} any more, and it stays: {why}"
+
+
+class ServicePackages:
+    """The packages of one service, compared with what its version of the template makes.
+
+    Args:
+        workspace: where the service is.
+        template: of the service's version.
+        service: its name.
+        answers: what it was made with, by question.
+    """
+
+    def __init__(
+        self, workspace: Workspace, template: TemplateSource, service: str, answers: Mapping[str, Any]
+    ) -> None:
+        self._workspace = workspace
+        self._template = template
+        self._place = PurePosixPath(SERVICES, service)
+        self._service = service
+        self._answers = answers
+        self._rendered: dict[frozenset[str], Tree] = {}
+
+    @property
+    def folder(self) -> Path:
+        """The service's folder."""
+        return self._workspace.root / self._place
+
+    @cached_property
+    def are_known(self) -> bool:
+        """Whether the service's version of the template knows packages at all."""
+        return render.knows_packages(self._template)
+
+    @cached_property
+    def found(self) -> frozenset[str]:
+        """The packages that are there."""
+        return packages.found(self.folder)
+
+    def coming(self, wanted: Collection[str]) -> Tree:
+        """Return the files that the service lacks to have packages, and those that they need.
+
+        Raises:
+            ConflictError: one of them is there and is not as the template makes it.
+            TemplateError: the template cannot be rendered with the answers.
+        """
+        missing = packages.closure(wanted) - self.found
+        if not missing or not self.are_known:
+            return {}
+        files = {path: file for path, file in self._made(missing).items() if missing & self._packages_of(path)}
+        there = {path: _read(self._workspace, path) for path in files if self._is_there(path)}
+        for path, file in there.items():
+            if file.content != files[path].content:
+                raise ConflictError(
+                    f"{self._workspace.root / path} exists already and is not as {self._template.commit} of the "
+                    f"template makes it: natsgen repair {self._service} brings it there unless somebody edited it"
+                )
+        return {path: file for path, file in files.items() if path not in there}
+
+    def leaving(
+        self,
+        unwanted: Collection[str],
+        answers: Mapping[str, Any],
+        without: Collection[PurePosixPath] = (),
+        even_edited: Collection[str] = (),
+    ) -> Leaving:
+        """Return what goes of packages, and of those that they need, when something else has gone.
+
+        A package goes that no remaining part, answer or extra needs, that no file of a person's imports, and that is
+        as the template makes it.
+
+        Args:
+            unwanted: the packages that may go.
+            answers: those that the service will have.
+            without: the files below the service's folder that will be gone.
+            even_edited: the packages that go although a person edited their files.
+        """
+        needed = packages.needed(self.folder, answers, without)
+        spare = (packages.closure(unwanted) & self.found) - needed
+        if not spare or not self.are_known:
+            return Leaving()
+        made = self._made(frozenset())
+        staying = self._reasons_to_stay(spare, made, without, frozenset(even_edited))
+        kept = packages.closure(staying) | (self.found - spare) | needed
+        going = spare - kept
+        files = {
+            path: _read(self._workspace, path)
+            for path in made
+            if (names := self._packages_of(path))
+            and not names & kept
+            and names & going
+            and self._is_there(path)
+            and path.relative_to(self._place) not in without
+        }
+        return Leaving(files, tuple(sorted(going)), staying)
+
+    def importers(self, names: Collection[str], without: Collection[PurePosixPath] = ()) -> dict[str, PurePosixPath]:
+        """Return a file of a person's that imports a package, below the service's folder, by the package's name."""
+        return self._importers(frozenset(names), self._made(frozenset()), without)
+
+    def _reasons_to_stay(
+        self, spare: frozenset[str], made: Tree, without: Collection[PurePosixPath], even_edited: frozenset[str]
+    ) -> dict[str, str]:
+        """Why packages stay that nobody needs, by their names."""
+        imported = self._importers(spare, made, without)
+        reasons = {name: f"{path} imports it" for name, path in imported.items()}
+        as_made = spare - even_edited
+        for path, file in made.items():
+            for name in self._packages_of(path) & as_made:
+                if self._is_edited(path, file):
+                    reasons.setdefault(name, f"{path.relative_to(self._place)} was edited")
+        for path in package_imports.files_in(self.folder):
+            if (self._place / path in made and not is_persons_own(path)) or path in without:
+                continue
+            for name in as_made.intersection(packages.of_path(path)):
+                reasons.setdefault(name, f"{path} is not the template's")
+        return dict(sorted(reasons.items()))
+
+    def _importers(
+        self, names: frozenset[str], made: Tree, without: Collection[PurePosixPath]
+    ) -> dict[str, PurePosixPath]:
+        found: dict[str, PurePosixPath] = {}
+        for path in package_imports.files_in(self.folder):
+            is_own = is_persons_own(path) or self._place / path not in made
+            if path.suffix != ".py" or path in without or self._is_as_made(path, made):
+                continue
+            if not is_own and names.intersection(packages.of_path(path)):
+                continue  # a package's own file, which is edited
+            for imported in package_imports.imported_by(self.folder, path):
+                of = packages.of_path(imported)
+                is_on_the_way = imported.name == "__init__.py" and len(of) > 1
+                for name in names.intersection(() if is_on_the_way else of):
+                    found.setdefault(name, path)
+        return found
+
+    def _is_as_made(self, path: PurePosixPath, made: Tree) -> bool:
+        """Whether a file is the template's own and nobody edited it."""
+        file = made.get(self._place / path)
+        return file is not None and not is_persons_own(path) and self._is_same(self.folder / path, file)
+
+    def _is_edited(self, path: PurePosixPath, made: File) -> bool:
+        if is_persons_own(path.relative_to(self._place)) or not os.path.lexists(self._workspace.root / path):
+            return False
+        target = self._workspace.root / path
+        return target.is_symlink() or not target.is_file() or not self._is_same(target, made)
+
+    def _is_same(self, target: Path, made: File) -> bool:
+        return line_ends.is_same_text(reading.read_bytes(target), made.content)
+
+    def _is_there(self, path: PurePosixPath) -> bool:
+        return os.path.lexists(self._workspace.path(path))
+
+    def _packages_of(self, path: PurePosixPath) -> frozenset[str]:
+        """The packages of a path in the workspace; none of a part, which is a person's."""
+        if not path.is_relative_to(self._place) or is_persons_own(path.relative_to(self._place)):
+            return frozenset()
+        return frozenset(packages.of_path(path.relative_to(self._place)))
+
+    def _made(self, more: frozenset[str]) -> Tree:
+        """What the template makes of the service with the packages that are there, and more."""
+        wanted = self.found | more
+        if wanted not in self._rendered:
+            name = self._workspace.root.name
+            self._rendered[wanted] = render.render(self._template, self._answers, name, with_packages=wanted)
+        return self._rendered[wanted]
+
+
+def told(names: Collection[str]) -> str:
+    """Return one package or more as a sentence names them: "the package kv", "the packages kv and toolkit"."""
+    *others, last = sorted(names)
+    return f"the packages {', '.join(others)} and {last}" if others else f"the package {last}"
+
+
+def passing(service: str, files: Tree) -> frozenset[PurePosixPath]:
+    """Return the folders in a service's that go together with their last file."""
+    place = PurePosixPath(SERVICES, service)
+    return frozenset(
+        parent for path in files for parent in path.parents if parent.is_relative_to(place) and parent != place
+    )
+
+
+def _read(workspace: Workspace, path: PurePosixPath) -> File:
+    target = workspace.path(path)
+    if target.is_symlink() or not target.is_file():
+        raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
+    return File(reading.read_bytes(target), os.access(target, os.X_OK))

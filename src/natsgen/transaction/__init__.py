@@ -1,0 +1,1 @@
+"""Changing a workspace whole or not at all."""
