@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test test-all smoke lint types bench chaos soak requirements release setup clean
+.PHONY: demo test test-all smoke lint types bench chaos soak docs requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m natsgen.smoke.demo
@@ -35,6 +35,9 @@ chaos: .venv/complete # faults under traffic, 20,000 events each, and docs/relia
 soak: .venv/complete # a worker under steady traffic, and what it holds; MINUTES=20 RATE=500 unless given
 	@$(bin)/python -m tests.chaos.soak --minutes $(or $(MINUTES),20) --rate $(or $(RATE),500)
 
+docs: .venv/docs/complete # the site, in site/; fails if a link or an anchor is broken, or a page asks another host
+	$(bin)/python -m scripts.site
+
 requirements: .venv/complete # pins natsgen's own requirements and the template's anew
 	$(bin)/python scripts/lock_requirements.py
 
@@ -45,6 +48,12 @@ setup: .venv/complete
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+
+# The site's generator has an environment of its own, so that `make setup` does not grow.
+.venv/docs/complete: requirements-docs.txt .venv/complete
+	$(bin)/uv venv --quiet --clear .venv/docs
+	$(bin)/uv pip install --quiet --python .venv/docs/bin/python --require-hashes -r requirements-docs.txt
+	@touch $@
 
 # pip installs uv, and uv the rest: all checked against the hashes, in a fraction of the time that pip takes.
 .venv/complete: requirements-dev.txt pyproject.toml

@@ -1,8 +1,8 @@
 """Pins the requirements of natsgen and of generated services: `make requirements`.
 
-Writes `requirements-dev.txt` and `benchmarks/requirements.txt` of this repository, and the template's
-`requirements.txt.jinja` and `requirements-dev.txt.jinja`, all with hashes and without addresses of a package index. A
-package that is needed by some answers only is wrapped in a condition on these.
+Writes `requirements-dev.txt`, `requirements-docs.txt` and `benchmarks/requirements.txt` of this repository, and the
+template's `requirements.txt.jinja` and `requirements-dev.txt.jinja`, all with hashes and without addresses of a package
+index. A package that is needed by some answers only is wrapped in a condition on these.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ OPTIONAL = (("dedup", "redis"), ("framework", "django"), ("framework", "fastapi"
 
 
 def main() -> None:
-    """Write all four files."""
+    """Write all files."""
     lock(ROOT / "pyproject.toml", ROOT / "requirements-dev.txt", group="dev")
+    lock(ROOT / "requirements-docs.in", ROOT / "requirements-docs.txt")
     lock(ROOT / "benchmarks" / "requirements.in", ROOT / "benchmarks" / "requirements.txt")
     with tempfile.TemporaryDirectory() as folder:
         runtime = lock_variants(Path(folder))

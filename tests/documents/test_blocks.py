@@ -14,6 +14,7 @@ WRITTEN = sorted(str(file.relative_to(ROOT)) for file in [*ROOT.glob("*.md"), *(
 RUN_WHOLE = {
     "docs/toolkit.md": "tests/documents/test_toolkit.py",
     "docs/decoders.md": "tests/runtime/test_decoders.py",
+    "docs/reference/cli.md": "tests/documents/test_site.py",
 }
 """Documents of which a test runs every block, whatever comes to them, and the test."""
 

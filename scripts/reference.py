@@ -1,0 +1,259 @@
+"""Writes the reference pages that follow from the code: `make docs` does so first.
+
+The commands' help becomes `docs/reference/cli.md`; `config.py` and the packages' settings become
+`docs/reference/settings.md`; the Prometheus objects become `docs/reference/metrics.md`; the navigation becomes
+`docs/llms.txt`. Only the commands are imported; the template is read.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import yaml
+
+from natsgen.cli.commands import COMMANDS, load
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "template" / "services" / "{{ service_name }}" / "src"
+WRITTEN = "<!-- Written by `python -m scripts.reference`; do not edit by hand. -->\n"
+WIDTH = 80  # columns of the help texts
+
+NEEDED_BY = {
+    "actions": "Services with actions",
+    "batch": "Services with batch handlers",
+    "inbox": "Services with `DEDUP`",
+    "pubsub/publishers": "Services with publishers",
+    "pubsub/subscribers": "Services with subscribers",
+    "tasks": "Services with tasks",
+    "toolkit": "Services with the extra `tenancy`",
+    "web": "Gateways",
+    "web/django": "Gateways with Django",
+}
+"""Which services have a package, by its folder. What is not here is in every service."""
+
+FROM_THE_SERVICE = {
+    "_PROJECT['name']": "the service's name",
+    "SERVICE['context']": "the bounded context, as generated",
+    "SERVICE['dedup']": "`none`, or as generated",
+    "SERVICE.get('publish_interval', 2.0)": "`2.0`, or as generated",
+    "SERVICE.get('queue_group', '')": "empty, or as generated",
+    "socket.gethostname": "the host name",
+    "1024 * 1024": "`1048576`",
+}
+"""Defaults that are no literals, by their source."""
+
+
+def main() -> None:
+    """Write all pages."""
+    for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of each page by its path."""
+    folder = ROOT / "docs" / "reference"
+    return {
+        folder / "cli.md": cli_page(),
+        folder / "settings.md": settings_page(),
+        folder / "metrics.md": metrics_page(),
+        ROOT / "docs" / "llms.txt": llms_text(),
+    }
+
+
+def llms_text() -> str:
+    """Return the list of pages for language models, in the form of llmstxt.org."""
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    lines = [f"# {site['site_name']}\n\n> {site['site_description']}\n"]
+    for entry in site["nav"]:
+        [(title, inside)] = entry.items()
+        lines.append(f"\n## {title}\n")
+        for page in pages_in(inside):
+            text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+            heading = re.search(r"^# (.+)$", text, re.MULTILINE)
+            first = re.search(r"^# .+\n\n((?:\w.+\n)+)", text, re.MULTILINE)
+            about = re.split(r"(?<=[.:;])\s", " ".join(first[1].split()))[0].rstrip(":;") if first else ""
+            lines.append(f"- [{heading[1] if heading else title}]({page})" + (f": {about}" if about else ""))
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def pages_in(navigation: Any) -> Iterator[str]:
+    """Yield the paths of the pages in a part of the navigation."""
+    if isinstance(navigation, str):
+        yield navigation
+    else:
+        for inside in navigation.values() if isinstance(navigation, dict) else navigation:
+            yield from pages_in(inside)
+
+
+def cli_page() -> str:
+    """Return what `--help` says, command by command."""
+    parts = [
+        f"{WRITTEN}\n# Commands\n\nThe text of `--help`, command by command. `natsgen --help` lists the commands. "
+        "Exit codes: 0 done, 1 could not, 2 wrong usage, 130 interrupted.\n"
+    ]
+    for name in COMMANDS:
+        for title, text in helps(load(name), f"natsgen {name}"):
+            parts.append(f"## {title}\n\n```text\n{text.strip()}\n```\n")
+    return "\n".join(parts)
+
+
+def helps(command: Any, title: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the help of a command, or of each command of a group."""
+    if commands := getattr(command, "commands", None):
+        for name, inner in commands.items():
+            yield from helps(inner, f"{title} {name}")
+    elif not command.hidden:
+        settings = {"terminal_width": WIDTH, "max_content_width": WIDTH, "help_option_names": ["-h", "--help"]}
+        yield title, command.get_help(command.context_class(command, info_name=title, **settings))
+
+
+def settings_page() -> str:
+    """Return the settings of the core and of each package."""
+    text = f"""{WRITTEN}
+# Settings
+
+A service reads its settings from the environment, then from `.env`, once at start. If a value is invalid, the service
+prints one line for each and exits with code 2. Names are case-sensitive. An empty value counts as not set.
+
+A setting marked *secret* can also be given as `<NAME>_FILE`, the path of a file that holds it. In containers, your own
+values go into `compose/<service>.env`.
+"""
+    for file in sorted(SOURCE.rglob("*.py"), key=lambda path: (path.name != "config.py", str(path))):
+        rows = [row for node in ast.walk(parsed(file)) if is_settings(node) for row in rows_of(node)]
+        if rows:
+            text += f"\n## {heading(file)}\n\n| setting | default | takes | meaning |\n|---|---|---|---|\n"
+            text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return text
+
+
+def is_settings(node: ast.AST) -> TypeGuard[ast.ClassDef]:
+    """Return whether this is a class of settings."""
+    return isinstance(node, ast.ClassDef) and [ast.unparse(base) for base in node.bases] == ["ServiceSettings"]
+
+
+def heading(file: Path) -> str:
+    """Return which services have what this file holds."""
+    package = file.parent.relative_to(SOURCE).as_posix()
+    return (
+        NEEDED_BY.get(package, "every service").capitalize().replace("`dedup`", "`DEDUP`").replace("django", "Django")
+    )
+
+
+def rows_of(settings: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, default, accepted values and meaning of each setting of a class."""
+    secrets = next((node.value for node in settings.body if assigns(node, "SECRETS")), None)
+    secret = ast.literal_eval(secrets) if isinstance(secrets, ast.Tuple) else ()
+    for node in settings.body:
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or not is_field(node.value):
+            continue
+        name = node.target.id
+        options = {keyword.arg: keyword.value for keyword in node.value.keywords if keyword.arg}
+        default = node.value.args[0] if node.value.args else options.get("default", options.get("default_factory"))
+        meaning = ast.literal_eval(options["description"])
+        takes = accepted(node.annotation, options)
+        yield f"`{name}`", shown(default), takes, meaning + (" (*secret*)" if name in secret else "")
+
+
+def assigns(node: ast.stmt, name: str) -> TypeGuard[ast.AnnAssign]:
+    """Return whether a statement gives an annotated name its value."""
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name
+
+
+def is_field(node: ast.expr | None) -> TypeGuard[ast.Call]:
+    """Return whether an expression is a call of pydantic's `Field`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field"
+
+
+def shown(default: ast.expr | None) -> str:
+    """Return a default as a person reads it."""
+    if default is None:
+        return "required"
+    source = ast.unparse(default)
+    if source in FROM_THE_SERVICE:
+        return FROM_THE_SERVICE[source]
+    if isinstance(default, ast.Call):  # SecretStr("...")
+        default = default.args[0]
+    value = ast.literal_eval(default)
+    return "" if value in (None, "") else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def accepted(annotation: ast.expr, options: Mapping[str, ast.expr]) -> str:
+    """Return the values that a setting takes."""
+    source = ast.unparse(annotation)
+    if source.startswith("Literal["):
+        values = ast.literal_eval(source.removeprefix("Literal"))
+        return ", ".join(f"`{value}`" for value in values)
+    low = next((ast.unparse(options[name]) for name in ("ge", "gt") if name in options), "")
+    high = ast.unparse(options["le"]) if "le" in options else ""
+    low = f"above {low}" if "gt" in options else low
+    kinds = {"int": "integer", "float": "number", "bool": "`true` or `false`", "Path": "path of a file"}
+    kind = kinds.get(source.removesuffix(" | None"), "text")
+    high = {"1024 ** 3": "1 GiB", "31536000": "31,536,000"}.get(high, high)
+    limits = f"{low} to {high}" if low and high else f"{low} or more" if low else ""
+    return f"{kind}, {limits}" if limits else kind
+
+
+def metrics_page() -> str:
+    """Return the metrics of the core and of each package."""
+    text = f"""{WRITTEN}
+# Metrics
+
+`/metrics` has these metrics for Prometheus, beside those of the Python process and your own `prometheus_client`
+metrics. Durations and latencies are in seconds.
+"""
+    for file in sorted(SOURCE.rglob("*.py"), key=lambda path: ("infrastructure" not in path.parts, str(path))):
+        if rows := list(metrics_in(parsed(file))):
+            text += f"\n## {heading(file)}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"
+            text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return text
+
+
+def metrics_in(module: ast.Module) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, labels and meaning of each metric that a module has."""
+    known: dict[str, Any] = {}
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and isinstance(node.body[-1], ast.Return) and node.body[-1].value:
+            known[node.name] = node
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        call = node.value
+        if isinstance(call, ast.Call) and is_metric(call):
+            yield row_of(call, known)
+        elif isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in known:
+            function = known[call.func.id]
+            given = dict(zip([one.arg for one in function.args.args], call.args, strict=True))
+            yield row_of(function.body[-1].value, known | {name: value(one, known) for name, one in given.items()})
+        elif node.targets[0].id.startswith("LABEL"):
+            known[node.targets[0].id] = value(call, known)
+
+
+def is_metric(call: ast.Call) -> bool:
+    """Return whether this makes a metric of prometheus-client."""
+    return ast.unparse(call.func).removeprefix("prometheus.") in ("Counter", "Gauge", "Histogram") and bool(call.args)
+
+
+def row_of(call: ast.Call, known: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Return name, type, labels and meaning of a metric."""
+    kind = ast.unparse(call.func).removeprefix("prometheus.").lower()
+    name, meaning, *labels = [value(one, known) for one in call.args]
+    suffix = "_total" if kind == "counter" else ""
+    return f"`{name}{suffix}`", kind, ", ".join(f"`{one}`" for one in (labels[0] if labels else ())), meaning
+
+
+def value(node: ast.expr, known: Mapping[str, Any]) -> Any:
+    """Return the value of an expression of literals and known names."""
+    return eval(compile(ast.Expression(node), "metrics", "eval"), {}, dict(known))
+
+
+def parsed(file: Path) -> ast.Module:
+    """Return a file's syntax tree."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The site: generated pages are current, every page is in the navigation, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts import reference
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "examples").glob("*/*.md"), *DOCS.rglob("*.md")])
+IN_REPOSITORY = re.compile(r"https://github\.com/natsgen/natsgen/(?:blob|tree)/main/([^)\s#]+)")
+
+
+@pytest.mark.parametrize(("file", "text"), reference.pages().items(), ids=lambda one: getattr(one, "stem", ""))
+def test_generated_pages_are_current(file: Path, text: str) -> None:
+    assert file.read_text() == text, f"{file.relative_to(ROOT)} is stale: run .venv/bin/python -m scripts.reference"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    assert sorted(reference.pages_in(navigation)) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    broken = [link for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text) if not is_there(page, link)]
+    broken += [path for path in IN_REPOSITORY.findall(text) if not (ROOT / path).exists()]
+    assert broken == []
+
+
+def is_there(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.strip().lower())) for heading in headings}
