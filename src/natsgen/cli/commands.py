@@ -73,6 +73,7 @@ COMMANDS: Mapping[str, Listed] = {
     "adopt": Listed("natsgen.cli.adopt", "adopt", "Bring a hand-written worker under natsgen's care."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),
+    "dev": Listed("natsgen.cli.dev", "dev", "Run NATS and the services of the workspace, with reload."),
     "smoke": Listed("natsgen.cli.smoke", "smoke", "Make every kind of service and run each for real."),
     "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),
 }

@@ -1,0 +1,76 @@
+"""`natsgen dev`: the workspace alive on this machine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from natsgen.cli import completion, options
+from natsgen.errors import InputError, NatsgenError
+
+NEEDED = ("watchfiles", "starlette", "uvicorn")
+Server = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="A NATS server that runs already [default: one is started]"),
+]
+
+
+def dev(
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SERVICE]...",
+            help="Only these services [default: all, also those that are made meanwhile]",
+            show_default=False,
+            autocompletion=completion.services,
+        ),
+    ] = None,
+    server: Server = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the streams in this folder [default: gone at the end]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="Port of the page [default: 8484, or a free one]")
+    ] = None,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Without the page.")] = False,
+    workspace: options.Workspace = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each log line as a JSON object.")] = False,
+) -> None:
+    """Run NATS and the services of the workspace, with reload.
+
+    A real NATS server with JetStream, Consul if there is a `consul` program, and each service as a process in an
+    environment of its own, which is made on the first run. An edit restarts that service alone, by its own clean stop.
+    If an edit breaks it, its events wait until the next one. Ctrl-C stops everything in order.
+
+    It needs the extra `natsgen[dev]`.
+
+    \b
+    Examples:
+      natsgen dev
+      natsgen dev billing shipping
+      natsgen dev --data-dir ~/.cache/shop --json
+    """
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise NatsgenError(
+            f"natsgen dev needs {', '.join(missing)}: install the extra, such as with "
+            "`pip install 'natsgen[dev]'` or `uv tool install 'natsgen[dev]'`"
+        )
+    if server and data_dir:
+        raise InputError("--data-dir is for the server that is started, and --server names another")
+    from natsgen import workspace as workspaces
+    from natsgen.dev import session
+
+    session.run(
+        session.Options(
+            root=workspaces.find(workspace, Path.cwd()).root,
+            services=tuple(services or ()),
+            server=server or "",
+            data=data_dir,
+            port=port,
+            page=not no_ui,
+            as_json=as_json,
+        )
+    )

@@ -1,0 +1,1 @@
+"""`natsgen dev`: NATS and the services of a workspace on a laptop, with reload and a page that shows what happens."""

@@ -1,0 +1,90 @@
+"""The environment variables that a service runs with, and how its Python environment is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import cache_from_source
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from natsgen.harness.ports import LOOPBACK, free_port, is_free
+
+ENV_FILE = ".env"
+REQUIREMENTS = "requirements.txt"
+STOP_SECONDS = "5"  # for running handlers at a restart: what they do not finish is given back, and comes again
+
+# What would send the service's Python elsewhere than to its own environment.
+_FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers that the services use.
+
+    Attributes:
+        nats: the address of NATS.
+        consul_port: the port of Consul's agent on this machine; None to do without Consul.
+    """
+
+    nats: str
+    consul_port: int | None = None
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that lead a service to the servers."""
+        if self.consul_port is None:
+            return {"NATS_URL": self.nats, "CONSUL_ENABLED": "false"}
+        consul = {"CONSUL_HOST": LOOPBACK, "CONSUL_PORT": str(self.consul_port)}
+        return {"NATS_URL": self.nats, "CONSUL_ENABLED": "true", **consul}
+
+
+def services_in(folder: Path) -> set[str]:
+    """Return the names of the services in a folder that can be run."""
+    found = (one for one in folder.iterdir() if not one.is_symlink())
+    return {one.name for one in found if (one / "src" / "main.py").is_file()}
+
+
+def variables(folder: Path, servers: Servers, port: int | None) -> dict[str, str]:
+    """Return the whole environment of a service.
+
+    What `.env` or the shell say goes before the defaults, and the servers before both.
+
+    Args:
+        folder: the service's folder.
+        servers: what it connects to.
+        port: the port that its HTTP endpoints had before; kept if it is free.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    said = {**from_file(folder), **own}
+    defaults = {"GRACEFUL_SHUTDOWN_TIMEOUT": STOP_SECONDS}
+    return {
+        **{name: value for name, value in defaults.items() if not said.get(name)},
+        **own,
+        **servers.settings(),
+        "HTTP_HOST": LOOPBACK,
+        "HTTP_PORT": str(_port(said.get("HTTP_PORT"), port)),
+        "LOG_FORMAT": "json",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def from_file(folder: Path) -> Mapping[str, str]:
+    """Return what a service's `.env` says; nothing if there is none or it cannot be read, which the service reports."""
+    try:
+        found = dotenv_values(folder / ENV_FILE, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {name: value for name, value in found.items() if value}
+
+
+def forget_compiled(source: Path) -> None:
+    """Remove the bytecode of a source file: Python takes it for current if time (in seconds) and size are the same."""
+    Path(cache_from_source(str(source))).unlink(missing_ok=True)
+
+
+def _port(wanted: str | None, before: int | None) -> int:
+    candidates = [int(wanted)] if wanted and wanted.isdecimal() and 0 < int(wanted) < 65_536 else []
+    candidates += [before] if before else []
+    return next((port for port in candidates if is_free(port)), 0) or free_port()

@@ -1,0 +1,224 @@
+"""One run of `natsgen dev`: servers, services, and the watch over their files, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from natsgen.dev import environment, running, watching
+from natsgen.dev.console import Console
+from natsgen.dev.environment import Servers
+from natsgen.dev.running import Running
+from natsgen.dev.service import DevService
+from natsgen.errors import InputError, NatsgenError
+from natsgen.harness.consul_agent import ConsulAgent
+from natsgen.harness.errors import HarnessError
+from natsgen.harness.local_server import LocalServer
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.programs import find_program
+from natsgen.harness.reaper import temporary_folder
+
+CONSUL_URL = "https://developer.hashicorp.com/consul/install"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `natsgen dev` was asked for.
+
+    Attributes:
+        root: the workspace.
+        services: names of those to run; none for all, also those that are made meanwhile.
+        server: the address of a NATS that runs already; empty to start one.
+        data: where the started NATS keeps its streams; None for a folder that is removed at the end.
+        port: the page's; None for any that is free.
+        page: whether there is a page.
+        as_json: whether lines are JSON.
+    """
+
+    root: Path
+    services: tuple[str, ...] = ()
+    server: str = ""
+    data: Path | None = None
+    port: int | None = None
+    page: bool = True
+    as_json: bool = False
+
+
+class Session:
+    """The services of a workspace, as they run.
+
+    Attributes:
+        services: by name.
+        servers: what they connect to.
+        takers: told every log record of a service, with the service's name.
+    """
+
+    def __init__(self, options: Options, servers: Servers, console: Console, stop: asyncio.Event) -> None:
+        self.options = options
+        self.servers = servers
+        self.console = console
+        self._stop = stop
+        self.services: dict[str, DevService] = {}
+        self.takers: list[Callable[[str, Mapping[str, Any]], None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Run the services until it is stopped.
+
+        Raises:
+            Exception: one of them, or the watch over them, failed by a fault of natsgen's.
+        """
+        folder = self.options.root / "services"
+        watch = asyncio.create_task(watching.watch(folder, self._found, lambda name, files: self._edited(name, files)))
+        watch.add_done_callback(lambda _: self._stop.set())
+        try:
+            await self._stop.wait()
+        finally:
+            watch.cancel()
+            for service in self.services.values():
+                service.stop()
+            ended = await asyncio.gather(*self._tasks.values(), watch, return_exceptions=True)
+            for error in ended:
+                if isinstance(error, Exception):
+                    raise error
+
+    def kill(self) -> None:
+        """Stop the services at once."""
+        for service in self.services.values():
+            service.kill()
+
+    def _found(self, names: set[str]) -> set[str]:
+        wanted = names & set(self.options.services) if self.options.services else names
+        for name in sorted(self.services.keys() - wanted):
+            self.console.say(f"{name} is gone: stopping it")
+            self.services.pop(name).stop()
+        self.console.add(sorted(wanted))
+        for name in sorted(wanted - self.services.keys()):
+            service = DevService(self.options.root / "services" / name, self.servers, self.console, self._take)
+            self.services[name] = service
+            before = self._tasks.get(name)
+            self._tasks[name] = asyncio.create_task(_after(before, service))
+            self._tasks[name].add_done_callback(self._stop_if_failed)
+        return wanted
+
+    def _edited(self, name: str, files: set[Path]) -> None:
+        if name in self.services:
+            self.services[name].edited(files)
+
+    def _stop_if_failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            self._stop.set()
+
+    def _take(self, service: str, line: str, record: Mapping[str, Any] | None) -> None:
+        if record is not None:
+            for take in self.takers:
+                take(service, record)
+        self.console.show(service, line, record)
+
+
+async def _after(before: asyncio.Task[None] | None, service: DevService) -> None:
+    """Run a service once its former process has ended: there are never two of one."""
+    if before:
+        await before
+    await service.run()
+
+
+def run(options: Options) -> None:
+    """Run until the person stops it.
+
+    Raises:
+        InputError: there are no such services.
+        NatsgenError: a server could not be started.
+    """
+    names = _check(options)
+    console = Console(as_json=options.as_json)
+    console.add(sorted(names))
+    try:
+        with ExitStack() as parts:
+            file = parts.enter_context(running.only_one(options.root))
+            folder = parts.enter_context(temporary_folder("natsgen-dev-"))
+            servers, started = _servers(options, folder, console, parts)
+            asyncio.run(_run(options, servers, console, file, started))
+    except HarnessError as error:
+        raise NatsgenError(str(error)) from error
+
+
+def _check(options: Options) -> set[str]:
+    folder = options.root / "services"
+    there = environment.services_in(folder) if folder.is_dir() else set()
+    if missing := sorted(set(options.services) - there):
+        known = ", ".join(sorted(there)) or "none"
+        raise InputError(f"there is no service {missing[0]} in {folder}; there are: {known}")
+    if not there:
+        raise InputError(f"there are no services in {folder}: natsgen new worker makes one")
+    return set(options.services) or there
+
+
+def _servers(options: Options, folder: Path, console: Console, parts: ExitStack) -> tuple[Servers, list[LocalServer]]:
+    """Start the servers, each in a folder of its own, and return where they are."""
+    started: list[LocalServer] = []
+    consul: ConsulAgent | None = None
+    if find_program("consul"):
+        consul = parts.enter_context(ConsulAgent(folder / "consul"))
+        started.append(consul)
+        console.say("Consul runs", url=f"http://127.0.0.1:{consul.http_port}")
+    else:
+        console.say(f"Consul is off: there is no `consul` program ({CONSUL_URL})")
+    url = options.server
+    if not url:
+        data = options.data.resolve() if options.data else folder / "nats"
+        server = parts.enter_context(NatsServer(data))
+        started.append(server)
+        url = server.url
+        kept = f"streams are kept in {data}" if options.data else "streams are gone at the end; --data-dir keeps them"
+        console.say(f"NATS {server.monitor('/varz')['version']} with JetStream runs; {kept}", url=url)
+    return Servers(url, consul.http_port if consul else None), started
+
+
+async def _run(options: Options, servers: Servers, console: Console, file: Path, started: list[LocalServer]) -> None:
+    stop = asyncio.Event()
+    session = Session(options, servers, console, stop)
+    _on_signals(stop, session)
+    running.announce(file, Running(os.getpid(), servers.nats))
+    watch = asyncio.create_task(_watch_servers(started, stop))
+    try:
+        await session.run()
+    finally:
+        stop.set()
+        await watch
+    console.say("all services have stopped")
+
+
+def _on_signals(stop: asyncio.Event, session: Session) -> None:
+    def interrupt() -> None:
+        if stop.is_set():
+            session.kill()
+            return
+        session.console.say("stopping; once more stops at once")
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, interrupt)
+
+
+async def _watch_servers(started: list[LocalServer], stop: asyncio.Event) -> None:
+    """Stop everything if a server has ended.
+
+    Raises:
+        HarnessError: the end of the server's output.
+    """
+    try:
+        while not stop.is_set():
+            for server in started:
+                server.process.check_alive()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+    finally:
+        stop.set()

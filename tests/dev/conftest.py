@@ -1,0 +1,111 @@
+"""A workspace with two services, and `natsgen dev` as a person runs it there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+
+from natsgen.harness.commands import run
+from natsgen.harness.processes import ManagedProcess, Stopped
+from natsgen.harness.waiting import wait_until
+
+SUBJECT = "orders.order.created"
+HANDLER = Path("services/billing/src/domain/handlers/order_created_handler.py")
+LIMIT = 60.0  # seconds; a service starts in one, and its environment is made in half a minute
+
+
+def natsgen(workspace: Path, *arguments: str) -> str:
+    """Types a command, and returns what it printed."""
+    command = [sys.executable, "-m", "natsgen", *arguments, "--workspace", str(workspace)]
+    return run(command, limit=LIMIT).output
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the worker `billing` and the service `greeter`, made with defaults."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    natsgen(workspace, "new", "worker", "billing", "--subject", SUBJECT)
+    natsgen(workspace, "new", "service", "greeter", "--action", "greet")
+    return workspace
+
+
+@pytest.fixture
+def workspace(generated: Path, tmp_path: Path) -> Path:
+    """A copy of it that the test may change."""
+    return Path(shutil.copytree(generated, tmp_path / "shop"))
+
+
+class Dev:
+    """`natsgen dev --json`, running."""
+
+    def __init__(self, process: ManagedProcess) -> None:
+        self.process = process
+
+    def records(self, **fields: Any) -> list[dict[str, Any]]:
+        """The log records so far that have these fields."""
+        lines = [json.loads(line) for line in self.process.lines() if line.startswith("{")]
+        return [record for record in lines if all(record.get(name) == value for name, value in fields.items())]
+
+    def said(self, text: str, *, service: str = "natsgen") -> list[dict[str, Any]]:
+        """The records of a service, or of natsgen itself, whose message holds a text."""
+        return [record for record in self.records(service=service) if text in record["message"]]
+
+    def wait(self, text: str, *, service: str = "natsgen", times: int = 1) -> dict[str, Any]:
+        """Waits until there are as many such records, and returns the last."""
+        wait_until(
+            lambda: len(self.said(text, service=service)) >= times,
+            limit=LIMIT,
+            what=f"{service} to say {text!r} {times} times; it said:\n{self.process.tail(60)}",
+            alive=self.process.check_alive,
+        )
+        return self.said(text, service=service)[-1]
+
+    @property
+    def nats_url(self) -> str:
+        """The address of its NATS."""
+        return str(self.wait("with JetStream runs")["url"])
+
+    def publish(self, subject: str, data: dict[str, Any]) -> None:
+        """Publishes an event, and waits until a stream has it."""
+
+        async def send() -> None:
+            async with await nats.connect(self.nats_url) as client:
+                await client.jetstream().publish(subject, json.dumps(data).encode())
+
+        asyncio.run(send())
+
+    def stop(self) -> Stopped:
+        """Stops it by SIGTERM, which is what Ctrl-C does as well."""
+        return self.process.stop(LIMIT)
+
+
+Start = Callable[..., Dev]
+
+
+@pytest.fixture
+def start(workspace: Path, tmp_path: Path) -> Iterator[Start]:
+    """Starts `natsgen dev` in the workspace."""
+    started: list[ManagedProcess] = []
+
+    def begin(*arguments: str) -> Dev:
+        command = [sys.executable, "-m", "natsgen", "dev", "--json", "--workspace", str(workspace), *arguments]
+        started.append(ManagedProcess(command, name=f"dev-{len(started)}", log_folder=tmp_path))
+        return Dev(started[-1])
+
+    yield begin
+    for process in started:
+        process.stop(LIMIT)
+
+
+def event(number: int) -> dict[str, Any]:
+    """An event of an order."""
+    time = "2026-03-01T12:00:00Z"
+    return {"id": f"e-{number}", "type": SUBJECT, "timestamp": time, "aggregateId": f"order-{number}", "data": {}}

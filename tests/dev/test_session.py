@@ -1,0 +1,131 @@
+"""`natsgen dev` with a real server and real services: reload, broken edits, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from natsgen.harness.waiting import wait_until
+from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Start, event, natsgen
+
+RELOAD_SECONDS = 5.0
+"""A second on a quiet machine; tests share theirs."""
+
+
+def processes_of(workspace: Path) -> list[str]:
+    """What runs with the workspace as its folder or on its command line, other than tests."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            place, line = (folder / "cwd").readlink(), (folder / "cmdline").read_bytes().decode()
+        except OSError:
+            continue
+        if place.is_relative_to(workspace) and int(folder.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+def test_an_edit_restarts_only_its_service_and_a_broken_one_keeps_events_waiting(start: Start, workspace: Path) -> None:
+    dev = start()
+    dev.wait("billing is ready")
+    dev.wait("greeter is ready")
+    dev.publish(SUBJECT, event(1))
+    dev.wait("event handled", service="billing")
+
+    handler, good = workspace / HANDLER, (workspace / HANDLER).read_text()
+    handler.write_text(good.replace('"event handled"', '"event seen"'))
+    ready = dev.wait("billing is ready after an edit of src/domain/handlers/order_created_handler.py")
+    assert float(ready["message"].rpartition("(")[2].split()[0]) < RELOAD_SECONDS
+    dev.publish(SUBJECT, event(2))
+    dev.wait("event seen", service="billing")
+    assert len(dev.said("worker stopped", service="billing")) == 1, "it was stopped in order"
+
+    handler.write_text(good + "\nthis is no Python\n")
+    dev.wait("billing did not start")
+    assert any("SyntaxError" in str(record) for record in dev.records(service="billing"))
+    dev.publish(SUBJECT, event(3))
+    handler.write_text(good)
+    dev.wait("event handled", service="billing", times=2)
+
+    assert len(dev.said("worker starting", service="greeter")) == 1, "nobody edited it"
+    assert not dev.said("killed")
+    assert dev.stop().exit_code == 0
+
+
+def test_services_that_come_and_go_are_started_and_stopped(start: Start, workspace: Path) -> None:
+    dev = start("--no-ui")
+    dev.wait("greeter is ready")
+    natsgen(workspace, "new", "worker", "shipping", "--subject", "parcels.parcel.sent")
+    dev.wait("shipping is ready")
+    (workspace / "services" / "shipping").rename(workspace / "shipping")
+    dev.wait("shipping is gone")
+    dev.wait("worker stopped", service="shipping")
+
+
+def test_nothing_is_left_when_it_is_stopped_or_killed(start: Start, workspace: Path) -> None:
+    dev = start("billing")
+    dev.wait("billing is ready")
+    second = subprocess.run(
+        [sys.executable, "-m", "natsgen", "dev", "--workspace", str(workspace)], capture_output=True, text=True
+    )
+    assert second.returncode == 1
+    assert "natsgen dev runs already" in second.stderr
+    stopped = dev.stop()
+    assert (stopped.exit_code, stopped.forced) == (0, False)
+    assert dev.said("worker stopped", service="billing")
+    assert not dev.records(service="greeter"), "only billing was asked for"
+    assert processes_of(workspace) == []
+
+    killed = start("billing")
+    killed.wait("billing is ready")
+    server = killed.nats_url
+    os.kill(killed.process.pid, signal.SIGKILL)
+    wait_until(lambda: processes_of(workspace) == [], limit=LIMIT, what="the services to end")
+    wait_until(lambda: not _listens(server), limit=LIMIT, what="the server to end")
+    again = start("billing")
+    again.wait("billing is ready")
+
+
+def test_streams_are_kept_in_a_folder_on_request(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    dev = start("billing", "--data-dir", str(folder))
+    dev.wait("billing is ready")
+    dev.publish(SUBJECT, event(1))
+    dev.wait("event handled", service="billing")
+    dev.stop()
+    assert (folder / "store" / "jetstream").is_dir()
+    again = start("billing", "--data-dir", str(folder))
+    again.wait("billing is ready")
+    assert not again.said("stream created", service="billing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["nothing"], "there is no service nothing"), (["--server", "nats://a", "--data-dir", "b"], "--data-dir is for")],
+)
+def test_what_cannot_be_is_said(generated: Path, arguments: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "natsgen", "dev", "--workspace", str(generated), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+
+
+def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from natsgen.cli import dev
+    from natsgen.errors import NatsgenError
+
+    monkeypatch.setattr(dev, "find_spec", lambda name: None if name == "watchfiles" else name)
+    with pytest.raises(NatsgenError, match=r"needs watchfiles: install the extra.*natsgen\[dev\]"):
+        dev.dev()
+
+
+def _listens(url: str) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
