@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
@@ -10,11 +11,17 @@ from nats.aio.msg import Msg
 from nats.micro.service import DEFAULT_QUEUE_GROUP
 
 from src.actions.action import Action, action_subject
-from src.actions.answers import Answers
+from src.actions.replying import Replying
 from src.actions.settings import ActionSettings, settings
 from src.actions.stats import IN_FLIGHT, WAITING, ActionStats
+from src.domain.events import current
+from src.infrastructure.decoding import decoder_for
+from src.infrastructure.errors import describe
 from src.infrastructure.nats_client import NatsClient
-from src.requests.replies import TOO_SLOW, UNAVAILABLE
+from src.infrastructure.resources import with_resources
+from src.requests.errors import ActionError
+from src.requests.replies import INTERNAL, INTERNAL_MESSAGE, INVALID, TOO_SLOW, UNAVAILABLE, encoder_for, problems_of
+from src.requests.request import Context
 from src.requests.subscriptions import CoreSubscription
 from src.utils.logging import logger
 
@@ -31,6 +38,9 @@ class ActionRunner:
         action: the action.
         nats: the service's connection.
         own: the settings of actions.
+
+    Raises:
+        ConfigurationError: a type of the action cannot be read from a request, or written into a reply.
     """
 
     def __init__(self, action: Action, nats: NatsClient, own: ActionSettings = settings) -> None:
@@ -42,16 +52,19 @@ class ActionRunner:
             nats, self.subject, self.receive, DEFAULT_QUEUE_GROUP if action.queue else ""
         )
         self.counts = ActionStats(action.name, action.version)
-        self._answers = Answers(action, nats, own, self.counts)
-        self._running: dict[asyncio.Task[None], tuple[Msg, float]] = {}  # with the deadline, by the loop's time
-        self._late: set[asyncio.Task[None]] = set()  # those of them that were cancelled for that
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[tuple[Msg, float]] = deque()  # with the deadline
+        self._nats = nats
+        self._replying = Replying(action.name, nats, self.counts)
+        unknown_fields = None if own.ACTION_UNKNOWN_FIELDS == "model" else own.ACTION_UNKNOWN_FIELDS
+        takes_nothing = action.request_type is None
+        self._decode = None if takes_nothing else decoder_for(action.request_type, action.where, unknown_fields)
+        self._encode = encoder_for(action.response_type, action.where)
+        self._function = with_resources(action.function)
+        self._waiting: deque[tuple[Msg, float]] = deque()  # with the deadline, by the loop's time
         self._waiting_bytes = 0
+        self._running: dict[asyncio.Task[None], Msg] = {}
         self._idle = asyncio.Event()
         self._overloaded = False
         self._stopping = False
-        self._cutting = False
         IN_FLIGHT.labels(*self.counts.labels).set_function(lambda: self.running)
         WAITING.labels(*self.counts.labels).set_function(lambda: self.waiting)
 
@@ -68,7 +81,6 @@ class ActionRunner:
     def stats(self) -> dict[str, Any]:
         """Return the counts and the options, for `/stats`."""
         action, counts = self.action, self.counts
-        policy = {name: getattr(action, name) for name in ("queue", "concurrency", "max_waiting", "timeout")}
         return {
             "action": action.name,
             "version": action.version,
@@ -78,7 +90,7 @@ class ActionRunner:
             "in_flight": self.running,
             "waiting": self.waiting,
             "last_error": counts.last_error,
-            "policy": policy,
+            "policy": {name: getattr(action, name) for name in ("queue", "concurrency", "max_waiting", "timeout")},
         }
 
     def receive(self, raw: Msg) -> None:
@@ -86,17 +98,17 @@ class ActionRunner:
         self.counts.received()
         deadline = asyncio.get_running_loop().time() + self.action.timeout
         if self._stopping:
-            self._answers.fail(raw, UNAVAILABLE, STOPPING)
-        elif len(self._running) < self.action.concurrency:
+            self._replying.fail(raw, UNAVAILABLE, STOPPING)
+        elif self.running < self.action.concurrency:
             self._start(raw, deadline)
-        elif len(self._waiting) < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MAX_BYTES:
+        elif self.waiting < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MAX_BYTES:
             self._waiting.append((raw, deadline))
             self._waiting_bytes += len(raw.data)
         else:
             if not self._overloaded:  # logged once, not for each request
                 logger.warning("refusing requests: too many wait", action=self.action.name, waiting=self.waiting)
             self._overloaded = True
-            self._answers.fail(raw, UNAVAILABLE, "too many requests wait")
+            self._replying.fail(raw, UNAVAILABLE, "too many requests wait")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Answer what has been received, within `limit` seconds or until `hurry` is done.
@@ -110,46 +122,57 @@ class ActionRunner:
             await asyncio.wait(events, timeout=max(limit, 0), return_when=asyncio.FIRST_COMPLETED)
             idle.cancel()
         while self._waiting:
-            self._answers.fail(self._waiting.popleft()[0], UNAVAILABLE, STOPPING)
-        if not self._running:
-            return
-        logger.warning("actions did not finish in time", action=self.action.name, requests=self.running)
-        self._cutting = True
-        for task in self._running:
-            task.cancel()
-        await asyncio.wait(self._running, timeout=CANCEL_LIMIT)
-        for raw, _ in self._running.values():  # of actions that do not react to being cancelled
-            self._answers.fail(raw, TOO_SLOW, CUT_SHORT)
+            self._replying.fail(self._waiting.popleft()[0], UNAVAILABLE, STOPPING)
+        if self._running:
+            logger.warning("actions did not finish in time", action=self.action.name, requests=self.running)
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running, timeout=CANCEL_LIMIT)
+        for raw in self._running.values():  # of actions that do not react to being cancelled
+            self._replying.fail(raw, TOO_SLOW, CUT_SHORT)
 
     def _start(self, raw: Msg, deadline: float) -> None:
         self._idle.clear()
-        task = asyncio.create_task(self._answers.answer(raw, self._why_cancelled))
-        self._running[task] = (raw, deadline)
+        task = asyncio.create_task(self._answer(raw, deadline))
+        self._running[task] = raw
         task.add_done_callback(self._ended)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._cancel_late)
 
-    def _cancel_late(self) -> None:
-        """Cancel what has had its time. The first deadline is that of the first request: one timer serves all."""
-        self._timer, loop = None, asyncio.get_running_loop()
-        for task, (_, deadline) in self._running.items():
-            if deadline > loop.time():
-                self._timer = loop.call_at(deadline, self._cancel_late)
-                return
-            if task not in self._late:
-                self._late.add(task)
-                task.cancel()
+    async def _answer(self, raw: Msg, deadline: float) -> None:
+        """Answer a request, in a task of its own."""
+        started, limit = time.perf_counter(), asyncio.timeout_at(deadline)
+        context = Context(raw, self.action.name)
+        current.set(context)
+        try:
+            async with limit:
+                if self._nats.crowded:  # wait, so that answers do not pile up
+                    await self._nats.flushed(self.action.timeout)
+                self._replying.reply(raw, self._encode(await self._function(*self._arguments(context))))
+        except ActionError as error:
+            self._replying.fail(raw, error.code, error.message, error.details)
+        except (Exception, asyncio.CancelledError) as error:
+            if limit.expired():  # whatever the action raised because of that
+                self._replying.fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
+            elif self._stopping and (task := asyncio.current_task()) and task.cancelling():
+                self._replying.fail(raw, TOO_SLOW, CUT_SHORT)
+            else:
+                logger.error("action failed", error=describe(error), exc_info=error)
+                self._replying.fail(raw, INTERNAL, INTERNAL_MESSAGE)
+        finally:
+            self.counts.took(time.perf_counter() - started)
 
-    def _why_cancelled(self) -> str:
-        if asyncio.current_task() in self._late:
-            return f"not done within {self.action.timeout:g} s"
-        return CUT_SHORT if self._cutting else ""
+    def _arguments(self, context: Context) -> list[Any]:
+        given = [context] if self.action.takes_context else []
+        if self._decode is None:
+            return given
+        try:
+            return [self._decode(context.message.data), *given]
+        except ValueError as error:
+            raise ActionError(INVALID, "the request does not fit", problems_of(error)) from error
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        raw, _ = self._running.pop(task)
-        self._late.discard(task)
+        raw = self._running.pop(task)
         if task.cancelled():  # before it had started
-            self._answers.fail(raw, UNAVAILABLE, STOPPING)
+            self._replying.fail(raw, UNAVAILABLE, STOPPING)
         elif error := task.exception():
             logger.error("a request was not answered", action=self.action.name, exc_info=error)
         self._start_next()
@@ -163,5 +186,5 @@ class ActionRunner:
             if deadline > asyncio.get_running_loop().time():
                 self._start(raw, deadline)
                 return
-            self._answers.fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
+            self._replying.fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
         self._overloaded = False

@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 INVALID, INTERNAL, UNAVAILABLE, TOO_SLOW = "422", "500", "503", "504"  # as in HTTP
 
 MAX_PROBLEMS = 20  # of an invalid request: one reply must hold them
+INTERNAL_MESSAGE = "internal error"
 HEADER_LIMIT = 500  # characters of an error's message in its header
 
 
