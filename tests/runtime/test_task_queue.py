@@ -41,7 +41,6 @@ from src.tasks import (
     ticket_for,
 )
 from src.tasks import queue as queues
-from src.tasks.task import Policy
 from src.toolkit.errors import InvalidName, Missing, Refused
 from src.toolkit.sync import SyncNats
 from tests.runtime.conftest import SERVICE, TEMPLATE, Counts
@@ -79,7 +78,7 @@ def outbox() -> Enqueued:
 
 def task_of(function: Callable[..., Coroutine[Any, Any, Any]], name: str = "send_email", **options: Any) -> Any:
     """A task that no registry knows of; `task` adds to one that all tests would share."""
-    return Task(function, name, "emails", Policy(**{"backoff": SOON, **options}))
+    return Task(function, name, "emails", **{"backoff": SOON, **options})
 
 
 def sending(outbox: Enqueued, **options: Any) -> Any:
@@ -568,7 +567,7 @@ async def test_task_queue_replayed_dead_letter_is_done_with_its_priority_and_res
 
 
 async def test_task_and_handler_of_one_name_are_refused(run_worker: Any, outbox: Enqueued) -> None:
-    with pytest.raises(ConfigurationError, match="a handler and a task are both named tested"):
+    with pytest.raises(ConfigurationError, match="two handlers or tasks are named tested"):
         async with run_worker(idle(), sending(outbox, name="tested")):
             pass
 

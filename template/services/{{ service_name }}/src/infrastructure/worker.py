@@ -147,7 +147,7 @@ class Worker:
         durable = subscription.durable_for(self.nats.service)
         for other in self.runners:
             if other.name == subscription.handler:
-                raise ConfigurationError(f"a handler and a task are both named {other.name}; give one another name")
+                raise ConfigurationError(f"two handlers or tasks are named {other.name}; give one another name")
             if other.subscription.durable_for(self.nats.service) == durable:
                 raise ConfigurationError(
                     f"{other.name} and {subscription.handler} share the durable {durable}; give each its own `durable=`"

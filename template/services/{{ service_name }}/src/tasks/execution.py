@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable
 
+from src.domain.events import current
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, TooLarge, describe
 from src.infrastructure.message import Message
 from src.tasks.errors import TaskTooSlow
 from src.tasks.names import TASK_ID
 from src.tasks.results import KEPT, Status, result_key, result_ttl_in, results
-from src.tasks.task import Task
 from src.toolkit.errors import ToolkitError
 from src.utils.logging import logger
 
 
-async def run_task(task: Task[Any, ..., Any], payload: Any, message: Message) -> None:
-    """Run a task, and return when its result is kept and everything that it published is confirmed."""
+async def run_task(running: Awaitable[object], timeout: float | None, max_attempts: int) -> None:
+    """Await the task of the message being handled; return when its result is kept and what it published is confirmed.
+
+    Args:
+        running: the task.
+        timeout: seconds that it may take.
+        max_attempts: how often it is started.
+    """
+    message = current.get()
+    assert isinstance(message, Message), "a worker runs it"
     await _note(message, Status(state="running", attempt=message.attempt))
+    limit = asyncio.timeout(timeout)
     try:
-        result = await _in_time(task, payload, message)
+        async with limit:
+            result = await running
         await message.all_published()
     except Exception as error:
-        if message.attempt < task.policy.max_attempts and not isinstance(error, Reject):
-            await _note(message, Status(state="queued", attempt=message.attempt, error=describe(error)))
+        late = TaskTooSlow(f"not done within {timeout} s") if limit.expired() else None
+        if message.attempt < max_attempts and not isinstance(error, Reject):
+            await _note(message, Status(state="queued", attempt=message.attempt, error=describe(late or error)))
+        if late:
+            raise late from error
         raise
     ttl = result_ttl_in(message.headers)
     if ttl is None or message.given_back:
@@ -43,17 +56,6 @@ class TaskDeadLetters(DeadLetters):
         """Note that the task failed."""
         said = "" if error is None else describe(error)
         await _note(message, Status(state="failed", attempt=message.attempt, reason=reason.value, error=said))
-
-
-async def _in_time(task: Task[Any, ..., Any], payload: Any, message: Message) -> object:
-    limit = asyncio.timeout(task.policy.timeout)
-    try:
-        async with limit:
-            return await (task.function(payload, message) if task.signature.takes_message else task.function(payload))
-    except TimeoutError as error:
-        if limit.expired():
-            raise TaskTooSlow(f"not done within {task.policy.timeout} s") from error
-        raise
 
 
 async def _note(message: Message, status: Status) -> None:

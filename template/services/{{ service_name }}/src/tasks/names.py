@@ -14,6 +14,7 @@ from src.toolkit.errors import InvalidName
 
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)  # the most important first
+PLAIN: Priority = "normal"  # the priority whose consumer has the plain name
 
 QUEUE = re.compile(r"(?=.{1,64}$)[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 TASK = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -17,28 +18,18 @@ from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
 from src.infrastructure.pull_consumer import PullConsumer
+from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
 from src.tasks.execution import TaskDeadLetters
-from src.tasks.names import PRIORITIES, Priority, priority_in, subject_of
+from src.tasks.names import PLAIN, PRIORITIES, Priority, priority_in, subject_of
 from src.tasks.queue import Queue
-from src.tasks.subscription import PLAIN, TaskSubscription, subscription_of
-from src.tasks.task import Task, registered
+from src.tasks.task import Task, TaskSubscription
 from src.toolkit.errors import ToolkitError, Unavailable
-
-
-def register(worker: Worker) -> None:
-    """Give the worker every task that was imported.
-
-    Raises:
-        ConfigurationError: an option of a task is invalid.
-    """
-    for task in registered():
-        subscribe(worker, task)
 
 
 def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
     """Give the worker one task."""
-    worker.subscribe(subscription_of(task), TaskRunner, letters=TaskDeadLetters)
+    worker.subscribe(task.subscription, TaskRunner, letters=TaskDeadLetters)
 
 
 class PriorityBuffer(MessageBuffer):
@@ -92,7 +83,12 @@ class TaskRunner(HandlerRunner):
     async def _provide_for(self, priority: Priority) -> Consumer:
         with _translated():
             await self._queue.ensure(refresh=True)
-        return await self._provisioning.consumer_for(self.subscription.of(priority, self._nats.service))
+        subscription: Subscription = self.subscription
+        if priority != PLAIN:
+            subject = subject_of(self.subscription.task.queue, priority, self.name)
+            durable = f"{subscription.durable_for(self._nats.service)}-{priority}"
+            subscription = replace(subscription, subject=subject, durable=durable)
+        return await self._provisioning.consumer_for(subscription)
 
 
 @contextmanager

@@ -32,12 +32,16 @@ class Schedule:
     payload: Any
     expires: int
 
+    def __post_init__(self) -> None:
+        if self.expires != int(self.expires) or self.expires < 1:
+            raise ConfigurationError(f"expires is {self.expires}; it takes whole seconds, 1 or more")
+
     def headers(self, target: str) -> dict[str, str]:
         """Return the headers of the message that is the schedule."""
         headers = {
             "Nats-Schedule": self.text,
             "Nats-Schedule-Target": target,
-            "Nats-Schedule-TTL": f"{self.expires}s",
+            "Nats-Schedule-TTL": f"{int(self.expires)}s",
         }
         return headers | ({"Nats-Schedule-Time-Zone": self.timezone} if self.timezone else {})
 
@@ -55,7 +59,7 @@ def every(seconds: float, *, payload: Any = None, expires: int = EXPIRES) -> Sch
     """
     if not 1 <= seconds < 1e9:
         raise ConfigurationError(f"every({seconds}): it takes seconds, 1 or more")
-    return _schedule(f"@every {plain(seconds)}s", None, payload, expires)
+    return Schedule(f"@every {plain(seconds)}s", None, payload, expires)
 
 
 def cron(text: str, *, timezone: str | None = None, payload: Any = None, expires: int = EXPIRES) -> Schedule:
@@ -76,7 +80,7 @@ def cron(text: str, *, timezone: str | None = None, payload: Any = None, expires
         if len(fields) not in (5, 6):
             raise ConfigurationError(f"cron({text!r}): it takes 5 fields, 6 with seconds in front, or one as @daily")
         text = " ".join(["0"] * (6 - len(fields)) + fields)
-    return _schedule(text, timezone, payload, expires)
+    return Schedule(text, timezone, payload, expires)
 
 
 def seconds_until(delay: float | None, at: datetime | None) -> float:
@@ -103,9 +107,3 @@ def sent_after(delay: float, target: str) -> dict[str, str]:
 def plain(seconds: float) -> str:
     """Return seconds to a thousandth, without an exponent."""
     return f"{seconds:.3f}".rstrip("0").rstrip(".")
-
-
-def _schedule(text: str, timezone: str | None, payload: Any, expires: int) -> Schedule:
-    if expires != int(expires) or expires < 1:
-        raise ConfigurationError(f"expires is {expires}; it takes whole seconds, 1 or more")
-    return Schedule(text, timezone, {} if payload is None else payload, int(expires))

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from functools import update_wrapper
-from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, Unpack, get_type_hints, overload
+from dataclasses import dataclass
+from functools import update_wrapper, wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, Unpack, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
-from src.infrastructure.decoding import Signature, place_of, signature_of
+from src.infrastructure.decoding import place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import Backoff, refuse_unknown
+from src.infrastructure.subscription import Backoff, Subscription, refuse_unknown
 from src.tasks.enqueueing import EnqueueOptions, put_into_queue
 from src.tasks.errors import InvalidTask
-from src.tasks.names import Priority, checked_id, checked_priority, problems_of, queue_and_task, subject_of
+from src.tasks.execution import run_task
+from src.tasks.names import (
+    PLAIN,
+    Priority,
+    checked_id,
+    checked_priority,
+    problems_of,
+    queue_and_task,
+    stream_of,
+    subject_of,
+)
 from src.tasks.schedules import Schedule
 from src.tasks.ticket import Ticket
 
@@ -24,43 +34,22 @@ Rest = ParamSpec("Rest")
 ResultT = TypeVar("ResultT")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How a task is run and retried.
+class Options(TypedDict, total=False):
+    """The options of `task`.
 
     Attributes:
-        priority: its priority, unless `enqueue` says another.
-        concurrency: how many one instance runs at once.
+        priority: its priority, unless `enqueue` says another; `normal` by default.
+        concurrency: how many one instance runs at once; 1 by default.
         timeout: seconds that an attempt may take; by default without a limit.
-        max_attempts: how often it is started before it becomes a dead letter.
+        max_attempts: how often it is started before it becomes a dead letter; 5 by default.
         backoff: the delays between attempts.
-        ack_wait: seconds without a sign of life until another instance gets it; a running task gives signs.
+        ack_wait: seconds without a sign of life until another instance gets it, 30 by default; a running task gives
+            signs.
         prefetch: tasks of each priority that are requested ahead; by default as many as `concurrency`, since no other
             instance can start what one has.
         result_ttl: seconds that results are kept, unless `enqueue` says something else; by default they are not.
         schedule: when it runs by itself.
     """
-
-    priority: Priority = "normal"
-    concurrency: int = 1
-    timeout: float | None = None
-    max_attempts: int = 5
-    backoff: Backoff = field(default_factory=Backoff)
-    ack_wait: float = 30.0
-    prefetch: int | None = None
-    result_ttl: float | None = None
-    schedule: Schedule | None = None
-
-    def __post_init__(self) -> None:
-        checked_priority(self.priority)
-        if self.timeout is not None and not self.timeout > 0:
-            raise ConfigurationError(f"timeout is {self.timeout}; it takes seconds above 0")
-        if self.result_ttl is not None and not self.result_ttl >= 1:
-            raise ConfigurationError(f"result_ttl is {self.result_ttl}; it takes seconds, 1 or more")
-
-
-class Options(TypedDict, total=False):
-    """The options of `task`; each is an attribute of `Policy`."""
 
     priority: Priority
     concurrency: int
@@ -73,15 +62,22 @@ class Options(TypedDict, total=False):
     schedule: Schedule | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskSubscription(Subscription):
+    """A task as a worker subscribes to it. Its own subject is that of the priority `normal`."""
+
+    task: Task[Any, ..., Any]
+
+
 class Task(Generic[PayloadT, Rest, ResultT]):
     """A coroutine function that can be enqueued. A call runs it here: a unit test awaits it.
 
     Attributes:
         name: its name, in its subjects and dead letters.
         queue: its queue.
-        policy: how it is run.
         function: the coroutine function.
-        signature: how the function is called.
+        priority, result_ttl, schedule: see `Options`.
+        subscription: what a worker subscribes to.
     """
 
     def __init__(
@@ -89,22 +85,44 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         function: Callable[Concatenate[PayloadT, Rest], Coroutine[Any, Any, ResultT]],
         name: str,
         queue: str,
-        policy: Policy,
+        **options: Unpack[Options],
     ) -> None:
         self.name = name
         self.queue = queue
-        self.policy = policy
         self.function: Callable[..., Coroutine[Any, Any, Any]] = function
         self.where = place_of(function)
-        if problems := problems_of(queue, name):
+        policy: dict[str, Any] = {**options}
+        self.priority: Priority = checked_priority(policy.pop("priority", "normal"))
+        self.result_ttl: float | None = policy.pop("result_ttl", None)
+        self.schedule: Schedule | None = policy.pop("schedule", None)
+        timeout: float | None = policy.pop("timeout", None)
+        problems = problems_of(queue, name)
+        if timeout is not None and not timeout > 0:
+            problems.append(f"timeout is {timeout}; it takes seconds above 0")
+        if self.result_ttl is not None and not self.result_ttl >= 1:
+            problems.append(f"result_ttl is {self.result_ttl}; it takes seconds, 1 or more")
+        if signature_of(function).takes_list:
+            problems.append("it takes a list, and a task takes one payload: put the list into a model")
+        if problems:
             raise ConfigurationError(f"{self.where}: " + "; ".join(problems))
-        self.signature: Signature = signature_of(function)
-        if self.signature.takes_list:
-            raise ConfigurationError(f"{self.where} takes a list; a task takes one payload: put the list into a model")
         try:
             self._result: TypeAdapter[ResultT] = TypeAdapter(get_type_hints(function).get("return", Any))
         except Exception as error:
             raise ConfigurationError(f"{self.where}: its result cannot be read as it is annotated: {error}") from error
+
+        @wraps(function)
+        async def run(*arguments: Any, **resources: Any) -> None:
+            await run_task(self.function(*arguments, **resources), timeout, self.subscription.max_attempts)
+
+        self.subscription = TaskSubscription(
+            handler=name,
+            subject=subject_of(queue, PLAIN, name),
+            function=run,
+            stream=stream_of(queue),
+            prefetch=policy.pop("prefetch", None) or policy.get("concurrency", 1),
+            task=self,
+            **policy,
+        )
         update_wrapper(self, function)
         self.scheduled()  # stops the start if the task does not accept its own payload
 
@@ -116,7 +134,7 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self, payload: PayloadT | Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
     ) -> Ticket[ResultT]:
         """Enqueue it, as `enqueue` of `src.tasks`."""
-        own: EnqueueOptions = {"priority": self.policy.priority, "result_ttl": self.policy.result_ttl}
+        own: EnqueueOptions = {"priority": self.priority, "result_ttl": self.result_ttl}
         given: Any = {name: value for name, value in options.items() if value is not None}
         return await put_into_queue(self.queue, self.name, self.encode(payload), self.read, {**own, **given})
 
@@ -128,7 +146,7 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         """
         data = encoded(payload)
         try:
-            self.signature.decode(data)
+            self.subscription.signature.decode(data)
         except ValueError as error:
             raise InvalidTask(f"{self.where}: {self.name} cannot have this payload: {error}") from error
         return data
@@ -147,11 +165,10 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         Raises:
             InvalidTask: the task does not accept the schedule's payload.
         """
-        schedule = self.policy.schedule
-        if schedule is None:
+        if self.schedule is None:
             return None
-        target = subject_of(self.queue, self.policy.priority, self.name)
-        return self.encode(schedule.payload), schedule.headers(target)
+        target = subject_of(self.queue, self.priority, self.name)
+        return self.encode(self.schedule.payload), self.schedule.headers(target)
 
 
 def task(
@@ -165,7 +182,7 @@ def task(
     Args:
         name: its name.
         queue: its queue: lower-case letters, digits, - and _.
-        options: see `Policy`.
+        options: see `Options`.
 
     Raises:
         ConfigurationError: an option or the function's signature is invalid.
@@ -175,7 +192,7 @@ def task(
         function: Callable[Concatenate[PayloadT, Rest], Coroutine[Any, Any, ResultT]],
     ) -> Task[PayloadT, Rest, ResultT]:
         refuse_unknown(function, options, Options)
-        made = Task(function, name, queue, Policy(**options))
+        made = Task(function, name, queue, **options)
         _registry.append(made)
         return made
 
@@ -186,29 +203,8 @@ _registry: list[Task[Any, ..., Any]] = []
 
 
 def registered() -> list[Task[Any, ..., Any]]:
-    """Return every task imported so far.
-
-    Raises:
-        ConfigurationError: two share a name, and so a durable.
-    """
-    seen: dict[str, Task[Any, ..., Any]] = {}
-    for one in _registry:
-        if other := seen.get(one.name):
-            raise ConfigurationError(f"two tasks are named {one.name}: {other.where} and {one.where}")
-        seen[one.name] = one
-    return list(seen.values())
-
-
-@overload
-async def enqueue(
-    task: Task[PayloadT, Rest, ResultT],
-    payload: PayloadT | Mapping[str, Any] | None = None,
-    **options: Unpack[EnqueueOptions],
-) -> Ticket[ResultT]: ...
-
-
-@overload
-async def enqueue(task: str, payload: Any = None, **options: Unpack[EnqueueOptions]) -> Ticket[Any]: ...
+    """Return every task imported so far."""
+    return list(_registry)
 
 
 async def enqueue(
@@ -220,7 +216,7 @@ async def enqueue(
     passed on, and a retry enqueues nothing twice within the stream's duplicate window.
 
     Args:
-        task: the task, or `<queue>.<task>` of any service.
+        task: the task, or `<queue>.<task>` of any service. The ticket of `task.enqueue` knows the type of the result.
         payload: a model, a mapping or other JSON data; bytes and text are sent unchanged.
         options: see `EnqueueOptions`.
 

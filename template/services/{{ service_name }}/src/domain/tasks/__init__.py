@@ -6,7 +6,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from src.infrastructure.worker import Worker
-from src.tasks import runner
+from src.tasks.runner import subscribe
+from src.tasks.task import registered
 
 
 def register(worker: Worker) -> None:
@@ -17,4 +18,5 @@ def register(worker: Worker) -> None:
     """
     for module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_task")):
         import_module(f"{__name__}.{module}")
-    runner.register(worker)
+    for task in registered():
+        subscribe(worker, task)
