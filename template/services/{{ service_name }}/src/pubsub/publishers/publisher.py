@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
-from src.infrastructure.decoding import place_of
+from src.infrastructure.decoding import annotations_of, place_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import NAME, refuse_unknown
 
@@ -56,30 +55,18 @@ class Publisher:
     takes_tick: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        parameters = inspect.signature(self.function).parameters.values()
-        needed = [one for one in parameters if one.default is one.empty and one.name != "resources"]
-        object.__setattr__(self, "takes_tick", bool(needed))
-        checks = (
-            (
-                not CONCRETE.fullmatch(self.subject),
-                f"subject is {self.subject!r}; use tokens joined by dots, no wildcards",
-            ),
-            (
-                self.stream is not None and not NAME.fullmatch(self.stream),
-                f"stream is {self.stream!r}; use letters, digits, _ and -",
-            ),
-            (self.stream is not None and self.core, "core is True and stream is given; core NATS has no streams"),
-            (
-                self.every is not None and not 0 < self.every <= MAX_EVERY,
-                f"every is {self.every}; use seconds, more than 0 and at most {MAX_EVERY:g}",
-            ),
-            (not inspect.iscoroutinefunction(self.function), "it is not a coroutine function; write it as `async def`"),
-            (
-                len(needed) > 1 or any(one.kind is one.KEYWORD_ONLY for one in needed),
-                f"it takes {len(needed)} parameters; a publisher takes (tick) or none",
-            ),
-        )
-        if problems := [text for is_wrong, text in checks if is_wrong]:
+        form = "a publisher takes (tick) or none, and last `resources` if it needs them"
+        parameters, _ = annotations_of(self.function, range(2), form)
+        object.__setattr__(self, "takes_tick", bool(parameters))
+        every, stream = self.every, self.stream
+        holds = {
+            f"subject is {self.subject!r}; use tokens joined by dots, no wildcards": CONCRETE.fullmatch(self.subject),
+            f"stream is {stream!r}; use letters, digits, _ and -": stream is None or NAME.fullmatch(stream),
+            "core is True and stream is given; core NATS has no streams": stream is None or not self.core,
+            f"every is {every}; use seconds, more than 0 and at most {MAX_EVERY:g}": every is None
+            or 0 < every <= MAX_EVERY,
+        }
+        if problems := [problem for problem, is_right in holds.items() if not is_right]:
             raise ConfigurationError(f"{place_of(self.function)}: " + "; ".join(problems))
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -67,8 +65,7 @@ class PublisherRunner:
         self._function = with_resources(publisher.function)
         self._nats = nats
         self._provisioning = provisioning
-        self._counts = {"sequence": 0, "failed": 0, "repeated": 0}
-        self._last_published_at: str | None = None
+        self._sequence = self._failed = 0
         self._last_error = ""
         self._stopping = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -86,8 +83,8 @@ class PublisherRunner:
             "mode": "core" if self.publisher.core else "stream",
             "every": self._every,
             "trouble": self._trouble,
-            **self._counts,
-            "last_published_at": self._last_published_at,
+            "sequence": self._sequence,
+            "failed": self._failed,
             "last_error": self._last_error,
         }
         return [told]
@@ -125,29 +122,26 @@ class PublisherRunner:
     async def _publish_next(self) -> None:
         """Make one message and publish it. One that cannot be made or sent leaves its number to the next."""
         publisher = self.publisher
-        tick = Tick(self._counts["sequence"] + 1, publisher.subject)
+        tick = Tick(self._sequence + 1, publisher.subject)
         try:
             made = await (self._function(tick) if publisher.takes_tick else self._function())
-        except Exception as error:
-            self._failed(error)
-            return
-        if made is None:
-            return
-        own = made.identity() if isinstance(made, Sendable) else ""
-        identity = own or f"{self._nats.settings.HOSTNAME}-{tick.sequence}-{uuid4().hex[:8]}"
-        started = time.perf_counter()
-        try:
-            if not await self._repeat(partial(self._send, made, identity)):
+            if made is None:
                 return
+            own = made.identity() if isinstance(made, Sendable) else ""
+            identity = own or f"{self._nats.settings.HOSTNAME}-{tick.sequence}-{uuid4().hex[:8]}"
+            with SECONDS.labels(publisher.name).time():
+                if not await self._repeat(partial(self._send, made, identity)):
+                    return
         except ConfigurationError:
             raise
-        except Exception as error:  # it cannot be sent, now or later
-            self._failed(error)
+        except Exception as error:
+            self._failed += 1
+            self._last_error = describe(error)
+            FAILURES.labels(publisher.name).inc()
+            logger.error("publisher failed", publisher=publisher.name, error=describe(error), exc_info=error)
             return
-        self._counts["sequence"] = tick.sequence
-        self._last_published_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._sequence = tick.sequence
         PUBLISHED.labels(publisher.name).inc()
-        SECONDS.labels(publisher.name).observe(time.perf_counter() - started)
         logger.info("message published", subject=tick.subject, message_id=identity, sequence=tick.sequence)
 
     async def _repeat(self, step: Callable[[], Awaitable[object]]) -> bool:
@@ -161,6 +155,7 @@ class PublisherRunner:
                 if not told:  # logged once, not for each attempt
                     logger.warning("waiting to publish", publisher=self.publisher.name, error=describe(error))
                 told, self._trouble = True, describe(error)
+                REPEATS.labels(self.publisher.name).inc()
             else:
                 self._trouble = ""
                 return True
@@ -174,19 +169,11 @@ class PublisherRunner:
 
     async def _send(self, made: Any, identity: str) -> None:
         subject = self.publisher.subject
-        try:
-            if self.publisher.core:
-                await self._send_core(subject, made, identity)
-                return
+        if not self.publisher.core:
             if self._trouble and self._nats.settings.STREAM_MODE == "create":  # the stream may be gone with the server
                 await self._provide()
             await published_over(self._nats, subject, made, message_id=identity)
-        except TRANSIENT:
-            self._counts["repeated"] += 1
-            REPEATS.labels(self.publisher.name).inc()
-            raise
-
-    async def _send_core(self, subject: str, made: Any, identity: str) -> None:
+            return
         if not self._nats.connected:
             raise NotConnected(f"{subject}: not connected to NATS")
         data, own = wire(made)
@@ -195,12 +182,6 @@ class PublisherRunner:
         await self._nats.client.publish(subject, data, headers=headers)
         if not await self._nats.flushed(CORE_LIMIT):
             raise TimeoutError(f"{subject}: the server has not confirmed within {CORE_LIMIT:g} s that it has it")
-
-    def _failed(self, error: Exception) -> None:
-        self._counts["failed"] += 1
-        self._last_error = describe(error)
-        FAILURES.labels(self.publisher.name).inc()
-        logger.error("publisher failed", publisher=self.publisher.name, error=describe(error), exc_info=error)
 
     async def _stopped_within(self, limit: float) -> bool:
         """Wait for `limit` seconds or the stop; return whether it is the stop."""

@@ -141,11 +141,11 @@ class Ages:
     def summary(self) -> dict[str, Any]:
         """Return their number, and the median and 99th percentile of the latest ones in seconds."""
         ordered = sorted(self._recent)
-        ranks = {"p50": math.ceil(0.5 * len(ordered)), "p99": math.ceil(0.99 * len(ordered))}
-        return {
-            "count": self._count,
-            **{name: round(ordered[rank - 1], 6) if rank else None for name, rank in ranks.items()},
-        }
+
+        def percentile(share: float) -> float | None:
+            return round(ordered[math.ceil(share * len(ordered)) - 1], 6) if ordered else None
+
+        return {"count": self._count, "p50": percentile(0.5), "p99": percentile(0.99)}
 
 
 def refuse_clashes(runners: Sequence[SubscriberRunner]) -> None:
