@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -42,19 +43,17 @@ class Store:
         self._renewing = renewing
         self._away_after_handling = away_after_handling
 
-    async def claim(self, key: str, lease: float) -> Claim:
-        return Claim.TAKEN
+    async def claim(self, key: str, lease: float) -> tuple[Claim, Any]:
+        return Claim.TAKEN, None
 
-    async def renew(self, key: str, lease: float) -> None:
+    async def renew(self, key: str, lease: float, token: Any) -> None:
         await asyncio.sleep(self._renewing)
 
     async def done(self, key: str) -> None:
         if self._away_after_handling:
             raise ConnectionError("away")
 
-    async def release(self, key: str) -> None: ...
-
-    def forget(self, key: str) -> None: ...
+    async def release(self, key: str, token: Any) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -122,6 +121,48 @@ async def test_a_worker_does_not_take_what_it_is_handling_itself(client: NatsCli
     assert await inbox.claim(first, 0.1) is Claim.DONE
 
 
+async def test_the_clock_of_a_worker_does_not_matter_to_its_claims(
+    client: NatsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker whose clock was an hour ahead and that was killed kept its messages from all others for that hour."""
+    dead, alive = KvInbox(client, 60), KvInbox(client, 60)
+    with monkeypatch.context() as ahead:
+        real = time.time
+        ahead.setattr(time, "time", lambda: real() + 3600)
+        assert (await dead.claim("evt_1", 0.5))[0] is Claim.TAKEN
+
+    async def taken() -> bool:
+        return (await alive.claim("evt_1", 0.5))[0] is Claim.TAKEN
+
+    assert not await taken()
+    await until(taken, "the end of the claim", limit=3)
+
+
+async def test_a_claim_that_may_have_ended_is_asked_for_again_before_the_handler_runs(
+    run_worker: Any, jetstream: JetStreamContext, use: Callable[[Store], None]
+) -> None:
+    """The worker stood still while the answer was on its way, and another one has handled the message since."""
+    store, seen = Store(), []
+    answers = [(1.2, Claim.TAKEN), (0.0, Claim.DONE)]
+
+    async def claim(key: str, lease: float) -> tuple[Claim, Any]:
+        late, answer = answers.pop(0)
+        await asyncio.sleep(late)
+        return answer, None
+
+    store.claim = claim  # type: ignore[method-assign]
+    use(store)
+
+    async def handle(event: dict[str, Any]) -> None:
+        seen.append(event)
+
+    async with run_worker(subscription(handle, ack_wait=1.5), DEDUP="nats-kv") as worker:
+        await jetstream.publish(SUBJECT, b"{}")
+        await until(lambda: Counts(worker.runners[0]).duplicates == 1, "the duplicate")
+
+    assert not seen
+
+
 async def test_a_slow_store_does_not_keep_messages_from_being_kept_alive(
     run_worker: Any, jetstream: JetStreamContext, use: Callable[[Store], None]
 ) -> None:
@@ -173,8 +214,9 @@ async def test_a_claim_ends_with_the_message_that_is_given_up(run_worker: Any, j
         await until(lambda: stats.dead_letters.total(), "the dead letter")
         assert worker._inbox is not None
 
-        assert worker._inbox._claims == worker._inbox._store._revisions == {}
-        assert await worker._inbox._store.claim("tested:evt_1", 1) is Claim.TAKEN
+        assert worker._inbox._claims == {}
+        claim, _ = await worker._inbox._store.claim("tested:evt_1", 1)
+        assert claim is Claim.TAKEN
 
 
 async def test_the_inbox_keeps_an_event_from_being_handled_twice(run_worker: Any, jetstream: JetStreamContext) -> None:
@@ -238,7 +280,7 @@ async def test_a_claim_that_could_not_be_marked_is_not_remembered_for_ever(
     inbox = StoredInbox(store, InboxSettings(DEDUP_UNAVAILABLE="handle"))
     message = delivered()
     assert await inbox.claim(message, 20) is Claim.TAKEN
-    assert len(store._revisions) == 1
+    assert len(inbox._claims) == 1
 
     async def away(_: str) -> None:
         raise ConnectionError("away")
@@ -246,7 +288,7 @@ async def test_a_claim_that_could_not_be_marked_is_not_remembered_for_ever(
     monkeypatch.setattr(store, "done", away)
     await inbox.done(message)
 
-    assert (store._revisions, inbox._claims) == ({}, {})
+    assert inbox._claims == {}
 
 
 async def test_a_store_that_answers_late_once_does_not_make_a_quiet_worker_unready_for_long(
@@ -255,7 +297,7 @@ async def test_a_store_that_answers_late_once_does_not_make_a_quiet_worker_unrea
     """Defect B10: it was unready until `ack_wait` was over, half a minute here."""
     claim, calls = KvInbox.claim, 0
 
-    async def late_once(self: KvInbox, key: str, lease: float) -> Claim:
+    async def late_once(self: KvInbox, key: str, lease: float) -> tuple[Claim, int]:
         nonlocal calls
         calls += 1
         if calls == 1:

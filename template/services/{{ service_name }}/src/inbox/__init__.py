@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from src.config import load
 from src.inbox.settings import InboxSettings
@@ -23,23 +24,29 @@ from src.utils.logging import logger
 class Store(Protocol):
     """Where claims and handled messages are kept. Every method but `close` raises if the store cannot be reached."""
 
-    async def claim(self, key: str, lease: float) -> Claim:
-        """Claim a message for `lease` seconds."""
+    async def claim(self, key: str, lease: float) -> tuple[Claim, Any]:
+        """Claim a message for `lease` seconds; return with it what `renew` and `release` know the claim by."""
 
-    async def renew(self, key: str, lease: float) -> None:
-        """Have a claim end `lease` seconds from now, if it still is this worker's."""
+    async def renew(self, key: str, lease: float, token: Any) -> Any:
+        """Have a claim end `lease` seconds from now if it still is this worker's; return its token from now on."""
 
     async def done(self, key: str) -> None:
         """Remember for `DEDUP_TTL` that a message was handled."""
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, token: Any) -> None:
         """Give up a claim."""
-
-    def forget(self, key: str) -> None:
-        """Drop what is kept in memory of a claim."""
 
     async def close(self) -> None:
         """Close connections."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A claim that this worker holds."""
+
+    message: Message
+    lease: float
+    token: Any
 
 
 def inbox_for(dedup: str, nats: NatsClient) -> Inbox:
@@ -85,7 +92,7 @@ class StoredInbox:
         self._waits = settings.DEDUP_UNAVAILABLE == "wait"
         self._ttl = settings.DEDUP_TTL
         self._not_before = 0.0
-        self._claims: dict[str, tuple[Message, float]] = {}  # with their leases
+        self._claims: dict[str, Held] = {}
 
     def check(self, handler: str, lease: float) -> None:
         """Check that the store remembers a claim until it is renewed.
@@ -111,14 +118,18 @@ class StoredInbox:
         if time.monotonic() < self._not_before:
             return Claim.TAKEN
         try:
-            claim = await self._store.claim(key, lease)
+            while True:
+                asked_at = time.monotonic()
+                claim, token = await self._store.claim(key, lease)
+                if claim is not Claim.TAKEN or time.monotonic() < asked_at + lease:
+                    break  # else it may have ended while the answer was on its way, or this process stood still
         except Exception as error:
             if self._waits:
                 raise
             self._go_without(error)
             return Claim.TAKEN
         if claim is Claim.TAKEN:
-            self._claims[key] = message, lease
+            self._claims[key] = Held(message, lease, token)
         return claim
 
     async def done(self, message: Message) -> None:
@@ -137,42 +148,39 @@ class StoredInbox:
             else:
                 self.trouble = ""
                 break
-        self._forget(message)
-        self._store.forget(message.dedup_key)  # also if the store does not know that it is done
+        self._forget(message)  # also if the store does not know that it is done
 
     async def release(self, message: Message) -> None:
         """Give up a claim within a moment, so that the next attempt does not wait for its end."""
-        if self._forget(message):
+        if held := self._forget(message):
             try:
                 async with asyncio.timeout(self.RELEASE_LIMIT):
-                    await self._store.release(message.dedup_key)
+                    await self._store.release(message.dedup_key, held.token)
             except Exception as error:
-                self._store.forget(message.dedup_key)
                 logger.warning("claim not released: the next attempt waits for its end", error=describe(error))
 
     async def renew(self, handler: str) -> None:
         """Extend the claims of a handler's running messages within a moment."""
-        for key, (message, _) in list(self._claims.items()):
-            if message.settled:  # its answer could not be sent
-                self._forget(message)
-                self._store.forget(key)
-        claims = [(key, lease) for key, (message, lease) in self._claims.items() if message.handler == handler]
+        held = [one for one in self._claims.values() if one.message.handler == handler]
         try:
             async with asyncio.timeout(self.RENEW_LIMIT):
-                await asyncio.gather(*(self._store.renew(key, lease) for key, lease in claims))
+                await asyncio.gather(*map(self._renew, held))
         except Exception as error:
-            logger.warning("claims not renewed", claims=len(claims), error=describe(error))
+            logger.warning("claims not renewed", claims=len(held), error=describe(error))
+
+    async def _renew(self, held: Held) -> None:
+        if held.message.settled:  # its answer could not be sent
+            self._forget(held.message)
+        else:
+            held.token = await self._store.renew(held.message.dedup_key, held.lease, held.token)
 
     async def close(self) -> None:
         """Close the store."""
         await self._store.close()
 
-    def _forget(self, message: Message) -> bool:
+    def _forget(self, message: Message) -> Held | None:
         held = self._claims.get(message.dedup_key)
-        if held is None or held[0] is not message:
-            return False
-        del self._claims[message.dedup_key]
-        return True
+        return self._claims.pop(message.dedup_key) if held and held.message is message else None
 
     def _go_without(self, error: Exception) -> None:
         logger.error("handling without the inbox: messages may be handled twice", error=describe(error))

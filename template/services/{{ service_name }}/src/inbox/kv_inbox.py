@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import nats.errors
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import BucketNotFoundError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
 
 from src.infrastructure.delivery import Claim
@@ -20,10 +20,10 @@ TIME_LIMIT = 2.0  # seconds for one request; a server that elects a leader never
 
 
 class KvInbox:
-    """One entry for each message: `done`, or the time at which a claim ends.
+    """One entry for each message: `done`, or the seconds after which a claim ends.
 
     A claim creates the entry, or replaces one whose time is over at the revision that was read; the server lets only
-    one worker win. The bucket's TTL removes entries.
+    one worker win. Time is the server's: it knows when an entry was stored. The bucket's TTL removes entries.
 
     Args:
         nats: the connection.
@@ -36,40 +36,33 @@ class KvInbox:
         self._ttl = ttl
         self._bucket: KeyValue | None = None
         self._connections = 0
-        self._revisions: dict[str, int] = {}  # of the claims that this worker holds
 
-    async def claim(self, key: str, lease: float) -> Claim:
-        """See `Store.claim`."""
-        entry_key, until = _digest(key), _end_of(lease)
+    async def claim(self, key: str, lease: float) -> tuple[Claim, int]:
+        """See `Store.claim`; the token is the entry's revision."""
+        entry, until = _digest(key), str(lease).encode()
         bucket = await self._opened()
         try:
-            try:
-                self._revisions[key] = await bucket.update(entry_key, until, last=0)
-                return Claim.TAKEN
-            except KeyWrongLastSequenceError:
-                pass
-            entry = await bucket.get(entry_key)
-            if entry.value == DONE:
-                return Claim.DONE
-            if float(entry.value or 0) > time.time():
-                return Claim.HELD
-            self._revisions[key] = await bucket.update(entry_key, until, last=entry.revision)
-            return Claim.TAKEN
-        except (KeyNotFoundError, KeyWrongLastSequenceError):
-            return Claim.HELD  # another worker was faster
+            with suppress(KeyWrongLastSequenceError):
+                return Claim.TAKEN, await bucket.update(entry, until, last=0)
+            found = await self._nats.jetstream.get_last_msg(f"KV_{self._name}", f"$KV.{self._name}.{entry}")
+            if found.data == DONE:
+                return Claim.DONE, 0
+            now = (await self._nats.ask(f"STREAM.INFO.KV_{self._name}"))["ts"]
+            if found.time and found.time + timedelta(seconds=float(found.data or 0)) > datetime.fromisoformat(now):
+                return Claim.HELD, 0
+            return Claim.TAKEN, await bucket.update(entry, until, last=found.seq)
+        except (NotFoundError, KeyWrongLastSequenceError):
+            return Claim.HELD, 0  # another worker was faster
         except nats.errors.Error:
             self._bucket = None  # it may have been deleted
             raise
 
-    async def renew(self, key: str, lease: float) -> None:
+    async def renew(self, key: str, lease: float, token: int) -> int:
         """See `Store.renew`."""
-        if (revision := self._revisions.get(key)) is None:
-            return
         bucket = await self._opened()
         with suppress(KeyWrongLastSequenceError):  # marked as done meanwhile, or another worker has it
-            renewed = await bucket.update(_digest(key), _end_of(lease), last=revision)
-            if key in self._revisions:
-                self._revisions[key] = renewed
+            return await bucket.update(_digest(key), str(lease).encode(), last=token)
+        return token
 
     async def done(self, key: str) -> None:
         """See `Store.done`."""
@@ -78,17 +71,11 @@ class KvInbox:
         except nats.errors.Error:
             self._bucket = None
             raise
-        self._revisions.pop(key, None)
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, token: int) -> None:
         """See `Store.release`."""
-        if (revision := self._revisions.pop(key, None)) is not None:
-            with suppress(KeyWrongLastSequenceError):  # it is no longer this worker's
-                await (await self._opened()).update(_digest(key), FREE, last=revision)
-
-    def forget(self, key: str) -> None:
-        """See `Store.forget`."""
-        self._revisions.pop(key, None)
+        with suppress(KeyWrongLastSequenceError):  # it is no longer this worker's
+            await (await self._opened()).update(_digest(key), FREE, last=token)
 
     async def close(self) -> None:
         """See `Store.close`; the connection is the worker's."""
@@ -126,7 +113,3 @@ class KvInbox:
 def _digest(key: str) -> str:
     """Return the key of an entry, since a key may hold few characters."""
     return sha256(key.encode()).hexdigest()
-
-
-def _end_of(lease: float) -> bytes:
-    return str(time.time() + lease).encode()

@@ -31,26 +31,25 @@ class RedisInbox:
         self._ttl = ttl
         self._owner = uuid4().hex.encode()
 
-    async def claim(self, key: str, lease: float) -> Claim:
+    async def claim(self, key: str, lease: float) -> tuple[Claim, bytes]:
         """See `Store.claim`."""
         if await self._redis.set(self._prefix + key, self._owner, nx=True, px=int(lease * 1000)):
-            return Claim.TAKEN
-        return Claim.DONE if await self._redis.get(self._prefix + key) == DONE else Claim.HELD
+            return Claim.TAKEN, self._owner
+        found = await self._redis.get(self._prefix + key)
+        return Claim.DONE if found == DONE else Claim.HELD, self._owner
 
-    async def renew(self, key: str, lease: float) -> None:
+    async def renew(self, key: str, lease: float, token: bytes) -> bytes:
         """See `Store.renew`."""
-        await self._redis.eval(RENEW, 1, self._prefix + key, self._owner, str(int(lease * 1000)))
+        await self._redis.eval(RENEW, 1, self._prefix + key, token, str(int(lease * 1000)))
+        return token
 
     async def done(self, key: str) -> None:
         """See `Store.done`."""
         await self._redis.set(self._prefix + key, DONE, px=int(self._ttl * 1000))
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, token: bytes) -> None:
         """See `Store.release`."""
-        await self._redis.eval(RELEASE, 1, self._prefix + key, self._owner)
-
-    def forget(self, key: str) -> None:
-        """See `Store.forget`: nothing is kept in memory."""
+        await self._redis.eval(RELEASE, 1, self._prefix + key, token)
 
     async def close(self) -> None:
         """See `Store.close`."""
