@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from natsgen.errors import LockedError
-from natsgen.state import make_folder, users_folder
+from natsgen.transaction.state import make_folder, users_folder
 
 
 @dataclass(frozen=True)
