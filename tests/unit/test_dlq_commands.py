@@ -28,6 +28,8 @@ NOWHERE = ("--server", "nats://127.0.0.1:1")
         (("replay", "--all", "--rate", "nan"), "--rate"),
         (("replay", "--all", "--to-subject", "a.*"), "--to-subject: 'a.*' is no subject to publish on"),
         (("list", "--service", "a.b"), "--service: 'a.b' is no name"),
+        (("purge", "--reason", "exausted", "--yes"), "--reason: invalid reason 'exausted'"),
+        (("list", "--since", "1h", "--until", "2h"), "--since 1h is later than --until 2h"),
         (("list", "--since", "soon"), "--since: 'soon' is no time"),
         (("show", "1", "--raw", "--json"), "--raw and --json exclude each other"),
         (("export", "--json"), "--json needs --output FILE"),

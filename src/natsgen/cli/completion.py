@@ -82,7 +82,9 @@ def extras(incomplete: str) -> list[str]:
 
 def reasons(incomplete: str) -> list[str]:
     """The reasons for a dead letter that begin like what was typed."""
-    return [reason for reason in ("crashed", "exhausted", "invalid", "rejected") if reason.startswith(incomplete)]
+    from natsgen.dlq.letters import REASONS
+
+    return [reason for reason in REASONS if reason.startswith(incomplete)]
 
 
 def _parts(kind: PartKind, context: typer.Context, incomplete: str) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -17,6 +17,8 @@ from natsgen.errors import InputError, StoppedError
 if TYPE_CHECKING:
     from natsgen.dlq.selection import Selection
     from natsgen.dlq.settings import Settings
+
+_Value = TypeVar("_Value")
 
 Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="IDs of letters.", show_default=False)]
 Everything = Annotated[bool, typer.Option("--all", help="All letters.")]
@@ -73,18 +75,21 @@ class Filters:
         from natsgen.dlq import selection
 
         now = datetime.now(UTC)
-        return selection.Selection(
-            service=None if self.service is None else messages.located("--service", selection.token, self.service),
-            handler=None if self.handler is None else messages.located("--handler", selection.token, self.handler),
-            reason=self.reason,
+
+        def parsed(option: str, rule: Callable[[str], _Value], text: str | None) -> _Value | None:
+            return None if text is None else messages.located(option, rule, text)
+
+        found = selection.Selection(
+            service=parsed("--service", selection.token, self.service),
+            handler=parsed("--handler", selection.token, self.handler),
+            reason=parsed("--reason", selection.reason, self.reason),
             correlation=self.correlation,
-            since=None
-            if self.since is None
-            else messages.located("--since", lambda text: selection.time(text, now), self.since),
-            until=None
-            if self.until is None
-            else messages.located("--until", lambda text: selection.time(text, now), self.until),
+            since=parsed("--since", lambda text: selection.time(text, now), self.since),
+            until=parsed("--until", lambda text: selection.time(text, now), self.until),
         )
+        if found.since and found.until and found.since > found.until:
+            raise InputError(f"--since {self.since} is later than --until {self.until}: no dead letter can match")
+        return found
 
     def need(self, ids: Sequence[int] | None, everything: bool) -> Selection:
         """What they mean to a command that changes something: it must have been said which letters.

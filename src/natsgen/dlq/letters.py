@@ -14,6 +14,7 @@ from natsgen.errors import LetterError
 STREAM = "DLQ"
 PREFIX = "dlq."
 ALL = f"{PREFIX}>"
+REASONS = ("crashed", "exhausted", "invalid", "rejected")
 
 # Of the failure alone: a replay begins afresh.
 OF_THE_FAILURE = frozenset(

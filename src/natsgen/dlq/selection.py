@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from natsgen import messages, naming
-from natsgen.dlq.letters import ALL, PREFIX, Summary, as_time
+from natsgen.dlq.letters import ALL, PREFIX, REASONS, Summary, as_time
 from natsgen.errors import InputError
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -53,6 +53,15 @@ class Selection:
             and (self.since is None or letter.when >= self.since)
             and (self.until is None or letter.when <= self.until)
         )
+
+
+def reason(text: str) -> str:
+    """Checks a reason; returns it or raises `InputError`."""
+    if text not in REASONS:
+        raise InputError(
+            f"invalid reason {messages.quote(text)}: use {messages.join_names(REASONS)}{messages.did_you_mean(text, REASONS)}"
+        )
+    return text
 
 
 def token(name: str) -> str:
