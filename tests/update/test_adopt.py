@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from natsgen.handlers import Handler
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
+from natsgen.update import handwritten
+from natsgen.update.handwritten import Registered
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING, files_of
@@ -162,6 +165,51 @@ def test_wall_8_what_is_the_services_own_is_kept(reference: Path) -> None:
     assert 'name: "company-network"' in (reference / "compose/infrastructure.yml").read_text()
     CHECKOUT.do("check", "billing", cwd=reference)
     assert "cares for it already" in CHECKOUT.run("adopt", BILLING, "--replace", cwd=reference).stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "{HANDLER}\n\nfrom other import (\n    one,\n)\n",
+            "from src.infrastructure.subscription import subscriber\n{DECORATED}\n\nfrom other import (\n    one,\n)\n",
+        ),
+        (
+            'X = """a\x0cb\u2028c"""\n\n\n{HANDLER}',
+            'from src.infrastructure.subscription import subscriber\nX = """a\x0cb\u2028c"""\n\n\n{DECORATED}',
+        ),
+        (
+            '"""Of orders."""\n\nimport json\n\nfrom src.utils.logging import (\n    logger,\n)\n\n\n'
+            "@traced\n{HANDLER}",
+            '"""Of orders."""\n\nimport json\n\nfrom src.infrastructure.subscription import subscriber\n'
+            "from src.utils.logging import (\n    logger,\n)\n\n\n{DECORATOR}\n@traced\n{HANDLER}",
+        ),
+    ],
+    ids=["an import below", "characters that end no line", "a decorator and a group of imports"],
+)
+def test_a_subscription_is_added_wherever_the_handler_stands(before: str, after: str) -> None:
+    handler = "async def handle_paid(event: dict) -> None:\n    pass\n"
+    decorator = '@subscriber("orders.order.paid")'
+    texts = {"HANDLER": handler, "DECORATOR": decorator, "DECORATED": f"{decorator}\n{handler}"}
+    registered = Registered(Handler("paid", "orders.order.paid"), "handle_paid", PurePosixPath("paid_handler.py"))
+    expected = after.format(**texts)
+    assert handwritten.decorated(before.format(**texts).encode(), registered).decode() == expected
+    compile(expected, "paid_handler.py", "exec")
+
+
+def test_a_teams_template_need_not_pin_requirements_or_have_settings(reference: Path) -> None:
+    team = reference.parent / "team"
+    service = team / "template/services/{{ service_name }}"
+    service.mkdir(parents=True)
+    (team / "copier.yml").write_text(
+        "_subdirectory: template\n_answers_file: services/{{ service_name }}/.copier-answers.yml\n"
+        "service_name: {type: str}\nhandlers: {type: yaml, default: {}}\nbounded_context: {type: str, default: any}\n"
+        'description: {type: str, default: ""}\n'
+    )
+    (service / "{{ _copier_conf.answers_file.name }}.jinja").write_text("{{ _copier_answers|to_nice_yaml }}")
+    (reference / "natsgen.toml").write_text('template = "../team"\n')
+    world.commit(reference)
+    CHECKOUT.do("adopt", BILLING, "--replace", "--dry-run", "--trust-template", cwd=reference)
 
 
 def test_a_dry_run_changes_nothing(reference: Path) -> None:

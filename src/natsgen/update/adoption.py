@@ -153,20 +153,20 @@ def _compare(
     templates = {path: file for path, file in rendered.items() if path != own and not ownership.is_persons(name, path)}
     there = tree.read_files(workspace, {*templates, *handlers, tests, kept_tests, own})
     owned = {
-        path: file
-        for path, file in templates.items()
-        if not (questionnaire.is_written_once(str(path)) and path in there)
+        path: file for path, file in templates.items() if not (questionnaire.is_written_once(path) and path in there)
     }
     folder = PurePosixPath(SERVICES, name)
     wanted: dict[PurePosixPath, File | None] = {own: rendered[own]}
     notes: list[str] = []
     if replace:
         wanted.update(owned)
-        wanted[folder / keeping.PROJECT], added = keeping.project(
+        project, added = keeping.project(
             workspace.root / folder,
-            rendered[folder / keeping.PROJECT],
-            _names(rendered[folder / "requirements.txt"].content.decode()),
+            rendered.get(folder / keeping.PROJECT),
+            _pinned(rendered, folder),
         )
+        if project:
+            wanted[folder / keeping.PROJECT] = project
         if added:
             notes.append(f"pyproject.toml: it keeps {', '.join(added)}; natsgen lock {name} pins all")
         if lost := keeping.events(there, rendered, folder):
@@ -190,15 +190,20 @@ def _compare(
 def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
     """What a person put into files that the template owns, and that would have to move with them."""
     folder = PurePosixPath(SERVICES, service.name)
-    if not replace and (
-        more := sorted(_requirements(service) - _names(rendered[folder / "requirements.txt"].content.decode()))
-    ):
+    if not replace and (more := sorted(_requirements(service) - _pinned(rendered, folder))):
         yield f"requirements.txt: {', '.join(more)} are not the template's: they belong into pyproject.toml"
     mine = _settings(service / discovery.CONFIG_FILE)
-    theirs = set(_SETTING.findall(rendered[folder / discovery.CONFIG_FILE].content.decode()))
+    config = rendered.get(folder / discovery.CONFIG_FILE)
+    theirs = set(_SETTING.findall(config.content.decode() if config else ""))
     if more := sorted(mine - theirs):
         verb = "are no longer there: write them into" if replace else "are not the template's: they belong into"
         yield f"{discovery.CONFIG_FILE}: the settings {', '.join(more)} {verb} {_OWN_SETTINGS}"
+
+
+def _pinned(rendered: Tree, folder: PurePosixPath) -> set[str]:
+    """The packages that the template pins; a team's own need not pin any."""
+    file = rendered.get(folder / "requirements.txt")
+    return _names(file.content.decode()) if file else set()
 
 
 def _requirements(service: Path) -> set[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from natsgen.errors import InputError, ServiceError
 from natsgen.files import reading
@@ -75,18 +77,29 @@ def decorated(content: bytes, registered: Registered) -> bytes:
     Raises:
         ServiceError: the function is not in it.
     """
-    module = ast.parse(content)
-    functions = [node for node in module.body if isinstance(node, source.Function)]
-    wanted = next((node for node in functions if node.name == registered.function), None)
-    if wanted is None:
+    import libcst as cst
+    from libcst import matchers as m
+
+    try:
+        module = cst.parse_module(content)
+    except (cst.ParserSyntaxError, UnicodeDecodeError, LookupError) as error:
+        raise ServiceError(f"{registered.file} is not valid Python: {' '.join(str(error).split())}") from error
+    body: list[Any] = list(module.body)
+    wanted = m.FunctionDef(name=m.Name(registered.function))
+    place = next((index for index, node in enumerate(body) if m.matches(node, wanted)), None)
+    if place is None:
         raise ServiceError(f"{registered.file} has no function {registered.function}, which {REGISTRATION} registers")
-    if any(wanted is node for node, _ in source.decorated(module, _DECORATOR[1])):
+    name = m.Name(_DECORATOR[1]) | m.Attribute(attr=m.Name(_DECORATOR[1]))
+    if any(m.matches(one.decorator, name | m.Call(func=name)) for one in body[place].decorators):
         return content
-    lines = content.decode().splitlines(keepends=True)
-    first = min([wanted.lineno, *(one.lineno for one in wanted.decorator_list)]) - 1
-    lines.insert(first, f"{_subscription(registered.handler)}\n")
-    lines.insert(_place_of_import(module), f"from {_DECORATOR[0]} import {_DECORATOR[1]}\n")
-    return "".join(lines).encode()
+    decorator = cst.Decorator(cst.parse_expression(_subscription(registered.handler)))
+    body[place] = body[place].with_changes(decorators=[decorator, *body[place].decorators])
+    index = _place_of_import(body[:place])
+    added = cst.parse_statement(f"from {_DECORATOR[0]} import {_DECORATOR[1]}")
+    if index < place:  # before another import, which may begin a group
+        added = cst.ensure_type(added, cst.SimpleStatementLine).with_changes(leading_lines=body[index].leading_lines)
+        body[index] = body[index].with_changes(leading_lines=[])
+    return module.with_changes(body=[*body[:index], added, *body[index:]]).bytes
 
 
 def _handlers(service: Path) -> tuple[Registered, ...]:
@@ -142,21 +155,25 @@ def _subscription(handler: Handler) -> str:
     options = [json.dumps(handler.subject)]
     if handler.durable is not None:
         options.append(f"durable={json.dumps(handler.durable)}")
-    return f"@subscriber({', '.join(options)})"
+    return f"{_DECORATOR[1]}({', '.join(options)})"
 
 
-def _place_of_import(module: ast.Module) -> int:
-    """The index of the line before which the import goes, in the order that tools sort imports in."""
-    imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    for node in imports:
-        name = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
-        if name.startswith("src.") and name > _DECORATOR[0]:
-            return node.lineno - 1
-    if imports:
-        return imports[-1].end_lineno or 0
-    first = module.body[0] if module.body else None
-    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return (first.end_lineno or 0) if first is not None and is_docstring else 0
+def _place_of_import(before: Sequence[Any]) -> int:
+    """The index at which the import goes among the statements before a handler, in the order that tools sort in."""
+    from libcst import matchers as m
+    from libcst.helpers import get_full_name_for_node
+
+    place = 0
+    for index, node in enumerate(before):
+        if m.matches(node, m.SimpleStatementLine(body=[m.ImportFrom(module=m.DoNotCare())])):
+            name = get_full_name_for_node(node.body[0].module) or ""
+            if name.startswith("src.") and name > _DECORATOR[0]:
+                return index
+        docstring = m.Expr(m.SimpleString() | m.ConcatenatedString())
+        kinds = m.Import() | m.ImportFrom() if index else m.Import() | m.ImportFrom() | docstring
+        if m.matches(node, m.SimpleStatementLine(body=[kinds, m.ZeroOrMore()])):
+            place = index + 1
+    return place
 
 
 def _context(service: Path) -> str:

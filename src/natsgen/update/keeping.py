@@ -41,12 +41,12 @@ def network(files: Iterable[Path]) -> str:
     return ""
 
 
-def project(service: Path, made: File, pinned: Iterable[str]) -> tuple[File, list[str]]:
+def project(service: Path, made: File | None, pinned: Iterable[str]) -> tuple[File | None, list[str]]:
     """Return the template's pyproject.toml with the version and the dependencies that the service has beside.
 
     Args:
         service: its folder.
-        made: the template's pyproject.toml.
+        made: the template's pyproject.toml; None where it makes none.
         pinned: the packages that the template pins.
 
     Returns:
@@ -54,6 +54,8 @@ def project(service: Path, made: File, pinned: Iterable[str]) -> tuple[File, lis
     """
     import tomlkit
 
+    if made is None:
+        return None, []
     document: Any = tomlkit.parse(made.content.decode())
     old = _project(service)
     if isinstance(version := old.get("version"), str):
