@@ -21,7 +21,7 @@ import yaml
 
 from natsgen.errors import NatsgenError
 from natsgen.files import git
-from natsgen.update import versions
+from natsgen.rendering import versions
 from natsgen.update.releases import BUNDLE
 from scripts import release_rules
 

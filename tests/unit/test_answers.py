@@ -197,3 +197,9 @@ def test_a_data_file_that_cannot_be_read_is_refused(asked: Questionnaire, tmp_pa
         given_answers.from_file(tmp_path / "missing.yml", asked)
     with pytest.raises(InputError, match="Is a directory"):
         given_answers.from_file(tmp_path, asked)
+
+
+def test_a_teams_question_may_be_called_extra(tmp_path: Path) -> None:
+    (tmp_path / "copier.yml").write_text("service_name: {type: str}\nextra: {type: str, default: more}\n")
+    found = answers.complete(GivenAnswers({"service_name": "billing"}, {}), questions.read(tmp_path), WORKSPACE)
+    assert found.as_data()["extra"] == "more"

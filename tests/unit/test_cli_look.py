@@ -197,3 +197,11 @@ def test_a_service_whose_answers_cannot_be_used_is_one_line(here: Path, capsys: 
     assert main(["show", "audit"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "services/audit/.copier-answers.yml holds the answers of" in line
+
+
+def test_what_json_has_no_type_for_is_text(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = here / "services/billing/.copier-answers.yml"
+    answers.write_text("since: 2024-01-01\non: {2024-01-02: [!!set {a}]}\n")
+    assert main(["answers", "billing", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["answers"]
+    assert found == {"since": "2024-01-01", "True": {"2024-01-02": [["a"]]}}

@@ -124,3 +124,13 @@ def test_published_subjects_are_told(shop: Workspace) -> None:
     file = shop.root / SERVICE / "src/domain/handlers/order_created_handler.py"
     file.write_text(f'{file.read_text()}\nasync def f(m): await m.publish("invoices.invoice.written", x)\n')
     assert of(shop).published == ("invoices.invoice.written",)
+
+
+@pytest.mark.parametrize(("newest", "outdated"), [("v9.0", True), ("v0.0.1", False)])
+def test_a_newer_version_is_one_by_the_rules_of_update(shop: Workspace, newest: str, outdated: bool) -> None:
+    assert describe.describe_service(shop, TEMPLATE, QUESTIONS, "billing", newest).is_outdated is outdated
+
+
+def test_a_file_that_became_executable_is_changed_as_check_has_it(shop: Workspace) -> None:
+    (shop.root / SERVICE / "README.md").chmod(0o755)
+    assert changed(shop) == [("README.md", "changed", False)]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -14,16 +14,56 @@ def test_keys_choices_and_fixed_defaults_come_from_copier_yml(template: Template
     found = questions.read(template.folder)
     assert list(found.questions) == ["service_name", "handlers", "description", "dedup"]
     assert found.questions["dedup"] == questions.Question(
-        "dedup", False, ("none", "redis"), "none", meanings={"none": "no inbox", "redis": "Redis"}
+        "dedup", "text", ("none", "redis"), "none", meanings={"none": "no inbox", "redis": "Redis"}
     )
-    assert found.questions["handlers"].is_mapping
+    assert found.questions["handlers"].kind == "mapping"
     assert found.questions["description"].default is None
 
 
 def test_files_that_are_written_once_come_from_copier_yml(template: TemplateSource) -> None:
     found = questions.read(template.folder)
-    assert found.is_written_once("compose/shared.yml")
-    assert not found.is_written_once("compose/billing.yml")
+    assert found.is_written_once(PurePosixPath("compose/shared.yml"))
+    assert not found.is_written_once(PurePosixPath("compose/billing.yml"))
+
+
+def test_a_pattern_without_a_folder_is_meant_anywhere_as_copier_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "copier.yml").write_text("_skip_if_exists: [shared.yml]\nservice_name: {type: str}\n")
+    assert questions.read(tmp_path).is_written_once(PurePosixPath("compose/shared.yml"))
+
+
+@pytest.mark.parametrize(
+    ("question", "typed", "answer"),
+    [
+        ("ports: {type: yaml, default: [80]}", "[80, 443]", [80, 443]),
+        ("ports: {type: json, default: {a: 1}}", '{"a": [2]}', {"a": [2]}),
+        ("colours: {type: str, multiselect: true, choices: [red, blue], default: [red]}", "[blue]", ["blue"]),
+        ("replicas: {type: int, default: 3}", "5", 5),
+        ("ratio: {type: float, default: 0.5}", "0.25", 0.25),
+    ],
+)
+def test_an_answer_has_the_type_that_a_teams_template_asks_for(
+    tmp_path: Path, question: str, typed: str, answer: object
+) -> None:
+    (tmp_path / "copier.yml").write_text(f"{question}\n")
+    (asked,) = questions.read(tmp_path).questions.values()
+    assert asked.check(asked.default, "f") == asked.default
+    assert asked.parse(typed, "--data") == asked.check(answer, "f") == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("colours: {type: str, multiselect: true, choices: [red, blue]}", ["green"]),
+        ("replicas: {type: int, default: 3}", "three"),
+    ],
+)
+def test_an_answer_of_another_type_than_a_teams_template_asks_for_is_refused(
+    tmp_path: Path, question: str, value: object
+) -> None:
+    (tmp_path / "copier.yml").write_text(f"{question}\n")
+    (asked,) = questions.read(tmp_path).questions.values()
+    with pytest.raises(InputError, match="--data: "):
+        asked.check(value, "--data")
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_and_all_there_are(template: TemplateSource) -> None:
@@ -43,7 +83,7 @@ def test_what_is_not_text_is_refused_where_text_is_taken(template: TemplateSourc
 
 
 def test_a_number_is_text_because_yaml_reads_3_13_as_one() -> None:
-    question = questions.Question("python_version", False, ("3.12", "3.13"), "3.13")
+    question = questions.Question("python_version", "text", ("3.12", "3.13"), "3.13")
     assert question.check(3.13, "f") == "3.13"
 
 
@@ -71,4 +111,4 @@ def test_a_template_without_readable_questions_is_an_error(tmp_path: Path, conte
 def test_the_questions_of_a_teams_template_may_be_short_as_copier_takes_them(tmp_path: Path) -> None:
     (tmp_path / "copier.yaml").write_text("colour: red\nsize: {default: 3, choices: [3, 4]}\nloud: false\n")
     found = questions.read(tmp_path).questions
-    assert (found["colour"].default, found["size"].choices, found["loud"].is_switch) == ("red", ("3", "4"), True)
+    assert (found["colour"].default, found["size"].choices, found["loud"].kind) == ("red", ("3", "4"), "switch")

@@ -151,3 +151,17 @@ def test_a_part_is_rendered_alone_wherever_the_templates_files_are(
     made = render.render_part(TemplateSource(tmp_path, "x", "v1"), {"service_name": "billing"}, HANDLERS, handler)
 
     assert {file.content for file in made.values()} == {b"# orders.order.made\n"}
+
+
+def test_a_part_of_a_template_with_other_delimiters_is_what_the_whole_makes(template: TemplateSource) -> None:
+    questions_file = template.folder / "copier.yml"
+    marks = '_envops: {variable_start_string: "[[", variable_end_string: "]]"}\n'
+    questions_file.write_text(questions_file.read_text() + marks)
+    service = template.folder / "template" / "services" / "[[ service_name ]]"
+    service.with_name("{{ service_name }}").rename(service)
+    for folder, name in (("src/domain/handlers", "%s_handler.py"), ("tests/handlers", "test_%s_handler.py")):
+        (service / folder).mkdir(parents=True)
+        name = "{% yield handler from handlers %}" + name % "[[ handler ]]" + "{% endyield %}.jinja"
+        (service / folder / name).write_text("[[ handlers[handler] ]] {{ kept }}\n")
+    part = render.render_part(template, DATA, HANDLERS, Handler("paid", "orders.paid"))
+    assert {file.content for file in part.values()} == {b"orders.paid {{ kept }}\n"}

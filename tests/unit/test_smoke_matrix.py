@@ -98,7 +98,7 @@ def test_names_are_unique_and_every_answer_is_taken(name: str) -> None:
 
 def test_a_forks_question_is_covered_by_its_default_and_its_choices() -> None:
     team = Question("team", False, ("payments", "logistics", "sales"), "logistics")
-    audited = Question("audited", False, (), False, is_switch=True)
+    audited = Question("audited", "switch", (), False)
     free = Question("cost_center", False, (), "none")
     made = matrix.samples(forked(team, audited, free))
     assert {("team", choice) for choice in team.choices} <= levels(made)

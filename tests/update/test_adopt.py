@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen.handlers import Handler
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
+from natsgen.parts.handlers import Handler
 from natsgen.update import handwritten
 from natsgen.update.handwritten import Registered
 from natsgen.workspace import Workspace

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from natsgen.files import by_key
+from natsgen.files.tree import File
 
 PROJECT = PurePosixPath("services/billing/pyproject.toml")
 PINS = PurePosixPath("services/billing/requirements.txt")
@@ -63,7 +64,7 @@ def merged(path: PurePosixPath, ours: str, base: str, theirs: str) -> str | None
 
 
 def as_made(path: PurePosixPath, there: str, made: str) -> bool:
-    return by_key.is_as_made(path, there.encode(), made.encode())
+    return by_key.is_as_made(path, File(there.encode()), File(made.encode()))
 
 
 def test_neighbouring_dependencies_of_both_sides_are_merged() -> None:

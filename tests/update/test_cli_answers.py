@@ -85,3 +85,18 @@ def test_uncommitted_changes_are_refused(installed: Releases, shop: Workspace) -
     done = installed[FIRST].run("answers", "billing", "set", "dedup=redis", cwd=shop.root)
     assert done.returncode == 1
     assert "Dockerfile.mine" in done.stdout
+
+
+def test_answers_that_do_not_go_together_are_refused(installed: Releases, workspace: Workspace) -> None:
+    subjects = ["--subject", "events.>", "--subject", "events.test"]
+    installed[FIRST].do("new", "subscriber", "ear", *subjects, cwd=workspace.root)
+    world.commit(workspace.root)
+    done = installed[FIRST].run("answers", "ear", "set", "queue_group=workers", cwd=workspace.root)
+    assert done.returncode == 2
+    assert "queue_group" in done.stderr
+    installed[FIRST].do("show", "ear", cwd=workspace.root)
+
+
+def test_files_that_are_written_once_and_would_be_different_are_named(installed: Releases, shop: Workspace) -> None:
+    said = installed[FIRST].do("answers", "billing", "set", "network=shared", cwd=shop.root)
+    assert "compose/infrastructure.yml: written once and kept as it is" in said

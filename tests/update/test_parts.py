@@ -11,11 +11,11 @@ import pytest
 from natsgen.errors import ConflictError, InputError
 from natsgen.files import git
 from natsgen.files.tree import File, Tree
-from natsgen.rendering import render
+from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change
-from natsgen.update import file_merge, merging, migrations, parallel, planning, renames, versions
+from natsgen.update import file_merge, merging, migrations, parallel, planning, renames
 from natsgen.update.file_merge import Names
 from natsgen.update.migrations import Migration, State
 from natsgen.update.planning import Task

@@ -130,7 +130,7 @@ def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path)
     values["description"] = naming.description(values["description"])
     if packages.EXTRAS in values:
         values[packages.EXTRAS] = packages.check_extras(values[packages.EXTRAS])
-    own = {one.name for one in fields(Answers)}
+    own = {one.name for one in fields(Answers)} - {"extra"}
     extra = {key: value for key, value in values.items() if key not in own and value is not None}
     return Answers(**{key: value for key, value in values.items() if key in own}, extra=extra)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,6 @@ from natsgen.errors import NatsgenError, ServiceError
 from natsgen.files import reading
 from natsgen.parts.kinds import KINDS, ROUTES
 from natsgen.workspace import ANSWERS_FILE
-
-_VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -95,14 +92,6 @@ def need_own_name(stored: AnswersFile) -> None:
             f"{stored.file} holds the answers of {messages.quote(str(stored.values.get('service_name')))}, not of "
             f"{messages.quote(name)}: give the folder its name back, or correct the answer"
         )
-
-
-def is_newer(commit: str, than: str) -> bool | None:
-    """Whether one version of the template is newer than another; None where one of them is no release."""
-    one, other = _VERSION.fullmatch(commit), _VERSION.fullmatch(than)
-    if one is None or other is None:
-        return None
-    return tuple(map(int, one.groups())) > tuple(map(int, other.groups()))
 
 
 def _on_one_line(error: Exception) -> str:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
 
 from natsgen import messages
 from natsgen.answers import yaml_text
 from natsgen.errors import InputError, TemplateError
 from natsgen.files import reading
+from natsgen.parts.kinds import KINDS
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 FILE = "copier.yml"
 FILES = (FILE, "copier.yaml")
+Kind = Literal["text", "integer", "number", "switch", "mapping", "texts", "choices", "any"]
+_MAPPINGS = frozenset({*(kind.question for kind in KINDS), "labels"})
+_TEXTS = frozenset({"extras"})
 _TYPES = {str: "str", int: "int", float: "float", bool: "bool"}  # of a question that names none, by its default
+_KINDS: Mapping[str, Kind] = {"int": "integer", "float": "number", "bool": "switch", "yaml": "any", "json": "any"}
+_NUMBERS: Mapping[Kind, type[int] | type[float]] = {"integer": int, "number": float}
+_OF_THE_ENGINE = ("_envops", "_jinja_extensions", "_templates_suffix")
 
 
 @dataclass(frozen=True)
@@ -24,31 +34,27 @@ class Question:
 
     Attributes:
         key: its name in the answers.
-        is_mapping: the answer is a mapping; otherwise it is text.
+        kind: what the answer is: "texts" is a list of texts, "choices" one of choices, "any" whatever YAML can say.
         choices: the values it takes; empty for any.
         default: the answer where nobody gives one; None where it is derived or asked.
         help: what it is about, for a person.
         meanings: what each choice means, where that is more than the choice itself.
         placeholder: an example of an answer.
-        is_switch: the answer is yes or no.
-        is_list: the answer is a list of texts.
         is_derived: the default depends on other answers.
     """
 
     key: str
-    is_mapping: bool
+    kind: Kind
     choices: tuple[str, ...]
     default: Any
     help: str = ""
     meanings: Mapping[str, str] = field(default_factory=dict)
     placeholder: str = ""
-    is_switch: bool = False
-    is_list: bool = False
     is_derived: bool = False
 
     def parse(self, text: str, where: str) -> Any:
         """The value that `text` from a command line stands for, checked; `where` names the option in the error."""
-        is_yaml = self.is_mapping or self.is_switch or self.is_list
+        is_yaml = self.kind not in ("text", *_NUMBERS)
         return self.check(_from_yaml(text, where) if is_yaml else text, where)
 
     def check(self, value: Any, where: str) -> Any:
@@ -61,22 +67,33 @@ class Question:
         Raises:
             InputError: wrong type, or not one of the choices.
         """
-        if self.is_mapping:
+        if self.kind == "any":
+            return value
+        if self.kind == "mapping":
             return self._check_mapping(value, where)
-        if self.is_list:
+        if self.kind in ("texts", "choices"):
             return self._check_list(value, where)
-        if self.is_switch:
+        if self.kind == "switch":
             if not isinstance(value, bool):
                 raise InputError(f"{where}: {self.key} takes true or false, not {_kind(value)}")
             return value
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise InputError(f"{where}: {self.key} takes text, not {_kind(value)}; put it in quotes")
+        self._check_choice(value, where)
+        if number := _NUMBERS.get(self.kind):
+            try:
+                return number(value)
+            except ValueError as error:
+                whole = "a whole number" if number is int else "a number"
+                raise InputError(f"{where}: {self.key} takes {whole}, not {messages.quote(str(value))}") from error
+        return str(value)
+
+    def _check_choice(self, value: Any, where: str) -> None:
         if self.choices and str(value) not in self.choices:
             raise InputError(
                 f"{where}: {messages.quote(str(value))} is none of {', '.join(self.choices)}"
                 + messages.did_you_mean(str(value), self.choices)
             )
-        return str(value)
 
     def _check_mapping(self, value: Any, where: str) -> dict[str, Any]:
         is_required = self.default is None and not self.is_derived
@@ -91,12 +108,14 @@ class Question:
                 )
         return dict(value)
 
-    def _check_list(self, value: Any, where: str) -> list[str]:
+    def _check_list(self, value: Any, where: str) -> list[Any]:
         example = f" such as {self.placeholder}" if self.placeholder else ""
         if not isinstance(value, list | tuple):
             raise InputError(f"{where}: {self.key} takes a list{example}, not {_kind(value)}")
         for entry in value:
-            if not isinstance(entry, str):
+            if self.kind == "choices":
+                self._check_choice(entry, where)
+            elif not isinstance(entry, str):
                 raise InputError(f"{where}: {self.key} takes a list of texts{example}, not of {_kind(entry)}")
         return list(value)
 
@@ -107,13 +126,17 @@ class Questionnaire:
 
     Attributes:
         questions: by key, in the order of copier.yml.
-        written_once: patterns of paths, relative to the workspace, that are kept as they are where they exist.
+        written_once: patterns, as in a .gitignore, of files that are the workspace's own once they exist.
         computed: the keys of the questions that are never asked: what renders may give their answers instead.
+        subdirectory: where the template's files are in its folder.
+        changes_jinja: whether it changes how Copier's template engine reads it.
     """
 
     questions: Mapping[str, Question]
     written_once: tuple[str, ...]
     computed: frozenset[str] = frozenset()
+    subdirectory: str = "."
+    changes_jinja: bool = False
 
     def question(self, key: str, where: str) -> Question:
         """The question of that key.
@@ -128,13 +151,20 @@ class Questionnaire:
             )
         return self.questions[key]
 
-    def is_written_once(self, path: str) -> bool:
+    def is_written_once(self, path: PurePosixPath) -> bool:
         """Whether the file at `path`, relative to the workspace, is the workspace's own once it exists."""
-        return any(fnmatchcase(path, pattern) for pattern in self.written_once)
+        return bool(self.written_once) and self._spec.match_file(path)
+
+    @cached_property
+    def _spec(self) -> GitIgnoreSpec:
+        from pathspec import GitIgnoreSpec
+
+        return GitIgnoreSpec.from_lines(self.written_once)
 
 
+@lru_cache(maxsize=64)
 def read(template: Path) -> Questionnaire:
-    """Reads copier.yml, or copier.yaml, in the folder `template`.
+    """Reads copier.yml, or copier.yaml, in a folder, which does not change while this process runs.
 
     Raises:
         TemplateError: it is missing or not what a copier.yml looks like.
@@ -149,8 +179,10 @@ def read(template: Path) -> Questionnaire:
         computed = frozenset(key for key, details in asked.items() if _is_computed(details))
         return Questionnaire(
             questions={key: _question(key, details) for key, details in asked.items() if key not in computed},
-            written_once=tuple(raw.get("_skip_if_exists") or ()),
+            written_once=tuple(map(str, raw.get("_skip_if_exists") or ())),
             computed=computed,
+            subdirectory=str(raw.get("_subdirectory") or "."),
+            changes_jinja=any(key in raw for key in _OF_THE_ENGINE),
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise TemplateError(
@@ -177,19 +209,25 @@ def _question(key: str, details: Any) -> Question:
     meanings = {str(value): str(text) for text, value in choices.items()} if isinstance(choices, dict) else {}
     default = details.get("default")
     is_derived = isinstance(default, str) and ("{{" in default or "{%" in default)
-    kind = details.get("type") or _TYPES.get(type(default), "yaml")
     return Question(
         key=key,
-        is_mapping=kind == "yaml" and not isinstance(default, list),
+        kind=_kind_of(key, details, default),
         choices=tuple(meanings) or tuple(map(str, choices)),
         default=None if is_derived else default,
         help=" ".join(str(details.get("help", "")).split()),
         meanings=meanings,
         placeholder=str(details.get("placeholder", "")),
-        is_switch=kind == "bool",
-        is_list=kind == "yaml" and isinstance(default, list),
         is_derived=is_derived,
     )
+
+
+def _kind_of(key: str, details: Mapping[str, Any], default: Any) -> Kind:
+    if details.get("multiselect"):
+        return "choices"
+    kind = _KINDS.get(details.get("type") or _TYPES.get(type(default), "yaml"), "text")
+    if kind == "any":
+        return "mapping" if key in _MAPPINGS else "texts" if key in _TEXTS else "any"
+    return kind
 
 
 def _from_yaml(text: str, where: str) -> Any:

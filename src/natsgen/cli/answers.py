@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from natsgen.cli import options, output
-from natsgen.errors import InputError
+from natsgen.errors import InputError, ServiceError
 
 if TYPE_CHECKING:
     from natsgen.answers.answers_file import AnswersFile
@@ -38,7 +39,7 @@ def answers(
     Examples:
       natsgen answers billing
       natsgen answers billing set dedup=nats-kv
-      natsgen answers billing set python_version=3.14 network=shared --dry-run
+      natsgen answers billing set python_version=3.14 image=alpine --dry-run
     """
     from natsgen import workspace as workspaces
     from natsgen.answers import answers_file
@@ -58,19 +59,19 @@ def answers(
 
     with ExitStack() as stack:
         template = Sources(place, stack).of(memory).template(memory.commit)
-        given = _given(change[1:], questions.read(template.folder))
+        given = _given(change[1:], memory, questions.read(template.folder), place.root)
     wanted = fleet.Options(answers=given, dry_run=dry_run)
     results = update.carry_out(place, [service], wanted)
     update_report.show(place, results, dry_run=dry_run, as_json=as_json)
 
 
-def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
-    """The new answers, checked.
+def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, root: Path) -> dict[str, Any]:
+    """The new answers, checked together with those that stay.
 
     Raises:
         InputError: a key or value is none that the template's question takes, or nobody may change it.
     """
-    from natsgen.answers import answers, given_answers
+    from natsgen.answers import answers, answers_file, given_answers
     from natsgen.parts.kinds import KINDS
 
     given = given_answers.from_pairs(pairs, questionnaire)
@@ -81,6 +82,10 @@ def _given(pairs: list[str], questionnaire: Questionnaire) -> dict[str, Any]:
             if key == kind.question:
                 raise InputError(f"{key}: natsgen add-{kind.noun} and remove-{kind.noun} change those")
     answers.check(given)
+    try:
+        answers_file.answers_of(replace(memory, values={**memory.values, **given.values}), questionnaire, root)
+    except ServiceError as error:
+        raise InputError(f"{', '.join(pairs)}: {error}") from error
     return dict(given.values)
 
 

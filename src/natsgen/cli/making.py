@@ -68,6 +68,7 @@ def make(asked: Asked, parts: GivenAnswers, said: Said, *, version: int | None =
         given = given.over(given_answers.from_pairs(said.data, questionnaire))
         if said.data_file is not None:
             given = given.over(given_answers.from_file(said.data_file, questionnaire))
+        network = given.values.get("network")
         defaults = workspace_defaults.read(place.root, questionnaire, strict=said.template is None)
         # what the organisation's gateways are made with makes no gateway of others
         given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
@@ -81,13 +82,13 @@ def make(asked: Asked, parts: GivenAnswers, said: Said, *, version: int | None =
 
         complete = answers.complete(given, questionnaire, place.root)
         made = create.new_service(place, template, questionnaire, complete, dry_run=said.dry_run, notify=output.note)
+    if network is not None and INFRASTRUCTURE in map(str, made.kept):
+        where = given.sources.get("network", "--network")
+        output.note(f"{INFRASTRUCTURE} exists, and its network is used for all services: {where} {network} is ignored")
     _tell(place, complete, made, said)
 
 
 def _tell(place: Workspace, complete: Answers, outcome: Outcome, said: Said) -> None:
-    network = said.flags.get("network")
-    if network is not None and INFRASTRUCTURE in map(str, outcome.kept):
-        output.note(f"{INFRASTRUCTURE} was there: its network counts for every service, and not --network {network}")
     if said.as_json:
         output.document(_document(place, complete, outcome, dry_run=said.dry_run))
     elif said.dry_run:

@@ -45,7 +45,16 @@ def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
 
 def document(content: Mapping[str, Any]) -> None:
     """Prints the one JSON document of `--json`."""
-    result(json.dumps(content, indent=2))
+    result(json.dumps(_as_json(content), indent=2))
+
+
+def _as_json(value: Any) -> Any:
+    """The value with what JSON lacks as text: the answers of a service may hold whatever YAML can say."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_as_json(entry) for entry in value]
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def note(text: str) -> None:

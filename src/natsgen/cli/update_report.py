@@ -9,10 +9,10 @@ import typer
 
 from natsgen.cli import output
 from natsgen.errors import FAILED
+from natsgen.transaction.change import Change
 
 if TYPE_CHECKING:
     from natsgen.update.fleet import Result
-    from natsgen.update.planning import Plan
     from natsgen.workspace import Workspace
 
 
@@ -58,6 +58,10 @@ def _details(result: Result) -> Iterator[str]:
         said += [f"{path}: changed by the template, and removed here; it stays away" for path in result.plan.left_out]
         said += [f"{old} is {new} now, with your changes" for old, new in (result.plan.renamed or {}).items()]
         said += list(result.plan.migrations)
+        said += [
+            f"{path}: written once and kept as it is, although the new answers make it different; edit it yourself"
+            for path in result.plan.kept
+        ]
     if said:
         yield ""
         yield f"{result.service}:"
@@ -101,14 +105,12 @@ def _result_document(result: Result, *, dry_run: bool) -> dict[str, Any]:
     }
     plan = result.plan
     document["conflicts"] = [{"path": str(one.path), "why": one.why} for one in plan.conflicts] if plan else []
-    document.update(_change_document(plan) if plan else {"added": [], "changed": [], "removed": [], "left_out": []})
-    return {**document, "diff": plan.change.diff() if plan else ""} if dry_run else document
-
-
-def _change_document(plan: Plan) -> dict[str, list[str]]:
-    return {
-        "added": [str(path) for path in plan.change.added],
-        "changed": [str(path) for path in plan.change.replaced],
-        "removed": [str(path) for path in plan.change.removed],
-        "left_out": [str(path) for path in plan.left_out],
+    change = plan.change if plan else Change()
+    document |= {
+        "added": [str(path) for path in change.added],
+        "changed": [str(path) for path in change.replaced],
+        "removed": [str(path) for path in change.removed],
+        "left_out": [str(path) for path in plan.left_out] if plan else [],
+        "kept": [str(path) for path in plan.kept] if plan else [],
     }
+    return {**document, "diff": change.diff()} if dry_run else document

@@ -58,9 +58,8 @@ class Selection:
 def reason(text: str) -> str:
     """Checks a reason; returns it or raises `InputError`."""
     if text not in REASONS:
-        raise InputError(
-            f"invalid reason {messages.quote(text)}: use {messages.join_names(REASONS)}{messages.did_you_mean(text, REASONS)}"
-        )
+        nearest = messages.did_you_mean(text, REASONS)
+        raise InputError(f"invalid reason {messages.quote(text)}: use {messages.join_names(REASONS)}{nearest}")
     return text
 
 

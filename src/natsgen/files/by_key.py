@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from natsgen.files import requirements
+from natsgen.files.tree import File
 from natsgen.workspace import SERVICES
 
 PROJECT = "pyproject.toml"
@@ -51,8 +52,14 @@ def is_same(path: PurePosixPath, one: bytes, other: bytes) -> bool:
     return bool(_read(one) == _read(other))
 
 
-def is_as_made(path: PurePosixPath, there: bytes, made: bytes) -> bool:
-    """Return whether a shared file has all that the template makes, beside what the owner added to it."""
+def is_as_made(path: PurePosixPath, there: File | None, made: File) -> bool:
+    """Return whether a file is what the template makes, perhaps with the owner's dependencies and settings beside."""
+    if there is None or there == made or not is_shared(path):
+        return there == made
+    return there.executable == made.executable and _has_all(path, there.content, made.content)
+
+
+def _has_all(path: PurePosixPath, there: bytes, made: bytes) -> bool:
     if path.name == PROJECT:
         return _covers(_read(there), _read(made), ())
     own, templates = (requirements.parse(side.decode(errors="replace")).packages for side in (there, made))

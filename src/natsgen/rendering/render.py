@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from natsgen.answers import questions
 from natsgen.errors import TemplateError
-from natsgen.files import reading, tree
+from natsgen.files import tree
 from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
 from natsgen.parts.kinds import KINDS, Part, PartKind
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _SUFFIX = ".jinja"
 _END_YIELD = "{% endyield %}"
 _UNPLAIN = re.compile(r"[^\w./:@+~-]|^[@:-]|:$", re.ASCII)  # what YAML does not take for text as it is, and more
-_SUBDIRECTORY = re.compile(r"""^_subdirectory:[ \t]*["']?([^"'#\s]+)""", re.MULTILINE)
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
@@ -69,13 +68,7 @@ def render(
 
 def knows_packages(template: TemplateSource) -> bool:
     """Whether a template makes only the packages that a service needs; an older one, or a team's own, need not."""
-    return _computes_packages(template.folder)
-
-
-@lru_cache(maxsize=64)
-def _computes_packages(template: Path) -> bool:
-    """The same of the template in a folder, which does not change while this process runs."""
-    return packages.QUESTION in questions.read(template).computed
+    return packages.QUESTION in questions.read(template.folder).computed
 
 
 def render_part(template: TemplateSource, data: Mapping[str, Any], kind: PartKind, part: Part) -> Tree:
@@ -96,7 +89,9 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], kind: PartKin
     template_rules.check(template)
     only = {**data, **{other.question: {} for other in KINDS}, kind.question: {part.name: part.answer()}}
     paths = kind.paths(data["service_name"], part.name)
-    rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
+    rendered: Tree = {}
+    if not questions.read(template.folder).changes_jinja:
+        rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
     if not set(paths) <= set(rendered):
         rendered = render(template, only)  # whatever is wrong, Copier says it best
     if missing := [path for path in paths if path not in rendered]:
@@ -119,7 +114,7 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Part
     begin = f"{{% yield {kind.noun} from {kind.question} %}}"
     found = {}
     try:
-        files = template / _subdirectory(template)
+        files = template / questions.read(template).subdirectory
         for file in files.rglob(f"*{begin}*{_SUFFIX}"):
             source = file.relative_to(template)
             pattern = str(file.relative_to(files).with_suffix("")).replace(begin, "").replace(_END_YIELD, "")
@@ -130,12 +125,6 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Part
     except (JinjaError, OSError, ValueError, TypeError):
         return {}
     return found
-
-
-def _subdirectory(template: Path) -> str:
-    """Where the template's files are in its folder, as copier.yml says it."""
-    found = _SUBDIRECTORY.search(reading.read_text(template / "copier.yml"))
-    return found[1] if found else "."
 
 
 def _forbid_filters(environment: Environment) -> None:

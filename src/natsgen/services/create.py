@@ -62,9 +62,7 @@ def new_service(
         rendered = render.render(template, answers.as_data())
         ownership.need_answers_file(answers.service_name, rendered, template.url)
         kept = {
-            path
-            for path in rendered
-            if questionnaire.is_written_once(str(path)) and os.path.lexists(workspace.path(path))
+            path for path in rendered if questionnaire.is_written_once(path) and os.path.lexists(workspace.path(path))
         }
         change = Change(after={path: file for path, file in rendered.items() if path not in kept})
         transaction.check(workspace, change)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen.answers import answers_file
@@ -17,7 +17,7 @@ from natsgen.files.tree import File, Tree
 from natsgen.parts import discovery, packages
 from natsgen.parts.discovery import Setting
 from natsgen.parts.kinds import is_persons_own
-from natsgen.rendering import render
+from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing
 from natsgen.services.listing import Service
@@ -97,7 +97,7 @@ def describe_service(
         settings_error=settings_error,
         published=discovery.published_by(folder),
         changed=tuple(_changed(workspace, questionnaire, name, made)),
-        is_outdated=answers_file.is_newer(newest, memory.commit),
+        is_outdated=versions.is_newer(newest, memory.commit) if versions.parse(memory.commit) else None,
     )
 
 
@@ -115,14 +115,16 @@ def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tr
 def _changed(workspace: Workspace, questionnaire: Questionnaire, name: str, made: Tree) -> Iterator[ChangedFile]:
     folder = PurePosixPath(SERVICES, name)
     for path, file in sorted(made.items()):
-        if questionnaire.is_written_once(str(path)) or path.name == ANSWERS_FILE:
+        if questionnaire.is_written_once(path) or path.name == ANSWERS_FILE:
             continue
         is_own = path.is_relative_to(folder) and is_persons_own(path.relative_to(folder))
         target = workspace.root / path
         if not os.path.lexists(target):
             yield ChangedFile(path, "missing", is_own)
-        elif not reading.is_regular(target) or (
-            not line_ends.is_same_text(there := reading.read_bytes(target), file.content)
-            and not (by_key.is_shared(path) and by_key.is_as_made(path, there, file.content))
-        ):
+        elif not reading.is_regular(target) or not by_key.is_as_made(path, _there(target, path, file), file):
             yield ChangedFile(path, "changed", is_own)
+
+
+def _there(target: Path, path: PurePosixPath, made: File) -> File:
+    there = {path: File(reading.read_bytes(target), os.access(target, os.X_OK))}
+    return line_ends.as_made(there, {path: made})[path]

@@ -125,7 +125,7 @@ def _factors(questionnaire: Questionnaire) -> dict[str, tuple[Any, ...]]:
 def _levels(question: Question) -> tuple[Any, ...]:
     if question.key == FRAMEWORK:  # is in the shape
         return ()
-    if question.is_switch:
+    if question.kind == "switch":
         return (bool(question.default), not question.default)
     if question.choices:
         return tuple(sorted(question.choices, key=lambda choice: choice != question.default))

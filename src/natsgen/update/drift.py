@@ -17,11 +17,11 @@ from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import NatsgenError, UntrustedTemplateError
 from natsgen.files import by_key, line_ends, tree
 from natsgen.files.tree import File, Tree
-from natsgen.rendering import render
+from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing
 from natsgen.transaction import diff
-from natsgen.update import acceptance, file_merge, packages_held, parallel, planning, unfinished, versions
+from natsgen.update import acceptance, file_merge, packages_held, parallel, planning, unfinished
 from natsgen.update.file_merge import Names
 from natsgen.update.packages_held import PackagesHeld
 from natsgen.update.planning import Task
@@ -217,7 +217,7 @@ def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     files = [
         _drifted(path, file, there.get(path), older)
         for path, file in made.items()
-        if not _is_as_made(path, there.get(path), file)
+        if not by_key.is_as_made(path, there.get(path), file)
     ]
     left_over = (_left_over(workspace, path, older) for path in held.not_made(made))
     return Comparison(held.made_by(made), made, (*files, *(file for file in left_over if file)), wanted.newest)
@@ -280,13 +280,6 @@ def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> Drif
         if file == line_ends.as_made(found, {path: file}).get(path):
             return DriftedFile(path, LEFT_OVER, version, is_unedited=True)
     return None
-
-
-def _is_as_made(path: PurePosixPath, there: File | None, made: File) -> bool:
-    """Whether a file is what the template makes, perhaps with dependencies and settings of the owner beside."""
-    if there is None or there == made or not by_key.is_shared(path):
-        return there == made
-    return by_key.is_as_made(path, there.content, made.content)
 
 
 def _lacks(path: PurePosixPath, there: File, old: File, made: File) -> bool:

@@ -15,12 +15,13 @@ from typing import Any
 
 from natsgen.answers import answers_file, questions, workspace_defaults
 from natsgen.answers.answers_file import AnswersFile
-from natsgen.errors import ConflictError, NatsgenError, ServiceError, UntrustedTemplateError
+from natsgen.errors import ConflictError, InputError, NatsgenError, ServiceError, UntrustedTemplateError
 from natsgen.files import git
+from natsgen.rendering import versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing, ownership
 from natsgen.transaction import transaction
-from natsgen.update import parallel, planning, unfinished, versions
+from natsgen.update import parallel, planning, unfinished
 from natsgen.update.planning import Plan, Task
 from natsgen.update.releases import Releases
 from natsgen.update.sources import Sources
@@ -92,7 +93,7 @@ def update(
         What became of each, in the order of `services`.
 
     Raises:
-        InputError: there is no such service.
+        InputError: there is no such service, or no such version of its template.
         GitError: there is no git, or the workspace is in no repository.
         NatsgenError: nothing could be done.
     """
@@ -115,7 +116,7 @@ def _prepared(workspace: Workspace, name: str, options: Options, sources: Source
     """What is to be done with a service, or what became of it already."""
     try:
         return _prepare(workspace, name, options, sources)
-    except UntrustedTemplateError:
+    except (InputError, UntrustedTemplateError):
         raise
     except NatsgenError as error:
         return Result(name, FAILED, error=str(error))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from natsgen.files.tree import Tree
+from natsgen.rendering import versions
 from natsgen.rendering.template_source import REPOSITORY
-from natsgen.update import versions
 
 
 @dataclass(frozen=True)

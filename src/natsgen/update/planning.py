@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from natsgen.answers import questions
 from natsgen.files import git, line_ends, tree
 from natsgen.files.tree import Tree
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
 from natsgen.transaction.change import Change, change_between
-from natsgen.update import asked, merging, migrations, package_changes
+from natsgen.update import merging, migrations, package_changes
 from natsgen.update.file_merge import Names
 from natsgen.update.merging import Conflict
 from natsgen.update.migrations import State
@@ -50,6 +51,7 @@ class Plan:
         left_out: files that the template changed and the person had removed.
         renamed: the new path by the old one, of the files whose change by the person moved along.
         migrations: the names of the steps that were more than a merge.
+        kept: files of the workspace's own that the new answers would make otherwise.
     """
 
     task: Task
@@ -58,6 +60,7 @@ class Plan:
     left_out: tuple[PurePosixPath, ...] = ()
     renamed: Mapping[PurePosixPath, PurePosixPath] | None = None
     migrations: tuple[str, ...] = ()
+    kept: tuple[PurePosixPath, ...] = ()
 
 
 def plan(workspace: Workspace, task: Task) -> Plan:
@@ -93,12 +96,13 @@ def plan(workspace: Workspace, task: Task) -> Plan:
         tuple(merged.left_out),
         merged.renamed,
         tuple(step.name for step in steps),
+        tuple(path for path in theirs if _is_kept(task, path, rendered, theirs, ours)) if task.new == task.old else (),
     )
 
 
 def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
     """What a template makes of a service and goes on owning: not parts, not the answers, not what is written once."""
-    wanted = asked.read(template.folder)
+    wanted = questions.read(template.folder)
     own = ownership.answers_file(service)
     return {
         path: file
@@ -121,12 +125,20 @@ def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
     A file that is written once is the workspace's own if it is there, or if the older template had it: whoever
     removed it does not want it.
     """
-    both = (asked.read(task.new.folder), asked.read(task.old.folder))
     own = ownership.answers_file(task.service)
     return {
         path: file
         for path, file in tree.items()
         if path != own
         and not ownership.is_persons(task.service, path)
-        and not (any(one.is_written_once(path) for one in both) and (path in other or path in ours))
+        and not (_is_written_once(task, path) and (path in other or path in ours))
     }
+
+
+def _is_kept(task: Task, path: PurePosixPath, rendered: Tree, theirs: Tree, ours: Tree) -> bool:
+    """Whether a file that is there already would be made otherwise, and is the workspace's own."""
+    return path in ours and rendered.get(path) not in (None, theirs[path]) and _is_written_once(task, path)
+
+
+def _is_written_once(task: Task, path: PurePosixPath) -> bool:
+    return any(questions.read(one.folder).is_written_once(path) for one in (task.new, task.old))

@@ -14,9 +14,8 @@ from pathlib import Path
 import natsgen
 from natsgen.errors import GitError, TemplateError
 from natsgen.files import git
-from natsgen.rendering import addresses, template_source
+from natsgen.rendering import addresses, template_source, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
-from natsgen.update import versions
 
 BUNDLE = "template.bundle"
 # Whatever a person has configured must not change what a release holds.
