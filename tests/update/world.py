@@ -194,7 +194,9 @@ def install(template: Path, target: Path) -> Installed:
     if "platform:" in (template / "copier.yml").read_text():
         # the natsgen of a release knows the questions of its template
         Edit(
-            Path("natsgen/answers/answers.py"), '    registry: str = ""\n', '    registry: str = ""\n    platform: str = ""\n'
+            Path("natsgen/answers/answers.py"),
+            '    registry: str = ""\n',
+            '    registry: str = ""\n    platform: str = ""\n',
         ).make(target)
     return Installed(target)
 
