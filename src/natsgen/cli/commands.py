@@ -74,6 +74,18 @@ COMMANDS: Mapping[str, Listed] = {
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "new": Listed("natsgen.cli.new", "app", "Make a new service."),
     "dev": Listed("natsgen.cli.dev", "dev", "Run NATS and the services of the workspace, with reload."),
+    "publish": Listed(
+        "natsgen.cli.dev_messages", "publish", "Publish an event to a handler, checked against its model."
+    ),
+    "call": Listed(
+        "natsgen.cli.dev_messages", "call", "Call an action and print its answer; exit with 1 for an error."
+    ),
+    "tail": Listed("natsgen.cli.dev_messages", "tail", "Show messages as they are published, until Ctrl-C."),
+    "replay-trace": Listed(
+        "natsgen.cli.dev_messages",
+        "replay_trace",
+        "Publish the messages that started a chain once more, as a new chain.",
+    ),
     "smoke": Listed("natsgen.cli.smoke", "smoke", "Make every kind of service and run each for real."),
     "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),
 }

@@ -1,0 +1,290 @@
+"""`natsgen publish`, `call`, `tail` and `replay-trace`: messages to and from services, from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from natsgen.cli import completion, options, output
+from natsgen.errors import FAILED, InputError, NatsError
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+    from natsgen.dev.catalog import Catalog, Source
+    from natsgen.dlq.connection import Connection
+    from natsgen.dlq.session import Stop
+    from natsgen.dlq.settings import Settings
+
+TAIL_PAYLOAD = 200  # characters of a payload in a line of `tail`
+_OF_NATS = ("$", "_INBOX")
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="NATS servers [default: those of natsgen dev if it runs, else NATS_URL as the worker has it]",
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="JSON|@FILE|-", help="The payload, or a file of it, or standard input [default: an example]"),
+]
+
+
+def publish(
+    service: options.Service,
+    handler: Annotated[
+        str,
+        typer.Argument(
+            metavar="HANDLER", help="Name of the handler, task or subscriber.", autocompletion=completion.handlers
+        ),
+    ],
+    data: Data = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="SUBJECT", help="On this subject, for a handler of a wildcard.")
+    ] = None,
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many, each with an id of its own.")] = 1,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0.001, help="How many a second [default: as fast as they are stored]"),
+    ] = None,
+    server: Server = None,
+    workspace: options.Workspace = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be published.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Publish an event to a handler, checked against its model.
+
+    The service's own code checks it, in the service's environment. Without data it is an example made from the model.
+    Data without an envelope is put into one.
+
+    \b
+    Examples:
+      natsgen publish billing order_created
+      natsgen publish billing order_created --data '{"total": 12}'
+      natsgen publish billing order_created --count 1000 --rate 100
+    """
+    from natsgen.dev import samples, sending
+    from natsgen.dlq import session
+
+    source, settings = _service(service, workspace, server)
+    catalog = source.catalog()
+    part = catalog.part(handler, "handler", "task", "subscriber")
+    where = sending.subject_of(part, subject)
+    given = samples.sample(part) if data is None else samples.complete(part, _parsed(_text(data)))
+    _check(source, catalog, handler, ("handler", "task", "subscriber"), samples.text(given))
+    if dry_run:
+        output.result(samples.text(given))
+        return
+    sent: list[dict[str, Any]] = []
+
+    async def work(connection: Connection, stop: Stop) -> None:
+        start = asyncio.get_running_loop().time()
+        for number in range(count):
+            if rate:
+                await stop.wait(start + number / rate - asyncio.get_running_loop().time())
+            payload = json.dumps(given if count == 1 else samples.renewed(given)).encode()
+            stored = await sending.publish(connection, part, payload, where)
+            sent.append({"stream": stored.stream, "sequence": stored.sequence} if stored else {})
+
+    session.run(settings, work, so_far=lambda: f"{len(sent)} of {count} were published")
+    if as_json:
+        output.document({"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]})
+    else:
+        place = f", as {sent[-1]['stream']}:{sent[-1]['sequence']}" if sent[-1] else "; nothing stores it"
+        output.result(f"published {len(sent)} on {where}{place}")
+
+
+def call(
+    service: options.Service,
+    action: Annotated[
+        str, typer.Argument(metavar="ACTION", help="Name of the action.", autocompletion=completion.actions)
+    ],
+    data: Data = None,
+    server: Server = None,
+    workspace: options.Workspace = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Call an action and print its answer; exit with 1 for an error.
+
+    The request is checked by the service's own code, in the service's environment. Without data it is an example made
+    from the model.
+
+    \b
+    Examples:
+      natsgen call greeter greet --data '{"name": "Ada"}'
+    """
+    from natsgen.dev import samples, sending
+    from natsgen.dlq import session
+
+    source, settings = _service(service, workspace, server)
+    catalog = source.catalog()
+    part = catalog.part(action, "action")
+    given = samples.sample(part) if data is None else _parsed(_text(data))
+    _check(source, catalog, action, ("action",), samples.text(given))
+    payload = b"" if given is None else json.dumps(given).encode()
+    reply = session.run(settings, lambda connection, _: sending.call(connection, part, payload))
+    try:
+        answer: Any = json.loads(reply.payload)
+    except ValueError:
+        answer = reply.payload.decode(errors="replace")
+    if as_json:
+        output.document({"subject": part.subject, "request": given, "reply": answer, "error": reply.error})
+    else:
+        output.result(samples.text(answer))
+    if reply.error:
+        output.error(f"{part.subject} answered with the error {reply.error}")
+        raise typer.Exit(FAILED)
+
+
+def tail(
+    subject: Annotated[
+        str | None, typer.Option(metavar="SUBJECT", help="Only this subject, perhaps with wildcards [default: all]")
+    ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Connect as this service does.", autocompletion=completion.services),
+    ] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many.")] = None,
+    server: Server = None,
+    workspace: options.Workspace = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each message as a JSON object.")] = False,
+) -> None:
+    """Show messages as they are published, until Ctrl-C.
+
+    \b
+    Examples:
+      natsgen tail
+      natsgen tail --subject 'orders.>' --json
+    """
+    from natsgen.dlq import session
+
+    async def work(connection: Connection, _: Stop) -> None:
+        seen = 0
+        subscription = await connection.client.subscribe(subject or ">")
+        output.note(f"waiting for messages at {connection.server}")
+        async for message in subscription.messages:
+            if subject or not message.subject.startswith(_OF_NATS):
+                output.result(_as_json(message) if as_json else _line(message))
+                seen += 1
+                if seen == count:
+                    return
+
+    session.run(_settings(workspace, server, service), work)
+
+
+def replay_trace(
+    correlation: Annotated[str, typer.Argument(metavar="ID", help="The correlation id.", show_default=False)],
+    service: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Connect as this service does.", autocompletion=completion.services),
+    ] = None,
+    server: Server = None,
+    workspace: options.Workspace = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Publish the messages that started a chain once more, as a new chain.
+
+    They are found in the streams, and published byte for byte, with new ids. What followed from them follows again.
+
+    \b
+    Examples:
+      natsgen replay-trace 018f2c6e-7c1e-7b6a-9a51-3c1df1b0a001
+    """
+    from natsgen.dev import traces
+    from natsgen.dlq import session
+
+    fresh, sent = session.run(
+        _settings(workspace, server, service), lambda connection, _: traces.replay(connection, correlation)
+    )
+    if as_json:
+        places = [{"stream": one.stream, "sequence": one.sequence, "subject": one.subject} for one in sent]
+        output.document({"correlation_id": fresh, "published": places})
+    else:
+        output.result(f"published {', '.join(one.subject for one in sent)} with the correlation id {fresh}")
+
+
+def _service(name: str, workspace: Path | None, server: str | None) -> tuple[Source, Settings]:
+    """Where a service's code is, and how to connect.
+
+    Raises:
+        InputError: there is no such service.
+    """
+    from natsgen import workspace as workspaces
+    from natsgen.dev import environment
+    from natsgen.dev.catalog import Source
+    from natsgen.harness.environment import environment_for
+    from natsgen.harness.errors import HarnessError
+    from natsgen.messages import did_you_mean
+
+    folder = workspaces.find(workspace, Path.cwd()).root / "services"
+    there = environment.services_in(folder) if folder.is_dir() else set()
+    if name not in there:
+        raise InputError(f"there is no service {name} in {folder}{did_you_mean(name, there)}")
+    settings = _settings(workspace, server, name)
+    try:
+        python = environment_for(folder / name / environment.REQUIREMENTS)
+    except HarnessError as error:
+        raise NatsError(str(error)) from error
+    servers = environment.Servers(settings.servers[0])
+    return Source(folder / name, python, environment.variables(folder / name, servers, None)), settings
+
+
+def _settings(workspace: Path | None, server: str | None, service: str | None) -> Settings:
+    """How to connect: to what is given, else to the NATS of a running `natsgen dev`, else as the service does."""
+    from natsgen import workspace as workspaces
+    from natsgen.dev import running
+    from natsgen.dlq import settings
+
+    root = workspaces.find(workspace, Path.cwd()).root
+    found = None if server else running.find(root)
+    folder = root / "services" / service if service else None
+    return settings.read(
+        server or (found.nats if found else None), os.environ, folder if folder and folder.is_dir() else None
+    )
+
+
+def _check(source: Source, catalog: Catalog, name: str, kinds: tuple[str, ...], text: str) -> None:
+    """Have the service check a payload.
+
+    Raises:
+        InputError: it does not take it.
+    """
+    part = catalog.part(name, *kinds)
+    if problem := source.problems(part, [text])[0]:
+        raise InputError(f"{part.name} does not take it: {problem}")
+
+
+def _text(data: str) -> str:
+    if data == "-":
+        return typer.get_text_stream("stdin").read()
+    return Path(data[1:]).read_text(encoding="utf-8") if data.startswith("@") else data
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--data: it is no JSON: {error}") from error
+
+
+def _as_json(message: Msg) -> str:
+    found: dict[str, Any] = {"subject": message.subject, "headers": message.headers or {}}
+    try:
+        found["payload"] = json.loads(message.data)
+    except (ValueError, RecursionError):
+        found["payload"] = message.data.decode(errors="replace")
+    return json.dumps(found)
+
+
+def _line(message: Msg) -> str:
+    text = " ".join(message.data[: 4 * TAIL_PAYLOAD].decode(errors="replace").split())
+    shown = text if len(text) <= TAIL_PAYLOAD else text[:TAIL_PAYLOAD] + "..."
+    correlation = (message.headers or {}).get("Correlation-Id", "")
+    return f"{message.subject}  {output.printable(correlation) or '-'}  {output.printable(shown)}"

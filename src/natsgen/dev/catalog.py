@@ -1,0 +1,134 @@
+"""What a service has, and whether it takes a payload: asked of its own code, in its own environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from natsgen.errors import InputError, ServiceError
+from natsgen.harness.errors import last_lines
+from natsgen.messages import did_you_mean, join_names, quote
+
+PROBE = Path(__file__).with_name("probe.py")
+PROBE_SECONDS = 60.0  # for imports on a machine that starts five services at once
+
+
+@dataclass(frozen=True)
+class Part:
+    """A handler, task, action or subscriber.
+
+    Attributes:
+        kind: which of them.
+        name: as it is registered.
+        file: where it is written, in the service's folder.
+        subject: what it takes messages from.
+        durable: its JetStream consumer; empty if it has none.
+        publishes: subjects that it says to publish to.
+        schema: the JSON schema of its payload; None if it takes none, or anything.
+        timeout: seconds that an action may take.
+    """
+
+    kind: str
+    name: str
+    file: str
+    subject: str
+    durable: str = ""
+    publishes: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    timeout: float = 0.0
+    max_attempts: int = 0
+
+    @property
+    def is_stored(self) -> bool:
+        """Return whether a stream stores its messages."""
+        return bool(self.durable)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The parts of a service.
+
+    Attributes:
+        service: its name in subjects and durables, as its settings say.
+        publishes: subjects that the service publishes to, as far as its code says.
+        parts: in the order of their kinds and files.
+    """
+
+    service: str
+    publishes: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = field(default=())
+
+    def part(self, name: str, *kinds: str) -> Part:
+        """Return the part of a name, of one of these kinds.
+
+        Raises:
+            InputError: there is none.
+        """
+        parts = [part for part in self.parts if part.kind in kinds]
+        for part in parts:
+            if part.name == name:
+                return part
+        names = [part.name for part in parts]
+        hint = did_you_mean(name, names) or f"; it has {join_names(names) or 'none'}"
+        raise InputError(f"{self.service} has no {' or '.join(kinds)} {quote(name)}{hint}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a service's code is, and what runs it.
+
+    Attributes:
+        folder: the service's folder.
+        python: the interpreter of its environment.
+        variables: its environment variables.
+    """
+
+    folder: Path
+    python: Path
+    variables: Mapping[str, str]
+
+    def catalog(self) -> Catalog:
+        """Return what the service has.
+
+        Raises:
+            ServiceError: its code cannot be imported.
+        """
+        answer = self._ask({})
+        parts = [Part(**{**part, "publishes": tuple(part.get("publishes", ()))}) for part in answer["parts"]]
+        return Catalog(answer["service"], tuple(answer["publishes"]), tuple(parts))
+
+    def problems(self, part: Part, payloads: Sequence[str]) -> list[str]:
+        """Return why the part does not take each of the payloads, texts of JSON; empty for those that it takes.
+
+        Raises:
+            ServiceError: the service's code cannot be imported, or has no such part any more.
+        """
+        answer = self._ask({"kind": part.kind, "name": part.name, "payloads": list(payloads)})
+        if answer["problems"] is None:
+            raise ServiceError(f"{self.folder.name} has no {part.kind} {part.name} any more")
+        return list(answer["problems"])
+
+    def _ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            asked = subprocess.run(
+                [self.python, "-c", PROBE.read_text(encoding="utf-8")],
+                input=json.dumps(question),
+                capture_output=True,
+                text=True,
+                cwd=self.folder,
+                env=dict(self.variables),
+                timeout=PROBE_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError(f"{self.folder.name} takes more than {PROBE_SECONDS:g} s to import its code") from error
+        try:
+            answer = json.loads(asked.stdout)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise ServiceError(f"the code of {self.folder.name} cannot be imported: {last_lines(asked.stderr, 1)}")
+        return answer

@@ -1,0 +1,154 @@
+"""What a service consists of, told by its own code: run in the service's folder, by its interpreter, as `python -c`.
+
+It imports the service's parts, and nothing of natsgen. Standard input is a JSON object, and so is standard output.
+`{}` asks what the service has. `{"kind": ..., "name": ..., "payloads": [...]}` asks whether that part takes these
+payloads; they are texts of JSON.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+KINDS = {"handlers": "handler", "tasks": "task", "actions": "action", "subscribers": "subscriber"}
+REGISTRIES = {
+    "handlers": "src.infrastructure.subscription",
+    "tasks": "src.tasks.task",
+    "actions": "src.actions.action",
+    "subscribers": "src.pubsub.subscribers.subscriber",
+}
+SENDS = ("publish", "publishes", "publisher")  # functions whose first argument is a subject to publish on
+
+
+def main() -> None:
+    """Answer one question."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what the service's code prints is no answer
+    question = json.load(sys.stdin)
+    found = {(kind, name): part for kind in KINDS for name, part in registered(kind)}
+    if question:
+        part = found.get((question["kind"] + "s", question["name"]))
+        answer: Any = {"problems": part and [problem(part, text) for text in question["payloads"]]}
+    else:
+        answer = {"parts": [told(kind, name, part) for (kind, name), part in found.items()], **whole()}
+    json.dump(answer, answers)
+    answers.close()
+
+
+def whole() -> dict[str, Any]:
+    """Return what is told of the whole service."""
+    declared = import_module("src.infrastructure.publishing").declared
+    return {"service": settings().SERVICE_NAME, "publishes": sorted(declared | written())}
+
+
+def settings() -> Any:
+    """Return the service's settings."""
+    return import_module("src.config").settings
+
+
+def registered(kind: str) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a kind that the service's files register, with their names."""
+    folder = Path("src/domain", kind)
+    files = sorted(folder.glob(f"*_{KINDS[kind]}.py"))
+    for file in files:
+        import_module(f"src.domain.{kind}.{file.stem}")
+    if files:
+        for part in import_module(REGISTRIES[kind]).registered():
+            yield getattr(part, "handler", None) or part.name, part
+
+
+def told(kind: str, name: str, part: Any) -> dict[str, Any]:
+    """Return what is told of a part."""
+    service = settings().SERVICE_NAME
+    answer = {
+        "kind": KINDS[kind],
+        "name": name,
+        "file": os.path.relpath(part.function.__code__.co_filename),
+        "schema": schema_of(kind, part),
+    }
+    more: dict[str, Any]
+    if kind == "handlers":
+        more = {
+            "subject": part.subject,
+            "durable": part.durable_for(service),
+            "publishes": list(part.publishes),
+            "max_attempts": part.max_attempts,
+        }
+    elif kind == "tasks":
+        subject = import_module("src.tasks.names").subject_of(part.queue, part.policy.priority, part.name)
+        more = {"subject": subject, "durable": f"{service}-{part.name}", "max_attempts": part.policy.max_attempts}
+    elif kind == "actions":
+        named = import_module("src.actions.action").action_subject
+        subject = part.subject or named(service, part.name, part.version)
+        more = {"subject": subject, "timeout": part.timeout}
+    else:
+        more = {"subject": part.subject}
+    return answer | more
+
+
+def schema_of(kind: str, part: Any) -> Any:
+    """Return the JSON schema of what a part takes; None where nothing or everything is taken."""
+    try:
+        return import_module("pydantic").TypeAdapter(annotation_of(kind, part)).json_schema()
+    except Exception:
+        return None
+
+
+def annotation_of(kind: str, part: Any) -> Any:
+    """Return the annotation of what a part takes: of one event, where it takes a list of them."""
+    if kind == "actions":
+        return part.request_type
+    annotation = import_module("src.infrastructure.decoding").annotations_of(part.function, range(9), "")[0][0]
+    takes_list = part.signature.takes_list and get_args(annotation)
+    return get_args(annotation)[0] if takes_list else annotation
+
+
+def problem(part: Any, text: str) -> str:
+    """Return why a part does not take a payload; an empty text if it does."""
+    payload = text.encode()
+    try:
+        if hasattr(part, "request_type"):
+            if part.request_type is not None:
+                import_module("src.infrastructure.decoding").decoder_for(part.request_type, part.name)(payload)
+        else:
+            signature = part.signature
+            signature.read(payload, {}) if signature.read else signature.decode(payload)
+    except Exception as error:
+        return explained(error)
+    return ""
+
+
+def explained(error: Exception) -> str:
+    """Return why a payload is not taken, on one line."""
+    try:
+        problems = error.errors()  # type: ignore[attr-defined]
+        return "; ".join(": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in problems)
+    except Exception:
+        return str(error) or type(error).__name__
+
+
+def written() -> set[str]:
+    """Return the subjects that the service's own source passes to functions that publish."""
+    found: set[str] = set()
+    for file in Path("src/domain").rglob("*.py"):
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                subject = node.args[0].value
+                if called in SENDS and isinstance(subject, str):
+                    found.add(subject)
+    return found
+
+
+if __name__ == "__main__":
+    main()
