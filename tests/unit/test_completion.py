@@ -58,7 +58,7 @@ PARTS = ("handler", "action", "route", "publisher", "subscriber", "task")
     ("words", "offered"),
     [
         (["remove"], [f"remove-{noun}" for noun in (*PARTS, "extra")]),
-        (["rep"], ["repair"]),
+        (["rep"], ["repair", "replay-trace"]),
         (["add-extra", "billing", "k"], ["kv"]),
         (["new", "s"], ["service", "subscriber"]),
         (["remove-publisher", "billing", "heart"], ["heart_beat"]),
