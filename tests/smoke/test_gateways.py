@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import nats
 import pytest
 from nats.aio.client import Client
@@ -256,6 +257,63 @@ async def test_without_nats_it_serves_and_says_so_and_answers_when_nats_comes(
     nats_server.start()
     await asyncio.to_thread(gateway.wait_ready)
     await greets_through_its_own_action(gateway)
+
+
+async def test_a_client_that_sends_half_a_request_is_not_waited_for(start: Start) -> None:
+    """Two thousand of them were held for as long as they liked."""
+    gateway = start(HTTP_READ_TIMEOUT="0.5")
+    head = b"POST /greet HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+    async def send(*parts: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(LOOPBACK, gateway.port)
+        with suppress(ConnectionError):
+            for part in parts:
+                writer.write(part)
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            with suppress(ConnectionError):
+                return await reader.read()
+        return b""
+
+    first = head + b"Content-Length: 15\r\n\r\n" + json.dumps(ADA).encode()
+    assert await send() == b""
+    assert await send(head) == b""
+    assert await send(*[bytes([byte]) for byte in head]) == b""  # a byte now and then
+    assert (await send(first, head)).startswith(b"HTTP/1.1 200")  # and closed within the second
+    assert (await send(head + b"Content-Length: 15\r\n\r\n{")).startswith(b"HTTP/1.1 408")
+    await greets_through_its_own_action(gateway)
+    assert gateway.metrics()["gateway_connections_late_total"] == 4
+
+
+async def test_connections_are_fewer_than_files_and_what_is_too_much_is_no_flood_in_the_log(start: Start) -> None:
+    gateway = start(HTTP_MAX_CONNECTIONS="20", HTTP_READ_TIMEOUT="2")
+    writers = [(await asyncio.open_connection(LOOPBACK, gateway.port))[1] for _ in range(200)]
+    for writer in writers:
+        writer.write(b"\x00\r\n\r\n")  # no HTTP either
+        writer.close()
+
+    async def answers() -> bool:
+        with suppress(OSError, aiohttp.ClientError):
+            return (await ask(gateway, "POST", "/greet", ADA)).status == 200
+        return False
+
+    async with asyncio.timeout(10):
+        while not await answers():  # noqa: ASYNC110 (the gateway closes them)
+            await asyncio.sleep(0.1)
+    assert gateway.metrics()["gateway_connections_refused_total"] > 100
+    assert len(gateway.log_records()) < 20
+
+
+async def test_the_public_port_does_not_show_the_inside(start: Start) -> None:
+    port, internal = free_port(), free_port()
+    gateway = start(HTTP_PORT=str(port), HTTP_INTERNAL_PORT=str(internal))
+    inside: Any = type("Gateway", (), {"port": internal})()
+
+    for path in ("/metrics", "/stats", "/docs", "/openapi.json"):
+        assert error_of(await ask(gateway, "GET", path)) == (404, "404")
+    for path in ("/metrics", "/stats", "/readyz"):
+        assert (await ask(inside, "GET", path)).status == 200
+    assert (await ask(gateway, "GET", "/readyz")).status == 200
 
 
 async def test_200_requests_at_once(start: Start) -> None:

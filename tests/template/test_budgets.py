@@ -42,8 +42,8 @@ PACKAGE_LINES = {
     "sync": 220,
     "tasks": 660,
     "tenancy": 80,
-    "toolkit": 60,
-    "web": 660,
+    "toolkit": 61,
+    "web": 745,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
 

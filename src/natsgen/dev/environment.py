@@ -58,13 +58,15 @@ def variables(folder: Path, servers: Servers, port: int | None) -> dict[str, str
     """
     own = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     said = {**from_file(folder), **own}
+    http_port = str(_port(said.get("HTTP_PORT"), port))
     defaults = {"GRACEFUL_SHUTDOWN_TIMEOUT": STOP_SECONDS}
     return {
         **{name: value for name, value in defaults.items() if not said.get(name)},
         **own,
         **servers.settings(),
         "HTTP_HOST": LOOPBACK,
-        "HTTP_PORT": str(_port(said.get("HTTP_PORT"), port)),
+        "HTTP_PORT": http_port,
+        "HTTP_INTERNAL_PORT": http_port,  # a gateway shows everything to its developer
         "LOG_FORMAT": "json",
         "PYTHONUNBUFFERED": "1",
     }

@@ -178,7 +178,11 @@ class AsContainers(Running):
 
     def _override(self) -> dict[str, Any]:
         # `restart` would hide that it ends by itself
-        own = {"environment": {"CONSUL_TTL": f"{CONSUL_TTL:g}"}, "restart": "no", "labels": {LABEL: self._work.run_id}}
+        own = {
+            "environment": {"CONSUL_TTL": f"{CONSUL_TTL:g}", "HTTP_INTERNAL_PORT": str(HTTP_PORT)},
+            "restart": "no",
+            "labels": {LABEL: self._work.run_id},
+        }
         return {"services": {self._work.service: own}}
 
     def _needed_images(self, environment: dict[str, str]) -> list[str]:

@@ -114,10 +114,10 @@ class HttpServer:
         return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
 
 
-def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+def cannot_listen(host: str, port: int, error: OSError, setting: str = "HTTP_PORT") -> ConfigurationError:
     """Return the error for an address that cannot be listened on."""
     return ConfigurationError(
-        f"HTTP_PORT: cannot listen on {host}:{port} ({error.strerror}); choose another port, or 0 for a free one"
+        f"{setting}: cannot listen on {host}:{port} ({error.strerror}); choose another port, or 0 for a free one"
     )
 
 

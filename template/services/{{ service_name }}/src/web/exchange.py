@@ -20,6 +20,7 @@ class Exchange(Incoming):
         path: as the client sent it, without the query.
         status: of the response; 0 before there is one.
         error: the exception that caused an error response.
+        body_bytes: how much of its body has been read.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -27,6 +28,7 @@ class Exchange(Incoming):
         self.path: str = scope["path"]
         self.status = 0
         self.error: BaseException | None = None
+        self.body_bytes = 0
         self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         sent = (self._headers.get(header, "").strip() for header in CORRELATION)
         self._correlation_id = next(filter(USABLE.fullmatch, sent), "") or str(uuid4())

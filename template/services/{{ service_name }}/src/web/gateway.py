@@ -15,9 +15,24 @@ from src.utils.logging import logger
 from src.web.asgi import JSON, Application, Receive, Scope, Send, respond
 from src.web.exchange import Exchange
 from src.web.metrics import Counts
-from src.web.problems import BODY_TOO_LARGE, EXPECTED, NOT_ALLOWED, STOPPED, Problem, problem_of
+from src.web.problems import (
+    BODY_TOO_LARGE,
+    BODY_TOO_LATE,
+    EXPECTED,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    STOPPED,
+    TOO_MANY_BODIES,
+    Problem,
+    problem_of,
+)
+from src.web.settings import settings
 
 CLIENT_LEFT = 499  # the status that is counted if the client left before there was a response
+INTERNAL_PATHS = frozenset({"/metrics", "/stats", "/docs", "/redoc", "/openapi.json"})  # not for the public
+MOST_BODIES = (
+    64 * 1024 * 1024
+)  # bytes of all bodies that are being read or handled; one of any allowed size always fits
 
 
 class Gateway:
@@ -28,16 +43,17 @@ class Gateway:
         application: the framework's, which has the routes.
         route_of: returns the template of the path, such as `/orders/{id}`, that answered a request's scope; empty if
             none did.
-        max_body: the most bytes that the body of a request may have.
+
+    Attributes:
+        internal_port: the port that answers `INTERNAL_PATHS`.
     """
 
-    def __init__(
-        self, worker: Worker, application: Application, route_of: Callable[[Scope], str], max_body: int
-    ) -> None:
+    def __init__(self, worker: Worker, application: Application, route_of: Callable[[Scope], str]) -> None:
+        self.internal_port = settings.HTTP_INTERNAL_PORT
         self._worker = worker
         self._application = application
         self._route_of = route_of
-        self._max_body = max_body
+        self._body_bytes = 0
         self._counts = Counts()
         self._endpoints = Endpoints(worker)
         self._endpoints.more_stats["gateway"] = self._counts.stats
@@ -46,12 +62,15 @@ class Gateway:
         """Answer one request; anything but HTTP goes to the application unchanged."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
-        elif scope["path"] not in self._endpoints.answers:
+        elif scope["path"] not in self._endpoints.answers or self._hides(scope):
             await self._exchange(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
             await respond(send, *self._endpoints.answers[scope["path"]]())
         else:
             await respond(send, NOT_ALLOWED.status, JSON, NOT_ALLOWED.body, [(b"allow", b"GET, HEAD")])
+
+    def _hides(self, scope: Scope) -> bool:
+        return scope["path"] in INTERNAL_PATHS and (scope["server"] or ("", None))[1] != self.internal_port
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope)
@@ -61,8 +80,10 @@ class Gateway:
         send = self._sending(exchange, send)
         try:
             if problem := await self._answer(exchange, scope, receive, send):
-                await respond(send, problem.status, JSON, problem.body)
+                close = [(b"connection", b"close")] if problem is BODY_TOO_LATE else None
+                await respond(send, problem.status, JSON, problem.body, close)
         finally:
+            self._body_bytes -= exchange.body_bytes
             self._counts.in_flight -= 1
             exchange.status = exchange.status or CLIENT_LEFT
             route, seconds = self._route_of(scope), time.perf_counter() - started
@@ -73,8 +94,10 @@ class Gateway:
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         """Have the application answer; return the problem to answer with if it has not."""
         try:
+            if self._hides(scope):
+                return NOT_FOUND
             # read first, so that every route refuses a large body alike; the server drops the rest
-            body = await read_body(exchange, receive, self._max_body)
+            body = await self._read_body(exchange, receive)
             if not isinstance(body, bytes):
                 return body
             await self._application(scope, replaying(body, receive), send)
@@ -86,6 +109,29 @@ class Gateway:
             problem = problem_of(error)
             return None if exchange.status else problem
         return None
+
+    async def _read_body(self, exchange: Exchange, receive: Receive) -> bytes | Problem | None:
+        """Return the whole body of a request, or the problem with it; None if the client left."""
+        body = bytearray()
+        more = True
+        try:
+            async with asyncio.timeout(settings.HTTP_READ_TIMEOUT):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    part = message.get("body", b"")
+                    body += part
+                    exchange.body_bytes += len(part)
+                    self._body_bytes += len(part)
+                    if len(body) > settings.HTTP_MAX_BODY:
+                        return BODY_TOO_LARGE
+                    if self._body_bytes > max(MOST_BODIES, settings.HTTP_MAX_BODY):
+                        return TOO_MANY_BODIES
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            return BODY_TOO_LATE
+        return bytes(body)
 
     def _sending(self, exchange: Exchange, send: Send) -> Send:
         """Return `send` with the headers that all responses have."""
@@ -100,24 +146,6 @@ class Gateway:
             await send(message)
 
         return send_with_headers
-
-
-async def read_body(exchange: Exchange, receive: Receive, limit: int) -> bytes | Problem | None:
-    """Return the whole body of a request, or the problem if it has more than `limit` bytes; None if the client left."""
-    announced = exchange.headers.get("content-length", "")
-    if announced.isascii() and announced.isdecimal() and int(announced) > limit:
-        return BODY_TOO_LARGE
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > limit:
-            return BODY_TOO_LARGE
-        more = message.get("more_body", False)
-    return bytes(body)
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:

@@ -43,7 +43,9 @@ class Problem(NamedTuple):
 INTERNAL = Problem(500, "internal error")
 NOT_FOUND = Problem(404, "there is nothing here")
 NOT_ALLOWED = Problem(405, "this method is not answered here")
+BODY_TOO_LATE = Problem(408, "the body of the request has not come in time")
 BODY_TOO_LARGE = Problem(413, "the body of the request is too large")
+TOO_MANY_BODIES = Problem(503, "too many requests are being read")
 STOPPED = Problem(504, "the service stopped before it was done")
 
 FIXED: tuple[tuple[type[Exception], Problem], ...] = (

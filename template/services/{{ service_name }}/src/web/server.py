@@ -11,15 +11,17 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from src.config import VERSION, Settings, settings
+from src.config import VERSION, settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.http_server import cannot_listen
 from src.utils.logging import logger
 from src.web.app import app
+from src.web.connections import BoundedConnection
 from src.web.lifespan import worker
 from src.web.settings import settings as web_settings
 
 BACKLOG = 2048  # connections that may wait to be accepted
+ACCEPTED_AT_ONCE = 32  # before the connections that are too many are closed
 LAST_RESPONSES = 2.0  # seconds for responses to requests that were cut short: a framework needs time to unwind
 
 
@@ -35,9 +37,13 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     """
     server = Server()
     logger.info("gateway starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
-    listening = listen(settings)  # connections wait until the application has started
-    working = worker.start(listening.getsockname()[1])
+    listening = [listen("HTTP_PORT", settings.HTTP_PORT)]  # connections wait until the application has started
+    if web_settings.HTTP_INTERNAL_PORT != settings.HTTP_PORT:
+        listening.append(listen("HTTP_INTERNAL_PORT", web_settings.HTTP_INTERNAL_PORT))
+    port, app.internal_port = listening[0].getsockname()[1], listening[-1].getsockname()[1]
+    working = worker.start(port)
     serving = await server.start(listening)
+    logger.info("http server started", host=settings.HTTP_HOST, port=port, internal_port=app.internal_port)
     await asyncio.wait([working, serving, stop], return_when=asyncio.FIRST_COMPLETED)
 
     logger.info("gateway stopping")
@@ -53,18 +59,18 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     logger.info("gateway stopped")
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Return a socket on `HTTP_HOST` and `HTTP_PORT`.
+def listen(setting: str, port: int) -> socket.socket:
+    """Return a socket on `HTTP_HOST` and a port.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
-    host, port = settings.HTTP_HOST, settings.HTTP_PORT
+    host = settings.HTTP_HOST
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise cannot_listen(host, port, error) from error
+        raise cannot_listen(host, port, error, setting) from error
 
 
 class Server(uvicorn.Server):
@@ -74,18 +80,19 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=BoundedConnection,
                 lifespan="on",
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                backlog=BACKLOG,
+                backlog=ACCEPTED_AT_ONCE,
                 timeout_graceful_shutdown=math.ceil(settings.GRACEFUL_SHUTDOWN_TIMEOUT),
             )
         )
 
-    async def start(self, listening: socket.socket) -> asyncio.Task[None]:
+    async def start(self, listening: list[socket.socket]) -> asyncio.Task[None]:
         """Start the application, and return when it answers.
 
         Returns:
@@ -95,14 +102,15 @@ class Server(uvicorn.Server):
             ConfigurationError: the application's own lifespan failed; the log says why.
         """
         if settings.LOG_LEVEL != "DEBUG":
-            logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the rest is logged here
+            # requests are logged here, and a line for each malformed one would be a flood
+            logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         serving = asyncio.create_task(self._serve_on(listening), name="http")
         while not self.started:
             await asyncio.wait([serving], timeout=0.01)
             if serving.done():
                 serving.result()
-        host, port = listening.getsockname()[:2]
-        logger.info("http server started", host=host, port=port)
+        for one in listening:
+            one.listen(BACKLOG)  # uvicorn takes one number for this, and for how many it accepts at once
         return serving
 
     async def stop(self, serving: asyncio.Task[None], hurry: asyncio.Future[None]) -> None:
@@ -119,8 +127,8 @@ class Server(uvicorn.Server):
         """Leave signals to `serve`."""
         yield
 
-    async def _serve_on(self, listening: socket.socket) -> None:
+    async def _serve_on(self, listening: list[socket.socket]) -> None:
         try:
-            await self.serve(sockets=[listening])
+            await self.serve(sockets=listening)
         except SystemExit as error:  # uvicorn would end the process
             raise ConfigurationError("the application could not start; the log says why") from error

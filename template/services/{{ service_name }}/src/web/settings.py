@@ -13,6 +13,25 @@ class WebSettings(ServiceSettings):
     HTTP_MAX_BODY: int = Field(
         default=1024 * 1024, ge=0, le=1024**3, description="The most bytes that the body of a request may have"
     )
+    HTTP_MAX_CONNECTIONS: int = Field(
+        default=10_000,
+        ge=1,
+        description="The most connections that are open at once; never more than three quarters of the limit of open "
+        "files (`ulimit -n`)",
+    )
+    HTTP_READ_TIMEOUT: float = Field(
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="Seconds that a client has to send the headers of a request, and as many again for the body",
+    )
+    HTTP_INTERNAL_PORT: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of `/metrics`, `/stats` and `/docs`, which the public port does not answer: 0 takes a free "
+        "one, the image sets 8081, and the number of `HTTP_PORT` has one port answer everything",
+    )
     HTTP_DRAIN_TIME: float = Field(
         default=1.0,
         ge=0,

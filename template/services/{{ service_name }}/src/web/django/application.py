@@ -10,7 +10,6 @@ from django.core.asgi import get_asgi_application
 from src.web.asgi import Receive, Scope, Send
 from src.web.gateway import Gateway
 from src.web.lifespan import lifespan, worker
-from src.web.settings import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "src.web.django.settings")
 logging.getLogger("django.request").setLevel(logging.CRITICAL)  # the gateway logs every request itself
@@ -33,4 +32,4 @@ def _route_of(scope: Scope) -> str:
     return str(scope.get("route", ""))  # `urls.view_of` sets it
 
 
-app = Gateway(worker, application, _route_of, settings.HTTP_MAX_BODY)
+app = Gateway(worker, application, _route_of)

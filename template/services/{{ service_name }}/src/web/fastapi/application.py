@@ -15,7 +15,6 @@ from src.web.discovery import refuse_twins, route_modules, specificity
 from src.web.fastapi.errors import RESPONSES, add_error_handlers
 from src.web.gateway import Gateway
 from src.web.lifespan import lifespan, worker
-from src.web.settings import settings as web_settings
 
 
 @asynccontextmanager
@@ -67,4 +66,4 @@ def _route_of(scope: Scope) -> str:
     return _path_of(scope.get("route"))
 
 
-app = Gateway(worker, application, _route_of, web_settings.HTTP_MAX_BODY)
+app = Gateway(worker, application, _route_of)
