@@ -92,7 +92,7 @@ async def test_keep_alive_follows_the_consumers_own_ack_wait(
     [
         ({"ack_policy": AckPolicy.NONE}, "ack_policy is none"),
         ({"ack_policy": AckPolicy.EXPLICIT, "max_deliver": 3}, "max_deliver is 3"),
-        ({"ack_policy": AckPolicy.EXPLICIT, "headers_only": True}, "headers_only is set"),
+        ({"ack_policy": AckPolicy.EXPLICIT, "headers_only": True}, "headers_only is True"),
     ],
 )
 async def test_a_consumer_that_would_lose_messages_stops_the_start(

@@ -145,13 +145,6 @@ async def test_it_stops_in_time_while_nats_is_frozen_or_gone(
     assert (await asyncio.to_thread(gone.stop, 25)).exit_code == 0
 
 
-def test_it_stops_in_time_while_it_looks_for_nats_in_a_consul_that_is_not_there(start_worker: StartWorker) -> None:
-    worker = start_worker(ready=False, NATS_URL="consul://nats", CONSUL_PORT="1")
-    worker.process.wait_for_line("waiting for NATS", limit=10)
-
-    assert worker.stop(15).exit_code == 0
-
-
 async def test_a_handler_that_cancels_itself_is_a_failing_handler(
     nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker, write_handler: WriteHandler
 ) -> None:
@@ -230,7 +223,7 @@ async def test_a_dead_letter_stream_of_another_kind_stops_the_start(
     worker = start_worker(ready=False, NATS_URL=nats_server.url)
 
     assert await asyncio.to_thread(worker.process.wait, 10) == 2
-    assert "dead letters need dlq.>, replay.>" in worker.log_records()[-1]["message"]
+    assert "add dlq.>, replay.> to them" in worker.log_records()[-1]["message"]
 
 
 async def test_a_deleted_consumer_of_a_work_queue_is_made_again(

@@ -224,7 +224,7 @@ async def test_a_durable_that_cannot_be_changed_stops_the_start_with_the_differe
     worker = start_worker(ready=False, NATS_URL=nats_server.url)
 
     assert await asyncio.to_thread(worker.process.wait, 10) == 2
-    assert "pushes to push.here, and the worker needs one to pull from" in worker.log_records()[-1]["message"]
+    assert "deliver_subject is push.here, wanted not set" in worker.log_records()[-1]["message"]
 
 
 async def test_a_durable_with_other_values_is_brought_up_to_date(

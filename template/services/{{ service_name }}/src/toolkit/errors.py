@@ -11,7 +11,7 @@ import nats.js.errors
 
 from src.infrastructure.errors import NotConnected, describe
 from src.infrastructure.errors import TooLarge as TooLarge
-from src.infrastructure.nats_client import TRANSIENT
+from src.infrastructure.provisioning import TRANSIENT
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")  # of a bucket or a stream: it becomes part of subjects and file names
 
