@@ -41,17 +41,10 @@ Payload = BaseModel | Sendable | Mapping[str, Any] | bytes
 
 
 def wire(data: Payload) -> Wire:
-    """Return the payload for `data`, and the headers that belong to it."""
-    return data.wire() if isinstance(data, Sendable) else Wire(encode(data), {})
-
-
-def encode(data: Payload) -> bytes:
-    """Return the payload for `data`: JSON for a model (by its aliases) or a mapping, and bytes unchanged."""
-    if isinstance(data, bytes):
-        return data
+    """Return the payload for `data`, and the headers that belong to it. A model is sent as JSON by its aliases."""
     if isinstance(data, Sendable):
-        return data.wire().payload
-    return to_json(data, by_alias=True)
+        return data.wire()
+    return Wire(data if isinstance(data, bytes) else to_json(data, by_alias=True), {})
 
 
 def id_of(data: Payload, subject: str) -> str | None:
@@ -70,20 +63,17 @@ def id_from(*parts: str | bytes) -> str:
     return str(UUID(bytes=sha256(joined).digest()[:16]))
 
 
-def passed_on(headers: Mapping[str, str], correlation_id: str, causation_id: str = "") -> dict[str, str]:
-    """Return the headers of something that follows from a message or a request with these headers."""
-    follows = {name: headers[name] for name in PASSED_ON if name in headers}
-    if causation_id:
-        follows["Causation-Id"] = causation_id
-    return {"Correlation-Id": correlation_id, **follows} if correlation_id else follows
+def following(incoming: Incoming | None = None) -> dict[str, str]:
+    """Return the headers of something that follows from an event or a request; by default from what is being handled.
 
-
-def following() -> dict[str, str]:
-    """Return the headers of something that follows from what is being handled; none if nothing is."""
-    incoming = current.get()
+    There are none if nothing is.
+    """
+    incoming = incoming or current.get()
     if incoming is None:
         return {}
-    return passed_on(incoming.headers, incoming.correlation_id, incoming.causation_id)
+    chain = {"Correlation-Id": incoming.correlation_id, "Causation-Id": incoming.causation_id}
+    passed_on = {name: incoming.headers.get(name, "") for name in PASSED_ON}
+    return {name: value for name, value in {**chain, **passed_on}.items() if value}
 
 
 class Publication(Awaitable[PubAck]):
@@ -154,12 +144,7 @@ class Publications(Incoming):
             TooLarge: when awaited: the message does not fit.
             nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
         """
-        payload, own = wire(data)
-        identity = message_id or id_of(data, subject) or self.derived_id(subject, payload)
-        follows = passed_on(self.headers, self.correlation_id, self.causation_id)
-        publication = _send(
-            self._nats, subject, payload, {"Nats-Msg-Id": identity, **follows, **own, **(headers or {})}
-        )
+        publication = published_over(self._nats, subject, data, headers=headers, message_id=message_id, incoming=self)
         if self._unconfirmed is None:
             self._unconfirmed = set()
         self._unconfirmed.add(publication)
@@ -239,17 +224,22 @@ def published_over(
     *,
     headers: Mapping[str, str] | None = None,
     message_id: str | None = None,
+    incoming: Incoming | None = None,
 ) -> Publication:
-    """Publish over a connection, as `publish` does outside of a handler."""
-    identity = message_id or id_of(data, subject) or str(uuid4())
+    """Publish over a connection, as `publish` does outside of a handler.
+
+    Args:
+        nats: the connection.
+        subject, data, headers, message_id: see `publish`.
+        incoming: what the message follows from, so that its id derives from that.
+    """
     payload, own = wire(data)
-    sent = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(), **own, **(headers or {})}
-    return _send(nats, subject, payload, sent)
-
-
-def _send(nats: NatsClient, subject: str, data: bytes, headers: dict[str, str]) -> Publication:
-    task = asyncio.ensure_future(_publish_until_confirmed(nats, subject, data, headers))
-    task.add_done_callback(_retrieve_error)
+    identity = message_id or id_of(data, subject)
+    if identity is None:
+        identity = incoming.derived_id(subject, payload) if incoming else str(uuid4())
+    sent = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(incoming), **own, **(headers or {})}
+    task = asyncio.ensure_future(_publish_until_confirmed(nats, subject, payload, sent))
+    task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it
     return Publication(task)
 
 
@@ -276,9 +266,3 @@ async def _check_stream(client: NatsClient, subject: str) -> None:
                 f"no stream stores {subject}: declare it, such as in `@subscriber(..., publishes=[{subject!r}])`, and "
                 f"STREAM_MODE=create creates one; or create a stream that stores it"
             )
-
-
-def _retrieve_error(task: asyncio.Task[PubAck]) -> None:
-    """Keep asyncio from logging an error that nobody awaited: the message's attempt has failed by it."""
-    if not task.cancelled():
-        task.exception()

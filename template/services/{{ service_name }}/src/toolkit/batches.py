@@ -10,7 +10,7 @@ import nats.errors
 from nats.js.api import PubAck
 
 from src.infrastructure.errors import NoStream, NotConnected, TooLarge
-from src.infrastructure.publishing import Payload, Publication, encode, publish
+from src.infrastructure.publishing import Payload, Publication, publish, wire
 
 MAX_MESSAGES = 512  # unconfirmed at a time
 MAX_BYTES = 8 * 1024 * 1024  # unconfirmed at a time
@@ -86,7 +86,7 @@ async def publish_many(
     for message in messages:
         outgoing = message if isinstance(message, Outgoing) else Outgoing(*message)
         try:
-            weight = len(encode(outgoing.data))
+            weight = len(wire(outgoing.data).payload)
         except (TypeError, ValueError) as error:
             sending.append(asyncio.create_task(_failed(outgoing.subject, error)))
             continue
