@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import nats
 import pytest
 from nats.js import JetStreamContext
 
@@ -14,7 +13,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.smoke.conftest import StartWorker
-from tests.smoke.traffic import handled, publish, settled
+from tests.smoke.traffic import publish, settled
 
 pytestmark = pytest.mark.consul
 
@@ -134,53 +133,3 @@ def test_it_registers_with_an_acl_token(tmp_path: Path, nats_server: NatsServer,
     with ConsulAgent(tmp_path / "consul-acl", acl=True) as agent:
         start_worker(NATS_URL=nats_server.url, **in_consul(agent))
         wait_for_status(agent, "passing")
-
-
-def test_it_finds_nats_through_consul(
-    nats_server: NatsServer, consul_agent: ConsulAgent, start_worker: StartWorker
-) -> None:
-    worker = start_worker(ready=False, NATS_URL="consul://nats", **in_consul(consul_agent))
-    worker.process.wait_for_line("waiting for NATS", limit=10)
-    register_nats(consul_agent, nats_server)
-
-    worker.wait_ready()
-
-
-def register_nats(agent: ConsulAgent, server: NatsServer) -> None:
-    agent.api.put("/v1/agent/service/register", f'{{"Name": "nats", "Address": "127.0.0.1", "Port": {server.port}}}')
-
-
-async def test_discovery_finds_nats_again_after_it_moved_to_another_port(
-    nats_server: NatsServer, consul_agent: ConsulAgent, start_worker: StartWorker
-) -> None:
-    """With `NATS_URL=consul://nats`: what the worker was told at its start holds no longer."""
-    register_nats(consul_agent, nats_server)
-    worker = await asyncio.to_thread(start_worker, NATS_URL="consul://nats", **in_consul(consul_agent))
-    await publish_at(nats_server, 0)
-    await until_handled(worker, {"evt_0"})
-
-    await asyncio.to_thread(nats_server.stop)
-    await asyncio.to_thread(worker.process.wait_for_line, "waiting for NATS", limit=20)
-    with NatsServer(nats_server.folder) as moved:  # with all that it holds
-        assert moved.port != nats_server.port
-        register_nats(consul_agent, moved)
-        await asyncio.to_thread(worker.wait_ready)
-        await publish_at(moved, 1)
-        await until_handled(worker, {"evt_0", "evt_1"})
-
-        assert [record["server"] for record in worker.log_records() if record["message"] == "connected to NATS"] == [
-            f"127.0.0.1:{server.port}" for server in (nats_server, moved)
-        ]
-
-
-async def publish_at(server: NatsServer, number: int) -> None:
-    client = await nats.connect(server.url)
-    await publish(client.jetstream(), 1, first=number)
-    await client.close()
-
-
-async def until_handled(worker: GeneratedService, events: set[str]) -> None:
-    done = lambda: handled(worker) >= events  # noqa: E731
-    await asyncio.to_thread(
-        wait_until, done, limit=20, what=f"{events} to be handled", alive=worker.process.check_alive
-    )

@@ -10,39 +10,12 @@ import random
 import socket
 from collections.abc import Callable
 
-import aiohttp
 from consul import Check, ConsulException
 from consul.aio import Consul
 
 from src.config import Settings
 from src.infrastructure.errors import describe
 from src.utils.logging import logger
-
-
-def _consul(settings: Settings, limit: float) -> Consul:
-    """Return a client whose requests take `limit` seconds at most. `verify` is off because this is plain HTTP."""
-    token = settings.CONSUL_TOKEN.get_secret_value() if settings.CONSUL_TOKEN else None
-    return Consul(settings.CONSUL_HOST, settings.CONSUL_PORT, token=token, verify=False, connections_timeout=limit)
-
-
-async def passing_instances(settings: Settings, service: str) -> list[str]:
-    """Return `host:port` of every instance of a service whose checks pass.
-
-    Raises:
-        ConnectionError: Consul does not answer, or knows no passing instance.
-    """
-    where = f"Consul at {settings.CONSUL_HOST}:{settings.CONSUL_PORT}"
-    consul = _consul(settings, 3.0)
-    try:
-        _, instances = await consul.health.service(service, passing=True)
-    except (aiohttp.ClientError, ConsulException, TimeoutError) as error:
-        raise ConnectionError(f"{where} could not be asked for {service}: {error}") from error
-    finally:
-        await consul.close()
-    if not instances:
-        raise ConnectionError(f"{where} knows no passing instance of {service}")
-    found = [(one["Service"]["Address"] or one["Node"]["Address"], one["Service"]["Port"]) for one in instances]
-    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in found]
 
 
 class ConsulClient:
@@ -62,14 +35,13 @@ class ConsulClient:
     FORGET_AFTER = "10m"  # Consul removes an instance that stayed critical this long; its minimum is a minute
 
     def __init__(self, settings: Settings, version: str, readiness: Callable[[], tuple[bool, str]]) -> None:
-        self.service_id = self._check_id = ""
+        self.service_id = ""
         self._settings = settings
         self._version = version
         self._readiness = readiness
         self._client: Consul | None = None
         self._task: asyncio.Task[None] | None = None
-        self._registered = False  # also if an answer was lost, so that it is removed at the end
-        self._well = True
+        self._well: bool | None = None  # whether the latest request succeeded; None before the first
 
     def start(self, port: int) -> None:
         """Register and send heartbeats in the background.
@@ -79,8 +51,14 @@ class ConsulClient:
         """
         # Instances on one machine differ in their port alone; one with the same port takes its registration over again.
         self.service_id = f"{self._settings.SERVICE_NAME}-{self._settings.HOSTNAME}-{port}"
-        self._check_id = f"service:{self.service_id}"
-        self._client = _consul(self._settings, self.TIME_LIMIT)
+        host, token = self._settings.CONSUL_HOST, self._settings.CONSUL_TOKEN
+        self._client = Consul(
+            f"[{host}]" if ":" in host else host,
+            self._settings.CONSUL_PORT,
+            token=token and token.get_secret_value(),
+            verify=False,  # this is plain HTTP
+            connections_timeout=self.TIME_LIMIT,
+        )
         self._task = asyncio.create_task(self._keep_registered(self._client, port), name="consul")
 
     async def deregister(self) -> None:
@@ -90,10 +68,9 @@ class ConsulClient:
         self._task.cancel()
         await asyncio.wait([self._task])
         try:
-            if self._registered:
-                async with asyncio.timeout(self.STOP_LIMIT):
-                    await self._client.agent.service.deregister(self.service_id)
-                logger.info("deregistered from Consul", service_id=self.service_id)
+            async with asyncio.timeout(self.STOP_LIMIT):
+                await self._client.agent.service.deregister(self.service_id)
+            logger.info("deregistered from Consul", service_id=self.service_id)
         except Exception as error:  # whatever it is, the worker goes on stopping
             logger.warning("not deregistered from Consul", error=describe(error))
         await self._client.close()
@@ -106,7 +83,7 @@ class ConsulClient:
                 pause = self.FIRST_PAUSE
                 await self._send_heartbeats(client)
             except Exception as error:  # whatever it is, it must not end the attempts
-                if self._well:
+                if self._well is not False:
                     logger.warning("no heartbeat to Consul: trying again", error=describe(error))
                 self._well = False
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
@@ -115,8 +92,6 @@ class ConsulClient:
     async def _register(self, client: Consul, port: int) -> None:
         settings = self._settings
         address = await asyncio.get_running_loop().run_in_executor(None, self._address)
-        first = not self._registered or not self._well
-        self._registered = True
         await client.agent.service.register(
             name=settings.SERVICE_NAME,
             service_id=self.service_id,
@@ -127,14 +102,13 @@ class ConsulClient:
             check=Check.ttl(f"{settings.CONSUL_TTL:g}s")
             | {
                 "name": "consuming",
-                "checkid": self._check_id,
                 "status": "passing" if self._readiness()[0] else "critical",
                 "deregistercriticalserviceafter": self.FORGET_AFTER,
             },
         )
-        self._well = True
-        if first:
+        if not self._well:
             logger.info("registered in Consul", service_id=self.service_id, address=address, port=port)
+        self._well = True
 
     async def _send_heartbeats(self, client: Consul) -> None:
         """Send heartbeats until the registration is due again.
@@ -142,19 +116,18 @@ class ConsulClient:
         Raises:
             ConsulException: the agent does not know the check: new agents answer 404, old ones 500.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.REGISTER_AGAIN
+        clock = asyncio.get_running_loop().time
+        until, due = clock() + self.REGISTER_AGAIN, 0.0
         told: bool | None = None
-        due = 0.0
-        while loop.time() < until:
+        while clock() < until:
             ready, reason = self._readiness()
-            if ready != told or loop.time() >= due:
+            if ready != told or clock() >= due:
                 tell = client.agent.check.ttl_pass if ready else client.agent.check.ttl_fail
-                if not await tell(self._check_id, reason):
+                if not await tell(f"service:{self.service_id}", reason):
                     raise ConsulException("the agent does not know the check")
                 told = ready
-                due = loop.time() + self._settings.CONSUL_TTL / 3 * random.uniform(0.8, 1)
-            await asyncio.sleep(min(self.LOOK, self._settings.CONSUL_TTL / 3))
+                due = clock() + self._settings.CONSUL_TTL / 3 * random.uniform(0.8, 1)
+            await asyncio.sleep(self.LOOK)
 
     def _address(self) -> str:
         """Return the address of the HTTP endpoints: `HTTP_HOST`, or the one that reaches Consul."""
