@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
@@ -15,6 +18,8 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.infrastructure import nats_client
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_options import connect_options
+from src.infrastructure.provisioning import Provisioning
 
 
 async def eventually(condition: Any, what: str) -> None:
@@ -75,3 +80,65 @@ async def test_an_attempt_to_connect_ends_in_its_time(service_settings: Settings
 def test_values_that_make_no_sense_are_refused(name: str, value: float) -> None:
     with pytest.raises(ValidationError, match=name):
         Settings(**{name: value})
+
+
+def test_with_an_authority_or_one_tls_address_no_server_is_used_without_tls(
+    service_settings: Settings, tmp_path: Path
+) -> None:
+    mixed = service_settings.model_copy(update={"NATS_URL": "nats://one:4222,tls://two:4222"})
+    sockets = service_settings.model_copy(update={"NATS_URL": "ws://one,wss://two"})
+
+    assert connect_options(mixed, mixed.nats_urls[0])["servers"] == ["tls://one:4222"]
+    assert connect_options(sockets, sockets.nats_urls[0])["servers"] == ["wss://one"]
+
+
+@pytest.mark.parametrize("password", ["p@ss", "p/s#s", "p,s:s", "p%s s"])
+async def test_a_password_in_an_address_is_percent_encoded(
+    tmp_path: Path, service_settings: Settings, password: str
+) -> None:
+    with NatsServer(tmp_path / "nats", configuration=f'authorization {{ user: w, password: "{password}" }}') as server:
+        url = f"nats://w:{quote(password, safe='')}@127.0.0.1:{server.port}"
+        client = NatsClient(service_settings.model_copy(update={"NATS_URL": url}))
+        async with asyncio.timeout(10):
+            await client.connect()
+        assert client.connected
+        await client.close()
+
+
+@pytest.mark.parametrize(("name", "rule"), [("NATS_PASSWORD", "user: w, password: {}"), ("NATS_TOKEN", "token: {}")])
+async def test_a_secret_in_a_file_is_read_again_at_every_connect(
+    tmp_path: Path, service_settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, rule: str
+) -> None:
+    """It is rotated while the server reloads its configuration, which ends connections with the old one."""
+    file = tmp_path / "secret"
+    file.write_text("first")
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+    user = {"NATS_USER": "w"} if name == "NATS_PASSWORD" else {}
+
+    def accepting(secret: str) -> str:
+        return f"authorization {{ {rule.format(secret)} }}"
+
+    with NatsServer(tmp_path / "nats", configuration=accepting("first")) as server:
+        given = {**dict(service_settings), "NATS_URL": server.url, **user, name: "first"}
+        client = NatsClient(Settings(**given))
+        await client.connect()
+        file.write_text("second")
+        configuration = server.folder / f"{server.name}.conf"
+        configuration.write_text(accepting("second"))
+        server.process.signal(signal.SIGHUP)
+
+        await eventually(lambda: client.connections == 2 and client.connected, "a connection with the new one")
+        await client.close()
+
+
+@pytest.mark.parametrize("changed", [{"NATS_JS_DOMAIN": "hub"}, {"NATS_JS_API_PREFIX": "$JS.hub.API"}])
+async def test_jetstream_in_another_domain(tmp_path: Path, service_settings: Settings, changed: dict[str, str]) -> None:
+    with NatsServer(tmp_path / "nats", configuration="jetstream { domain: hub }") as server:
+        client = NatsClient(service_settings.model_copy(update={"NATS_URL": server.url, **changed}))
+        await client.connect()
+        await Provisioning(client).stream_for("events.one")
+
+        assert client.jetstream._prefix == "$JS.hub.API"
+        assert (await client.publish("events.one", b"1", {})).seq == 1
+        assert (await client.ask("STREAM.NAMES", {"subject": "events.one"}))["streams"] == ["EVENTS"]
+        await client.close()

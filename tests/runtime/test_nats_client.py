@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
+from src.infrastructure import liveness
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.liveness import Liveness
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import LOOPS, TolerantClient, abort, unsent_bytes
+from src.infrastructure.nats_internals import TolerantClient, abort, unsent_bytes
 from tests.harness_tools.tcp_proxy import Direction, TcpProxy
 from tests.runtime.conftest import until
 
@@ -43,9 +43,9 @@ async def proxied(proxy: TcpProxy, service_settings: Settings) -> AsyncIterator[
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter times than in production."""
-    monkeypatch.setattr(Liveness, "LOOK", 0.05)
-    monkeypatch.setattr(Liveness, "ASK_AFTER", 0.2)
-    monkeypatch.setattr(Liveness, "DEAD_AFTER", (1.0, 1.0))
+    monkeypatch.setattr(liveness, "LOOK", 0.05)
+    monkeypatch.setattr(liveness, "ASK_AFTER", 0.2)
+    monkeypatch.setattr(liveness, "DEAD_AFTER", (1.0, 1.0))
 
 
 async def connected_again(client: NatsClient, connections: int) -> None:
@@ -142,7 +142,7 @@ async def test_a_read_loop_that_died_of_a_late_answer_is_noticed(client: NatsCli
     await client.client.rtt(timeout=2)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", ["_reading_task", "_flusher_task"])
 async def test_a_loop_of_nats_py_that_died_is_noticed(client: NatsClient, loop: str) -> None:
     getattr(client.client, loop).cancel()
 
@@ -186,7 +186,7 @@ async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
         link.slow = False
         await asyncio.wait([carrying], timeout=30)
 
-        assert asked.result() > 2 * Liveness.DEAD_AFTER[1], "the link was slow"
+        assert asked.result() > 2 * liveness.DEAD_AFTER[1], "the link was slow"
         assert client.connections == 1
         await client.close()
 
@@ -263,8 +263,8 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
     made: list[BaseException | None] = []
     connect_to = NatsClient._connect_to
 
-    async def attempt(self: NatsClient, server: str, options: dict[str, Any]) -> Exception | None:
-        made.append(await connect_to(self, server, options))
+    async def attempt(self: NatsClient, url: str, settings: Settings) -> Exception | None:
+        made.append(await connect_to(self, url, settings))
         return made[-1]  # type: ignore[return-value]
 
     monkeypatch.setattr(NatsClient, "_connect_to", attempt)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nats
+import nats.errors
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -26,7 +27,6 @@ from natsgen.harness.nats_server import NatsServer
 from src.infrastructure import nats_internals
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import (
-    LOOPS,
     TolerantClient,
     abort,
     flush,
@@ -42,6 +42,7 @@ FILE = Path(str(nats_internals.__file__))
 
 # every private name, and the test that is about it
 NAMES = {
+    "_process_info": "test_a_server_without_tls_gets_nothing",
     "_process_headers": "test_headers_that_are_not_valid",
     "_build_message": "test_a_subject_that_is_not_valid",
     "_pending_queue": "test_messages_are_passed_on_as_they_arrive",
@@ -53,9 +54,8 @@ NAMES = {
     "_pending": "test_sending",
     "_pending_data_size": "test_sending",
     "_flush_queue": "test_sending",
-    "_reading_task": "test_each_loop_is_a_task",
     "_flusher_task": "test_each_loop_is_a_task",
-    "_ping_interval_task": "test_each_loop_is_a_task",
+    "_reading_task": "test_each_loop_is_a_task",
     "_transport": "test_the_socket",
     "_bare_io_writer": "test_the_socket",
     "_ws": "test_the_socket",
@@ -80,7 +80,7 @@ def private_names(file: Path, in_strings: bool = False) -> set[str]:
 
 
 def test_every_private_name_is_tested_here() -> None:
-    overridden = {"_process_headers", "_build_message"}
+    overridden = {"_process_info", "_process_headers", "_build_message"}
 
     assert private_names(FILE, in_strings=True) | overridden == set(NAMES)
     tests = {name.strip() for text in NAMES.values() for name in text.split(",")}
@@ -111,13 +111,33 @@ async def connection(client: NatsClient) -> Client:
 
 
 async def test_each_loop_is_a_task_that_lasts_as_long_as_the_connection(connection: Client) -> None:
-    for name in LOOPS:
-        assert isinstance(getattr(connection, name), asyncio.Task), name
+    assert isinstance(connection._reading_task, asyncio.Task)
+    assert isinstance(connection._flusher_task, asyncio.Task)
     assert not has_ended_loop(connection)
 
-    connection._ping_interval_task.cancel()
+    connection._flusher_task.cancel()
     await until(lambda: has_ended_loop(connection), "the end to be seen")
     assert connection.is_connected, "nats-py does not notice"
+
+
+async def test_a_server_without_tls_gets_nothing_from_a_client_that_needs_it(tmp_path: Path) -> None:
+    received: list[bytes] = []
+
+    async def pretend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"auth_required": true, "tls_required": false}\r\n')
+        received.append(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(pretend, "127.0.0.1", 0)
+    client = TolerantClient()
+    url = f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    with pytest.raises(nats.errors.Error, match="no TLS"):
+        await client.connect([url], user="a", password="secret", allow_reconnect=False)
+    abort(client)
+
+    await until(lambda: received == [b""], "the end of the connection, and nothing before it")
+    server.close()
 
 
 INVALID_HEADERS = (b"NATS/1.0", b"NATS/1.0 \xff\r\n\r\n")

@@ -29,9 +29,9 @@ BAD = [
     ("SERVICE_NAME", "my service", "match pattern"),
     ("NATS_URL", "ftp://host", "takes addresses such as nats://host:4222"),
     ("NATS_URL", "nats://host:port", "takes addresses such as nats://host:4222"),
-    ("NATS_URL", ",", "takes at least one address"),
-    ("NATS_CREDS_FILE", "/nowhere/creds", "cannot"),
-    ("NATS_TLS_CERT", "/nowhere/cert.pem", "cannot"),
+    ("NATS_URL", ",", "takes addresses such as nats://host:4222"),
+    ("NATS_CREDS_FILE", "/nowhere/creds", "does not point to a file"),
+    ("NATS_TLS_CERT", "/nowhere/cert.pem", "does not point to a file"),
     ("NATS_PASSWORD_FILE", "/nowhere/password", "cannot be read"),
     ("NATS_PASSWORD", "alone", "NATS_USER and NATS_PASSWORD go together"),
 ]

@@ -40,7 +40,7 @@ class Attempts:
             ConfigurationError: it is missing, and `STREAM_MODE` is `verify`.
             nats.errors.Error: the server does not answer.
         """
-        jetstream = self._nats.client.jetstream(timeout=TIME_LIMIT)
+        jetstream = self._nats.client.jetstream(prefix=self._nats.settings.js_api_prefix, timeout=TIME_LIMIT)
         settings = self._nats.settings
         try:
             self._bucket = await jetstream.key_value(self._name)

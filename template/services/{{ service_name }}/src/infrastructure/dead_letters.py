@@ -142,7 +142,8 @@ class DeadLetters:
         """Remove a replayed message that was settled from the stream; if that fails, it stays and does no harm."""
         request = json.dumps({"seq": message.replay_sequence, "no_erase": True}).encode()
         with suppress(nats.errors.Error):
-            await self._nats.client.publish(f"$JS.API.STREAM.MSG.DELETE.{STREAM}", request)
+            subject = f"{self._nats.settings.js_api_prefix}.STREAM.MSG.DELETE.{STREAM}"
+            await self._nats.client.publish(subject, request)
 
     def _fit(self, data: bytes, headers: dict[str, str]) -> bytes:
         """Return the payload; drop the long headers, then other headers, and last the payload, until all of it fits."""

@@ -156,7 +156,7 @@ class HandlerRunner:
                 await asyncio.sleep(0)
             else:
                 await self.buffer.arrival()
-            if self._deliveries_expired():
+            if self._deliveries_expired() or self._nats.refusals.acks(self._ack_wait):
                 await self._drop_expired()
             pause_due = clock() + YIELD_AFTER
 
@@ -166,13 +166,16 @@ class HandlerRunner:
     async def _drop_expired(self) -> None:
         """Drop what waits after this process stood still for `ack_wait`: the server has delivered it again.
 
+        The same holds while the server refuses acks. Until it takes them, no handler is called.
         A new connection drops the copies that wait in the socket as well.
         """
+        while self._nats.refusals.acks(self._ack_wait) and not self.delivery.stopping:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         self._kept_alive = time.monotonic()
         if self._nats.connections == self._alive_connection:
             for pull in (*self.pulls.values(), self.replays):
                 pull.drop_arrivals()
-            self._nats.reconnect("the process stood still")
+            self._nats.reconnect("what waits here was delivered again")
         expired = [self.buffer.take() for _ in range(len(self.buffer))]  # all of them before anything is awaited
         logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
         for message in expired:
@@ -253,7 +256,7 @@ class HandlerRunner:
         """Look at the consumer's progress from time to time: all replicas together, which only the server knows."""
         while True:
             await asyncio.sleep(WATCH_EVERY if self._progress else 1.0)
-            try:
+            with suppress(nats.errors.Error, TimeoutError, OSError):  # the pull consumer reports what is wrong
                 pending = 0
                 for name, pull in self.pulls.items():
                     if consumer := pull.consumer:
@@ -262,5 +265,3 @@ class HandlerRunner:
                         if info.ack_floor and name == "pull":
                             self._progress = consumer, info.ack_floor.stream_seq
                 self.metrics.pending.set(pending)
-            except (nats.errors.Error, TimeoutError, OSError):
-                continue  # the pull consumer reports what is wrong

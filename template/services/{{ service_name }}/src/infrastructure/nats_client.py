@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -17,25 +18,24 @@ from nats.js.api import PubAck
 
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError, NotConnected, TooLarge, describe
-from src.infrastructure.liveness import Liveness
+from src.infrastructure.liveness import REFUSED_FOR, Refusals, until_silent
 from src.infrastructure.metrics import CONNECTIONS
 from src.infrastructure.nats_internals import TolerantClient, abort, flush, send
-from src.infrastructure.nats_options import connect_options, server_addresses
+from src.infrastructure.nats_options import connect_options, server_urls
 from src.utils.logging import logger
-
-# No suitable peers, no leader or quorum yet, too few resources: https://github.com/nats-io/nats-server errors.json
-TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10047})
 
 
 class NatsClient:
     """One connection that the whole service shares.
 
     nats-py's own reconnect is off: it hangs on a half-open link (nats.py#671) and gives up if credentials are refused.
-    Every reconnect makes a new nats-py client instead, so subscribe again whenever `on_connection` is called.
+    Every reconnect makes a new nats-py client instead, so subscribe again whenever a listener is called.
 
     Attributes:
         client: nats-py's client of the current connection.
         jetstream: JetStream over it.
+        listeners: functions that are called after every connect.
+        refusals: what the server refuses.
         connections: how many connections there have been. A changed number means that the server forgot everything.
         finishing: functions that the worker awaits, with the seconds they have, before it closes the connection.
     """
@@ -51,34 +51,31 @@ class NatsClient:
         self.settings = settings
         self.service = settings.SERVICE_NAME
         self.client: Client = TolerantClient()
-        self.jetstream: JetStreamContext = self.client.jetstream()
+        self.jetstream: JetStreamContext = self.client.jetstream(prefix=settings.js_api_prefix)
         self.connections = 0
-        self._connected = asyncio.Event()
         self._lost: asyncio.Future[str] | None = None  # why the connection is lost, when it is
-        self._listeners: list[Callable[[], None]] = []
+        self.listeners: set[Callable[[], None]] = set()
         self.finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
         self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque()
         self._announced: list[str] = []
+        self.refusals = Refusals()
+        self._unconfirmed: set[tuple[str, asyncio.Timeout]] = set()
         self._keeper: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
         """Return whether there is a connection that has not been found dead."""
-        return self._connected.is_set() and self.client.is_connected
+        return self.client.is_connected
 
     @property
     def crowded(self) -> bool:
         """Return whether so much waits to be sent that senders should wait."""
         return self.client.pending_data_size > self.CROWDED
 
-    def on_connection(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every connect."""
-        self._listeners.append(listener)
-
-    def off_connection(self, listener: Callable[[], None]) -> None:
-        """Call `listener` no more."""
-        if listener in self._listeners:
-            self._listeners.remove(listener)
+    @property
+    def trouble(self) -> str:
+        """Return why the connection cannot be used as it should; empty if it can."""
+        return str(self.refusals) if self.connected else "not connected to NATS"
 
     async def connect(self) -> None:
         """Return once connected, however long that takes, and keep connected from then on.
@@ -87,7 +84,7 @@ class NatsClient:
             ConfigurationError: the credentials, certificates or addresses cannot be used.
         """
         try:
-            connect_options(self.settings)  # `_connect` would wait for missing files
+            connect_options(self.settings, self.settings.nats_urls[0])  # `_connect` would wait for missing files
             await self._connect()
         except Exception as error:  # anything that may be over later does not get here
             raise ConfigurationError(
@@ -101,7 +98,6 @@ class NatsClient:
             self._keeper.cancel()
         if self.connected and not await self.flushed(self.CLOSE_LIMIT):
             logger.warning("NATS connection closed before everything was sent")
-        self._connected.clear()
         await self._discard(self.client)
 
     def reconnect(self, reason: str) -> None:
@@ -111,13 +107,9 @@ class NatsClient:
 
     async def wait_connected(self, limit: float) -> None:
         """Return when connected, or after `limit` seconds."""
-        try:
-            async with asyncio.timeout(limit):
-                while not self.connected:
-                    await self._connected.wait()
-                    await asyncio.sleep(0 if self.connected else 0.05)  # the loss may not have been noticed yet
-        except TimeoutError:
-            pass
+        until = time.monotonic() + limit
+        while not self.connected and time.monotonic() < until:  # noqa: ASYNC110 - nothing announces a loss
+            await asyncio.sleep(0.05)
 
     async def flushed(self, limit: float) -> bool:
         """Return whether the server has everything sent so far within `limit` seconds."""
@@ -131,14 +123,23 @@ class NatsClient:
         Raises:
             TooLarge: payload and headers do not fit into one message.
             NotConnected: there is no connection within `PUBLISH_TIMEOUT`.
-            nats.errors.Error: the stream did not confirm within `PUBLISH_TIMEOUT`, or refused.
+            nats.errors.Error: the stream did not confirm within `PUBLISH_TIMEOUT`, or the server refused.
         """
+        await self.wait_connected(self.PUBLISH_TIMEOUT)
         if not self.connected:
-            await self.wait_connected(self.PUBLISH_TIMEOUT)
-            if not self.connected:
-                raise NotConnected(f"{subject}: not connected to NATS")
+            raise NotConnected(f"{subject}: not connected to NATS")
         self.check_size(subject, data, headers)
-        return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
+        limit = asyncio.timeout(None)
+        self._unconfirmed.add(waiting := (subject.lower(), limit))
+        try:
+            async with limit:
+                return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
+        except TimeoutError as error:
+            if limit.expired():  # see `_on_refusal`
+                raise nats.errors.Error(f"permissions violation for publish to {subject}") from error
+            raise
+        finally:
+            self._unconfirmed.discard(waiting)
 
     def check_size(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Check that a message fits. nats-py checks the payload alone, and the server would close the connection.
@@ -149,8 +150,8 @@ class NatsClient:
         size, most = size_of(data, headers), self.client.max_payload
         if size > most > 0:
             raise TooLarge(
-                f"{subject}: payload and headers are {size} bytes, and the server takes {most} (max_payload); store "
-                f"large data elsewhere, such as in an object store, and publish its name"
+                f"{subject}: {size} bytes with headers, and the server takes {most} (max_payload); store large data "
+                f"elsewhere, such as in an object store, and publish its name"
             )
 
     def answer(self, reply: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
@@ -178,15 +179,15 @@ class NatsClient:
         """Call the JetStream API, for what nats-py does not offer.
 
         Args:
-            subject: the subject after `$JS.API.`.
+            subject: the subject after the prefix `$JS.API.`.
             request: sent as JSON.
 
         Raises:
             nats.js.errors.APIError: the server refuses.
             nats.errors.Error: it does not answer.
         """
-        payload = json.dumps(request).encode() if request else b""
-        answer = await self.client.request(f"$JS.API.{subject}", payload, timeout=self.API_TIMEOUT)
+        subject = f"{self.settings.js_api_prefix}.{subject}"
+        answer = await self.client.request(subject, json.dumps(request or {}).encode(), timeout=self.API_TIMEOUT)
         response: dict[str, Any] = json.loads(answer.data)
         if "error" in response:
             raise nats.js.errors.APIError.from_error(response["error"])
@@ -194,49 +195,41 @@ class NatsClient:
 
     async def _keep_connected(self) -> None:
         while True:
-            reason = await self._until_lost()
-            self._connected.clear()
+            assert self._lost, "there is a connection"
+            silent = asyncio.create_task(until_silent(self.client), name="nats-silence")
+            silent.add_done_callback(lambda _: self.reconnect("no sign of life"))
+            try:
+                reason = await self._lost
+            finally:
+                silent.cancel()
             logger.warning("disconnected from NATS", reason=reason)
             self._announced = [uri.netloc for uri in self.client.discovered_servers]
             await self._discard(self.client)
             await asyncio.sleep(random.uniform(0, self.FIRST_WAIT))  # a fleet does not come back in one moment
-            while not self.connected:
-                try:
-                    await self._connect()
-                except Exception as error:  # whatever it is: nobody else connects
-                    logger.error("cannot connect to NATS: trying again", error=describe(error), exc_info=error)
-                    await asyncio.sleep(self.settings.NATS_RECONNECT_WAIT)
-
-    async def _until_lost(self) -> str:
-        """Return why the connection is dead, when it is."""
-        liveness, lost = Liveness(self.client), self._lost
-        assert lost is not None, "there is a connection"
-        while True:
-            await asyncio.wait([lost], timeout=Liveness.LOOK)
-            if reason := lost.result() if lost.done() else liveness.look():
-                liveness.end()
-                return reason
+            await self._connect()
 
     async def _connect(self) -> None:
-        """Try all servers, with pauses that grow, until one accepts."""
+        """Try all servers, with pauses that grow, until one accepts.
+
+        Raises:
+            Exception: something that will not be over later. After the first connection there is no such thing.
+        """
         wait = self.FIRST_WAIT
-        told = False
+        told = ""
         while True:
-            error: Exception | None = None
             try:
-                options = connect_options(self.settings)
-                for server in await server_addresses(self.settings, self._announced):
-                    if (error := await self._connect_to(server, options)) is None:
+                settings = self.settings.refreshed()
+                for url in server_urls(settings, self._announced):
+                    if (error := await self._connect_to(url, settings)) is None:
                         return
             except (OSError, ValueError) as failure:
                 error = failure
-            if not told:
-                logger.warning("waiting for NATS", error=describe(error))
-                told = True
+            if told != (told := describe(error)):
+                logger.warning("waiting for NATS", error=told)
             await asyncio.sleep(wait * random.uniform(0.5, 1))
             wait = min(2 * wait, self.settings.NATS_RECONNECT_WAIT)
 
-    async def _connect_to(self, server: str, options: dict[str, Any]) -> Exception | None:
+    async def _connect_to(self, url: str, settings: Settings) -> Exception | None:
         """Connect a new client to a server; return why that failed, or None."""
         client = TolerantClient()
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -246,36 +239,39 @@ class NatsClient:
                 lost.set_result(describe(client.last_error) if client.last_error else "the server closed it")
 
         async def on_error(error: Exception) -> None:
-            if client.is_connected:
+            if refused := self.refusals.note(str(error)):
+                self._on_refusal(*refused)
+            elif client.is_connected:
                 logger.warning("NATS reports an error", error=describe(error))
 
+        options = connect_options(settings, url)
+        options |= {"error_cb": on_error, "closed_cb": on_lost, "disconnected_cb": on_lost}
         try:
-            async with asyncio.timeout(4 * self.settings.NATS_CONNECT_TIMEOUT):  # each step has its own limit
-                await client.connect(
-                    servers=[server], error_cb=on_error, closed_cb=on_lost, disconnected_cb=on_lost, **options
-                )
-        except asyncio.CancelledError:
+            async with asyncio.timeout(4 * settings.NATS_CONNECT_TIMEOUT):  # each step has its own limit
+                await client.connect(**options)
+        except BaseException as error:
             abort(client)
-            raise
-        except (OSError, nats.errors.Error) as error:  # TimeoutError is an OSError
-            abort(client)
+            expected = Exception if self.connections else (OSError, nats.errors.Error)  # later, a file may be replaced
+            if not isinstance(error, expected):
+                raise
             return client.last_error or error
-        except Exception as error:
-            abort(client)
-            if not self.connections:
-                raise  # a credential that is invalid; later it may be a file that is being replaced
-            return error
-        self._lost, self.client, self.jetstream = lost, client, client.jetstream()
+        self._lost, self.client, self.jetstream = lost, client, client.jetstream(prefix=self.settings.js_api_prefix)
         self.connections += 1
         CONNECTIONS.inc()
-        self._connected.set()
         while self._unsent:
             send(client, *self._unsent.popleft())  # before new messages are asked for
-        url = client.connected_url
-        logger.info("connected to NATS", server=f"{url.hostname}:{url.port}" if url else server)
-        for listener in self._listeners:
+        logger.info("connected to NATS", server=options["servers"][0])
+        for listener in list(self.listeners):
             listener()
         return None
+
+    def _on_refusal(self, kind: str, subject: str) -> None:
+        """Fail publications of a subject at once; subscribe again some time later, by a new connection."""
+        for publishing, limit in self._unconfirmed:
+            if publishing == subject:
+                limit.reschedule(0)
+        if kind == "subscription":
+            asyncio.get_running_loop().call_later(REFUSED_FOR, self.reconnect, f"no permission for {subject}")
 
     async def _discard(self, client: Client) -> None:
         """Close a client in whatever state it is; one that does not close in time is left behind."""
@@ -291,9 +287,3 @@ def size_of(data: bytes, headers: Mapping[str, str]) -> int:
     if not headers:
         return len(data)
     return len(data) + 64 + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
-
-
-def raise_if_transient(error: nats.js.errors.APIError) -> None:
-    """Raise an API error again if it may be over in a moment, such as during an election."""
-    if isinstance(error, nats.js.errors.ServiceUnavailableError) or error.err_code in TRANSIENT:
-        raise error

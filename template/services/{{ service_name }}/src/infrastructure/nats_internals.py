@@ -9,22 +9,27 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from src.utils.logging import logger
 
-# Each task lives as long as its connection. One that ended by an unexpected exception leaves `is_connected` true
-# (https://github.com/nats-io/nats.py/pull/914).
-LOOPS = ("_reading_task", "_flusher_task", "_ping_interval_task")
-
 
 class TolerantClient(Client):
     """nats-py's client, which also accepts a message whose subject or headers are not valid UTF-8.
 
     The server stores and delivers such messages. In nats-py, each of them ends the read loop, at every delivery.
+    Nor does it send anything without TLS to a server whose address is `tls://...`, as nats-py does.
     """
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if initial_connection and self.servers[0].scheme == "tls":  # nothing has been sent yet
+            info["tls_required"] = info.get("tls_required") or info.get("tls_available")
+            if not info["tls_required"]:
+                raise nats.errors.Error("the server offers no TLS")
+        await super()._process_info(info, initial_connection)
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
         if not headers:
@@ -116,9 +121,8 @@ def send(client: Client, subject: str, payload: bytes, headers: Mapping[str, str
 
 
 def has_ended_loop(client: Client) -> bool:
-    """Return whether a loop of a client that says it is connected has ended."""
-    tasks = (getattr(client, name, None) for name in LOOPS)
-    return any(task is not None and task.done() for task in tasks)
+    """Return whether nats-py reads or sends no more, although `is_connected` may be true (nats.py#914)."""
+    return any(task is not None and task.done() for task in (client._reading_task, client._flusher_task))
 
 
 def unsent_bytes(client: Client) -> int:

@@ -90,7 +90,7 @@ class PullConsumer:
         Raises:
             ConfigurationError: the consumer cannot be as the subscription wants it.
         """
-        self._nats.on_connection(self._wake.set)
+        self._nats.listeners.add(self._wake.set)
         while not self._ended:
             try:
                 await self._step()
@@ -178,7 +178,7 @@ class PullConsumer:
             "idle_heartbeat": min(int(self.HEARTBEAT * NANOSECONDS), expires // 2),
         }
         await self._nats.client.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.durable}",
+            f"{self._nats.settings.js_api_prefix}.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.durable}",
             json.dumps(request).encode(),
             reply=f"{self._inbox}.{token}",
         )

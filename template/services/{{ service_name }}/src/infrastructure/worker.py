@@ -171,8 +171,8 @@ class Worker:
         """Return whether every consumer pulls and every component works."""
         if self.stopping:
             return Readiness(False, "shutting down")
-        if not self.nats.connected:
-            return Readiness(False, "not connected to NATS")
+        if self.nats.trouble:
+            return Readiness(False, self.nats.trouble)
         if not self._prepared:
             return Readiness(False, shared.trouble or "starting")
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]

@@ -58,13 +58,13 @@ class CoreSubscription:
 
     async def start(self) -> None:
         """Subscribe now if there is a connection, and on every later one until `end` is called."""
-        self.nats.on_connection(self._renew)
+        self.nats.listeners.add(self._renew)
         await self._subscribe()
 
     async def end(self) -> None:
         """Unsubscribe. Everything that the server has sent has been received when this returns."""
         self._end.set()
-        self.nats.off_connection(self._renew)
+        self.nats.listeners.discard(self._renew)
         subscription, self._subscription = self._subscription, None
         if subscription is None or self._client is not self.nats.client or not self.nats.connected:
             return
