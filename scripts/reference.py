@@ -185,13 +185,15 @@ def shown(default: ast.expr | None) -> str:
 def accepted(annotation: ast.expr, options: Mapping[str, ast.expr]) -> str:
     """Return the values that a setting takes."""
     source = ast.unparse(annotation)
+    if source.startswith("Annotated[Literal["):
+        source = source.removeprefix("Annotated[").partition("]")[0] + "]"
     if source.startswith("Literal["):
         values = ast.literal_eval(source.removeprefix("Literal"))
         return ", ".join(f"`{value}`" for value in values)
     low = next((ast.unparse(options[name]) for name in ("ge", "gt") if name in options), "")
     high = ast.unparse(options["le"]) if "le" in options else ""
     low = f"above {low}" if "gt" in options else low
-    kinds = {"int": "integer", "float": "number", "bool": "`true` or `false`", "Path": "path of a file"}
+    kinds = {"int": "integer", "float": "number", "bool": "`true` or `false`", "FilePath": "path of a file"}
     kind = kinds.get(source.removesuffix(" | None"), "text")
     high = {"1024 ** 3": "1 GiB", "31536000": "31,536,000"}.get(high, high)
     limits = f"{low} to {high}" if low and high else f"{low} or more" if low else ""

@@ -70,7 +70,7 @@ class OrderedConsumer:
         def renew() -> None:
             self._name, pull.consumer = "", None
 
-        connection.on_connection(renew)
+        connection.listeners.add(renew)
         pulling = asyncio.create_task(pull.run())
         pulling.add_done_callback(lambda _: self._frames.put_nowait(None))
         try:
@@ -91,7 +91,7 @@ class OrderedConsumer:
             if pulling.done():
                 pulling.result()
         finally:
-            connection.off_connection(renew)
+            connection.listeners.discard(renew)
             await pull.stop()
             pulling.cancel()
             if self._name and connection.connected:

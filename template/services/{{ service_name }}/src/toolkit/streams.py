@@ -193,7 +193,7 @@ async def _fetch(connection: NatsClient, stream: str, consumer: str, batch: int,
     request = {"batch": batch} | ({"expires": int(wait * NANOSECONDS)} if wait else {"no_wait": True})
     subscription = await client.subscribe(inbox)
     try:
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        subject = f"{connection.settings.js_api_prefix}.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         await client.publish(subject, json.dumps(request).encode(), reply=inbox)
         while len(found) < batch:
             try:
