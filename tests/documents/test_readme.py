@@ -1,4 +1,4 @@
-"""README.md as it stands: its commands are typed in one workspace, and its code is that of services that they made."""
+"""README.md and the guides as they stand: commands are typed in one workspace, and code is that of services they made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -28,42 +29,46 @@ from tests.smoke.letters import LIMIT
 from tests.update import world
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = read_blocks(ROOT, "README.md")
-SHARING = "Share what handlers need"
-LETTERS = range(15, 20)  # sequences, among them those that the document names
+GUIDES = "handlers actions gateways publishers queues dedup extras testing monorepo-ci configuration updating dead-letters"
+DOCUMENTS = ["README.md", *(f"docs/guides/{name}.md" for name in GUIDES.split()), "docs/reference/json.md"]
+BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
+LETTERS = range(15, 20)  # sequences, among them those that the documents name
+
+QUICK_START = "Quick start"
+HANDLERS = {"Write a handler", "Share resources"}
 
 NOT_TYPED = {
     "make demo": "tests/smoke/test_demo.py::test_it_shows_a_worker_from_the_first_line_to_the_clean_shutdown",
     "make test": "these are the tests",
     "uv tool install .": "tests/unit/test_wheel.py::test_installed_it_makes_the_same_worker_as_the_checkout",
-    "(cd services/billing && python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt)": "it asks an "
-    "index; tests/harness/test_environment.py installs from the same file",
-    "(cd services/billing && .venv/bin/pytest tests/)": "tests/documents/test_service_readme.py types it",
+    "cd services/billing": "where the next commands are",
+    "make setup": "it asks an index; tests/harness/test_environment.py installs from the same file",
+    ".venv/bin/nats-server -js -sd /tmp/billing-nats &": "the tests start one themselves",
+    "CONSUL_ENABLED=false make run": "it is the same as what GeneratedService starts",
     "docker compose -f compose/billing.yml up -d --build --wait": "tests/smoke/test_containers.py does",
+    "(cd services/billing && make setup test)": "tests/documents/test_service_readme.py types make test",
+    "(cd services/billing && make lint)": "natsgen smoke does",
     'nats req v1.greeter.greet \'{"name": "Ada"}\'': "the CLI of NATS is not among the tests' tools; "
     "tests/smoke/test_plain_clients.py asks the same by nats-py and Node",
     "nats micro ls": "as above",
+    "natsgen lock billing": "it asks an index; tests/update/test_owners_files.py",
     "natsgen update billing --to 1.2.0": "there is no such release yet; tests/update/test_update.py",
     "natsgen update --continue billing": "needs a conflict; tests/update/test_conflicts.py",
-    "natsgen new worker billing --subject orders.order.created --template "
-    "https://git.example.com/platform/service-template.git": "tests/update/test_new_template.py",
-    "natsgen new worker billing --subject orders.order.created --template ../service-template@1.2.0": "as above",
-    "natsgen adopt services/legacy": "needs a hand-written worker; tests/update/test_adopt.py",
+    "natsgen accept billing Dockerfile": "needs a change of it; tests/update/test_owners_files.py",
     "natsgen dlq purge --service billing --until 30d": "it asks at a terminal; tests/unit/test_dlq_commands.py, and "
     "tests/smoke/test_dlq.py with --yes",
-    "natsgen smoke": "make smoke does",
-    "natsgen smoke --template ../our-template --matrix full --junit report.xml": "tests/smoke_command/test_command.py",
 }
 """Commands that are not typed here, and why, or what types them."""
 
 MADE = {
-    "Make a service that answers requests": "greeter/src/domain/actions/greet_action.py",
-    "Make a gateway": "api/src/web/routes/greet_route.py",
-    "Make a worker with a task queue": "mailer/src/domain/tasks/send_email_task.py",
-    "events_test_publisher.py": "beat/src/domain/publishers/events_test_publisher.py",
-    "events_test_subscriber.py": "ear/src/domain/subscribers/events_test_subscriber.py",
+    "Create a service that answers": "greeter/src/domain/actions/greet_action.py",
+    "Create a gateway": "api/src/web/routes/greet_route.py",
+    "Create a worker with a queue": "mailer/src/domain/tasks/send_email_task.py",
+    "Publishers": "beat/src/domain/publishers/events_test_publisher.py",
+    "Subscribers": "ear/src/domain/subscribers/events_test_subscriber.py",
+    "Tests with the whole service": "billing/tests/handlers/test_order_created_handler.py",
 }
-"""Blocks, by heading or file, that show what a command has made: where that is."""
+"""Blocks, by heading, that show what a command has made: where that is."""
 
 
 @dataclass(frozen=True)
@@ -86,21 +91,24 @@ def typed(tmp_path_factory: pytest.TempPathFactory, server: NatsServer) -> Typed
         if block.language != "sh":
             continue
         said[block.name] = {}
-        for command in block.commands:
-            if command not in NOT_TYPED:
-                if "dlq" in command:
-                    asyncio.run(put_letters(server.url))
-                said[block.name][command] = subprocess.run(
-                    ["sh", "-euc", command],
-                    cwd=workspace,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    text=True,
-                    timeout=LIMIT,
-                )
+        for command in typed_here(block):
+            if "dlq" in command:
+                asyncio.run(put_letters(server.url))
+            said[block.name][command] = subprocess.run(
+                ["sh", "-euc", command],
+                cwd=workspace,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+            )
         world.commit(workspace, block.name)
     return Typed(workspace, said)
+
+
+def typed_here(block: Block) -> list[str]:
+    return [command for command in block.commands if command not in NOT_TYPED and not command.startswith("nats pub")]
 
 
 async def put_letters(url: str) -> None:
@@ -118,8 +126,7 @@ async def put_letters(url: str) -> None:
 
 
 def commands() -> list[Any]:
-    blocks = [block for block in BLOCKS if block.language == "sh"]
-    wanted = [(block, command) for block in blocks for command in block.commands if command not in NOT_TYPED]
+    wanted = [(block, command) for block in BLOCKS if block.language == "sh" for command in typed_here(block)]
     return [pytest.param(block, command, id=command) for block, command in wanted]
 
 
@@ -130,43 +137,47 @@ def test_commands_do_what_they_say(block: Block, command: str, typed: Typed) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_commands_that_are_not_typed_stand_in_the_document() -> None:
+def test_commands_that_are_not_typed_stand_in_a_document() -> None:
     there = {command for block in BLOCKS if block.language == "sh" for command in block.commands}
     assert NOT_TYPED.keys() <= there
 
 
 def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
     def there(service: str, part: str) -> bool:
-        return (typed.workspace / "services" / service / "src/domain" / part).exists()
+        return (typed.workspace / "services" / service / "src" / part).exists()
 
-    assert there("greeter", "actions/greet_v2_action.py")
-    assert not there("greeter", "actions/farewell_action.py")
-    assert there("billing", "handlers/audit_handler.py")
-    assert not there("billing", "handlers/order_cancelled_handler.py")
+    assert there("greeter", "domain/actions/greet_v2_action.py")
+    assert not there("greeter", "domain/actions/farewell_action.py")
+    assert there("billing", "domain/handlers/audit_handler.py")
+    assert not there("billing", "domain/handlers/order_cancelled_handler.py")
+    assert there("billing", "inbox/kv_inbox.py")
+    assert there("parcels", "toolkit/streams.py")
+    assert not there("parcels", "toolkit/decoders.py")
     assert (typed.workspace / ".github/workflows").is_dir()
-    assert (typed.workspace / "services/parcels/src/toolkit/streams.py").exists()
-    assert not (typed.workspace / "services/parcels/src/toolkit/decoders.py").exists()
-    assert "billing-audit" in typed.said["README.md / See what is there / 1"]["natsgen show billing"].stdout
+    shown = typed.said["docs/guides/monorepo-ci.md / See what there is / 1"]["natsgen show billing"]
+    assert "billing-audit" in shown.stdout
+
+
+def runs(block: Block) -> bool:
+    """Whether a test here deals with this block."""
+    shown = block.heading in {QUICK_START, *HANDLERS, *MADE} or is_defaults(block) or is_tree(block)
+    return block.document in DOCUMENTS and (block.language in ("sh", "json") or shown) or is_tree(block)
 
 
 def is_defaults(block: Block) -> bool:
     return block.language == "toml" and block.heading == "Defaults of your organisation"
 
 
-def runs(block: Block) -> bool:
-    """Whether a test here deals with this block."""
-    shown = block.heading in ("Write a handler", SHARING) or bool(made_as(block)) or "main.py" in block.text
-    return block.document == "README.md" and (block.language == "sh" or is_defaults(block) or shown)
+def is_tree(block: Block) -> bool:
+    return block.name == "docs/concepts/ownership.md / What a service consists of / 1"
 
 
-def made_as(block: Block) -> str:
-    return MADE.get(block.heading, "") or MADE.get(Path(block.place).name, "")
-
-
-@pytest.mark.parametrize("block", [b for b in BLOCKS if made_as(b) and b.language == "python"], ids=lambda b: b.name)
+@pytest.mark.parametrize(
+    "block", [b for b in BLOCKS if b.heading in MADE and b.language == "python"], ids=lambda b: b.name
+)
 def test_code_that_is_shown_is_what_is_made(block: Block, typed: Typed) -> None:
-    """Imports and docstrings are left out in the document."""
-    made = statements((typed.workspace / "services" / made_as(block)).read_text())
+    """Imports and docstrings may be left out in the document."""
+    made = statements((typed.workspace / "services" / MADE[block.heading]).read_text())
     assert [statement for statement in statements(block.text) if statement not in made] == []
 
 
@@ -180,11 +191,28 @@ def statements(source: str) -> list[str]:
 
 
 def test_the_tree_that_is_shown_is_what_is_made(typed: Typed) -> None:
-    [tree] = [block for block in BLOCKS if block.language == "" and "main.py" in block.text]
-    shown = re.findall(r"[\w.-]+(?:\.\w+|/|file)(?= |$)", re.sub(r"  +\S.*?(?=  |$)", lambda m: m[0], tree.text), re.M)
+    [tree] = [block for block in read_blocks(ROOT, "docs/concepts/ownership.md") if is_tree(block)]
+    shown = re.findall(r"[\w.-]+(?:\.\w+|/|file)(?= |$)", tree.text, re.M)
     made = {path.name for path in typed.workspace.rglob("*")}
     assert len(shown) > 15
     assert [name for name in shown if name.strip("/").split("/")[-1] not in made] == []
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "json"], ids=lambda block: block.name)
+def test_documents_have_the_keys_that_are_shown(block: Block, typed: Typed) -> None:
+    command = next(one for one in BLOCKS if one.language == "sh" and one.heading == block.heading)
+    [said] = typed.said[command.name].values()
+    assert differences(json.loads(block.text), json.loads(said.stdout)) == []
+
+
+def differences(shown: Any, said: Any, where: str = "") -> list[str]:
+    """Where two documents have other keys; what is empty in one of them agrees with anything."""
+    if isinstance(shown, dict) and isinstance(said, dict) and shown and said:
+        other = [f"{where}.{key}" for key in shown.keys() ^ said.keys()]
+        return other + [one for key in shown.keys() & said.keys() for one in differences(shown[key], said[key], key)]
+    if isinstance(shown, list) and isinstance(said, list) and shown and said:
+        return differences(shown[0], said[0], where)
+    return []
 
 
 def test_defaults_of_an_organisation_answer_the_questions(tmp_path: Path) -> None:
@@ -198,44 +226,67 @@ def test_defaults_of_an_organisation_answer_the_questions(tmp_path: Path) -> Non
     assert (answers["python_version"], answers["registry"], answers["labels"]) == tuple(wanted.values())
 
 
+def test_figures_of_the_readme_are_those_of_the_measurements() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split("## Why")[1].split("\n## ")[0].split())
+    for point in text.split("- **")[1:]:
+        for document in set(re.findall(r"docs/(?:performance|reliability)\.md", point)):
+            measured = (ROOT / document).read_text()
+            missing = [one for one in re.findall(r"\d+[.,]\d+", point) if one not in measured]
+            assert missing == [], f"{document} does not say {missing}"
+
+
+def test_the_quick_start_ends_with_a_handled_event(tmp_path: Path, server: NatsServer) -> None:
+    blocks = [block for block in BLOCKS if block.heading == QUICK_START]
+    natsgen(tmp_path, *shlex.split(blocks[0].text)[1:])
+    service = tmp_path / "services/billing"
+    put_files(blocks, service)
+    [command] = [one for block in blocks if block.language == "sh" for one in block.commands if "nats pub" in one]
+    *_, subject, payload = shlex.split(command)
+    asyncio.run(put_letters(server.url))
+
+    with worker_of(service, server) as worker:
+        worker.wait_ready()
+        asyncio.run(publish(server.url, subject, payload.encode()))
+        wait_until(lambda: said(worker, "invoice written"), limit=20, what="the event to be handled")
+    assert [record["order"] for record in said(worker, "invoice written")] == ["order-7"]
+
+
 EVENTS = [(40, "EUR"), (-1, "EUR"), (40, "USD")]  # total and currency: one is handled, rejected, tried again later
 
 
-def test_the_handler_that_is_shown_handles(tmp_path: Path, server: NatsServer) -> None:
-    [handler] = [block for block in BLOCKS if block.heading == "Write a handler"]
+def test_handlers_that_are_shown_handle(tmp_path: Path, server: NatsServer) -> None:
     natsgen(tmp_path, "new", "worker", "billing", "--subject", "orders.order.created")
     service = tmp_path / "services/billing"
-    (service / handler.place).write_text(handler.text)
-    settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false"}
+    put_files([block for block in BLOCKS if block.heading in HANDLERS], service)
     asyncio.run(publish_events(server.url))
 
-    with GeneratedService(service, python=sys.executable, log_folder=tmp_path, settings=settings) as worker:
+    with worker_of(service, server, INVOICE_PREFIX="EU") as worker:
 
         def counts() -> tuple[int, dict[str, int], int]:
             stats = worker.stats()["subscriptions"]["order_created"]
             return stats["handled"], stats["dead_letters"], stats["retried"]
 
-        wait_until(lambda: counts() == (1, {"rejected": 1}, 1), limit=20, what="all three events")
-        orders = [record["order"] for record in worker.log_records() if record["message"] == "invoice written"]
-    assert orders == ["order-0"]
-
-
-def test_what_is_shared_reaches_the_handler(tmp_path: Path, server: NatsServer) -> None:
-    natsgen(tmp_path, "new", "worker", "billing", "--subject", "orders.order.created")
-    service = tmp_path / "services/billing"
-    put_files([block for block in BLOCKS if block.heading == SHARING], service)
-    settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false", "INVOICE_PREFIX": "EU"}
-    asyncio.run(put_letters(server.url))
-
-    with GeneratedService(service, python=sys.executable, log_folder=tmp_path, settings=settings) as worker:
         worker.wait_ready()
+        wait_until(lambda: counts() == (1, {"rejected": 1}, 1), limit=20, what="all three events")
         written = asyncio.run(invoice_of_an_order(server.url))
-        wait_until(
-            lambda: [record for record in worker.log_records() if record["message"] == "took"],
-            limit=20,
-            what="the middleware to have measured",
-        )
+        wait_until(lambda: said(worker, "took"), limit=20, what="the middleware to have measured")
+    assert [record["order"] for record in said(worker, "invoice written")] == ["order-0"]
     assert written == {"number": "EU-order-7", "total": 40}
+
+
+def worker_of(service: Path, server: NatsServer, **settings: str) -> GeneratedService:
+    known = {"NATS_URL": server.url, "CONSUL_ENABLED": "false", **settings}
+    return GeneratedService(service, python=sys.executable, log_folder=service.parent, settings=known)
+
+
+def said(worker: GeneratedService, message: str) -> list[dict[str, Any]]:
+    return [record for record in worker.log_records() if record["message"] == message]
+
+
+async def publish(url: str, subject: str, payload: bytes) -> None:
+    client = await nats.connect(url)
+    await client.publish(subject, payload)  # as `nats pub` does
+    await client.close()
 
 
 async def invoice_of_an_order(url: str) -> Any:
