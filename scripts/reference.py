@@ -76,7 +76,7 @@ def llms_text() -> str:
             text = (ROOT / "docs" / page).read_text(encoding="utf-8")
             heading = re.search(r"^# (.+)$", text, re.MULTILINE)
             first = re.search(r"^# .+\n\n((?:\w.+\n)+)", text, re.MULTILINE)
-            about = re.split(r"(?<=[.:;])\s", " ".join(first[1].split()))[0].rstrip(":;") if first else ""
+            about = re.split(r"(?<=[.:])\s", " ".join(first[1].split()))[0].rstrip(":") if first else ""
             lines.append(f"- [{heading[1] if heading else title}]({page})" + (f": {about}" if about else ""))
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
@@ -94,7 +94,7 @@ def cli_page() -> str:
     """Return what `--help` says, command by command."""
     parts = [
         f"{WRITTEN}\n# Commands\n\nThe text of `--help`, command by command. `natsgen --help` lists the commands. "
-        "Exit codes: 0 done, 1 could not, 2 wrong usage, 130 interrupted.\n"
+        "See also [exit codes](exit-codes.md) and [JSON documents](json.md).\n"
     ]
     for name in COMMANDS:
         for title, text in helps(load(name), f"natsgen {name}"):
@@ -206,7 +206,7 @@ def metrics_page() -> str:
 # Metrics
 
 `/metrics` has these metrics for Prometheus, beside those of the Python process and your own `prometheus_client`
-metrics. Durations and latencies are in seconds.
+metrics. Durations and latencies are in seconds. The [runbook](../production/runbook.md) says what to alert on.
 """
     for file in sorted(SOURCE.rglob("*.py"), key=lambda path: ("infrastructure" not in path.parts, str(path))):
         if rows := list(metrics_in(parsed(file))):

@@ -14,12 +14,12 @@ WRITTEN = sorted(str(file.relative_to(ROOT)) for file in [*ROOT.glob("*.md"), *(
 RUN_WHOLE = {
     "docs/toolkit.md": "tests/documents/test_toolkit.py",
     "docs/decoders.md": "tests/runtime/test_decoders.py",
+    "docs/tutorial.md": "tests/documents/test_tutorial.py; tests/examples/test_order_to_invoice.py runs the example",
     "docs/reference/cli.md": "tests/documents/test_site.py",
 }
 """Documents of which a test runs every block, whatever comes to them, and the test."""
 
 NOT_RUN = {
-    "README.md / A template of your own / 2": "tests/update/test_new_template.py has it with another address",
     "CONTRIBUTING.md / Set up / 1": "CI does, in .ci/run, before these tests",
     "CONTRIBUTING.md / Test / 1": "CI does, in .ci/run; these are the tests",
     "docs/loki.md / Logs in Loki / 1": "there is no Alloy; tests/unit/test_loki_config.py checks the configuration",

@@ -1,4 +1,4 @@
-"""README.md and the guides as they stand: commands are typed in one workspace, and code is that of services they made."""
+"""README.md and the guides as they stand: commands are typed in one workspace, and code is that of what they made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from tests.smoke.letters import LIMIT
 from tests.update import world
 
 ROOT = Path(__file__).parents[2]
-GUIDES = "handlers actions gateways publishers queues dedup extras testing monorepo-ci configuration updating dead-letters"
+GUIDES = (
+    "handlers actions gateways publishers queues dedup extras testing monorepo-ci configuration updating dead-letters"
+)
 DOCUMENTS = ["README.md", *(f"docs/guides/{name}.md" for name in GUIDES.split()), "docs/reference/json.md"]
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
 LETTERS = range(15, 20)  # sequences, among them those that the documents name
@@ -40,11 +42,9 @@ HANDLERS = {"Write a handler", "Share resources"}
 NOT_TYPED = {
     "make demo": "tests/smoke/test_demo.py::test_it_shows_a_worker_from_the_first_line_to_the_clean_shutdown",
     "make test": "these are the tests",
-    "uv tool install .": "tests/unit/test_wheel.py::test_installed_it_makes_the_same_worker_as_the_checkout",
-    "cd services/billing": "where the next commands are",
-    "make setup": "it asks an index; tests/harness/test_environment.py installs from the same file",
-    ".venv/bin/nats-server -js -sd /tmp/billing-nats &": "the tests start one themselves",
-    "CONSUL_ENABLED=false make run": "it is the same as what GeneratedService starts",
+    "uv tool install '.[dev]'": "tests/unit/test_wheel.py::test_installed_it_makes_the_same_worker_as_the_checkout",
+    "natsgen dev": "tests/dev/test_session.py",
+    "natsgen publish billing order_created --data '{\"total\": 40}'": "tests/dev/test_messages.py",
     "docker compose -f compose/billing.yml up -d --build --wait": "tests/smoke/test_containers.py does",
     "(cd services/billing && make setup test)": "tests/documents/test_service_readme.py types make test",
     "(cd services/billing && make lint)": "natsgen smoke does",
@@ -108,7 +108,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory, server: NatsServer) -> Typed
 
 
 def typed_here(block: Block) -> list[str]:
-    return [command for command in block.commands if command not in NOT_TYPED and not command.startswith("nats pub")]
+    return [command for command in block.commands if command not in NOT_TYPED]
 
 
 async def put_letters(url: str) -> None:
@@ -161,7 +161,7 @@ def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
 def runs(block: Block) -> bool:
     """Whether a test here deals with this block."""
     shown = block.heading in {QUICK_START, *HANDLERS, *MADE} or is_defaults(block) or is_tree(block)
-    return block.document in DOCUMENTS and (block.language in ("sh", "json") or shown) or is_tree(block)
+    return (block.document in DOCUMENTS and (block.language in ("sh", "json") or shown)) or is_tree(block)
 
 
 def is_defaults(block: Block) -> bool:
@@ -237,28 +237,27 @@ def test_figures_of_the_readme_are_those_of_the_measurements() -> None:
 
 def test_the_quick_start_ends_with_a_handled_event(tmp_path: Path, server: NatsServer) -> None:
     blocks = [block for block in BLOCKS if block.heading == QUICK_START]
-    natsgen(tmp_path, *shlex.split(blocks[0].text)[1:])
-    service = tmp_path / "services/billing"
-    put_files(blocks, service)
-    [command] = [one for block in blocks if block.language == "sh" for one in block.commands if "nats pub" in one]
-    *_, subject, payload = shlex.split(command)
-    asyncio.run(put_letters(server.url))
+    typed = [shlex.split(command) for block in blocks if block.language == "sh" for command in block.commands]
+    natsgen(tmp_path, *typed[0][1:])
+    put_files(blocks, tmp_path)
+    [data] = [json.loads(words[-1]) for words in typed if words[:2] == ["natsgen", "publish"]]
+    asyncio.run(publish_events(server.url, [data, {"total": -1}]))
 
-    with worker_of(service, server) as worker:
-        worker.wait_ready()
-        asyncio.run(publish(server.url, subject, payload.encode()))
-        wait_until(lambda: said(worker, "invoice written"), limit=20, what="the event to be handled")
-    assert [record["order"] for record in said(worker, "invoice written")] == ["order-7"]
+    with worker_of(tmp_path / "services/billing", server) as worker:
+        wait_until(lambda: len(said(worker, "dead letter")) == 1, limit=20, what="both events")
+    [written] = said(worker, "invoice written")
+    assert (written["order"], written["total"]) == ("order-0", data["total"])
 
 
-EVENTS = [(40, "EUR"), (-1, "EUR"), (40, "USD")]  # total and currency: one is handled, rejected, tried again later
+EVENTS = [{"total": 40, "currency": "EUR"}, {"total": -1, "currency": "EUR"}, {"total": 40, "currency": "USD"}]
+"""One is handled, one rejected, one tried again later."""
 
 
 def test_handlers_that_are_shown_handle(tmp_path: Path, server: NatsServer) -> None:
     natsgen(tmp_path, "new", "worker", "billing", "--subject", "orders.order.created")
     service = tmp_path / "services/billing"
     put_files([block for block in BLOCKS if block.heading in HANDLERS], service)
-    asyncio.run(publish_events(server.url))
+    asyncio.run(publish_events(server.url, EVENTS))
 
     with worker_of(service, server, INVOICE_PREFIX="EU") as worker:
 
@@ -283,12 +282,6 @@ def said(worker: GeneratedService, message: str) -> list[dict[str, Any]]:
     return [record for record in worker.log_records() if record["message"] == message]
 
 
-async def publish(url: str, subject: str, payload: bytes) -> None:
-    client = await nats.connect(url)
-    await client.publish(subject, payload)  # as `nats pub` does
-    await client.close()
-
-
 async def invoice_of_an_order(url: str) -> Any:
     """What the handler publishes to the stream that the worker has made."""
     client = await nats.connect(url)
@@ -301,11 +294,10 @@ async def invoice_of_an_order(url: str) -> Any:
     return written
 
 
-async def publish_events(url: str) -> None:
+async def publish_events(url: str, contents: list[dict[str, Any]]) -> None:
     await put_letters(url)
     client = await nats.connect(url)
-    for number, (total, currency) in enumerate(EVENTS):
+    for number, data in enumerate(contents):
         event = {"id": f"{number}", "type": "t", "timestamp": "2024-01-15T10:00:00Z", "aggregateId": f"order-{number}"}
-        data = {"data": {"total": total, "currency": currency}}
-        await client.jetstream().publish("orders.order.created", json.dumps(event | data).encode())
+        await client.jetstream().publish("orders.order.created", json.dumps(event | {"data": data}).encode())
     await client.close()

@@ -104,13 +104,13 @@ async def test_what_is_not_permitted_is_named_and_nothing_is_replayed(guarded: N
     for command in (("replay", "--all"), ("purge", "--all", "--yes")):
         said = refused(*command, **reader)
         assert "does not permit it: permissions violation for publish to" in said
-        assert "README" in said
+        assert "the guide to dead letters lists" in said
     assert run_json("list", **reader)["total"] == 3
     await client.close()
 
 
-async def test_the_permissions_in_the_readme_are_enough(tmp_path: Path) -> None:
-    subscribe, publish = permissions_in_readme()
+async def test_the_permissions_in_the_guide_are_enough(tmp_path: Path) -> None:
+    subscribe, publish = permissions_in_the_guide()
     configuration = f"""
     accounts {{ A {{ jetstream: enabled, users: [
       {{ user: admin, password: "{SECRET}" }},
@@ -142,9 +142,9 @@ async def test_the_permissions_in_the_readme_are_enough(tmp_path: Path) -> None:
             await asyncio.to_thread(run, *command, NATS_URL=server.url, **me)
 
 
-def permissions_in_readme() -> tuple[list[str], list[str]]:
-    """Subjects to subscribe to and to publish on, in the table of the README."""
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+def permissions_in_the_guide() -> tuple[list[str], list[str]]:
+    """Subjects to subscribe to and to publish on, in the table of the guide."""
+    text = (Path(__file__).parents[2] / "docs/guides/dead-letters.md").read_text()
     table = text.split("| for | subscribe | publish |")[1].split("\n\n")[0]
     rows = [row.split("|") for row in table.splitlines()[2:]]
     subscribe, publish = ([one for row in rows for one in re.findall(r"`([^`]+)`", row[column])] for column in (2, 3))

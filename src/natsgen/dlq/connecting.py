@@ -69,7 +69,7 @@ async def _connect(settings: Settings, servers: list[str], failed: asyncio.Futur
     async def on_error(error: Exception) -> None:
         problems.append(error)
         if "permissions violation" in str(error).lower():
-            fail(f"{where} does not permit it: {said(error)} (the README lists what natsgen dlq must be permitted)")
+            fail(f"{where} does not permit it: {said(error)} (the guide to dead letters lists what it needs)")
 
     async def on_closed() -> None:
         fail(f"the connection to {where} was lost{_because(problems)}")
