@@ -35,8 +35,15 @@ def node() -> Availability:
     return Availability(f"no {' and no '.join(f'`{name}`' for name in missing)} on PATH" if missing else "")
 
 
+@functools.cache
+def browser() -> Availability:
+    return Availability(
+        "" if find_program("chromium") else "no `chromium` program on PATH (Debian: apt install chromium)"
+    )
+
+
 # Redis runs as a container
-PARTS = {"docker": docker, "consul": consul, "redis": docker, "node": node}
+PARTS = {"docker": docker, "consul": consul, "redis": docker, "node": node, "browser": browser}
 SLOW = "slow"
 LEFT_OUT = (SLOW, "docker", "redis")
 """What the short run goes without."""

@@ -6,7 +6,8 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,18 @@ class Dev:
 
     def publish(self, subject: str, data: dict[str, Any]) -> None:
         """Publishes an event, and waits until a stream has it."""
+        self.publish_raw([(subject, json.dumps(data).encode())])
+
+    def publish_raw(self, messages: Sequence[tuple[str, bytes]], headers: dict[str, str] | None = None) -> None:
+        """Publishes payloads as they are, and waits until streams have them."""
 
         async def send() -> None:
             async with await nats.connect(self.nats_url) as client:
-                await client.jetstream().publish(subject, json.dumps(data).encode())
+                for subject, payload in messages:
+                    await client.jetstream().publish(subject, payload, headers=headers)
 
-        asyncio.run(send())
+        with ThreadPoolExecutor(1) as other:  # Playwright runs an event loop in this thread
+            other.submit(asyncio.run, send()).result(LIMIT)
 
     def stop(self) -> Stopped:
         """Stops it by SIGTERM, which is what Ctrl-C does as well."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ class DevService:
     def _is_ready(self) -> bool:
         try:
             return request(LOOPBACK, self.port, "/readyz", limit=PROBE_SECONDS).status == 200
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
     async def _installed(self) -> bool:

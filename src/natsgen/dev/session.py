@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,14 +104,15 @@ class Session:
             self.services[name] = service
             before = self._tasks.get(name)
             self._tasks[name] = asyncio.create_task(_after(before, service))
-            self._tasks[name].add_done_callback(self._stop_if_failed)
+            self._tasks[name].add_done_callback(self.stop_if_failed)
         return wanted
 
     def _edited(self, name: str, files: set[Path]) -> None:
         if name in self.services:
             self.services[name].edited(files)
 
-    def _stop_if_failed(self, task: asyncio.Task[None]) -> None:
+    def stop_if_failed(self, task: asyncio.Task[None]) -> None:
+        """Stop everything if a task ended by a fault of natsgen's; whoever awaits it tells."""
         if not task.cancelled() and task.exception():
             self._stop.set()
 
@@ -185,14 +186,46 @@ async def _run(options: Options, servers: Servers, console: Console, file: Path,
     stop = asyncio.Event()
     session = Session(options, servers, console, stop)
     _on_signals(stop, session)
-    running.announce(file, Running(os.getpid(), servers.nats))
     watch = asyncio.create_task(_watch_servers(started, stop))
     try:
-        await session.run()
+        async with _page(session) if options.page else nullcontext("") as url:
+            running.announce(file, Running(os.getpid(), servers.nats, url))
+            if url:
+                console.say("open the page", url=url)
+            await session.run()
     finally:
         stop.set()
         await watch
     console.say("all services have stopped")
+
+
+@asynccontextmanager
+async def _page(session: Session) -> AsyncIterator[str]:
+    """Serve the page, and give its address."""
+    from natsgen.dev.board import Board
+    from natsgen.dev.page import Page
+    from natsgen.dev.traffic import connect
+    from natsgen.dlq import settings
+
+    options = session.options
+    first = options.root / "services" / sorted(_check(options))[0]
+    credentials = settings.read(session.servers.nats, os.environ, first).credentials if options.server else {}
+    client = await connect(session.servers.nats, dict(credentials))
+    board = Board(session, client)
+    page = Page(board, options.port)
+    looking, serving = asyncio.create_task(board.run()), asyncio.create_task(page.run())
+    for task in (looking, serving):
+        task.add_done_callback(session.stop_if_failed)
+    try:
+        yield page.url
+    finally:
+        page.stop()
+        looking.cancel()
+        ended = await asyncio.gather(looking, serving, return_exceptions=True)
+        await client.close()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
 
 
 def _on_signals(stop: asyncio.Event, session: Session) -> None:

@@ -1,0 +1,200 @@
+"""The page's server, on this machine only: files without secrets, and an interface that asks for the token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from natsgen.dev.board import Board
+from natsgen.errors import InputError, NatsgenError
+from natsgen.harness.ports import LOOPBACK, free_port, is_free
+
+PORT = 8484
+TICK = 0.5  # seconds between two batches of what is new
+BODY = 2 * 1024 * 1024  # bytes of a request
+FILES = Path(__file__).with_name("static")
+TYPES = {"index.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """Lets through what comes from the page itself: by its `Host`, its `Origin`, and for `/api/` the token.
+
+    Other pages in the same browser reach 127.0.0.1 too, under any name that resolves to it.
+    """
+
+    def __init__(self, app: ASGIApp, port: int, token: str) -> None:
+        self._app = app
+        self._hosts = {f"{name}:{port}" for name in (LOOPBACK, "localhost")}
+        self._token = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        refused = ""
+        if host not in self._hosts:
+            refused = "this name is not the page's"
+        elif origin is not None and origin != f"http://{host}":
+            refused = "this comes from another page"
+        elif scope["path"].startswith("/api/") and not secrets.compare_digest(
+            headers.get("authorization", "").encode(), self._token
+        ):
+            refused = "the token is missing or wrong: open the address that natsgen dev printed"
+        if refused:
+            await PlainTextResponse(refused, 403, HEADERS)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn inside of `natsgen dev`, which has its own way with signals."""
+
+    def capture_signals(self) -> Any:
+        """Leave the signals alone."""
+        return nullcontext()
+
+
+class Page:
+    """The page's server.
+
+    Args:
+        board: what it shows.
+        port: where it listens; None for the usual port, or any that is free.
+
+    Raises:
+        InputError: the port is taken.
+    """
+
+    def __init__(self, board: Board, port: int | None) -> None:
+        if port and not is_free(port):
+            raise InputError(f"--port: {port} is taken")
+        self._board = board
+        self._stopping = asyncio.Event()
+        self.port = port or (PORT if is_free(PORT) else free_port())
+        self.token = secrets.token_urlsafe(24)
+        app = Guard(
+            Starlette(routes=self._routes(), exception_handlers={NatsgenError: _refused}), self.port, self.token
+        )
+        config = uvicorn.Config(
+            app, LOOPBACK, self.port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        self._server = Server(config)
+
+    @property
+    def url(self) -> str:
+        """Return its address, with the token where no server sees it."""
+        return f"http://{LOOPBACK}:{self.port}/#token={self.token}"
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        await self._server.serve()
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._stopping.set()
+        self._server.should_exit = True
+
+    def _routes(self) -> list[Route]:
+        board = self._board
+        return [
+            Route("/", lambda _: _file("index.html")),
+            *(Route(f"/{name}", lambda _, name=name: _file(name)) for name in ("page.css", "page.js")),
+            Route("/api/live", self._live),
+            Route("/api/messages/{number:int}", _json(lambda one: _now(board.message(one.path_params["number"])))),
+            Route("/api/chain", _json(lambda one: _now(board.chain(one.query_params.get("id", ""))))),
+            Route("/api/targets", _json(lambda _: _now(board.targets()))),
+            Route("/api/letters", _json(lambda _: board.letters())),
+            Route("/api/letters/{number:int}", _json(lambda one: board.letter(one.path_params["number"]))),
+            Route("/api/send", self._send, methods=["POST"]),
+            Route("/api/replay", self._change(board.replay), methods=["POST"]),
+            Route("/api/purge", self._change(board.purge), methods=["POST"]),
+        ]
+
+    async def _live(self, request: Request) -> Response:
+        events = self._events(request.query_params.get("filter", "")[:200])
+        return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
+
+    async def _events(self, text: str) -> AsyncIterator[str]:
+        """Yield what is new, in batches: the browser draws twice a second, however much flows."""
+        version = 0
+        while not self._stopping.is_set():
+            rows, version = self._board.messages(text, version)
+            yield f"data: {json.dumps({'state': self._board.snapshot(), 'messages': rows})}\n\n"
+            try:
+                await asyncio.wait_for(self._stopping.wait(), TICK)
+            except TimeoutError:
+                continue
+
+    async def _send(self, request: Request) -> Response:
+        body = await _body(request)
+        fields = [str(body.get(name, "")) for name in ("service", "kind", "name", "subject", "data")]
+        return JSONResponse(await self._board.send(*fields), headers=HEADERS)
+
+    def _change(self, change: Callable[[list[int]], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            numbers = (await _body(request)).get("letters")
+            if not isinstance(numbers, list) or not numbers or not all(type(one) is int for one in numbers):
+                raise InputError("say which letters")
+            return JSONResponse(await change(numbers), headers=HEADERS)
+
+        return answer
+
+
+def _json(ask: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return JSONResponse(await ask(request), headers=HEADERS)
+
+    return answer
+
+
+async def _now(value: Any) -> Any:
+    return value
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if request.headers.get("content-type") != "application/json":
+        raise InputError("it is no JSON")  # nor can a form of another page send this type
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > BODY:
+            raise InputError(f"it is larger than {BODY} bytes")
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError("it is no JSON") from error
+    if not isinstance(body, dict):
+        raise InputError("it is no JSON object")
+    return body
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 400, HEADERS)
+
+
+def _file(name: str) -> Response:
+    content = (FILES / name).read_bytes()
+    return Response(content, media_type=f"{TYPES[name]}; charset=utf-8", headers=HEADERS)

@@ -1,0 +1,124 @@
+"""Sees what flows: reads the streams, and listens to what nobody stores and to what consumers answer to the server.
+
+The workers tell nothing beyond what they log and count anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import StreamInfo
+
+from natsgen.dev.history import History
+from natsgen.dev.traces import is_readable, read
+
+ANSWERS = "$JS.ACK.>"
+LOOK_EVERY = 1.0  # seconds between two looks at which streams there are
+RECENT = 200  # messages of a stream that were there before
+
+
+async def connect(server: str, credentials: dict[str, Any]) -> Client:
+    """Return a connection that lasts as long as `natsgen dev`."""
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # a server that is away shows elsewhere
+
+    async def ignore(_: Exception) -> None:
+        pass
+
+    return await nats.connect(
+        server.split(","),
+        name="natsgen dev",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.5,
+        pending_size=16 * 1024 * 1024,
+        error_cb=ignore,
+        **credentials,
+    )
+
+
+class Traffic:
+    """Fills a history with what flows.
+
+    Args:
+        client: the connection.
+        history: what is filled.
+        unstored: returns the subjects that services take and no stream stores.
+
+    Attributes:
+        streams: the streams, by name, as of the last look.
+    """
+
+    def __init__(self, client: Client, history: History, unstored: Callable[[], Iterable[str]]) -> None:
+        self.streams: dict[str, StreamInfo] = {}
+        self._client = client
+        self._history = history
+        self._unstored = unstored
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._next: dict[str, tuple[Any, int]] = {}
+        self._heard: set[str] = set()
+        self._is_first_look = True
+
+    async def run(self) -> None:
+        """Read and listen until the task is cancelled."""
+        await self._client.subscribe(ANSWERS, cb=self._answered)
+        try:
+            while True:
+                with suppress(nats.errors.Error, TimeoutError, OSError):
+                    await self._look()
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            for task in self._reading.values():
+                task.cancel()
+
+    async def _look(self) -> None:
+        found = await self._client.jetstream().streams_info()
+        self.streams = {str(info.config.name): info for info in found}
+        for name, info in self.streams.items():
+            if not is_readable(info):
+                if not name.startswith(("KV_", "OBJ_")):
+                    await self._hear(info.config.subjects or ())
+            elif name not in self._reading or self._reading[name].done():
+                self._reading[name] = asyncio.create_task(self._read(name, info, self._start(name, info)))
+        await self._hear(self._unstored())
+        self._is_first_look = False
+
+    def _start(self, name: str, info: StreamInfo) -> int:
+        created, following = self._next.get(name, (None, 0))
+        if created == info.created and following:
+            return following
+        return max(1, info.state.last_seq - RECENT + 1) if self._is_first_look else 1
+
+    async def _read(self, name: str, info: StreamInfo, start: int) -> None:
+        with suppress(nats.errors.Error, TimeoutError, OSError):  # the next look begins again where this ends
+            async for message in read(self._client.jetstream(), info, start):
+                metadata = message.metadata
+                sequence = metadata.sequence.stream
+                self._next[name] = info.created, sequence + 1
+                stored_at = metadata.timestamp.timestamp()
+                headers = message.headers or {}
+                self._history.add(
+                    message.subject, message.data, headers, stream=name, sequence=sequence, stored_at=stored_at
+                )
+
+    async def _hear(self, subjects: Iterable[str]) -> None:
+        for subject in set(subjects) - self._heard:
+            self._heard.add(subject)
+            await self._client.subscribe(subject, cb=self._take)
+
+    async def _take(self, message: Msg) -> None:
+        self._history.add(message.subject, message.data, message.headers or {})
+
+    async def _answered(self, message: Msg) -> None:
+        try:
+            metadata = Msg(_client=self._client, reply=message.subject).metadata
+        except nats.errors.Error:
+            return
+        stream, consumer = metadata.stream, metadata.consumer
+        self._history.settle(stream, metadata.sequence.stream, consumer, message.data, metadata.num_delivered or 1)

@@ -1,0 +1,121 @@
+"""The page of `natsgen dev` in a real browser, from the first event to the replay of a dead letter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Dev, Start
+
+pytestmark = pytest.mark.browser
+MS = LIMIT * 1000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails the test for an error of its script, a dialog, or a request to another host."""
+    faults: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    opened = context.new_page()
+    opened.set_default_timeout(MS)
+    opened.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    opened.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    opened.on("request", lambda one: None if one.url.startswith("http://127.0.0.1:") else faults.append(one.url))
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def open_page(dev: Dev, page: Page) -> None:
+    """Opens the address that `natsgen dev` printed, once the services are ready."""
+    dev.wait("billing is ready")
+    page.goto(dev.wait("open the page")["url"])
+    expect(page.get_by_role("status").first).to_contain_text("services ready")
+
+
+def test_from_a_new_worker_to_a_replayed_dead_letter(start: Start, workspace: Path, page: Page) -> None:
+    dev = start("billing")
+    open_page(dev, page)
+    expect(page.locator("#graph")).to_contain_text(SUBJECT)
+    assert "token" not in page.url
+
+    page.get_by_role("tab", name="Send").click()
+    expect(page.get_by_label("To", exact=True)).to_contain_text("billing: handler order_created")
+    page.get_by_label("aggregateId").fill("order-1")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#result")).to_contain_text("handled billing.order_created")
+
+    handler, good = workspace / HANDLER, (workspace / HANDLER).read_text()
+    broken = good.replace(
+        '    logger.info("event handled"', '    raise ValueError("no such customer")\n    logger.info("event handled"'
+    )
+    broken = broken.replace(
+        f'@subscriber("{SUBJECT}")', f'@subscriber("{SUBJECT}", max_attempts=2, backoff=Backoff(initial=0.2))'
+    )
+    broken = broken.replace("subscription import subscriber", "subscription import Backoff, subscriber")
+    handler.write_text(broken)
+    dev.wait("billing is ready after an edit")
+    page.get_by_label("aggregateId").fill("order-2")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#result")).to_contain_text("ValueError: no such customer")
+    expect(page.locator("#result")).to_contain_text("attempt 2")
+    expect(page.locator("#result")).to_contain_text("dead letter")
+
+    page.get_by_role("tab", name="Dead letters").click()
+    page.get_by_role("button", name="billing.order_created").click()
+    expect(page.locator("#letter")).to_contain_text("raise ValueError")
+    handler.write_text(good)
+    dev.wait("billing is ready after an edit", times=2)
+    page.locator("#letter").get_by_role("button", name="Replay").click()
+    expect(page.locator("#letter-note")).to_have_text("1 replayed")
+    expect(page.locator("#no-letters")).to_be_visible()
+
+    page.get_by_role("tab", name="Messages").click()
+    first = page.locator("#rows tr", has_text=SUBJECT).first
+    expect(first).to_contain_text("handled after 2 failed, billing.order_created")
+    first.get_by_role("button").click()
+    expect(page.locator("#detail .life")).to_contain_text("replayed")
+    page.get_by_role("tab", name="Handlers").click()
+    expect(page.locator("#handler-rows")).to_contain_text("billing.order_created")
+    assert dev.stop().exit_code == 0
+    expect(page.locator("#status")).to_have_text("natsgen dev does not answer")
+
+
+HOSTILE = {
+    "script": b'{"name": "<script>alert(1)</script><img src=x onerror=alert(2)>"}',
+    "large": json.dumps({"text": "x" * 900_000}).encode(),
+    "binary": bytes(range(256)) * 20,
+    "deep": b"[" * 50_000 + b"]" * 50_000,
+    "control": "\x1b[2J\x00\u202eevil\u2066".encode(),
+    "empty": b"",
+}
+
+
+def test_hostile_messages_are_shown_harmlessly(start: Start, page: Page) -> None:
+    dev = start("billing")
+    open_page(dev, page)
+    headers = {"Correlation-Id": "<b onclick=alert(3)>x</b>", "X-Name": "<script>alert(4)</script>"}
+    dev.publish_raw([(f"orders.hostile.{name}", content) for name, content in HOSTILE.items()], headers)
+    page.get_by_role("tab", name="Messages").click()
+    for name in HOSTILE:
+        page.get_by_role("button", name=f"orders.hostile.{name}").first.click()
+        expect(page.locator("#detail h2")).to_have_text(f"orders.hostile.{name}")
+        expect(page.locator("#detail")).to_contain_text("<script>alert(4)</script>")
+    page.get_by_role("button", name="orders.hostile.script").first.click()
+    expect(page.locator("#detail pre").first).to_contain_text("<script>alert(1)</script>")
+    assert page.locator("script").count() == 1
+    assert page.locator("#detail b, #detail img").count() == 0
