@@ -1,14 +1,14 @@
-"""What every test may need: the reasons to leave one out, and when that is not allowed.
+"""What every test may need: which of them a short run leaves out, the parts they need, and when that is not allowed.
 
-`pytest` proves each behaviour once, in minutes, and without containers; `pytest --full` runs everything. A test is
-marked `slow`, and is left out of the short run, if it takes seconds *and* a shorter one proves the same: with fewer
-kinds, versions, events, faults, rounds or processes; or if what it proves is somebody else's fault, as Copier's. What
-only a slow test proves is not marked, however long it takes. A run that names a file or a test leaves nothing out of
-it, and one with `-m` nothing that has the marker.
+`pytest` is for everyone: what natsgen and a worker do, each behaviour once, in minutes and without containers. `pytest
+--full` runs everything. A short run leaves out the files below that are for `--full`, and tests marked `slow`, which
+take seconds where a shorter one proves the same, with fewer kinds, versions, events, faults, rounds or processes. A run
+that names a file or a test leaves nothing out of it, and one with `-m` nothing that has the marker.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import os
 import shutil
@@ -46,7 +46,26 @@ def browser() -> Availability:
 PARTS = {"docker": docker, "consul": consul, "redis": docker, "node": node, "browser": browser}
 SLOW = "slow"
 LEFT_OUT = (SLOW, "docker", "redis")
-"""What the short run goes without."""
+"""Markers of the tests that the short run goes without."""
+FOR_FULL = (
+    *("chaos", "documents", "harness", "smoke_command", "workflows"),
+    # real processes, where one of each kind is enough
+    *(f"smoke/test_{name}.py" for name in ("consul", "dlq*", "event_loop", "handlers", "plain_clients", "pubsub_*")),
+    *(
+        f"smoke/test_{name}.py"
+        for name in ("reference", "robustness", "settings", "watchdogs", "*containers", "image_*")
+    ),
+    # many services, many processes, and Copier's faults
+    *(
+        f"update/test_{name}.py"
+        for name in ("copier_faults", "example_workflow", "fleet", "line_ends", "team_template")
+    ),
+    # what a default worker does not have, and connections that are half dead for seconds
+    *(f"runtime/test_{name}.py" for name in ("toolkit_*", "action_services", "standing_still", "loop_lag", "survival")),
+    # tests of the benchmarks
+    *(f"unit/test_{name}.py" for name in ("*_benchmark", "tool_rivals", "loki_config", "release", "wheel")),
+)
+"""Folders and files below tests/ that a short run does not even read."""
 REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
 """Parts that must be there, such as `docker,node` in CI: a test that needs one fails without, and is not skipped."""
 
@@ -74,8 +93,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether a run of all tests goes without a file or folder, as a short one does."""
+    whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    if config.option.full or config.option.markexpr or not whole:
+        return None
+    path = collection_path.relative_to(Path(__file__).parent).as_posix()
+    return any(fnmatch.fnmatch(path, pattern) for pattern in FOR_FULL) or None
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what a short run goes without, unless `-m` asks for it or its file is named."""
+    """Leaves out the tests that a short run goes without, unless `-m` asks for them or their file is named."""
     if config.option.full or any(".py" in argument for argument in config.args):
         return
     without = {name for name in LEFT_OUT if name not in config.option.markexpr}

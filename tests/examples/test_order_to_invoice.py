@@ -189,6 +189,7 @@ def test_the_example_has_only_files_of_the_owner(shop: Shop) -> None:
     assert all((shop.folder / path).read_bytes() == (EXAMPLE / "owner" / path).read_bytes() for path in OWNERS)
 
 
+@pytest.mark.slow
 def test_its_own_tests_and_gates_pass(shop: Shop, python: Path) -> None:
     for words in (["pytest", "-q"], ["mypy"], ["ruff", "check", "."], ["ruff", "format", "--check", "."]):
         run([python, "-m", *words], limit=LIMIT, folder=shop.service)

@@ -26,6 +26,27 @@ STREAM = "ORDERS"
 DURABLE = "billing-order_created"
 INSTALL_SECONDS = 300.0
 
+IN_SHORT_RUNS = {
+    "test_demo.py": (
+        "test_it_shows_a_worker_from_the_first_line_to_the_clean_shutdown",
+        "test_colour_is_only_for_terminals_that_want_it",
+    ),
+    "test_gateways.py": ("test_reference_fastapi_example", "test_reference_django_example"),
+    "test_pubsub.py": ("test_publishers_and_subscribers_share_the_load",),
+    "test_services.py": ("test_one_service_handles_events_and_answers",),
+    "test_task_queue.py": ("test_task_queue_task_of_a_killed_worker_is_done_by_another",),
+    "test_worker.py": ("test_a_poison_message_becomes_a_dead_letter_and_the_rest_goes_on",),
+}
+"""One of each kind, run for real; the others are slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        short = IN_SHORT_RUNS.get(item.path.name, ())
+        if item.path.parent == Path(__file__).parent and item.name.partition("[")[0] not in short:
+            item.add_marker(pytest.mark.slow)
+
+
 StartWorker = Callable[..., GeneratedService]
 StartService = Callable[..., GeneratedService]
 

@@ -116,7 +116,7 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return Rendered(workspace, arguments[0])
 
 
-@pytest.mark.slow  # the short run has their routes in tests/hostile/test_lint.py, all of them in one run of ruff
+@pytest.mark.slow  # the short run has their routes in test_extremes.py, all of them in one run of ruff
 @pytest.mark.parametrize(("rendered", "tests"), BEYOND_SMOKE.items(), indirect=["rendered"])
 def test_gateways_with_the_longest_routes_and_with_none_pass_their_own_gates(rendered: Rendered, tests: str) -> None:
     python = environment_for(rendered.folder / "requirements-dev.txt")

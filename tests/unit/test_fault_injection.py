@@ -21,9 +21,9 @@ from natsgen.workspace import Workspace
 from tests.unit import breakable
 from tests.unit.breakable import Command, Snapshot, counted, fresh_copy, recover, snapshot
 
-# an action is added as a handler is
-SAME = pytest.param("add-action", marks=pytest.mark.slow)
-NAMES = ("new worker", "add-handler", SAME, "remove-handler", "update", "init")
+# One command that adds a part, and one that replaces and removes files, have every kind of operation in them.
+MORE = ("new worker", "add-action", "remove-handler", "init")
+NAMES = ("add-handler", "update", *(pytest.param(name, marks=pytest.mark.slow) for name in MORE))
 
 
 @pytest.fixture(scope="module")

@@ -207,6 +207,7 @@ def test_a_disk_that_stays_broken_says_that_the_next_command_clears_up_and_it_do
         assert folders(fresh) in ({"compose"}, {"compose", "services"}), number
 
 
+@pytest.mark.slow
 def test_after_kill_9_at_every_operation_the_next_command_leaves_all_or_nothing(
     shop: Workspace, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING, HANDLER, files_of
@@ -58,6 +60,7 @@ def test_a_change_that_never_arrived_is_told(installed: Releases, shop: Workspac
     ]
 
 
+@pytest.mark.slow
 def test_the_diff_in_reverse_gives_the_templates_files_back(installed: Releases, shop: Workspace) -> None:
     before = files_of(shop.root)
     Edit(BILLING / "Dockerfile", "EXPOSE 8080", "EXPOSE 9090").make(shop.root)

@@ -79,6 +79,7 @@ def test_abort_puts_everything_back(installed: Releases, torn: Workspace) -> Non
     assert not (torn.root / ".natsgen").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--abort", "--continue"])
 def test_a_dry_run_ends_nothing(installed: Releases, torn: Workspace, option: str) -> None:
     natsgen = installed[THIRD]
@@ -127,6 +128,7 @@ def test_a_file_of_the_same_name_is_a_conflict(installed: Releases, shop: Worksp
     assert clock.read_text() == "mine\n"
 
 
+@pytest.mark.slow
 def test_the_others_go_on(installed: Releases, torn: Workspace) -> None:
     for name in ("a", "z"):
         installed[FIRST].do("new", "worker", name, "--subject", "a.b", cwd=torn.root)

@@ -67,6 +67,7 @@ def test_a_service_is_made_updated_and_checked(fork: Path, workspace: Workspace,
     CHECKOUT.do("check", "billing", cwd=workspace.root)
 
 
+@pytest.mark.slow
 def test_a_service_of_an_older_version_grows_and_is_answered_anew(fork: Path, workspace: Workspace) -> None:
     CHECKOUT.do(*WORKER, "--template", "../fork@1.0.0", cwd=workspace.root)
     CHECKOUT.do("add-action", "billing", "pay", cwd=workspace.root)
@@ -80,6 +81,7 @@ def test_a_service_of_an_older_version_grows_and_is_answered_anew(fork: Path, wo
     assert 'LABEL team="payments"' in (workspace.root / BILLING / "Dockerfile").read_text()
 
 
+@pytest.mark.slow
 def test_the_newest_version_is_taken_and_its_own_questions_are_answered(fork: Path, workspace: Workspace) -> None:
     (workspace.root / "natsgen.toml").write_text('template = "../fork"\n[defaults]\nteam = "payments"\n')
     CHECKOUT.do(*WORKER, "--trust-template", cwd=workspace.root)
@@ -90,6 +92,7 @@ def test_the_newest_version_is_taken_and_its_own_questions_are_answered(fork: Pa
     assert (done.returncode, "'others' is none of payments, logistics" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_another_template_takes_what_it_asks_of_the_organisations_answers(fork: Path, workspace: Workspace) -> None:
     (workspace.root / "natsgen.toml").write_text(
         'template = "../fork"\n[defaults]\nteam = "payments"\npython = "3.12"\n'
@@ -99,6 +102,7 @@ def test_another_template_takes_what_it_asks_of_the_organisations_answers(fork: 
     assert "FROM python:3.12-slim" in (workspace.root / BILLING / "Dockerfile").read_text()
 
 
+@pytest.mark.slow
 def test_a_folder_in_no_git_is_taken_as_it_is(fork: Path, workspace: Workspace) -> None:
     shutil.rmtree(fork / ".git")
     shutil.move(fork, workspace.root / "template")

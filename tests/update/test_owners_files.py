@@ -63,6 +63,7 @@ def shop(releases: tuple[Installed, Installed], tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_commands_leave_what_is_created_once_alone(releases: tuple[Installed, Installed], shop: Path) -> None:
     first, second = releases
     assert check(first, shop)[0] == 0
@@ -81,6 +82,7 @@ def test_commands_leave_what_is_created_once_alone(releases: tuple[Installed, In
     assert (code, service["files"]) == (0, [])
 
 
+@pytest.mark.slow
 def test_what_the_owner_removed_does_not_come_back(releases: tuple[Installed, Installed], shop: Path) -> None:
     (shop / ONCE[1]).unlink()
     world.commit(shop)

@@ -122,6 +122,7 @@ def test_a_package_that_a_merge_took_away_is_told_and_comes_back(
     assert said == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("branches", [("update", "add"), ("add", "update")])
 def test_a_package_of_an_older_version_is_told_and_updated(
     shop: Path, capsys: pytest.CaptureFixture[str], branches: tuple[str, str]
@@ -151,6 +152,7 @@ def test_a_package_of_an_older_version_is_told_and_updated(
     assert "The packages of billing need no repair" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_edited_file_of_an_older_version_is_left_alone_with_a_note(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_changed_answer_leaves_what_a_persons_file_imports(shop: Path) -> None
     assert "messages" in packages.found(shop / BILLING)
 
 
+@pytest.mark.slow
 def test_a_service_from_before_packages_keeps_what_it_needs_or_imports(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""What hostile answers made passes the gates of the generated service: a sample, in one run of each tool."""
+"""What extreme answers produce passes the gates of the generated service: a sample, in one run of each tool."""
 
 from __future__ import annotations
 
