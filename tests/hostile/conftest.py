@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from natsgen import packages, template_source
+from natsgen.parts import packages
+from natsgen.rendering import template_source
 from tests.hostile.cases import DEFAULT, GATEWAY
 from tests.hostile.places import Place, make_place
 
