@@ -30,7 +30,7 @@ from tests.update import world
 
 ROOT = Path(__file__).parents[2]
 GUIDES = (
-    "handlers actions gateways publishers queues dedup extras testing monorepo-ci configuration updating dead-letters"
+    "handlers actions gateways publishers queues dedup extras testing configuration monorepo-ci updating dead-letters"
 )
 DOCUMENTS = ["README.md", *(f"docs/guides/{name}.md" for name in GUIDES.split()), "docs/reference/json.md"]
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
@@ -160,12 +160,16 @@ def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
 
 def runs(block: Block) -> bool:
     """Whether a test here deals with this block."""
-    shown = block.heading in {QUICK_START, *HANDLERS, *MADE} or is_defaults(block) or is_tree(block)
+    shown = block.heading in {QUICK_START, *HANDLERS, *MADE} or is_defaults(block) or is_file_of_a_gateway(block)
     return (block.document in DOCUMENTS and (block.language in ("sh", "json") or shown)) or is_tree(block)
 
 
 def is_defaults(block: Block) -> bool:
     return block.language == "toml" and block.heading == "Defaults of your organisation"
+
+
+def is_file_of_a_gateway(block: Block) -> bool:
+    return block.document == "docs/guides/gateways.md" and bool(block.place)
 
 
 def is_tree(block: Block) -> bool:
@@ -188,6 +192,15 @@ def statements(source: str) -> list[str]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
             node.body = node.body[1:]
     return [ast.dump(statement) for statement in tree.body]
+
+
+def test_a_route_that_is_shown_is_a_route(typed: Typed) -> None:
+    [route] = [block for block in BLOCKS if is_file_of_a_gateway(block)]
+    gateway = typed.workspace / "services/api"
+    put_files([route], gateway)
+    shown = "from src.web.routes.email_route import router; print(router.routes)"
+    done = subprocess.run([sys.executable, "-c", shown], cwd=gateway, env={}, capture_output=True, text=True)
+    assert "/emails" in done.stdout, done.stderr
 
 
 def test_the_tree_that_is_shown_is_what_is_made(typed: Typed) -> None:
