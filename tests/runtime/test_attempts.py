@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
 
 from src.config import Settings
-from src.infrastructure.attempts import Attempts
+from src.infrastructure.attempts import Attempts, Spent
 from src.infrastructure.errors import Retry
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
@@ -25,6 +25,20 @@ def delivered(times: int, sequence: int = 7) -> Message:
     return Message(Msg(_client=None, subject="a.b", reply=reply), "h", None)  # type: ignore[arg-type]
 
 
+async def started(attempts: Attempts, message: Message, most: int) -> int:
+    """Return the number of the attempt that begins, and end its isolation; `most + 1` if there is none left."""
+    attempts.running += 1
+    try:
+        await attempts.start(message, most)
+    except Spent:
+        return most + 1
+    finally:
+        attempts.running -= 1
+        if message.alone:
+            attempts.alone.release()
+    return message.attempt
+
+
 async def stored(client: NatsClient) -> None:
     """Returns when what was sent to the bucket is in it; a flush does not tell, since the server stores aside."""
     await client.publish("$KV.attempts_billing.other", b"", {})
@@ -34,23 +48,23 @@ async def test_a_first_delivery_is_the_first_attempt_and_asks_nobody(client: Nat
     attempts = Attempts(client)
     await client.close()
 
-    assert await attempts.start(delivered(1), most=5) == 1
+    assert await started(attempts, delivered(1), most=5) == 1
 
 
 async def test_of_many_deliveries_only_the_first_is_taken_for_a_start(client: NatsClient) -> None:
     """Of a message that waited behind one that kills its worker nobody noted anything."""
     attempts = Attempts(client)
 
-    assert await attempts.start(delivered(40), most=5) == 2
+    assert await started(attempts, delivered(40), most=5) == 2
 
 
 async def test_every_start_counts_also_in_another_worker(client: NatsClient) -> None:
     first, second = Attempts(client), Attempts(client)
 
-    assert [await first.start(delivered(1), 3), await second.start(delivered(2), 3)] == [1, 2]
-    assert [await first.start(delivered(9), 3), await second.start(delivered(10), 3)] == [3, 4]
-    assert await first.start(delivered(12), 3) == 4, "what is beyond the most is not noted"
-    assert await first.start(delivered(2, sequence=8), most=3) == 2, "another message has a count of its own"
+    assert [await started(first, delivered(1), 3), await started(second, delivered(2), 3)] == [1, 2]
+    assert [await started(first, delivered(9), 3), await started(second, delivered(10), 3)] == [3, 4]
+    assert await started(first, delivered(12), 3) == 4, "what is beyond the most is not noted"
+    assert await started(first, delivered(2, sequence=8), most=3) == 2, "another message has a count of its own"
 
 
 async def test_what_was_given_back_before_its_start_does_not_count(client: NatsClient) -> None:
@@ -61,7 +75,7 @@ async def test_what_was_given_back_before_its_start_does_not_count(client: NatsC
         await attempts.take_back(delivered(delivery))
         await stored(client)
 
-    assert await attempts.start(delivered(6), most=5) == 1
+    assert await started(attempts, delivered(6), most=5) == 1
 
 
 async def test_a_start_that_the_worker_cut_short_does_not_count(client: NatsClient) -> None:
@@ -70,8 +84,8 @@ async def test_a_start_that_the_worker_cut_short_does_not_count(client: NatsClie
 
     for delivery in (2, 3, 4):
         message = delivered(delivery)
-        message.attempt = await attempts.start(message, most=5)
-        message.started = True
+        await started(attempts, message, most=5)
+        message.started = 1.0
         assert message.attempt == 2
         await attempts.take_back(message)
         await stored(client)
@@ -81,8 +95,8 @@ async def test_with_one_attempt_a_start_that_nobody_noted_is_made_up_for_once(cl
     """Defect B4: to note the first start too, every message would be written down, and most succeed."""
     attempts = Attempts(client)
 
-    assert [await attempts.start(delivered(times), most=1) for times in (1, 2, 3)] == [1, 1, 2]
-    assert await attempts.start(delivered(2, sequence=8), most=1) == 1, "another message has a count of its own"
+    assert [await started(attempts, delivered(times), most=1) for times in (1, 2, 3)] == [1, 1, 2]
+    assert await started(attempts, delivered(2, sequence=8), most=1) == 1, "another message has a count of its own"
 
 
 async def test_where_no_bucket_may_be_made_the_servers_count_is_taken(service_settings: Settings) -> None:
@@ -90,7 +104,7 @@ async def test_where_no_bucket_may_be_made_the_servers_count_is_taken(service_se
     await client.connect()
     attempts = Attempts(client)
 
-    assert [await attempts.start(delivered(times), most=5) for times in (4, 40)] == [4, 6]
+    assert [await started(attempts, delivered(times), most=5) for times in (4, 40)] == [4, 6]
     await client.close()
 
 
@@ -108,10 +122,10 @@ async def test_a_start_whose_note_is_not_confirmed_does_not_count(
     monkeypatch.setattr(KeyValue, "put", too_slow)
     for delivery in (2, 3, 4):
         with pytest.raises(nats.errors.TimeoutError):
-            await attempts.start(delivered(delivery), most=3)
+            await started(attempts, delivered(delivery), most=3)
     monkeypatch.undo()
 
-    assert await attempts.start(delivered(5), most=3) == 2
+    assert await started(attempts, delivered(5), most=3) == 2
 
 
 async def test_a_handler_that_gives_back_every_time_did_not_crash(run_worker: Any, jetstream: JetStreamContext) -> None:

@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 
 from src.batch import BatchDelivery
+from src.infrastructure.attempts import Spent
 from src.infrastructure.dead_letters import DeadLetters
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import Reject, Retry
@@ -33,6 +34,8 @@ class Recorder:
         self.dead_letters_work = dead_letters_work
         self.client = self
         self.max_payload = 1024 * 1024
+        self.running = 0
+        self.alone = asyncio.Lock()
 
     def answer(self, reply: str, payload: bytes) -> None:
         self.said.append(payload.decode())
@@ -40,15 +43,14 @@ class Recorder:
     async def answer_confirmed(self, reply: str, payload: bytes) -> None:
         self.said.append(f"{payload.decode()} confirmed")
 
-    async def start(self, message: Message, most: int) -> int:
-        return message.deliveries
+    async def start(self, message: Message, most: int) -> None:
+        message.attempt = min(message.deliveries, most)
+        if message.deliveries > most:
+            raise Spent(crashed=True)
 
     async def take_back(self, message: Message) -> None: ...
 
-    async def note_answer(self, message: Message) -> None: ...
-
-    async def was_answered(self, message: Message, attempt: int) -> bool:
-        return False
+    async def end(self, message: Message, *, handled: bool) -> None: ...
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         if not self.dead_letters_work:
@@ -337,7 +339,7 @@ async def test_an_exception_that_one_message_of_a_batch_causes_costs_the_others_
 
 async def test_a_batch_of_which_the_last_had_to_be_put_off_is_in_trouble() -> None:
     class Away(Numbered):
-        async def start(self, message: Message, most: int) -> int:
+        async def start(self, message: Message, most: int) -> None:
             if message.sequence == 1:
                 raise NatsTimeout
             return 2

@@ -60,14 +60,14 @@ def status(pull: PullConsumer, token: str, code: str, description: str, left: in
     pull._on_frame(Msg(_client=None, subject=f"{pull._inbox}.{token}", headers=headers))  # type: ignore[arg-type]
 
 
-async def test_nothing_is_requested_before_half_of_the_prefetch_is_used_up() -> None:
+async def test_nothing_is_requested_before_a_quarter_of_the_prefetch_is_used_up() -> None:
     pull, _ = await requested(100)
-    arrive(pull, 49, started=True)
+    arrive(pull, 24, started=True)
     assert pull._due() == 0
 
     arrive(pull, 1, started=True)
 
-    assert pull._due() == 50
+    assert pull._due() == 25
 
 
 async def test_what_is_held_counts_against_the_prefetch() -> None:

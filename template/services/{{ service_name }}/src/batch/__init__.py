@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from src.domain.events import current
@@ -15,7 +14,6 @@ from src.infrastructure.errors import Retry, describe
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
 from src.infrastructure.publishing import Publications, channel
-from src.infrastructure.resources import shared
 from src.utils.logging import logger
 
 Batch = list[tuple[Any, Message]]
@@ -33,26 +31,39 @@ class BatchDelivery(Delivery):
         """
         batch: Batch = []
         errors: list[Exception] = []
-        for message in messages:
-            try:
-                with message.bound():
-                    await self._accept(message, batch)
-            except Exception as error:
-                errors.append(error)
-        if batch:
-            await self._handle(batch, errors)
+        if self.attempts.alone.locked():
+            await self.attempts.turn()
+        self.attempts.running += 1
+        try:
+            for message in messages:
+                try:
+                    with message.bound():
+                        await self._accept(message, batch, errors)
+                except Exception as error:
+                    errors.append(error)
+            if batch:
+                await self._handle(batch, errors)
+        finally:
+            self.attempts.running -= 1
         if errors:
             raise errors[0]
 
-    async def _accept(self, message: Message, batch: Batch) -> None:
+    async def _accept(self, message: Message, batch: Batch, errors: list[Exception]) -> None:
         try:
             event = self.decode(message)
         except Exception as error:
             await self.give_up(message, Reason.INVALID, error)
             return
-        if await self.may_start(message):
-            message.started = True
-            batch.append((event, message))
+        try:
+            if await self.may_start(message):
+                message.started = time.monotonic()
+                if message.alone:
+                    await self._handle([(event, message)], errors)
+                else:
+                    batch.append((event, message))
+        finally:
+            if message.alone:
+                self.attempts.alone.release()
 
     async def _handle(self, batch: Batch, errors: list[Exception]) -> None:
         failure = await self._failure_of(batch)
@@ -77,17 +88,10 @@ class BatchDelivery(Delivery):
         assert connection is not None, "a worker runs"
         published = Publications(connection)  # by `publish`, which cannot know the message that it follows from
         token = current.set(published)
-        started = time.perf_counter()
         try:
-            await shared.call(messages, partial(self._call, events, messages))
-            for one in (*messages, published):
-                await one.all_published()
-            return None
-        except (asyncio.CancelledError, Exception) as error:
-            return self.failure(error)
+            return await self.handle(events, messages, (*messages, published))
         finally:
             current.reset(token)
-            self.metrics.durations.observe(time.perf_counter() - started)
 
 
 class BatchRunner(HandlerRunner):
@@ -105,11 +109,10 @@ class BatchRunner(HandlerRunner):
         except TimeoutError:
             pass
         if not self.delivery.stopping:
-            messages = [self.buffer.take() for _ in range(min(size, len(self.buffer)))]
-            self._running.update(messages)
+            messages = [self.buffer.start() for _ in range(min(size, len(self.buffer)))]
             try:
                 await self.delivery.deliver_batch(messages)
             except BaseException as error:
                 await self.not_settled(messages, error)
             finally:
-                self._running.difference_update(messages)
+                self.buffer.running.difference_update(messages)

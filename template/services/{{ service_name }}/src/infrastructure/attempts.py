@@ -1,12 +1,16 @@
-"""Counts how often a handler was called with a message, so that restarts do not use up `max_attempts`.
+"""Counts how often a handler was called with a message, and runs messages that may have killed the worker alone.
 
 The server's own count also grows if a message was only fetched: by a worker that then stopped, or that died of another
-message. So calls are counted here, in a NATS key-value bucket, from the second delivery on. Most messages have only one
-and cost nothing. The first delivery counts as a call, unless a worker noted otherwise when it gave the message back.
+message. So attempts are noted here, in a NATS key-value bucket: before every attempt but the first, and after one that
+failed. Most messages have only one attempt, and cost nothing.
+
+An attempt that was noted and has no end may have killed the worker, or ran beside the one that did. Its message runs
+alone from then on: only a message that was alone in its last attempt can become a dead letter for killing the worker.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from hashlib import sha256
 
@@ -20,14 +24,37 @@ from src.infrastructure.nats_client import NatsClient
 from src.utils.logging import logger
 
 KEPT_FOR = 7 * 24 * 3600.0  # seconds that a count is kept after the latest attempt
+LOOK = 0.01  # seconds between looks whether all other handlers have ended
 TIME_LIMIT = 2.0  # seconds for one request; a server that elects a leader never answers it
-ANSWERED = "-answered"  # suffix of the key for the latest attempt that the handler itself gave back
+
+UNKNOWN, ENDED, BESIDE, ALONE = "", "ended", "beside", "alone"  # what is known of the latest attempt
+
+
+class Spent(Exception):
+    """Raised when a message has no attempt left.
+
+    Args:
+        crashed: whether the worker did not survive the last one.
+    """
+
+    def __init__(self, *, crashed: bool) -> None:
+        super().__init__()
+        self.crashed = crashed
 
 
 class Attempts:
-    """The attempts of one service's handlers, in the bucket `attempts_<service>`."""
+    """The attempts of one service's handlers, in the bucket `attempts_<service>`.
+
+    Attributes:
+        running: how many messages or batches are being handled.
+        alone: held while a message runs alone; no other is handled meanwhile.
+    """
+
+    ALONE_LIMIT = 60.0  # seconds that running handlers have to end; then a suspect runs beside them
 
     def __init__(self, nats: NatsClient) -> None:
+        self.running = 0
+        self.alone = asyncio.Lock()
         self._nats = nats
         self._name = f"attempts_{nats.service}"
         self._bucket: KeyValue | None = None  # None: the server's own count is all there is
@@ -59,67 +86,97 @@ class Attempts:
                 )
         self._connections = self._nats.connections
 
-    async def start(self, message: Message, most: int) -> int:
-        """Note that the handler is about to be called, and return the number of this attempt, 1 for the first.
+    async def start(self, message: Message, most: int) -> None:
+        """Set and note the number of the attempt that is about to start; wait until the message may run.
 
         Args:
             message: the message.
-            most: the most attempts there may be; `most + 1` is returned if there were that many, and is not noted.
+            most: the most attempts there may be.
 
         Raises:
+            Spent: there were that many.
             nats.errors.Error: the bucket cannot be reached, so the handler must not be called.
         """
         if message.deliveries == 1:
-            return 1
+            return
         if self._connections != self._nats.connections:
             await self.prepare()
         if self._bucket is None:
-            return min(message.deliveries, most + 1)
+            message.attempt = min(message.deliveries, most)
+            if message.deliveries > most:
+                raise Spent(crashed=True)
+            return
         key = _key(message)
         try:
-            calls = await self._noted(key)
-            if calls is None:
-                # the first delivery counts, except that a message with one attempt gets another after a crash
-                calls = 1 if most > 1 else 0
-            if calls < most:
-                try:
-                    await self._bucket.put(key, str(calls + 1).encode())
-                except BaseException:  # the server may have stored it, and the handler will not be called
-                    await self._note(key, calls)
-                    raise
+            done, latest = await self._noted(key, most)
+            if done >= most and latest != BESIDE:
+                message.attempt = most
+                raise Spent(crashed=latest == ALONE)
+            message.attempt = min(done, most - 1) + 1
+            is_suspect = latest in (BESIDE, ALONE) or (latest == UNKNOWN and message.attempt == most)
+            how = ALONE if is_suspect and await self._isolate(message) else BESIDE
+            message.noted = True
+            try:
+                await self._bucket.put(key, f"{message.attempt} {how}".encode())
+            except BaseException:  # the server may have stored it, and the handler will not be called
+                await self._note(key, done, latest or ENDED)
+                raise
         except nats.errors.Error:
             self._connections = 0  # open the bucket again: it may have been deleted
             raise
-        return calls + 1
+
+    async def turn(self) -> None:
+        """Wait for the messages that run alone."""
+        async with self.alone:
+            pass
+
+    async def _isolate(self, message: Message) -> bool:
+        """Wait until nothing else is handled; return whether that is so."""
+        self.running -= 1  # this message
+        try:
+            message.alone = await self.alone.acquire()
+            for _ in range(round(self.ALONE_LIMIT / LOOK)):
+                if not self.running:
+                    return True
+                await asyncio.sleep(LOOK)
+            return False
+        finally:
+            self.running += 1
+
+    async def end(self, message: Message, *, handled: bool) -> None:
+        """Note that the worker survived this attempt.
+
+        This is sent and not awaited. If it is lost, the message runs alone in its next attempt.
+
+        Args:
+            message: the message.
+            handled: whether the handler succeeded; if the ack is lost, the message starts again at its first attempt.
+        """
+        if message.deliveries > 1 or not handled:
+            await self._note(_key(message), 0 if handled else message.attempt)
 
     async def take_back(self, message: Message) -> None:
         """Have this delivery not count, because the handler was not called or the worker cut it short.
 
-        This is sent and not awaited: if it is lost, the message has one attempt less.
+        This is sent and not awaited. If it is lost, the message has one attempt less.
         """
         if message.started or message.deliveries == 1:
             await self._note(_key(message), message.attempt - 1 if message.started else 0)
 
-    async def note_answer(self, message: Message) -> None:
-        """Note that the handler itself gave the message back, so the worker survived this attempt."""
-        await self._note(_key(message) + ANSWERED, message.attempt)
-
-    async def was_answered(self, message: Message, attempt: int) -> bool:
-        """Return whether the handler itself gave the message back in that attempt or a later one."""
-        return (await self._noted(_key(message) + ANSWERED) or 0) >= attempt
-
-    async def _note(self, key: str, number: int) -> None:
+    async def _note(self, key: str, number: int, latest: str = ENDED) -> None:
         with suppress(nats.errors.Error):
-            if self._nats.connected:
-                await self._nats.client.publish(f"$KV.{self._name}.{key}", str(number).encode())
+            if self._bucket is not None and self._nats.connected:
+                await self._nats.client.publish(f"$KV.{self._name}.{key}", f"{number} {latest}".encode())
 
-    async def _noted(self, key: str) -> int | None:
-        if self._bucket is None:
-            return None
+    async def _noted(self, key: str, most: int) -> tuple[int, str]:
+        """Return how many attempts there were, and what is known of the latest."""
+        assert self._bucket is not None, "prepared"
         try:
-            return int((await self._bucket.get(key)).value or 0)
+            number, _, latest = (await self._bucket.get(key)).value.decode().partition(" ")
+            return int(number), latest
         except KeyNotFoundError:
-            return None
+            # the first delivery counts, except that a message with one attempt gets another after a crash
+            return min(most - 1, 1), UNKNOWN
 
 
 def _key(message: Message) -> str:

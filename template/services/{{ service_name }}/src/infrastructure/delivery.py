@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import partial
 from typing import Any, Protocol
 
 from src.domain.events import current
-from src.infrastructure.attempts import Attempts
+from src.infrastructure import metrics
+from src.infrastructure.attempts import Attempts, Spent
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry, describe
 from src.infrastructure.message import Message
-from src.infrastructure.metrics import HandlerMetrics
-from src.infrastructure.resources import shared, with_resources
+from src.infrastructure.publishing import Publications
+from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
@@ -72,16 +73,14 @@ class Delivery:
         self, subscription: Subscription, attempts: Attempts, dead_letters: DeadLetters, inbox: Inbox | None
     ) -> None:
         self.subscription = subscription
-        self.metrics = HandlerMetrics(subscription.handler)
+        self.metrics = metrics.HandlerMetrics(subscription.handler)
         self.dead_letters = dead_letters
         self.stopping = False
         self.last_error = ""
         self.attempts = attempts
         self._inbox = inbox
-        self._function = with_resources(subscription.function)
-        signature = subscription.signature
-        self._decode, self._read = signature.decode, signature.read
-        self._call = self._function if signature.takes_message else self._call_without_message
+        self._call = subscription.caller()
+        self._signature = subscription.signature
         self._lease = subscription.ack_wait * 2 / 3  # ends before the server delivers the message again
         if inbox is not None:
             inbox.check(subscription.handler, self._lease)
@@ -103,6 +102,9 @@ class Delivery:
             asyncio.CancelledError: the worker stops; the message may be unsettled.
             nats.errors.Error: the answer could not be sent; the server will deliver the message again.
         """
+        if self.attempts.alone.locked():
+            await self.attempts.turn()
+        self.attempts.running += 1
         token = current.set(message)
         try:
             if self._debug:
@@ -113,33 +115,39 @@ class Delivery:
                 await self.give_up(message, Reason.INVALID, error)
                 return
             if (self._inbox is None and message.deliveries == 1) or await self.may_start(message):
-                message.started = True
-                await self.settle(message, await self.handle(event, message))
+                message.started = time.monotonic()
+                await self.settle(message, await self.handle(event, message, (message,)))
         finally:
             current.reset(token)
+            self.attempts.running -= 1
+            if message.alone:
+                self.attempts.alone.release()
 
-    async def handle(self, event: Any, message: Message) -> BaseException | None:
+    async def handle(self, event: Any, received: Any, published: Sequence[Publications]) -> BaseException | None:
         """Call the handler, wait until what it published is confirmed, and return what failed, or None.
+
+        Args:
+            event: what the handler takes: an event, or a list of events.
+            received: the message or messages.
+            published: what knows the handler's publications.
 
         Raises:
             asyncio.CancelledError: the worker cut the handler short.
         """
-        started = time.perf_counter()
+        started = time.monotonic()
         try:
             if shared.middleware:
-                await shared.call(message, partial(self._call, event, message))
+                await shared.call(received, partial(self._call, event, received))
             else:
-                await self._call(event, message)
-            if message.has_published:
-                await message.all_published()
+                await self._call(event, received)
+            for one in published:
+                if one.has_published:
+                    await one.all_published()
             return None
         except (asyncio.CancelledError, Exception) as error:
-            return self.failure(error)
+            return self._failure(error)
         finally:
-            self.metrics.durations.observe(time.perf_counter() - started)
-
-    def _call_without_message(self, event: Any, _: Any) -> Awaitable[None]:
-        return self._function(event)
+            self.metrics.durations.observe(time.monotonic() - started)
 
     async def renew_claims(self) -> None:
         """Extend the inbox's claims on running messages."""
@@ -156,7 +164,7 @@ class Delivery:
             await self._release(message)
             await self.attempts.take_back(message)
             await message.nak()
-            self.metrics.released.inc()
+            metrics.RELEASED.labels(message.handler).inc()
 
     def decode(self, message: Message) -> Any:
         """Return the event in a message.
@@ -164,36 +172,34 @@ class Delivery:
         Raises:
             Exception: the payload is not what the handler takes.
         """
-        return self._read(message.data, message.headers) if self._read else self._decode(message.data)
+        signature = self._signature
+        return signature.read(message.data, message.headers) if signature.read else signature.decode(message.data)
 
     async def may_start(self, message: Message) -> bool:
         """Return whether inbox and attempts let the handler have the message; if not, the message is settled."""
-        most = self.subscription.max_attempts
         try:
             claim = Claim.TAKEN if self._inbox is None else await self._inbox.claim(message, self._lease)
             if claim is Claim.TAKEN:
-                message.attempt = await self.attempts.start(message, most)
-                answered = message.attempt <= most or await self.attempts.was_answered(message, most)
+                await self.attempts.start(message, self.subscription.max_attempts)
+        except Spent as spent:
+            self._waiting_until = 0.0
+            await self._release(message)
+            await self.give_up(message, Reason.CRASHED if spent.crashed else Reason.EXHAUSTED, None)
+            return False
         except Exception as error:
             await self._put_off(message, error)
             return False
         self._waiting_until = 0.0
         if claim is Claim.DONE:
-            self.metrics.duplicates.inc()
+            metrics.DUPLICATES.labels(message.handler).inc()
             await self._finish(message)
         elif claim is Claim.HELD:
             await self.attempts.take_back(message)
             await message.nak(self.subscription.ack_wait / 3)
-            self.metrics.held.inc()
-        elif message.attempt > most:  # the last attempt gave the message back by hand, or killed the worker
-            message.attempt = most
-            await self._release(message)
-            await self.give_up(message, Reason.EXHAUSTED if answered else Reason.CRASHED, None)
-        else:
-            return True
-        return False
+            metrics.HELD.labels(message.handler).inc()
+        return claim is Claim.TAKEN
 
-    def failure(self, error: BaseException) -> BaseException:
+    def _failure(self, error: BaseException) -> BaseException:
         """Return what a handler failed with.
 
         Raises:
@@ -207,28 +213,32 @@ class Delivery:
         return error
 
     async def settle(self, message: Message, failure: BaseException | None) -> None:
-        by_hand = message.settled
-        if by_hand and failure is not None:
+        """Settle a message whose handler has ended, unless the handler did that itself."""
+        if failure is not None and message.settled:
             self.last_error = describe(failure)
             logger.warning("handler failed after it had settled the message", error=self.last_error, exc_info=failure)
-        if message.given_back:
-            await self.attempts.note_answer(message)
+        if message.given_back or (failure is not None and not message.settled):
+            await self.attempts.end(message, handled=False)
             await self._release(message)
-        elif failure is None or message.settled:
-            if self._inbox is not None:
-                try:
-                    await self._inbox.done(message)
-                except asyncio.CancelledError:
-                    await message.ack()  # the worker stops before the store is back: do not handle it once more
-                    raise
-            await self._finish(message)
+            if failure is not None and not message.settled:
+                await self._fail(message, failure)
         else:
-            await self._release(message)
-            await self._fail(message, failure)
+            await self._mark_done(message)
+            await self._finish(message)
+            if message.noted:
+                await self.attempts.end(message, handled=True)
         if failure is None:
             self.metrics.new_handled += 1
             if self._debug:
-                logger.debug("message handled", settled_by_hand=by_hand)
+                logger.debug("message handled")
+
+    async def _mark_done(self, message: Message) -> None:
+        if self._inbox is not None:
+            try:
+                await self._inbox.done(message)
+            except asyncio.CancelledError:
+                await message.ack()  # the worker stops before the store is back: do not handle it once more
+                raise
 
     async def _finish(self, message: Message) -> None:
         if self.subscription.ack_sync:
@@ -252,7 +262,7 @@ class Delivery:
         await self._release(message)
         await self.attempts.take_back(message)
         await message.nak(delay)
-        self.metrics.retried.inc()
+        metrics.RETRIED.labels(message.handler).inc()
 
     async def _fail(self, message: Message, error: BaseException) -> None:
         """Give a failed message back with a delay, or make it a dead letter."""
@@ -272,7 +282,7 @@ class Delivery:
                 exc_info=None if isinstance(error, Retry) else error,
             )
             await message.nak(delay)
-            self.metrics.retried.inc()
+            metrics.RETRIED.labels(message.handler).inc()
 
     async def give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         """Make a message a dead letter."""

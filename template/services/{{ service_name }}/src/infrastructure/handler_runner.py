@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import nats.errors
 from nats.aio.msg import Msg
 
+from src.infrastructure import metrics
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
@@ -21,8 +23,9 @@ from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
-YIELD_AFTER = 0.005  # seconds of work without a pause, after which other tasks get their turn
+YIELD_AFTER = 0.002  # seconds of work without a pause, after which other tasks get their turn
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
+STUCK_AFTER = 2.0  # times `ack_wait` without a handler that returns, after which waiting messages are given back
 WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
 REPLAYS_PREFETCH = 50  # messages requested ahead on the replay subject
 
@@ -51,9 +54,10 @@ class HandlerRunner:
         self.buffer = MessageBuffer()
         self._nats = nats
         self._provisioning = provisioning
-        self._ack_wait, self._kept_alive, self._alive_connection = subscription.ack_wait, 0.0, 0  # see `_keep_alive`
-        self._progress: tuple[Consumer, int] | None = None
-        self._running: set[Message] = set()
+        self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
+        self._kept_alive = 0.0  # when the server was last told, on the monotonic clock
+        self._alive_connection = 0  # over which connection
+        self._stuck = ""
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
         self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
@@ -63,31 +67,30 @@ class HandlerRunner:
             partial(self.receive, replayed=True),
             min(subscription.prefetch, REPLAYS_PREFETCH),
         )
-        self.metrics.buffered.set_function(lambda: len(self.buffer))
-        self.metrics.in_flight.set_function(lambda: len(self._running))
+        metrics.BUFFERED.labels(self.name).set_function(lambda: len(self.buffer))
+        metrics.IN_FLIGHT.labels(self.name).set_function(lambda: len(self.buffer.running))
+        metrics.OLDEST.labels(self.name).set_function(lambda: self.buffer.longest())
 
     @property
     def in_flight(self) -> int:
         """Return how many messages are being handled."""
-        return len(self._running)
+        return len(self.buffer.running)
 
     @property
     def trouble(self) -> str:
         """Return why no messages are handled, in a few words; empty while they are."""
-        return next((pull.trouble for pull in self.pulls.values() if pull.trouble), self.delivery.trouble)
+        troubles = [self._stuck, *(pull.trouble for pull in self.pulls.values()), self.delivery.trouble]
+        return next(filter(None, troubles), "")
 
     def stats(self) -> dict[str, Any]:
         """Return what `/stats` says of the handler."""
-        subscription = self.subscription
-        names = ("concurrency", "prefetch", "ack_wait", "ack_sync", "max_ack_pending", "max_attempts")
         return {
-            "subject": subscription.subject,
-            "durable": subscription.durable_for(self._nats.service),
+            "subject": self.subscription.subject,
+            "durable": self.subscription.durable_for(self._nats.service),
             "trouble": self.trouble,
             "replay_trouble": self.replays.trouble,
             **self.metrics.values(),
             "last_error": self.delivery.last_error,
-            "policy": {name: getattr(subscription, name) for name in names},
         }
 
     async def run(self) -> None:
@@ -98,22 +101,14 @@ class HandlerRunner:
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
         self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
-        self._workers = [
-            asyncio.create_task(self._run_worker(), name=f"{self.name}-{number}")
-            for number in range(self.subscription.concurrency)
-        ]
-        self._background = [
-            *(asyncio.create_task(pull.run(), name=f"{self.name}-{name}") for name, pull in self.pulls.items()),
-            asyncio.create_task(self.replays.run(), name=f"{self.name}-replays"),
-            asyncio.create_task(self._keep_alive(), name=f"{self.name}-keep-alive"),
-            asyncio.create_task(self._keep_claims(), name=f"{self.name}-keep-claims"),
-            asyncio.create_task(self._watch(), name=f"{self.name}-watch"),
-        ]
+        self._workers = [asyncio.create_task(self._run_worker()) for _ in range(self.subscription.concurrency)]
+        works = [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._keep_claims, self._watch]
+        self._background = [asyncio.create_task(work()) for work in works]
         ended, _ = await asyncio.wait([*self._workers, *self._background], return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             if not self.delivery.stopping:
                 failure = None if task.cancelled() else task.exception()
-                raise failure or RuntimeError(f"the task {task.get_name()} ended")
+                raise failure or RuntimeError(f"{self.name}: {task.get_coro()} ended")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Give back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
@@ -121,11 +116,9 @@ class HandlerRunner:
         self.delivery.stopping = True
         self.buffer.wake_all()
         # The subscriptions end first: messages given back before that would come straight back to this worker.
-        await asyncio.gather(*(pull.stop() for pull in (*self.pulls.values(), self.replays)))
-        if self.buffer or self._running:
-            connected = asyncio.create_task(self._nats.wait_connected(limit))
-            await asyncio.wait([connected, hurry] if hurry else [connected], return_when=asyncio.FIRST_COMPLETED)
-            connected.cancel()
+        await asyncio.gather(*(pull.stop() for pull in self._all_pulls()))
+        if self.buffer or self.buffer.running:
+            await _either(self._nats.wait_connected(limit), hurry, limit)
         await self._give_back_buffer()
         await self._finish(deadline - asyncio.get_running_loop().time(), hurry)
         await self._give_back_buffer()  # what arrived although the subscription had not ended in time
@@ -135,7 +128,7 @@ class HandlerRunner:
 
     async def provide(self) -> Consumer:
         """Return the subscription's consumer."""
-        consumer = await self._provisioning.consumer_for(self.subscription, self._progress)
+        consumer = await self._provisioning.consumer_for(self.subscription, self.pulls["pull"].progress)
         self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
         return consumer
 
@@ -145,35 +138,35 @@ class HandlerRunner:
         self.buffer.put(Message(raw, self.subscription.handler, self._nats, source, replayed))
 
     async def _run_worker(self) -> None:
-        clock = time.monotonic
-        pause_due = clock() + YIELD_AFTER
+        pause_due = time.monotonic() + YIELD_AFTER
         while not self.delivery.stopping:
-            if self.buffer and clock() <= pause_due:
+            if self.buffer and time.monotonic() <= pause_due:
                 await self.handle_next()
                 continue
             self.metrics.flush()
             if self.buffer:
                 await asyncio.sleep(0)
             else:
+                if self._stuck:
+                    self._pause("")
                 await self.buffer.arrival()
-            if self._deliveries_expired() or self._nats.refusals.acks(self._ack_wait):
-                await self._drop_expired()
-            pause_due = clock() + YIELD_AFTER
-
-    def _deliveries_expired(self) -> bool:
-        return time.monotonic() - self._kept_alive > self._ack_wait
+            await self._drop_expired()
+            pause_due = time.monotonic() + YIELD_AFTER
 
     async def _drop_expired(self) -> None:
-        """Drop what waits after this process stood still for `ack_wait`: the server has delivered it again.
+        """Drop what waits if this process stood still for `ack_wait`: the server has delivered it again.
 
         The same holds while the server refuses acks. Until it takes them, no handler is called.
         A new connection drops the copies that wait in the socket as well.
         """
-        while self._nats.refusals.acks(self._ack_wait) and not self.delivery.stopping:  # noqa: ASYNC110
+        refused = self._nats.refusals.acks
+        if time.monotonic() - self._kept_alive <= self._ack_wait and not refused(self._ack_wait):
+            return
+        while refused(self._ack_wait) and not self.delivery.stopping:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         self._kept_alive = time.monotonic()
         if self._nats.connections == self._alive_connection:
-            for pull in (*self.pulls.values(), self.replays):
+            for pull in self._all_pulls():
                 pull.drop_arrivals()
             self._nats.reconnect("what waits here was delivered again")
         expired = [self.buffer.take() for _ in range(len(self.buffer))]  # all of them before anything is awaited
@@ -183,14 +176,13 @@ class HandlerRunner:
 
     async def handle_next(self) -> None:
         """Handle the next message; the buffer is not empty."""
-        message = self.buffer.take()
-        self._running.add(message)
+        message = self.buffer.start()
         try:
             await self.delivery.deliver(message)
         except BaseException as error:
             await self.not_settled([message], error)
         finally:
-            self._running.discard(message)
+            self.buffer.running.discard(message)
 
     async def not_settled(self, messages: list[Message], error: BaseException) -> None:
         """Give messages back if the worker cut their delivery short; report another error.
@@ -221,16 +213,14 @@ class HandlerRunner:
 
     async def _finish(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
         """Wait for running handlers; cancel those that are late, and give their messages back."""
-        finished = asyncio.gather(*self._workers, return_exceptions=True)
-        events: list[asyncio.Future[Any]] = [finished, hurry] if hurry else [finished]
-        await asyncio.wait(events, timeout=max(limit, 0), return_when=asyncio.FIRST_COMPLETED)
+        await _either(asyncio.gather(*self._workers, return_exceptions=True), hurry, max(limit, 0))
         late = [worker for worker in self._workers if not worker.done()]
         for worker in late:
             worker.cancel()
         if late:
-            logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self._running))
+            logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self.buffer.running))
             await asyncio.wait(late, timeout=CANCEL_LIMIT)
-        for message in list(self._running):  # of handlers that ignore being cancelled
+        for message in list(self.buffer.running):  # of handlers that ignore being cancelled
             await self._give_back(message)
 
     async def _keep_alive(self) -> None:
@@ -238,12 +228,12 @@ class HandlerRunner:
         while True:
             # the consumer's `ack_wait` may be shorter than the subscription's
             await asyncio.sleep(self._ack_wait / 3 if self.pulls["pull"].consumer else 0.1)
-            if self._deliveries_expired():
-                await self._drop_expired()
+            await self._drop_expired()
             if self._nats.connected:
                 self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
+            await self._give_way()
             with suppress(nats.errors.Error):
-                for message in [*self._running, *self.buffer, *self.delivery.dead_letters.unsaved]:
+                for message in [*self.buffer.running, *self.buffer, *self.delivery.dead_letters.unsaved]:
                     await message.in_progress()
 
     async def _keep_claims(self) -> None:
@@ -252,9 +242,28 @@ class HandlerRunner:
             await asyncio.sleep(self.subscription.ack_wait / 3)
             await self.delivery.renew_claims()
 
+    async def _give_way(self) -> None:
+        """Give waiting messages to other replicas if no handler has returned for long; one that hangs never does."""
+        limit = STUCK_AFTER * self._ack_wait
+        if self.buffer and self.buffer.since_start() > limit:
+            if not self._stuck:
+                ids = [message.id for message in self.buffer.running]
+                logger.error("no handler returns", handler=self.name, message_ids=ids, seconds=limit)
+            self._pause(f"no handler has returned for {limit:g} s")
+            await self._give_back_buffer()
+
+    def _pause(self, reason: str) -> None:
+        self._stuck = reason
+        for pull in self._all_pulls():
+            pull.paused = bool(reason)
+
+    def _all_pulls(self) -> list[PullConsumer]:
+        return [*self.pulls.values(), self.replays]
+
     async def _watch(self) -> None:
-        """Look at the consumer's progress from time to time: all replicas together, which only the server knows."""
+        """Look at the consumers' progress from time to time."""
         while True:
+<<<<<<< HEAD
             await asyncio.sleep(WATCH_EVERY if self._progress else 1.0)
             with suppress(nats.errors.Error, TimeoutError, OSError):  # the pull consumer reports what is wrong
                 pending = 0
@@ -265,3 +274,15 @@ class HandlerRunner:
                         if info.ack_floor and name == "pull":
                             self._progress = consumer, info.ack_floor.stream_seq
                 self.metrics.pending.set(pending)
+=======
+            await asyncio.sleep(WATCH_EVERY)
+            for pull in self.pulls.values():
+                await pull.look()
+            metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls.values()))
+
+
+async def _either(first: Awaitable[Any], hurry: asyncio.Future[None] | None, limit: float) -> None:
+    """Return when one of the two is done, or after `limit` seconds."""
+    events = [asyncio.ensure_future(first), *([hurry] if hurry else [])]
+    await asyncio.wait(events, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+>>>>>>> 08d2944 (Run messages that may have killed the worker alone)

@@ -43,12 +43,17 @@ class Message(Publications):
         source: what brought it; None in unit tests.
         replayed: whether it came on the handler's replay subject; then its `Dlq-` headers name the original.
         attempt: the number of this attempt, 1 for the first.
-        started: whether the handler was called.
+        started: when the handler was called, on the monotonic clock; 0 if it was not.
+        noted: whether this attempt was noted; see attempts.py.
+        alone: whether it runs with nothing beside it.
         settled: whether it has been settled.
         given_back: whether it was settled by `nak`, so that it is delivered again.
     """
 
-    __slots__ = ("_raw", "attempt", "data", "given_back", "handler", "replayed", "settled", "source", "started")
+    __slots__ = (
+        *("_raw", "data", "handler", "source", "replayed"),
+        *("attempt", "started", "noted", "alone", "settled", "given_back"),
+    )
 
     def __init__(
         self, raw: Msg, handler: str, nats: NatsClient, source: Source | None = None, replayed: bool = False
@@ -62,7 +67,9 @@ class Message(Publications):
         self.source = source
         self.replayed = replayed
         self.attempt = 1
-        self.started = False
+        self.started = 0.0
+        self.noted = False
+        self.alone = False
         self.settled = False
         self.given_back = False
 

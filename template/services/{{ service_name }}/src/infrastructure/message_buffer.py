@@ -1,19 +1,25 @@
-"""The messages of one handler that have arrived and not been started."""
+"""The messages of one handler that have arrived: those that wait, and those that are being handled."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from src.infrastructure.message import Message
 
 
 class MessageBuffer:
-    """A queue of messages that can be looked through, which asyncio.Queue cannot."""
+    """A queue of waiting messages that can be looked through, which asyncio.Queue cannot.
+
+    Attributes:
+        running: messages that are being handled.
+    """
 
     def __init__(self) -> None:
+        self.running: set[Message] = set()
         self._messages: deque[Message] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -23,12 +29,26 @@ class MessageBuffer:
         if self._waiting:
             self._wake_one()
 
+    def start(self) -> Message:
+        """Remove the message to handle next, and return it as running; there must be one."""
+        message = self.take()
+        self.running.add(message)
+        return message
+
     def take(self) -> Message:
-        """Remove and return the message to start next; there must be one."""
+        """Remove and return the message that is next; there must be one."""
         message = self._next()
         if message.source:
             message.source.started(len(message.data))
         return message
+
+    def longest(self) -> float:
+        """Return for how many seconds the handler that began first has run."""
+        return self._age(min)
+
+    def since_start(self) -> float:
+        """Return how many seconds ago the handler that runs and began last did so."""
+        return self._age(max)
 
     async def arrival(self) -> None:
         """Wait until a message has arrived that no other task was woken for, or until `wake_all`."""
@@ -51,6 +71,10 @@ class MessageBuffer:
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self._messages)
+
+    def _age(self, choose: Callable[..., float]) -> float:
+        now = time.monotonic()
+        return now - choose((message.started or now for message in self.running), default=now)
 
     def _add(self, message: Message) -> None:
         self._messages.append(message)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.samples import Sample
 
 leave_out_created: Callable[[], None] = disable_created_metrics  # prometheus-client does not annotate it
 leave_out_created()  # those metrics double the series and say only when the process started
@@ -18,22 +19,33 @@ CONNECTIONS = Counter("worker_nats_connections", "Connects and reconnects to NAT
 LOOP_LAG = Gauge("worker_loop_lag_seconds", "How late the event loop was in the last second")
 
 
-def _counter(name: str, meaning: str) -> Counter:
-    return Counter(f"worker_messages_{name}", meaning, ["handler"])
-
-
-RECEIVED = _counter("received", "Deliveries by the server")
-HANDLED = _counter("handled", "Messages whose handler returned")
-RETRIED = _counter("retried", "Deliveries that ended with another attempt to come")
-HELD = _counter("held", "Deliveries of messages that another worker was handling")
-RELEASED = _counter("released", "Deliveries given back unhandled at shutdown")
-DUPLICATES = _counter("duplicate", "Deliveries of messages that had been handled before")
+PREFIX = "worker_messages_"
+RECEIVED = Counter(PREFIX + "received", "Deliveries by the server", ["handler"])
+HANDLED = Counter(PREFIX + "handled", "Messages whose handler returned", ["handler"])
+RETRIED = Counter(PREFIX + "retried", "Deliveries that ended with another attempt to come", ["handler"])
+HELD = Counter(PREFIX + "held", "Deliveries of messages that another worker was handling", ["handler"])
+RELEASED = Counter(PREFIX + "released", "Deliveries given back without being handled", ["handler"])
+DUPLICATES = Counter(PREFIX + "duplicate", "Deliveries of messages that had been handled before", ["handler"])
+PENDING = Gauge(PREFIX + "pending", "Messages in the stream that no replica has fetched yet", ["handler"])
+BUFFERED = Gauge(PREFIX + "buffered", "Messages fetched and not started", ["handler"])
+IN_FLIGHT = Gauge(PREFIX + "in_flight", "Messages being handled", ["handler"])
+OLDEST = Gauge("worker_oldest_handler_seconds", "How long the handler that began first has run", ["handler"])
 WITHOUT_PAYLOAD = Counter("worker_dead_letters_without_payload", "Dead letters that only point to it", ["handler"])
 DEAD_LETTERS = Counter("worker_dead_letters", "Messages given up", ["handler", "reason"])
 DURATIONS = Histogram("worker_handler_duration_seconds", "How long the handler took", ["handler"], buckets=BUCKETS)
-PENDING = Gauge("worker_messages_pending", "Messages in the stream that no replica has fetched yet", ["handler"])
-BUFFERED = Gauge("worker_messages_buffered", "Messages fetched and not started", ["handler"])
-IN_FLIGHT = Gauge("worker_messages_in_flight", "Messages being handled", ["handler"])
+
+COUNTS = {
+    "received": RECEIVED,
+    "handled": HANDLED,
+    "retried": RETRIED,
+    "held": HELD,
+    "released": RELEASED,
+    "duplicates": DUPLICATES,
+    "pending": PENDING,
+    "buffered": BUFFERED,
+    "in_flight": IN_FLIGHT,
+    "dead_letters_without_payload": WITHOUT_PAYLOAD,
+}
 
 
 class HandlerMetrics:
@@ -41,49 +53,32 @@ class HandlerMetrics:
 
     Attributes:
         new_received, new_handled: counted since `flush`, which is called every few milliseconds and costs less.
+        durations: how long the handler took.
     """
 
     def __init__(self, handler: str) -> None:
         self.new_received = 0
         self.new_handled = 0
-        self._handler = handler
-        self.received = RECEIVED.labels(handler)
-        self.handled = HANDLED.labels(handler)
-        self.retried = RETRIED.labels(handler)
-        self.held = HELD.labels(handler)
-        self.released = RELEASED.labels(handler)
-        self.duplicates = DUPLICATES.labels(handler)
         self.durations = DURATIONS.labels(handler)
-        self.pending = PENDING.labels(handler)
-        self.buffered = BUFFERED.labels(handler)
-        self.in_flight = IN_FLIGHT.labels(handler)
+        self._handler = handler
+        for metric in COUNTS.values():
+            metric.labels(handler)  # so that it is 0 before the first one
 
     def flush(self) -> None:
         """Add the new counts to the metrics."""
-        if self.new_received:
-            self.received.inc(self.new_received)
-            self.new_received = 0
-        if self.new_handled:
-            self.handled.inc(self.new_handled)
-            self.new_handled = 0
+        RECEIVED.labels(self._handler).inc(self.new_received)
+        HANDLED.labels(self._handler).inc(self.new_handled)
+        self.new_received = self.new_handled = 0
 
     def values(self) -> dict[str, object]:
         """Return the counts by name, for `/stats`."""
         self.flush()
-        found: dict[str, object] = {}
-        letters: dict[str, int] = {}
-        for family in REGISTRY.collect():
-            if not family.name.startswith(("worker_messages_", "worker_dead_letters")):
-                continue
-            for sample in family.samples:
-                if sample.labels.get("handler") != self._handler:
-                    continue
-                if reason := sample.labels.get("reason"):
-                    letters[reason] = int(sample.value)
-                else:
-                    name = sample.name.removeprefix("worker_messages_").removeprefix("worker_")
-                    found[name.removesuffix("_total").replace("duplicate", "duplicates")] = int(sample.value)
-        return {**found, "dead_letters": letters}
+        counts = {name: int(self._samples(metric)[0].value) for name, metric in COUNTS.items()}
+        letters = {sample.labels["reason"]: int(sample.value) for sample in self._samples(DEAD_LETTERS)}
+        return {**counts, "dead_letters": letters}
+
+    def _samples(self, metric: Counter | Gauge) -> list[Sample]:
+        return [one for one in next(iter(metric.collect())).samples if one.labels["handler"] == self._handler]
 
 
 async def measure_loop_lag() -> None:

@@ -1,6 +1,6 @@
 """Pulls from one JetStream consumer without a pause: overlapping requests on one inbox.
 
-nats-py's `fetch()` waits for each batch to end before it requests the next. This requests more while half of what was
+nats-py's `fetch()` waits for each batch to end before it requests the next. This requests more while most of what was
 requested is still on its way. The statuses are those of nats-server's pull consumers, see
 https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-37.md
 """
@@ -11,6 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -38,6 +39,9 @@ class PullConsumer:
 
     Attributes:
         consumer: what is pulled from; None while it is not known to exist.
+        paused: whether nothing is requested.
+        waiting: how many messages of the stream no replica has fetched yet; see `look`.
+        progress: the consumer, and the sequence up to which all replicas have settled everything; None if unknown.
     """
 
     EXPIRES = 30.0  # seconds that a request waits on the server
@@ -56,10 +60,14 @@ class PullConsumer:
         prefetch: int,
     ) -> None:
         self.consumer: Consumer | None = None
+        self.paused = False
+        self.waiting = 0
+        self.progress: tuple[Consumer, int] | None = None
         self._nats = nats
         self._provision = provision
         self._receive = self._receive_now = receive
         self._prefetch = prefetch
+        self._refill_at = prefetch * 3 // 4  # outstanding messages, at which more are requested
         # Messages requested, and neither arrived nor written off. The server serves waiting requests in turn, so one
         # number is enough. A request's token is `<number>-<batch>`; tokens below `_first_live` are forgotten.
         self._pending = 0
@@ -104,6 +112,14 @@ class PullConsumer:
                 pass
             self._wake.clear()
 
+    async def look(self) -> None:
+        """Ask the server how far the consumer is; it alone knows that of all replicas together."""
+        if self.consumer:
+            with suppress(nats.errors.Error, TimeoutError, OSError):  # the requests fail as well, and report it
+                info = await self._nats.jetstream.consumer_info(self.consumer.stream, self.consumer.durable)
+                self.waiting = info.num_pending or 0
+                self.progress = (self.consumer, info.ack_floor.stream_seq) if info.ack_floor else self.progress
+
     def hold(self, size: int) -> None:
         """Count a message of `size` bytes as not started, so that it takes room."""
         self._held += 1
@@ -113,7 +129,7 @@ class PullConsumer:
         """Count a message of `size` bytes as started, and request more if there is room."""
         self._held -= 1
         self._held_bytes -= size
-        if self._pending + self._held <= self._prefetch // 2:
+        if self._pending + self._held <= self._refill_at:
             self._wake.set()
 
     def drop_arrivals(self) -> None:
@@ -134,11 +150,11 @@ class PullConsumer:
     def _due(self) -> int:
         """Return how many messages to request now.
 
-        Held messages count against the prefetch, so a slow handler stops the requests. Nothing is due until half of the
-        prefetch is used up, so that requests stay few and large.
+        Held messages count against the prefetch, so a slow handler stops the requests. Nothing is due until a quarter
+        of the prefetch is used up, so that requests stay few and large.
         """
         outstanding = self._pending + self._held
-        if outstanding > self._prefetch // 2 or self._held_bytes > self.MOST_BYTES:
+        if self.paused or outstanding > self._refill_at or self._held_bytes > self.MOST_BYTES:
             return 0
         return self._prefetch - outstanding
 
@@ -156,6 +172,7 @@ class PullConsumer:
         if self.consumer is None:
             self.consumer = await self._provision()
             self._forget_requests()
+            await self.look()  # before there are messages, in case that somebody deletes the consumer soon
         if self._pending and now - self._last_frame > 2 * self.HEARTBEAT:
             self._forget_requests()
             self._fail("no heartbeat from the consumer")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from src.infrastructure import decoding
 from src.infrastructure.decoding import Decoding, Signature, place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
 from src.infrastructure.publishing import declared
+from src.infrastructure.resources import with_resources
 
 __all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber"]
 
@@ -61,6 +63,7 @@ class Subscription:
         concurrency: how many handlers run at once; 1 keeps the stream's order while nothing fails.
         prefetch: how many messages are requested ahead of the handler.
         ack_wait: seconds until the server delivers an unsettled message again; the worker extends it while it handles.
+        timeout: seconds that the handler may run; then it is cancelled, which counts as a failure. No limit by default.
         ack_sync: whether an ack waits for the server's confirmation, which costs a round trip for each message.
         max_ack_pending: how many messages all replicas together may hold unsettled.
         max_attempts: how often the handler is called before a failing message becomes a dead letter.
@@ -80,6 +83,7 @@ class Subscription:
     concurrency: int = 1
     prefetch: int = 500
     ack_wait: float = 30.0
+    timeout: float | None = None
     ack_sync: bool = False
     max_ack_pending: int = 10_000
     max_attempts: int = 5
@@ -101,6 +105,24 @@ class Subscription:
             ConfigurationError: the function cannot be a handler.
         """
         return signature_of(self.function, self.decoder or decoding.subscription_decoding)
+
+    def caller(self) -> Callable[[Any, Any], Awaitable[None]]:
+        """Return a function of an event and its message that calls the handler, within `timeout`."""
+        function, limit, takes_message = with_resources(self.function), self.timeout, self.signature.takes_message
+
+        def call(event: Any, message: Any) -> Awaitable[None]:
+            return function(event, message) if takes_message else function(event)
+
+        async def call_in_time(event: Any, message: Any) -> None:
+            try:
+                async with asyncio.timeout(limit) as scope:
+                    await call(event, message)
+            except TimeoutError as error:
+                if scope.expired():
+                    raise TimeoutError(f"the handler ran longer than its timeout of {limit:g} s") from error
+                raise
+
+        return call if limit is None else call_in_time
 
     @property
     def most_at_once(self) -> int:
@@ -127,6 +149,7 @@ class Subscription:
             f"backoff.factor is {backoff.factor}; use 1 or more": backoff.factor >= 1,
             f"backoff.maximum is {backoff.maximum}; use at least initial": backoff.maximum >= backoff.initial,
             f"backoff.jitter is {backoff.jitter}; use 0 to below 1": 0 <= backoff.jitter < 1,
+            f"timeout is {self.timeout}; use seconds above 0": self.timeout is None or self.timeout > 0,
             f"decoder is {self.decoder!r}; use a function": self.decoder is None or callable(self.decoder),
         }
         return [problem for problem, is_right in holds.items() if not is_right]
@@ -141,6 +164,7 @@ class Options(TypedDict, total=False):
     concurrency: int
     prefetch: int
     ack_wait: float
+    timeout: float
     ack_sync: bool
     max_ack_pending: int
     max_attempts: int
