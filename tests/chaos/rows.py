@@ -130,6 +130,18 @@ WORKER = [
         ),
         "nats-kv",
     ),
+    *(
+        Row(
+            f"killers-{concurrency}",
+            f"three events that kill their worker, among {concurrency} that are handled at once",
+            faults.nothing,
+            options=Options(concurrency=concurrency, ack_wait=2.0, max_attempts=3, work=0.02),
+            shares={"exit": 2, "kill": 1},
+            seconds=15,
+            restarts=True,
+        )
+        for concurrency in (10, 50)
+    ),
     Row(
         "consul-down",
         "Consul killed, started again after 3 s",
