@@ -31,20 +31,14 @@ class BatchDelivery(Delivery):
         """
         batch: Batch = []
         errors: list[Exception] = []
-        if self.attempts.alone.locked():
-            await self.attempts.turn()
-        self.attempts.running += 1
-        try:
-            for message in messages:
-                try:
-                    with message.bound():
-                        await self._accept(message, batch, errors)
-                except Exception as error:
-                    errors.append(error)
-            if batch:
-                await self._handle(batch, errors)
-        finally:
-            self.attempts.running -= 1
+        for message in messages:
+            try:
+                with message.bound():
+                    await self._accept(message, batch, errors)
+            except Exception as error:
+                errors.append(error)
+        if batch:
+            await self._handle(batch, errors)
         if errors:
             raise errors[0]
 
@@ -110,9 +104,11 @@ class BatchRunner(HandlerRunner):
             pass
         if not self.delivery.stopping:
             messages = [self.buffer.start() for _ in range(min(size, len(self.buffer)))]
+            self.delivery.attempts.running += 1
             try:
                 await self.delivery.deliver_batch(messages)
             except BaseException as error:
                 await self.not_settled(messages, error)
             finally:
+                self.delivery.attempts.running -= 1
                 self.buffer.running.difference_update(messages)

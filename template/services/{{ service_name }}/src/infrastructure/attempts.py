@@ -126,7 +126,8 @@ class Attempts:
             raise
 
     async def turn(self) -> None:
-        """Wait for the messages that run alone."""
+        """Let other tasks run, and wait for a message that runs alone."""
+        await asyncio.sleep(0)
         async with self.alone:
             pass
 
@@ -136,7 +137,7 @@ class Attempts:
         try:
             message.alone = await self.alone.acquire()
             for _ in range(round(self.ALONE_LIMIT / LOOK)):
-                if not self.running:
+                if self.running <= 0:
                     return True
                 await asyncio.sleep(LOOK)
             return False

@@ -102,9 +102,6 @@ class Delivery:
             asyncio.CancelledError: the worker stops; the message may be unsettled.
             nats.errors.Error: the answer could not be sent; the server will deliver the message again.
         """
-        if self.attempts.alone.locked():
-            await self.attempts.turn()
-        self.attempts.running += 1
         token = current.set(message)
         try:
             if self._debug:
@@ -119,7 +116,6 @@ class Delivery:
                 await self.settle(message, await self.handle(event, message, (message,)))
         finally:
             current.reset(token)
-            self.attempts.running -= 1
             if message.alone:
                 self.attempts.alone.release()
 
@@ -214,13 +210,14 @@ class Delivery:
 
     async def settle(self, message: Message, failure: BaseException | None) -> None:
         """Settle a message whose handler has ended, unless the handler did that itself."""
-        if failure is not None and message.settled:
+        by_hand = message.settled
+        if failure is not None and by_hand:
             self.last_error = describe(failure)
             logger.warning("handler failed after it had settled the message", error=self.last_error, exc_info=failure)
-        if message.given_back or (failure is not None and not message.settled):
+        if message.given_back or (failure is not None and not by_hand):
             await self.attempts.end(message, handled=False)
             await self._release(message)
-            if failure is not None and not message.settled:
+            if failure is not None and not by_hand:
                 await self._fail(message, failure)
         else:
             await self._mark_done(message)
@@ -230,7 +227,7 @@ class Delivery:
         if failure is None:
             self.metrics.new_handled += 1
             if self._debug:
-                logger.debug("message handled")
+                logger.debug("message handled", settled_by_hand=by_hand)
 
     async def _mark_done(self, message: Message) -> None:
         if self._inbox is not None:

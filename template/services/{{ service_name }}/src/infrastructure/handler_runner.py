@@ -55,7 +55,7 @@ class HandlerRunner:
         self._nats = nats
         self._provisioning = provisioning
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
-        self._kept_alive = 0.0  # when the server was last told, on the monotonic clock
+        self._kept_alive = time.monotonic()  # when the server was last told
         self._alive_connection = 0  # over which connection
         self._stuck = ""
         self._workers: list[asyncio.Task[None]] = []
@@ -100,7 +100,7 @@ class HandlerRunner:
             ConfigurationError: the consumer cannot be as the subscription wants it.
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
-        self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
+        self._alive_connection = self._nats.connections
         self._workers = [asyncio.create_task(self._run_worker()) for _ in range(self.subscription.concurrency)]
         works = [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._keep_claims, self._watch]
         self._background = [asyncio.create_task(work()) for work in works]
@@ -138,17 +138,17 @@ class HandlerRunner:
         self.buffer.put(Message(raw, self.subscription.handler, self._nats, source, replayed))
 
     async def _run_worker(self) -> None:
+        attempts = self.delivery.attempts
         pause_due = time.monotonic() + YIELD_AFTER
         while not self.delivery.stopping:
-            if self.buffer and time.monotonic() <= pause_due:
+            if self.buffer and time.monotonic() <= pause_due and not attempts.alone.locked():
                 await self.handle_next()
                 continue
             self.metrics.flush()
             if self.buffer:
-                await asyncio.sleep(0)
+                await attempts.turn()
             else:
-                if self._stuck:
-                    self._pause("")
+                self._pause("")
                 await self.buffer.arrival()
             await self._drop_expired()
             pause_due = time.monotonic() + YIELD_AFTER
@@ -177,11 +177,13 @@ class HandlerRunner:
     async def handle_next(self) -> None:
         """Handle the next message; the buffer is not empty."""
         message = self.buffer.start()
+        self.delivery.attempts.running += 1
         try:
             await self.delivery.deliver(message)
         except BaseException as error:
             await self.not_settled([message], error)
         finally:
+            self.delivery.attempts.running -= 1
             self.buffer.running.discard(message)
 
     async def not_settled(self, messages: list[Message], error: BaseException) -> None:
@@ -277,7 +279,8 @@ class HandlerRunner:
 =======
             await asyncio.sleep(WATCH_EVERY)
             for pull in self.pulls.values():
-                await pull.look()
+                if pull.consumer:
+                    await pull.look(pull.consumer)
             metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls.values()))
 
 

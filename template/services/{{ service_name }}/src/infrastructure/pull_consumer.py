@@ -112,13 +112,12 @@ class PullConsumer:
                 pass
             self._wake.clear()
 
-    async def look(self) -> None:
+    async def look(self, consumer: Consumer) -> None:
         """Ask the server how far the consumer is; it alone knows that of all replicas together."""
-        if self.consumer:
-            with suppress(nats.errors.Error, TimeoutError, OSError):  # the requests fail as well, and report it
-                info = await self._nats.jetstream.consumer_info(self.consumer.stream, self.consumer.durable)
-                self.waiting = info.num_pending or 0
-                self.progress = (self.consumer, info.ack_floor.stream_seq) if info.ack_floor else self.progress
+        with suppress(nats.errors.Error, TimeoutError, OSError):  # the requests fail as well, and report it
+            info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
+            self.waiting = info.num_pending or 0
+            self.progress = (consumer, info.ack_floor.stream_seq) if info.ack_floor else self.progress
 
     def hold(self, size: int) -> None:
         """Count a message of `size` bytes as not started, so that it takes room."""
@@ -170,9 +169,10 @@ class PullConsumer:
             self._subscription = await subscribe(client, f"{self._inbox}.*", self._on_frame)
             self._connections = connections
         if self.consumer is None:
-            self.consumer = await self._provision()
+            consumer = await self._provision()
+            await self.look(consumer)  # before there are messages, in case that somebody deletes the consumer soon
+            self.consumer = consumer
             self._forget_requests()
-            await self.look()  # before there are messages, in case that somebody deletes the consumer soon
         if self._pending and now - self._last_frame > 2 * self.HEARTBEAT:
             self._forget_requests()
             self._fail("no heartbeat from the consumer")
