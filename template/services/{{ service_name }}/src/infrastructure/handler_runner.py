@@ -265,18 +265,6 @@ class HandlerRunner:
     async def _watch(self) -> None:
         """Look at the consumers' progress from time to time."""
         while True:
-<<<<<<< HEAD
-            await asyncio.sleep(WATCH_EVERY if self._progress else 1.0)
-            with suppress(nats.errors.Error, TimeoutError, OSError):  # the pull consumer reports what is wrong
-                pending = 0
-                for name, pull in self.pulls.items():
-                    if consumer := pull.consumer:
-                        info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
-                        pending += info.num_pending or 0
-                        if info.ack_floor and name == "pull":
-                            self._progress = consumer, info.ack_floor.stream_seq
-                self.metrics.pending.set(pending)
-=======
             await asyncio.sleep(WATCH_EVERY)
             for pull in self.pulls.values():
                 if pull.consumer:
@@ -288,4 +276,3 @@ async def _either(first: Awaitable[Any], hurry: asyncio.Future[None] | None, lim
     """Return when one of the two is done, or after `limit` seconds."""
     events = [asyncio.ensure_future(first), *([hurry] if hurry else [])]
     await asyncio.wait(events, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
->>>>>>> 08d2944 (Run messages that may have killed the worker alone)
