@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ class Client:
         self.connections = 1
         self.service = "billing"
         self.client = self
+        self.settings = SimpleNamespace(js_api_prefix="$JS.API")
 
     async def publish(self, subject: str, payload: bytes, reply: str) -> None:
         """Drops a request."""

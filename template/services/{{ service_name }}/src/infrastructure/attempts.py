@@ -173,8 +173,8 @@ class Attempts:
         """Return how many attempts there were, and what is known of the latest."""
         assert self._bucket is not None, "prepared"
         try:
-            number, _, latest = (await self._bucket.get(key)).value.decode().partition(" ")
-            return int(number), latest
+            number, _, latest = ((await self._bucket.get(key)).value or b"0").partition(b" ")
+            return int(number), latest.decode()
         except KeyNotFoundError:
             # the first delivery counts, except that a message with one attempt gets another after a crash
             return min(most - 1, 1), UNKNOWN

@@ -61,12 +61,9 @@ class HandlerRunner:
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
         self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
-        self.replays = PullConsumer(
-            nats,
-            partial(provisioning.replay_consumer_for, subscription),
-            partial(self.receive, replayed=True),
-            min(subscription.prefetch, REPLAYS_PREFETCH),
-        )
+        provide_replays = partial(provisioning.replay_consumer_for, subscription)
+        receive_replay = partial(self.receive, replayed=True)
+        self.replays = PullConsumer(nats, provide_replays, receive_replay, min(subscription.prefetch, REPLAYS_PREFETCH))
         metrics.BUFFERED.labels(self.name).set_function(lambda: len(self.buffer))
         metrics.IN_FLIGHT.labels(self.name).set_function(lambda: len(self.buffer.running))
         metrics.OLDEST.labels(self.name).set_function(lambda: self.buffer.longest())
@@ -138,15 +135,14 @@ class HandlerRunner:
         self.buffer.put(Message(raw, self.subscription.handler, self._nats, source, replayed))
 
     async def _run_worker(self) -> None:
-        attempts = self.delivery.attempts
         pause_due = time.monotonic() + YIELD_AFTER
         while not self.delivery.stopping:
-            if self.buffer and time.monotonic() <= pause_due and not attempts.alone.locked():
+            if self.buffer and time.monotonic() <= pause_due and not self.delivery.attempts.alone.locked():
                 await self.handle_next()
                 continue
             self.metrics.flush()
             if self.buffer:
-                await attempts.turn()
+                await self.delivery.attempts.turn()
             else:
                 self._pause("")
                 await self.buffer.arrival()

@@ -34,7 +34,7 @@ WITHOUT_PAYLOAD = Counter("worker_dead_letters_without_payload", "Dead letters t
 DEAD_LETTERS = Counter("worker_dead_letters", "Messages given up", ["handler", "reason"])
 DURATIONS = Histogram("worker_handler_duration_seconds", "How long the handler took", ["handler"], buckets=BUCKETS)
 
-COUNTS = {
+COUNTS: dict[str, Counter | Gauge] = {
     "received": RECEIVED,
     "handled": HANDLED,
     "retried": RETRIED,
