@@ -14,42 +14,40 @@ Result = TypeVar("Result")
 
 
 class Background:
-    """Runs coroutines for any number of threads; each thread waits for its own."""
+    """Runs coroutines for any number of threads; each thread waits for its own. It runs from the start."""
 
     STOP_LIMIT = 2.0  # seconds that cancelled coroutines have to end
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._process = 0
-        self._abandoned: list[asyncio.AbstractEventLoop] = []
+        self._process = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
 
     @property
-    def running(self) -> bool:
-        """Return whether the loop runs, in this process."""
-        return self._loop is not None and self._process == os.getpid()
-
-    def start(self) -> None:
-        """Start the thread."""
-        if self._loop is not None:  # the parent process uses what closing it here would close
-            self._abandoned.append(self._loop)
-        self._loop, self._process = asyncio.new_event_loop(), os.getpid()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
-        self._thread.start()
+    def forked(self) -> bool:
+        """Return whether this is another process than the one that it runs in."""
+        return self._process != os.getpid()
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine and return its result; an interrupt in the calling thread cancels it.
 
         Raises:
-            RuntimeError: the loop does not run, or waiting for it would block the loop of the calling thread.
+            RuntimeError: it was closed meanwhile, or waiting for it would block the loop of the calling thread.
         """
-        try:
-            loop = self._usable()
-        except RuntimeError:
+        problem = ""
+        if threading.current_thread() is self._thread:
+            problem = "called from its own event loop, which would wait for itself"
+        elif _would_block_a_loop():
+            problem = (
+                "this would block the event loop of this thread: `await` the same method of `nats` in "
+                "src.requests.nats or of the object itself, or run the synchronous code with "
+                "`await asyncio.to_thread(...)`"
+            )
+        if problem:
             coroutine.close()
-            raise
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+            raise RuntimeError(problem)
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -60,39 +58,20 @@ class Background:
 
     def start_soon(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine without waiting for it, if the loop runs."""
-        if self._loop is not None and self.running:
+        if self._loop.is_running() and not self.forked:
             asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         else:
             coroutine.close()
 
     def stop(self) -> None:
-        """Cancel what still runs, and end the thread. You can call this twice, and in a forked process."""
-        loop, thread, same_process = self._loop, self._thread, self.running
-        self._loop = self._thread = None
-        if loop is None or thread is None or not same_process:
-            return
+        """Cancel what still runs, and end the thread."""
         try:
-            asyncio.run_coroutine_threadsafe(_cancel_all(self.STOP_LIMIT), loop).result(2 * self.STOP_LIMIT)
+            asyncio.run_coroutine_threadsafe(_cancel_all(self.STOP_LIMIT), self._loop).result(2 * self.STOP_LIMIT)
         finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(self.STOP_LIMIT)
-            if not thread.is_alive():
-                loop.close()
-
-    def _usable(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            raise RuntimeError("not open: use it as `with SyncNats() as nats: ...`, or call `open()` first")
-        if self._process != os.getpid():
-            raise RuntimeError("opened before this process was forked: each process opens its own")
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("called from its own event loop, which would wait for itself")
-        if _would_block_a_loop():
-            raise RuntimeError(
-                "this would block the event loop of this thread: `await` the same method of `nats` in "
-                "src.requests.nats or of the object itself, or run the synchronous code with "
-                "`await asyncio.to_thread(...)`"
-            )
-        return self._loop
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(self.STOP_LIMIT)
+            if not self._thread.is_alive():
+                self._loop.close()
 
 
 def _would_block_a_loop() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import nats.errors
@@ -14,6 +14,7 @@ from src.infrastructure.publishing import Payload, Publication, publish, wire
 
 MAX_MESSAGES = 512  # unconfirmed at a time
 MAX_BYTES = 8 * 1024 * 1024  # unconfirmed at a time
+EXPECTED = (nats.errors.Error, NoStream, NotConnected, TooLarge, TimeoutError, OSError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +70,31 @@ async def publish_many(
     Raises:
         RuntimeError: no worker runs in this process.
     """
-    sending: list[asyncio.Task[Sent]] = []
-    count = size = 0  # unconfirmed
-    progress = asyncio.Event()
-
-    async def confirmed(subject: str, publication: Publication, weight: int) -> Sent:
-        nonlocal count, size
-        try:
-            return Sent(subject, await publication, None)
-        except (nats.errors.Error, NoStream, NotConnected, TooLarge, TimeoutError, OSError) as error:
-            return Sent(subject, None, error)
-        finally:
-            count, size = count - 1, size - weight
-            progress.set()
-
+    results: list[Sent] = []
+    sending: list[tuple[str, Awaitable[PubAck]]] = []
+    size = 0
     for message in messages:
         outgoing = message if isinstance(message, Outgoing) else Outgoing(*message)
         try:
             weight = len(wire(outgoing.data).payload)
         except (TypeError, ValueError) as error:
-            sending.append(asyncio.create_task(_failed(outgoing.subject, error)))
+            sending.append((outgoing.subject, _failed(error)))
             continue
-        while count and (count >= MAX_MESSAGES or size + weight > MAX_BYTES):
-            progress.clear()
-            await progress.wait()
+        if len(sending) == MAX_MESSAGES or (size and size + weight > MAX_BYTES):
+            results += await asyncio.gather(*(_result(*one) for one in sending))
+            sending, size = [], 0
         publication = publish(outgoing.subject, outgoing.data, headers=outgoing.headers, message_id=outgoing.message_id)
-        count, size = count + 1, size + weight
-        sending.append(asyncio.create_task(confirmed(outgoing.subject, publication, weight)))
-    return list(await asyncio.gather(*sending))
+        sending.append((outgoing.subject, publication))
+        size += weight
+    return results + await asyncio.gather(*(_result(*one) for one in sending))
 
 
-async def _failed(subject: str, error: Exception) -> Sent:
-    return Sent(subject, None, error)
+async def _result(subject: str, publication: Awaitable[PubAck]) -> Sent:
+    try:
+        return Sent(subject, await publication, None)
+    except EXPECTED as error:
+        return Sent(subject, None, error)
+
+
+async def _failed(error: Exception) -> PubAck:
+    raise error

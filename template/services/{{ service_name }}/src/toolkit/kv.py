@@ -9,11 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Generic, Literal, overload
+from typing import Any, Generic, overload
 
 import nats.js.errors
-from nats.js import JetStreamContext
-from nats.js.api import Header, KeyValueConfig, RawStreamMsg, StorageType
+from nats.js.api import Header, KeyValueConfig, RawStreamMsg
 from pydantic_core import to_json
 from typing_extensions import TypeVar
 
@@ -71,13 +70,11 @@ class Bucket(Generic[Value]):
     Args:
         name: letters, digits, `_` and `-`.
         model: what values are read as: a pydantic model or any type that pydantic validates, `str` or `bytes`.
-        ttl: seconds that every value is kept; by default without a limit.
         history: how many revisions of each key are kept, 1 to 64.
-        max_bytes: the size of the bucket, beyond which writes are refused; by default without a limit.
-        replicas: of the bucket; by default `STREAM_REPLICAS`.
-        storage: `file` or `memory`.
         expired: seconds for which the server keeps a note that a key expired, which `watch` reports; by default it
             reports none. Clients of servers before 2.11 take the note for an empty value.
+        config: further fields of nats-py's `KeyValueConfig`: `ttl`, the seconds that every value is kept; `max_bytes`,
+            beyond which writes are refused; `storage="memory"`; `replicas`, by default `STREAM_REPLICAS`; and so on.
     """
 
     def __init__(
@@ -85,32 +82,21 @@ class Bucket(Generic[Value]):
         name: str,
         model: type[Value] | None = None,
         *,
-        ttl: float | None = None,
         history: int = 1,
-        max_bytes: int | None = None,
-        replicas: int | None = None,
-        storage: Literal["file", "memory"] = "file",
         expired: float | None = None,
+        **config: Any,
     ) -> None:
         self.name = name
         if not 1 <= history <= 64:
             raise ValueError(f"bucket {name}: history is {history}; it takes 1 to 64")
         self._decode = decoder_for(Any if model is None else model, f"bucket {name}")
-
-        async def create(jetstream: JetStreamContext, default_replicas: int) -> object:
-            config = KeyValueConfig(
-                bucket=name,
-                history=history,
-                ttl=ttl,
-                max_bytes=max_bytes or -1,
-                replicas=replicas or default_replicas,
-                storage=StorageType(storage),
-                direct=True,
-                limit_marker_ttl=expired,
-            )
-            return await jetstream.create_key_value(config)
-
-        self._backing = BackingStream("bucket", name, f"KV_{name}", create)
+        config |= {"bucket": name, "history": history, "limit_marker_ttl": expired, "direct": True}
+        self._backing = BackingStream(
+            "bucket",
+            name,
+            f"KV_{name}",
+            lambda jetstream, replicas: jetstream.create_key_value(KeyValueConfig(**{"replicas": replicas, **config})),
+        )
 
     @overload
     async def get(self, key: str) -> Entry[Value]: ...
@@ -195,8 +181,7 @@ class Bucket(Generic[Value]):
         Args:
             match: `*` matches one part between dots, a last `>` the rest.
         """
-        consumer = OrderedConsumer(self._backing, self._subject(match, PATTERN), headers_only=True)
-        async with aclosing(consumer.messages()) as messages:
+        async with self._messages(self._subject(match, PATTERN), headers_only=True) as messages:
             async for message in messages:
                 if not _is_deletion(message):
                     yield self._key(message)
@@ -207,8 +192,7 @@ class Bucket(Generic[Value]):
 
     async def history(self, key: str) -> list[Entry[Value]]:
         """Return the revisions of a key that are kept, oldest first."""
-        consumer = OrderedConsumer(self._backing, self._subject(key), latest=False)
-        async with aclosing(consumer.messages()) as messages:
+        async with self._messages(self._subject(key), latest=False) as messages:
             return [self._entry(message) async for message in messages]
 
     async def watch(self, match: str = ">", *, only_new: bool = False) -> AsyncGenerator[Entry[Value], None]:
@@ -223,14 +207,16 @@ class Bucket(Generic[Value]):
         Raises:
             InvalidValue: a value does not fit the model.
         """
-        consumer = OrderedConsumer(self._backing, self._subject(match, PATTERN), only_new=only_new, endless=True)
-        async with aclosing(consumer.messages()) as messages:
+        async with self._messages(self._subject(match, PATTERN), only_new=only_new, endless=True) as messages:
             async for message in messages:
                 yield self._entry(message)
 
     async def drop(self) -> None:
         """Delete the whole bucket."""
         await self._backing.delete()
+
+    def _messages(self, subject: str, **options: bool) -> aclosing[AsyncGenerator[RawStreamMsg, None]]:
+        return aclosing(OrderedConsumer(self._backing, subject, **options).messages())
 
     async def _write(
         self, key: str, value: Any, revision: int | None, ttl: float | None, *, is_new: bool = False

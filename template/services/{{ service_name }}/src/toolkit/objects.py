@@ -15,12 +15,11 @@ from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import nats.errors
-from nats.js import JetStreamContext
-from nats.js.api import Header, ObjectStoreConfig, StorageType
+from nats.js.api import Header, ObjectStoreConfig
 
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import Publication, published_over
@@ -42,30 +41,20 @@ class Store:
 
     Args:
         name: letters, digits, `_` and `-`.
-        ttl: seconds that every object is kept; by default without a limit.
-        max_bytes: the size of the store, beyond which writes are refused; by default without a limit.
-        replicas: of the store; by default `STREAM_REPLICAS`.
-        storage: `file` or `memory`.
+        config: fields of nats-py's `ObjectStoreConfig`: `ttl`, the seconds that every object is kept; `max_bytes`,
+            beyond which writes are refused; `storage="memory"`; `replicas`, by default `STREAM_REPLICAS`; and so on.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        ttl: float | None = None,
-        max_bytes: int | None = None,
-        replicas: int | None = None,
-        storage: Literal["file", "memory"] = "file",
-    ) -> None:
+    def __init__(self, name: str, **config: Any) -> None:
         self.name = name
-
-        async def create(jetstream: JetStreamContext, default_replicas: int) -> object:
-            config = ObjectStoreConfig(
-                ttl=ttl, max_bytes=max_bytes or -1, replicas=replicas or default_replicas, storage=StorageType(storage)
-            )
-            return await jetstream.create_object_store(name, config)
-
-        self._backing = BackingStream("store", name, f"OBJ_{name}", create)
+        self._backing = BackingStream(
+            "store",
+            name,
+            f"OBJ_{name}",
+            lambda jetstream, replicas: jetstream.create_object_store(
+                name, ObjectStoreConfig(**{"replicas": replicas, **config})
+            ),
+        )
 
     async def put(
         self,

@@ -23,9 +23,19 @@ CONCRETE = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")  # a subject without wildcards
 
 
 class Publisher(Generic[Model]):
-    """Publishes on one subject; see `publisher`."""
+    """Publishes on one subject.
 
-    def __init__(self, subject: str, stream: str | None, model: type[Model] | None, timeout: float) -> None:
+    Args:
+        subject: the subject.
+        stream: the stream that must store it. It is created if it is missing and `STREAM_MODE` allows it. By default
+            any stream is accepted.
+        model: the type of what is published.
+        timeout: seconds that the stream has to confirm.
+    """
+
+    def __init__(
+        self, subject: str, *, stream: str | None = None, model: type[Model] | None = None, timeout: float = 15.0
+    ) -> None:
         if not CONCRETE.fullmatch(subject):
             raise InvalidName(f"subject {subject[:80]!r}: one to publish on takes tokens joined by dots, no wildcards")
         self.subject = subject
@@ -73,16 +83,4 @@ class Publisher(Generic[Model]):
         self._stream_is_there = True
 
 
-def publisher(
-    subject: str, *, stream: str | None = None, model: type[Model] | None = None, timeout: float = 15.0
-) -> Publisher[Model]:
-    """Declare what is published on a subject.
-
-    Args:
-        subject: the subject.
-        stream: the stream that must store it. It is created if it is missing and `STREAM_MODE` allows it. By default
-            any stream is accepted.
-        model: the type of what is published.
-        timeout: seconds that the stream has to confirm.
-    """
-    return Publisher(subject, stream, model, timeout)
+publisher = Publisher

@@ -49,7 +49,8 @@ class SyncNats:
     def __init__(self, url: str | None = None, *, connect_timeout: float = 10.0, settings: Settings = settings) -> None:
         self._settings = settings.model_copy(update={"NATS_URL": url}) if url else settings
         self._connect_timeout = connect_timeout
-        self._background = Background("nats")
+        self._background: Background | None = None
+        self._of_parents: list[Background | None] = []  # the parent process uses what closing them here would close
         self._opening = threading.Lock()
         self._connection: NatsClient | None = None
 
@@ -61,29 +62,33 @@ class SyncNats:
             ConfigurationError: the credentials, certificates or addresses cannot be used.
         """
         with self._opening:
-            if not self._background.running:
-                if not structlog.is_configured():  # the standard library shows warnings only, on standard error
-                    structlog.configure(
-                        [structlog.stdlib.filter_by_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
-                        logger_factory=structlog.stdlib.LoggerFactory(),
-                        wrapper_class=structlog.stdlib.BoundLogger,
-                    )
-                self._background.start()
-                try:
-                    self._background.run(self._connect())
-                except BaseException:
-                    self._background.stop()
-                    raise
+            if self._background and not self._background.forked:
+                return self
+            if not structlog.is_configured():  # the standard library shows warnings only, on standard error
+                structlog.configure(
+                    [structlog.stdlib.filter_by_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
+                    logger_factory=structlog.stdlib.LoggerFactory(),
+                    wrapper_class=structlog.stdlib.BoundLogger,
+                )
+            self._of_parents.append(self._background)
+            background = Background("nats")
+            try:
+                background.run(self._connect())
+            except BaseException:
+                background.stop()
+                raise
+            self._background = background
         return self
 
     def close(self) -> None:
-        """Send what is buffered, and close the connection. You can call this twice."""
+        """Send what is buffered, and close the connection. You can call this twice, and in a forked process."""
         with self._opening:
-            try:
-                if self._background.running:
-                    self._background.run(self._disconnect())
-            finally:
-                self._background.stop()
+            background, self._background = self._background, None
+            if background and not background.forked:
+                try:
+                    background.run(self._disconnect())
+                finally:
+                    background.stop()
 
     def __enter__(self) -> SyncNats:
         return self.open()
@@ -158,7 +163,7 @@ class SyncNats:
             own_channel.set(self._connection)
             return await function(*args, **kwargs)
 
-        return self._background.run(over_own_connection())
+        return self._opened().run(over_own_connection())
 
     def iterate(self, function: Callable[..., AsyncIterator[Any]], *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Call an asynchronous generator function over this connection, and yield what it yields."""
@@ -175,7 +180,15 @@ class SyncNats:
             while (value := self.run(following)) is not ended:
                 yield self.blocking(value)
         finally:  # perhaps called by the garbage collector in any thread, so it does not wait
-            self._background.start_soon(close())
+            if self._background:
+                self._background.start_soon(close())
+
+    def _opened(self) -> Background:
+        if self._background is None:
+            raise RuntimeError("not open: use it as `with SyncNats() as nats: ...`, or call `open()` first")
+        if self._background.forked:
+            raise RuntimeError("opened before this process was forked: each process opens its own")
+        return self._background
 
     async def _connect(self) -> None:
         connection = NatsClient(self._settings)
