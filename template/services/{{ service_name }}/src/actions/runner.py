@@ -25,7 +25,7 @@ from src.requests.request import Context
 from src.requests.subscriptions import CoreSubscription
 from src.utils.logging import logger
 
-MAX_BYTES = 64 * 1024 * 1024  # of requests that wait for one action, in addition to its `max_waiting`
+MAX_BYTES = 16 * 1024 * 1024  # of requests that wait for one action, in addition to its `max_waiting`
 STOPPING = "the service is stopping"
 CUT_SHORT = "the service stopped before it was done"
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up

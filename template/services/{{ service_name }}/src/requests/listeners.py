@@ -20,7 +20,7 @@ Callback = Callable[[Context], Awaitable[object]]
 
 # Limits of what waits for one listener; what arrives beyond them is dropped, as the server would do.
 MAX_WAITING = 65_536  # messages
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 
 
 class Listener:

@@ -30,9 +30,8 @@ from src.web.settings import settings
 
 CLIENT_LEFT = 499  # the status that is counted if the client left before there was a response
 INTERNAL_PATHS = frozenset({"/metrics", "/stats", "/docs", "/redoc", "/openapi.json"})  # not for the public
-MOST_BODIES = (
-    64 * 1024 * 1024
-)  # bytes of all bodies that are being read or handled; one of any allowed size always fits
+# Bytes of all bodies that are being read or handled. One of any allowed size always fits.
+MOST_BODIES = 32 * 1024 * 1024
 
 
 class Gateway:
