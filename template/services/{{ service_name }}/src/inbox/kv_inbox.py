@@ -90,7 +90,7 @@ class KvInbox:
         if self._bucket is not None and self._connections == self._nats.connections:
             return self._bucket
         self._connections = self._nats.connections
-        jetstream = self._nats.client.jetstream(timeout=TIME_LIMIT)
+        jetstream = self._nats.client.jetstream(prefix=self._nats.settings.js_api_prefix, timeout=TIME_LIMIT)
         settings = self._nats.settings
         try:
             bucket = await jetstream.key_value(self._name)
