@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 from nats.aio.msg import Msg
+from pydantic import SecretStr
 
+from src.config import settings
+from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
-from src.utils.logging import configure_logging, logger
+from src.utils.logging import BackgroundHandler, configure_logging, logger
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +31,12 @@ def restored() -> Iterator[None]:
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [json.loads(line) for line in written(capsys).splitlines()]
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> str:
+    logging.getLogger().handlers[0].flush()
+    return capsys.readouterr().out
 
 
 def test_a_line_is_one_json_object_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +164,72 @@ def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> N
 
     logger.info("started", port=8080)
 
-    text = capsys.readouterr().out
+    text = written(capsys)
     assert "started" in text
     assert "port=8080" in text
     assert not text.startswith("{")
+
+
+def test_output_that_nobody_reads_blocks_nothing_and_what_is_dropped_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(BackgroundHandler, "MOST", 200_000)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as reader, os.fdopen(writing, "w") as writer:
+        monkeypatch.setattr("sys.stdout", writer)
+        configure_logging("billing", "INFO", "json")
+        started = time.monotonic()
+        for number in range(2_000):
+            logger.info("x" * 500, number=number)
+        assert time.monotonic() - started < 5
+
+        records: list[dict[str, Any]] = []
+        while not records or "lines" not in records[-1]:
+            records.append(json.loads(reader.readline()))
+        *kept, told = records
+        assert told["message"].startswith("log lines dropped")
+        assert [line["number"] for line in kept] == [*range(len(kept))]
+        assert len(kept) + told["lines"] == 2_000
+
+
+def test_a_child_of_a_fork_writes_its_lines_itself(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "json")
+    logger.info("before")
+    logging.getLogger().handlers[0].flush()
+    child = os.fork()
+    if not child:
+        logger.info("in the child")
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert [json.loads(line)["message"] for line in capfd.readouterr().out.splitlines()] == ["before", "in the child"]
+
+
+def test_secrets_are_in_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "json")
+    address = "nats://w:p%40ssword@one:4222"
+    type(settings)(NATS_URL=address, NATS_USER="w", NATS_PASSWORD=SecretStr('hun"ter2'))
+
+    error = ConnectionError('cannot log in with hun"ter2 or p@ssword')
+    try:
+        raise error
+    except ConnectionError:
+        logger.exception("failed", url=address)
+
+    text = written(capsys)
+    assert "hun" not in text
+    assert "ssword" not in text
+    assert describe(error) == "ConnectionError: cannot log in with [secret] or [secret]"
+
+
+def test_control_characters_do_not_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("billing", "INFO", "console")
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        logger.exception("forged\nline", subject="a\x07b\x9b")
+
+    text = written(capsys)
+    assert "forged\\x0aline" in text
+    assert "\nValueError: \\x1b[2J" in text
+    assert not set("\x1b\x07\x9b") & set(text)

@@ -6,13 +6,15 @@ it.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
@@ -27,6 +29,16 @@ SERVICE: dict[str, Any] = _PYPROJECT["tool"]["service"]
 VERSION: str = _PROJECT["version"]
 DESCRIPTION: str = _PROJECT.get("description", "")
 ENV_FILE = ".env"
+
+SHORTEST_SECRET = 4  # characters; to hide less would make logs unreadable
+_secrets: set[str] = set()  # the values of settings that nobody may read in a log or a dead letter
+
+
+def redacted(text: str) -> str:
+    """Return a text without the values of the settings that are secret."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "[secret]")
+    return text
 
 
 class ServiceSettings(BaseSettings):
@@ -43,6 +55,16 @@ class ServiceSettings(BaseSettings):
         frozen=True,
         hide_input_in_errors=True,
     )
+
+    def model_post_init(self, _: Any) -> None:
+        """Have `redacted` hide the secrets, and the passwords in addresses."""
+        for value in (getattr(self, name) for name in self.SECRETS):
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+            found = re.findall(r"://[^/@]*:([^/@]+)@", text)
+            found += [unquote(password) for password in found] + ([text] if isinstance(value, SecretStr) else [])
+            for secret in found:
+                if len(secret) >= SHORTEST_SECRET:
+                    _secrets.update((secret, json.dumps(secret, ensure_ascii=False)[1:-1]))
 
     @classmethod
     def secrets_in_files(cls) -> dict[str, str]:

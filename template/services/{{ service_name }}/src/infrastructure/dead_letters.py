@@ -20,6 +20,7 @@ import nats.errors
 from nats.js.api import RetentionPolicy
 from nats.js.errors import NoStreamResponseError
 
+from src.config import redacted
 from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
 from src.infrastructure.metrics import DEAD_LETTERS, WITHOUT_PAYLOAD
@@ -193,8 +194,8 @@ class DeadLetters:
         if error is not None:
             headers |= {
                 "Dlq-Error-Type": type(error).__name__,
-                "Dlq-Error": one_line(str(error)[:ERROR_LENGTH]),
-                "Dlq-Stack": one_line("".join(traceback.format_exception(error))[-STACK_LENGTH:]),
+                "Dlq-Error": one_line(redacted(str(error))[:ERROR_LENGTH]),
+                "Dlq-Stack": one_line(redacted("".join(traceback.format_exception(error)))[-STACK_LENGTH:]),
             }
         return headers
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from src.config import redacted
+
 
 class Retry(Exception):
     """Raised by a handler to have the message delivered again.
@@ -37,5 +39,6 @@ class ConfigurationError(Exception):
 
 
 def describe(error: BaseException | None) -> str:
-    """Return the error's type and text, for one log field."""
-    return f"{type(error).__name__}: {error}".encode(errors="replace").decode()  # JSON does not allow lone surrogates
+    """Return the error's type and text, without secrets, for one log field."""
+    text = f"{type(error).__name__}: {error}"
+    return redacted(text).encode(errors="replace").decode()  # JSON does not allow lone surrogates

@@ -9,17 +9,23 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import Any, Literal
+import threading
+from queue import SimpleQueue
+from typing import Any, Literal, TextIO
 
 import structlog
 from pydantic_core import to_json
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
+from src.config import redacted
 from src.domain.events import current
 
 # headers, and their names in the log
 TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"), ("Tenant-Id", "tenant"))
+
+# which could act on a terminal
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger()
 
@@ -58,20 +64,79 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
     )
     console = form == "console" or (form == "auto" and sys.stdout.isatty())
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(event_key="message", colors=sys.stdout.isatty())]
+        [_escape_controls, structlog.dev.ConsoleRenderer(event_key="message", colors=sys.stdout.isatty())]
         if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
+        else [structlog.processors.JSONRenderer(serializer=_json)]
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = BackgroundHandler(sys.stdout)
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[ProcessorFormatter.remove_processors_meta, *last],
+            processors=[
+                ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                *last,
+                lambda _, __, line: redacted(str(line)),
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(True)
     sys.excepthook = lambda *error: logging.getLogger("src").critical("uncaught exception", exc_info=error)
+
+
+class BackgroundHandler(logging.StreamHandler[TextIO]):
+    """Writes in a thread, so that nobody waits for whoever reads the logs. What it cannot write in time it drops."""
+
+    MOST = 16 * 1024 * 1024  # characters that wait to be written, above which lines are dropped
+    FLUSH_LIMIT = 1.0  # seconds that the lines have to be written at the end
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: SimpleQueue[str | threading.Event] = SimpleQueue()
+        self._taken = self._written = self._dropped = 0  # two counts of characters, and one of lines
+        self._writer = threading.Thread(target=self._write, name="logs", daemon=True)
+        self._writer.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Format a line, and leave it to the thread. The child of a fork has no thread, and writes itself."""
+        if not self._writer.is_alive():
+            super().emit(record)
+        elif self._taken - self._written > self.MOST:
+            self._dropped += 1
+        else:
+            try:
+                line = self.format(record) + self.terminator
+            except Exception:  # such as a value without a repr; the caller's work goes on
+                self.handleError(record)
+                return
+            self._taken += len(line)
+            self._lines.put(line)
+
+    def flush(self) -> None:
+        """Wait until everything is written, `FLUSH_LIMIT` seconds at most. `logging.shutdown` calls this."""
+        written = threading.Event()
+        if not self._writer.is_alive():
+            super().flush()
+        elif threading.current_thread() is not self._writer:
+            self._lines.put(written)
+            written.wait(self.FLUSH_LIMIT)
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            self._written += len(line)
+            try:
+                self.stream.write(line)
+                self.stream.flush()
+            except (OSError, ValueError):
+                continue  # such as a full disk, where nothing else could be said either
+            if self._dropped and self._lines.empty():
+                dropped, self._dropped = self._dropped, 0
+                logger.warning("log lines dropped: nobody read them in time", lines=dropped)
 
 
 def _add_incoming(_: Any, __: str, event: EventDict) -> EventDict:
@@ -107,6 +172,15 @@ def _order_keys(_: Any, __: str, event: EventDict) -> EventDict:
         "function": event.pop("func_name", None),
     }
     return {**first, **{f"{key}_" if key in first else key: value for key, value in event.items()}}
+
+
+def _escape_controls(_: Any, __: str, event: EventDict) -> EventDict:
+    """Show control characters in what others sent. Only a traceback keeps its lines."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            text = value.translate(CONTROLS)
+            event[key] = text.replace("\\x0a", "\n") if key == "exception" else text
+    return event
 
 
 def _json(value: Any, default: Any = None, **_: Any) -> str:
