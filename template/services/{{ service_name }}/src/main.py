@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 if __name__ == "__main__":
     # As the first process of a container, Python ignores SIGTERM until it has a handler, and importing takes a second.
-    for early in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for early in signals:
         signal.signal(early, lambda *_: sys.exit(0))
+    # The first process also inherits whatever handlers leave behind, so it only waits and passes signals on.
+    if os.getpid() == 1 and (service := os.fork()):
+        for number in signals:
+            signal.signal(number, lambda number, _: os.kill(service, number))
+        while (ended := os.wait())[0] != service:
+            pass
+        code = os.waitstatus_to_exitcode(ended[1])
+        sys.exit(code if code >= 0 else 128 - code)  # as shells say that a signal ended it
 
 import asyncio
 import gc
 import logging
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
