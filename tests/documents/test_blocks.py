@@ -24,6 +24,8 @@ NOT_RUN = {
     "CONTRIBUTING.md / Test / 1": "CI does, in .ci/run; these are the tests",
     "docs/loki.md / Logs in Loki / 1": "there is no Alloy; tests/unit/test_loki_config.py checks the configuration",
     "docs/loki.md / Logs in Loki / 2": "there is no Loki; tests/smoke/test_pubsub.py checks the lines",
+    "docs/template-authors.md / Use a template / 1": "tests/update/test_new_template.py has it with other addresses",
+    "docs/template-authors.md / Use a template / 2": "as above",
     "docs/template-authors.md / Change / 1": "tests/smoke_command/test_command.py smokes one with more questions",
     "docs/template-authors.md / Smoke / 1": "tests/smoke_command/test_command.py does",
     "docs/template-authors.md / Smoke / 2": "what the last lines of make smoke are, with times of one machine",
