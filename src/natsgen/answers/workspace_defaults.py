@@ -151,11 +151,10 @@ def _comment(text: str) -> Iterator[str]:
 
 
 def _toml(value: Any) -> str:
+    import tomlkit
+
     if isinstance(value, dict):
-        pairs = ", ".join(f"{_toml(key)} = {_toml(entry)}" for key, entry in value.items())
-        return f"{{ {pairs} }}" if pairs else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML takes JSON's strings but that
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table.as_string()
+    return tomlkit.item(value if isinstance(value, bool | int | float | list) else str(value)).as_string()
