@@ -14,14 +14,12 @@ import pytest
 
 from natsgen.dlq import archive, headers, selection
 from natsgen.dlq.addresses import without_secrets
-from natsgen.dlq.consumers import matches
+from natsgen.dlq.archive import whole_file
+from natsgen.dlq.bulk import IN_FLIGHT, Tally, each, matches
+from natsgen.dlq.connection import Stop
 from natsgen.dlq.letters import Letter, summary_of
-from natsgen.dlq.outfile import whole_file
 from natsgen.dlq.payload import DUMP_MAX, decode
-from natsgen.dlq.pipeline import IN_FLIGHT, Tally, each
-from natsgen.dlq.selection import Selection
-from natsgen.dlq.session import Stop
-from natsgen.dlq.summing import groups
+from natsgen.dlq.selection import Selection, groups
 from natsgen.errors import ConflictError, GoneError, InputError, LetterError, NatsError, StoppedError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -116,7 +114,7 @@ def test_a_time_is_a_date_or_how_long_ago(text: str, meant: datetime) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2y", "999999w", "0001-01-01T00:00:00+23:00", "\x1b"])
 def test_other_times_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"is no time|longer ago"):
+    with pytest.raises(InputError, match=r"invalid time"):
         selection.time(text, NOW)
 
 
@@ -208,7 +206,7 @@ def test_a_bad_line_is_named_with_its_number(changed: dict[str, object], said: s
 
 @pytest.mark.parametrize("line", [b"{", b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b"1"])
 def test_what_is_no_record_is_refused(line: bytes) -> None:
-    with pytest.raises(InputError, match=r"^f, line 1: it"):
+    with pytest.raises(InputError, match=r"^f, line 1: "):
         list(archive.records(io.BytesIO(line), "f"))
 
 
@@ -236,9 +234,11 @@ async def test_each_counts_what_is_done_gone_and_failed() -> None:
         if number == 2:
             raise GoneError("gone")
 
-    await each(range(5), work, tally, Stop(), number=lambda one: one, progress=told.append)
+    await each(
+        range(5), work, tally, Stop(), number=lambda one: one, progress=lambda done, total: told.append((done, total))
+    )
     assert (tally.done, tally.gone, tally.failed, tally.settled) == (3, 1, {1: "bad"}, 5)
-    assert told == [1, 2, 3, 4, 5]
+    assert told == [(done, 5) for done in range(1, 6)]
 
 
 async def test_an_error_stops_the_rest_and_what_has_begun_is_settled() -> None:

@@ -7,22 +7,21 @@ from typing import Annotated
 import typer
 
 from natsgen.cli import commands, dlq_changes, dlq_files, dlq_options, options, output
-from natsgen.cli.progress import Progress
 from natsgen.errors import InputError
 
 LIST_LIMIT = 100  # letters that `list --ids` shows unless told otherwise
 
-app = typer.Typer()
+app = typer.Typer(cls=commands.Group)
 
 
 @app.callback(invoke_without_command=True)
 def dlq(context: typer.Context) -> None:
-    """Read, replay, purge and move dead letters."""
+    """Read, replay, purge, export and import dead letters."""
     if context.invoked_subcommand is None:
         commands.show_help(context)
 
 
-@app.command("list")
+@app.command("list", cls=commands.Command)
 def list_letters(
     service: dlq_options.Service = None,
     handler: dlq_options.Handler = None,
@@ -30,11 +29,10 @@ def list_letters(
     correlation: dlq_options.Correlation = None,
     since: dlq_options.Since = None,
     until: dlq_options.Until = None,
-    ids: Annotated[bool, typer.Option("--ids", help="List single letters, the newest last.")] = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many of the newest --ids lists.")] = LIST_LIMIT,
+    ids: Annotated[bool, typer.Option("--ids", help="List each dead letter, the newest last.")] = False,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Number of the newest that --ids lists.")] = LIST_LIMIT,
     server: dlq_options.Server = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Count dead letters by service, handler and reason, or list them.
@@ -46,14 +44,9 @@ def list_letters(
       natsgen dlq list --ids --correlation 018f2c6e
     """
     from natsgen.cli import dlq_story
-    from natsgen.dlq import choosing, session
 
-    selection = dlq_options.Filters(service, handler, reason, correlation, since, until).selection()
-    with Progress("reading") as bar:
-        chosen = session.run(
-            dlq_options.settings(server, workspace, service),
-            lambda connection, _: choosing.choose(connection, selection, [], bar.show),
-        )
+    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).selection()
+    chosen = dlq_options.choose(dlq_options.settings(server, workspace, service), wanted, [])
     if as_json:
         output.document(dlq_story.list_document(chosen, ids=ids, limit=limit))
     elif chosen.letters:
@@ -62,14 +55,13 @@ def list_letters(
         output.note(dlq_story.nothing(chosen))
 
 
-@app.command()
+@app.command(cls=commands.Command)
 def show(
-    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the letter.", show_default=False)],
-    raw: Annotated[bool, typer.Option("--raw", help="Write the payload alone, byte for byte.")] = False,
+    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the dead letter.", show_default=False)],
+    raw: Annotated[bool, typer.Option("--raw", help="Write only the payload, byte for byte.")] = False,
     service: dlq_options.Service = None,
     server: dlq_options.Server = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Show one dead letter in full.
@@ -80,14 +72,14 @@ def show(
       natsgen dlq show 17 --raw > payload
     """
     from natsgen.cli import dlq_letter
-    from natsgen.dlq import exhibit, session
+    from natsgen.dlq import connection, reading
     from natsgen.dlq.payload import is_text
     from natsgen.errors import LetterError
 
     if raw and as_json:
-        raise InputError("--raw and --json exclude each other: the JSON document has the payload in base64")
-    found = session.run(
-        dlq_options.settings(server, workspace, service), lambda connection, _: exhibit.of(connection, number)
+        raise InputError("specify --raw or --json, not both; the JSON document has the payload in base64")
+    found = connection.run(
+        dlq_options.settings(server, workspace, service), lambda server, _: reading.exhibit(server, number)
     )
     if as_json:
         output.document(dlq_letter.letter_document(found))
@@ -96,12 +88,12 @@ def show(
     elif found.payload is None:
         raise LetterError(found.problem)
     elif output.is_shown() and not is_text(found.payload.decode(errors="replace")):
-        raise InputError("--raw: this payload is no text that a terminal can show; write it to a file, with > FILE")
+        raise InputError("--raw: the payload is binary; write it to a file with > FILE")
     else:
         output.result_bytes(found.payload)
 
 
-app.command("replay")(dlq_changes.replay)
-app.command("purge")(dlq_changes.purge)
-app.command("export")(dlq_files.export)
-app.command("import")(dlq_files.import_)
+app.command("replay", cls=commands.Command)(dlq_changes.replay)
+app.command("purge", cls=commands.Command)(dlq_changes.purge)
+app.command("export", cls=commands.Command)(dlq_files.export)
+app.command("import", cls=commands.Command)(dlq_files.import_)

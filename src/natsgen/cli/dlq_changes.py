@@ -12,11 +12,9 @@ from natsgen.cli.progress import Progress
 from natsgen.errors import FAILED, InputError
 
 if TYPE_CHECKING:
-    from natsgen.dlq.choosing import Chosen
-    from natsgen.dlq.connection import Connection
-    from natsgen.dlq.pipeline import Tally
-    from natsgen.dlq.replaying import Target
-    from natsgen.dlq.session import Stop
+    from natsgen.dlq.bulk import Tally, Target
+    from natsgen.dlq.connection import Connection, Stop
+    from natsgen.dlq.selection import Chosen
 
 
 def replay(
@@ -30,22 +28,21 @@ def replay(
     until: dlq_options.Until = None,
     to_subject: Annotated[
         str | None,
-        typer.Option(metavar="SUBJECT", help="Publish the originals there, for everyone who listens to it."),
+        typer.Option(metavar="SUBJECT", help="Publish the originals to this subject, for all its subscribers."),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(metavar="N", min=0.001, help="At most so many letters a second.")
+        float | None, typer.Option(metavar="N", min=0.001, help="Maximum number of dead letters a second.")
     ] = None,
     yes: dlq_options.Yes = False,
     dry_run: dlq_options.DryRun = False,
     server: dlq_options.Server = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Send dead letters again, each to the handler that failed.
 
-    A letter is removed when the stream has confirmed its replay. What fails again becomes a new letter, which this
-    command does not touch. It asks before it sends more than one, if there is a terminal.
+    Each is removed once the stream confirms its replay. A message that fails again becomes a new dead letter. On a
+    terminal, natsgen asks before it replays more than one.
 
     \b
     Examples:
@@ -55,49 +52,40 @@ def replay(
       natsgen dlq replay 17 --to-subject orders.order.created
     """
     from natsgen import messages
-    from natsgen.dlq import choosing, replaying, session
-    from natsgen.dlq.pipeline import Tally
+    from natsgen.dlq import bulk, connection
     from natsgen.dlq.selection import plain_subject
 
     if rate is not None and not math.isfinite(rate):
-        raise InputError("--rate takes a number of letters a second")
-    selection = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
+        raise InputError("--rate takes a number of dead letters a second")
+    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
     subject = None if to_subject is None else messages.located("--to-subject", plain_subject, to_subject)
     settings = dlq_options.settings(server, workspace, service)
+    chosen = dlq_options.choose(settings, wanted, ids or [])
 
-    async def look(connection: Connection, _: Stop) -> tuple[Chosen, Target, list[str]]:
-        chosen = await choosing.choose(connection, selection, ids or [], bar.show)
-        target = await replaying.target_for(connection, subject)
-        return chosen, target, await replaying.unattended(connection, chosen.letters, target)
+    async def look(server: Connection, _: Stop) -> tuple[Target, list[str]]:
+        target = await bulk.target_for(server, subject)
+        return target, await bulk.unattended(server, chosen.letters, target)
 
-    with Progress("reading") as bar:
-        chosen, target, alone = session.run(settings, look)
-    warnings = [f"nobody consumes {one}: its replays wait there until a worker with that handler runs" for one in alone]
+    target, unattended = connection.run(settings, look)
+    warnings = [
+        f"no consumer for {one}: replays wait there until a worker with that handler runs" for one in unattended
+    ]
     for warning in warnings:
         output.note(f"note: {output.printable(warning)}")
-    tally = Tally(len(chosen.letters))
+    tally = bulk.Tally(len(chosen.letters))
     if chosen.letters and not dry_run:
-        if len(chosen.letters) > 1 and not yes and dlq_options.can_ask(no_input):
+        if len(chosen.letters) > 1 and not yes and output.can_ask():
             _confirm(chosen, "Replay")
         with Progress("replaying") as bar:
-            session.run(
+            connection.run(
                 settings,
-                lambda connection, stop: replaying.replay(
-                    connection, stop, chosen.letters, target, tally, rate, lambda done: bar.show(done, tally.total)
-                ),
+                lambda server, stop: bulk.replay(server, stop, chosen.letters, target, tally, rate, bar.show),
                 so_far=lambda: _replayed_so_far(tally),
                 notify=output.note,
             )
-    to = target.subject or "the handlers that failed"
-    _tell(
-        chosen,
-        tally,
-        {"warnings": warnings, "to_subject": target.subject},
-        done="replayed",
-        dry_run=dry_run,
-        as_json=as_json,
-        what=f"replayed to {to}",
-    )
+    what = f"replayed to {target.subject or 'the handlers that failed'}"
+    more = {"warnings": warnings, "to_subject": target.subject}
+    _tell(chosen, tally, more, done="replayed", dry_run=dry_run, as_json=as_json, what=what)
 
 
 def purge(
@@ -113,12 +101,12 @@ def purge(
     dry_run: dlq_options.DryRun = False,
     server: dlq_options.Server = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Delete dead letters for good. A payload that is with its original message stays there.
+    """Delete dead letters permanently.
 
-    It asks first; --yes says that it need not. `natsgen dlq export` keeps a copy.
+    natsgen asks first, unless you pass --yes. To keep a copy, run natsgen dlq export before. Original messages that
+    still hold a payload stay in their streams.
 
     \b
     Examples:
@@ -126,27 +114,21 @@ def purge(
       natsgen dlq purge --service billing --reason invalid --until 30d --yes
       natsgen dlq purge --all --dry-run
     """
-    from natsgen.dlq import choosing, purging, session
-    from natsgen.dlq.pipeline import Tally
+    from natsgen.dlq import bulk, connection
 
-    selection = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
-    if not (yes or dry_run or dlq_options.can_ask(no_input)):
-        raise InputError("nobody can be asked whether to delete the letters: --yes says so")
+    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
+    if not (yes or dry_run or output.can_ask()):
+        raise InputError("refusing to delete dead letters without confirmation; pass --yes")
     settings = dlq_options.settings(server, workspace, service)
-    with Progress("reading") as bar:
-        chosen = session.run(
-            settings, lambda connection, _: choosing.choose(connection, selection, ids or [], bar.show)
-        )
-    tally = Tally(len(chosen.letters))
+    chosen = dlq_options.choose(settings, wanted, ids or [])
+    tally = bulk.Tally(len(chosen.letters))
     if chosen.letters and not dry_run:
         if not yes:
             _confirm(chosen, "Delete")
         with Progress("deleting") as bar:
-            session.run(
+            connection.run(
                 settings,
-                lambda connection, stop: purging.purge(
-                    connection, stop, chosen.letters, tally, lambda done: bar.show(done, tally.total)
-                ),
+                lambda server, stop: bulk.purge(server, stop, chosen.letters, tally, bar.show),
                 so_far=lambda: _deleted_so_far(tally),
                 notify=output.note,
             )
@@ -164,16 +146,17 @@ def _replayed_so_far(tally: Tally) -> str:
     from natsgen.cli import dlq_story
 
     return (
-        f"{tally.done:,} of {dlq_story.counted(tally.total)} were replayed and removed, the others are still there: "
-        "run the command again to go on; what was on its way is not replayed twice within the stream's duplicate "
-        "window"
+        f"{tally.done:,} of {dlq_story.counted(tally.total)} were replayed and removed; run the command again to "
+        "replay the others (the stream's duplicate window prevents double replays)"
     )
 
 
 def _deleted_so_far(tally: Tally) -> str:
     from natsgen.cli import dlq_story
 
-    return f"{tally.done:,} of {dlq_story.counted(tally.total)} were deleted: run the command again to go on"
+    return (
+        f"{tally.done:,} of {dlq_story.counted(tally.total)} were deleted; run the command again to delete the others"
+    )
 
 
 def _tell(
@@ -183,7 +166,7 @@ def _tell(
     from natsgen.cli import dlq_story
     from natsgen.dlq.letters import STREAM
 
-    for line in dlq_story.failure_lines(tally, "this letter stays:"):
+    for line in dlq_story.failure_lines(tally, "kept dead letter"):
         output.note(line)
     if as_json:
         output.document(
@@ -194,7 +177,7 @@ def _tell(
                 "chosen": tally.total,
                 done: tally.done,
                 "gone": tally.gone,
-                "failed": [{"id": number, "error": why} for number, why in tally.failed.items()],
+                "failed": dlq_story.failure_documents(tally),
                 "groups": dlq_story.group_documents(chosen.letters),
                 **more,
             }
@@ -205,7 +188,7 @@ def _tell(
         output.result("\n".join(dlq_story.count_lines(chosen.letters)))
         output.note(f"{dlq_story.counted(tally.total)} would be {what}; nothing was changed")
     else:
-        gone = f"; {tally.gone:,} had been removed by somebody else" if tally.gone else ""
+        gone = f"; {tally.gone:,} were already removed" if tally.gone else ""
         output.result(f"{dlq_story.counted(tally.done)} {what}{gone}")
     if tally.failed:
         raise typer.Exit(FAILED)

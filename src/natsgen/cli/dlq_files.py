@@ -17,16 +17,14 @@ from natsgen.cli.progress import Progress
 from natsgen.errors import FAILED, InputError
 
 if TYPE_CHECKING:
-    from natsgen.dlq.connection import Connection
-    from natsgen.dlq.pipeline import Tally
-    from natsgen.dlq.session import Stop
+    from natsgen.dlq.bulk import Tally
 
 STANDARD = "-"  # instead of a file's name: standard input or output
 
 
 def export(
     file: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="File to write; - is standard output.")
     ] = STANDARD,
     service: dlq_options.Service = None,
     handler: dlq_options.Handler = None,
@@ -36,10 +34,11 @@ def export(
     until: dlq_options.Until = None,
     server: dlq_options.Server = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write dead letters to a file, one JSON object a line, with their payloads. They stay in the stream.
+    """Write dead letters to a file.
+
+    Each line is a JSON object with headers and payload. The dead letters stay in the stream.
 
     \b
     Examples:
@@ -47,28 +46,23 @@ def export(
       natsgen dlq export --service billing | jq .subject
     """
     from natsgen.cli import dlq_story
-    from natsgen.dlq import choosing, exporting, session
-    from natsgen.dlq.pipeline import Tally
+    from natsgen.dlq import archive, connection
+    from natsgen.dlq.bulk import Tally
 
     if as_json and file == STANDARD:
-        raise InputError("--json needs --output FILE: the letters themselves go to standard output")
-    selection = dlq_options.Filters(service, handler, reason, correlation, since, until).selection()
+        raise InputError("--json needs --output FILE, because the dead letters go to standard output")
+    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).selection()
     settings = dlq_options.settings(server, workspace, service)
-    tally = Tally(0)
-
-    async def work(connection: Connection, _: Stop) -> choosing.Chosen:
-        chosen = await choosing.choose(connection, selection, [], bar.show)
-        tally.total = len(chosen.letters)
-        await exporting.export(connection, chosen.letters, tally, write, lambda done: bar.show(done, tally.total))
-        return chosen
-
-    with Progress("exporting") as bar, _writer(file) as write:
-        chosen = session.run(settings, work)
-    for line in dlq_story.failure_lines(tally, "without its payload: letter"):
+    with _writer(file) as write:
+        chosen = dlq_options.choose(settings, wanted, [])
+        tally = Tally(len(chosen.letters))
+        with Progress("exporting") as bar:
+            connection.run(settings, lambda server, _: archive.export(server, chosen.letters, tally, write, bar.show))
+    for line in dlq_story.failure_lines(tally, "exported without its payload: dead letter"):
         output.note(line)
     written = tally.done + len(tally.failed)
     if as_json:
-        failed = [{"id": number, "error": why} for number, why in tally.failed.items()]
+        failed = dlq_story.failure_documents(tally)
         output.document({"server": chosen.server, "file": file, "exported": written, "without_payload": failed})
     elif not chosen.letters:
         output.note(dlq_story.nothing(chosen))
@@ -83,21 +77,19 @@ def export(
 def import_(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="What natsgen dlq export wrote; - is standard input.", show_default=False),
+        typer.Argument(metavar="FILE", help="File from natsgen dlq export; - is standard input.", show_default=False),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; publish nothing.")] = False,
     server: dlq_options.Server = None,
     service: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The .env of this service says how to connect.")
+        str | None, typer.Option(metavar="NAME", help="Connect as the .env of this service tells.")
     ] = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Put exported dead letters back into the stream.
 
-    The whole file is checked before anything is published. What the stream has from an import a moment ago is not
-    put there twice.
+    natsgen checks the whole file before it publishes anything. Importing a file again does not create duplicates.
 
     \b
     Examples:
@@ -105,53 +97,43 @@ def import_(
       natsgen dlq export | natsgen dlq import - --server nats://other:4222
     """
     from natsgen.cli import dlq_story
-    from natsgen.dlq import archive, importing, session
-    from natsgen.dlq.pipeline import Tally
+    from natsgen.dlq import archive, connection
+    from natsgen.dlq.bulk import Tally
 
     settings = dlq_options.settings(server, workspace, service)
     with _reader(file) as (content, name), Progress("importing") as bar:
         tally = Tally(sum(1 for _ in archive.records(content, name)))
         if not dry_run and tally.total:
             content.seek(0)
-            session.run(
+            connection.run(
                 settings,
-                lambda connection, stop: importing.import_(
-                    connection,
-                    stop,
-                    archive.records(content, name),
-                    tally,
-                    lambda done: bar.show(done, tally.total),
-                ),
+                lambda server, stop: archive.import_(server, stop, archive.records(content, name), tally, bar.show),
                 so_far=lambda: _so_far(tally),
                 notify=output.note,
             )
     for line in dlq_story.failure_lines(tally, "not imported: line"):
         output.note(line)
     if as_json:
-        failed = [{"line": number, "error": why} for number, why in tally.failed.items()]
+        failed = dlq_story.failure_documents(tally, "line")
         counts = {"letters": tally.total, "imported": tally.done, "were_there": tally.gone, "failed": failed}
         output.document({"file": file, "dry_run": dry_run, **counts})
     elif dry_run:
         output.note(f"{dlq_story.counted(tally.total)} would be imported; nothing was changed")
     else:
-        there = f"; {tally.gone:,} were there already" if tally.gone else ""
+        there = f"; {tally.gone:,} already existed" if tally.gone else ""
         output.result(f"{dlq_story.counted(tally.done)} imported{there}")
     if tally.failed:
         raise typer.Exit(FAILED)
 
 
-def _shown(file: str, standard: str) -> str:
-    return standard if file == STANDARD else output.printable(file)
-
-
 def _so_far(tally: Tally) -> str:
     there = tally.done + tally.gone
-    return f"{there:,} of {tally.total:,} dead letters are in the stream: run the command again for the others"
+    return f"{there:,} of {tally.total:,} dead letters are in the stream; run the command again to import the others"
 
 
 @contextmanager
 def _writer(file: str) -> Iterator[Callable[[bytes], object]]:
-    from natsgen.dlq.outfile import whole_file
+    from natsgen.dlq.archive import whole_file
 
     if file == STANDARD:
         yield output.result_bytes

@@ -10,10 +10,10 @@ from typing import Any
 from natsgen.cli import output
 from natsgen.cli.dlq_story import summary_document
 from natsgen.dlq import headers
-from natsgen.dlq.exhibit import Exhibit
 from natsgen.dlq.headers import Headers
 from natsgen.dlq.letters import shown_time
 from natsgen.dlq.payload import decode
+from natsgen.dlq.reading import Exhibit
 
 _STACK = "Dlq-Stack"
 

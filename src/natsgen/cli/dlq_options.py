@@ -15,47 +15,47 @@ from natsgen.cli import completion, output
 from natsgen.errors import InputError, StoppedError
 
 if TYPE_CHECKING:
-    from natsgen.dlq.selection import Selection
+    from natsgen.dlq.selection import Chosen, Selection
     from natsgen.dlq.settings import Settings
 
 _Value = TypeVar("_Value")
 
-Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="IDs of letters.", show_default=False)]
-Everything = Annotated[bool, typer.Option("--all", help="All letters.")]
+Ids = Annotated[
+    list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="IDs of dead letters.", show_default=False)
+]
+Everything = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 Service = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Only letters of this service; the .env of the service of that name in the workspace says how to connect.",
+        help="Only dead letters of this service. Its .env in the workspace tells how to connect.",
         autocompletion=completion.services,
     ),
 ]
 Handler = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Only letters of this handler.", autocompletion=completion.handlers),
+    typer.Option(metavar="NAME", help="Only dead letters of this handler.", autocompletion=completion.handlers),
 ]
 Reason = Annotated[
     str | None,
     typer.Option(
         metavar="REASON",
-        help="Only letters with this reason: rejected, invalid, exhausted or crashed.",
+        help="Only dead letters with this reason: crashed, exhausted, invalid or rejected.",
         autocompletion=completion.reasons,
     ),
 ]
-Correlation = Annotated[str | None, typer.Option(metavar="ID", help="Only letters with this correlation id.")]
+Correlation = Annotated[str | None, typer.Option(metavar="ID", help="Only dead letters with this correlation ID.")]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only letters that failed since: 2026-03-01T12:00:00Z, or 2h for two hours ago."),
+    typer.Option(metavar="TIME", help="Only dead letters since then: 2026-03-01T12:00:00Z, or 2h for two hours ago."),
 ]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only letters that failed until then.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only dead letters until then.")]
 Server = Annotated[
     str | None,
-    typer.Option(
-        metavar="URL[,URL]", help="NATS servers [default: NATS_URL as the worker has it, else nats://localhost:4222]"
-    ),
+    typer.Option(metavar="URL[,URL]", help="NATS servers [default: the worker's NATS_URL, else nats://localhost:4222]"),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show which letters it would be; change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show which dead letters are affected; change nothing.")]
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class Filters:
         """
         found = self.selection()
         if not ids and not everything and found.is_everything:
-            raise InputError("say which letters: IDs, a filter such as --service, or --all")
+            raise InputError("specify IDs, a filter such as --service, or --all")
         if everything and (ids or not found.is_everything):
-            raise InputError("--all excludes IDs and filters")
+            raise InputError("--all cannot be combined with IDs or filters")
         return found
 
 
@@ -135,6 +135,10 @@ def confirm(counts: Sequence[str], question: str) -> None:
         raise StoppedError("nothing was changed")
 
 
-def can_ask(no_input: bool) -> bool:
-    """Whether there is somebody to ask, and it is allowed."""
-    return not no_input and output.can_ask()
+def choose(settings: Settings, wanted: Selection, ids: Sequence[int]) -> Chosen:
+    """Finds the dead letters that a command is about, and shows how far it is."""
+    from natsgen.cli.progress import Progress
+    from natsgen.dlq import connection, selection
+
+    with Progress("reading") as bar:
+        return connection.run(settings, lambda server, _: selection.choose(server, wanted, ids, bar.show))

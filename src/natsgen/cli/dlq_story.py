@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from natsgen.cli import output
-from natsgen.dlq.choosing import Chosen
+from natsgen.dlq.bulk import Tally
 from natsgen.dlq.letters import STREAM, Summary, shown_time
-from natsgen.dlq.pipeline import Tally
-from natsgen.dlq.summing import Group, groups
+from natsgen.dlq.selection import Chosen, Group, groups
 
 FAILURES_SHOWN = 10
 _ERROR_SHOWN = 100  # characters of an error in a list
@@ -18,9 +17,9 @@ _ERROR_SHOWN = 100  # characters of an error in a list
 def nothing(chosen: Chosen) -> str:
     """Says why there are no letters."""
     if chosen.state is None:
-        return f"there is no stream {STREAM} at {chosen.server}: no worker has kept a dead letter there yet"
-    which = "" if chosen.selection.is_everything else " that fits"
-    return f"there is no dead letter{which} in stream {STREAM} at {chosen.server}"
+        return f"no stream {STREAM} at {chosen.server}: no worker has stored a dead letter there yet"
+    which = "" if chosen.selection.is_everything else "matching "
+    return f"no {which}dead letters in stream {STREAM} at {chosen.server}"
 
 
 def counted(number: int) -> str:
@@ -102,6 +101,11 @@ def failure_lines(tally: Tally, what: str) -> Iterator[str]:
         yield f"and {more:,} more"
 
 
+def failure_documents(tally: Tally, key: str = "id") -> list[dict[str, Any]]:
+    """What could not be done, and why, for programs."""
+    return [{key: number, "error": why} for number, why in tally.failed.items()]
+
+
 def _group_document(group: Group) -> dict[str, Any]:
     return {
         "service": group.service or None,
@@ -115,7 +119,3 @@ def _group_document(group: Group) -> dict[str, Any]:
 
 def _short(text: str) -> str:
     return text if len(text) <= _ERROR_SHOWN else f"{text[:_ERROR_SHOWN]}..."
-
-
-def _times(group: Group) -> tuple[str, str]:
-    return shown_time(group.oldest), shown_time(group.newest)

@@ -21,12 +21,11 @@ from natsgen.dev.history import Entry, History, Record
 from natsgen.dev.service import DevService, State
 from natsgen.dev.session import Session
 from natsgen.dev.traffic import Traffic
-from natsgen.dlq import choosing, exhibit, payload, purging, replaying
-from natsgen.dlq.connection import Connection
+from natsgen.dlq import bulk, payload, reading, selection
+from natsgen.dlq.bulk import Tally
+from natsgen.dlq.connection import Connection, Stop
 from natsgen.dlq.letters import Summary
-from natsgen.dlq.pipeline import Tally
 from natsgen.dlq.selection import Selection
-from natsgen.dlq.session import Stop
 from natsgen.errors import InputError, NatsgenError, ServiceError
 
 REFRESH = 1.0  # seconds between two looks at the services
@@ -141,12 +140,12 @@ class Board:
 
     async def letters(self) -> list[dict[str, Any]]:
         """Return the newest dead letters, newest first."""
-        chosen = await choosing.choose(self._connection(), Selection(), [], lambda *_: None)
+        chosen = await selection.choose(self._connection(), Selection(), [], lambda *_: None)
         return [_letter(summary) for summary in list(chosen.letters)[: -LETTERS - 1 : -1]]
 
     async def letter(self, number: int) -> dict[str, Any]:
         """Return a dead letter in full."""
-        found = await exhibit.of(self._connection(), number)
+        found = await reading.exhibit(self._connection(), number)
         headers = dict(found.letter.headers)
         shown = found.payload if found.payload is not None else b""
         return {
@@ -160,18 +159,18 @@ class Board:
     async def replay(self, numbers: list[int]) -> dict[str, Any]:
         """Send dead letters to the handlers that failed once more."""
         connection = self._connection()
-        chosen = await choosing.choose(connection, Selection(), numbers, lambda *_: None)
-        target = await replaying.target_for(connection, None)
+        chosen = await selection.choose(connection, Selection(), numbers, lambda *_: None)
+        target = await bulk.target_for(connection, None)
         tally = Tally(len(chosen.letters))
-        await replaying.replay(connection, Stop(), chosen.letters, target, tally, None, lambda _: None)
+        await bulk.replay(connection, Stop(), chosen.letters, target, tally, None, lambda *_: None)
         return asdict(tally)
 
     async def purge(self, numbers: list[int]) -> dict[str, Any]:
         """Delete dead letters for good."""
         connection = self._connection()
-        chosen = await choosing.choose(connection, Selection(), numbers, lambda *_: None)
+        chosen = await selection.choose(connection, Selection(), numbers, lambda *_: None)
         tally = Tally(len(chosen.letters))
-        await purging.purge(connection, Stop(), chosen.letters, tally, lambda _: None)
+        await bulk.purge(connection, Stop(), chosen.letters, tally, lambda *_: None)
         return asdict(tally)
 
     def _services(self) -> list[DevService]:

@@ -1,20 +1,29 @@
-"""Dead letters in a file: one JSON object a line, with its payload even if that did not fit into the letter."""
+"""Dead letters in a file, one JSON object a line: exported with their payloads, and imported each once."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import hashlib
 import json
+import os
 import re
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from natsgen import messages, naming
-from natsgen.dlq import headers
+from natsgen.dlq import headers, reading
+from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
+from natsgen.dlq.connection import Connection, Stop
 from natsgen.dlq.headers import Headers
-from natsgen.dlq.letters import PREFIX, as_time
-from natsgen.errors import InputError
+from natsgen.dlq.letters import FAILED_AT, MESSAGE_ID, PAYLOAD, PREFIX, STREAM, WITH_ORIGINAL, Summary, as_time
+from natsgen.errors import ConflictError, GoneError, InputError, LetterError, NatsError
+from natsgen.transaction import fsops
 
 KEYS = ("id", "subject", "stored", "headers", "payload")
 _SUBJECT = re.compile(r"dlq(\.[^\s.*>\x00-\x1f\x7f]+)+")
@@ -72,7 +81,7 @@ def _record(line: bytes, number: int) -> Record:
     try:
         document = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputError("it is no JSON; it takes lines as natsgen dlq export writes them") from error
+        raise InputError("invalid JSON; use a file from natsgen dlq export") from error
     if not isinstance(document, dict) or sorted(document) != sorted(KEYS):
         raise InputError(f"it takes an object with {messages.join_names(KEYS)}, and no others")
     return Record(
@@ -131,3 +140,166 @@ def _payload(value: Any) -> bytes:
         return base64.b64decode(value, validate=True)
     except (TypeError, ValueError) as error:
         raise InputError("payload takes base64, or null") from error
+
+
+_PRIVATE = 0o600  # payloads are nobody else's business
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Gives what writes to the file, which gets its name when the block ends without an error.
+
+    Raises:
+        ConflictError: something of that name is there; an older export may be all that is left of its letters.
+        OSError: it cannot be written.
+    """
+    _refuse_existing(path)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the name that the person knows
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file.write
+            file.flush()
+            os.fsync(file.fileno())
+        _refuse_existing(path)
+        fsops.move(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise ConflictError(f"{path} already exists; choose another file")
+
+
+async def export(
+    connection: Connection,
+    letters: Sequence[Summary],
+    tally: Tally,
+    write: Callable[[bytes], object],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Writes the letters as lines, in their order.
+
+    Args:
+        connection: to the server.
+        letters: which.
+        tally: is kept; one whose payload is missing is written without, and counts as failed.
+        write: takes the lines of some letters.
+        progress: told how many are settled, and of how many.
+    """
+    for start in range(0, len(letters), IN_FLIGHT):
+        some = letters[start : start + IN_FLIGHT]
+        lines = await asyncio.gather(*(_line(connection, one.id, tally) for one in some))
+        write(b"".join(lines))
+        progress(tally.settled, tally.total)
+
+
+async def _line(connection: Connection, number: int, tally: Tally) -> bytes:
+    try:
+        found = await reading.exhibit(connection, number)
+    except GoneError:
+        tally.gone += 1
+        return b""
+    if found.payload is None:
+        tally.failed[number] = found.problem
+    else:
+        tally.done += 1
+    letter = found.letter
+    return Record(letter.id, letter.subject, letter.stored, letter.headers, found.payload).as_line()
+
+
+async def import_(
+    connection: Connection, stop: Stop, records: Iterable[Record], tally: Tally, progress: Callable[[int, int], None]
+) -> None:
+    """Publishes the records; those that the stream has, from before or from an import, count as gone.
+
+    Raises:
+        NatsError: there is no stream, or it could not go on; `tally` says how far it came.
+        StoppedError: the person stopped it.
+    """
+    state = await reading.stream_state(connection)
+    if state is None:
+        raise NatsError(
+            f"no stream {STREAM} at {connection.server}: start a worker, which creates it, or run nats stream add "
+            f"{STREAM} --subjects 'dlq.>,replay.>' --defaults"
+        )
+
+    async def import_one(record: Record) -> None:
+        await _publish(connection, record)
+
+    await each(records, import_one, tally, stop, number=lambda record: record.line, progress=progress)
+
+
+def message_id(record: Record) -> str:
+    """The same for the same record, so that the stream keeps it once, and for no other."""
+    found = hashlib.sha256()
+    for part in (record.subject, str(record.id), record.stored.isoformat(), *map(": ".join, record.headers)):
+        found.update(part.encode() + b"\n")
+    found.update(record.payload or b"")
+    return f"import.{found.hexdigest()}"
+
+
+async def _publish(connection: Connection, record: Record) -> None:
+    if await _is_the_same_there(connection, record):
+        raise GoneError("it never left")
+    identity = message_id(record)
+    sent, payload = await _message(connection, record)
+    while True:
+        found = await connection.publish(record.subject, payload, (*sent, (MESSAGE_ID, identity)))
+        if found.stream != STREAM:
+            raise NatsError(f"{record.subject} is taken by the stream {found.stream}, and not by {STREAM}")
+        if not found.duplicate:
+            return
+        if await _is_there(connection, found.sequence):
+            raise GoneError("it is there already")
+        # The stream remembers it, and somebody has removed it since: it is to come back all the same.
+        identity = f"{identity}.{found.sequence}"
+
+
+async def _message(connection: Connection, record: Record) -> tuple[Headers, bytes]:
+    """Headers and payload to publish; a payload that does not fit must be with its original message.
+
+    Raises:
+        LetterError: it does not fit, and the original is not there.
+    """
+    sent = tuple((name, value) for name, value in record.headers if not headers.is_of(name, "Nats-", PAYLOAD))
+    if not headers.first(sent, FAILED_AT):
+        sent = (*sent, (FAILED_AT, record.stored.isoformat()))  # the stream will have a later time
+    without = (*sent, (PAYLOAD, WITH_ORIGINAL))
+    if _size(without) > connection.max_payload:
+        raise LetterError(f"its headers alone are larger than the server takes ({connection.max_payload} bytes)")
+    if record.payload is None:
+        return without, b""
+    if len(record.payload) + _size(sent) <= connection.max_payload:
+        return sent, record.payload
+    if await reading.original(connection, record.headers) != record.payload:
+        raise LetterError("its payload is too large for a letter, and its original is another one on this server")
+    return without, b""
+
+
+def _size(sent: Headers) -> int:
+    return headers.size(sent) + _IDENTITY_SIZE
+
+
+_IDENTITY_SIZE = 256  # bytes that the message id takes at most
+
+
+async def _is_the_same_there(connection: Connection, record: Record) -> bool:
+    """Whether the stream still has the very letter that was exported."""
+    try:
+        letter = await reading.letter(connection, record.id)
+    except LetterError:
+        return False
+    return (letter.subject, letter.stored) == (record.subject, record.stored)
+
+
+async def _is_there(connection: Connection, sequence: int) -> bool:
+    try:
+        await reading.letter(connection, sequence)
+    except LetterError:
+        return False
+    return True

@@ -1,19 +1,27 @@
-"""What a command asks of the server, and every way in which the server does not do it told in one message."""
+"""One connection for one command: made at once or not at all, and ended in order on a signal.
+
+Every way in which the server does not do what it is asked is told in one message.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import signal
+import ssl
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import nats.errors
 from nats.aio.client import Client
 
-from natsgen.dlq.addresses import without_secrets
+from natsgen.dlq.addresses import addresses, without_secrets
 from natsgen.dlq.headers import Headers, Outgoing
-from natsgen.errors import NatsError
+from natsgen.dlq.settings import Settings
+from natsgen.errors import InputError, NatsError, StoppedError
 
 API = "$JS.API"
 REQUEST_LIMIT = 5.0  # seconds that the server has to answer
@@ -97,7 +105,7 @@ class Connection:
         try:
             answer = json.loads(await self._request(subject, payload, Outgoing(headers)))
         except nats.errors.NoRespondersError as error:
-            raise NoStreamError(f"no stream takes {subject} at {self.server}") from error
+            raise NoStreamError(f"no stream captures {subject} at {self.server}") from error
         except ValueError as error:
             raise NatsError(f"what answered on {subject} is no stream") from error
         if not isinstance(answer, dict) or not ("error" in answer or answer.get("stream")):
@@ -125,3 +133,219 @@ def said(error: BaseException) -> str:
         return os.strerror(error.errno or 0)  # asyncio's own text repeats the address, its way
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).removeprefix("nats: ").replace("'", "").split())
+
+
+CONNECT_LIMIT = 6.0  # seconds for all servers together
+CONNECT_ATTEMPT = 2  # seconds for one of them
+CLOSE_LIMIT = 2.0  # seconds; nothing that matters is on its way then
+PING_INTERVAL = 3  # seconds; a server that is silent for twice as long is gone
+
+_Result = TypeVar("_Result")
+
+
+async def with_connection(
+    settings: Settings, servers: list[str], work: Callable[[Connection], Coroutine[Any, Any, _Result]]
+) -> _Result:
+    """Connects, and gives what `work` returns; ends it as soon as the connection fails.
+
+    Raises:
+        NatsError: there is no connection, or it is lost, or the server forbids something.
+    """
+    failed: asyncio.Future[NatsError] = asyncio.get_running_loop().create_future()
+    connection = await _connect(settings, servers, failed)
+    task = asyncio.create_task(work(connection))
+    try:
+        either: list[asyncio.Future[Any]] = [task, failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if task.done() and _is_of_connection(task.exception()):
+            await asyncio.wait({failed}, timeout=CLOSE_LIMIT)  # the work has heard of a lost connection first
+        if failed.done() and not (task.done() and task.exception() is None):
+            raise failed.result()  # it also is why the work failed, if it did
+        return await task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        failed.cancel()
+        await asyncio.wait({asyncio.create_task(connection.client.close())}, timeout=CLOSE_LIMIT)
+
+
+def _is_of_connection(error: BaseException | None) -> bool:
+    """Whether work failed by something that may well be the end of the connection."""
+    cause = error.__cause__ if error else None
+    if isinstance(cause, nats.errors.NoRespondersError | nats.errors.TimeoutError):
+        return False
+    return isinstance(cause, nats.errors.Error | OSError)
+
+
+async def _connect(settings: Settings, servers: list[str], failed: asyncio.Future[NatsError]) -> Connection:
+    client = Client()
+    where = f"NATS at {', '.join(without_secrets(url) for url in servers)}"
+    problems: list[Exception] = []
+
+    def fail(message: str) -> None:
+        if not failed.done():
+            failed.set_result(NatsError(message))
+
+    async def on_error(error: Exception) -> None:
+        problems.append(error)
+        if "permissions violation" in str(error).lower():
+            fail(f"{where} denied permission: {said(error)} (the guide to dead letters lists what it needs)")
+
+    async def on_closed() -> None:
+        fail(f"the connection to {where} was lost{_because(problems)}")
+
+    try:
+        tls = _tls(settings)
+        credentials: dict[str, Any] = dict(settings.credentials)
+        async with asyncio.timeout(CONNECT_LIMIT):
+            await client.connect(
+                servers=servers,
+                name="natsgen dlq",
+                inbox_prefix=settings.inbox,
+                connect_timeout=CONNECT_ATTEMPT,
+                ping_interval=PING_INTERVAL,
+                max_outstanding_pings=1,
+                allow_reconnect=False,  # a command fails at once, and can be run again
+                max_reconnect_attempts=1,  # without it, nats-py tries for ever
+                reconnect_time_wait=0,
+                error_cb=on_error,
+                closed_cb=on_closed,
+                tls=tls,
+                **credentials,
+            )
+    except ModuleNotFoundError as error:
+        raise NatsError(f"{where}: this address or these credentials need the Python package {error.name}") from error
+    except TimeoutError as error:
+        raise NatsError(f"{where} does not answer{_because(problems)}{_ADVICE}") from error
+    except nats.errors.NoServersError as error:
+        raise NatsError(f"{where} cannot be reached{_because(problems)}{_ADVICE}") from error
+    except ssl.SSLError as error:
+        raise NatsError(f"{where}: no TLS: {said(error)} (NATS_TLS_CA, NATS_TLS_CERT, NATS_TLS_KEY)") from error
+    except (nats.errors.Error, OSError) as error:
+        advice = _REFUSED if "authorization" in str(error).lower() else _ADVICE
+        raise NatsError(f"{where}: {said(error)}{advice}") from error
+    except Exception as error:  # credentials are parsed by nats-py and nkeys, each with errors of its own
+        raise NatsError(
+            f"{where}: the credentials of NATS_CREDS_FILE or NATS_NKEY_SEED_FILE are unusable ({type(error).__name__})"
+        ) from error
+    return Connection(client, failed)
+
+
+_ADVICE = "; check that it is running, and check --server or NATS_URL"
+_REFUSED = (
+    "; set a worker's credentials: NATS_CREDS_FILE, NATS_NKEY_SEED_FILE, NATS_USER and NATS_PASSWORD, or NATS_TOKEN, "
+    "in the environment or, with --service, in its .env"
+)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not (settings.tls_ca or settings.tls_cert):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca)
+        if settings.tls_cert:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:
+        raise InputError(
+            f"NATS_TLS_CA, NATS_TLS_CERT and NATS_TLS_KEY: the certificates cannot be used: {said(error)}"
+        ) from error
+    return context
+
+
+def _because(problems: list[Exception]) -> str:
+    return f": {said(problems[-1])}" if problems else ""
+
+
+class Stop:
+    """The person's wish to stop. Work that must settle what it has begun says so with `is_gentle`."""
+
+    def __init__(self) -> None:
+        self.is_gentle = False
+        self._wished = asyncio.Event()
+
+    @property
+    def is_wished(self) -> bool:
+        """Whether nothing new may begin."""
+        return self._wished.is_set()
+
+    def wish(self) -> None:
+        """Lets what has begun be settled, and nothing new begin."""
+        self._wished.set()
+
+    async def wait(self, limit: float) -> None:
+        """Returns after `limit` seconds, or as soon as the person wishes to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wished.wait(), limit)
+
+
+def run(
+    settings: Settings,
+    work: Callable[[Connection, Stop], Coroutine[Any, Any, _Result]],
+    *,
+    so_far: Callable[[], str] = lambda: "",
+    notify: Callable[[str], None] = lambda _: None,
+) -> _Result:
+    """Connects, runs `work` to its end, and disconnects.
+
+    Args:
+        settings: how to connect.
+        work: what to do. On the first signal it is stopped gently if it asked for that; on the next at once.
+        so_far: how far the work came, which is told with an error.
+        notify: told what a first signal does.
+
+    Raises:
+        NatsError: NATS cannot be reached, or refuses.
+        StoppedError: the person stopped it.
+    """
+    try:
+        return asyncio.run(_run(settings, work, notify))
+    except (NatsError, StoppedError) as error:
+        raise (type(error) if isinstance(error, StoppedError) else NatsError)(str(error) + _after(so_far())) from error
+
+
+async def _run(
+    settings: Settings,
+    work: Callable[[Connection, Stop], Coroutine[Any, Any, _Result]],
+    notify: Callable[[str], None],
+) -> _Result:
+    servers = addresses(settings)
+    stop = Stop()
+    task = asyncio.create_task(with_connection(settings, servers, lambda connection: work(connection, stop)))
+
+    def interrupt() -> None:
+        if stop.is_gentle and not stop.is_wished:
+            notify("stopping after the messages in flight; interrupt again to stop at once")
+            stop.wish()
+        else:
+            task.cancel()
+
+    with _on_signals(interrupt):
+        try:
+            return await task
+        except asyncio.CancelledError as error:
+            raise StoppedError("interrupted") from error
+
+
+@contextmanager
+def _on_signals(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Has `interrupt` called where Python would raise KeyboardInterrupt; elsewhere than in the main thread, nothing."""
+    loop = asyncio.get_running_loop()
+    handled: list[tuple[signal.Signals, Any]] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        before = signal.getsignal(number)
+        if before not in (signal.SIG_DFL, signal.SIG_IGN, None):
+            try:
+                loop.add_signal_handler(number, interrupt)
+            except (RuntimeError, ValueError):
+                break
+            handled.append((number, before))
+    try:
+        yield
+    finally:
+        for number, before in handled:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before)
+
+
+def _after(text: str) -> str:
+    return f"; {text}" if text else ""

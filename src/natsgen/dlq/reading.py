@@ -1,4 +1,4 @@
-"""The letters of the stream: all in short, quickly; one in full, without loss."""
+"""The dead letters of the stream: all in short, quickly; one in full, with its payload wherever that is kept."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 
 from natsgen.dlq import headers
 from natsgen.dlq.connection import API, REQUEST_LIMIT, ApiError, Connection
+from natsgen.dlq.headers import Headers
 from natsgen.dlq.letters import PREFIX, STREAM, Letter, Summary, as_time, summary_of
 from natsgen.errors import GoneError, LetterError, NatsError
 
@@ -106,9 +107,9 @@ async def letter(connection: Connection, number: int) -> Letter:
     try:
         found = await message(connection, STREAM, number)
     except GoneError as error:
-        raise GoneError(f"there is no dead letter {number} in stream {STREAM}") from error
+        raise GoneError(f"no dead letter {number} in stream {STREAM}") from error
     if not found.subject.startswith(PREFIX):
-        raise LetterError(f"message {number} of stream {STREAM} is no dead letter but on {found.subject}")
+        raise LetterError(f"message {number} of stream {STREAM} is not a dead letter (subject {found.subject})")
     return found
 
 
@@ -122,7 +123,7 @@ async def message(connection: Connection, stream: str, number: int) -> Letter:
         document = await connection.api(f"STREAM.MSG.GET.{stream}", {"seq": number})
     except ApiError as error:
         if error.is_not_found:
-            raise GoneError(f"there is no message {number} in stream {stream}") from error
+            raise GoneError(f"no message {number} in stream {stream}") from error
         raise
     message = document["message"]
     return Letter(
@@ -183,3 +184,70 @@ def _summary(message: Msg) -> Summary:
         found,
         int(size) if size.isdecimal() else 0,
     )
+
+
+_STREAM, _SEQUENCE, _SUBJECT, _STORED_AT = "Dlq-Stream", "Dlq-Sequence", "Dlq-Subject", "Dlq-Stored-At"
+_CLOCK = 1.0  # seconds that two notes of one message's time may differ, as one is rounded
+
+
+async def payload_of(connection: Connection, letter: Letter) -> bytes:
+    """Return the payload of a letter, wherever it is.
+
+    Raises:
+        LetterError: it is with the original, which is gone, or the letter does not say where that is.
+    """
+    return await original(connection, letter.headers) if letter.is_with_original else letter.payload
+
+
+async def original(connection: Connection, found: Headers) -> bytes:
+    """Return the payload of the message that a letter's headers name.
+
+    Raises:
+        LetterError: it is gone, or the headers do not say where it is.
+    """
+    stream, number = headers.first(found, _STREAM), headers.first(found, _SEQUENCE)
+    if not stream or not number.isdecimal() or any(character in stream for character in ".*> \t"):
+        raise LetterError("its payload is with the original message, and the letter does not say where that is")
+    where = f"message {number} of stream {stream}"
+    try:
+        found_there = await message(connection, stream, int(number))
+    except GoneError as error:
+        raise LetterError(f"its payload is gone: it was too large for the letter, and {where} is no more") from error
+    subject, stored = headers.first(found, _SUBJECT), headers.first(found, _STORED_AT)
+    if (subject and subject != found_there.subject) or not _is_same_time(stored, found_there):
+        raise LetterError(f"its payload is gone: it was too large for the letter, and {where} is another one now")
+    return found_there.payload
+
+
+def _is_same_time(stored: str, message: Letter) -> bool:
+    """Return whether a message was stored when a letter says so, in epoch seconds; a header can be anyone's."""
+    try:
+        return not stored or abs(float(stored) - message.stored.timestamp()) <= _CLOCK
+    except ValueError:
+        return True
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A letter and what was in the message.
+
+    Attributes:
+        payload: None if it is not there any more; `problem` then says why.
+    """
+
+    letter: Letter
+    payload: bytes | None
+    problem: str = ""
+
+
+async def exhibit(connection: Connection, number: int) -> Exhibit:
+    """The letter of that ID.
+
+    Raises:
+        LetterError: there is none.
+    """
+    found = await letter(connection, number)
+    try:
+        return Exhibit(found, await payload_of(connection, found))
+    except LetterError as error:
+        return Exhibit(found, None, str(error))

@@ -1,13 +1,19 @@
-"""Which dead letters a command is about."""
+"""Which dead letters a command is about: found by ID or by what they have in common, and counted."""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from natsgen import messages, naming
-from natsgen.dlq.letters import ALL, PREFIX, REASONS, Summary, as_time
+from natsgen.dlq import reading
+from natsgen.dlq.bulk import IN_FLIGHT
+from natsgen.dlq.connection import Connection
+from natsgen.dlq.letters import ALL, PREFIX, REASONS, STREAM, Summary, as_time
+from natsgen.dlq.reading import StreamState
 from natsgen.errors import InputError
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -66,7 +72,7 @@ def reason(text: str) -> str:
 def token(name: str) -> str:
     """Checks the name of a service or handler as it stands in subjects; returns it or raises `InputError`."""
     if not _TOKEN.fullmatch(name):
-        raise InputError(f"{messages.quote(name)} is no name: it takes letters, digits, _ and -")
+        raise InputError(f"invalid name {messages.quote(name)}: use letters, digits, _ and -")
     return name
 
 
@@ -84,13 +90,13 @@ def time(text: str, now: datetime) -> datetime:
         try:
             return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
         except OverflowError as error:
-            raise InputError(f"{messages.quote(text)} is longer ago than there are dates") from error
+            raise InputError(f"invalid time {messages.quote(text)}: it is before the first date") from error
     try:
         return as_time(text)
     except ValueError as error:
         raise InputError(
-            f"{messages.quote(text)} is no time: it takes one such as 2026-03-01T12:00:00Z or 2026-03-01 (UTC), or how "
-            "long ago, such as 30m, 2h or 7d"
+            f"invalid time {messages.quote(text)}: use 2026-03-01T12:00:00Z, 2026-03-01 (UTC), or a duration such as "
+            "30m, 2h or 7d"
         ) from error
 
 
@@ -106,7 +112,84 @@ def plain_subject(text: str) -> str:
         or any(character.isspace() or not character.isprintable() or character in "*>" for character in text)
     ):
         raise InputError(
-            f"{messages.quote(text)} is no subject to publish on: it takes tokens with dots between, without wildcards "
-            "and spaces, such as orders.order.created"
+            f"invalid subject {messages.quote(text)}: use tokens separated by dots, without wildcards and spaces, such "
+            "as orders.order.created"
         )
     return text
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was found.
+
+    Attributes:
+        server: where.
+        selection: what they had to fit.
+        state: of the stream, when the search began; None if there is no stream.
+        letters: oldest first.
+    """
+
+    server: str
+    selection: Selection
+    state: StreamState | None
+    letters: Sequence[Summary]
+
+
+async def choose(
+    connection: Connection, selection: Selection, ids: Sequence[int], progress: Callable[[int, int], None]
+) -> Chosen:
+    """Finds letters.
+
+    Args:
+        connection: to the server.
+        selection: what they must fit.
+        ids: those wanted; none for all that fit.
+        progress: told how many were read, and of how many.
+
+    Raises:
+        LetterError: an ID is no letter's.
+        InputError: a letter of an ID does not fit.
+    """
+    state = await reading.stream_state(connection)
+    if ids:
+        return Chosen(connection.server, selection, state, await _by_ids(connection, selection, sorted(set(ids))))
+    letters: list[Summary] = []
+    if state is not None:
+        read, totals = 0, [0]
+        async for batch in reading.summaries(connection, selection.subject, state.last, totals.append):
+            letters += [letter for letter in batch if selection.takes(letter)]
+            read += len(batch)
+            progress(read, totals[-1])
+    return Chosen(connection.server, selection, state, letters)
+
+
+async def _by_ids(connection: Connection, selection: Selection, ids: Sequence[int]) -> list[Summary]:
+    found: list[Summary] = []
+    for start in range(0, len(ids), IN_FLIGHT):
+        letters = await asyncio.gather(*(reading.letter(connection, one) for one in ids[start : start + IN_FLIGHT]))
+        found += [letter.summary() for letter in letters]
+    if stranger := next((letter for letter in found if not selection.takes(letter)), None):
+        raise InputError(
+            f"dead letter {stranger.id} of stream {STREAM} ({stranger.subject}) does not match the other options"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Group:
+    """Letters of one service and handler with one reason."""
+
+    service: str
+    handler: str
+    reason: str
+    count: int
+    oldest: datetime
+    newest: datetime
+
+
+def groups(letters: Iterable[Summary]) -> list[Group]:
+    """The letters by service, handler and reason, sorted."""
+    times: dict[tuple[str, str, str], list[datetime]] = {}
+    for letter in letters:
+        times.setdefault((letter.service, letter.handler, letter.reason), []).append(letter.when)
+    return [Group(*key, len(found), min(found), max(found)) for key, found in sorted(times.items())]

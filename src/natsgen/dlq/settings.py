@@ -60,7 +60,7 @@ def read(server: str | None, environment: Mapping[str, str], folder: Path | None
     creds, seed = sources.file("NATS_CREDS_FILE"), sources.file("NATS_NKEY_SEED_FILE")
     for one, other, names in ((cert, key, "NATS_TLS_CERT and NATS_TLS_KEY"), (user, password, _USER_AND_PASSWORD)):
         if (one is None) != (other is None):
-            raise InputError(f"{names} go together: give both or neither")
+            raise InputError(f"set both or neither of {names}")
     credentials = {
         "user": user,
         "password": password,
@@ -144,9 +144,7 @@ def _addresses(where: str, text: str) -> tuple[str, ...]:
     # The value is not shown: addresses may hold passwords.
     urls = tuple(url.strip() for url in text.split(",") if url.strip())
     if not urls or not all(_is_address(url) for url in urls):
-        raise InputError(
-            f"{where}: takes addresses such as nats://host:4222 or consul://service, comma-separated; this is none"
-        )
+        raise InputError(f"{where}: invalid address; use nats://host:4222 or consul://service, separated by commas")
     return urls
 
 

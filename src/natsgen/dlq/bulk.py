@@ -1,0 +1,253 @@
+"""Many dead letters at once, at a rate: replayed or deleted, each of them settled or left in the stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from natsgen.dlq import headers, reading
+from natsgen.dlq.connection import ApiError, Connection, Stop
+from natsgen.dlq.letters import STREAM, Letter, Summary
+from natsgen.errors import GoneError, LetterError, NatsError, StoppedError
+
+IN_FLIGHT = 100
+"""Letters that are worked on at once: enough for a distant server, little enough to settle within a moment."""
+
+_Item = TypeVar("_Item")
+
+
+@dataclass
+class Tally:
+    """How far it came.
+
+    Attributes:
+        total: how many there are.
+        done: how many are settled.
+        gone: how many somebody else had removed.
+        failed: what could not be done, by ID.
+    """
+
+    total: int
+    done: int = 0
+    gone: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> int:
+        """How many need no more work, or cannot be done."""
+        return self.done + self.gone + len(self.failed)
+
+
+async def each(
+    items: Iterable[_Item],
+    work: Callable[[_Item], Awaitable[None]],
+    tally: Tally,
+    stop: Stop,
+    *,
+    number: Callable[[_Item], int],
+    rate: float | None = None,
+    progress: Callable[[int, int], None] = lambda _, total: None,
+) -> None:
+    """Does `work` for each item, several at once, begun in their order.
+
+    A `LetterError` is counted and the others go on. On any other error, and when the person wishes to stop, nothing
+    new begins, and it returns when what had begun is settled.
+
+    Args:
+        items: what there is to do.
+        work: does one.
+        tally: is kept while it runs.
+        stop: the person's wish.
+        number: the ID of an item, for the tally.
+        rate: how many may begin in a second; None for no limit.
+        progress: told how many are settled, and of how many.
+
+    Raises:
+        NatsError: the first error of another kind.
+        StoppedError: the person stopped it, and some are left.
+    """
+    rest = iter(items)
+    pace = _Pace(rate, stop)
+    errors: list[NatsError] = []
+
+    async def work_on() -> None:
+        for item in rest:
+            await pace.wait()
+            if stop.is_wished or errors:
+                return
+            try:
+                await work(item)
+            except GoneError:
+                tally.gone += 1
+            except LetterError as error:
+                tally.failed[number(item)] = str(error)
+            except NatsError as error:
+                errors.append(error)
+                return
+            else:
+                tally.done += 1
+            progress(tally.settled, tally.total)
+
+    stop.is_gentle = True
+    await asyncio.gather(*(work_on() for _ in range(IN_FLIGHT)))
+    if errors:
+        raise errors[0]
+    if stop.is_wished and tally.settled < tally.total:
+        raise StoppedError("stopped")
+
+
+class _Pace:
+    """Lets the next begin when its time has come."""
+
+    def __init__(self, rate: float | None, stop: Stop) -> None:
+        self._gap = 1 / rate if rate else 0.0
+        self._next = 0.0
+        self._stop = stop
+
+    async def wait(self) -> None:
+        if not self._gap:
+            return
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next)
+        self._next = turn + self._gap
+        if turn > now:
+            await self._stop.wait(turn - now)
+
+
+async def _without_consumer(connection: Connection, subjects: Iterable[str]) -> list[str]:
+    """Those of the subjects that no consumer of the stream takes, sorted."""
+    filters: list[str] = []
+    offset, total = 0, 1
+    while offset < total:
+        page = await connection.api(f"CONSUMER.LIST.{STREAM}", {"offset": offset})
+        consumers = page.get("consumers") or []
+        filters += [one for consumer in consumers for one in _filters(consumer["config"])]
+        offset, total = offset + len(consumers), int(page["total"]) if consumers else 0
+    return sorted(subject for subject in set(subjects) if not any(matches(one, subject) for one in filters))
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a subject with wildcards covers a plain one."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for number, token in enumerate(wanted):
+        if token == ">":
+            return len(given) > number
+        if number >= len(given) or token not in ("*", given[number]):
+            return False
+    return len(wanted) == len(given)
+
+
+def _filters(config: dict[str, object]) -> list[str]:
+    several = config.get("filter_subjects")
+    if isinstance(several, list):
+        return [str(one) for one in several]
+    return [str(config.get("filter_subject") or ">")]
+
+
+_NO_SUCH_SEQUENCE = 10043
+
+
+async def remove(connection: Connection, number: int) -> None:
+    """Removes a letter.
+
+    Raises:
+        GoneError: somebody else has removed it.
+    """
+    try:
+        await connection.api(f"STREAM.MSG.DELETE.{STREAM}", {"seq": number, "no_erase": True})
+    except ApiError as error:
+        if error.error_code == _NO_SUCH_SEQUENCE:
+            raise GoneError(f"dead letter {number} is no longer in the stream") from error
+        raise
+
+
+async def purge(
+    connection: Connection, stop: Stop, letters: Sequence[Summary], tally: Tally, progress: Callable[[int, int], None]
+) -> None:
+    """Deletes the letters, oldest first. A payload that is with its original message stays there.
+
+    Raises:
+        NatsError: it could not go on; `tally` says how far it came.
+        StoppedError: the person stopped it.
+    """
+
+    async def purge_one(letter: Summary) -> None:
+        await remove(connection, letter.id)
+
+    await each(letters, purge_one, tally, stop, number=lambda one: one.id, progress=progress)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where replays go.
+
+    Attributes:
+        subject: for everyone who listens to it; None for the handler that failed.
+        stream: which must confirm.
+    """
+
+    subject: str | None
+    stream: str
+
+
+async def target_for(connection: Connection, subject: str | None) -> Target:
+    """The target of a replay to `subject`, or to the failing handlers.
+
+    Raises:
+        NatsError: no stream takes the subject.
+    """
+    if subject is None:
+        return Target(None, STREAM)
+    names = (await connection.api("STREAM.NAMES", {"subject": subject})).get("streams") or []
+    if not names:
+        raise NatsError(f"no stream captures {subject} at {connection.server}")
+    return Target(subject, str(names[0]))
+
+
+async def unattended(connection: Connection, letters: Iterable[Summary], target: Target) -> list[str]:
+    """The subjects of replays to handlers that nobody consumes."""
+    subjects = {f"replay.{letter.service}.{letter.handler}" for letter in letters if letter.service}
+    return await _without_consumer(connection, subjects) if subjects and target.subject is None else []
+
+
+async def replay(
+    connection: Connection,
+    stop: Stop,
+    letters: Sequence[Summary],
+    target: Target,
+    tally: Tally,
+    rate: float | None,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Replays the letters, oldest first.
+
+    Raises:
+        NatsError: it could not go on; `tally` says how far it came.
+        StoppedError: the person stopped it.
+    """
+
+    async def replay_one(summary: Summary) -> None:
+        letter = await reading.letter(connection, summary.id)
+        await _publish(connection, letter, target)
+        await remove(connection, summary.id)
+
+    await each(letters, replay_one, tally, stop, number=lambda one: one.id, rate=rate, progress=progress)
+
+
+async def _publish(connection: Connection, letter: Letter, target: Target) -> None:
+    to_handler = target.subject is None
+    subject = letter.replay_subject() if target.subject is None else target.subject
+    payload = await reading.payload_of(connection, letter)
+    sent = letter.replay_headers(to_handler=to_handler)
+    if bad := next((name for name, _ in sent if not headers.NAME.fullmatch(name)), None):
+        raise LetterError(f"its header {bad!r} cannot be sent: a name takes letters, digits and - and the like")
+    if (size := len(payload) + headers.size(sent)) > connection.max_payload:
+        instead = "; --to-subject sends it with fewer headers" if to_handler else ""
+        raise LetterError(f"it takes {size} bytes with its headers, and the server {connection.max_payload}{instead}")
+    acknowledged = await connection.publish(subject, payload, sent)
+    if acknowledged.stream != target.stream:
+        raise NatsError(
+            f"{subject} was confirmed by the stream {acknowledged.stream} and not by {target.stream}: the letter stays"
+        )
