@@ -22,6 +22,11 @@ def located(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _C
         raise InputError(f"{where}: {error}") from error
 
 
+def invalid_choice(value: str, choices: Collection[str]) -> str:
+    """The message for a value that is none of the choices, with the nearest."""
+    return f"invalid value {quote(value)} (choose {', '.join(choices)}){did_you_mean(value, choices)}"
+
+
 def suggest(name: str) -> str:
     """A "; try ..." for a name that a rule refuses, or nothing if there is none to propose."""
     return f"; try {name!r}" if name else ""

@@ -152,7 +152,7 @@ async def test_a_replay_to_a_subject_is_the_original_and_needs_a_stream(
     await fill(jetstream, 2)
     to_subject = ("--all", "--to-subject", "orders.order.created", "--server", nats_server.url)
     _, said = await off(run, "replay", *to_subject, code=1)
-    assert "no stream takes orders.order.created" in said
+    assert "no stream captures orders.order.created" in said
     assert await counts(jetstream) == {LETTERS: 2}
 
     await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
@@ -182,7 +182,7 @@ async def test_replays_and_what_else_is_in_the_stream_are_never_touched(
     assert (await off(run_json, "list", *server))["total"] == 1
     for command in (("show", "2"), ("replay", "2"), ("purge", "2", "--yes")):
         _, said = await off(run, *command, *server, code=1)
-        assert "message 2 of stream DLQ is no dead letter" in said
+        assert "message 2 of stream DLQ is not a dead letter" in said
     await off(run, "purge", "--all", "--yes", *server)
     assert await counts(jetstream) == {f"{REPLAYS}.at.1": 1}
 

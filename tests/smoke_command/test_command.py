@@ -154,7 +154,7 @@ def test_ended_while_containers_run_it_leaves_nothing(start: Start, temporary: P
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--matrix", "qick"), "--matrix: 'qick' is none of quick, full"),
+        (("--matrix", "qick"), "--matrix: invalid value 'qick' (choose quick, full)"),
         (("--kinds", "workr"), "did you mean 'worker'?"),
         (("--step", "hartbeat"), "did you mean 'heartbeat'?"),
         (("--only", "nobody"), "there is no service 'nobody'"),

@@ -138,7 +138,7 @@ def test_the_list_as_json(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_without_services_the_list_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--workspace", str(tmp_path)]) == 0
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", f"there is no service in {tmp_path}; natsgen new makes one\n")
+    assert (captured.out, captured.err) == ("", f"no services in {tmp_path}; create one with natsgen new\n")
 
 
 def test_control_characters_in_source_do_not_reach_the_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,7 +183,7 @@ def test_show_tells_one_service_in_full(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["show", "billing", *place]) == 0
     out = capsys.readouterr().out
     assert out.startswith("billing  worker  v0.1.0\n  order_created  orders.order.created  billing-order_created\n")
-    for line in ("Answers:", "Settings:", "Files that are not as its template makes them (v0.1.0):"):
+    for line in ("Answers:", "Settings:", "Files that differ from the template (v0.1.0):"):
         assert f"\n{line}\n" in out
     assert out.endswith("  changed  services/billing/src/main.py\n")
     assert main(["show", "billing", "--json", *place]) == 0

@@ -190,7 +190,7 @@ def test_an_existing_service_is_refused_and_stays_as_it_is(here: Path, capsys: p
             "--data: the actions 'a' and 'b' are both version 1",
         ),
         (["billing", "--dedup", "redsi"], "did you mean 'redis'?"),
-        (["billing", "--python", "2.7"], "--python: '2.7' is none of 3.11, 3.12, 3.13, 3.14"),
+        (["billing", "--python", "2.7"], "--python: invalid value '2.7' (choose 3.11, 3.12, 3.13, 3.14)"),
         (["billing", "--context", "Sales"], "--context: 'Sales' is no bounded context"),
         (["billing", "--description", "a\nb"], "--description: "),
         (["billing", "--description", "x" * 10_000], "--description: the description has 10000 characters"),
@@ -460,7 +460,7 @@ def test_the_organisations_framework_is_for_its_gateways_only(here: Path) -> Non
         (["new", "gateway", "api"], "--framework must be given, as in: natsgen new gateway api --framework fastapi"),
         ([*GATEWAY, "none"], "--framework must be given, as in: natsgen new gateway api --framework fastapi"),
         (["new", "gateway"], "NAME and --framework must be given"),
-        ([*GATEWAY, "flask"], "--framework: 'flask' is none of none, fastapi, django"),
+        ([*GATEWAY, "flask"], "--framework: invalid value 'flask' (choose none, fastapi, django)"),
         ([*GATEWAY, "djagno"], "did you mean 'django'?"),
         ([*GATEWAY, "django", "--route", "GET /a"], "--route: 'GET /a' is no route"),
         (

@@ -58,7 +58,7 @@ PARTS = ("handler", "action", "route", "publisher", "subscriber", "task")
     ("words", "offered"),
     [
         (["remove"], [f"remove-{noun}" for noun in (*PARTS, "extra")]),
-        (["rep"], ["repair", "replay-trace"]),
+        (["rep"], ["replay-trace", "repair"]),
         (["add-extra", "billing", "k"], ["kv"]),
         (["new", "s"], ["service", "subscriber"]),
         (["remove-publisher", "billing", "heart"], ["heart_beat"]),

@@ -208,9 +208,13 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
         (
             ["new", "publisher", "x", "--subject", "a.b", "--envelope", "x"],
             2,
-            "--envelope: 'x' is none of domain, message",
+            "--envelope: invalid value 'x' (choose domain, message",
         ),
-        (["new", "publisher", "x", "--subject", "a.b", "--image", "scratch"], 2, "--image: 'scratch' is none of slim"),
+        (
+            ["new", "publisher", "x", "--subject", "a.b", "--image", "scratch"],
+            2,
+            "--image: invalid value 'scratch' (choose",
+        ),
         (["new", "subscriber", "x", "--subject", "a.b", "--queue-group", "a.b"], 2, "--queue-group: 'a.b' is no queue"),
         (["new", "worker", "x", "--data", "publishers={a: 1}"], 2, "--data"),
         (

@@ -72,7 +72,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_and_all_there_are(template: 
 
 
 def test_a_value_outside_the_choices_is_refused_with_the_nearest(template: TemplateSource) -> None:
-    with pytest.raises(InputError, match=r"--dedup: 'rediss' is none of none, redis; did you mean 'redis'\?"):
+    with pytest.raises(InputError, match=r"invalid value 'rediss' \(choose none, redis\); did you mean 'redis'\?"):
         questions.read(template.folder).question("dedup", "--dedup").check("rediss", "--dedup")
 
 

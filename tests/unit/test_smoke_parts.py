@@ -243,5 +243,5 @@ def test_a_template_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_backend_is_named() -> None:
-    with pytest.raises(InputError, match="--backend: 'dockr' is none of"):
+    with pytest.raises(InputError, match="--backend: invalid value 'dockr'"):
         tools.backend("dockr", tools.found())

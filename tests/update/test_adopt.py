@@ -99,8 +99,8 @@ def test_the_answers_are_inferred_and_nothing_else_is_written(reference: Path) -
     assert str(BILLING / "src/main.py") in done["differing"]
     assert str(BILLING / "src/infrastructure/delivery.py") in done["missing"]
     assert done["notes"] == [
-        "requirements.txt: boto3 are not the template's: they belong into pyproject.toml",
-        "src/config.py: the settings TAX_RATE are not the template's: they belong into src/domain/settings.py",
+        "requirements.txt: move boto3 to pyproject.toml",
+        "src/config.py: move the settings TAX_RATE to src/domain/settings.py",
     ]
     after = files_of(reference)
     assert after.pop(str(BILLING / ".copier-answers.yml"))
@@ -120,8 +120,8 @@ def test_the_image_is_inferred_and_what_gateways_are_made_with_makes_none_of_a_w
 
 def test_replaced_it_runs_as_a_generated_one_with_its_own_handlers(reference: Path) -> None:
     said = CHECKOUT.do("adopt", BILLING, "--replace", cwd=reference)
-    assert "src/config.py: the settings TAX_RATE are no longer there" in said
-    assert "pyproject.toml: it keeps boto3>=1; natsgen lock billing pins all" in said
+    assert "src/config.py: add the removed settings TAX_RATE to" in said
+    assert "pyproject.toml: kept boto3>=1; run natsgen lock billing to pin them" in said
     assert "Next, from here:" in said
     assert len(said.splitlines()) < 50
     assert (reference / CREATED).read_text() == (
@@ -157,14 +157,14 @@ def test_wall_8_what_is_the_services_own_is_kept(reference: Path) -> None:
     world.commit(reference)
     said = CHECKOUT.do("adopt", BILLING, "--replace", cwd=reference)  # works again after the first
 
-    assert "src/domain/events.py: Invoice moved to src/domain/adopted_events.py, where to import from" in said
+    assert "src/domain/events.py: moved Invoice to src/domain/adopted_events.py; import them from there" in said
     assert (reference / BILLING / "src/domain/adopted_events.py").read_text().startswith("class Invoice")
     made = tomllib.loads((reference / BILLING / "pyproject.toml").read_text())
     assert made["project"]["version"] == "0.3.0"
     assert {"boto3>=1", "httpx>=0.27"} <= {*made["project"]["dependencies"]}
     assert 'name: "company-network"' in (reference / "compose/infrastructure.yml").read_text()
     CHECKOUT.do("check", "billing", cwd=reference)
-    assert "cares for it already" in CHECKOUT.run("adopt", BILLING, "--replace", cwd=reference).stderr
+    assert "already managed by natsgen" in CHECKOUT.run("adopt", BILLING, "--replace", cwd=reference).stderr
 
 
 @pytest.mark.parametrize(
@@ -222,15 +222,15 @@ def test_a_dry_run_changes_nothing(reference: Path) -> None:
     ("path", "text", "message"),
     [
         ("notes.txt", "new", "has uncommitted changes"),
-        ("src/domain/handlers/__init__.py", "", "subscribes no handler"),
-        ("src/domain/handlers/__init__.py", "def x(:", "is no Python"),
-        ("src/domain/handlers/__init__.py", "nats.subscribe(SUBJECT, handler=x)", "it takes a subject in quotes"),
+        ("src/domain/handlers/__init__.py", "", "has no call such as nats.subscribe("),
+        ("src/domain/handlers/__init__.py", "def x(:", "is not valid Python"),
+        ("src/domain/handlers/__init__.py", "nats.subscribe(SUBJECT, handler=x)", "use a literal subject"),
         (
             "src/domain/handlers/__init__.py",
             "from src.domain.handlers.other import x\nnats.subscribe('a.b', handler=x)",
-            "x must be in a file *_handler.py beside it, not in other.py",
+            "move x from other.py to a file *_handler.py beside it",
         ),
-        (".copier-answers.yml", "a: b", "natsgen cares for it already"),
+        (".copier-answers.yml", "a: b", "already managed by natsgen"),
     ],
 )
 def test_what_cannot_be_adopted_is_told(reference: Path, path: str, text: str, message: str) -> None:
@@ -247,4 +247,4 @@ def test_what_cannot_be_adopted_is_told(reference: Path, path: str, text: str, m
 def test_a_folder_elsewhere_is_refused(reference: Path) -> None:
     done = CHECKOUT.run("adopt", "services", cwd=reference)
     assert done.returncode == 2
-    assert "where services are" in done.stderr
+    assert "move the service there first" in done.stderr

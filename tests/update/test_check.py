@@ -28,7 +28,7 @@ def test_a_service_as_made_is_clean(installed: Releases, shop: Workspace) -> Non
     (shop.root / BILLING / "src/own.py").write_text("mine")
     code, service = check(installed[FIRST], shop.root)
     assert (code, service["is_clean"], service["files"]) == (0, True, [])
-    assert "current, and as made" in installed[FIRST].do("check", "billing", cwd=shop.root)
+    assert "up to date" in installed[FIRST].do("check", "billing", cwd=shop.root)
 
 
 def test_a_newer_version_is_told(installed: Releases, shop: Workspace) -> None:

@@ -66,12 +66,12 @@ def test_the_version_stays(installed: Releases, shop: Workspace) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["set", "dedup=postgres"], "'postgres' is none of none, nats-kv, redis"),
+        (["set", "dedup=postgres"], "invalid value 'postgres' (choose none, nats-kv, redis)"),
         (["set", "dedupe=redis"], "there is no question 'dedupe'; did you mean 'dedup'?"),
-        (["set", "service_name=other"], "a service keeps its name"),
-        (["set", "handlers={a: b.c}"], "natsgen add-handler and remove-handler change those"),
-        (["set"], "say set KEY=VALUE"),
-        (["put", "dedup=redis"], "say set KEY=VALUE"),
+        (["set", "service_name=other"], "a service cannot be renamed"),
+        (["set", "handlers={a: b.c}"], "use natsgen add-handler and remove-handler"),
+        (["set"], "usage: natsgen answers billing set KEY=VALUE"),
+        (["put", "dedup=redis"], "usage: natsgen answers billing set KEY=VALUE"),
     ],
 )
 def test_wrong_input_is_told(installed: Releases, shop: Workspace, words: list[str], message: str) -> None:

@@ -53,7 +53,7 @@ def test_continue_waits_until_the_markers_are_gone(installed: Releases, torn: Wo
     natsgen.run("update", "billing", "--to", SECOND, "--conflicts", "inline", cwd=torn.root)
     done = natsgen.run("update", "--continue", cwd=torn.root)
     assert done.returncode == 1
-    assert f"conflict markers still in {CONFIG}" in done.stderr
+    assert f"unresolved conflict markers in {CONFIG}" in done.stderr
     again = natsgen.run("update", "billing", cwd=torn.root)
     assert "its update to v0.2.0 is unfinished" in again.stdout
     assert natsgen.run("check", "billing", cwd=torn.root).returncode == 1
@@ -94,7 +94,7 @@ def test_a_dry_run_ends_nothing(installed: Releases, torn: Workspace, option: st
     assert files_of(torn.root) == before
     natsgen.do("update", option, "billing", cwd=torn.root)  # it is remembered still
     done = natsgen.run("update", option, "--to", SECOND, cwd=torn.root)
-    assert (done.returncode, "--to and --conflicts are for what begins" in done.stderr) == (2, True)
+    assert (done.returncode, "--to and --conflicts cannot be combined" in done.stderr) == (2, True)
 
 
 def test_what_git_took_back_is_no_longer_unfinished(installed: Releases, torn: Workspace) -> None:

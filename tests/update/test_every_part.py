@@ -102,7 +102,7 @@ def test_a_version_that_is_not_here_is_told(installed: Releases, web: Workspace,
     answers.write_text(answers.read_text().replace(THIRD, "v9.0.0"))
     done = installed[FOURTH].run(*words, cwd=web.root)
     assert done.returncode == 1
-    assert "has no version v9.0.0 here (there are v0.1.0, v0.2.0, v0.3.0, v0.4.0): a newer natsgen" in done.stderr
+    assert "has no version v9.0.0 here (available: v0.1.0, v0.2.0, v0.3.0, v0.4.0): a newer natsgen" in done.stderr
     answers.write_text(answers.read_text().replace("v9.0.0", THIRD))
     assert tree.read(web.root) == before
 
@@ -114,4 +114,4 @@ def test_the_current_version_needs_no_git_and_an_older_one_says_that_it_does(
     without_git = {"PATH": str(tmp_path / "nothing")}
     Installed(installed[THIRD].root, without_git).do("add-action", "web", "leave", cwd=web.root)
     done = Installed(installed[FOURTH].root, without_git).run("add-action", "web", "come", cwd=web.root)
-    assert (done.returncode, "there is no git on the PATH" in done.stderr) == (1, True)
+    assert (done.returncode, "git is not installed" in done.stderr) == (1, True)

@@ -106,7 +106,7 @@ def test_the_most_alike_are_taken_for_renamed() -> None:
 def test_versions_are_ordered_as_numbers_and_what_is_no_release_is_left_out() -> None:
     assert versions.ordered(["v0.10.0", "v0.9.0", "nightly", "v1.0.0rc1", "1.0"]) == ("v0.9.0", "v0.10.0", "1.0")
     assert versions.find("1.0.0", ["v0.9.0", "1.0"], "--to") == "1.0"
-    with pytest.raises(InputError, match=r"there are v0\.9\.0"):
+    with pytest.raises(InputError, match=r"available: v0\.9\.0"):
         versions.find("2", ["v0.9.0"], "--to")
 
 

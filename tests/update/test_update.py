@@ -163,13 +163,13 @@ def test_a_dry_run_shows_the_diff_that_the_update_makes(installed: Releases, sho
     [
         (
             ["billing", "--to", "9.9.9"],
-            "there is no version '9.9.9' of this template (there are v0.1.0, v0.2.0, v0.3.0)",
+            "unknown template version '9.9.9' (available: v0.1.0, v0.2.0, v0.3.0)",
         ),
         (["billin"], "did you mean 'billing'"),
-        ([], "name services, or say --all"),
-        (["billing", "--all"], "name services, or say --all"),
-        (["billing", "--conflicts", "rej"], "--conflicts takes refuse or inline"),
-        (["--continue"], "there is no unfinished update"),
+        ([], "specify services or --all, not both"),
+        (["billing", "--all"], "specify services or --all, not both"),
+        (["billing", "--conflicts", "rej"], "--conflicts: invalid value 'rej' (choose refuse or inline)"),
+        (["--continue"], "no unfinished update"),
     ],
 )
 def test_wrong_input_is_told(installed: Releases, shop: Workspace, arguments: list[str], message: str) -> None:
@@ -182,7 +182,7 @@ def test_without_a_repository_it_says_so(installed: Releases, shop: Workspace) -
     shutil.rmtree(shop.root / ".git")
     done = installed[THIRD].run("update", "billing", cwd=shop.root)
     assert done.returncode == 1
-    assert "in no git repository" in done.stderr
+    assert "not in a git repository" in done.stderr
 
 
 def test_a_service_of_a_newer_natsgen_is_refused(installed: Releases, shop: Workspace) -> None:

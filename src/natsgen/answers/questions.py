@@ -90,10 +90,7 @@ class Question:
 
     def _check_choice(self, value: Any, where: str) -> None:
         if self.choices and str(value) not in self.choices:
-            raise InputError(
-                f"{where}: {messages.quote(str(value))} is none of {', '.join(self.choices)}"
-                + messages.did_you_mean(str(value), self.choices)
-            )
+            raise InputError(f"{where}: {messages.invalid_choice(str(value), self.choices)}")
 
     def _check_mapping(self, value: Any, where: str) -> dict[str, Any]:
         is_required = self.default is None and not self.is_derived

@@ -22,6 +22,7 @@ from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError,
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
 TRUST = "--trust-template"
+NO_INPUT = "--no-input"
 
 # Typer exports this one class of Click's errors and none of its bases, and where Click is depends on Typer's version.
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
@@ -50,10 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if completion.is_wanted():
         return _complete(arguments)
     _let_signals_interrupt()
-    trusted = TRUST in _options(arguments)
-    arguments = [one for one in arguments if one != TRUST] if trusted else arguments
+    anywhere = {one for one in _options(arguments) if one in (TRUST, NO_INPUT)}
+    arguments = [one for one in arguments if one not in anywhere]
+    output.allow_questions(NO_INPUT not in anywhere)
     try:
-        _run_with_consent(arguments, trusted=trusted)
+        _run_with_consent(arguments, trusted=TRUST in anywhere)
     except output.ReaderGone:
         return DONE
     except BaseException as error:  # the one place that decides how a command ends
@@ -67,22 +69,26 @@ def natsgen(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     trust_template: Annotated[
         bool,
-        typer.Option(TRUST, help="Accept the template that the workspace names, from now on; with any command."),
+        typer.Option(TRUST, help="Accept the template that the workspace names, from now on (any command)."),
+    ] = False,
+    no_input: Annotated[
+        bool, typer.Option(NO_INPUT, help="Never ask; fail if something is missing (any command).")
     ] = False,
 ) -> None:
-    """Generates NATS JetStream workers that run, survive and stay current.
+    """Create NATS services in your monorepo, and keep them up to date.
 
     \b
-    Start here, in the root of your repository or in an empty folder:
+    Start in the root of your repository or in an empty folder:
       natsgen new worker billing --subject orders.order.created
       natsgen new service greeter --action greet
-      natsgen new gateway api --framework fastapi --route "POST /greet=v1.greeter.greet"
+      natsgen new gateway api --framework fastapi
       natsgen new publisher beat --subject events.test
       natsgen new subscriber ear --subject events.test
 
     \b
     Exit codes:
-      0 done, 1 could not be done, 2 wrong usage or input, 130 interrupted
+      0 done, 1 failed, or a check found something, 2 invalid usage or input,
+      130 interrupted
     """
     if version:
         output.result(f"{output.PROGRAM} {__version__}")
@@ -116,7 +122,7 @@ def _run_with_consent(arguments: Sequence[str], *, trusted: bool) -> None:
             _run(arguments)
             return
         except UntrustedTemplateError as error:
-            if not consent.is_given(error, arguments, trusted=trusted):
+            if not consent.is_given(error, trusted=trusted):
                 raise
 
 

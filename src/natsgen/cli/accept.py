@@ -12,7 +12,7 @@ from natsgen.errors import InputError
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PATH]...", help="Files, from here, the service or the root.", show_default=False),
+    typer.Argument(metavar="[PATH]...", help="Files, relative to here, the service or the root.", show_default=False),
 ]
 AllFiles = Annotated[bool, typer.Option("--all", help="Accept every file that differs.")]
 
@@ -22,15 +22,13 @@ def accept(
     path: Paths = None,
     all_files: AllFiles = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Accept the changes that you made to files of the template.
+    """Accept your changes to files that the template owns.
 
-    From then on, natsgen check lists the files and does not fail for them, until one is changed further. It stays
-    accepted when an update merges what the template changed elsewhere in it. The record is .natsgen-accepted in the
-    service's folder: commit it.
+    natsgen check then lists these files but does not fail, until you change one again. Updates that change other
+    lines of a file keep it accepted. The record is .natsgen-accepted in the service's folder; commit it.
 
     \b
     Examples:
@@ -41,22 +39,11 @@ def accept(
     from natsgen.update import accepting
 
     if bool(path) == all_files:
-        raise InputError("name files, or say --all, one of the two")
+        raise InputError("specify files or --all, not both")
     place = workspaces.find(workspace, Path.cwd())
     found = accepting.accept(place, service, path or [], here=Path.cwd(), dry_run=dry_run, notify=output.note)
-    if as_json:
-        document = {
-            "service": service,
-            "workspace": str(place.root),
-            "dry_run": dry_run,
-            "accepted": [str(one) for one in found.paths],
-        }
-        output.document({**document, "diff": found.change.diff()} if dry_run else document)
-    elif dry_run:
-        output.dry_run(found.change.diff(), len({*found.change.before, *found.change.after}), "changed", place.root)
-    elif found.paths:
-        output.result(
-            "\n".join([f"Accepted in {service}", *(f"  {output.printable(str(one))}" for one in found.paths)])
-        )
-    else:
-        output.result(f"No file of {service} differs from what its template makes")
+    story = [f"Accepted in {service}", *(f"  {output.printable(str(one))}" for one in found.paths)]
+    if not found.paths:
+        story = [f"No file of {service} differs from its template"]
+    document = {"service": service, "accepted": [str(one) for one in found.paths]}
+    output.report(place.root, found.change, document, story, is_dry_run=dry_run, as_json=as_json)

@@ -22,22 +22,21 @@ def adopt(
     ],
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="Make its infrastructure the template's; handlers get their subscription."),
+        typer.Option("--replace", help="Replace its infrastructure with the template's, and subscribe its handlers."),
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Name every file.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="List every file.")] = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Bring a hand-written worker under natsgen's care.
+    """Bring an existing worker under natsgen management.
 
-    The worker must follow the reference structure: src/domain/handlers/__init__.py subscribes handlers that are in
-    files *_handler.py beside it. Its answers are inferred and written down, and what differs from the template is
-    told; natsgen check, diff and update know it from then on. It must be committed.
+    The worker must follow the reference structure: src/domain/handlers/__init__.py subscribes handlers from files
+    *_handler.py beside it. natsgen infers and records its answers and lists what differs from the template. Then
+    natsgen check, diff and update work on it. Commit the worker first.
 
-    With --replace, at once or later, its infrastructure becomes the template's. Its version, its dependencies, the
-    Docker network that it joins, its handlers, its tests and its own models stay. A terminal is asked before.
+    --replace, now or later, replaces its infrastructure with the template's. Its version, dependencies, Docker network,
+    handlers, tests and models stay. On a terminal, natsgen asks first.
 
     \b
     Examples:
@@ -55,24 +54,32 @@ def adopt(
             asked = questions.read(template.folder)
             return adoption.adopt(place, template, asked, path, replace=replace, dry_run=dry_run, notify=output.note)
 
-        if replace and output.can_ask() and not (no_input or dry_run or as_json):
+        if replace and output.can_ask() and not (dry_run or as_json):
             _ask(adopted(dry_run=True))
         done = adopted(dry_run=dry_run)
-    if as_json:
-        output.document(_document(place, done, dry_run=dry_run))
-    elif dry_run:
-        count = len({*done.change.before, *done.change.after})
-        output.dry_run(done.change.diff(), count, "changed", place.root)
+    change = done.change
+    document = {
+        "service": done.service,
+        "answers": done.answers,
+        "added": [str(path) for path in change.added],
+        "changed": [str(path) for path in change.replaced],
+        "differing": [str(path) for path in done.differing],
+        "missing": [str(path) for path in done.missing],
+        "notes": list(done.notes),
+    }
+    story = _story(place, done, replaced=replace, verbose=verbose)
+    output.report(place.root, change, document, story, is_dry_run=dry_run, as_json=as_json)
+    if dry_run and not as_json:
         output.note("\n".join(_differences(done, replaced=replace, verbose=verbose)))
-    else:
-        output.result("\n".join(_story(place, done, replaced=replace, verbose=verbose)))
 
 
 def _ask(would_be: Adoption) -> None:
     """Asks before files are replaced; anything but yes ends the command."""
-    what = f"{len(would_be.differing)} files of {would_be.service} become the template's; git has them as they are now."
+    what = (
+        f"{len(would_be.differing)} files of {would_be.service} are replaced by the template's; git keeps the old ones."
+    )
     reason = "\n".join([what, *would_be.notes])
-    if output.ask("Replace them, yes or no", "no", reason).lower() not in ("y", "yes"):
+    if output.ask("Replace them (yes or no)?", "no", reason).lower() not in ("y", "yes"):
         raise typer.Abort
 
 
@@ -92,7 +99,7 @@ def _next(place: Workspace, done: Adoption, *, replaced: bool) -> Iterator[tuple
     if not replaced:
         yield "see what differs from the template", f"natsgen diff {service}"
         yield (
-            "make its infrastructure the template's, once this is committed",
+            "commit this, then replace its infrastructure with the template's",
             f"natsgen adopt {next_steps.seen_from(here, place.root / SERVICES / service)} --replace",
         )
         return
@@ -107,29 +114,14 @@ def _next(place: Workspace, done: Adoption, *, replaced: bool) -> Iterator[tuple
 
 def _differences(done: Adoption, *, replaced: bool, verbose: bool) -> Iterator[str]:
     for title, paths in (
-        ("Replaced by the template's:" if replaced else "Not as the template makes them:", done.differing),
-        ("Added from the template:" if replaced else "Not there:", done.missing),
+        ("Replaced by the template's:" if replaced else "Different from the template:", done.differing),
+        ("Added from the template:" if replaced else "Missing:", done.missing),
     ):
         if paths:
             yield ""
             count = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
-            yield title if verbose else f"{title} {count} (--verbose names them)"
+            yield title if verbose else f"{title} {count} (--verbose lists them)"
             yield from (f"  {path}" for path in paths if verbose)
     if done.notes:
         yield ""
         yield from done.notes
-
-
-def _document(place: Workspace, done: Adoption, *, dry_run: bool) -> dict[str, object]:
-    document: dict[str, object] = {
-        "service": done.service,
-        "workspace": str(place.root),
-        "dry_run": dry_run,
-        "answers": done.answers,
-        "added": [str(path) for path in done.change.added],
-        "changed": [str(path) for path in done.change.replaced],
-        "differing": [str(path) for path in done.differing],
-        "missing": [str(path) for path in done.missing],
-        "notes": list(done.notes),
-    }
-    return {**document, "diff": done.change.diff()} if dry_run else document

@@ -23,17 +23,16 @@ def answers(
     service: options.Service,
     change: Annotated[
         list[str] | None,
-        typer.Argument(metavar="set KEY=VALUE", help="What is to be answered otherwise.", show_default=False),
+        typer.Argument(metavar="set KEY=VALUE", help="Answers to change.", show_default=False),
     ] = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show the answers that a service was made with, or change some.
+    """Show or change the answers that a service was created with.
 
-    A changed answer is merged into the service as an update is: the service keeps its version and what a person
-    changed in it, must have no uncommitted changes, and is changed whole or not at all.
+    A changed answer is merged into the service like an update: the service keeps its version and your changes. It must
+    have no uncommitted changes, and it is changed completely or not at all.
 
     \b
     Examples:
@@ -51,7 +50,7 @@ def answers(
         _show(memory, as_json=as_json)
         return
     if change[0] != "set" or not change[1:]:
-        raise InputError(f"say set KEY=VALUE, as in: natsgen answers {service} set dedup=nats-kv")
+        raise InputError(f"usage: natsgen answers {service} set KEY=VALUE, such as set dedup=nats-kv")
     from natsgen.answers import questions
     from natsgen.cli import update, update_report
     from natsgen.update import fleet
@@ -77,10 +76,10 @@ def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, 
     given = given_answers.from_pairs(pairs, questionnaire)
     for key in given.values:
         if key == _NO_CHANGE:
-            raise InputError("service_name: a service keeps its name; make a new one and move what you wrote")
+            raise InputError("service_name: a service cannot be renamed; create a new one and move your code")
         for kind in KINDS:
             if key == kind.question:
-                raise InputError(f"{key}: natsgen add-{kind.noun} and remove-{kind.noun} change those")
+                raise InputError(f"{key}: use natsgen add-{kind.noun} and remove-{kind.noun}")
     answers.check(given)
     try:
         answers_file.answers_of(replace(memory, values={**memory.values, **given.values}), questionnaire, root)

@@ -20,17 +20,15 @@ def check(
     service: Services = None,
     all_services: All = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check that services are current and as their template makes them.
+    """Check that services are up to date and unmodified.
 
-    A service is behind if there is a newer version of its template; the files in which an update would find a conflict
-    are told. Its files are compared with what its own version makes: a person changed them, they are missing, or they
-    lack a change that a version made. Your own files do not count, such as handlers and settings, and neither do your
-    dependencies and your version in pyproject.toml. What natsgen accept accepted is listed. A package that a part needs
-    and that is missing, or is of another version, is told with the command that mends it. The exit code is 1 when
-    there is something to do, so that CI can ask.
+    For each service this reports a newer template version and the files in which an update would conflict; files that
+    differ from the service's own version, are missing, or lack a change of an earlier update; and packages that are
+    missing or outdated. Your own files, such as handlers and settings, may differ, and so may your dependencies and
+    version in pyproject.toml. Changes that you accepted with natsgen accept are listed. The exit code is 1 if there is
+    something to do, for use in CI.
 
     \b
     Examples:
@@ -50,7 +48,7 @@ def check(
     elif found:
         output.result("\n".join(_lines(found)))
     else:
-        output.note(f"there is no service in {place.root}; natsgen new makes one")
+        output.note(output.no_services(place.root))
     if not all(one.is_clean for one in found):
         raise typer.Exit(FAILED)
 
@@ -58,13 +56,12 @@ def check(
 def diff(
     service: options.Service,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what was changed in the template's files of a service.
+    """Show how a service differs from its template.
 
-    The diff goes from what the service's version of the template makes to what is there. Applied in reverse, it gives
-    the template's files back.
+    The diff is from the service's version of the template to the current files. Apply it in reverse to restore the
+    template's files.
 
     \b
     Examples:
@@ -83,7 +80,7 @@ def diff(
     elif found.diff:
         output.result(found.diff)
     else:
-        output.note(f"{service} is as {found.version} of its template makes it")
+        output.note(f"{service} does not differ from {found.version} of its template")
 
 
 def _lines(found: Sequence[Drift]) -> Iterator[str]:
@@ -99,19 +96,19 @@ def _lines(found: Sequence[Drift]) -> Iterator[str]:
 def _state(one: Drift) -> tuple[str, str]:
     if one.error:
         return "failed", one.version
-    said = [f"{one.newest} is there"] if one.is_behind else []
+    said = [f"{one.newest} available"] if one.is_behind else []
     if one.conflicting:
-        said.append(f"with conflicts in {_count(one.conflicting)}")
+        said.append(f"conflicts in {_count(one.conflicting)}")
     if one.files:
-        said.append(f"{_count(one.files)} not as made")
+        said.append(f"{_count(one.files)} modified")
     if one.unfinished:
-        said.append("an update is unfinished")
+        said.append("unfinished update")
     if one.repairable:
-        said.append("natsgen repair mends its packages")
+        said.append("packages need natsgen repair")
     if one.accepted:
-        said = said or ["current"]
-        said.append(f"{_count(one.accepted)} changed and accepted")
-    return one.version, ", ".join(said) or "current, and as made"
+        said = said or ["up to date"]
+        said.append(f"{_count(one.accepted)} modified and accepted")
+    return one.version, ", ".join(said) or "up to date"
 
 
 def _count(files: Sequence[object]) -> str:
@@ -123,21 +120,23 @@ def _details(one: Drift) -> Iterator[str]:
         yield one.error
     yield from one.repairable
     for path in one.conflicting:
-        yield f"{path}: changed here and in {one.newest}; natsgen update {one.service} --dry-run shows how"
+        yield f"{path}: changed here and in {one.newest}; see natsgen update {one.service} --dry-run"
     for file in one.files:
         yield f"{file.path}: {_how(file)}"
     if one.files:
-        yield f"natsgen diff {one.service} shows how; natsgen accept {one.service} PATH records that it is on purpose"
+        yield f"see natsgen diff {one.service}; to keep a change, run natsgen accept {one.service} PATH"
     for file in one.accepted:
-        yield f"{file.path}: {file.how}, and accepted"
+        yield f"{file.path}: {file.how} and accepted"
     for path in one.unfinished:
-        yield f"{path}: an update waits for a decision"
+        yield f"{path}: resolve the conflict of the unfinished update"
 
 
 def _how(file: DriftedFile) -> str:
     if not file.since:
         return file.how
-    return f"{file.how} from {file.since}" if file.how == "left over" else f"lacks what came after {file.since}"
+    return (
+        f"{file.how} from {file.since}" if file.how == "left over" else f"missing template changes since {file.since}"
+    )
 
 
 def _document(one: Drift) -> dict[str, Any]:

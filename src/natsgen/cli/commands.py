@@ -5,7 +5,7 @@ To import and build them all would take longer than anything else that `natsgen 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -16,6 +16,8 @@ from typer.main import get_group
 
 from natsgen.cli import output, values
 from natsgen.errors import WRONG_INPUT
+
+_ANY_LENGTH = 1_000  # characters of a purpose, none of which is cut
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Listed:
 
 
 COMMANDS: Mapping[str, Listed] = {
+    "new": Listed("natsgen.cli.new", "app", "Create a service."),
+    "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
+    "adopt": Listed("natsgen.cli.adopt", "adopt", "Bring an existing worker under natsgen management."),
     "add-handler": Listed("natsgen.cli.handlers", "add_handler", "Add a handler and its test to a service."),
     "remove-handler": Listed("natsgen.cli.handlers", "remove_handler", "Remove a handler and its test from a service."),
     "add-action": Listed("natsgen.cli.actions", "add_action", "Add an action and its test to a service."),
@@ -52,27 +57,13 @@ COMMANDS: Mapping[str, Listed] = {
     ),
     "add-task": Listed("natsgen.cli.tasks", "add_task", "Add a task and its test to a service."),
     "remove-task": Listed("natsgen.cli.tasks", "remove_task", "Remove a task and its test from a service."),
-    "add-extra": Listed(
-        "natsgen.cli.extras", "add_extra", "Add extras to a service, with the packages that they need."
-    ),
-    "remove-extra": Listed(
-        "natsgen.cli.extras", "remove_extra", "Remove extras from a service, with the packages that only they needed."
-    ),
-    "extras": Listed("natsgen.cli.extras", "extras", "List the extras that a service may have, and which it has."),
-    "list": Listed("natsgen.cli.look", "list_services", "List the services and what is in them."),
+    "add-extra": Listed("natsgen.cli.extras", "add_extra", "Add extras to a service."),
+    "remove-extra": Listed("natsgen.cli.extras", "remove_extra", "Remove extras from a service."),
+    "list": Listed("natsgen.cli.look", "list_services", "List the services and their parts."),
     "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
-    "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
-    "check": Listed("natsgen.cli.check", "check", "Check that services are current and as their template makes them."),
-    "repair": Listed("natsgen.cli.repair", "repair", "Mend the packages of a service after a merge of branches."),
-    "accept": Listed("natsgen.cli.accept", "accept", "Accept the changes that you made to files of the template."),
-    "lock": Listed("natsgen.cli.lock", "lock", "Pin the dependencies of a service after a change of pyproject.toml."),
-    "diff": Listed("natsgen.cli.check", "diff", "Show what was changed in the template's files of a service."),
-    "answers": Listed(
-        "natsgen.cli.answers", "answers", "Show the answers that a service was made with, or change some."
-    ),
-    "adopt": Listed("natsgen.cli.adopt", "adopt", "Bring a hand-written worker under natsgen's care."),
-    "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
-    "new": Listed("natsgen.cli.new", "app", "Make a new service."),
+    "check": Listed("natsgen.cli.check", "check", "Check that services are up to date and unmodified."),
+    "diff": Listed("natsgen.cli.check", "diff", "Show how a service differs from its template."),
+    "extras": Listed("natsgen.cli.extras", "extras", "List the extras, and which of them a service has."),
     "dev": Listed("natsgen.cli.dev", "dev", "Run NATS and the services of the workspace, with reload."),
     "publish": Listed(
         "natsgen.cli.dev_messages", "publish", "Publish an event to a handler, checked against its model."
@@ -86,18 +77,66 @@ COMMANDS: Mapping[str, Listed] = {
         "replay_trace",
         "Publish the messages that started a chain once more, as a new chain.",
     ),
-    "smoke": Listed("natsgen.cli.smoke", "smoke", "Make every kind of service and run each for real."),
-    "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge and move dead letters."),
+    "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge, export and import dead letters."),
+    "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
+    "answers": Listed("natsgen.cli.answers", "answers", "Show or change the answers that a service was created with."),
+    "accept": Listed("natsgen.cli.accept", "accept", "Accept your changes to files that the template owns."),
+    "repair": Listed("natsgen.cli.repair", "repair", "Repair the packages of a service after a git merge."),
+    "lock": Listed("natsgen.cli.lock", "lock", "Pin the dependencies of a service."),
+    "smoke": Listed("natsgen.cli.smoke", "smoke", "Create every kind of service and run each for real."),
 }
+"""In the order of `GROUPS`."""
+
+GROUPS = {"Create": "new", "Grow": "add-handler", "Inspect": "list", "Operate": "dev", "Maintain": "update"}
+"""The first command under each heading of the help."""
 
 
-class Commands(TyperGroup):
+class Command(TyperCommand):
+    """A command whose help has no Python types."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line, such as `SERVICE`."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments and options, each with what it is for."""
+        rows: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
+        for parameter in self.get_params(ctx):
+            if record := parameter.get_help_record(ctx):
+                name = record[0].partition(" <")[0] if parameter.param_type_name == "argument" else record[0]
+                rows[parameter.param_type_name].append((name, record[1]))
+        for kind, found in rows.items():
+            if found:
+                with formatter.section(f"{kind.capitalize()}s"):
+                    formatter.write_dl(found)
+
+
+class Group(TyperGroup):
+    """A group of commands whose help has the whole purpose of each."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands."""
+        self._write(formatter, "Commands", list(self.commands))
+
+    def _write(self, formatter: Any, title: str, names: Sequence[str]) -> None:
+        with formatter.section(title):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(_ANY_LENGTH)) for name in names])
+
+
+class Commands(Group):
     """The group of all commands, which holds of each only its name and purpose."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         for name, listed in COMMANDS.items():
             self.add_command(TyperCommand(name, help=listed.purpose))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under their headings."""
+        names = list(COMMANDS)
+        starts = [names.index(first) for first in GROUPS.values()]
+        for title, start, end in zip(GROUPS, starts, [*starts[1:], len(names)], strict=True):
+            self._write(formatter, title, names[start:end])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that the arguments name, in full, because it is about to be run or completed."""
@@ -113,7 +152,7 @@ def load(name: str) -> Any:
     if isinstance(found, typer.Typer):
         holder.add_typer(found, name=name)
     else:
-        holder.command(name)(found)
+        holder.command(name, cls=Command)(found)
     command = get_group(holder).commands[name]
     values.take_as_typed(command)
     return command

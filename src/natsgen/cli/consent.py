@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from natsgen.cli import output
@@ -10,28 +9,26 @@ from natsgen.errors import UntrustedTemplateError
 
 YES = ("y", "yes")
 _MOST_FILES = 50  # that are shown by name
-_NO_INPUT = "--no-input"
 
 
-def is_given(error: UntrustedTemplateError, arguments: Sequence[str], *, trusted: bool) -> bool:
+def is_given(error: UntrustedTemplateError, *, trusted: bool) -> bool:
     """Return whether the person accepts the template; it is shown first, and remembered if they do.
 
     Args:
         error: says which one, and where it is named.
-        arguments: of the command.
         trusted: whether they said so beforehand.
 
     Raises:
         NatsgenError: it cannot be read.
     """
     if not trusted:
-        if _NO_INPUT in arguments or not output.can_ask():
+        if not output.can_ask():
             return False
         output.note(output.printable(str(error)))
-        if not _says_yes("Fetch it and show what is in it?"):
+        if not _says_yes("Fetch it and list its files?"):
             return False
     _show(error)
-    if not trusted and not _says_yes("Accept it, from now on?"):
+    if not trusted and not _says_yes("Accept it from now on?"):
         return False
     remember(error.url, error.workspace)
     return True
@@ -44,7 +41,7 @@ def remember(url: str, workspace: Path) -> None:
     try:
         trust.remember(url, workspace)
     except OSError as failure:
-        output.note(f"it is accepted this once, for {trust.file()} cannot be written: {failure.strerror}")
+        output.note(f"accepted for this command only: cannot write {trust.file()}: {failure.strerror}")
 
 
 def _show(error: UntrustedTemplateError) -> None:
@@ -61,7 +58,7 @@ def _show(error: UntrustedTemplateError) -> None:
     more = [f"and {len(names) - _MOST_FILES} more"] if len(names) > _MOST_FILES else []
     shown = [*map(output.printable, names[:_MOST_FILES]), *more]
     address = output.printable(git.without_secrets(error.url))
-    output.note("\n".join([f"the template {address} holds:", *(f"  {one}" for one in shown)]))
+    output.note("\n".join([f"the template {address} contains:", *(f"  {one}" for one in shown)]))
 
 
 def _says_yes(question: str) -> bool:

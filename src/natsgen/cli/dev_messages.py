@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from natsgen.dev.catalog import Catalog, Source
-    from natsgen.dlq.connection import Connection
-    from natsgen.dlq.session import Stop
+    from natsgen.dlq.connection import Connection, Stop
     from natsgen.dlq.settings import Settings
 
 TAIL_PAYLOAD = 200  # characters of a payload in a line of `tail`
@@ -71,7 +70,7 @@ def publish(
       natsgen publish billing order_created --count 1000 --rate 100
     """
     from natsgen.dev import samples, sending
-    from natsgen.dlq import session
+    from natsgen.dlq import connection
 
     source, settings = _service(service, workspace, server)
     catalog = source.catalog()
@@ -93,7 +92,7 @@ def publish(
             stored = await sending.publish(connection, part, payload, where)
             sent.append({"stream": stored.stream, "sequence": stored.sequence} if stored else {})
 
-    session.run(settings, work, so_far=lambda: f"{len(sent)} of {count} were published")
+    connection.run(settings, work, so_far=lambda: f"{len(sent)} of {count} were published")
     if as_json:
         output.document({"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]})
     else:
@@ -121,7 +120,7 @@ def call(
       natsgen call greeter greet --data '{"name": "Ada"}'
     """
     from natsgen.dev import samples, sending
-    from natsgen.dlq import session
+    from natsgen.dlq import connection
 
     source, settings = _service(service, workspace, server)
     catalog = source.catalog()
@@ -129,7 +128,7 @@ def call(
     given = samples.sample(part) if data is None else _parsed(_text(data))
     _check(source, catalog, action, ("action",), samples.text(given))
     payload = b"" if given is None else json.dumps(given).encode()
-    reply = session.run(settings, lambda connection, _: sending.call(connection, part, payload))
+    reply = connection.run(settings, lambda connection, _: sending.call(connection, part, payload))
     try:
         answer: Any = json.loads(reply.payload)
     except ValueError:
@@ -163,7 +162,7 @@ def tail(
       natsgen tail
       natsgen tail --subject 'orders.>' --json
     """
-    from natsgen.dlq import session
+    from natsgen.dlq import connection
 
     async def work(connection: Connection, _: Stop) -> None:
         seen = 0
@@ -176,7 +175,7 @@ def tail(
                 if seen == count:
                     return
 
-    session.run(_settings(workspace, server, service), work)
+    connection.run(_settings(workspace, server, service), work)
 
 
 def replay_trace(
@@ -198,9 +197,9 @@ def replay_trace(
       natsgen replay-trace 018f2c6e-7c1e-7b6a-9a51-3c1df1b0a001
     """
     from natsgen.dev import traces
-    from natsgen.dlq import session
+    from natsgen.dlq import connection
 
-    fresh, sent = session.run(
+    fresh, sent = connection.run(
         _settings(workspace, server, service), lambda connection, _: traces.replay(connection, correlation)
     )
     if as_json:

@@ -25,19 +25,18 @@ def extras(
         str | None,
         typer.Argument(
             metavar="SERVICE",
-            help="Say also which of them this one has.",
+            help="Show which of them this service has.",
             show_default=False,
             autocompletion=completion.services,
         ),
     ] = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the extras that a service may have, and which it has.
+    """List the extras, and which of them a service has.
 
-    An extra is a package of runtime code that no part needs: key-value buckets, object stores and others. A service
-    has its files once somebody asks for it.
+    An extra is a package of runtime code that no part needs, such as key-value buckets or object stores. A service
+    gets its files when you add it.
 
     \b
     Examples:
@@ -60,13 +59,13 @@ def add_extra(
     service: options.Service,
     name: _Names,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Add extras to a service, with the packages that they need.
+    """Add extras to a service.
 
-    Their files come, and the service's answers say that they were asked for; nothing else changes.
+    This adds their files and the packages that they need, and records them in the service's answers. It changes
+    nothing else.
 
     \b
     Examples:
@@ -85,13 +84,13 @@ def remove_extra(
     name: _Names,
     force: options.Force = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Remove extras from a service, with the packages that only they needed.
+    """Remove extras from a service.
 
-    What a part needs, or a file of yours imports, is not removed. What somebody edited is not removed without --force.
+    This removes their files and the packages that only they need. It keeps what a part needs or your own files import,
+    and refuses to delete edited files unless --force is given.
 
     \b
     Examples:
@@ -117,32 +116,20 @@ def _tell(site: ServiceTarget, changed: Changed, verb: str, *, as_json: bool) ->
 
     change = changed.change
     files = change.added or change.removed
-    if as_json:
-        document = {
-            "service": site.service,
-            "workspace": str(site.workspace.root),
-            "dry_run": site.dry_run,
-            "extras": changed.extras,
-            "created": [str(path) for path in change.added],
-            "changed": [str(path) for path in change.replaced],
-            "removed": [str(path) for path in change.removed],
-            "notes": changed.notes,
-        }
-        output.document({**document, "diff": change.diff()} if site.dry_run else document)
-        return
-    if site.dry_run:
-        count = len({*change.before, *change.after})
-        output.dry_run(
-            change.diff(), count, "made or changed" if verb == "Added" else "removed or changed", site.workspace.root
-        )
-    elif files:
-        there = growing.packages_of(site.service, files)
-        what = told(there) if there else "files"
-        output.result(f"{verb} {what} ({len(files)} file{'s' if len(files) > 1 else ''}) in services/{site.service}")
-    elif change.replaced:
-        output.result(f"Changed the answers of {site.service}: its extras are {', '.join(changed.extras) or 'none'}")
-    for note in changed.notes:
-        output.note(f"note: {output.printable(note)}")
+    document = {
+        "service": site.service,
+        "extras": changed.extras,
+        "created": [str(path) for path in change.added],
+        "changed": [str(path) for path in change.replaced],
+        "removed": [str(path) for path in change.removed],
+        "notes": changed.notes,
+    }
+    story = f"Changed the answers of {site.service}: its extras are {', '.join(changed.extras) or 'none'}"
+    if files:
+        what = told(growing.packages_of(site.service, files)) or "files"
+        story = f"{verb} {what} ({len(files)} file{'s' if len(files) > 1 else ''}) in services/{site.service}"
+    notes, root = changed.notes, site.workspace.root
+    output.report(root, change, document, [story], is_dry_run=site.dry_run, as_json=as_json, notes=notes)
 
 
 def _row(extra: Extra, *, of_service: bool) -> tuple[str, ...]:

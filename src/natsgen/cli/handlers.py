@@ -50,7 +50,7 @@ def add_handler(
     Examples:
       natsgen add-handler billing orders.order.cancelled
       natsgen add-handler billing 'orders.>' --name audit --concurrency 10
-      natsgen add-handler billing orders.order.created --durable billing-archive --name archive --batch
+      natsgen add-handler billing orders.order.created --name archive --batch
     """
     from natsgen import messages, naming
     from natsgen.parts.handlers import Handler

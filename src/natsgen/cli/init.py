@@ -18,16 +18,15 @@ def init(
     workspace: options.Workspace = None,
     ci: Annotated[
         str | None,
-        typer.Option(metavar="github|gitlab", help="Write a workflow as well, which tests the services that changed."),
+        typer.Option(metavar="github|gitlab", help="Also write a workflow that tests the services that changed."),
     ] = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Write natsgen.toml and complete .gitignore.
 
-    natsgen.toml explains every key it takes, and holds your organisation's defaults for services that are made from
-    now on. One that is there is left alone; of .gitignore nothing is taken away. --ci may be given later as well.
+    natsgen.toml holds your organisation's defaults for new services, and explains each key. An existing natsgen.toml
+    is not changed, and nothing is removed from .gitignore. You can run it again with --ci later.
 
     \b
     Examples:
@@ -44,33 +43,22 @@ def init(
     place = workspaces.find(workspace, Path.cwd())
     extra = ci_workflows.workflow(ci, "--ci") if ci is not None else None
     change = init_workspace.init_workspace(place, questionnaire, extra=extra, dry_run=dry_run, notify=output.note)
-    if as_json:
-        output.document(_document(place, change, dry_run=dry_run))
-    elif dry_run:
-        output.dry_run(change.diff(), len(change.after), "written", place.root)
-    else:
-        output.result(_story(place, change))
+    document = {
+        "created": [str(path) for path in change.added],
+        "changed": [str(path) for path in change.replaced],
+    }
+    output.report(place.root, change, document, _story(place, change), is_dry_run=dry_run, as_json=as_json)
 
 
-def _story(workspace: Workspace, change: Change) -> str:
+def _story(workspace: Workspace, change: Change) -> list[str]:
     from natsgen.services import init_workspace
 
     lines = [f"Prepared the workspace {workspace.root}"]
     lines += [f"  {path}" for path in change.added]
     lines += [f"  {path} (extended)" for path in change.replaced]
     if init_workspace.SETTINGS not in change.after:
-        return "\n".join(lines)
-    return "\n".join([*lines, "", "Next: see which defaults natsgen.toml takes, then make a service:", f"  {_EXAMPLE}"])
-
-
-def _document(workspace: Workspace, change: Change, *, dry_run: bool) -> dict[str, object]:
-    document: dict[str, object] = {
-        "workspace": str(workspace.root),
-        "dry_run": dry_run,
-        "created": [str(path) for path in change.added],
-        "changed": [str(path) for path in change.replaced],
-    }
-    return {**document, "diff": change.diff()} if dry_run else document
+        return lines
+    return [*lines, "", "Next: review the defaults in natsgen.toml, then create a service:", f"  {_EXAMPLE}"]
 
 
 _EXAMPLE = "natsgen new worker billing --subject orders.order.created"

@@ -10,15 +10,14 @@ from natsgen.cli import options, output
 def lock(
     service: options.Service,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Pin the dependencies of a service after a change of pyproject.toml.
+    """Pin the dependencies of a service.
 
-    Writes requirements.txt and requirements-dev.txt, with hashes, for all platforms and every Python that the service
-    runs on. A pin that still fits stays as it is. It asks the package index, by uv, which must be installed: pip
-    install uv. `make lock` in the service's folder does the same.
+    Run it after you edit pyproject.toml. It writes requirements.txt and requirements-dev.txt with hashes, for all
+    platforms and all Python versions that the service supports. Pins that still fit do not change. It needs uv (pip
+    install uv) and a package index. `make lock` in the service's folder does the same.
 
     \b
     Examples:
@@ -31,18 +30,9 @@ def lock(
     place = workspaces.find(workspace, Path.cwd())
     locked = pinning.lock(place, service, dry_run=dry_run, notify=output.note)
     change = locked.change
-    if as_json:
-        document = {
-            "service": service,
-            "workspace": str(place.root),
-            "dry_run": dry_run,
-            "pins": list(locked.pins),
-            "changed": [str(path) for path in (*change.added, *change.replaced)],
-        }
-        output.document({**document, "diff": change.diff()} if dry_run else document)
-    elif dry_run:
-        output.dry_run(change.diff(), len({*change.before, *change.after}), "changed", place.root)
-    elif change.before or change.after:
-        output.result("\n".join([f"Pinned the dependencies of {service}", *(f"  {pin}" for pin in locked.pins)]))
-    else:
-        output.result(f"The pins of {service} fit its pyproject.toml")
+    story = [f"Pinned the dependencies of {service}", *(f"  {pin}" for pin in locked.pins)]
+    if not (change.before or change.after):
+        story = [f"The pins of {service} are up to date"]
+    changed = [str(path) for path in (*change.added, *change.replaced)]
+    document = {"service": service, "pins": list(locked.pins), "changed": changed}
+    output.report(place.root, change, document, story, is_dry_run=dry_run, as_json=as_json)

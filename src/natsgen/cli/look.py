@@ -32,13 +32,12 @@ def list_services(
         ),
     ] = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the services and what is in them.
+    """List the services and their parts.
 
-    That is their handlers, actions, routes, tasks, publishers and subscribers. They are read from source: nothing is
-    imported or run.
+    Parts are handlers, actions, routes, tasks, publishers and subscribers. natsgen reads them from source; it imports
+    and runs nothing.
 
     \b
     Examples:
@@ -58,19 +57,18 @@ def list_services(
     elif services:
         output.result("\n".join(line for one in services for line in _service_lines(one)))
     else:
-        output.note(f"there is no service in {place.root}; natsgen new makes one")
+        output.note(output.no_services(place.root))
 
 
 def show(
     service: options.Service,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Show one service in full.
 
-    That is its answers, what is in it, its settings and published subjects, and the files that a person changed: those
-    that are not as its own version of the template makes them.
+    This shows its parts, answers, settings and published subjects, and the files that differ from its own version of
+    the template.
 
     \b
     Examples:
@@ -145,7 +143,7 @@ def _because(error: str) -> str:
 def _portrait_lines(found: ServiceReport, offered: str) -> Iterator[str]:
     yield from _service_lines(found.service)
     if found.is_outdated:
-        yield f"  there is a newer version of its template: {offered}"
+        yield f"  newer template version available: {offered}"
     yield from _section("Answers", [(key, _plain(value)) for key, value in found.answers.items()])
     yield from _section("Publishes", [(subject,) for subject in found.published])
     yield from _section("Settings", [(one.name, one.default, one.meaning) for one in found.settings])
@@ -153,7 +151,7 @@ def _portrait_lines(found: ServiceReport, offered: str) -> Iterator[str]:
         yield f"  {output.printable(found.settings_error)}"
     changed = [(one.how, str(one.path), "yours to change" if one.is_own else "") for one in found.changed]
     yield from _section(
-        f"Files that are not as its template makes them ({found.service.version or 'no version'})", changed, "none"
+        f"Files that differ from the template ({found.service.version or 'no version'})", changed, "none"
     )
 
 

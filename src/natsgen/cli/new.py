@@ -8,19 +8,19 @@ import typer
 
 from natsgen.cli import commands, making, missing, new_help, new_pubsub, options
 
-app = typer.Typer()
+app = typer.Typer(cls=commands.Group)
 
 
 @app.callback(invoke_without_command=True)
 def new(context: typer.Context) -> None:
-    """Make a new service."""
+    """Create a service."""
     if context.invoked_subcommand is None:
         commands.show_help(context)
 
 
-@app.command("worker", help=new_help.WORKER)
-@app.command("service", help=new_help.SERVICE)
-@app.command("gateway", help=new_help.GATEWAY)
+@app.command("worker", cls=commands.Command, help=new_help.WORKER)
+@app.command("service", cls=commands.Command, help=new_help.SERVICE)
+@app.command("gateway", cls=commands.Command, help=new_help.GATEWAY)
 def make(
     called: typer.Context,
     name: options.NewName = None,
@@ -96,5 +96,5 @@ def make(
     making.make(missing.BY_COMMAND[str(called.info_name)], parts, said, version=number)
 
 
-app.command("publisher", help=new_help.PUBLISHER)(new_pubsub.publisher)
-app.command("subscriber", help=new_help.SUBSCRIBER)(new_pubsub.subscriber)
+app.command("publisher", cls=commands.Command, help=new_help.PUBLISHER)(new_pubsub.publisher)
+app.command("subscriber", cls=commands.Command, help=new_help.SUBSCRIBER)(new_pubsub.subscriber)

@@ -10,11 +10,11 @@ requests as well. An existing service is never touched.
 Examples:
   natsgen new worker billing --subject orders.order.created
   natsgen new worker mailer --queue emails --queue reports=build_report
-  natsgen new worker audit --subject 'orders.>' --subject 'billing.>' --dedup nats-kv
+  natsgen new worker audit --subject 'orders.>' --dedup nats-kv
   natsgen new worker billing --subject orders.order.created --with kv,objects
   natsgen new worker billing --data-file answers.yml --no-input --json
-  natsgen new worker billing --subject orders.order.created --dry-run | git apply
-  natsgen new worker billing --subject orders.order.created --template ../our-template@1.2.0
+  natsgen new worker billing --subject orders.order.created --dry-run
+  natsgen new worker billing --template ../our-template@1.2.0
 """
 SERVICE = """Make a service that answers requests.
 
@@ -37,9 +37,12 @@ requests of NATS and handles events as well. An existing service is never touche
 
 \b
 Examples:
-  natsgen new gateway api --framework fastapi --route "POST /greet=v1.greeter.greet"
-  natsgen new gateway api --framework django --route "POST /orders=publish:orders.order.created"
-  natsgen new gateway api --framework fastapi --route "GET /hi/{name}=v1.api.hi" --action hi
+  natsgen new gateway api --framework fastapi \\
+    --route "POST /greet=v1.greeter.greet"
+  natsgen new gateway api --framework django \\
+    --route "POST /orders=publish:orders.order.created"
+  natsgen new gateway api --framework fastapi \\
+    --route "GET /hi/{name}=v1.api.hi" --action hi
 """
 
 PUBLISHER = """Make a publisher: a service that publishes again and again.
@@ -62,5 +65,5 @@ lost is for a worker. An existing service is never touched.
 \b
 Examples:
   natsgen new subscriber ear --subject events.test
-  natsgen new subscriber ear --subject 'events.>' --queue-group workers --envelope message
+  natsgen new subscriber ear --subject 'events.>' --queue-group workers
 """

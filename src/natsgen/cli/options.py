@@ -14,7 +14,7 @@ Workspace = Annotated[
     typer.Option(
         "--workspace",
         metavar="DIR",
-        help="Root of the monorepo [default: upwards from here, the folder with natsgen.toml, services/ or compose/, "
+        help="Root of the monorepo [default: the nearest folder upwards with natsgen.toml, services/ or compose/, "
         "or the git repository]",
     ),
 ]
@@ -31,9 +31,9 @@ Gateway = Annotated[
     ),
 ]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; what is missing is an error.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, as a diff; write nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-Force = Annotated[bool, typer.Option("--force", help="Remove it even if somebody edited it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print a diff of what would change; write nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+Force = Annotated[bool, typer.Option("--force", help="Remove files even if they were edited.")]
 Core = Annotated[bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")]
 
 # What the commands take that make a service.

@@ -6,13 +6,17 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+if TYPE_CHECKING:
+    from natsgen.transaction.change import Change
 
 PROGRAM = "natsgen"
+_may_ask = True  # unless --no-input is given
 ERROR_MAX_LENGTH = 800  # characters; somebody's argument may be longer, and what to do stands at the end
 
 
@@ -40,7 +44,41 @@ def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
     result(diff)
     # git ignores, without a word, what lies outside of the folder that it is called in
     elsewhere = "" if root == Path.cwd() else f"; apply the diff with: git -C {shlex.quote(str(root))} apply"
-    note(f"{count} files would be {what_would_be} in {root}; nothing was changed{elsewhere}")
+    files = "1 file" if count == 1 else f"{count} files"
+    note(f"{files} would be {what_would_be} in {root}; nothing was changed{elsewhere}")
+
+
+def report(
+    root: Path,
+    change: Change,
+    facts: Mapping[str, Any],
+    story: Iterable[str],
+    *,
+    is_dry_run: bool,
+    as_json: bool,
+    notes: Sequence[str] = (),
+) -> None:
+    """Tells what a command did, or would do.
+
+    Args:
+        root: the workspace.
+        change: of its files.
+        facts: what `--json` prints, beside the workspace and, on a dry run, the diff.
+        story: the lines for a person.
+        is_dry_run: whether nothing was changed.
+        as_json: whether a script is told.
+        notes: what the person should know beside.
+    """
+    if as_json:
+        whole = {**facts, "workspace": str(root), "dry_run": is_dry_run}
+        document({**whole, "diff": change.diff()} if is_dry_run else whole)
+        return
+    if is_dry_run:
+        dry_run(change.diff(), len({*change.before, *change.after}), "changed", root)
+    else:
+        result("\n".join(story))
+    for one in notes:
+        note(f"note: {printable(one)}")
 
 
 def document(content: Mapping[str, Any]) -> None:
@@ -55,6 +93,11 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_as_json(entry) for entry in value]
     return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def no_services(root: Path) -> str:
+    """The message for a workspace without services."""
+    return f"no services in {root}; create one with natsgen new"
 
 
 def note(text: str) -> None:
@@ -105,9 +148,15 @@ def ask(question: str, default: str, reason: str) -> str:
     return line.strip() or default
 
 
+def allow_questions(allowed: bool) -> None:
+    """Decides whether `can_ask` may say yes."""
+    global _may_ask
+    _may_ask = allowed
+
+
 def can_ask() -> bool:
-    """Whether there is a person to answer."""
-    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+    """Whether there is a person to answer, and questions are allowed."""
+    return _may_ask and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
 def can_animate() -> bool:

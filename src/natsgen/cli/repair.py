@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 def repair(
     service: options.Service,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Mend the packages of a service after a merge of branches.
+    """Repair the packages of a service after a git merge.
 
-    One branch may have removed the last action with its package while another added an action; or one may have updated
-    the service while another added a package of the older version. Packages that are missing come, and their files of
-    an older version become those of the service's version, unless somebody edited them. Nothing else changes.
+    One branch may remove the last action with its package while another adds an action; or one may update the service
+    while another adds a package of the older version. This command adds missing packages and updates outdated package
+    files that nobody edited. It changes nothing else.
 
     \b
     Examples:
@@ -35,26 +34,17 @@ def repair(
     place = workspaces.find(workspace, Path.cwd())
     repaired = repairing.repair(place, service, dry_run=dry_run, notify=output.note)
     change = repaired.change
-    if as_json:
-        document = {
-            "service": service,
-            "workspace": str(place.root),
-            "dry_run": dry_run,
-            "added": repaired.added,
-            "updated": repaired.updated,
-            "created": [str(path) for path in change.added],
-            "changed": [str(path) for path in change.replaced],
-            "removed": [str(path) for path in change.removed],
-            "notes": repaired.notes,
-        }
-        output.document({**document, "diff": change.diff()} if dry_run else document)
-        return
-    if dry_run:
-        output.dry_run(change.diff(), len({*change.before, *change.after}), "changed", place.root)
-    else:
-        output.result("\n".join(_story(service, repaired)))
-    for note in repaired.notes:
-        output.note(f"note: {output.printable(note)}")
+    document = {
+        "service": service,
+        "added": repaired.added,
+        "updated": repaired.updated,
+        "created": [str(path) for path in change.added],
+        "changed": [str(path) for path in change.replaced],
+        "removed": [str(path) for path in change.removed],
+        "notes": repaired.notes,
+    }
+    story, notes = _story(service, repaired), repaired.notes
+    output.report(place.root, change, document, story, is_dry_run=dry_run, as_json=as_json, notes=notes)
 
 
 def _story(service: str, repaired: Repaired) -> list[str]:

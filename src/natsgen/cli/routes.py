@@ -37,7 +37,7 @@ def add_route(
     \b
     Examples:
       natsgen add-route api "POST /greet=v1.greeter.greet"
-      natsgen add-route api "POST /orders/{order_id}/items=publish:orders.item.added"
+      natsgen add-route api "POST /orders/{order_id}=publish:orders.item.added"
       natsgen add-route api "GET /orders/{order_id}=v1.orders.get" --name order
     """
     from natsgen import messages

@@ -16,59 +16,51 @@ from natsgen.errors import FAILED, InputError
 def smoke(
     template: Annotated[
         str | None,
-        typer.Option(
-            metavar="PATH_OR_URL", help="The template: a folder, or a git repository [default: natsgen's own]"
-        ),
+        typer.Option(metavar="PATH_OR_URL", help="Folder or git repository of the template [default: natsgen's own]"),
     ] = None,
     kinds: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KIND", help="Only this kind: worker, service, publisher, subscriber, gateway; may be repeated."
+            metavar="KIND", help="Only this kind: worker, service, publisher, subscriber or gateway (repeatable)."
         ),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this one of the services, as reports name them; may be repeated."),
+        typer.Option(metavar="NAME", help="Only the service that reports call NAME (repeatable)."),
     ] = None,
     step: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this step, with what it needs, to see it again; may be repeated."),
+        typer.Option(metavar="NAME", help="Only this step and the steps that it needs (repeatable)."),
     ] = None,
     matrix: Annotated[
         str,
-        typer.Option(
-            metavar="quick|full", help="quick: each answer to each question at least once; full: each pair of answers."
-        ),
+        typer.Option(metavar="quick|full", help="Cover each answer (quick) or each pair of answers (full)."),
     ] = "quick",
     backend: Annotated[
         str,
-        typer.Option(
-            metavar="auto|process|docker", help="Where services run: docker builds their images and runs containers."
-        ),
+        typer.Option(metavar="auto|process|docker", help="Run services as processes or in containers."),
     ] = "auto",
     side_by_side: Annotated[
         int | None,
-        typer.Option("--jobs", min=1, metavar="N", help="How many services at once [default: cores and one more]"),
+        typer.Option("--jobs", min=1, metavar="N", help="Number of services at once [default: cores + 1]"),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="What has to be left out on this machine is a failure as well.")
-    ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the services and their logs, and say where.")] = False,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report in JUnit's form as well.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if any check has to be skipped.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the services and their logs, and print where.")] = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a JUnit report.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make every kind of service and run each for real.
+    """Create every kind of service and run each for real.
 
-    For a template that a team changes. Services with all answers that it takes are made, linted, type-checked, tested
-    and run against NATS and Consul. They are sent events, requests and tasks, and what they publish is looked at; they
-    are updated from an earlier version, get one more part of each kind, lose it again, and are stopped. What fails is
-    shown with the step, the command that repeats it, and the end of the log. Nothing is left behind.
+    Use this to test a template that you change. It creates services that cover all answers, lints, type-checks and
+    tests them, and runs them against NATS and Consul. It sends events, requests and tasks, checks what the services
+    publish, updates them from an earlier version, adds and removes a part of each kind, and stops them. A failure is
+    shown with its step, the command to repeat it and the end of the log. Nothing is left behind.
 
     \b
     Examples:
       natsgen smoke
       natsgen smoke --template . --backend process
-      natsgen smoke --template https://git.example.com/team/template.git --matrix full --junit report.xml
+      natsgen smoke --matrix full --junit report.xml
       natsgen smoke --only worker --step heartbeat --keep
     """
     from natsgen.answers import questions
@@ -80,7 +72,7 @@ def smoke(
 
     began = time.monotonic()
     if junit is not None and not junit.resolve().parent.is_dir():
-        raise InputError(f"--junit: there is no folder {junit.resolve().parent}")
+        raise InputError(f"--junit: no such folder: {junit.resolve().parent}")
     there = tools.found()
     chosen = tools.backend(backend, there)
     with template_at.template(template) as source, run.folder_of_its_own(keep=keep) as folder:

@@ -56,7 +56,7 @@ def add_task(
     \b
     Examples:
       natsgen add-task mailer send_email --queue emails
-      natsgen add-task mailer send_invoice --priority high --timeout 30 --max-attempts 8
+      natsgen add-task mailer send_invoice --timeout 30 --max-attempts 8
     """
     from natsgen import messages, naming
     from natsgen.parts import task_naming

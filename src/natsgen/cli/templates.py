@@ -51,7 +51,7 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
             consent.remember(template.url, workspace.root)
         yield template
         if addresses.is_of_this_machine(template.url):
-            output.note(f"{template.url} is a path of this machine, which others do not find to update what it made")
+            output.note(f"{template.url} is a local path; other machines cannot update services created from it")
 
 
 @contextmanager

@@ -20,43 +20,38 @@ INLINE, REFUSE = "inline", "refuse"
 Services = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="SERVICE", help="Names of the services.", show_default=False, autocompletion=completion.services
+        metavar="SERVICE", help="Services to work on.", show_default=False, autocompletion=completion.services
     ),
 ]
-All = Annotated[bool, typer.Option("--all", help="All services of the workspace.")]
+All = Annotated[bool, typer.Option("--all", help="All services in the workspace.")]
 
 
 def update(
     service: Services = None,
     all_services: All = False,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="Version of the template [default: the newest]")
+        str | None, typer.Option("--to", metavar="VERSION", help="Template version [default: the newest]")
     ] = None,
     conflicts: Annotated[
         str | None,
         typer.Option(
             metavar="refuse|inline",
-            help="Where both sides changed the same lines: leave the service as it is, or write conflict markers "
-            "[default: refuse]",
+            help="On a conflict, change nothing or write conflict markers [default: refuse]",
         ),
     ] = None,
     go_on: Annotated[
-        bool, typer.Option("--continue", help="The conflict markers are resolved: the update is finished.")
+        bool, typer.Option("--continue", help="Finish an update after you resolve its conflicts.")
     ] = False,
-    abort: Annotated[
-        bool, typer.Option("--abort", help="Put back what an update with conflict markers changed.")
-    ] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Undo an update that has conflict markers.")] = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Update services to a newer template.
 
-    The template's changes are merged into the services, three ways. Handlers, actions and their tests are never
-    changed. A service is updated whole or not at all, and must have no uncommitted changes; what is uncommitted
-    elsewhere does not matter. Nothing is committed. If a service conflicts or fails, the others go on, and the exit
-    code is 1.
+    This merges the template's changes into the services (three-way merge). It never changes handlers, other parts or
+    their tests. Each service is updated completely or not at all, and must have no uncommitted changes. Nothing is
+    committed. If a service conflicts or fails, the others are still updated, and the exit code is 1.
 
     \b
     Examples:
@@ -72,7 +67,9 @@ def update(
     place = workspaces.find(workspace, Path.cwd())
     if go_on or abort:
         if to is not None or conflicts is not None:
-            raise InputError("--continue and --abort end what was begun; --to and --conflicts are for what begins")
+            raise InputError("--to and --conflicts cannot be combined with --continue and --abort")
+        if service and all_services:
+            raise InputError("specify services or --all, not both")
         _end_unfinished(place, service or [], go_on=go_on, abort=abort, dry_run=dry_run, as_json=as_json)
         return
     names = wanted_services(place, service or [], all_services=all_services)
@@ -90,7 +87,7 @@ def wanted_services(place: Workspace, named: Sequence[str], *, all_services: boo
     from natsgen.services import listing
 
     if bool(named) == all_services:
-        raise InputError("name services, or say --all, one of the two")
+        raise InputError("specify services or --all, not both")
     names = listing.names(place) if all_services else tuple(dict.fromkeys(named))
     for name in names:
         listing.require_service(place, name)
@@ -110,7 +107,7 @@ def _options(to: str | None, conflicts: str | None, *, dry_run: bool) -> Any:
     from natsgen.update import fleet
 
     if conflicts not in (None, REFUSE, INLINE):
-        raise InputError(f"--conflicts takes {REFUSE} or {INLINE}, not {conflicts!r}")
+        raise InputError(f"--conflicts: invalid value {conflicts!r} (choose {REFUSE} or {INLINE})")
     return fleet.Options(to=to, inline=conflicts == INLINE, dry_run=dry_run)
 
 
@@ -121,12 +118,12 @@ def _end_unfinished(
     from natsgen.update import unfinished
 
     if go_on and abort:
-        raise InputError("--continue and --abort: one of the two")
+        raise InputError("specify --continue or --abort, not both")
     for name in named:
         listing.require_service(place, name)
     names = tuple(dict.fromkeys(named)) or unfinished.names(place)
     if not names:
-        raise InputError(f"there is no unfinished update in {place.root}")
+        raise InputError(f"no unfinished update in {place.root}")
     ended = []
     for name in names:
         if go_on:

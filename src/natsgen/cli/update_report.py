@@ -31,7 +31,7 @@ def show(place: Workspace, results: Sequence[Result], *, dry_run: bool, as_json:
     elif results:
         output.result("\n".join(_lines(results)))
     else:
-        output.note(f"there is no service in {place.root}; natsgen new makes one")
+        output.note(output.no_services(place.root))
     if any(result.status in (fleet.CONFLICTING, fleet.FAILED) for result in results):
         raise typer.Exit(FAILED)
 
@@ -55,8 +55,8 @@ def _details(result: Result) -> Iterator[str]:
         said.append(result.error)
     if result.plan is not None:
         said += [f"{one.path}: {one.why}" for one in result.plan.conflicts]
-        said += [f"{path}: changed by the template, and removed here; it stays away" for path in result.plan.left_out]
-        said += [f"{old} is {new} now, with your changes" for old, new in (result.plan.renamed or {}).items()]
+        said += [f"{path}: changed by the template, removed here; not restored" for path in result.plan.left_out]
+        said += [f"{old} was renamed to {new}, with your changes" for old, new in (result.plan.renamed or {}).items()]
         said += list(result.plan.migrations)
         said += [
             f"{path}: written once and kept as it is, although the new answers make it different; edit it yourself"

@@ -62,7 +62,7 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        raise GitError("there is no git on the PATH, which updates need: install it") from error
+        raise GitError("git is not installed, and updates need it") from error
     if done.returncode not in fine:
         said = " ".join(done.stderr.decode(errors="replace").split()) or f"exit code {done.returncode}"
         command = next(word for word in map(str, arguments) if not word.startswith("-") and "=" not in word)
@@ -114,8 +114,7 @@ def prefix(root: Path) -> PurePosixPath:
         said = run("rev-parse", "--show-prefix", folder=root).stdout
     except GitError as error:
         raise GitError(
-            f"{root} is in no git repository that can be read, and without one there is no way back from an update: "
-            f"commit it to one first ({error})"
+            f"{root} is not in a git repository, which updates need to be undone: commit it to one first ({error})"
         ) from error
     return PurePosixPath(os.fsdecode(said).removesuffix("\n") or ".")
 

@@ -48,8 +48,8 @@ def read(given: str, here: Path, workspace: Path) -> Address:
     text = given.strip()
     if has_secret(text):
         raise InputError(
-            "the template's address has a password or a token in it, which every service would remember: leave it out, "
-            "and let a credential helper tell git"
+            "the template's URL contains a password or a token, which every service would store; remove it, and use a "
+            "git credential helper"
         )
     if not _path(text, here).exists() and (found := _VERSIONED.fullmatch(text)):
         return Address(_stable(found["url"], here, workspace), found["version"])

@@ -39,8 +39,7 @@ def find(text: str, tags: Iterable[str], where: str) -> str:
     for tag in known:
         if wanted is not None and parse(tag) == wanted:
             return tag
-    there_are = f"there are {', '.join(known)}" if known else "there is none"
-    raise InputError(f"{where}: there is no version {text!r} of this template ({there_are})")
+    raise InputError(f"{where}: unknown template version {text!r} (available: {', '.join(known) or 'none'})")
 
 
 def is_newer(one: str, other: str) -> bool:

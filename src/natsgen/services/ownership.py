@@ -27,7 +27,7 @@ def need_answers_file(service: str, rendered: Tree, url: str) -> None:
         TemplateError: it does not.
     """
     if answers_file(service) not in rendered:
-        raise TemplateError(f"the template {url} has not natsgen's layout: it makes no {answers_file(service)}")
+        raise TemplateError(f"the template {url} does not have natsgen's layout: it has no {answers_file(service)}")
 
 
 def is_persons(service: str, path: PurePosixPath) -> bool:

@@ -79,7 +79,7 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
         TemplateError: it makes nothing that smoke knows.
     """
     if matrix not in MATRICES:
-        raise InputError(f"--matrix: {messages.quote(matrix)} is none of {', '.join(MATRICES)}")
+        raise InputError(f"--matrix: {messages.invalid_choice(matrix, MATRICES)}")
     wanted = {shape.name: shape for shape in _of_kinds(shapes(questionnaire), kinds)}
     factors = {SHAPE: tuple(wanted), **_factors(questionnaire)}
 

@@ -44,5 +44,5 @@ def template(given: str | None) -> Iterator[TemplateSource]:
 
 def _needed(folder: Path, given: str) -> TemplateSource:
     if not questions.is_template(folder):
-        raise InputError(f"--template: {given} is no template: it has no {questions.FILE}")
+        raise InputError(f"--template: {given} is not a template: it has no {questions.FILE}")
     return TemplateSource(folder, given, NAME)

@@ -44,7 +44,7 @@ def backend(wanted: str, tools: Tools) -> str:
         NatsgenError: Docker is wanted and not there.
     """
     if wanted not in BACKENDS:
-        raise InputError(f"--backend: {messages.quote(wanted)} is none of {', '.join(BACKENDS)}")
+        raise InputError(f"--backend: {messages.invalid_choice(wanted, BACKENDS)}")
     if wanted == AUTO:
         return DOCKER if tools.docker else PROCESS
     if wanted == DOCKER and not tools.docker:

@@ -45,7 +45,7 @@ def read(workspace: Workspace, service: str) -> Accepted:
             continue
         digest, _, name = line.partition("  ")
         if not name:
-            raise ServiceError(f"{path}, line {number}: a line has a digest, two spaces and a path; remove it")
+            raise ServiceError(f"{path}, line {number}: expected a digest, two spaces and a path; remove the line")
         key = PurePosixPath(name)
         found[key] = found.get(key, frozenset()) | {digest}
     return found

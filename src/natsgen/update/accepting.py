@@ -88,8 +88,7 @@ def _path(
         if path in differing:
             return path
     names = [str(path) for path in differing]
-    known = f"it differs in {', '.join(names)}" if names else "no file differs"
     raise InputError(
-        f"{messages.quote(text)} is no file of {service} that differs from what its template makes"
-        f"{messages.did_you_mean(text, names)} ({known})"
+        f"{messages.quote(text)} is not a file of {service} that differs from its template"
+        f"{messages.did_you_mean(text, names)} (differing: {', '.join(names) or 'none'})"
     )

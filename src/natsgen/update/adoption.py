@@ -90,10 +90,10 @@ def adopt(
         place = workspace.root / SERVICES / name
         is_adopted = os.path.lexists(place / ANSWERS_FILE)
         if is_adopted and not (replace and handwritten.is_written(place)):
-            raise ServiceError(f"{place} has a {ANSWERS_FILE}: natsgen cares for it already")
+            raise ServiceError(f"{place} is already managed by natsgen: it has a {ANSWERS_FILE}")
         if found := git.uncommitted(workspace.root, ownership.places_of(name)):
             files = ", ".join(map(str, found))
-            raise ServiceError(f"{name} has uncommitted changes, and git could not bring them back: commit {files}")
+            raise ServiceError(f"{name} has uncommitted changes; commit them first: {files}")
         written = handwritten.read(place)
         known = _infer(workspace, questionnaire, name, written).as_data()
         if is_adopted:
@@ -110,7 +110,7 @@ def adopt(
 def _name(workspace: Workspace, folder: Path) -> str:
     services = workspace.root / SERVICES
     if not folder.is_dir() or folder.resolve().parent != services.resolve():
-        raise InputError(f"{folder} is no folder in {services}, where services are: move it there first")
+        raise InputError(f"{folder} is not a folder in {services}; move the service there first")
     return messages.located("PATH", naming.service, folder.resolve().name)
 
 
@@ -168,10 +168,10 @@ def _compare(
         if project:
             wanted[folder / keeping.PROJECT] = project
         if added:
-            notes.append(f"pyproject.toml: it keeps {', '.join(added)}; natsgen lock {name} pins all")
+            notes.append(f"pyproject.toml: kept {', '.join(added)}; run natsgen lock {name} to pin them")
         if lost := keeping.events(there, rendered, folder):
             wanted[folder / keeping.KEPT_EVENTS] = there[folder / keeping.EVENTS]
-            notes.append(f"{keeping.EVENTS}: {', '.join(lost)} moved to {keeping.KEPT_EVENTS}, where to import from")
+            notes.append(f"{keeping.EVENTS}: moved {', '.join(lost)} to {keeping.KEPT_EVENTS}; import them from there")
         for path, one in handlers.items():
             content = handwritten.decorated(there[path].content, one)
             wanted[path] = File(content, there[path].executable)
@@ -191,13 +191,13 @@ def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
     """What a person put into files that the template owns, and that would have to move with them."""
     folder = PurePosixPath(SERVICES, service.name)
     if not replace and (more := sorted(_requirements(service) - _pinned(rendered, folder))):
-        yield f"requirements.txt: {', '.join(more)} are not the template's: they belong into pyproject.toml"
+        yield f"requirements.txt: move {', '.join(more)} to pyproject.toml"
     mine = _settings(service / discovery.CONFIG_FILE)
     config = rendered.get(folder / discovery.CONFIG_FILE)
     theirs = set(_SETTING.findall(config.content.decode() if config else ""))
     if more := sorted(mine - theirs):
-        verb = "are no longer there: write them into" if replace else "are not the template's: they belong into"
-        yield f"{discovery.CONFIG_FILE}: the settings {', '.join(more)} {verb} {_OWN_SETTINGS}"
+        verb = "add the removed" if replace else "move the"
+        yield f"{discovery.CONFIG_FILE}: {verb} settings {', '.join(more)} to {_OWN_SETTINGS}"
 
 
 def _pinned(rendered: Tree, folder: PurePosixPath) -> set[str]:

@@ -130,14 +130,14 @@ def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources
     if found := unfinished.of(workspace, name):
         files = ", ".join(str(conflict.path) for conflict in found.conflicts)
         raise ServiceError(
-            f"its update to {found.after} is unfinished ({files}): decide there, then natsgen update --continue "
-            f"{name}, or take it back: natsgen update --abort {name}"
+            f"its update to {found.after} is unfinished ({files}): resolve the conflicts and run natsgen update "
+            f"--continue {name}, or undo it with natsgen update --abort {name}"
         )
     if wanted == memory.commit and not options.answers:
         return Result(name, CURRENT, memory.commit, wanted)
     old = known.template(memory.commit)
     if versions.is_newer(memory.commit, wanted):
-        raise ServiceError(f"it is of {memory.commit}, which is newer than {wanted}: no update goes back")
+        raise ServiceError(f"already at {memory.commit}; downgrading to {wanted} is not supported")
     new = known.template(wanted)
     answers = {**_answers_to_new_questions(workspace, memory, new), **options.answers}
     return Task(name, old, new, memory.values, answers)
@@ -166,7 +166,7 @@ def _refuse_uncommitted(workspace: Workspace, tasks: Sequence[Task]) -> Iterator
         if mine:
             yield Result(task.service, FAILED, *versions_of, None, _uncommitted(mine), mine)
         elif ownership.answers_file(task.service) not in known:
-            error = "git ignores it, so that nothing could bring it back: let git have it, and commit it"
+            error = "the service is git-ignored; un-ignore and commit it before updating"
             yield Result(task.service, FAILED, *versions_of, None, error)
 
 

@@ -107,14 +107,14 @@ def _handlers(service: Path) -> tuple[Registered, ...]:
     try:
         module = ast.parse(reading.read_bytes(file, reading.SOURCE_LIMIT))
     except OSError as error:
-        raise ServiceError(f"{file}: {error.strerror}: a worker of the reference structure registers there") from error
+        raise ServiceError(f"{file}: {error.strerror}; a worker of the reference structure registers there") from error
     except (SyntaxError, ValueError) as error:
-        raise ServiceError(f"{file} is no Python: {error}") from error
+        raise ServiceError(f"{file} is not valid Python: {error}") from error
     modules = _modules(module)
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
     calls = [call for call in calls if source.called_name(call) == _SUBSCRIBE]
     if not calls:
-        raise ServiceError(f"{file} subscribes no handler: it takes nats.subscribe(subject=..., handler=...) calls")
+        raise ServiceError(f"{file} has no call such as nats.subscribe(subject=..., handler=...)")
     return tuple(_registered(service, call, modules) for call in sorted(calls, key=lambda call: call.lineno))
 
 
@@ -134,11 +134,11 @@ def _registered(service: Path, call: ast.Call, modules: dict[str, tuple[str, str
     handlers = [options["handler"].source] if "handler" in options else [ast.unparse(one) for one in call.args[1:2]]
     function = "".join(handlers)
     if subject is None or not subject.is_text or function not in modules:
-        raise ServiceError(f"{where}: it takes a subject in quotes, and a handler imported from a file beside it")
+        raise ServiceError(f"{where}: use a literal subject and a handler that is imported from a file beside it")
     stem, name = modules[function]
     file = HANDLERS.folder / f"{stem}.py"
     if not file.name.endswith(HANDLERS.suffix) or not (service / file).is_file():
-        raise ServiceError(f"{where}: {function} must be in a file *{HANDLERS.suffix} beside it, not in {file.name}")
+        raise ServiceError(f"{where}: move {function} from {file.name} to a file *{HANDLERS.suffix} beside it")
     durable = options["durable"].literal if "durable" in options else None
     title = file.name.removesuffix(HANDLERS.suffix)
     try:

@@ -88,7 +88,7 @@ def _merge_path(
     elif ours is None:
         result.left_out.append(path)
     elif theirs is None:
-        why = f"{names.theirs} no longer has it, and it was changed here"
+        why = f"removed in {names.theirs}, but changed here"
         result.conflicts.append(Conflict(path, why))
     elif base is None:
         if ours.content == theirs.content:
@@ -110,6 +110,6 @@ def _merge_contents(
         has_markers = file_merge.has_markers(merged.file.content)
         places = f"{merged.conflicts} place{'s' if merged.conflicts > 1 else ''}"
         why = (
-            f"changed here and in {names.theirs}, in {places}" if has_markers else "changed on both sides, and no text"
+            f"changed here and in {names.theirs}, in {places}" if has_markers else "binary file, changed on both sides"
         )
         result.conflicts.append(Conflict(path, why, has_markers))

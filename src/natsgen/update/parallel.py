@@ -72,7 +72,7 @@ def _collect(items: Sequence[_Item], readers: dict[Connection, list[int]]) -> It
             try:
                 result = reader.recv()
             except (EOFError, OSError):
-                yield from ((items[number], Failed("a process that worked on it has ended")) for number in left)
+                yield from ((items[number], Failed("a worker process ended unexpectedly")) for number in left)
                 left.clear()
                 continue
             if isinstance(result, BaseException):

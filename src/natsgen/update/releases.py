@@ -66,7 +66,7 @@ class Releases:
         if self._current is not None and version == self._current.commit:
             return self._current
         if version not in self.versions or self._history is None:
-            there_are = f"there are {', '.join(self.versions)}" if self.versions else "there is none"
+            there_are = f"available: {', '.join(self.versions) or 'none'}"
             hint = "a newer natsgen may have it" if self.url == REPOSITORY else "its tag may be missing there"
             raise TemplateError(
                 f"the template {self.url} has no version {version or '(none)'} here ({there_are}): {hint}"
@@ -99,7 +99,7 @@ class Releases:
             GitError: it cannot be read.
         """
         if self._history is None:
-            raise TemplateError(f"the template {self.url} is in no git, and has nothing called {reference}")
+            raise TemplateError(f"the template {self.url} is not in git, so there is no {reference}")
         wanted = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
         commit = git.run_bare(self._history, *wanted, fine=_ANY_CODE).stdout.decode().strip()
         if not commit:

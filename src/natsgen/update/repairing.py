@@ -60,7 +60,7 @@ def repair(workspace: Workspace, service: str, *, dry_run: bool, notify: Callabl
         answers_file.need_own_name(answers_file.read(listing.require_service(workspace, service)))
         if unfinished.of(workspace, service):
             raise ServiceError(
-                f"an update of {service} is unfinished: natsgen update --continue {service}, or --abort, then repair"
+                f"{service} has an unfinished update; run natsgen update --continue {service} or --abort first"
             )
         found = drift.compare(workspace, service)
         change = _change(workspace, found)
@@ -83,7 +83,4 @@ def _change(workspace: Workspace, found: Comparison) -> Change:
 def _notes(found: Comparison) -> Iterator[str]:
     for file in found.files:
         if found.held.packages_of(file.path) and file.how != drift.MISSING and not file.is_unedited:
-            yield (
-                f"{file.path} was edited and is left as it is: natsgen diff {found.held.service} shows how it differs "
-                "from what the template makes"
-            )
+            yield (f"{file.path} was edited, so it was not changed; see natsgen diff {found.held.service}")

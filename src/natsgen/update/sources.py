@@ -44,8 +44,8 @@ class Sources:
         if url not in self._found:
             if addresses.has_secret(url):
                 raise ServiceError(
-                    f"{memory.file} has a password or a token in _src_path: take it out, make another one, and let a "
-                    "credential helper tell git"
+                    f"{memory.file} has a password or a token in _src_path: remove and revoke it, and use a git "
+                    "credential helper"
                 )
             trust.need(url, self._workspace.root, str(memory.file))
             try:
@@ -83,9 +83,9 @@ def named(given: str, here: Path, workspace: Path, where: str) -> Iterator[Templ
 def _need_layout(template: TemplateSource) -> None:
     """Makes sure that services can be made from a template; that it makes an answers file is seen when it does."""
     if not questions.is_template(template.folder):
-        raise TemplateError(f"{template.url} is no template: it has no {questions.FILE}")
+        raise TemplateError(f"{template.url} is not a template: it has no {questions.FILE}")
     if _NAME not in questions.read(template.folder).questions:
         raise TemplateError(
-            f"the template {template.url} has not natsgen's layout: it does not ask for {_NAME}, by which it names "
+            f"the template {template.url} does not have natsgen's layout: it has no question {_NAME}, which names "
             f"services/NAME/{ANSWERS_FILE}"
         )

@@ -60,7 +60,9 @@ def of(workspace: Workspace, service: str) -> Unfinished | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, UnsafePathError) as error:
-        raise ServiceError(f"{file} is damaged: take the update of {service} back with git, then remove it") from error
+        raise ServiceError(
+            f"{file} is damaged: undo the update of {service} with git, then delete this file"
+        ) from error
     return found if found.answers == _digest_of_answers(workspace, service) else None
 
 
@@ -122,7 +124,7 @@ def finish(workspace: Workspace, service: str, notify: Callable[[str], None], *,
         found = _need(workspace, service)
         if left := with_markers(workspace, found):
             files = ", ".join(map(str, left))
-            raise ConflictError(f"{service}: there are conflict markers still in {files}: decide, then run this again")
+            raise ConflictError(f"{service}: unresolved conflict markers in {files}; resolve them, then run this again")
         if not dry_run:
             forget(workspace, service)
     return found
