@@ -274,12 +274,12 @@ class Board:
         """Return each subject with who publishes and who consumes it, and its messages a second."""
         parts = [(catalog, part) for catalog in self._catalogs.values() for part in catalog.parts]
         publishers: dict[str, set[str]] = {}
-        for catalog in self._catalogs.values():
-            for subject in catalog.publishes:
-                publishers.setdefault(subject, set()).add(catalog.service)
         for catalog, part in parts:
             for subject in part.publishes:
                 publishers.setdefault(subject, set()).add(f"{catalog.service}.{part.name}")
+        for catalog in self._catalogs.values():
+            for subject in set(catalog.publishes).difference(*(part.publishes for part in catalog.parts)):
+                publishers.setdefault(subject, set()).add(catalog.service)
         named = {part.subject for _, part in parts} | publishers.keys()
         seen = [
             one for one, _ in self.history.published.most_common(SUBJECTS) if not one.startswith(("dlq.", "replay."))

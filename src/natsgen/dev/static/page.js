@@ -68,16 +68,16 @@ const bytes = (size) => (size < 1024 ? `${size} B` : `${(size / 1024).toFixed(1)
 
 // --- the server
 
-async function ask(path, body) {
+async function ask(path, { body, signal } = {}) {
   const headers = { Authorization: `Bearer ${sessionStorage.getItem(TOKEN) ?? ""}` };
   if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
+  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, signal, body: body && JSON.stringify(body) });
   if (answer.status === 403) throw new Error(await answer.text());
   return answer;
 }
 
 async function get(path, body) {
-  const answer = await ask(path, body);
+  const answer = await ask(path, { body });
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.error ?? answer.statusText);
   return found;
@@ -90,9 +90,8 @@ async function listen() {
   const mine = (listening = new AbortController());
   while (!mine.signal.aborted) {
     try {
-      const answer = await ask(`/api/live?filter=${encodeURIComponent(view.filter)}`);
+      const answer = await ask(`/api/live?filter=${encodeURIComponent(view.filter)}`, { signal: mine.signal });
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      mine.signal.addEventListener("abort", () => reader.cancel());
       let rest = "";
       for (;;) {
         const { value, done } = await reader.read();
@@ -298,7 +297,7 @@ function payload(found) {
   if (found.kind === "empty") return element("p", "empty", { className: "faint" });
   return element("div", [
     element("pre", found.text, { tabIndex: 0 }),
-    element("p", [found.kind, rest].filter(Boolean).join(", "), { className: "faint" }),
+    element("p", [found.kind, rest].filter(Boolean).join(", "), { className: "faint small" }),
   ]);
 }
 
@@ -521,6 +520,8 @@ function field(name, schema, value, path) {
     const type = LIST[schema.type] ?? "text";
     const isJson = !LIST[schema.type];
     input = element("input", "", { type, step: "any", checked: value === true });
+    if ("default" in schema) input.placeholder = `${JSON.stringify(schema.default)} unless given`;
+    if (value === undefined && schema.default === true) input.checked = true;
     if (type !== "checkbox") input.value = value === undefined ? "" : isJson ? JSON.stringify(value) : value;
   }
   input.id = id;
