@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from src.infrastructure.consul_client import ConsulClient
 
 DOMAIN = Path(__file__).resolve().parent.parent / "domain"
-PARTS = {
-    name: f"*_{name.removesuffix('s')}.py" for name in ("handlers", "actions", "publishers", "subscribers", "tasks")
-}
+PARTS = ("handlers", "actions", "publishers", "subscribers", "tasks")
 
 
 class Readiness(NamedTuple):
@@ -112,9 +110,12 @@ class Worker:
         """
         own, settings = import_module("src.domain.resources"), import_module("src.domain.settings").own_settings
         self._open_resources, shared.middleware = partial(own.open_resources, settings), own.MIDDLEWARE
-        for name, pattern in PARTS.items():
-            if files := sorted((DOMAIN / name).glob(pattern)):
-                load_package(f"src.domain.{name}", f"src/domain/{name}/{files[0].name}").register(self)
+        for name in PARTS:
+            if files := sorted((DOMAIN / name).glob(f"*_{name.removesuffix('s')}.py")):
+                package = load_package(f"src.domain.{name}", f"src/domain/{name}/{files[0].name}")
+                for file in files:
+                    import_module(f"src.domain.{name}.{file.stem}")
+                package.register(self)
 
     def check(self) -> None:
         """Check that there is something to do; a gateway needs no parts.
@@ -124,8 +125,7 @@ class Worker:
         """
         if not self.runners and not self.components:
             raise ConfigurationError(
-                f"nothing to do: src/domain/handlers/ has no *_handler.py with a @subscriber, and there are no "
-                f"{', '.join(list(PARTS)[1:])} either"
+                "nothing to do: src/domain/handlers/ has no *_handler.py, nor are there other parts"
             )
 
     def subscribe(

@@ -11,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from src.infrastructure.publishing import encode, publish_over
+from src.infrastructure.publishing import publish_over, wire
 from src.requests.errors import NoResponders
 from src.requests.nats import nats
 from src.web.app import app
@@ -98,7 +98,7 @@ class Others:
         self, subject: str, payload: Any = b"", *, timeout: float = 2.0, headers: Mapping[str, str] | None = None
     ) -> Msg:
         """Replace `nats.request`."""
-        self.asked.append((subject, json.loads(encode(payload) or b"null")))
+        self.asked.append((subject, json.loads(wire(payload).payload or b"null")))
         reply = self._replies.get(subject, NoResponders(f"{subject}: nobody listens to it"))
         if isinstance(reply, Exception):
             raise reply

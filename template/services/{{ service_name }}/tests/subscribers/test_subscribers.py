@@ -6,7 +6,6 @@ from pathlib import Path
 
 from src.config import settings
 from src.domain import subscribers
-from src.domain.subscribers import register
 from src.infrastructure.worker import Worker
 from src.pubsub.subscribers.subscriber import registered
 
@@ -14,8 +13,8 @@ from src.pubsub.subscribers.subscriber import registered
 def test_every_subscriber_file_is_found_and_none_takes_the_messages_of_another() -> None:
     worker = Worker(settings)
 
-    register(worker)
+    worker.register()
 
     files = {path.stem for path in Path(subscribers.__path__[0]).glob("*_subscriber.py")}
     assert {one.function.__module__.rpartition(".")[2] for one in registered()} == files
-    assert {component.kind for component in worker.components} == {"subscribers"}
+    assert "subscribers" in {component.kind for component in worker.components}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from src.config import settings
-from src.domain import tasks
-from src.domain.tasks import register
-from src.infrastructure.worker import Worker
+from src.infrastructure.worker import DOMAIN, Worker
 
 
 def test_every_task_file_is_found_and_none_has_the_durable_of_another() -> None:
     worker = Worker(settings)
 
-    register(worker)
+    worker.register()
 
-    files = {path.stem for path in Path(tasks.__path__[0]).glob("*_task.py")}
-    found = {runner.subscription.function.__module__.rpartition(".")[2] for runner in worker.runners}
-    assert found == files
+    files = {f"src.domain.tasks.{path.stem}" for path in (DOMAIN / "tasks").glob("*_task.py")}
+    modules = {runner.subscription.function.__module__ for runner in worker.runners}
+    assert {module for module in modules if module.startswith("src.domain.tasks.")} == files
