@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Dev, Start
+from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Dev, Start, event
 
 pytestmark = pytest.mark.browser
 MS = LIMIT * 1000
@@ -124,3 +126,38 @@ def test_hostile_messages_are_shown_harmlessly(start: Start, page: Page) -> None
     expect(page.locator("#detail pre").first).to_contain_text("<script>alert(1)</script>")
     assert page.locator("script").count() == 1
     assert page.locator("#detail b, #detail img").count() == 0
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 380)])
+def test_axe_finds_no_serious_fault(
+    start: Start, browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    subprocess.run(["npm", "install", "--silent", "--no-save", "axe-core@4"], cwd=tmp_path, check=True, timeout=LIMIT)
+    axe = (tmp_path / "node_modules/axe-core/axe.min.js").read_text()
+    dev = start("billing")
+    context = browser.new_context(viewport={"width": width, "height": 760}, color_scheme=scheme)
+    page = context.new_page()
+    open_page(dev, page)
+    dev.publish_raw([(SUBJECT, json.dumps(event(1)).encode()), (SUBJECT, b"no JSON")])
+    page.evaluate(axe)
+    for tab, content in TABS.items():
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(content).first).to_be_visible()
+        if tab in ("Messages", "Dead letters"):
+            page.locator(content).first.click()
+            expect(page.locator("article:visible pre").first).to_be_visible()
+        found = page.evaluate("axe.run()")["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == [], tab
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{tab} is wider than the window"
+    context.close()
+
+
+TABS = {
+    "Map": "#graph .flow",
+    "Messages": "#rows button",
+    "Handlers": "#handler-rows tr",
+    "Dead letters": "#letter-rows button",
+    "Send": "#fields",
+}
