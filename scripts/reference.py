@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -219,19 +220,13 @@ def metrics_in(module: ast.Module) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, labels and meaning of each metric that a module has."""
     known: dict[str, Any] = {}
     for node in module.body:
-        if isinstance(node, ast.FunctionDef) and isinstance(node.body[-1], ast.Return) and node.body[-1].value:
-            known[node.name] = node
         if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
             continue
-        call = node.value
-        if isinstance(call, ast.Call) and is_metric(call):
-            yield row_of(call, known)
-        elif isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in known:
-            function = known[call.func.id]
-            given = dict(zip([one.arg for one in function.args.args], call.args, strict=True))
-            yield row_of(function.body[-1].value, known | {name: value(one, known) for name, one in given.items()})
-        elif node.targets[0].id.startswith("LABEL"):
-            known[node.targets[0].id] = value(call, known)
+        if isinstance(node.value, ast.Call) and is_metric(node.value):
+            yield row_of(node.value, known)
+        else:
+            with suppress(Exception):  # it is not a constant of this module
+                known[node.targets[0].id] = value(node.value, known)
 
 
 def is_metric(call: ast.Call) -> bool:
