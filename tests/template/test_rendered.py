@@ -171,7 +171,7 @@ def test_plain_copier_needs_nothing_but_a_name(tmp_path: Path) -> None:
     assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
 
 
-def test_enter_on_every_question_of_plain_copier_makes_a_working_service(tmp_path: Path) -> None:
+def test_wall_9_enter_on_every_question_of_plain_copier_makes_a_working_service(tmp_path: Path) -> None:
     """Review, wall 9: Enter, Enter, and a traceback of forty lines."""
     press_enter(copier_command(tmp_path), limit=120)
 

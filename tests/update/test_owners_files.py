@@ -93,7 +93,7 @@ def test_what_the_owner_removed_does_not_come_back(releases: tuple[Installed, In
     assert check(releases[1], shop)[0] == 0
 
 
-def test_an_own_dependency_does_not_conflict_with_newer_ones_of_the_template(
+def test_wall_4a_an_own_dependency_does_not_conflict_with_newer_ones_of_the_template(
     releases: tuple[Installed, Installed], shop: Path
 ) -> None:
     """Review, wall 4a: the documented way to add a dependency made every later bump of a pin a conflict."""
@@ -129,7 +129,7 @@ def test_a_version_that_does_not_exist_is_told(releases: tuple[Installed, Instal
     assert world.git(shop, "status", "--porcelain").split() == ["M", "services/billing/pyproject.toml"]
 
 
-def test_what_the_owner_changed_on_purpose_is_accepted_and_stays_so(
+def test_wall_4d_what_the_owner_changed_on_purpose_is_accepted_and_stays_so(
     releases: tuple[Installed, Installed], shop: Path
 ) -> None:
     """Review, wall 4d: `check` failed for ever for a service whose owner changed what he had to change."""

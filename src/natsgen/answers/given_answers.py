@@ -157,8 +157,8 @@ def from_extras(texts: Sequence[str], option: str = "--with") -> GivenAnswers:
     )
 
 
-def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> GivenAnswers:
-    """What `--data KEY=VALUE` says, the last one of a key counting.
+def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire, where: str = "--data") -> GivenAnswers:
+    """What `--data KEY=VALUE` says, or another argument like it, the last one of a key counting.
 
     Raises:
         InputError: no `=`, an unknown key, or a value that its question does not take.
@@ -167,9 +167,9 @@ def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire) -> GivenAnswe
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not separator:
-            raise InputError(f"--data: {messages.quote(pair)} has no '='; it takes KEY=VALUE")
-        values[key] = questionnaire.question(key, "--data").parse(text, "--data")
-    return GivenAnswers(values, dict.fromkeys(values, "--data"))
+            raise InputError(f"{where}: {messages.quote(pair)} has no '='; it takes KEY=VALUE")
+        values[key] = questionnaire.question(key, where).parse(text, where)
+    return GivenAnswers(values, dict.fromkeys(values, where))
 
 
 def from_file(file: Path, questionnaire: Questionnaire) -> GivenAnswers:

@@ -73,7 +73,7 @@ def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, 
     from natsgen.answers import answers, answers_file, given_answers
     from natsgen.parts.kinds import KINDS
 
-    given = given_answers.from_pairs(pairs, questionnaire)
+    given = given_answers.from_pairs(pairs, questionnaire, "set")
     for key in given.values:
         if key == _NO_CHANGE:
             raise InputError("service_name: a service cannot be renamed; create a new one and move your code")
