@@ -60,9 +60,8 @@ class ServiceSettings(BaseSettings):
         """Have `redacted` hide the secrets, and the passwords in addresses."""
         for value in (getattr(self, name) for name in self.SECRETS):
             text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
-            found = re.findall(r"://[^/@]*:([^/@]+)@", text)
-            found += [unquote(password) for password in found] + ([text] if isinstance(value, SecretStr) else [])
-            for secret in found:
+            found = re.findall(r"://[^/@]*:([^/@]+)@", text) + ([text] if isinstance(value, SecretStr) else [])
+            for secret in {*found, *map(unquote, found)}:
                 if len(secret) >= SHORTEST_SECRET:
                     _secrets.update((secret, json.dumps(secret, ensure_ascii=False)[1:-1]))
 

@@ -46,7 +46,7 @@ async def main() -> None:
         ConfigurationError: it cannot run as configured.
     """
     if (Path(__file__).parent / "web" / "server.py").exists():  # a gateway, which has a server of its own
-        await import_module("src.web.server").serve(*on_signals(2))
+        await import_module("src.web.server").serve(*on_signals())
     else:
         await work()
 
@@ -57,7 +57,7 @@ async def work() -> None:
     worker.register()
     worker.check()
     http = HttpServer(worker)
-    stop, hurry = on_signals(2)
+    stop, hurry = on_signals()
 
     logger.info("worker starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
     await http.start()
@@ -73,21 +73,20 @@ async def work() -> None:
     logger.info("worker stopped")
 
 
-def on_signals(count: int) -> list[asyncio.Future[None]]:
-    """Return futures: the first is done when SIGTERM, SIGINT or SIGHUP arrives, the next with the next signal."""
+def on_signals() -> tuple[asyncio.Future[None], asyncio.Future[None]]:
+    """Return two futures: the first is done when SIGTERM, SIGINT or SIGHUP arrives, the other with the next signal."""
     loop = asyncio.get_running_loop()
-    futures = [loop.create_future() for _ in range(count)]
+    stop, hurry = loop.create_future(), loop.create_future()
 
     def received(number: signal.Signals) -> None:
         logger.info("signal received", signal=number.name)
-        for future in futures:
-            if not future.done():
-                future.set_result(None)
-                return
+        future = hurry if stop.done() else stop
+        if not future.done():
+            future.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, received, number)
-    return futures
+    return stop, hurry
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:

@@ -29,6 +29,7 @@ MAX_BYTES = 16 * 1024 * 1024  # of requests that wait for one action, in additio
 STOPPING = "the service is stopping"
 CUT_SHORT = "the service stopped before it was done"
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up
+CROWDED = 1024 * 1024  # bytes that wait to be sent, above which answers wait too
 
 
 class ActionRunner:
@@ -144,7 +145,7 @@ class ActionRunner:
         current.set(context)
         try:
             async with limit:
-                if self._nats.crowded:  # wait, so that answers do not pile up
+                if self._nats.client.pending_data_size > CROWDED:  # wait, so that answers do not pile up
                     await self._nats.flushed(self.action.timeout)
                 self._replying.reply(raw, self._encode(await self._function(*self._arguments(context))))
         except ActionError as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from consul import Check, ConsulException
 from consul.aio import Consul
 
-from src.config import Settings
+from src.config import VERSION, Settings
 from src.infrastructure.errors import describe
 from src.utils.logging import logger
 
@@ -23,7 +23,6 @@ class ConsulClient:
 
     Args:
         settings: the service's settings.
-        version: the service's version, for the registration's metadata.
         readiness: returns whether the worker works, and why not; decides whether the check passes.
     """
 
@@ -31,13 +30,12 @@ class ConsulClient:
     STOP_LIMIT = 2.0  # seconds for the last request: messages wait to be given back
     LOOK = 1.0  # seconds between looks at the readiness: a change is reported at once
     REGISTER_AGAIN = 60.0  # seconds between registrations: an agent that was replaced has forgotten
-    FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0  # seconds between attempts while Consul is away
+    PAUSE = 5.0  # seconds between attempts while Consul is away, at most
     FORGET_AFTER = "10m"  # Consul removes an instance that stayed critical this long; its minimum is a minute
 
-    def __init__(self, settings: Settings, version: str, readiness: Callable[[], tuple[bool, str]]) -> None:
+    def __init__(self, settings: Settings, readiness: Callable[[], tuple[bool, str]]) -> None:
         self.service_id = ""
         self._settings = settings
-        self._version = version
         self._readiness = readiness
         self._client: Consul | None = None
         self._task: asyncio.Task[None] | None = None
@@ -76,18 +74,15 @@ class ConsulClient:
         await self._client.close()
 
     async def _keep_registered(self, client: Consul, port: int) -> None:
-        pause = self.FIRST_PAUSE
         while True:
             try:
                 await self._register(client, port)
-                pause = self.FIRST_PAUSE
                 await self._send_heartbeats(client)
             except Exception as error:  # whatever it is, it must not end the attempts
                 if self._well is not False:
                     logger.warning("no heartbeat to Consul: trying again", error=describe(error))
                 self._well = False
-                await asyncio.sleep(pause * random.uniform(0.5, 1))
-                pause = min(2 * pause, self.LONGEST_PAUSE)
+                await asyncio.sleep(self.PAUSE * random.uniform(0.2, 1))
 
     async def _register(self, client: Consul, port: int) -> None:
         settings = self._settings
@@ -98,7 +93,7 @@ class ConsulClient:
             address=address,
             port=port,
             tags=["worker", "python", settings.BOUNDED_CONTEXT],
-            meta={"version": self._version},
+            meta={"version": VERSION},
             check=Check.ttl(f"{settings.CONSUL_TTL:g}s")
             | {
                 "name": "consuming",

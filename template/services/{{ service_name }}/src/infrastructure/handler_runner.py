@@ -155,10 +155,9 @@ class HandlerRunner:
         The same holds while the server refuses acks. Until it takes them, no handler is called.
         A new connection drops the copies that wait in the socket as well.
         """
-        refused = self._nats.refusals.acks
-        if time.monotonic() - self._kept_alive <= self._ack_wait and not refused(self._ack_wait):
+        if time.monotonic() - self._kept_alive <= self._ack_wait and not self._nats.refusals.acks(self._ack_wait):
             return
-        while refused(self._ack_wait) and not self.delivery.stopping:  # noqa: ASYNC110
+        while self._nats.refusals.acks(self._ack_wait) and not self.delivery.stopping:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         self._kept_alive = time.monotonic()
         if self._nats.connections == self._alive_connection:
@@ -226,7 +225,8 @@ class HandlerRunner:
         while True:
             # the consumer's `ack_wait` may be shorter than the subscription's
             await asyncio.sleep(self._ack_wait / 3 if self.pulls["pull"].consumer else 0.1)
-            await self._drop_expired()
+            if not self._nats.refusals.acks(self._ack_wait):  # else what follows asks whether they are permitted again
+                await self._drop_expired()
             if self._nats.connected:
                 self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
             await self._give_way()

@@ -44,7 +44,6 @@ class NatsClient:
     API_TIMEOUT = 5.0  # seconds that JetStream's API has to answer
     FIRST_WAIT = 0.1  # seconds between the first two attempts to connect
     CLOSE_LIMIT = 2.0  # seconds that the last flush may take, and as much again the closing
-    CROWDED = 1024 * 1024  # bytes waiting to be sent, above which senders should wait
     MOST_UNSENT = 100_000  # acks and replies kept while there is no connection
 
     def __init__(self, settings: Settings) -> None:
@@ -66,11 +65,6 @@ class NatsClient:
     def connected(self) -> bool:
         """Return whether there is a connection that has not been found dead."""
         return self.client.is_connected
-
-    @property
-    def crowded(self) -> bool:
-        """Return whether so much waits to be sent that senders should wait."""
-        return self.client.pending_data_size > self.CROWDED
 
     @property
     def trouble(self) -> str:

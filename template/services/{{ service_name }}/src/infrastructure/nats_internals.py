@@ -42,10 +42,7 @@ class TolerantClient(Client):
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
     ) -> Any:
-        try:
-            return Msg(self, subject.decode(), reply.decode(), data, headers, _sid=sid)
-        except UnicodeDecodeError:
-            return Msg(self, subject.decode(errors="replace"), reply.decode(), data, headers, _sid=sid)
+        return Msg(self, subject.decode(errors="replace"), reply.decode(), data, headers, _sid=sid)
 
 
 class DirectQueue(asyncio.Queue[Msg]):

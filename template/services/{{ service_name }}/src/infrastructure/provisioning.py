@@ -78,9 +78,9 @@ class Provisioning:
         """
         names = await self._streams_with(subject) if stream is None else [stream]
         if len(names) > 1:
+            several = ", ".join(sorted(names))
             raise ConfigurationError(
-                f"{subject} is in several streams, and a consumer has one: {', '.join(sorted(names))}; name it with "
-                f"`stream=`"
+                f"{subject} is in several streams, and a consumer has one: {several}; set `stream=`"
             )
         if names and (stream is None or await self._stream(stream)):
             return names[0]
@@ -160,11 +160,9 @@ class Provisioning:
             return replace(consumer, config=found)
         if self._mode != "create":
             raise ConfigurationError(f"{name} does not fit: {'; '.join(differences)}; change or delete it")
-        config = {"durable_name": consumer.durable, **(found or start), **wanted}
-        request = {
-            "stream_name": consumer.stream,
-            "config": {key: value for key, value in config.items() if value is not None},
-        }
+        merged = {"durable_name": consumer.durable, **(found or start), **wanted}
+        config = {key: value for key, value in merged.items() if value is not None}
+        request = {"stream_name": consumer.stream, "config": config}
         try:  # the raw configuration, because nats-py would reset what it does not know
             await self._nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
         except nats.js.errors.APIError as error:
@@ -173,12 +171,7 @@ class Provisioning:
                 with suppress(nats.js.errors.NotFoundError):
                     return replace(consumer, config=await self._raw_config(consumer))
             raise ConfigurationError(f"{name} is refused: {error.description}; {'; '.join(differences)}") from error
-        logger.info(
-            "consumer updated" if found else "consumer created",
-            stream=consumer.stream,
-            durable=consumer.durable,
-            changed=differences,
-        )
+        logger.info("consumer provisioned", stream=consumer.stream, durable=consumer.durable, changed=differences)
         return replace(consumer, config=found)
 
     async def _raw_config(self, consumer: Consumer) -> dict[str, Any]:
@@ -202,29 +195,21 @@ class Provisioning:
         listed = ", ".join(subjects)
         if found is None and self._mode != "create":
             raise ConfigurationError(
-                f"stream {name} is missing, and STREAM_MODE={self._mode} creates none; create it with the subjects "
-                f"{listed}"
+                f"stream {name} for {listed} is missing, and STREAM_MODE={self._mode} creates none"
             )
         if found is None:
-            replicas = self._nats.settings.STREAM_REPLICAS
+            config = StreamConfig(name=name, subjects=subjects, num_replicas=self._nats.settings.STREAM_REPLICAS)
             try:
-                found = (
-                    await self._nats.jetstream.add_stream(name=name, subjects=subjects, num_replicas=replicas)
-                ).config
+                found = (await self._nats.jetstream.add_stream(config)).config
                 logger.info("stream created", stream=name, stream_subjects=subjects)
             except nats.js.errors.APIError as error:
                 raise_if_transient(error)
                 found = await self._stream(name)  # perhaps another service was faster
                 if found is None:
-                    raise ConfigurationError(
-                        f"stream {name} for {listed} cannot be created: {error.description}; create it yourself, or "
-                        f"name another with `stream=`"
-                    ) from error
+                    raise ConfigurationError(f"stream {name} for {listed} is refused: {error.description}") from error
         if set(subjects) - set(found.subjects or ()):
-            raise ConfigurationError(
-                f"stream {name} has the subjects {', '.join(found.subjects or ())}; add {listed} to them, or name "
-                f"another stream with `stream=`"
-            )
+            has = ", ".join(found.subjects or ())
+            raise ConfigurationError(f"stream {name} has {has}; add {listed} to them, or name another with `stream=`")
         return found
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import nats.errors
 
-from src.config import SERVICE, VERSION, Settings
+from src.config import SERVICE, Settings
 from src.infrastructure import metrics
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters
@@ -198,7 +198,7 @@ class Worker:
         if self.settings.CONSUL_ENABLED:
             from src.infrastructure.consul_client import ConsulClient  # loads py-consul only where it is used
 
-            self._consul = ConsulClient(self.settings, VERSION, self.readiness)
+            self._consul = ConsulClient(self.settings, self.readiness)
             self._consul.start(port)
         else:
             logger.info("not registering in Consul: CONSUL_ENABLED is off")
