@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -124,12 +124,25 @@ prints one line for each and exits with code 2. Names are case-sensitive. An emp
 A setting marked *secret* can also be given as `<NAME>_FILE`, the path of a file that holds it. In containers, your own
 values go into `compose/<service>.env`.
 """
-    for file in sorted(SOURCE.rglob("*.py"), key=lambda path: (path.name != "config.py", str(path))):
-        rows = [row for node in ast.walk(parsed(file)) if is_settings(node) for row in rows_of(node)]
-        if rows:
-            text += f"\n## {heading(file)}\n\n| setting | default | takes | meaning |\n|---|---|---|---|\n"
-            text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return text
+    files = sorted(SOURCE.rglob("*.py"), key=lambda path: (path.name != "config.py", str(path)))
+    return text + tables("setting | default | takes | meaning", settings_in, files)
+
+
+def tables(head: str, rows_in: Callable[[ast.Module], Iterator[tuple[str, ...]]], files: list[Path]) -> str:
+    """Return a table for each kind of services that the files are for."""
+    rows: dict[str, str] = {}
+    for file in files:
+        for row in rows_in(ast.parse(file.read_text(encoding="utf-8"))):
+            rows[heading(file)] = rows.get(heading(file), "") + f"| {' | '.join(row)} |\n"
+    line = "|".join("---" for _ in head.split(" | "))
+    return "".join(f"\n## {title}\n\n| {head} |\n|{line}|\n{text}" for title, text in rows.items())
+
+
+def settings_in(module: ast.Module) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the settings that a module declares."""
+    for node in module.body:
+        if is_settings(node):
+            yield from rows_of(node)
 
 
 def is_settings(node: ast.AST) -> TypeGuard[ast.ClassDef]:
@@ -209,11 +222,8 @@ def metrics_page() -> str:
 `/metrics` has these metrics for Prometheus, beside those of the Python process and your own `prometheus_client`
 metrics. Durations and latencies are in seconds. The [runbook](../production/runbook.md) says what to alert on.
 """
-    for file in sorted(SOURCE.rglob("*.py"), key=lambda path: ("infrastructure" not in path.parts, str(path))):
-        if rows := list(metrics_in(parsed(file))):
-            text += f"\n## {heading(file)}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"
-            text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return text
+    files = sorted(SOURCE.rglob("*.py"), key=lambda path: ("infrastructure" not in path.parts, str(path)))
+    return text + tables("metric | type | labels | meaning", metrics_in, files)
 
 
 def metrics_in(module: ast.Module) -> Iterator[tuple[str, str, str, str]]:
@@ -245,11 +255,6 @@ def row_of(call: ast.Call, known: Mapping[str, Any]) -> tuple[str, str, str, str
 def value(node: ast.expr, known: Mapping[str, Any]) -> Any:
     """Return the value of an expression of literals and known names."""
     return eval(compile(ast.Expression(node), "metrics", "eval"), {}, dict(known))
-
-
-def parsed(file: Path) -> ast.Module:
-    """Return a file's syntax tree."""
-    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
