@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 import src.inbox
+from natsgen.harness.redis_server import RedisServer
 from src.config import Settings
 from src.inbox import StoredInbox, inbox_for
 from src.inbox.kv_inbox import KvInbox
+from src.inbox.redis_inbox import RedisInbox
 from src.inbox.settings import InboxSettings
 from src.infrastructure.delivery import Claim
 from src.infrastructure.errors import ConfigurationError, Retry
@@ -311,3 +314,26 @@ async def test_a_store_that_answers_late_once_does_not_make_a_quiet_worker_unrea
         await until(lambda: not worker.readiness().ready, "the trouble")
         await until(lambda: worker.readiness().ready, "the end of it", limit=3)
         await until(lambda: Counts(worker.runners[0]).handled == 1, "the message")
+
+
+@pytest.mark.redis
+async def test_of_many_claims_at_once_each_message_has_one_owner_also_after_redis_was_away(tmp_path: Path) -> None:
+    keys = [f"evt_{number}" for number in range(1000)]
+    with RedisServer(tmp_path) as server:
+        stores = [RedisInbox(server.url, "billing", 60) for _ in range(2)]
+
+        async def claims(store: RedisInbox, lease: float) -> list[Claim]:
+            return [claim for claim, _ in await asyncio.gather(*(store.claim(key, lease) for key in keys))]
+
+        ours, theirs = await asyncio.gather(*(claims(store, 60) for store in stores))
+        assert all({one, other} == {Claim.TAKEN, Claim.HELD} for one, other in zip(ours, theirs, strict=True))
+        await asyncio.gather(*(stores[0].done(key) for key in keys))
+        assert await claims(stores[1], 60) == [Claim.DONE] * len(keys)
+
+        await asyncio.to_thread(server.kill)
+        answers = await asyncio.gather(*(stores[0].done(key) for key in keys), return_exceptions=True)
+        assert all(isinstance(answer, Exception) for answer in answers)
+        await asyncio.to_thread(server.start)
+        assert (await stores[0].claim("another", 60))[0] is Claim.TAKEN
+        for store in stores:
+            await store.close()
