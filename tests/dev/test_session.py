@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from natsgen.dev import environment
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.ports import free_port
 from natsgen.harness.waiting import wait_until
 from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Start, event, natsgen
 
@@ -129,3 +132,28 @@ def _listens(url: str) -> bool:
 
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
+
+
+def test_a_running_server_is_used_and_left_alone(start: Start, tmp_path: Path) -> None:
+    with NatsServer(tmp_path / "own") as server:
+        dev = start("billing", "--server", server.url)
+        dev.wait("billing is ready")
+        assert not dev.said("with JetStream runs")
+        assert dev.stop().exit_code == 0
+        assert server.jsz()["streams"] >= 2, "the service's streams are kept there"
+
+
+def test_what_env_says_goes_before_defaults_and_the_servers_before_both(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / ".env").write_text(
+        f"NATS_URL=nats://elsewhere:4222\nHTTP_PORT={port}\nGRACEFUL_SHUTDOWN_TIMEOUT=60\nLOG_LEVEL=ERROR\n"
+    )
+    found = environment.variables(tmp_path, environment.Servers("nats://127.0.0.1:1"), None)
+    assert (found["NATS_URL"], found["CONSUL_ENABLED"], found["HTTP_PORT"]) == (
+        "nats://127.0.0.1:1",
+        "false",
+        str(port),
+    )
+    assert environment.grace_of(found) == 60
+    again = environment.variables(tmp_path / "without", environment.Servers("nats://127.0.0.1:1", 8500), port)
+    assert (again["HTTP_PORT"], again["CONSUL_PORT"], again["GRACEFUL_SHUTDOWN_TIMEOUT"]) == (str(port), "8500", "5")

@@ -64,7 +64,7 @@ COMMANDS: Mapping[str, Listed] = {
     "check": Listed("natsgen.cli.check", "check", "Check that services are up to date and unmodified."),
     "diff": Listed("natsgen.cli.check", "diff", "Show how a service differs from its template."),
     "extras": Listed("natsgen.cli.extras", "extras", "List the extras, and which of them a service has."),
-    "dev": Listed("natsgen.cli.dev", "dev", "Run NATS and the services of the workspace, with reload."),
+    "dev": Listed("natsgen.cli.dev", "dev", "Run NATS and the services of the workspace, with reload and a page."),
     "publish": Listed(
         "natsgen.cli.dev_messages", "publish", "Publish an event to a handler, checked against its model."
     ),

@@ -39,11 +39,12 @@ def dev(
     workspace: options.Workspace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each log line as a JSON object.")] = False,
 ) -> None:
-    """Run NATS and the services of the workspace, with reload.
+    """Run NATS and the services of the workspace, with reload and a page.
 
     A real NATS server with JetStream, Consul if there is a `consul` program, and each service as a process in an
     environment of its own, which is made on the first run. An edit restarts that service alone, by its own clean stop.
-    If an edit breaks it, its events wait until the next one. Ctrl-C stops everything in order.
+    If an edit breaks it, its events wait until the next one. The page, whose address it prints, shows what flows, what
+    became of each message, and dead letters, and sends events. Ctrl-C stops everything in order.
 
     It needs the extra `natsgen[dev]`.
 

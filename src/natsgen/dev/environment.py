@@ -14,6 +14,7 @@ from natsgen.harness.ports import LOOPBACK, free_port, is_free
 
 ENV_FILE = ".env"
 REQUIREMENTS = "requirements.txt"
+GRACE = "GRACEFUL_SHUTDOWN_TIMEOUT"
 STOP_SECONDS = "5"  # for running handlers at a restart: what they do not finish is given back, and comes again
 
 # What would send the service's Python elsewhere than to its own environment.
@@ -59,17 +60,24 @@ def variables(folder: Path, servers: Servers, port: int | None) -> dict[str, str
     own = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     said = {**from_file(folder), **own}
     http_port = str(_port(said.get("HTTP_PORT"), port))
-    defaults = {"GRACEFUL_SHUTDOWN_TIMEOUT": STOP_SECONDS}
     return {
-        **{name: value for name, value in defaults.items() if not said.get(name)},
         **own,
         **servers.settings(),
+        GRACE: said.get(GRACE) or STOP_SECONDS,
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": http_port,
         "HTTP_INTERNAL_PORT": http_port,  # a gateway shows everything to its developer
         "LOG_FORMAT": "json",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def grace_of(variables: Mapping[str, str]) -> float:
+    """Return the seconds that a service's running handlers have to finish."""
+    try:
+        return float(variables[GRACE])
+    except ValueError:
+        return float(STOP_SECONDS)  # the service refuses to start with it
 
 
 def from_file(folder: Path) -> Mapping[str, str]:

@@ -131,7 +131,7 @@ class DevService:
     async def _end(self, program: Program, reading: asyncio.Task[int]) -> None:
         self.state = State.STOPPING
         program.terminate()
-        limit = float(self.variables.get("GRACEFUL_SHUTDOWN_TIMEOUT", 30)) + STOP_MARGIN
+        limit = environment.grace_of(self.variables) + STOP_MARGIN
         ended, _ = await asyncio.wait({reading}, timeout=limit)
         if not ended:
             self._console.say(f"{self.name} did not stop within {limit:g} s: killed", level="ERROR")
