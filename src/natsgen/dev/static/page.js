@@ -550,6 +550,15 @@ function setField(path, schema, input) {
   $("raw").value = JSON.stringify(whole, null, 2);
 }
 
+// A stream or an inbox would drop a second event with the same id.
+function renewId() {
+  const whole = JSON.parse($("raw").value || "null");
+  if (typeof whole?.id !== "string") return;
+  whole.id = crypto.randomUUID();
+  $("raw").value = JSON.stringify(whole, null, 2);
+  showFields();
+}
+
 async function send(event) {
   event.preventDefault();
   const { service, kind, name } = target() ?? {};
@@ -564,7 +573,7 @@ async function send(event) {
     $("result").replaceChildren(element("h2", found.reply ? "Reply" : "Sent"),
       ...(found.error ? [element("p", found.error, { className: "error" })] : []),
       ...(found.reply ? [payload(found.reply)] : []));
-    if (kind !== "action") await loadTargets(true);
+    renewId();
   } catch (error) {
     $("send-error").textContent = error.message;
   }
