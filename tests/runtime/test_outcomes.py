@@ -6,6 +6,7 @@ from typing import Any
 
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
+from pydantic import SecretStr
 
 from src.config import settings
 from src.infrastructure.errors import Reject
@@ -97,3 +98,18 @@ async def test_a_payload_that_is_not_what_the_handler_takes_is_a_dead_letter(
         letter = await dead_letter(jetstream)
 
     assert letter.data == b"no json"
+
+
+async def test_a_dead_letter_does_not_tell_the_services_secrets(run_worker: Any, jetstream: JetStreamContext) -> None:
+    async def handle(event: dict[str, Any]) -> None:
+        raise ConnectionError("cannot log in with opensesame")
+
+    type(settings)(NATS_TOKEN=SecretStr("opensesame"))
+    async with run_worker(subscription(handle, max_attempts=1)) as worker:
+        await jetstream.publish(SUBJECT, b"{}")
+        await until(lambda: Counts(worker.runners[0]).dead_letters, "the dead letter")
+        headers = (await dead_letter(jetstream)).headers or {}
+
+    assert headers["Dlq-Error"] == "cannot log in with [secret]"
+    assert "[secret]" in headers["Dlq-Stack"]
+    assert not any("opensesame" in value for value in headers.values())
