@@ -3,16 +3,19 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test test-all smoke lint types bench chaos soak docs requirements release setup clean
+.PHONY: demo test test-all planted smoke lint types bench chaos soak docs requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m natsgen.smoke.demo
 
-test: .venv/complete # each behaviour once, in minutes; what needs Consul or Node.js is left out where those are missing
-	$(bin)/pytest -n 2 --dist worksteal
+test: .venv/complete # what natsgen and a worker do, each behaviour once, in minutes; tests/conftest.py says what is left out
+	$(bin)/pytest -n 3 --dist worksteal
 
 test-all: .venv/complete # all tests, with those of containers, all kinds, faults and versions; what cannot run is listed
-	$(bin)/pytest -n 2 --dist loadfile --full
+	$(bin)/pytest -n 3 --dist loadfile --no-loadscope-reorder --full
+
+planted: .venv/complete # faults planted in the tool and the runtime, each of which the tests of `make test` must catch
+	$(bin)/python -m tests.planted $(FAULT)
 
 smoke: .venv/complete # every kind of service made and run for real, and smoke.xml of it; SMOKE=... are options
 	$(bin)/natsgen smoke --junit smoke.xml $(SMOKE)

@@ -83,6 +83,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(RENDERING, max_examples=EXAMPLES[config.option.full])
+    os.fsync = lambda _: None  # no test outlives the machine's power, and the disk takes milliseconds for each
     # what natsgen remembers of a person is that person's, and no test's
     config.stash[HOME] = Path(tempfile.mkdtemp(prefix="natsgen-tests-"))
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):

@@ -1,0 +1,98 @@
+"""The faults: in which file, which text becomes which other, and which tests of the short run must fail then."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INFRASTRUCTURE = "template/services/{{ service_name }}/src/infrastructure"
+
+
+class Fault(NamedTuple):
+    """One fault.
+
+    Attributes:
+        file: where it is, in the repository.
+        old: a text that is there once.
+        new: what it becomes.
+        tests: arguments of pytest: files or tests, of which at least one must fail.
+    """
+
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def in_worker(module: str, old: str, new: str, *tests: str) -> Fault:
+    """A fault of the runtime's core; tests are names in tests/runtime."""
+    names = tuple(f"tests/runtime/test_{name}.py" for name in tests)
+    return Fault(f"{INFRASTRUCTURE}/{module}.py", old, new, names)
+
+
+def in_tool(module: str, old: str, new: str, *tests: str) -> Fault:
+    """A fault of natsgen; tests are paths below tests/."""
+    return Fault(f"src/natsgen/{module}.py", old, new, tuple(f"tests/{name}.py" for name in tests))
+
+
+TEMPLATES = "hostile/test_templates"
+TRANSACTION = "transaction/transaction"
+DELIVERY = ("delivery", "outcomes", "attempts")
+
+FAULTS = (
+    # delivery
+    in_worker("delivery", "await self.give_up(message, Reason.INVALID, error)", "pass", *DELIVERY),
+    in_worker("delivery", "Reason.CRASHED if spent.crashed else Reason.EXHAUSTED", "Reason.EXHAUSTED", *DELIVERY),
+    in_worker("delivery", "await one.all_published()", "pass", "publications"),
+    in_worker("delivery", "subscription.ack_wait * 2 / 3", "subscription.ack_wait * 2", "inbox"),
+    in_worker("delivery", "await message.nak(self.subscription.ack_wait / 3)", "await message.ack()", "inbox"),
+    in_worker("delivery", "await self._inbox.renew(self.subscription.handler)", "pass", "inbox"),
+    in_worker("delivery", "task.uncancel()", "break", "delivery", "outcomes", "review_defects"),
+    # attempts
+    in_worker("attempts", "if done >= most and latest != BESIDE:", "if done > most and latest != BESIDE:", *DELIVERY),
+    in_worker("attempts", "message.attempt = min(done, most - 1) + 1", "message.attempt = 1", *DELIVERY),
+    # dead letters
+    in_worker("dead_letters", "await message.term(reason.value)", "await message.nak()", *DELIVERY),
+    in_worker("dead_letters", 'f"dlq.{self._nats.service}.{message.handler}"', 'f"dlq.{message.handler}"', *DELIVERY),
+    in_worker("dead_letters", '"Dlq-Reason": reason.value', '"Dlq-Reason": "unknown"', *DELIVERY),
+    in_worker("dead_letters", 'startswith(("nats-", "dlq-"))', 'startswith("dlq-")', *DELIVERY, "replays"),
+    in_worker("dead_letters", 'headers["Dlq-Payload"] = "original"', "pass", "large_payloads", "sizes"),
+    # messages
+    in_worker("message", 'return int(reply.split(".", 5)[4])', "return 1", *DELIVERY),
+    in_worker("message", "int(delay * 1e9)", "int(delay * 1e6)", *DELIVERY, "acknowledging"),
+    in_worker("message", 'TERM = b"+TERM"', 'TERM = b"+ACK"', *DELIVERY, "acknowledging"),
+    in_worker("message", 'IN_PROGRESS = b"+WPI"', 'IN_PROGRESS = b"+ACK"', *DELIVERY, "acknowledging"),
+    in_worker("message", 'return f"{self.handler}:{self.id}"\n', 'return "same"\n', "inbox", "handler_api"),
+    # subscriptions
+    in_worker("subscription", "self.maximum)", "self.initial)", "subscriptions", "handler_api", "outcomes"),
+    in_worker("subscription", "if other := seen.get(subscription.handler):", "if other := None:", "subscriptions"),
+    in_worker("subscription", 'return self.durable or f"{service}-{self.handler}"', "return self.handler", "consumers"),
+    # publishing
+    in_worker("publishing", '"Causation-Id": incoming.causation_id', '"Causation-Id": ""', "publications", "envelopes"),
+    in_worker("publishing", 'PASSED_ON = ("traceparent", ', "PASSED_ON = (", "publications", "handler_api"),
+    in_worker("publishing", "return derived if self._derived[derived] == 1 else", "return derived or", "publications"),
+    # writing to a workspace
+    in_tool(TRANSACTION, "if os.path.lexists(workspace.path(path))", "if False", "unit/test_transaction"),
+    in_tool(TRANSACTION, "write_journal(area, journal)", "pass", "unit/test_transaction"),
+    in_tool(TRANSACTION, "_take_back_moves(area, journal)\n", "pass\n", "unit/test_transaction"),
+    in_tool(TRANSACTION, "if target.is_symlink() or not", "if not", "unit/test_transaction"),
+    # templates of others
+    in_tool("rendering/template_rules", '_RUNS_CODE = ("_tasks", ', "_RUNS_CODE = (", TEMPLATES),
+    in_tool("rendering/template_rules", '("expanduser", "expandvars", ', '("expanduser", ', TEMPLATES),
+    in_tool("rendering/template_rules", "not target.is_relative_to(root)", "False", TEMPLATES),
+    in_tool(
+        "rendering/template_rules",
+        "not places.is_plain(path) or not _is_allowed",
+        "not _is_allowed",
+        "hostile/test_templates",
+    ),
+    in_tool("rendering/addresses", "if has_secret(text):", "if False:", "unit/test_addresses"),
+    # updates
+    in_tool("update/merging", "if ours == base:", "if True:", "update/test_conflicts", "update/test_update"),
+    in_tool("update/merging", "result.left_out.append(path)", "result.after[path] = theirs", "update/test_update"),
+    in_tool("update/merging", "result.conflicts.append(Conflict(path, why))", "pass", "update/test_conflicts"),
+    in_tool("update/merging", "if merged.file != before:", "if False:", "update/test_update", "update/test_conflicts"),
+    in_tool("update/merging", "if merged.conflicts:", "if False:", "update/test_conflicts"),
+    # messages and names
+    in_tool("messages", "get_close_matches(name, known, n=1)", "[]", "unit/test_cli", "unit/test_questions"),
+    in_tool("messages", '+ "...")', ")", "unit/test_naming", "unit/test_naming", "hostile/test_rules"),
+)
