@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
-
-if TYPE_CHECKING:
-    from natsgen.parts.kinds import PartKind
 
 VARIABLE = "_NATSGEN_COMPLETE"
 
@@ -31,48 +28,6 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
     return []
 
 
-def handlers(context: typer.Context, incomplete: str) -> list[str]:
-    """The handlers of the service on the line that begin like what was typed."""
-    from natsgen.parts.kinds import HANDLERS
-
-    return _parts(HANDLERS, context, incomplete)
-
-
-def actions(context: typer.Context, incomplete: str) -> list[str]:
-    """The actions of the service on the line that begin like what was typed."""
-    from natsgen.parts.kinds import ACTIONS
-
-    return _parts(ACTIONS, context, incomplete)
-
-
-def routes(context: typer.Context, incomplete: str) -> list[str]:
-    """The routes of the gateway on the line that begin like what was typed."""
-    from natsgen.parts.kinds import ROUTES
-
-    return _parts(ROUTES, context, incomplete)
-
-
-def publishers(context: typer.Context, incomplete: str) -> list[str]:
-    """The publishers of the service on the line that begin like what was typed."""
-    from natsgen.parts.kinds import PUBLISHERS
-
-    return _parts(PUBLISHERS, context, incomplete)
-
-
-def subscribers(context: typer.Context, incomplete: str) -> list[str]:
-    """The subscribers of the service on the line that begin like what was typed."""
-    from natsgen.parts.kinds import SUBSCRIBERS
-
-    return _parts(SUBSCRIBERS, context, incomplete)
-
-
-def tasks(context: typer.Context, incomplete: str) -> list[str]:
-    """The tasks of the service on the line that begin like what was typed."""
-    from natsgen.parts.kinds import TASKS
-
-    return _parts(TASKS, context, incomplete)
-
-
 def extras(incomplete: str) -> list[str]:
     """The extras that begin like what was typed."""
     from natsgen.parts import packages
@@ -87,14 +42,29 @@ def reasons(incomplete: str) -> list[str]:
     return [reason for reason in REASONS if reason.startswith(incomplete)]
 
 
-def _parts(kind: PartKind, context: typer.Context, incomplete: str) -> list[str]:
-    from natsgen import workspace as workspaces
-    from natsgen.parts import source
-    from natsgen.services import listing
+def _parts_of(question: str) -> Callable[[typer.Context, str], list[str]]:
+    """The completion of the names of parts, of the service on the line."""
 
-    with suppress(Exception):
-        place = workspaces.find(context.params.get("workspace"), Path.cwd())
-        folder = listing.require_service(place, str(context.params.get("service")))
-        names = [path.name.removesuffix(kind.suffix) for path in source.paths(folder, kind)]
-        return [name for name in names if name.startswith(incomplete.replace("-", "_"))]
-    return []
+    def names(context: typer.Context, incomplete: str) -> list[str]:
+        from natsgen import workspace as workspaces
+        from natsgen.parts import source
+        from natsgen.parts.kinds import KINDS
+        from natsgen.services import listing
+
+        with suppress(Exception):
+            kind = next(kind for kind in KINDS if kind.question == question)
+            place = workspaces.find(context.params.get("workspace"), Path.cwd())
+            folder = listing.require_service(place, str(context.params.get("service")))
+            found = [path.name.removesuffix(kind.suffix) for path in source.paths(folder, kind)]
+            return [name for name in found if name.startswith(incomplete.replace("-", "_"))]
+        return []
+
+    return names
+
+
+handlers = _parts_of("handlers")
+actions = _parts_of("actions")
+routes = _parts_of("routes")
+publishers = _parts_of("publishers")
+subscribers = _parts_of("subscribers")
+tasks = _parts_of("tasks")
