@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.harness.waiting import wait_until
-from natsgen.smoke import demo, demo_screen
+from natsgen.smoke import demo
 
 DEMO = [sys.executable, "-m", "natsgen.smoke.demo"]
 FIRST_RUN_SECONDS = 240
@@ -86,7 +86,7 @@ def test_interrupting_it_leaves_nothing_behind(temporary: Path, number: signal.S
 def test_what_was_not_found_so_is_said_and_is_the_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def tell(story: demo_screen.Screen) -> None:
+    def tell(story: demo.Screen) -> None:
         story.check("it is green", holds=True, found="green")
         story.check("it is round", holds=False, found="square")
 
@@ -107,9 +107,9 @@ def test_colour_is_only_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "stdout", stdout)
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.delenv("NO_COLOR", raising=False)
-        assert demo_screen.takes_colour()
+        assert demo.takes_colour()
         monkeypatch.setenv("NO_COLOR", "1")
-        assert not demo_screen.takes_colour()
+        assert not demo.takes_colour()
 
 
 def running() -> dict[int, int]:

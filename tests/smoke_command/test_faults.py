@@ -18,7 +18,7 @@ from natsgen.harness.programs import find_program
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.smoke import events, letters, lifecycle, matrix, pubsub, run, tasks, tools
-from natsgen.smoke.outcome import Result, Verdict
+from natsgen.smoke.steps import Result, Verdict
 from tests.smoke_command.faults import FAULTS, Fault
 
 SIDE_BY_SIDE = 8

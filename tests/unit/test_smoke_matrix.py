@@ -18,8 +18,7 @@ from natsgen.parts.kinds import KINDS as PARTS
 from natsgen.parts.pubsub import Publisher, Subscriber
 from natsgen.rendering import template_source
 from natsgen.smoke import covering, matrix
-from natsgen.smoke.matrix import Sample
-from natsgen.smoke.shapes import KINDS, shapes
+from natsgen.smoke.matrix import KINDS, Sample, shapes
 
 ASKED = questions.read(template_source.bundled().folder)
 

@@ -12,11 +12,9 @@ from natsgen.errors import GitError, InputError
 from natsgen.files import tree
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.smoke import dockerfile, earlier, payloads, pins, steps, subjects, template_at, tools
+from natsgen.smoke import dockerfile, earlier, pins, steps, template_at, tools, traffic
 from natsgen.smoke.earlier import EarlierVersions
-from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
-from natsgen.smoke.steps import Step
-from natsgen.smoke.stopping import Interrupted, Stopping
+from natsgen.smoke.steps import CheckFailed, Interrupted, LeftOut, NothingToDo, Result, Step, Stopping, Verdict
 from natsgen.update import releases
 
 DOCKERFILE = """\
@@ -85,8 +83,8 @@ def test_a_health_check_may_be_a_line_for_the_shell(tmp_path: Path) -> None:
     ],
 )
 def test_a_subject_is_heard_as_nats_has_it(pattern: str, subject: str, heard: bool) -> None:
-    assert subjects.matches(pattern, subject) is heard
-    assert subjects.matches(pattern, subjects.literal(pattern))
+    assert traffic.matches(pattern, subject) is heard
+    assert traffic.matches(pattern, traffic.literal(pattern))
 
 
 def pinned(folder: Path, requirements: str) -> Path:
@@ -152,21 +150,21 @@ def test_what_leads_to_a_step_is_what_it_needs_in_order() -> None:
     assert [step.name for step in steps.leading_to(known, ["b", "c"])] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("envelope", [payloads.DOMAIN, payloads.MESSAGE, payloads.CLOUD_EVENTS])
+@pytest.mark.parametrize("envelope", [traffic.DOMAIN, traffic.MESSAGE, traffic.CLOUD_EVENTS])
 def test_an_event_is_as_the_schema_of_its_envelope_has_it(envelope: str) -> None:
-    name = {payloads.DOMAIN: "event", payloads.MESSAGE: "message", payloads.CLOUD_EVENTS: "cloudevent"}[envelope]
+    name = {traffic.DOMAIN: "event", traffic.MESSAGE: "message", traffic.CLOUD_EVENTS: "cloudevent"}[envelope]
     (file,) = template_source.bundled().folder.glob(f"template/services/*/schemas/{name}.json")
-    sent = payloads.event("orders.order.created", 7, envelope)
+    sent = traffic.event("orders.order.created", 7, envelope)
     content = json.loads(sent.payload)
     assert set(json.loads(file.read_text())["required"]) <= content.keys()
     assert content["data"] == {"number": 7}
 
 
 def test_a_number_is_read_of_what_a_publisher_makes() -> None:
-    assert payloads.sequence_in(b'{"data": {"sequence": 3}}') == 3
+    assert traffic.sequence_in(b'{"data": {"sequence": 3}}') == 3
     for payload in (b'{"data": {}}', b"[]", b"no"):
         with pytest.raises(ValueError, match="no number in"):
-            payloads.sequence_in(payload)
+            traffic.sequence_in(payload)
 
 
 def test_a_template_and_the_version_before_it_are_in_a_repository(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from natsgen.answers import questions
 from natsgen.cli.smoke_progress import SLOW, Lines, Rows, progress
 from natsgen.rendering import template_source
 from natsgen.smoke import matrix
-from natsgen.smoke.outcome import Result, Verdict
+from natsgen.smoke.steps import Result, Verdict
 
 SAMPLES = matrix.samples(questions.read(template_source.bundled().folder))
 ONE = SAMPLES[0].name

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from natsgen.answers import questions
 from natsgen.rendering import template_source
 from natsgen.smoke import junit, matrix
-from natsgen.smoke.outcome import Result, Verdict
 from natsgen.smoke.report import Report
+from natsgen.smoke.steps import Result, Verdict
 
 SAMPLES = matrix.samples(questions.read(template_source.bundled().folder))[:2]
 ONE, TWO = (sample.name for sample in SAMPLES)

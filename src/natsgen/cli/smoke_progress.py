@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from natsgen.cli import output
 from natsgen.smoke.matrix import DEFAULT, GIVEN, SHAPE, SHORT, Sample
-from natsgen.smoke.outcome import Result, Verdict
-from natsgen.smoke.steps import Listener
+from natsgen.smoke.steps import Listener, Result, Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table

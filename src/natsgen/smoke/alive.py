@@ -13,8 +13,7 @@ from natsgen.parts.routes import Route
 from natsgen.parts.tasks import Task
 from natsgen.smoke import events, http, letters, lifecycle, pubsub, records, requests, tasks
 from natsgen.smoke.gates import ENVIRONMENT
-from natsgen.smoke.live import Live
-from natsgen.smoke.running import Running
+from natsgen.smoke.live import Live, Running
 from natsgen.smoke.steps import Step
 from natsgen.smoke.work import Work
 

@@ -19,8 +19,8 @@ from natsgen.harness.processes import Stopped
 from natsgen.harness.waiting import wait_until
 from natsgen.smoke import dockerfile, images
 from natsgen.smoke.images import Images
-from natsgen.smoke.outcome import CheckFailed
-from natsgen.smoke.running import CONSUL_TTL, GRACEFUL_SECONDS, Running
+from natsgen.smoke.live import CONSUL_TTL, GRACEFUL_SECONDS, Running
+from natsgen.smoke.steps import CheckFailed
 from natsgen.smoke.work import Work
 
 PORTS = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT", "REDIS_PORT")

@@ -15,9 +15,9 @@ from natsgen.harness.ports import LOOPBACK
 from natsgen.harness.processes import Stopped
 from natsgen.harness.service import GeneratedService
 from natsgen.smoke import dockerfile
-from natsgen.smoke.outcome import LeftOut
-from natsgen.smoke.running import CONSUL_TTL, GRACEFUL_SECONDS, Running
+from natsgen.smoke.live import CONSUL_TTL, GRACEFUL_SECONDS, Running
 from natsgen.smoke.shared import SharedServers
+from natsgen.smoke.steps import LeftOut
 from natsgen.smoke.work import Work
 
 NO_INBOX, REDIS = "none", "redis"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from natsgen.harness.commands import run
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.smoke.outcome import NothingToDo
+from natsgen.smoke.steps import NothingToDo
 
 FIRST, SECOND = "v1.0.0", "v2.0.0"
 QUESTIONS = "copier.yml"

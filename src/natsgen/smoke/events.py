@@ -5,9 +5,8 @@ from __future__ import annotations
 from natsgen.parts.handlers import Handler
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import NothingToDo
-from natsgen.smoke.payloads import Sent, event
-from natsgen.smoke.subjects import literal, matches
+from natsgen.smoke.steps import NothingToDo
+from natsgen.smoke.traffic import Sent, event, literal, matches
 
 EACH = 20
 """Events for each handler: more than are handled at once."""

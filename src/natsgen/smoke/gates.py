@@ -11,8 +11,7 @@ import yaml
 
 from natsgen.parts import discovery
 from natsgen.smoke import dockerfile, pins
-from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo
-from natsgen.smoke.steps import Step
+from natsgen.smoke.steps import CheckFailed, LeftOut, NothingToDo, Step
 from natsgen.smoke.work import Work
 from natsgen.workspace import COMPOSE
 

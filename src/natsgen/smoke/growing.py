@@ -16,10 +16,8 @@ from natsgen.smoke import lifecycle
 from natsgen.smoke.additions import ADDITIONS, Addition
 from natsgen.smoke.alive import READY, START
 from natsgen.smoke.gates import ENVIRONMENT, GENERATE, Gates
-from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import CheckFailed, NothingToDo
-from natsgen.smoke.running import Running
-from natsgen.smoke.steps import Step
+from natsgen.smoke.live import Live, Running
+from natsgen.smoke.steps import CheckFailed, NothingToDo, Step
 from natsgen.smoke.work import ONE_AT_A_TIME, Work
 from natsgen.workspace import SERVICES
 

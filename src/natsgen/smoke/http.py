@@ -9,9 +9,8 @@ from natsgen.harness.http_client import Response
 from natsgen.parts.routes import Route
 from natsgen.smoke import events
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import NothingToDo
-from natsgen.smoke.payloads import request
-from natsgen.smoke.subjects import matches
+from natsgen.smoke.steps import NothingToDo
+from natsgen.smoke.traffic import matches, request
 
 CALLED, PUBLISHED, REFUSED = 200, 202, 422
 WITHOUT_BODY = ("GET", "DELETE")

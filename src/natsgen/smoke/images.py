@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from natsgen.harness.commands import run
 from natsgen.harness.reaper import Reaper
-from natsgen.smoke.outcome import LeftOut
+from natsgen.smoke.steps import LeftOut
 
 ENGINE_SECONDS = 60.0
 PULL_SECONDS = 600.0

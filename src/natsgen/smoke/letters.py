@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from natsgen.smoke import events, tasks, traffic
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import NothingToDo
-from natsgen.smoke.payloads import UNREADABLE, Sent
-from natsgen.smoke.subjects import literal, matches
+from natsgen.smoke.steps import NothingToDo
+from natsgen.smoke.traffic import UNREADABLE, Sent, literal, matches
 
 LETTER_SECONDS = 30.0
 

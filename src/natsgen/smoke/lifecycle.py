@@ -7,9 +7,8 @@ import time
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError, ProcessDied
 from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
-from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import CheckFailed, LeftOut
-from natsgen.smoke.running import CONSUL_TTL
+from natsgen.smoke.live import CONSUL_TTL, Live
+from natsgen.smoke.steps import CheckFailed, LeftOut
 
 READY_SECONDS = 30.0
 PASSING_SECONDS = 20.0

@@ -1,4 +1,4 @@
-"""Which samples are made of a template: a pure function of its questions, so that a fork's are covered as well."""
+"""Which samples are made of a template: a pure function of its questions, so that a fork is covered as well."""
 
 from __future__ import annotations
 
@@ -9,10 +9,144 @@ from typing import Any
 
 from natsgen import messages, naming
 from natsgen.answers.questions import Question, Questionnaire
-from natsgen.errors import InputError
+from natsgen.errors import InputError, TemplateError
+from natsgen.parts import task_naming
 from natsgen.parts.packages import EXTRA_NAMES, EXTRAS
 from natsgen.smoke import covering
-from natsgen.smoke.shapes import FRAMEWORK, KINDS, Shape, shapes
+
+ACTION = "greet"
+LONGEST_SUBJECT = f"{'c' * 60}.{'d' * 31}.{'e' * 32}"
+LONGEST_ACTION = "f" * naming.HANDLER_MAX_LENGTH
+
+
+def plain_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
+    """The parts of a service, by question: every option is used by one of them."""
+    made = {
+        "handlers": {
+            "order_created": "orders.order.created",
+            "order_any": {"subject": "orders.order.*", "durable": f"{service}-archive", "concurrency": 3},
+            "everything": {"subject": "parcels.>", "concurrency": 2, "batch": True},
+        },
+        "actions": {
+            ACTION: {},
+            "greet_v2": {"action": ACTION, "version": 2, "queue": False, "concurrency": 3, "timeout": 2.5},
+        },
+        "routes": _routes(service, questions),
+        "tasks": {
+            "send_email": {"queue": "emails"},
+            "resize": {"queue": "images", "priority": "low", "concurrency": 3, "timeout": 20.5, "max_attempts": 4},
+        },
+        "publishers": {
+            "taken": "readings.reading.taken",
+            "measured": {"subject": "levels.level.measured", "interval": 0.2},
+            "beat": {"subject": "hearts.beat", "interval": 0.1, "core": True},
+        },
+        "subscribers": {
+            "taken": "readings.reading.taken",
+            "levels": {"subject": "levels.>", "queue_group": "smoke-levels"},
+            "beats": {"subject": "hearts.*", "queue_group": ""},
+        },
+    }
+    return {question: made[question] for question in questions}
+
+
+def longest_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
+    """The parts of a service, by question: one of each, with names as long as they may be."""
+    name = "b" * naming.HANDLER_MAX_LENGTH
+    made = {
+        "handlers": naming.handlers_for([LONGEST_SUBJECT]),
+        "actions": {LONGEST_ACTION: {}},
+        "routes": _longest_routes(service, questions),
+        "tasks": {name: {"queue": "q" * task_naming.QUEUE_MAX_LENGTH}},
+        "publishers": {name: {"subject": LONGEST_SUBJECT, "interval": 0.2}},
+        "subscribers": {name: {"subject": LONGEST_SUBJECT, "queue_group": "g" * 128}},
+    }
+    return {question: made[question] for question in questions}
+
+
+def _routes(service: str, questions: Sequence[str]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if "actions" in questions:
+        call = f"v1.{service}.{ACTION}"
+        made["greet"] = {"method": "POST", "path": "/greet", "call": call}
+        made["hello"] = {"method": "GET", "path": "/hello/{name}", "call": call}
+    if "handlers" in questions:
+        made["order_created"] = {"method": "PUT", "path": "/orders/{order_id}", "publish": "orders.order.created"}
+    return made
+
+
+def _longest_routes(service: str, questions: Sequence[str]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if "actions" in questions:
+        path = f"/{{{'p' * 40}}}/{'e' * 60}"
+        made["b" * naming.HANDLER_MAX_LENGTH] = {
+            "method": "PATCH",
+            "path": path,
+            "call": f"v1.{service}.{LONGEST_ACTION}",
+        }
+    if "handlers" in questions:
+        path = f"/{{{'q' * 40}}}/{'s' * 150}"
+        made["c" * naming.HANDLER_MAX_LENGTH] = {"method": "DELETE", "path": path, "publish": LONGEST_SUBJECT}
+    return made
+
+
+FRAMEWORK = "framework"
+KINDS = ("worker", "service", "publisher", "subscriber", "gateway")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a service is made of.
+
+    Attributes:
+        name: of the shape, for a person.
+        kind: the kind that natsgen would make it as: one of `KINDS`.
+        questions: which kinds of parts it has, as the template's questions call them.
+        framework: the web framework of a gateway; "" for others.
+    """
+
+    name: str
+    kind: str
+    questions: tuple[str, ...]
+    framework: str = ""
+
+    def answers(self, service: str, *, longest: bool) -> dict[str, Any]:
+        """The parts of a service of that name: every option in use, or names as long as they may be."""
+        parts = (longest_parts if longest else plain_parts)(service, self.questions)
+        framework = {FRAMEWORK: self.framework} if self.framework else {}
+        return {**parts, **framework}
+
+
+SHAPES = (
+    Shape("worker", "worker", ("handlers",)),
+    Shape("service", "service", ("actions",)),
+    Shape("worker-with-actions", "worker", ("handlers", "actions")),
+    Shape("task-worker", "worker", ("tasks",)),
+    Shape("publisher", "publisher", ("publishers",)),
+    Shape("subscriber", "subscriber", ("subscribers",)),
+)
+"""Those without a framework."""
+
+
+def shapes(questionnaire: Questionnaire) -> tuple[Shape, ...]:
+    """The shapes that the template makes, in a fixed order.
+
+    Raises:
+        TemplateError: it asks for neither handlers nor actions, so that there is nothing that could be sent to it.
+    """
+    asked = questionnaire.questions
+    if not {"handlers", "actions"} & asked.keys():
+        raise TemplateError(
+            "the template asks for neither handlers nor actions: smoke has nothing to send to a service"
+        )
+    found = [shape for shape in SHAPES if set(shape.questions) <= asked.keys()]
+    if FRAMEWORK in asked and "routes" in asked:
+        question = asked[FRAMEWORK]
+        frameworks = [choice for choice in question.choices if choice != question.default]
+        parts = tuple(key for key in ("handlers", "actions", "routes") if key in asked)
+        found += [Shape(f"gateway-{choice}", "gateway", parts, choice) for choice in frameworks]
+    return tuple(found)
+
 
 QUICK, FULL = "quick", "full"
 MATRICES = (QUICK, FULL)

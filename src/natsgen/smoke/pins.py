@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from natsgen.smoke.outcome import CheckFailed
+from natsgen.smoke.steps import CheckFailed
 
 FILES = ("requirements.txt", "requirements-dev.txt")
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
 from natsgen.parts.pubsub import Publisher, Subscriber
-from natsgen.smoke import pubsub_traffic
+from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import NothingToDo
-from natsgen.smoke.payloads import event, sequence_in
-from natsgen.smoke.subjects import literal
+from natsgen.smoke.steps import NothingToDo
+from natsgen.smoke.traffic import event, literal, sequence_in
 
 MESSAGES = 3
 """Of each publisher, some of which take seconds from one to the next: the fewest that have something between them."""
@@ -41,7 +40,7 @@ def subscribers(live: Live) -> str:
         subject = literal(subscriber.subject)
         sent = [event(subject, live.published + number, live.envelope) for number in range(EACH)]
         live.published += EACH
-        pubsub_traffic.publish(live.running.nats_url, sent)
+        traffic.publish_core(live.running.nats_url, sent)
         _await_heard(live, subscriber, before + EACH)
     return f"{EACH} messages were heard by each of {len(live.subscribers)} subscribers"
 
@@ -49,7 +48,7 @@ def subscribers(live: Live) -> str:
 def _messages_of(live: Live, publisher: Publisher) -> Sequence[bytes]:
     url = live.running.nats_url
     if publisher.core:
-        found = pubsub_traffic.heard_on(url, publisher.subject, MESSAGES, limit=PUBLISHED_SECONDS)
+        found = traffic.heard_on(url, publisher.subject, MESSAGES, limit=PUBLISHED_SECONDS)
         if len(found) < MESSAGES:
             raise live.failure(
                 f"who listens on {publisher.subject} hears {len(found)} of {MESSAGES} messages of the publisher "
@@ -57,10 +56,10 @@ def _messages_of(live: Live, publisher: Publisher) -> Sequence[bytes]:
             )
         return found
     return live.wait(
-        lambda: found if len(found := pubsub_traffic.kept_on(url, publisher.subject)) >= MESSAGES else None,
+        lambda: found if len(found := traffic.kept_on(url, publisher.subject)) >= MESSAGES else None,
         limit=PUBLISHED_SECONDS,
         otherwise=lambda: (
-            f"a stream holds {len(pubsub_traffic.kept_on(url, publisher.subject))} of {MESSAGES} messages of the "
+            f"a stream holds {len(traffic.kept_on(url, publisher.subject))} of {MESSAGES} messages of the "
             f"publisher {publisher.name} on {publisher.subject}"
         ),
     )

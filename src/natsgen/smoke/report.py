@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from natsgen.smoke.matrix import Sample
-from natsgen.smoke.outcome import Result, Verdict
+from natsgen.smoke.steps import Result, Verdict
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from natsgen.parts.actions import Action
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import NothingToDo
-from natsgen.smoke.payloads import request
+from natsgen.smoke.steps import NothingToDo
+from natsgen.smoke.traffic import request
 
 REFUSED = "422"
 

@@ -21,13 +21,11 @@ from natsgen.smoke.earlier import EarlierVersions
 from natsgen.smoke.gates import COMPOSE_CONFIG, GENERATE, Gates
 from natsgen.smoke.growing import Growing
 from natsgen.smoke.images import Images
+from natsgen.smoke.live import Running
 from natsgen.smoke.matrix import Sample
-from natsgen.smoke.outcome import Result
-from natsgen.smoke.running import Running
 from natsgen.smoke.shared import SharedServers
-from natsgen.smoke.steps import Listener, Step, leading_to
+from natsgen.smoke.steps import Interrupted, Listener, Result, Step, Stopping, leading_to
 from natsgen.smoke.steps import run as run_steps
-from natsgen.smoke.stopping import Interrupted, Stopping
 from natsgen.smoke.tools import DOCKER, PROCESS, Tools
 from natsgen.smoke.updating import UPDATE, Updating
 from natsgen.smoke.work import Work

@@ -11,7 +11,7 @@ from typing import Self
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.redis_server import RedisServer
-from natsgen.smoke.outcome import LeftOut
+from natsgen.smoke.steps import LeftOut
 from natsgen.smoke.tools import Tools
 
 

@@ -1,17 +1,117 @@
-"""Steps one after the other: each is judged on its own, and what builds on a failed one is not begun."""
+"""Steps one after the other: each is judged on its own, and what builds on a failed one is not begun.
+
+Giving up in mid-run ends what runs, so that every thread hears of it.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from natsgen.errors import NatsgenError
+from natsgen.harness import commands
 from natsgen.harness.errors import CommandFailed, HarnessError, last_lines
-from natsgen.smoke.outcome import CheckFailed, LeftOut, NothingToDo, Result, Verdict
-from natsgen.smoke.stopping import Interrupted, Stopping
+
+
+class Verdict(StrEnum):
+    """How a step ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    LEFT_OUT = "left out"
+    """Something that it needs is not on this machine."""
+    NOTHING_TO_DO = "nothing to do"
+    """The sample has nothing that it is about."""
+    NOT_REACHED = "not reached"
+    """A step that it builds on failed."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one step of one sample.
+
+    Attributes:
+        sample: its name.
+        step: its name.
+        verdict: how it ended.
+        seconds: how long it took.
+        message: what it saw, where it passed; else why it did not.
+        command: what a person types to see the failure again, where it is one command.
+        log: the end of what was printed, where that helps.
+    """
+
+    sample: str
+    step: str
+    verdict: Verdict
+    seconds: float
+    message: str = ""
+    command: str = ""
+    log: str = ""
+
+
+class CheckFailed(Exception):
+    """A step found something wrong; the attributes are as `Result` has them."""
+
+    def __init__(self, message: str, *, command: str = "", log: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.command = command
+        self.log = log
+
+
+class LeftOut(Exception):
+    """A step cannot be done on this machine; the message says what is missing."""
+
+
+class NothingToDo(Exception):
+    """The sample has nothing that a step is about; the message says what."""
+
+
+class Interrupted(Exception):
+    """The person does not want it any more. No step has failed."""
+
+
+class Stopping:
+    """Whether the run goes on."""
+
+    def __init__(self) -> None:
+        self._requested = threading.Event()
+        self._lock = threading.Lock()
+        self._ends: list[Callable[[], object]] = []
+
+    def request(self) -> None:
+        """Ends what runs now, so that all threads come to their end soon."""
+        self._requested.set()
+        commands.kill_running()
+        with self._lock:
+            ends = list(self._ends)
+        for end in ends:
+            with suppress(HarnessError):
+                end()
+
+    def check(self) -> None:
+        """Raises `Interrupted` if the run is over."""
+        if self._requested.is_set():
+            raise Interrupted
+
+    @contextmanager
+    def ending(self, end: Callable[[], object]) -> Iterator[None]:
+        """Has `end` called, from another thread, if the run is given up before the `with` block is left."""
+        self.check()
+        with self._lock:
+            self._ends.append(end)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ends.remove(end)
+
 
 LOG_LINES = 40
 """How much of a log a report shows: a traceback, and what led to it."""

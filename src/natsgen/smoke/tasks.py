@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from natsgen.parts.task_naming import PRIORITIES
 from natsgen.parts.tasks import Task, stream_of
-from natsgen.smoke import queue_traffic
+from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
-from natsgen.smoke.outcome import NothingToDo
-from natsgen.smoke.payloads import task_payload
+from natsgen.smoke.steps import NothingToDo
+from natsgen.smoke.traffic import task_payload
 
 EACH = 4
 """Tasks of each priority: more than are done at once where the sample says how many."""
@@ -37,7 +37,7 @@ def enqueue(live: Live, task: Task, payload: bytes, priority: str = "") -> str:
     """Enqueues a task whose result is wanted; returns its id."""
     identity = f"smoke-{live.published}"
     live.published += 1
-    queue_traffic.enqueue(live.running.nats_url, task, priority or task.priority, identity, payload)
+    traffic.enqueue(live.running.nats_url, task, priority or task.priority, identity, payload)
     return identity
 
 
@@ -50,7 +50,7 @@ def await_empty(live: Live, task: Task) -> None:
     stream = stream_of(task.queue)
 
     def left() -> int:
-        return queue_traffic.left_in(live.running.nats_url, stream)
+        return traffic.left_in(live.running.nats_url, stream)
 
     live.wait(
         lambda: left() == 0,
@@ -72,7 +72,7 @@ def _await_handled_by(live: Live, task: Task) -> None:
 
 def _await_result(live: Live, task: Task, identity: str) -> None:
     def state() -> str:
-        return queue_traffic.state_of(live.running.nats_url, task, identity)
+        return traffic.state_of(live.running.nats_url, task, identity)
 
     live.wait(
         lambda: state() == DONE,

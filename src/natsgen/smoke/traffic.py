@@ -1,22 +1,101 @@
-"""What a sample is sent over NATS, by a client that knows nothing of its runtime."""
+"""What a sample is sent over NATS, and what it sends, by a client that knows nothing of its runtime."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import RawStreamMsg
 
-from natsgen.smoke.outcome import CheckFailed
-from natsgen.smoke.payloads import Sent
+from natsgen.parts.tasks import Task
+from natsgen.smoke.steps import CheckFailed
+
+
+def literal(pattern: str, *, token: str = "smoke") -> str:
+    """A subject that the pattern matches, with `token` for each wildcard."""
+    return ".".join(token if part in ("*", ">") else part for part in pattern.split("."))
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether who listens to the pattern hears the subject, which has no wildcards."""
+    wanted, given = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted, given = wanted[:-1], given[: len(wanted) - 1] if len(given) >= len(wanted) else []
+    return len(wanted) == len(given) and all(one in ("*", other) for one, other in zip(wanted, given, strict=True))
+
+
+DOMAIN, MESSAGE, CLOUD_EVENTS = "domain", "message", "cloudevents"
+"""The envelopes that the template's question has."""
+SOURCE = "natsgen-smoke"
+
+UNREADABLE = b"\xffno event"
+"""No handler can do anything with it, and so it has to end as a dead letter."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An event that was published, or will be.
+
+    Attributes:
+        subject: on which.
+        id: the event's own, which is the message's as well.
+        payload: its bytes.
+        headers: of the message, its id's aside.
+    """
+
+    subject: str
+    id: str
+    payload: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def event(subject: str, number: int, envelope: str = DOMAIN) -> Sent:
+    """An event as another service would publish it, in an envelope that the template's question names."""
+    id = f"smoke-{number}"
+    now = datetime.now(UTC).isoformat()
+    data = {"number": number}
+    if envelope == MESSAGE:
+        content = {"message_id": id, "timestamp": now, "source": SOURCE, "sequence": number, "data": data}
+        return Sent(subject, id, json.dumps(content).encode())
+    if envelope == CLOUD_EVENTS:
+        attributes = {"specversion": "1.0", "id": id, "source": f"/{SOURCE}", "type": subject, "time": now}
+        content = {**attributes, "datacontenttype": "application/json", "data": data}
+        return Sent(subject, id, json.dumps(content).encode(), {"Content-Type": "application/cloudevents+json"})
+    content = {"id": id, "type": subject, "timestamp": now, "aggregateId": f"aggregate-{number}", "data": data}
+    return Sent(subject, id, json.dumps(content).encode())
+
+
+def sequence_in(payload: bytes) -> int:
+    """The number that a publisher has given a message, as publishers are made.
+
+    Raises:
+        ValueError: there is none in it.
+    """
+    try:
+        return int(json.loads(payload)["data"]["sequence"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"no number in {payload[:200]!r}") from error
+
+
+def request() -> dict[str, Any]:
+    """What an action takes as it is made."""
+    return {"name": "Ada"}
+
+
+def task_payload() -> bytes:
+    """What a task takes as it is made."""
+    return json.dumps({"to": "ada@example.com"}).encode()
+
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
@@ -36,11 +115,11 @@ def publish(url: str, events: Sequence[Sent]) -> None:
 
     async def do(client: Client) -> None:
         stream = client.jetstream(timeout=ANSWER_SECONDS)
-        for event in events:
+        for one in events:
             try:
-                await stream.publish(event.subject, event.payload, headers={**event.headers, MESSAGE_ID: event.id})
+                await stream.publish(one.subject, one.payload, headers={**one.headers, MESSAGE_ID: one.id})
             except nats.js.errors.NoStreamResponseError as error:
-                raise CheckFailed(f"no stream takes {event.subject}: the service has made none for it") from error
+                raise CheckFailed(f"no stream takes {one.subject}: the service has made none for it") from error
 
     with_client(url, do)
 
@@ -130,3 +209,98 @@ async def _client(url: str) -> AsyncIterator[Client]:
         yield client
     finally:
         await client.close()
+
+
+def publish_core(url: str, events: Sequence[Sent]) -> None:
+    """Publishes events to whoever listens, with core NATS."""
+
+    async def do(client: Client) -> None:
+        for one in events:
+            await client.publish(one.subject, one.payload, headers={**one.headers, MESSAGE_ID: one.id})
+        await client.flush(int(ANSWER_SECONDS))
+
+    with_client(url, do)
+
+
+def heard_on(url: str, subject: str, count: int, *, limit: float) -> list[bytes]:
+    """The next messages on a subject: `count` of them, or as many as come within `limit` seconds."""
+
+    async def do(client: Client) -> list[bytes]:
+        found: list[bytes] = []
+        enough = asyncio.Event()
+
+        async def hear(message: Msg) -> None:
+            found.append(message.data)
+            if len(found) >= count:
+                enough.set()
+
+        await client.subscribe(subject, cb=hear)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await enough.wait()
+        return found[:count]
+
+    return with_client(url, do)
+
+
+def kept_on(url: str, subject: str) -> list[bytes]:
+    """What the stream of a subject holds of it, in order; nothing where there is no such stream."""
+
+    async def do(client: Client) -> list[bytes]:
+        jetstream = client.jetstream(timeout=ANSWER_SECONDS)
+        try:
+            stream = await jetstream.find_stream_name_by_subject(subject)
+        except nats.js.errors.NotFoundError:
+            return []
+        state = (await jetstream.stream_info(stream)).state
+        if not state.messages:
+            return []
+        found = [await jetstream.get_msg(stream, number) for number in range(state.first_seq, state.last_seq + 1)]
+        return [message.data or b"" for message in found if message.subject == subject]
+
+    return with_client(url, do)
+
+
+RESULTS = "KV_task_results"
+RESULT_SECONDS = 600
+
+
+def enqueue(url: str, task: Task, priority: str, identity: str, payload: bytes) -> None:
+    """Enqueues a task and asks for its result.
+
+    Raises:
+        CheckFailed: no stream takes it.
+    """
+
+    async def do(client: Client) -> None:
+        subject = f"queue.{task.queue}.{priority}.{task.name}"
+        headers = {MESSAGE_ID: identity, "Task-Id": identity, "Task-Result-Ttl": str(RESULT_SECONDS)}
+        try:
+            await client.jetstream(timeout=ANSWER_SECONDS).publish(subject, payload, headers=headers)
+        except nats.js.errors.NoStreamResponseError as error:
+            raise CheckFailed(f"no stream takes {subject}: the service has made no queue {task.queue}") from error
+
+    with_client(url, do)
+
+
+def left_in(url: str, stream: str) -> int:
+    """How many messages a stream holds."""
+
+    async def do(client: Client) -> int:
+        return (await client.jetstream(timeout=ANSWER_SECONDS).stream_info(stream)).state.messages
+
+    return with_client(url, do)
+
+
+def state_of(url: str, task: Task, identity: str) -> str:
+    """What is known of a task whose result is wanted, such as `done`; "" for nothing."""
+
+    async def do(client: Client) -> str:
+        subject = f"$KV.task_results.{task.queue}.{task.name}.{identity}"
+        try:
+            found = await client.jetstream(timeout=ANSWER_SECONDS).get_last_msg(RESULTS, subject)
+        except nats.js.errors.NotFoundError:
+            return ""
+        return str(json.loads(found.data or b"{}").get("state", ""))
+
+    return with_client(url, do)

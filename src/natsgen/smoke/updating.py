@@ -15,7 +15,7 @@ from natsgen.files.tree import File, Tree
 from natsgen.services import ownership
 from natsgen.smoke import earlier
 from natsgen.smoke.earlier import SECOND, EarlierVersions
-from natsgen.smoke.outcome import CheckFailed, LeftOut
+from natsgen.smoke.steps import CheckFailed, LeftOut
 from natsgen.smoke.work import Work
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 

@@ -20,8 +20,7 @@ from natsgen.harness.errors import CommandFailed
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create
 from natsgen.smoke.matrix import Sample
-from natsgen.smoke.outcome import CheckFailed
-from natsgen.smoke.stopping import Stopping
+from natsgen.smoke.steps import CheckFailed, Stopping
 from natsgen.smoke.tools import Tools
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
