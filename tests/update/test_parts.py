@@ -15,7 +15,7 @@ from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change
-from natsgen.update import file_merge, merging, migrations, parallel, planning, renames
+from natsgen.update import file_merge, merging, migrations, parallel, planning
 from natsgen.update.file_merge import Names
 from natsgen.update.migrations import Migration, State
 from natsgen.update.planning import Task
@@ -100,7 +100,7 @@ def test_a_git_of_another_repository_in_the_environment_does_not_count(
 def test_the_most_alike_are_taken_for_renamed() -> None:
     gone = tree(a=LINES, b="".join(reversed(LINES)))
     come = tree(c=LINES.replace("line 3", "other"), d=LINES.replace("line", "row"), e="")
-    assert renames.find(gone, come) == {PurePosixPath("a"): PurePosixPath("c")}
+    assert merging.find(gone, come) == {PurePosixPath("a"): PurePosixPath("c")}
 
 
 def test_versions_are_ordered_as_numbers_and_what_is_no_release_is_left_out() -> None:

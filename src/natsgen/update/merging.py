@@ -1,17 +1,47 @@
 """Merges trees three ways: the template as it was, the template as it will be, and what a person made of it.
 
 Copier's own update does this in the person's repository with git's index, which is why it can lose what is there. Here
-it happens in memory, file by file: nothing is written before all of it is known.
+it happens in memory, file by file: nothing is written before all of it is known. A change follows a file that the
+template renames.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import PurePosixPath
 
 from natsgen.files.tree import File, Tree
-from natsgen.update import file_merge, renames
+from natsgen.update import file_merge
 from natsgen.update.file_merge import Names
+
+LIKE = 0.5  # the part of the lines that two files must share, as for git
+
+
+def find(gone: Tree, come: Tree) -> dict[PurePosixPath, PurePosixPath]:
+    """The new path of each file that was renamed, by its old one; the most alike go together.
+
+    Args:
+        gone: the files that a newer template no longer has.
+        come: the files that it has and the older one had not.
+    """
+    pairs = [(_likeness(old, new), before, after) for before, old in gone.items() for after, new in come.items()]
+    found: dict[PurePosixPath, PurePosixPath] = {}
+    for likeness, before, after in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+        if likeness >= LIKE and before not in found and after not in found.values():
+            found[before] = after
+    return found
+
+
+def _likeness(old: File, new: File) -> float:
+    if old.content == new.content:
+        return 1.0 if old.content.strip() else 0.0  # empty files are all alike
+    matcher = SequenceMatcher(a=_lines(old), b=_lines(new), autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() >= LIKE and matcher.quick_ratio() >= LIKE else 0.0
+
+
+def _lines(file: File) -> list[bytes]:
+    return [line for line in file.content.split(b"\n") if line.strip()]
 
 
 @dataclass(frozen=True)
@@ -74,7 +104,7 @@ def _renamed(base: Tree, theirs: Tree, ours: Tree) -> dict[PurePosixPath, PurePo
     """Only those count that the person changed: the others just go and come."""
     gone = {path: file for path, file in base.items() if path not in theirs and ours.get(path) not in (None, file)}
     come = {path: file for path, file in theirs.items() if path not in base and path not in ours}
-    return renames.find(gone, come) if gone and come else {}
+    return find(gone, come) if gone and come else {}
 
 
 def _merge_path(

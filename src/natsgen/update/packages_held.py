@@ -1,4 +1,4 @@
-"""The packages that a service has and those that it needs, so that all sides of a comparison agree about them."""
+"""The packages that a service has, needs and will have, so that all sides of a comparison and of a merge agree."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from natsgen.parts import package_imports, packages
 from natsgen.parts.kinds import is_persons_own
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
+from natsgen.services.service_packages import ServicePackages
 from natsgen.workspace import SERVICES, Workspace
 
 
@@ -82,3 +83,47 @@ def _missing(folder: Path, found: frozenset[str], answers: Mapping[str, Any]) ->
     for name in packages.closure(found):
         reasons.setdefault(name, "its other packages need it")
     return {name: why for name, why in sorted(reasons.items()) if name not in found}
+
+
+@dataclass(frozen=True)
+class PackageChange:
+    """The packages of a service.
+
+    Attributes:
+        before: those that its older template is rendered with.
+        after: those that its newer template is rendered with.
+    """
+
+    before: frozenset[str]
+    after: frozenset[str]
+
+
+def around_update(
+    workspace: Workspace,
+    service: str,
+    old: TemplateSource,
+    answers: Mapping[str, Any],
+    changed_answers: Mapping[str, Any],
+) -> PackageChange:
+    """Return the packages that a service has, and those that it will have.
+
+    It will have those that it has and those that it needs, without those that only an answer needed that changes, as
+    long as nobody imports them. A service of a template that knew no packages had everything: it will have what it
+    needs or imports.
+
+    Args:
+        workspace: where it is.
+        service: its name.
+        old: the template that it was made from.
+        answers: those it has.
+        changed_answers: what is to be answered otherwise.
+    """
+    folder = workspace.root / SERVICES / service
+    found = packages.found(folder)
+    needed = packages.needed(folder, {**answers, **changed_answers})
+    knew = render.knows_packages(old)
+    dropped = packages.closure(packages.of_answers(answers)) if knew else frozenset(packages.BY_NAME)
+    spare = (dropped & found) - needed
+    if spare:
+        spare -= packages.closure(ServicePackages(workspace, old, service, answers).importers(spare))
+    return PackageChange(found, packages.closure((found - spare) | needed))

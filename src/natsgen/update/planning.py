@@ -14,7 +14,7 @@ from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
 from natsgen.transaction.change import Change, change_between
-from natsgen.update import merging, migrations, package_changes
+from natsgen.update import merging, migrations, packages_held
 from natsgen.update.file_merge import Names
 from natsgen.update.merging import Conflict
 from natsgen.update.migrations import State
@@ -72,7 +72,7 @@ def plan(workspace: Workspace, task: Task) -> Plan:
         GitError: git refuses, or there is none.
     """
     steps = migrations.between(task.old.commit, task.new.commit, task.new.url)
-    held = package_changes.of(workspace, task.service, task.old, task.answers, task.changed_answers)
+    held = packages_held.around_update(workspace, task.service, task.old, task.answers, task.changed_answers)
     rendered = render.render(task.old, task.answers, workspace.root.name, held.before)
     base = migrations.run(steps, State(task.service, task.answers, rendered))
     answers = {**base.answers, **task.changed_answers}
