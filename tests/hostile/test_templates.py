@@ -284,7 +284,7 @@ def test_a_person_is_asked_and_shown_what_is_in_it(place: Place, tmp_path: Path,
     assert process.communicate(timeout=60)[0] is not None
     said = os.read(ours, 100_000).decode()
     assert process.returncode == code
-    assert "Fetch it and show what is in it?" in said
+    assert "Fetch it and list its files?" in said
     assert (f"{SERVICE}/text.txt" in said) == typed.startswith("yes")
     assert (place.workspace / "services/billing").exists() == (code == 0)
     os.close(ours)

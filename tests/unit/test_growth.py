@@ -243,14 +243,14 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
 
 def test_a_handler_that_a_person_wrote_goes_only_by_force(shop: Workspace) -> None:
     (shop.root / HANDLERS / "own_handler.py").write_text('@subscriber("a.b")\nasync def handle_other(e): ...')
-    with pytest.raises(ConflictError, match="no natsgen command made it"):
+    with pytest.raises(ConflictError, match="edited, or not made by natsgen"):
         remove(shop, "own")
     assert consumers(remove(shop, "other", force=True)) == (("A", "billing-other"),)
 
 
 def test_a_file_that_does_not_parse_goes_by_force(shop: Workspace) -> None:
     (shop.root / HANDLERS / "broken_handler.py").write_text("def (")
-    with pytest.raises(ConflictError, match="no natsgen command made it"):
+    with pytest.raises(ConflictError, match="edited, or not made by natsgen"):
         remove(shop, "broken")
     assert consumers(remove(shop, "broken", force=True)) == ()
 

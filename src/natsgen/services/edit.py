@@ -242,7 +242,7 @@ def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
     ]
     if edited:
         names = " and ".join(str(site.workspace.root / path) for path in edited)
-        why = f"edited since natsgen made it{_older(site)}" if made else "no natsgen command made it"
+        why = f"edited since natsgen made it{_older(site)}" if made else "edited, or not made by natsgen"
         raise ConflictError(
             f"{names}: {why}, so nothing was changed; "
             f"--force removes {file.kind.noun} and test with what was written there"
