@@ -7,11 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from natsgen.harness.http_client import request
 from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Dev, Start, event
 
 pytestmark = pytest.mark.browser
@@ -116,6 +117,14 @@ def test_hostile_messages_are_shown_harmlessly(start: Start, page: Page) -> None
     dev = start("billing")
     open_page(dev, page)
     headers = {"Correlation-Id": "<b onclick=alert(3)>x</b>", "X-Name": "<script>alert(4)</script>"}
+    address = urlsplit(dev.wait("open the page")["url"])
+    token = {"Authorization": f"Bearer {address.fragment.removeprefix('token=')}"}
+    for wrong in ({}, {"Authorization": "Bearer x"}, {**token, "Origin": "http://a.test"}, {**token, "Host": "a.test"}):
+        assert request("127.0.0.1", address.port or 0, "/api/targets", headers=wrong).status == 403
+    assert request("127.0.0.1", address.port or 0, "/api/targets", headers=token).status == 200
+    form = {**token, "Content-Type": "application/x-www-form-urlencoded"}
+    sent = request("127.0.0.1", address.port or 0, "/api/purge", method="POST", body='{"letters": [1]}', headers=form)
+    assert sent.status == 400, "which a form of another page could send"
     dev.publish_raw([(f"orders.hostile.{name}", content) for name, content in HOSTILE.items()], headers)
     page.get_by_role("tab", name="Messages").click()
     for name in HOSTILE:
@@ -129,29 +138,30 @@ def test_hostile_messages_are_shown_harmlessly(start: Start, page: Page) -> None
 
 
 @pytest.mark.node
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 380)])
-def test_axe_finds_no_serious_fault(
-    start: Start, browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"], width: int
-) -> None:
+def test_axe_finds_no_serious_fault(start: Start, browser: Browser, tmp_path: Path) -> None:
     subprocess.run(["npm", "install", "--silent", "--no-save", "axe-core@4"], cwd=tmp_path, check=True, timeout=LIMIT)
     axe = (tmp_path / "node_modules/axe-core/axe.min.js").read_text()
     dev = start("billing")
-    context = browser.new_context(viewport={"width": width, "height": 760}, color_scheme=scheme)
-    page = context.new_page()
-    open_page(dev, page)
+    dev.wait("billing is ready")
     dev.publish_raw([(SUBJECT, json.dumps(event(1)).encode()), (SUBJECT, b"no JSON")])
-    page.evaluate(axe)
-    for tab, content in TABS.items():
-        page.get_by_role("tab", name=tab).click()
-        expect(page.locator(content).first).to_be_visible()
-        if tab in ("Messages", "Dead letters"):
-            page.locator(content).first.click()
-            expect(page.locator("article:visible pre").first).to_be_visible()
-        found = page.evaluate("axe.run()")["violations"]
-        serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == [], tab
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{tab} is wider than the window"
-    context.close()
+    for width, dark in ((1280, False), (380, True)):
+        context = browser.new_context(
+            viewport={"width": width, "height": 760}, color_scheme="dark" if dark else "light"
+        )
+        page = context.new_page()
+        open_page(dev, page)
+        page.evaluate(axe)
+        for tab, content in TABS.items():
+            page.get_by_role("tab", name=tab).click()
+            expect(page.locator(content).first).to_be_visible()
+            if tab in ("Messages", "Dead letters"):
+                page.locator(content).first.click()
+                expect(page.locator("article:visible pre").first).to_be_visible()
+            found = page.evaluate("axe.run()")["violations"]
+            serious = [one for one in found if one["impact"] in ("serious", "critical")]
+            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == [], tab
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{tab} is wider than the window"
+        context.close()
 
 
 TABS = {

@@ -94,6 +94,18 @@ def test_nothing_is_left_when_it_is_stopped_or_killed(start: Start, workspace: P
     again.wait("billing is ready")
 
 
+def test_it_stops_in_order_when_nobody_reads_any_more(workspace: Path) -> None:
+    command = [sys.executable, "-m", "natsgen", "dev", "--no-ui", "--workspace", str(workspace)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as dev:
+        assert dev.stdout
+        assert dev.stderr
+        next(line for line in dev.stdout if "billing is ready" in line)
+        dev.stdout.close()
+        (workspace / HANDLER).touch()  # whose restart has something to say
+        assert (dev.wait(LIMIT), dev.stderr.read()) == (0, "")
+    assert processes_of(workspace) == []
+
+
 def test_streams_are_kept_in_a_folder_on_request(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     dev = start("billing", "--data-dir", str(folder))

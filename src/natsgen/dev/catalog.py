@@ -120,7 +120,7 @@ class Source:
                 capture_output=True,
                 text=True,
                 cwd=self.folder,
-                env=dict(self.variables),
+                env={**self.variables, "PYTHONDONTWRITEBYTECODE": "1"},  # an edit may be under way
                 timeout=PROBE_SECONDS,
             )
         except subprocess.TimeoutExpired as error:

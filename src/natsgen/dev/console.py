@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,9 +21,14 @@ class Console:
 
     Args:
         as_json: whether each line is a JSON object.
+
+    Attributes:
+        on_gone: called when nobody reads any more, as after `| head` or when the terminal is closed; what is printed
+            from then on is lost.
     """
 
     def __init__(self, *, as_json: bool) -> None:
+        self.on_gone: Callable[[], None] | None = None
         self._as_json = as_json
         self._coloured = output.is_shown() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self._colours: dict[str, int] = {OWN: 1}
@@ -50,9 +55,15 @@ class Console:
             record: the line as a log record; None if it is none, as a traceback's.
         """
         if self._as_json:
-            output.result(line if record else json.dumps({"service": service, "level": "INFO", "message": line}))
+            text = line if record else json.dumps({"service": service, "level": "INFO", "message": line})
         else:
-            output.result("\n".join(self._lines(service, line, record)))
+            text = "\n".join(self._lines(service, line, record))
+        try:
+            output.result(text)
+        except (OSError, output.ReaderGone):
+            if self.on_gone is None:
+                raise
+            self.on_gone()
 
     def _lines(self, service: str, line: str, record: Mapping[str, Any] | None) -> list[str]:
         name = self._in(self._colours.get(service, 0), service.ljust(self._width))

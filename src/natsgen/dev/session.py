@@ -186,6 +186,7 @@ async def _run(options: Options, servers: Servers, console: Console, file: Path,
     stop = asyncio.Event()
     session = Session(options, servers, console, stop)
     _on_signals(stop, session)
+    console.on_gone = stop.set
     watch = asyncio.create_task(_watch_servers(started, stop))
     try:
         async with _page(session) if options.page else nullcontext("") as url:
