@@ -10,7 +10,7 @@ import random
 import socket
 from collections.abc import Callable
 
-from consul import Check, ConsulException
+from consul import ConsulException
 from consul.aio import Consul
 
 from src.config import VERSION, Settings
@@ -94,8 +94,8 @@ class ConsulClient:
             port=port,
             tags=["worker", "python", settings.BOUNDED_CONTEXT],
             meta={"version": VERSION},
-            check=Check.ttl(f"{settings.CONSUL_TTL:g}s")
-            | {
+            check={
+                "ttl": f"{settings.CONSUL_TTL:g}s",
                 "name": "consuming",
                 "status": "passing" if self._readiness()[0] else "critical",
                 "deregistercriticalserviceafter": self.FORGET_AFTER,

@@ -85,9 +85,7 @@ class HttpServer:
         application = web.Application()
         for path in self._endpoints.answers:
             application.router.add_get(path, self._answer)
-        self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=self.CLOSE_LIMIT
-        )
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=self.CLOSE_LIMIT)
         self.port = 0
 
     async def start(self) -> None:

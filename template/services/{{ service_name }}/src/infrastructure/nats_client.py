@@ -55,7 +55,7 @@ class NatsClient:
         self._lost: asyncio.Future[str] | None = None  # why the connection is lost, when it is
         self.listeners: set[Callable[[], None]] = set()
         self.finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
-        self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque()
+        self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque(maxlen=self.MOST_UNSENT)
         self._announced: list[str] = []
         self.refusals = Refusals()
         self._unconfirmed: set[tuple[str, asyncio.Timeout]] = set()
@@ -149,17 +149,11 @@ class NatsClient:
             )
 
     def answer(self, reply: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Send an ack or a reply with the next write of the connection; keep it while there is none.
-
-        Raises:
-            nats.errors.OutboundBufferLimitError: too many are kept already.
-        """
+        """Send an ack or a reply with the next write of the connection; keep the latest of them while there is none."""
         if self.client.is_connected:
             send(self.client, reply, payload, headers)
-        elif len(self._unsent) < self.MOST_UNSENT:
-            self._unsent.append((reply, payload, headers))
         else:
-            raise nats.errors.OutboundBufferLimitError
+            self._unsent.append((reply, payload, headers))
 
     async def answer_confirmed(self, reply: str, payload: bytes) -> None:
         """Send an ack and return when the server has confirmed it.

@@ -112,8 +112,7 @@ def send(client: Client, subject: str, payload: bytes, headers: Mapping[str, str
         command = b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), *sizes, block, payload)
     client._pending.append(command)
     client._pending_data_size += len(command)
-    flushes = client._flush_queue
-    if flushes is not None and flushes.empty():
+    if (flushes := client._flush_queue) and flushes.empty():
         flushes.put_nowait(asyncio.get_running_loop().create_future())
 
 
@@ -140,8 +139,6 @@ def abort(client: Client) -> None:
 
 def _socket_transport(client: Client) -> Any:
     """Return asyncio's transport below TLS and WebSocket; None if there is none."""
-    transport = getattr(client, "_transport", None)
-    writer = getattr(transport, "_bare_io_writer", None)
-    if writer is not None:
-        return writer.transport
-    return getattr(getattr(getattr(transport, "_ws", None), "_conn", None), "transport", None)
+    transport = client._transport
+    socket = getattr(transport, "_bare_io_writer", None) or getattr(getattr(transport, "_ws", None), "_conn", None)
+    return getattr(socket, "transport", None)

@@ -97,14 +97,9 @@ class Publication(Awaitable[PubAck]):
             self.failure_seen = True
             raise
 
-    def on_confirmed(self, then: Callable[[Publication], None]) -> None:
+    def on_confirmed(self, then: Callable[[Publication], object]) -> None:
         """Call `then` when the stream has confirmed it."""
-
-        def done(task: asyncio.Task[PubAck]) -> None:
-            if not task.cancelled() and task.exception() is None:
-                then(self)
-
-        self._task.add_done_callback(done)
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception() or then(self))
 
 
 class Publications(Incoming):

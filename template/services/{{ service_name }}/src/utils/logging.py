@@ -15,6 +15,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 from pydantic_core import to_json
+from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
@@ -49,9 +50,7 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
         structlog.stdlib.add_log_level,
         _format_arguments,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.CallsiteParameterAdder(
-            {structlog.processors.CallsiteParameter.MODULE, structlog.processors.CallsiteParameter.FUNC_NAME}
-        ),
+        CallsiteParameterAdder({CallsiteParameter.MODULE, CallsiteParameter.FUNC_NAME}),
         structlog.processors.StackInfoRenderer(),
         add_service,
         _add_incoming,
