@@ -44,9 +44,9 @@ FAULTS = (
     in_worker("delivery", "Reason.CRASHED if spent.crashed else Reason.EXHAUSTED", "Reason.EXHAUSTED", *DELIVERY),
     in_worker("delivery", "await one.all_published()", "pass", "publications"),
     in_worker("delivery", "subscription.ack_wait * 2 / 3", "subscription.ack_wait * 2", "inbox"),
-    in_worker("delivery", "await message.nak(self.subscription.ack_wait / 3)", "await message.ack()", "inbox"),
-    in_worker("delivery", "await self._inbox.renew(self.subscription.handler)", "pass", "inbox"),
-    in_worker("delivery", "task.uncancel()", "break", "delivery", "outcomes", "review_defects"),
+    in_worker("delivery", "await message.nak(self.subscription.ack_wait / 3)", "await message.ack()", "claims"),
+    in_worker("delivery", "await self._inbox.renew(self.subscription.handler)", "pass", "claims"),
+    in_worker("delivery", "task.uncancel()", "break", "claims"),
     # attempts
     in_worker("attempts", "if done >= most and latest != BESIDE:", "if done > most and latest != BESIDE:", *DELIVERY),
     in_worker("attempts", "message.attempt = min(done, most - 1) + 1", "message.attempt = 1", *DELIVERY),

@@ -1,0 +1,77 @@
+"""What a delivery does with the inbox's answers, and with a handler that cancels itself: no server is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from src.infrastructure.delivery import Claim, Delivery
+from src.infrastructure.message import ACK, NAK, Message
+from src.infrastructure.subscription import Subscription
+from tests.runtime.conftest import NoServer
+
+
+class Inbox:
+    """Answers each claim alike, and keeps what it was asked."""
+
+    trouble = ""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self.renewed: list[str] = []
+
+    def check(self, handler: str, lease: float) -> None: ...
+
+    async def claim(self, message: Message, lease: float) -> Claim:
+        return self._claim
+
+    async def renew(self, handler: str) -> None:
+        self.renewed.append(handler)
+
+
+async def nothing(*_: Any, **__: Any) -> None: ...
+
+
+async def unwanted(event: dict[str, Any]) -> None:
+    raise AssertionError("the handler was called")
+
+
+def delivery_of(function: Any, inbox: Inbox | None) -> Delivery:
+    attempts: Any = SimpleNamespace(take_back=nothing, start=nothing, end=nothing)
+    letters: Any = SimpleNamespace()
+    return Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("claim", "answer"), [(Claim.HELD, NAK), (Claim.DONE, ACK)])
+async def test_a_message_of_another_worker_comes_again_and_a_handled_one_does_not(
+    claim: Claim, answer: bytes, message: Message, no_server: NoServer
+) -> None:
+    message._raw.data = message.data = b"{}"
+
+    await delivery_of(unwanted, Inbox(claim)).deliver(message)
+
+    assert [said.split(b" ")[0] for said in no_server.answered] == [answer]
+
+
+async def test_the_claims_of_running_messages_are_renewed() -> None:
+    inbox = Inbox(Claim.TAKEN)
+
+    await delivery_of(unwanted, inbox).renew_claims()
+
+    assert inbox.renewed == ["billing"]
+
+
+async def test_a_handler_that_cancels_itself_has_failed_and_its_task_goes_on() -> None:
+    async def cancels(event: dict[str, Any]) -> None:
+        task = asyncio.current_task()
+        assert task
+        task.cancel()
+        await asyncio.sleep(1)
+
+    failure = await delivery_of(cancels, None).handle({}, None, ())
+
+    assert isinstance(failure, asyncio.CancelledError)
+    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
