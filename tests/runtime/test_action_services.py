@@ -79,9 +79,7 @@ def start(folder: Path, tmp_path: Path, nats_server: NatsServer) -> Iterator[Sta
 
 @pytest.fixture
 async def calls(client: NatsClient) -> Nats:
-    calls = Nats()
-    calls.use(client)
-    return calls
+    return Nats(client)
 
 
 async def begun(*instances: GeneratedService) -> GeneratedService:

@@ -55,8 +55,7 @@ async def tell_headers(context: Context) -> dict[str, str]:
 @pytest.fixture
 async def calls(client: NatsClient) -> AsyncIterator[Nats]:
     """The caller's side over a connection of its own: no worker's."""
-    calls = Nats()
-    calls.use(client)
+    calls = Nats(client)
     yield calls
     await calls.stop_listening(client, 1)
 
@@ -454,8 +453,8 @@ async def test_what_listens_before_there_is_a_connection_hears_when_there_is_one
     async def hear(context: Context) -> None:
         heard.append(context.payload)
 
-    connection, calls = NatsClient(service_settings), Nats()
-    calls.use(connection)
+    connection = NatsClient(service_settings)
+    calls = Nats(connection)
     await calls.subscribe("audit.login", hear)
     await connection.connect()
     try:

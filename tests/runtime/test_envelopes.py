@@ -15,8 +15,7 @@ from nats.aio.msg import Msg
 from pydantic import BaseModel, ValidationError
 
 from src.config import settings
-from src.domain.cloud_event_headers import attributes_in, header_of
-from src.domain.cloud_events import CloudEvent
+from src.domain.cloud_events import CloudEvent, attributes_in, header_of
 from src.domain.events import Envelope, Event, Sendable
 from src.domain.messages import EnvelopeMessage
 from src.infrastructure.message import Message

@@ -50,7 +50,7 @@ asyncio.run(main())
 """
 
 UNUSED = ("src.actions", "src.batch", "src.inbox", "src.pubsub", "src.requests", "src.tasks", "src.toolkit", "src.web")
-UNUSED_ENVELOPES = ("src.domain.cloud_event_headers", "src.domain.cloud_events", "src.domain.messages")
+UNUSED_ENVELOPES = ("src.domain.cloud_events", "src.domain.messages")
 UNUSED_LIBRARIES = ("consul", "django", "fastapi", "nats.micro", "redis", "starlette", "uvicorn")
 
 CORE = ("src/main.py", "src/config.py", "src/domain/events.py", "src/infrastructure", "src/utils")

@@ -172,7 +172,7 @@ PACKAGES: tuple[Package, ...] = (
     ),
     Package(
         "cloudevents",
-        ("src/domain/cloud_events.py", "src/domain/cloud_event_headers.py"),
+        ("src/domain/cloud_events.py",),
         "src/domain/cloud_events.py",
         "the envelope CloudEvent, as CloudEvents 1.0 has it",
         is_extra=True,

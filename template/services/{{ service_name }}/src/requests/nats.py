@@ -38,20 +38,16 @@ class Options(TypedDict, total=False):
 
 
 class Nats:
-    """Core NATS over one connection: the worker's, unless `use` sets another.
+    """Core NATS over one connection: the worker's, unless another is given.
 
     Calls and messages sent while a message or a request is handled carry its `Correlation-Id` and trace.
     """
 
     CONNECT_LIMIT = 5.0  # seconds that `publish` waits for a connection, and for the server's confirmation
 
-    def __init__(self) -> None:
-        self._given: NatsClient | None = None
-        self._listeners: set[Listener] = set()
-
-    def use(self, connection: NatsClient | None) -> None:
-        """Use this connection from now on; None for the worker's."""
+    def __init__(self, connection: NatsClient | None = None) -> None:
         self._given = connection
+        self._listeners: set[Listener] = set()
 
     @overload
     async def call(

@@ -42,14 +42,9 @@ class CoreSubscription:
         self._renewal: asyncio.Task[None] | None = None
 
     @property
-    def active(self) -> bool:
-        """Return whether the server has confirmed it on the present connection."""
-        return self._confirmed is self.nats.client
-
-    @property
     def trouble(self) -> str:
         """Return why nothing is received; empty while it is."""
-        return "" if self.active else f"not subscribed to {self.subject} yet"
+        return "" if self._confirmed is self.nats.client else f"not subscribed to {self.subject} yet"
 
     async def run(self) -> None:
         """Stay subscribed until `end` is called."""

@@ -76,9 +76,3 @@ def stream_of(queue: str) -> str:
 def subject_of(queue: str, priority: str, task: str) -> str:
     """Return the subject that tasks wait on; `*` as the priority matches all."""
     return f"queue.{queue}.{priority}.{task}"
-
-
-def priority_in(subject: str) -> Priority | None:
-    """Return the priority in a subject of `subject_of`; None for other subjects."""
-    third = "".join(subject.split(".", 3)[2:3])
-    return third if third in PRIORITIES else None

@@ -21,7 +21,7 @@ from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
 from src.tasks.execution import TaskDeadLetters
-from src.tasks.names import PLAIN, PRIORITIES, Priority, priority_in, subject_of
+from src.tasks.names import PLAIN, PRIORITIES, Priority, subject_of
 from src.tasks.queue import Queue
 from src.tasks.task import Task, TaskSubscription
 from src.toolkit.errors import ToolkitError, Unavailable
@@ -103,4 +103,5 @@ def _translated() -> Iterator[None]:
 
 
 def _priority_of(message: Message) -> Priority:
-    return priority_in(message.subject) or PLAIN  # a message sent to the replay subject may have any subject
+    tokens = message.subject.split(".")
+    return next((priority for priority in PRIORITIES if tokens[2:3] == [priority]), PLAIN)  # a replay may have any
