@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypedDict, TypeVar, Unpack, overload
+from typing import Any, TypeVar
 
 import nats.errors as nats_errors
 from nats.aio.msg import Msg
@@ -29,14 +29,6 @@ REPEATABLE = (UNAVAILABLE, TOO_SLOW)  # errors that another attempt or another i
 PAUSE = (0.05, 1.0)  # seconds before an attempt is repeated that was refused at once: the first, and the longest
 
 
-class Options(TypedDict, total=False):
-    """The options of `Nats.call`, which are explained there."""
-
-    timeout: float
-    retries: int
-    headers: Headers
-
-
 class Nats:
     """Core NATS over one connection: the worker's, unless another is given.
 
@@ -49,16 +41,6 @@ class Nats:
         self._given = connection
         self._listeners: set[Listener] = set()
 
-    @overload
-    async def call(
-        self, subject: str, payload: Any = None, *, response: type[Result], **options: Unpack[Options]
-    ) -> Result: ...
-
-    @overload
-    async def call(
-        self, subject: str, payload: Any = None, *, response: None = None, **options: Unpack[Options]
-    ) -> Any: ...
-
     async def call(
         self,
         subject: str,
@@ -67,8 +49,8 @@ class Nats:
         timeout: float = 2.0,
         retries: int = 0,
         headers: Headers = None,
-        response: Any = None,
-    ) -> Any:
+        response: type[Result] | None = None,
+    ) -> Result | Any:
         """Call an action and return its result.
 
         Args:
@@ -88,7 +70,8 @@ class Nats:
             TooLarge: the payload does not fit into one message.
         """
         data = b"" if payload is None else payload
-        read = reader_for(response)
+        kind: Any = response
+        read = reader_for(kind)
         pause, longest = PAUSE
         while True:
             try:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Generic, overload
+from typing import Any, Generic
 
 import nats.js.errors
 from nats.js.api import Header, KeyValueConfig, RawStreamMsg
@@ -98,13 +98,7 @@ class Bucket(Generic[Value]):
             lambda jetstream, replicas: jetstream.create_key_value(KeyValueConfig(**{"replicas": replicas, **config})),
         )
 
-    @overload
-    async def get(self, key: str) -> Entry[Value]: ...
-
-    @overload
-    async def get(self, key: str, default: Default) -> Entry[Value] | Default: ...
-
-    async def get(self, key: str, default: Any = RAISE) -> Any:
+    async def get(self, key: str, default: Default = RAISE) -> Entry[Value] | Default:
         """Return the key's latest revision, else `default`.
 
         Raises:

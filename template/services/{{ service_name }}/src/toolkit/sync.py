@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 import structlog
 from nats.aio.msg import Msg
@@ -24,7 +24,7 @@ from src.config import Settings, settings
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import Payload, own_channel, publish
 from src.requests.listeners import Listener
-from src.requests.nats import Headers, Options, nats
+from src.requests.nats import Headers, nats
 from src.requests.request import Context
 from src.toolkit.background import Background
 from src.toolkit.errors import Unavailable, translated
@@ -111,13 +111,9 @@ class SyncNats:
             return [self.blocking(item) for item in original]
         return Blocking(self, original) if _is_asynchronous(type(original)) else original  # type: ignore[arg-type]
 
-    def call(self, subject: str, payload: Any = None, *, response: Any = None, **options: Unpack[Options]) -> Any:
+    def call(self, subject: str, payload: Any = None, *, response: type[Result] | None = None, **options: Any) -> Any:
         """Call an action and return its result, as `nats.call` of `src.requests.nats`."""
-
-        async def called() -> Any:
-            return await nats.call(subject, payload, response=response, **options)
-
-        return self.run(called)
+        return self.run(nats.call, subject, payload, response=response, **options)
 
     def request(self, subject: str, payload: Any = b"", *, timeout: float = 2.0, headers: Headers = None) -> Msg:
         """Send a request and return the first reply, as `nats.request`."""
