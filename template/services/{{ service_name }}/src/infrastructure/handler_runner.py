@@ -23,7 +23,7 @@ from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
-YIELD_AFTER = 0.002  # seconds of work without a pause, after which other tasks get their turn
+YIELD_AFTER = 0.003  # seconds of work without a pause, after which other tasks get their turn
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
 STUCK_AFTER = 2.0  # times `ack_wait` without a handler that returns, after which waiting messages are given back
 WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
@@ -104,8 +104,7 @@ class HandlerRunner:
         ended, _ = await asyncio.wait([*self._workers, *self._background], return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             if not self.delivery.stopping:
-                failure = None if task.cancelled() else task.exception()
-                raise failure or RuntimeError(f"{self.name}: {task.get_coro()} ended")
+                raise (None if task.cancelled() else task.exception()) or RuntimeError(f"{task.get_coro()} ended")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Give back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
@@ -172,13 +171,14 @@ class HandlerRunner:
     async def handle_next(self) -> None:
         """Handle the next message; the buffer is not empty."""
         message = self.buffer.start()
-        self.delivery.attempts.running += 1
+        attempts = self.delivery.attempts
+        attempts.running += 1
         try:
             await self.delivery.deliver(message)
         except BaseException as error:
             await self.not_settled([message], error)
         finally:
-            self.delivery.attempts.running -= 1
+            attempts.running -= 1
             self.buffer.running.discard(message)
 
     async def not_settled(self, messages: list[Message], error: BaseException) -> None:

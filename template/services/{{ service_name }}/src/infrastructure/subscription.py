@@ -108,10 +108,11 @@ class Subscription:
 
     def caller(self) -> Callable[[Any, Any], Awaitable[None]]:
         """Return a function of an event and its message that calls the handler, within `timeout`."""
-        function, limit, takes_message = with_resources(self.function), self.timeout, self.signature.takes_message
-
-        def call(event: Any, message: Any) -> Awaitable[None]:
-            return function(event, message) if takes_message else function(event)
+        function = with_resources(self.function)
+        call = function if self.signature.takes_message else lambda event, message: function(event)
+        limit = self.timeout
+        if limit is None:
+            return call
 
         async def call_in_time(event: Any, message: Any) -> None:
             try:
@@ -122,7 +123,7 @@ class Subscription:
                     raise TimeoutError(f"the handler ran longer than its timeout of {limit:g} s") from error
                 raise
 
-        return call if limit is None else call_in_time
+        return call_in_time
 
     @property
     def most_at_once(self) -> int:
