@@ -65,7 +65,7 @@ def answers(
 
 
 def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, root: Path) -> dict[str, Any]:
-    """The new answers, checked together with those that stay.
+    """Return the new answers, checked together with those that stay.
 
     Raises:
         InputError: a key or value is none that the template's question takes, or nobody may change it.

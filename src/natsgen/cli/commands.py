@@ -139,13 +139,13 @@ class Commands(Group):
             self._write(formatter, title, names[start:end])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that the arguments name, in full, because it is about to be run or completed."""
+        """Return the command that the arguments name, in full, because it is about to be run or completed."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command if name is None else load(name), rest
 
 
 def load(name: str) -> Any:
-    """The command of that name in full, as Typer builds it: one of `COMMANDS`."""
+    """Return the command of that name in full, as Typer builds it: one of `COMMANDS`."""
     listed = COMMANDS[name]
     found = getattr(import_module(listed.module), listed.attribute)
     holder = typer.Typer(rich_markup_mode=None)

@@ -13,12 +13,12 @@ VARIABLE = "_NATSGEN_COMPLETE"
 
 
 def is_wanted() -> bool:
-    """Whether a shell runs this process to complete a line, and not a person to do something."""
+    """Return whether a shell runs this process to complete a line, and not a person to do something."""
     return bool(os.environ.get(VARIABLE))
 
 
 def services(context: typer.Context, incomplete: str) -> list[str]:
-    """The services that begin like what was typed."""
+    """Return the services that begin like what was typed."""
     from natsgen import workspace as workspaces
     from natsgen.services import listing
 
@@ -29,21 +29,21 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def extras(incomplete: str) -> list[str]:
-    """The extras that begin like what was typed."""
+    """Return the extras that begin like what was typed."""
     from natsgen.parts import packages
 
     return [name for name in packages.EXTRA_NAMES if name.startswith(incomplete)]
 
 
 def reasons(incomplete: str) -> list[str]:
-    """The reasons for a dead letter that begin like what was typed."""
+    """Return the reasons for a dead letter that begin like what was typed."""
     from natsgen.dlq.letters import REASONS
 
     return [reason for reason in REASONS if reason.startswith(incomplete)]
 
 
 def _parts_of(question: str) -> Callable[[typer.Context, str], list[str]]:
-    """The completion of the names of parts, of the service on the line."""
+    """Return the completion of the names of parts, of the service on the line."""
 
     def names(context: typer.Context, incomplete: str) -> list[str]:
         from natsgen import workspace as workspaces

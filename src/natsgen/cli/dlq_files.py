@@ -144,7 +144,7 @@ def _writer(file: str) -> Iterator[Callable[[bytes], object]]:
 
 @contextmanager
 def _reader(file: str) -> Iterator[tuple[BinaryIO, str]]:
-    """The file, or all of standard input: it is read twice."""
+    """Provide the file, or all of standard input: it is read twice."""
     if file != STANDARD:
         with Path(file).open("rb") as opened:
             yield opened, output.printable(file)

@@ -19,7 +19,7 @@ _STACK = "Dlq-Stack"
 
 
 def letter_lines(found: Exhibit) -> Iterator[str]:
-    """The answer of `show`."""
+    """Yield the answer of `show`."""
     letter, short = found.letter, found.letter.summary()
     yield output.printable(f"Dead letter {letter.id} of {short.service or '-'} {short.handler}")
     size = short.size if found.payload is None else len(found.payload)
@@ -46,7 +46,7 @@ def letter_lines(found: Exhibit) -> Iterator[str]:
 
 
 def letter_document(found: Exhibit) -> dict[str, Any]:
-    """The answer of `show`, for programs."""
+    """Return the answer of `show`, for programs."""
     letter = found.letter
     payload = found.payload
     decoded = None if payload is None else decode(payload)
@@ -72,7 +72,7 @@ def _own(found: Headers, name: str) -> str:
 
 
 def _stack(found: Headers) -> list[str]:
-    """The worker writes the stack's line breaks as the two characters `\\n`."""
+    """Return the lines of the stack, whose line breaks the worker writes as the two characters `\\n`."""
     text = headers.first(found, _STACK)
     return text.replace("\\n", "\n").rstrip("\n").split("\n") if text else []
 

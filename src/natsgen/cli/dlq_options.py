@@ -70,7 +70,7 @@ class Filters:
     until: str | None
 
     def selection(self) -> Selection:
-        """What they mean. Raises `InputError` for one that means nothing."""
+        """Return what they mean. Raises `InputError` for one that means nothing."""
         from natsgen import messages
         from natsgen.dlq import selection
 
@@ -92,7 +92,7 @@ class Filters:
         return found
 
     def need(self, ids: Sequence[int] | None, everything: bool) -> Selection:
-        """What they mean to a command that changes something: it must have been said which letters.
+        """Return what they mean to a command that changes something: it must have been said which letters.
 
         Raises:
             InputError: nothing is chosen, or all and also some.
@@ -106,7 +106,7 @@ class Filters:
 
 
 def settings(server: str | None, workspace: Path | None, service: str | None) -> Settings:
-    """How to connect: as `--server` and the environment say, and the `.env` of the service in the workspace.
+    """Return how to connect: as `--server` and the environment say, and the `.env` of the service in the workspace.
 
     Raises:
         InputError: a setting cannot be used.

@@ -23,12 +23,12 @@ def nothing(chosen: Chosen) -> str:
 
 
 def counted(number: int) -> str:
-    """A number of letters, in words."""
+    """Return a number of letters, in words."""
     return "1 dead letter" if number == 1 else f"{number:,} dead letters"
 
 
 def count_lines(letters: Sequence[Summary]) -> list[str]:
-    """A table of how many there are of what."""
+    """Return a table of how many there are of what."""
     found = groups(letters)
     rows = [("SERVICE", "HANDLER", "REASON", "LETTERS", "OLDEST", "NEWEST")]
     rows += [
@@ -46,7 +46,7 @@ def count_lines(letters: Sequence[Summary]) -> list[str]:
 
 
 def list_lines(chosen: Chosen, *, ids: bool, limit: int) -> Iterator[str]:
-    """The answer of `list`."""
+    """Yield the answer of `list`."""
     if not ids:
         yield from count_lines(chosen.letters)
         yield f"{counted(len(chosen.letters))} in stream {STREAM} at {chosen.server}"
@@ -62,7 +62,7 @@ def list_lines(chosen: Chosen, *, ids: bool, limit: int) -> Iterator[str]:
 
 
 def list_document(chosen: Chosen, *, ids: bool, limit: int) -> dict[str, Any]:
-    """The answer of `list`, for programs."""
+    """Return the answer of `list`, for programs."""
     document: dict[str, Any] = {
         "server": chosen.server,
         "stream": STREAM,
@@ -73,12 +73,12 @@ def list_document(chosen: Chosen, *, ids: bool, limit: int) -> dict[str, Any]:
 
 
 def group_documents(letters: Sequence[Summary]) -> list[dict[str, Any]]:
-    """How many there are of what, for programs."""
+    """Return how many there are of what, for programs."""
     return [_group_document(one) for one in groups(letters)]
 
 
 def summary_document(letter: Summary) -> dict[str, Any]:
-    """A letter in short, for programs."""
+    """Return a letter in short, for programs."""
     return {
         "id": letter.id,
         "subject": letter.subject,
@@ -94,7 +94,7 @@ def summary_document(letter: Summary) -> dict[str, Any]:
 
 
 def failure_lines(tally: Tally, what: str) -> Iterator[str]:
-    """What could not be done, and why; `what` is what the numbers of the tally count."""
+    """Yield what could not be done, and why; `what` is what the numbers of the tally count."""
     for number, why in list(tally.failed.items())[:FAILURES_SHOWN]:
         yield output.printable(f"{what} {number}: {why}")
     if (more := len(tally.failed) - FAILURES_SHOWN) > 0:
@@ -102,7 +102,7 @@ def failure_lines(tally: Tally, what: str) -> Iterator[str]:
 
 
 def failure_documents(tally: Tally, key: str = "id") -> list[dict[str, Any]]:
-    """What could not be done, and why, for programs."""
+    """Return what could not be done, and why, for programs."""
     return [{key: number, "error": why} for number, why in tally.failed.items()]
 
 

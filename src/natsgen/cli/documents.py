@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def of_service(service: Service) -> dict[str, Any]:
-    """A service as `list` tells it."""
+    """Return a service as `list` tells it."""
     return {
         "name": service.name,
         "kind": service.kind,
@@ -32,7 +32,7 @@ def of_service(service: Service) -> dict[str, Any]:
 
 
 def of_portrait(found: ServiceReport, offered: str) -> dict[str, Any]:
-    """A service in full; `offered` is the template's version that it was compared with."""
+    """Return a service in full; `offered` is the template's version that it was compared with."""
     return {
         **of_service(found.service),
         "offered_version": offered,

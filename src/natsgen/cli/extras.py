@@ -105,7 +105,7 @@ def remove_extra(
 
 
 def _names(given: Sequence[str]) -> list[str]:
-    """The names that a person typed, with spaces or commas between."""
+    """Return the names that a person typed, with spaces or commas between."""
     from natsgen.answers import given_answers
 
     return list(given_answers.from_extras(given, "NAME").values["extras"])

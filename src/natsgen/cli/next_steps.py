@@ -29,7 +29,7 @@ def to_run(workspace: Workspace, service: str, here: Path) -> str:
 
 
 def seen_from(here: Path, path: Path) -> str:
-    """A path as a person in `here` would type it: relative within the workspace, else absolute."""
+    """Return a path as a person in `here` would type it: relative within the workspace, else absolute."""
     relative = os.path.relpath(path, here.resolve())
     if relative.startswith("../") and not here.resolve().is_relative_to(path.parents[1]):
         return str(path)

@@ -87,7 +87,7 @@ def document(content: Mapping[str, Any]) -> None:
 
 
 def _as_json(value: Any) -> Any:
-    """The value with what JSON lacks as text: the answers of a service may hold whatever YAML can say."""
+    """Return the value with what JSON lacks as text: the answers of a service may hold whatever YAML can say."""
     if isinstance(value, Mapping):
         return {str(key): _as_json(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -96,7 +96,7 @@ def _as_json(value: Any) -> Any:
 
 
 def no_services(root: Path) -> str:
-    """The message for a workspace without services."""
+    """Return the message for a workspace without services."""
     return f"no services in {root}; create one with natsgen new"
 
 
@@ -121,7 +121,7 @@ def printable(text: str) -> str:
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """The rows as lines that may stand on a terminal, each column as wide as it must be."""
+    """Yield the rows as lines that may stand on a terminal, each column as wide as it must be."""
     plain = [tuple(printable(cell) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
     for row in plain:
@@ -155,17 +155,17 @@ def allow_questions(allowed: bool) -> None:
 
 
 def can_ask() -> bool:
-    """Whether there is a person to answer, and questions are allowed."""
+    """Return whether there is a person to answer, and questions are allowed."""
     return _may_ask and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
 def can_animate() -> bool:
-    """Whether standard error is a terminal on which lines can be drawn anew."""
+    """Return whether standard error is a terminal on which lines can be drawn anew."""
     return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
 
 def is_shown() -> bool:
-    """Whether the result goes to a terminal, which obeys the control characters in it."""
+    """Return whether the result goes to a terminal, which obeys the control characters in it."""
     return _is_terminal(sys.stdout)
 
 
@@ -200,5 +200,5 @@ def _in_red(text: str) -> str:
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    """A standard stream is None where the process was started without it."""
+    """Return whether a stream is a terminal; a standard one is None where the process was started without it."""
     return stream is not None and stream.isatty()

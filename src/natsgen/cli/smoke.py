@@ -118,7 +118,7 @@ def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[
 
 
 def _repeat(template: str | None, matrix: str, backend: str) -> list[str]:
-    """The command with what chooses the samples and where they run."""
+    """Return the command with what chooses the samples and where they run."""
     given = ["--template", template] if template else []
     return [output.PROGRAM, "smoke", *given, "--matrix", matrix, "--backend", backend]
 

@@ -90,7 +90,7 @@ class Rows:
                 row.failed.append(result.step)
 
     def table(self) -> Table:
-        """The table at this moment."""
+        """Return the table at this moment."""
         from rich.table import Table
         from rich.text import Text
 
@@ -108,7 +108,7 @@ class Rows:
 
 
 def _varied(sample: Sample) -> str:
-    """What distinguishes a sample from one with nothing but defaults."""
+    """Return what distinguishes a sample from one with nothing but defaults."""
     plain = (DEFAULT, SHORT, "none", "False")
     given = {key: level for key, level in sample.levels.items() if key != SHAPE and level not in plain}
     return ", ".join(key if level == GIVEN else f"{key} {level}" for key, level in given.items())

@@ -20,7 +20,7 @@ OPTION = "--template"
 
 @contextmanager
 def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]:
-    """The template that a new service is made from, as long as it is open.
+    """Provide the template that a new service is made from, as long as it is open.
 
     Args:
         given: what `--template` names; without it, it is the one of the workspace's natsgen.toml, or natsgen's own.

@@ -79,7 +79,7 @@ def update(
 
 
 def wanted_services(place: Workspace, named: Sequence[str], *, all_services: bool) -> tuple[str, ...]:
-    """The services that the command line means.
+    """Return the services that the command line means.
 
     Raises:
         InputError: it names none, or some and all; or there is no such service.

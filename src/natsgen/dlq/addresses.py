@@ -17,7 +17,7 @@ _OK = 200
 
 
 def addresses(settings: Settings) -> list[str]:
-    """The addresses to connect to; `consul://<service>` stands for every passing instance of that service.
+    """Return the addresses to connect to; `consul://<service>` stands for every passing instance of that service.
 
     Raises:
         NatsError: Consul could not be asked, or knows no passing instance.
@@ -30,7 +30,7 @@ def addresses(settings: Settings) -> list[str]:
 
 
 def without_secrets(url: str) -> str:
-    """An address as it may be shown: host and port."""
+    """Return an address as it may be shown: host and port."""
     parts = urlsplit(url if "://" in url else f"nats://{url}")
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{host}:{parts.port or 4222}"

@@ -48,7 +48,7 @@ class Record:
     line: int = 0
 
     def as_line(self) -> bytes:
-        """The record as a line of a file, in ASCII."""
+        """Return the record as a line of a file, in ASCII."""
         document = {
             "id": self.id,
             "subject": self.subject,
@@ -60,7 +60,7 @@ class Record:
 
 
 def records(file: BinaryIO, name: str) -> Iterator[Record]:
-    """The records in a file; empty lines are skipped.
+    """Yield the records in a file; empty lines are skipped.
 
     Args:
         file: from where it stands.
@@ -235,7 +235,7 @@ async def import_(
 
 
 def message_id(record: Record) -> str:
-    """The same for the same record, so that the stream keeps it once, and for no other."""
+    """Return the same for the same record, so that the stream keeps it once, and for no other."""
     found = hashlib.sha256()
     for part in (record.subject, str(record.id), record.stored.isoformat(), *map(": ".join, record.headers)):
         found.update(part.encode() + b"\n")
@@ -289,7 +289,7 @@ _IDENTITY_SIZE = 256  # bytes that the message id takes at most
 
 
 async def _is_the_same_there(connection: Connection, record: Record) -> bool:
-    """Whether the stream still has the very letter that was exported."""
+    """Return whether the stream still has the very letter that was exported."""
     try:
         letter = await reading.letter(connection, record.id)
     except LetterError:

@@ -117,7 +117,7 @@ class _Pace:
 
 
 async def _without_consumer(connection: Connection, subjects: Iterable[str]) -> list[str]:
-    """Those of the subjects that no consumer of the stream takes, sorted."""
+    """Return those of the subjects that no consumer of the stream takes, sorted."""
     filters: list[str] = []
     offset, total = 0, 1
     while offset < total:
@@ -129,7 +129,7 @@ async def _without_consumer(connection: Connection, subjects: Iterable[str]) -> 
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """Whether a subject with wildcards covers a plain one."""
+    """Return whether a subject with wildcards covers a plain one."""
     wanted, given = pattern.split("."), subject.split(".")
     for number, token in enumerate(wanted):
         if token == ">":
@@ -193,7 +193,7 @@ class Target:
 
 
 async def target_for(connection: Connection, subject: str | None) -> Target:
-    """The target of a replay to `subject`, or to the failing handlers.
+    """Return the target of a replay to `subject`, or to the failing handlers.
 
     Raises:
         NatsError: no stream takes the subject.
@@ -207,7 +207,7 @@ async def target_for(connection: Connection, subject: str | None) -> Target:
 
 
 async def unattended(connection: Connection, letters: Iterable[Summary], target: Target) -> list[str]:
-    """The subjects of replays to handlers that nobody consumes."""
+    """Return the subjects of replays to handlers that nobody consumes."""
     subjects = {f"replay.{letter.service}.{letter.handler}" for letter in letters if letter.service}
     return await _without_consumer(connection, subjects) if subjects and target.subject is None else []
 

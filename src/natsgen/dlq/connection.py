@@ -81,7 +81,7 @@ class Connection:
         return self.client.max_payload
 
     async def api(self, verb: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What JetStream answers to a request such as `STREAM.INFO.DLQ`.
+        """Return what JetStream answers to a request such as `STREAM.INFO.DLQ`.
 
         Raises:
             ApiError: it refused.
@@ -128,7 +128,7 @@ class Connection:
 
 
 def said(error: BaseException) -> str:
-    """What an error says, without nats-py's prefix."""
+    """Return what an error says, without nats-py's prefix."""
     if isinstance(error, OSError) and (error.errno or 0) > 0:
         return os.strerror(error.errno or 0)  # asyncio's own text repeats the address, its way
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -170,7 +170,7 @@ async def with_connection(
 
 
 def _is_of_connection(error: BaseException | None) -> bool:
-    """Whether work failed by something that may well be the end of the connection."""
+    """Return whether work failed by something that may well be the end of the connection."""
     cause = error.__cause__ if error else None
     if isinstance(cause, nats.errors.NoRespondersError | nats.errors.TimeoutError):
         return False

@@ -21,12 +21,12 @@ def parse(raw: bytes) -> Headers:
 
 
 def first(headers: Headers, name: str) -> str:
-    """The first value of a header, "" if there is none."""
+    """Return the first value of a header, "" if there is none."""
     return next((value for key, value in headers if key == name), "")
 
 
 def by_name(headers: Headers) -> dict[str, list[str]]:
-    """All the values of each header."""
+    """Return all the values of each header."""
     found: dict[str, list[str]] = {}
     for name, value in headers:
         found.setdefault(name, []).append(value)
@@ -34,12 +34,12 @@ def by_name(headers: Headers) -> dict[str, list[str]]:
 
 
 def size(headers: Headers) -> int:
-    """How many bytes the headers take in a message, and some to spare."""
+    """Return how many bytes the headers take in a message, and some to spare."""
     return FRAME + sum(len(name.encode()) + len(value.encode()) + 4 for name, value in headers)
 
 
 def is_of(name: str, *prefixes: str) -> bool:
-    """Whether a header's name begins with one of the prefixes, in any case."""
+    """Return whether a header's name begins with one of the prefixes, in any case."""
     return name.lower().startswith(tuple(prefix.lower() for prefix in prefixes))
 
 
@@ -51,7 +51,7 @@ class Outgoing(dict[str, Any]):
         self._headers = headers
 
     def items(self) -> Iterable[tuple[str, Any]]:  # type: ignore[override]
-        """Each name and value that is to be sent."""
+        """Return each name and value that is to be sent."""
         return self._headers
 
 

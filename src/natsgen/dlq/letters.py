@@ -79,19 +79,19 @@ class Letter:
         return headers.first(self.headers, PAYLOAD) == WITH_ORIGINAL
 
     def summary(self) -> Summary:
-        """The letter in short."""
+        """Return the letter in short."""
         return summary_of(self.id, self.subject, self.stored, dict(reversed(self.headers)), len(self.payload))
 
     def original_headers(self) -> Headers:
-        """The headers that the message had before it failed."""
+        """Return the headers that the message had before it failed."""
         return tuple((name, value) for name, value in self.headers if not headers.is_of(name, "Dlq-", "Nats-"))
 
     def own_headers(self) -> Headers:
-        """The headers that say why and where it failed, and those of the server."""
+        """Return the headers that say why and where it failed, and those of the server."""
         return tuple((name, value) for name, value in self.headers if headers.is_of(name, "Dlq-", "Nats-"))
 
     def replay_subject(self) -> str:
-        """Where the handler that failed takes it again.
+        """Return where the handler that failed takes it again.
 
         Raises:
             LetterError: its subject names no handler.
@@ -114,12 +114,12 @@ class Letter:
         return (*kept, (MESSAGE_ID, self.replay_id()))
 
     def replay_id(self) -> str:
-        """The same for every replay of this letter, so that a stream keeps one where a confirmation was lost."""
+        """Return the same for every replay of this letter, so that a stream keeps one where a confirmation was lost."""
         return f"replay.{self.id}.{int(self.stored.timestamp())}"
 
 
 def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, str], size: int) -> Summary:
-    """A letter in short, from its headers by name."""
+    """Return a letter in short, from its headers by name."""
     service, handler = place_of(subject)
     kind, text = found.get("Dlq-Error-Type", ""), found.get("Dlq-Error", "")
     return Summary(
@@ -143,7 +143,7 @@ def place_of(subject: str) -> tuple[str, str]:
 
 
 def as_time(text: str) -> datetime:
-    """An ISO 8601 time in UTC; without a zone it is taken as UTC. Raises `ValueError` if it is none."""
+    """Return an ISO 8601 time in UTC; without a zone it is taken as UTC. Raises `ValueError` if it is none."""
     time = datetime.fromisoformat(text)
     try:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
@@ -152,7 +152,7 @@ def as_time(text: str) -> datetime:
 
 
 def shown_time(time: datetime) -> str:
-    """A time as people and programs read it: ISO 8601, UTC, seconds."""
+    """Return a time as people and programs read it: ISO 8601, UTC, seconds."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

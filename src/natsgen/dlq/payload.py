@@ -27,7 +27,7 @@ class Decoded:
 
 
 def decode(payload: bytes) -> Decoded:
-    """JSON indented, else text as it is, else the first bytes in hexadecimal."""
+    """Return JSON indented, else text as it is, else the first bytes in hexadecimal."""
     if not payload:
         return Decoded("empty", [])
     try:
@@ -43,7 +43,7 @@ def decode(payload: bytes) -> Decoded:
 
 
 def is_text(text: str) -> bool:
-    """Whether there is nothing in it but what can be seen, tabs and line breaks."""
+    """Return whether there is nothing in it but what can be seen, tabs and line breaks."""
     return all(character.isprintable() or character in "\t\r\n" for character in text)
 
 

@@ -38,7 +38,7 @@ class StreamState:
 
 
 async def stream_state(connection: Connection) -> StreamState | None:
-    """The stream's state; None if there is no such stream."""
+    """Return the stream's state; None if there is no such stream."""
     try:
         info = await connection.api(f"STREAM.INFO.{STREAM}")
     except ApiError as error:
@@ -52,7 +52,7 @@ async def stream_state(connection: Connection) -> StreamState | None:
 async def summaries(
     connection: Connection, subject: str, last: int, counted: Callable[[int], None] = lambda _: None
 ) -> AsyncIterator[list[Summary]]:
-    """The letters on `subject` up to the sequence `last`, oldest first, in batches.
+    """Yield the letters on `subject` up to the sequence `last`, oldest first, in batches.
 
     Only headers are sent, by a consumer that is gone afterwards. `counted` is told how many there are, before the
     first batch.
@@ -157,7 +157,7 @@ async def _consumer(connection: Connection, subject: str) -> tuple[str, int]:
 
 
 def _says_end(statuses: list[Msg]) -> bool:
-    """Whether the server has said that a request is over; raises `NatsError` if it said anything else."""
+    """Return whether the server has said that a request is over; raises `NatsError` if it said anything else."""
     for message in statuses:
         found = message.headers or {}
         if found.get("Status") not in _NO_MORE:
@@ -241,7 +241,7 @@ class Exhibit:
 
 
 async def exhibit(connection: Connection, number: int) -> Exhibit:
-    """The letter of that ID.
+    """Return the letter of that ID.
 
     Raises:
         LetterError: there is none.

@@ -50,7 +50,7 @@ class Selection:
         return f"{PREFIX}{self.service or '*'}.{self.handler or '*'}"
 
     def takes(self, letter: Summary) -> bool:
-        """Whether a letter fits."""
+        """Return whether a letter fits."""
         return (
             self.service in (None, letter.service)
             and self.handler in (None, letter.handler)
@@ -77,7 +77,7 @@ def token(name: str) -> str:
 
 
 def time(text: str, now: datetime) -> datetime:
-    """The time that a person means.
+    """Return the time that a person means.
 
     Args:
         text: ISO 8601, in UTC unless it names a zone, or how long ago, such as `90s`, `30m`, `2h`, `7d`, `1w`.
@@ -188,7 +188,7 @@ class Group:
 
 
 def groups(letters: Iterable[Summary]) -> list[Group]:
-    """The letters by service, handler and reason, sorted."""
+    """Return the letters by service, handler and reason, sorted."""
     times: dict[tuple[str, str, str], list[datetime]] = {}
     for letter in letters:
         times.setdefault((letter.service, letter.handler, letter.reason), []).append(letter.when)

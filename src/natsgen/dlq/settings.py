@@ -43,7 +43,7 @@ class Settings:
 
 
 def read(server: str | None, environment: Mapping[str, str], folder: Path | None) -> Settings:
-    """The settings for a command.
+    """Return the settings for a command.
 
     Args:
         server: what `--server` says, which goes before `NATS_URL`.
@@ -93,7 +93,7 @@ class _Sources:
         self._file = _read_env_file(folder / ENV_FILE) if folder else {}
 
     def value(self, name: str) -> str | None:
-        """The value of a variable, from its `X_FILE` where it is a secret."""
+        """Return the value of a variable, from its `X_FILE` where it is a secret."""
         if given := self._environment.get(name):
             return given
         if name in SECRETS and (path := self.file(f"{name}_FILE")):
@@ -101,7 +101,7 @@ class _Sources:
         return self._file.get(name) or None
 
     def file(self, name: str) -> Path | None:
-        """The path that a variable holds, of a file that can be read."""
+        """Return the path that a variable holds, of a file that can be read."""
         if given := self._environment.get(name):
             path = Path(given)
         elif (found := self._file.get(name)) and self._folder:
@@ -135,7 +135,7 @@ def _read_secret(name: str, path: Path) -> str:
 
 
 def _inbox_name(sources: _Sources) -> str:
-    """The worker's name where its settings say it: its credentials may be limited to its own inbox."""
+    """Return the worker's name where its settings say it: its credentials may be limited to its own inbox."""
     name = sources.value("SERVICE_NAME") or "natsgen"
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else "natsgen"
 

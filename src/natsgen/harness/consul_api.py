@@ -23,7 +23,7 @@ class ConsulApi:
         self._headers = {"X-Consul-Token": token} if token else {}
 
     def get(self, path: str) -> Any:
-        """The parsed JSON of any path, such as `/v1/status/leader`."""
+        """Return the parsed JSON of any path, such as `/v1/status/leader`."""
         return self._send("GET", path).json()
 
     def put(self, path: str, body: str = "") -> str:
@@ -35,7 +35,7 @@ class ConsulApi:
         return list(self.get(f"/v1/health/service/{quote(name, safe='')}"))
 
     def agent_services(self) -> dict[str, dict[str, Any]]:
-        """What is registered with this agent, by service id."""
+        """Return what is registered with this agent, by service id."""
         return dict(self.get("/v1/agent/services"))
 
     def check_status(self, service_id: str) -> str | None:
@@ -44,7 +44,7 @@ class ConsulApi:
         return next((status for status in WORST_FIRST if status in statuses), None)
 
     def check_output(self, service_id: str) -> str | None:
-        """What the service's checks last said, a line each; None if there is no check."""
+        """Return what the service's checks last said, a line each; None if there is no check."""
         checks = self._checks(service_id)
         return "\n".join(str(check["Output"]) for check in checks) if checks else None
 

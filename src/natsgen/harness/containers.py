@@ -118,25 +118,25 @@ class ComposeProject:
         self._reaper.dismiss()
 
     def ps(self) -> list[Container]:
-        """All containers of the project, stopped ones included."""
+        """Return all containers of the project, stopped ones included."""
         return parse_containers(self.compose("ps", "--all", "--format", "json").output)
 
     def container(self, service: str) -> Container:
-        """The container of a service. Raises `HarnessError` if there is none or more than one."""
+        """Return the container of a service. Raises `HarnessError` if there is none or more than one."""
         found = [container for container in self.ps() if container.service == service]
         if len(found) != 1:
             raise HarnessError(f"the service {service} of {self.name} has {len(found)} containers, not one")
         return found[0]
 
     def exit_code(self, service: str) -> int:
-        """The exit code of a service's container. Raises `HarnessError` while it has not exited."""
+        """Return the exit code of a service's container. Raises `HarnessError` while it has not exited."""
         container = self.container(service)
         if container.state != "exited":
             raise HarnessError(f"{container.name} has not exited: it is {container.state}")
         return container.exit_code
 
     def port(self, service: str, private: int) -> int:
-        """The port on this machine at which a service's `private` port is published."""
+        """Return the port on this machine at which a service's `private` port is published."""
         published = self.compose("port", service, str(private)).output.strip()
         number = published.rpartition(":")[2]
         if not number.isdigit() or number == "0":
@@ -144,7 +144,7 @@ class ComposeProject:
         return int(number)
 
     def container_ip(self, service: str) -> str:
-        """The address of a running service's container on its first network."""
+        """Return the address of a running service's container on its first network."""
         container = self.container(service)
         form = "{{json .NetworkSettings.Networks}}"
         networks = json.loads(self._docker("inspect", "--format", form, container.id).output)
@@ -154,11 +154,11 @@ class ComposeProject:
         return str(addresses[0])
 
     def logs(self, service: str) -> str:
-        """What a service has printed: all of its standard output, then all of its standard error."""
+        """Return what a service has printed: all of its standard output, then all of its standard error."""
         return self._logs(service).everything
 
     def log_records(self, service: str) -> list[dict[str, Any]]:
-        """The JSON log of a generated service. Raises `HarnessError` for a line that is no JSON object."""
+        """Return the JSON log of a generated service. Raises `HarnessError` for a line that is no JSON object."""
         return json_records(self._logs(service).output.splitlines(), service)
 
     def exec(self, service: str, *command: str, limit: float = COMMAND_SECONDS) -> str:

@@ -23,7 +23,7 @@ class Availability(NamedTuple):
 
 
 def docker_available() -> Availability:
-    """Whether containers can be run here: a Docker engine that answers, and Compose 2."""
+    """Return whether containers can be run here: a Docker engine that answers, and Compose 2."""
     try:
         engine = run(["docker", "version", "--format", "{{.Server.Version}}"], limit=ANSWER_SECONDS, check=False)
         if engine.exit_code != 0:

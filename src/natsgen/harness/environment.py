@@ -37,7 +37,7 @@ _FOREIGN = (
 
 
 def environment_for(requirements_file: Path, python: str | Path = sys.executable, *, hashes: bool = True) -> Path:
-    """The interpreter of an environment that holds exactly what `requirements_file` pins, made with `python`.
+    """Return the interpreter of an environment that holds exactly what `requirements_file` pins, made with `python`.
 
     Made at the first call with this content, interpreter and platform, under `$XDG_CACHE_HOME/natsgen/environments`;
     any number of processes may ask at once. With `hashes`, every requirement must carry one. `uv` installs if it is
@@ -69,7 +69,7 @@ def environment_for(requirements_file: Path, python: str | Path = sys.executable
 
 
 def cache_folder() -> Path:
-    """Where environments are kept."""
+    """Return where environments are kept."""
     base = os.environ.get("XDG_CACHE_HOME") or ""
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "natsgen" / "environments"
 
@@ -105,7 +105,7 @@ def _key(requirements_file: Path, python: str, hashes: bool) -> str:
 
 
 def _contents(file: Path, seen: set[Path]) -> Iterator[str]:
-    """The text of a requirements file and of every file that it includes."""
+    """Yield the text of a requirements file and of every file that it includes."""
     if file in seen:
         return
     seen.add(file)

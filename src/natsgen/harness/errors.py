@@ -37,5 +37,5 @@ class CommandFailed(HarnessError):
 
 
 def last_lines(text: str, count: int) -> str:
-    """The last `count` lines of `text`, without trailing white space."""
+    """Return the last `count` lines of `text`, without trailing white space."""
     return "\n".join(text.rstrip().splitlines()[-count:])

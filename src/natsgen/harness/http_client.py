@@ -17,7 +17,7 @@ class Response(NamedTuple):
     body: str
 
     def json(self) -> Any:
-        """The body, parsed. Raises `ValueError` if it is no JSON."""
+        """Return the body, parsed. Raises `ValueError` if it is no JSON."""
         return json.loads(self.body)
 
 

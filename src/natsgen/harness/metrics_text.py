@@ -11,7 +11,7 @@ _SAMPLE = re.compile(r'([A-Za-z_:][\w:]*(?:\{(?:[^"}]|"(?:\\.|[^"\\])*")*\})?)\s
 
 
 def parse_metrics(text: str) -> dict[str, float]:
-    """Each sample's value by its name with its labels, as written: `events_total{handler="a"}`.
+    """Return each sample's value by its name with its labels, as written: `events_total{handler="a"}`.
 
     Raises `HarnessError` for a line that is neither sample, comment nor empty.
     """

@@ -74,7 +74,7 @@ class NatsServer(FixedPortServer):
         return dict(self.monitor(f"/jsz?{query}"))
 
     def connz(self, query: str = "subs=true") -> dict[str, Any]:
-        """The client connections (`/connz`). Raises as `monitor` does."""
+        """Return the client connections (`/connz`). Raises as `monitor` does."""
         return dict(self.monitor(f"/connz?{query}"))
 
     def _spawn(self, ports: Ports) -> ManagedProcess:

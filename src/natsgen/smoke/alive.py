@@ -21,7 +21,7 @@ START, READY, PARTS = "start", "ready", "parts"
 
 
 def live_of(work: Work, running: Running) -> Live:
-    """The sample as it is made, in the hands of the checks."""
+    """Return the sample as it is made, in the hands of the checks."""
     found = {
         question: tuple(read(name, entry) for name, entry in work.answers.get(question, {}).items())
         for question, read in _PARTS.items()
@@ -30,7 +30,7 @@ def live_of(work: Work, running: Running) -> Live:
 
 
 def steps(live: Live, needs: str = ENVIRONMENT, *, in_container: bool = False) -> list[Step]:
-    """The steps; the first needs the step of that name."""
+    """Return the steps; the first needs the step of that name."""
     up = (START, READY)
     whole = (*up, PARTS)
     contained = [Step("user", live.guarded(lifecycle.unprivileged), (START,))] if in_container else []

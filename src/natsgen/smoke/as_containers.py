@@ -140,22 +140,22 @@ class AsContainers(Running):
         return str(self._work.answers.get("dedup", "none"))
 
     def request(self, path: str, *, method: str = "GET", body: str | None = None) -> Response:
-        """What the service answers on its published port."""
+        """Return what the service answers on its published port."""
         if self._port is None:
             self._port = self._up.port(self._work.service, HTTP_PORT)
         headers = {"Content-Type": "application/json"} if body else {}
         return request(LOOPBACK, self._port, path, method=method, body=body, headers=headers)
 
     def status_at(self, address: str, port: int) -> int:
-        """What the service answers at an address of its network, seen from its own container."""
+        """Return what the service answers at an address of its network, seen from its own container."""
         return int(self._python(ASK_STATUS, f"http://{address}:{port}/readyz"))
 
     def lines(self) -> list[str]:
-        """What the container has printed on standard output."""
+        """Return what the container has printed on standard output."""
         return self._logs().output.splitlines()
 
     def error_lines(self) -> list[str]:
-        """What the container has printed on standard error."""
+        """Return what the container has printed on standard error."""
         return self._logs().errors.splitlines()
 
     def check_health(self) -> int:
@@ -163,7 +163,7 @@ class AsContainers(Running):
         return 0 if self._inspected()["State"].get("Health", {}).get("Status") == "healthy" else 1
 
     def user_id(self) -> int:
-        """As whom the service's container runs."""
+        """Return the user ID that the service's container runs as."""
         return int(self._python(ASK_UID))
 
     @property
@@ -186,7 +186,7 @@ class AsContainers(Running):
         return {"services": {self._work.service: own}}
 
     def _needed_images(self, environment: dict[str, str]) -> list[str]:
-        """What the image is made from, and the images of what it stands on."""
+        """Return what the image is made from, and the images of what it stands on."""
         command = ("docker", "compose", "--file", self._work.compose_file, "config")
         what = "Compose does not take the files"
         printed = self._work.command(*command, limit=ENGINE_SECONDS, what=what, environment=environment).output
@@ -195,7 +195,7 @@ class AsContainers(Running):
         return [*dockerfile.read(self._work.folder / "Dockerfile").bases, *beside]
 
     def _public(self, image: str) -> str:
-        """The image without the registry that the sample was made for, which does not exist."""
+        """Return the image without the registry that the sample was made for, which does not exist."""
         registry = self._work.answers.get("registry")
         return image.removeprefix(f"{registry}/") if registry else image
 

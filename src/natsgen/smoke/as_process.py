@@ -91,24 +91,24 @@ class AsProcess(Running):
         return self._inbox
 
     def request(self, path: str, *, method: str = "GET", body: str | None = None) -> Response:
-        """What the service answers."""
+        """Return what the service answers."""
         headers = {"Content-Type": "application/json"} if body else {}
         return request(LOOPBACK, self._running.port, path, method=method, body=body, headers=headers)
 
     def status_at(self, address: str, port: int) -> int:
-        """What it answers at the address that Consul has."""
+        """Return what it answers at the address that Consul has."""
         return request(address, port, "/readyz").status
 
     def lines(self) -> list[str]:
-        """What it has printed on standard output."""
+        """Return what it has printed on standard output."""
         return self._service.process.lines() if self._service and self._service.started else []
 
     def error_lines(self) -> list[str]:
-        """What it has printed on standard error."""
+        """Return what it has printed on standard error."""
         return self._service.process.error_lines() if self._service and self._service.started else []
 
     def check_health(self) -> int:
-        """The exit code of the health check that the Dockerfile names, run here."""
+        """Return the exit code of the health check that the Dockerfile names, run here."""
         command = dockerfile.read(self._work.folder / "Dockerfile").health_check
         python = self._work.python("requirements.txt")
         environment = {
@@ -121,7 +121,7 @@ class AsProcess(Running):
         return done.exit_code
 
     def user_id(self) -> int:
-        """As whom this very process runs."""
+        """Return the user ID of this process."""
         return os.getuid()
 
     @property
@@ -152,6 +152,6 @@ class AsProcess(Running):
         return settings
 
     def _own_nats_server(self) -> Path | None:
-        """The server that comes with the service's development requirements."""
+        """Return the server that comes with the service's development requirements."""
         program = self._work.python().parent / "nats-server"
         return program if program.is_file() else None

@@ -13,12 +13,12 @@ Goal = frozenset[tuple[str, Level]]
 
 
 def each_level(factors: Mapping[str, Sequence[Level]]) -> list[Goal[Level]]:
-    """A goal for each level of each factor."""
+    """Return a goal for each level of each factor."""
     return [frozenset({(factor, level)}) for factor, levels in factors.items() for level in levels]
 
 
 def each_pair(factors: Mapping[str, Sequence[Level]]) -> list[Goal[Level]]:
-    """A goal for each two levels of any two factors."""
+    """Return a goal for each two levels of any two factors."""
     return [
         frozenset({(one, level), (other, another)})
         for one, other in combinations(factors, 2)
@@ -30,7 +30,7 @@ def each_pair(factors: Mapping[str, Sequence[Level]]) -> list[Goal[Level]]:
 def rows(
     factors: Mapping[str, Sequence[Level]], goals: Sequence[Goal[Level]], allowed: Callable[[Row[Level]], bool]
 ) -> list[Row[Level]]:
-    """As few rows as a greedy choice finds that reach every goal which can be reached.
+    """Return as few rows as a greedy choice finds that reach every goal which can be reached.
 
     Args:
         factors: the levels of each; the first level of each is taken where nothing speaks for another.

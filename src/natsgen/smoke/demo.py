@@ -91,7 +91,7 @@ class Screen:
 
 
 def takes_colour() -> bool:
-    """Whether standard output is a terminal that wants colour."""
+    """Return whether standard output is a terminal that wants colour."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -145,7 +145,7 @@ def _tell(screen: Screen) -> None:
 
 
 def _tell_in(screen: Screen, folder: Path) -> list[LocalServer]:
-    """The story, everything of it in `folder`; returns what was started, and stopped again."""
+    """Tell the story, everything of it in `folder`, and return what was started and stopped again."""
     with ExitStack() as parts:
         workspace = folder / "shop"
         service_folder = _generate(screen, workspace)
@@ -266,7 +266,7 @@ def _event(number: int) -> bytes:
 
 
 async def _publish_all(url: str, payloads: list[bytes]) -> list[str]:
-    """The stream that confirmed each payload, in order."""
+    """Return the stream that confirmed each payload, in order."""
     import nats
 
     async with await nats.connect(url) as client:
@@ -305,7 +305,7 @@ def _show_dead_letter(screen: Screen, server: NatsServer) -> None:
 
 
 async def _last_message(url: str, stream: str, subject: str) -> tuple[bytes, dict[str, str]]:
-    """The payload and headers of the newest message; empty if there is none."""
+    """Return the payload and headers of the newest message; empty if there is none."""
     import nats
     from nats.js.errors import NotFoundError
 
@@ -380,7 +380,7 @@ def _stream(server: NatsServer, name: str) -> dict[str, Any]:
 
 
 def _consumer(server: NatsServer) -> dict[str, Any]:
-    """The server's account of the worker's consumer."""
+    """Return the server's account of the worker's consumer."""
     for consumer in _stream(server, STREAM).get("consumer_detail", []):
         if consumer["name"] == DURABLE:
             return dict(consumer)

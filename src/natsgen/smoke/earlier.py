@@ -33,7 +33,7 @@ class EarlierVersions:
         self._made: dict[Path, TemplateSource] = {}
 
     def of(self, template: TemplateSource) -> TemplateSource:
-        """The version before a template, with the repository that has both as its address.
+        """Return the version before a template, with the repository that has both as its address.
 
         Raises:
             NothingToDo: there is no file in the template that could differ.
@@ -96,7 +96,7 @@ def _make(template: Path, folder: Path) -> TemplateSource:
 
 
 def _parts(template: Path) -> Iterator[Path]:
-    """What a rendering needs: the questions, and the folders with files that are rendered."""
+    """Yield what a rendering needs: the questions, and the folders with files that are rendered."""
     yield template / QUESTIONS
     for folder in template.iterdir():
         if folder.is_dir() and not folder.name.startswith(".") and any(folder.rglob("*.jinja")):

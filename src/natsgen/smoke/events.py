@@ -16,7 +16,7 @@ NO_INBOX = "none"
 
 
 def events(live: Live) -> str:
-    """Every event reaches each handler that listens to it, is handled once and acknowledged."""
+    """Check that every event reaches its handlers, and is handled once and acknowledged."""
     if not live.handlers:
         raise NothingToDo("it has no handlers")
     for handler in live.handlers:
@@ -59,7 +59,7 @@ def _await_handled_by(live: Live, handler: Handler) -> None:
 
 
 def inbox(live: Live) -> str:
-    """An event that was handled, and comes again, is not handled again."""
+    """Check that a handled event that is sent again is not handled again."""
     kind = live.running.inbox
     if kind == NO_INBOX or not live.handlers:
         raise NothingToDo("it has no inbox" if live.handlers else "it has no handlers")

@@ -53,30 +53,30 @@ class Gates:
         ]
 
     def requirements(self) -> str:
-        """Everything is pinned."""
+        """Check that all requirements are pinned."""
         return pins.check(self._work.folder)
 
     def environment(self) -> None:
-        """What it requires can be installed: to run it, and to develop it."""
+        """Check that its requirements can be installed, to run it and to develop it."""
         for file in pins.FILES:
             self._work.python(file)
 
     def ruff(self) -> None:
-        """Nothing to find for the linter."""
+        """Check that ruff finds nothing."""
         self._python("ruff", "check", "--no-cache", ".", limit=LINT_SECONDS, what="ruff found something")
 
     def format(self) -> None:
-        """Formatted as ruff would."""
+        """Check that it is formatted as ruff formats."""
         words = ("ruff", "format", "--no-cache", "--check", ".")
         self._python(*words, limit=LINT_SECONDS, what="it is formatted otherwise")
 
     def types(self) -> str:
-        """Types fit, as strict as the service's own configuration says."""
+        """Check the types, as strictly as the service's own configuration says."""
         printed = self._python("mypy", "--strict", limit=TYPES_SECONDS, what="mypy found something")
         return printed.strip().splitlines()[-1]
 
     def tests(self, *paths: str) -> str:
-        """Its own tests pass; `paths` are some of them."""
+        """Check that its own tests pass; `paths` are some of them."""
         words = ("pytest", "-q", "-p", "no:cacheprovider", *(paths or ("tests/",)))
         printed = self._python(*words, limit=TESTS_SECONDS, what="a test of its own failed")
         summary = printed.strip().splitlines()[-1]
@@ -85,7 +85,7 @@ class Gates:
         return re.sub(r" in [\d.]+s.*", "", summary).strip("= ")
 
     def dockerfile(self) -> str:
-        """The image is not root's, and tells its health."""
+        """Check that the image does not run as root and has a health check."""
         image = dockerfile.read(self._work.folder / "Dockerfile")
         if image.runs_as_root:
             raise CheckFailed(f"the image runs as root: its Dockerfile's last stage has USER {image.user or 'nowhere'}")
@@ -94,7 +94,7 @@ class Gates:
         return f"user {image.user}"
 
     def hadolint(self) -> None:
-        """hadolint has nothing against the Dockerfile."""
+        """Check that hadolint finds nothing in the Dockerfile."""
         program = self._work.tools.hadolint
         if program is None:
             raise LeftOut("there is no `hadolint` program on this machine")
@@ -102,7 +102,7 @@ class Gates:
         self._work.command(program, file, limit=LINT_SECONDS, what="hadolint found something")
 
     def compose(self) -> str:
-        """The compose files are YAML, and one is the service's."""
+        """Check that the compose files are YAML, and that the service has one."""
         files = sorted((self._work.workspace.root / COMPOSE).glob("*.yml"))
         for file in files:
             _check_yaml(file)
@@ -111,7 +111,7 @@ class Gates:
         return f"{len(files)} files"
 
     def compose_config(self) -> str:
-        """Compose takes the files, and gives the service more time to stop than it takes."""
+        """Check that Compose accepts the files and gives the service enough time to stop."""
         if not self._work.tools.docker:
             raise LeftOut(self._work.tools.docker.reason)
         command = ("docker", "compose", "--file", self._work.compose_file, "config")
@@ -119,7 +119,7 @@ class Gates:
         return self._check_grace(yaml.safe_load(printed)["services"][self._work.service])
 
     def settings(self) -> str:
-        """What the compose file and .env.example set is what the service reads, as far as their names are alike."""
+        """Check that the compose file and .env.example set no mistyped setting."""
         known = [setting.name for setting in discovery.settings_of(self._work.folder)]
         if not known:
             raise NothingToDo("its config.py declares no settings that can be read off")
@@ -133,7 +133,7 @@ class Gates:
         return f"{len(given)} names"
 
     def _check_grace(self, service: dict[str, Any]) -> str:
-        """A container that has less time to stop than the service takes is killed while it finishes."""
+        """Check that a container has more time to stop than its service takes."""
         takes = float((service.get("environment") or {}).get(GRACEFUL, 0))
         grace = _seconds(service.get("stop_grace_period", "10s"))
         if grace <= takes:
@@ -154,7 +154,7 @@ def _check_yaml(file: Path) -> None:
 
 
 def _environment_in(compose_file: Path, service: str) -> list[str]:
-    """The names that a compose file sets for a service."""
+    """Return the names that a compose file sets for a service."""
     environment = yaml.safe_load(compose_file.read_text(encoding="utf-8"))["services"][service].get("environment", {})
     return [str(one).partition("=")[0] for one in environment]  # a mapping, or a list of NAME=VALUE
 
@@ -164,6 +164,6 @@ def _lines(file: Path) -> list[str]:
 
 
 def _seconds(duration: str) -> float:
-    """A duration as Compose prints it, such as `1m30s`."""
+    """Return a duration as Compose prints it, such as `1m30s`."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
     return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)([hms])", duration))

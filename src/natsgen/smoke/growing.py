@@ -61,7 +61,7 @@ class Growing:
         ]
 
     def add(self, addition: Addition) -> str:
-        """A part is added as `natsgen add-...` does: its file, its test and its packages; nothing else is touched."""
+        """Add a part as `natsgen add-...` does, and check that only its files, test and packages are added."""
         self._before = self._before or tree.read(self._work.workspace.root)
         question = addition.kind.question
         if question not in self._work.questionnaire.questions:
@@ -76,16 +76,16 @@ class Growing:
         return self._check_added(packages.found(self._work.folder) - had)
 
     def lint(self) -> None:
-        """What was added is as ruff wants it."""
+        """Check that ruff finds nothing in the added parts."""
         self._gates.ruff()
         self._gates.format()
 
     def tests(self) -> str:
-        """The tests that came with what was added pass."""
+        """Check that the tests of the added parts pass."""
         return self._gates.tests(*(str(addition.kind.test(part.name)) for addition, part in self._added))
 
     def run(self) -> str:
-        """The service finds what was added when it starts, and it works."""
+        """Check that the service finds the added parts when it starts, and that they work."""
         running = self._run()
         parts = {addition.kind.question: (part,) for addition, part in self._added}
         live = Live(self._work, running, **parts)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ class Growing:
         return "; ".join(one for one in seen if one)
 
     def remove(self) -> str:
-        """What was added is removed with its packages, and the workspace is as it was, byte for byte."""
+        """Check that removing the added parts restores the workspace byte for byte."""
         for addition, part in reversed(self._added):
             with ONE_AT_A_TIME:
                 addition.remove(self._site, part.name, force=False)
@@ -107,7 +107,7 @@ class Growing:
         return "as before"
 
     def extras(self) -> str:
-        """The extras go, as `natsgen remove-extra` does it, and come again: then the workspace is as it was."""
+        """Check that removing and adding the extras restores the workspace."""
         answers = {**self._work.sample.answers, packages.EXTRAS: []}
         needed = packages.needed(self._work.folder, answers)
         names = [name for name in self._work.sample.answers.get(packages.EXTRAS, ()) if name not in needed]
@@ -145,7 +145,7 @@ class Growing:
         return f"2 files, and {service_packages.told(came)}" if came else "2 files"
 
     def _is_of(self, path: str, names: frozenset[str]) -> bool:
-        """Whether a path in the workspace is a file of one of the packages, which was not there before."""
+        """Return whether a path in the workspace is a file of one of the packages, which was not there before."""
         place = PurePosixPath(SERVICES, self._work.service)
         whole = PurePosixPath(path)
         return (

@@ -17,7 +17,7 @@ WITHOUT_BODY = ("GET", "DELETE")
 
 
 def http(live: Live) -> str:
-    """Each route answers, what it publishes is handled, and what nobody can read is refused."""
+    """Check that each route answers, that what it publishes is handled, and that invalid requests are refused."""
     if not live.routes:
         raise NothingToDo("it has no routes")
     for route in live.routes:

@@ -47,7 +47,7 @@ def under_other_names(names: Sequence[tuple[str, str]]) -> Iterator[None]:
 
 @contextmanager
 def network(name: str, label: str) -> Iterator[None]:
-    """A network of that name until the end of the `with` block, or of this process."""
+    """Provide a network of that name until the end of the `with` block, or of this process."""
     removal = ("docker", "network", "rm", name)
     with Reaper(*removal):
         run(["docker", "network", "create", "--label", label, name], limit=ENGINE_SECONDS)
@@ -62,6 +62,6 @@ def _is_here(image: str) -> bool:
 
 
 def _pull(image: str) -> str:
-    """Why it cannot be pulled; "" if it was."""
+    """Return why it cannot be pulled; "" if it was."""
     done = run(["docker", "pull", "--quiet", image], limit=PULL_SECONDS, check=False)
     return "" if done.exit_code == 0 else " ".join(done.everything.split())[-200:]

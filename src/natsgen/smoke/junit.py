@@ -48,5 +48,5 @@ def _add_case(suite: ElementTree.Element, result: Result, report: Report) -> Non
 
 
 def _text(text: str) -> str:
-    """The text without what no XML file may hold."""
+    """Return the text without what no XML file may hold."""
     return _NO_XML.sub("?", text)

@@ -11,7 +11,7 @@ LETTER_SECONDS = 30.0
 
 
 def dead_letter(live: Live) -> str:
-    """What cannot be read is kept as a dead letter of each handler or task that gets it, and acknowledged."""
+    """Check that an invalid message becomes a dead letter of each handler or task, and is acknowledged."""
     kept = [*_of_handlers(live), *_of_tasks(live)]
     if not kept:
         raise NothingToDo("it has no handlers and no tasks")

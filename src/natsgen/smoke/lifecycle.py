@@ -16,7 +16,7 @@ GONE_SECONDS = 10.0
 
 
 def start(live: Live) -> str | None:
-    """It starts and serves HTTP."""
+    """Check that it starts and serves HTTP."""
     try:
         live.running.start()
     except ProcessDied as error:
@@ -27,7 +27,7 @@ def start(live: Live) -> str | None:
 
 
 def ready(live: Live) -> str:
-    """It says that it is alive, and that it is ready."""
+    """Check that it becomes alive and ready."""
     alive = live.running.request("/healthz")
     if alive.status != 200:
         raise live.failure(f"/healthz answered {alive.status}: {alive.body.strip()}")
@@ -40,7 +40,7 @@ def ready(live: Live) -> str:
 
 
 def parts(live: Live) -> str:
-    """It has found its parts, all of them and no others."""
+    """Check that it found all its parts and no others."""
     there = found(live)
     for kind, names in wanted(live).items():
         if missing := sorted(names - there[kind]):
@@ -51,7 +51,7 @@ def parts(live: Live) -> str:
 
 
 def wanted(live: Live) -> dict[str, set[str]]:
-    """The names that `/stats` has to have of a sample's parts, by kind."""
+    """Return the names that `/stats` has to have of a sample's parts, by kind."""
     return {
         "handler": {one.name for one in live.handlers},
         "task": {one.name for one in live.tasks},
@@ -62,7 +62,7 @@ def wanted(live: Live) -> dict[str, set[str]]:
 
 
 def found(live: Live) -> dict[str, set[str]]:
-    """Those that it has."""
+    """Return the names that `/stats` has, by kind."""
     stats = live.running.stats()
     subscriptions = stats.get("subscriptions", {})
     tasks = {name for name, one in subscriptions.items() if str(one.get("subject", "")).startswith("queue.")}
@@ -76,7 +76,7 @@ def found(live: Live) -> dict[str, set[str]]:
 
 
 def consul(live: Live) -> str:
-    """Consul calls it passing, under an address at which it answers."""
+    """Check that it is passing in Consul, with an address at which it answers."""
     api = live.running.consul
     live.wait(
         lambda: _statuses(api, live.service) == ["passing"],
@@ -96,7 +96,7 @@ def consul(live: Live) -> str:
 
 
 def heartbeat(live: Live) -> str:
-    """Consul still calls it passing when its time to live has passed since it first did."""
+    """Check that it is still passing in Consul after its time to live."""
     api = live.running.consul
     if live.passing_since is None:
         raise CheckFailed("Consul never called it passing")
@@ -114,7 +114,7 @@ def heartbeat(live: Live) -> str:
 
 
 def health(live: Live) -> str:
-    """The image's health check sees that it is well."""
+    """Check that the image's health check passes."""
     live.wait(
         lambda: live.running.check_health() == 0,
         limit=READY_SECONDS,
@@ -124,7 +124,7 @@ def health(live: Live) -> str:
 
 
 def unprivileged(live: Live) -> str:
-    """Its container runs as somebody else than root."""
+    """Check that its container does not run as root."""
     user = live.running.user_id()
     if user == 0:
         raise live.failure("its container runs as root")
@@ -132,7 +132,7 @@ def unprivileged(live: Live) -> str:
 
 
 def stop(live: Live) -> str:
-    """SIGTERM ends it in time, with exit code 0, and Consul forgets it."""
+    """Check that SIGTERM ends it in time with exit code 0, and that it deregisters from Consul."""
     stopped = live.running.stop()
     if stopped.forced:
         raise live.failure(f"SIGTERM did not end it within {stopped.seconds:.0f} s")
@@ -157,7 +157,7 @@ def _known_as(api: ConsulApi, service: str) -> str:
 
 
 def _statuses(api: ConsulApi, service: str) -> list[str]:
-    """The states of the checks of a service's own, of all its instances."""
+    """Return the states of the checks of a service's own, of all its instances."""
     return [
         check["Status"]
         for instance in api.service_instances(service)

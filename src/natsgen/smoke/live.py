@@ -98,7 +98,7 @@ class Running(ABC):
         """As whom it runs."""
 
     def tail(self) -> str:
-        """The end of what it has printed."""
+        """Return the end of what it has printed."""
         return "\n".join([*self.lines()[-25:], *self.error_lines()[-15:]])
 
     def stats(self) -> dict[str, Any]:
@@ -184,19 +184,19 @@ class Live:
             raise self.failure(f"{otherwise()} (waited {limit:g} s)") from error
 
     def failure(self, message: str) -> CheckFailed:
-        """The message with the end of the service's log."""
+        """Return the message with the end of the service's log."""
         return CheckFailed(message, log=self.running.tail())
 
     def counts(self, handler: str) -> dict[str, Any]:
-        """What `/stats` says of a handler, or of a task."""
+        """Return what `/stats` says of a handler, or of a task."""
         return dict(self.running.stats()["subscriptions"][handler])
 
     def pubsub(self, kind: PartKind) -> dict[str, dict[str, Any]]:
-        """What `/stats` says of publishers, or of subscribers, each by its name."""
+        """Return what `/stats` says of publishers, or of subscribers, each by its name."""
         return {one[kind.noun]: one for one in self.running.stats().get(kind.question, [])}
 
     def guarded(self, check: Callable[[Live], str | None]) -> Callable[[], str | None]:
-        """The check as a step, whose every failure shows the service's log."""
+        """Return the check as a step, whose every failure shows the service's log."""
 
         def do() -> str | None:
             try:

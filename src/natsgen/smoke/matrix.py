@@ -20,7 +20,7 @@ LONGEST_ACTION = "f" * naming.HANDLER_MAX_LENGTH
 
 
 def plain_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
-    """The parts of a service, by question: every option is used by one of them."""
+    """Return the parts of a service, by question: every option is used by one of them."""
     made = {
         "handlers": {
             "order_created": "orders.order.created",
@@ -51,7 +51,7 @@ def plain_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
 
 
 def longest_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
-    """The parts of a service, by question: one of each, with names as long as they may be."""
+    """Return the parts of a service, by question: one of each, with names as long as they may be."""
     name = "b" * naming.HANDLER_MAX_LENGTH
     made = {
         "handlers": naming.handlers_for([LONGEST_SUBJECT]),
@@ -111,7 +111,7 @@ class Shape:
     framework: str = ""
 
     def answers(self, service: str, *, longest: bool) -> dict[str, Any]:
-        """The parts of a service of that name: every option in use, or names as long as they may be."""
+        """Return the parts of a service of that name: every option in use, or names as long as they may be."""
         parts = (longest_parts if longest else plain_parts)(service, self.questions)
         framework = {FRAMEWORK: self.framework} if self.framework else {}
         return {**parts, **framework}
@@ -129,7 +129,7 @@ SHAPES = (
 
 
 def shapes(questionnaire: Questionnaire) -> tuple[Shape, ...]:
-    """The shapes that the template makes, in a fixed order.
+    """Return the shapes that the template makes, in a fixed order.
 
     Raises:
         TemplateError: it asks for neither handlers nor actions, so that there is nothing that could be sent to it.
@@ -200,7 +200,7 @@ class Sample:
 
 
 def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[str] = ()) -> tuple[Sample, ...]:
-    """The samples of one matrix.
+    """Return the samples of one matrix.
 
     Args:
         questionnaire: what the template asks.
@@ -218,7 +218,7 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
     factors = {SHAPE: tuple(wanted), **_factors(questionnaire)}
 
     def allowed(row: Mapping[str, Any]) -> bool:
-        """Whether every answer of the row shows in a service of its shape."""
+        """Return whether every answer of the row shows in a service of its shape."""
         parts = set(wanted[row[SHAPE]].questions) if SHAPE in row else None
         return parts is None or all(
             kinds & parts or row.get(key, factors[key][0]) == factors[key][0]
@@ -247,7 +247,7 @@ def _of_kinds(there: Sequence[Shape], kinds: Sequence[str]) -> list[Shape]:
 
 
 def _factors(questionnaire: Questionnaire) -> dict[str, tuple[Any, ...]]:
-    """What is varied beside the shape, and its levels, the template's default first."""
+    """Return what is varied beside the shape, and its levels, the template's default first."""
     found: dict[str, tuple[Any, ...]] = {}
     for key, question in questionnaire.questions.items():
         levels = _levels(question)

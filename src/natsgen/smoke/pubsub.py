@@ -20,7 +20,7 @@ HEARD_SECONDS = 30.0
 
 
 def publishers(live: Live) -> str:
-    """What each publisher makes arrives, in its stream or at who listens, and no number is left out."""
+    """Check that each publisher's messages arrive, in its stream or at subscribers, without a gap."""
     if not live.publishers:
         raise NothingToDo("it has no publishers")
     for publisher in live.publishers:
@@ -32,7 +32,7 @@ def publishers(live: Live) -> str:
 
 
 def subscribers(live: Live) -> str:
-    """Each subscriber hears what is published while it listens, every message of it once."""
+    """Check that each subscriber receives every message once."""
     if not live.subscribers:
         raise NothingToDo("it has no subscribers")
     for subscriber in live.subscribers:

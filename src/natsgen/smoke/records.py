@@ -18,7 +18,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def logs(live: Live) -> str:
-    """Every line is a JSON object with the keys that dashboards rely on, and nothing went wrong so far."""
+    """Check that each log line is a JSON object with the keys that dashboards need, and that none is an error."""
     found = check_lines(live)
     handling = live.handlers or live.tasks
     if handling and not live.handles:
@@ -32,7 +32,7 @@ def logs(live: Live) -> str:
 
 
 def check_lines(live: Live) -> list[dict[str, Any]]:
-    """What it has logged so far.
+    """Return what it has logged so far.
 
     Raises:
         CheckFailed: a line is not as the contract has it, or something is on standard error.
@@ -56,7 +56,7 @@ def check_lines(live: Live) -> list[dict[str, Any]]:
 
 
 def metrics(live: Live) -> str:
-    """What Prometheus reads can be read, has every handler and action, and agrees with `/stats`."""
+    """Check that the metrics have every handler and action, and agree with `/stats`."""
     samples = live.running.metrics()
     for name in (*(one.name for one in live.handlers), *(one.name for one in live.tasks)):
         handled = live.counts(name)["handled"]

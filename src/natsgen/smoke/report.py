@@ -55,7 +55,7 @@ class Report:
         return not self.failures and not (self.strict and self.left_out)
 
     def lines(self) -> Iterator[str]:
-        """The report as a person reads it."""
+        """Yield the report as a person reads it."""
         for failure in self.failures:
             yield from self._failure(failure)
         if self.left_out:
@@ -73,7 +73,7 @@ class Report:
         yield self._verdict()
 
     def document(self) -> dict[str, Any]:
-        """The report as a script reads it."""
+        """Return the report as a script reads it."""
         return {
             "passed": self.passed,
             "template": self.template,
@@ -84,7 +84,7 @@ class Report:
         }
 
     def repeated(self, sample: str) -> str:
-        """The command that works on one sample again, and keeps it."""
+        """Return the command that works on one sample again, and keeps it."""
         return shlex.join([*self.repeat, "--only", sample, "--keep"])
 
     def _of(self, verdict: Verdict) -> list[Result]:
@@ -148,6 +148,6 @@ _WHERE = {"process": "run as processes", "docker": "run in containers"}
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Names as a person reads them, the first few of many."""
+    """Return names as a person reads them, the first few of many."""
     all = list(names)
     return ", ".join(all[:_LISTED]) + (f" and {len(all) - _LISTED} more" if len(all) > _LISTED else "")

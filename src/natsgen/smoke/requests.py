@@ -12,7 +12,7 @@ REFUSED = "422"
 
 
 def requests(live: Live) -> str:
-    """Each action answers, refuses what it cannot read, and is known as an endpoint of a NATS micro service."""
+    """Check that each action answers, refuses invalid requests, and is an endpoint of a NATS micro service."""
     if not live.actions:
         raise NothingToDo("it has no actions")
     url = live.running.nats_url

@@ -106,7 +106,7 @@ def run(
 
 @contextmanager
 def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
-    """The folder of a run; it is removed at the end, or when this process dies, unless it is kept.
+    """Provide the folder of a run; it is removed at the end, or when this process dies, unless it is kept.
 
     Whatever else this process makes for the moment is in it as well, so that nothing of that can stay behind.
     """
@@ -130,7 +130,7 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
 
 
 def step_names(job: Job, tools: Tools, backend: str) -> list[str]:
-    """The names of the steps that there are for a sample; nothing is begun."""
+    """Return the names of the steps that there are for a sample; nothing is begun."""
     nowhere = Path()
     work = Work(job.sample, job.template, job.questionnaire, nowhere, "", tools, Stopping())
     _, steps = _planned(work, SharedServers(nowhere, tools), Images(), EarlierVersions(nowhere), backend)
@@ -140,7 +140,7 @@ def step_names(job: Job, tools: Tools, backend: str) -> list[str]:
 def _planned(
     work: Work, shared: SharedServers, images: Images, versions: EarlierVersions, backend: str
 ) -> tuple[Running, list[Step]]:
-    """Where a sample runs, and all that is done with it."""
+    """Return where a sample runs, and all that is done with it."""
     running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
     live = alive.live_of(work, running)
     steps = Gates(work).steps()

@@ -31,7 +31,7 @@ class SharedServers:
         self._redis: RedisServer | None = None
 
     def consul(self) -> ConsulApi:
-        """The Consul agent.
+        """Return the Consul agent.
 
         Raises:
             LeftOut: there is no `consul` program.
@@ -45,7 +45,7 @@ class SharedServers:
             return self._consul.api
 
     def redis(self) -> str:
-        """The address of the Redis server.
+        """Return the address of the Redis server.
 
         Raises:
             LeftOut: there is no Docker, in which it runs.

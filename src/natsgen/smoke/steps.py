@@ -145,7 +145,7 @@ class Listener(Protocol):
 
 
 def leading_to(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
-    """Those of the steps that have these names, and what they need, in their order."""
+    """Return those of the steps that have these names, and what they need, in their order."""
     wanted = set(names)
     for step in reversed(steps):  # what a step needs comes before it
         if step.name in wanted:

@@ -16,7 +16,7 @@ DONE = "done"
 
 
 def tasks(live: Live) -> str:
-    """Every task that is enqueued is done, whatever its priority, and tells its result."""
+    """Check that every enqueued task is done, whatever its priority, and that its result is stored."""
     if not live.tasks:
         raise NothingToDo("it has no tasks")
     sent: list[tuple[Task, str]] = []

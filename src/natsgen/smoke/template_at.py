@@ -18,7 +18,7 @@ _DEFAULT_BRANCH = "HEAD"
 
 @contextmanager
 def template(given: str | None) -> Iterator[TemplateSource]:
-    """The template, as long as it is open.
+    """Provide the template, as long as it is open.
 
     Args:
         given: a folder as it is, uncommitted changes included; or what git can clone, with `@` and a branch or tag at

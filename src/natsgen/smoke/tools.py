@@ -32,7 +32,7 @@ class Tools:
 
 
 def found() -> Tools:
-    """What there is on this machine."""
+    """Return what there is on this machine."""
     return Tools(docker_available(), *(find_program(name) for name in ("consul", "hadolint", "nats-server")))
 
 

@@ -22,12 +22,12 @@ from natsgen.smoke.steps import CheckFailed
 
 
 def literal(pattern: str, *, token: str = "smoke") -> str:
-    """A subject that the pattern matches, with `token` for each wildcard."""
+    """Return a subject that the pattern matches, with `token` for each wildcard."""
     return ".".join(token if part in ("*", ">") else part for part in pattern.split("."))
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """Whether who listens to the pattern hears the subject, which has no wildcards."""
+    """Return whether who listens to the pattern hears the subject, which has no wildcards."""
     wanted, given = pattern.split("."), subject.split(".")
     if wanted[-1] == ">":
         wanted, given = wanted[:-1], given[: len(wanted) - 1] if len(given) >= len(wanted) else []
@@ -60,7 +60,7 @@ class Sent:
 
 
 def event(subject: str, number: int, envelope: str = DOMAIN) -> Sent:
-    """An event as another service would publish it, in an envelope that the template's question names."""
+    """Return an event as another service would publish it, in an envelope that the template's question names."""
     id = f"smoke-{number}"
     now = datetime.now(UTC).isoformat()
     data = {"number": number}
@@ -76,7 +76,7 @@ def event(subject: str, number: int, envelope: str = DOMAIN) -> Sent:
 
 
 def sequence_in(payload: bytes) -> int:
-    """The number that a publisher has given a message, as publishers are made.
+    """Return the number that a publisher has given a message, as publishers are made.
 
     Raises:
         ValueError: there is none in it.
@@ -88,12 +88,12 @@ def sequence_in(payload: bytes) -> int:
 
 
 def request() -> dict[str, Any]:
-    """What an action takes as it is made."""
+    """Return what an action takes as it is made."""
     return {"name": "Ada"}
 
 
 def task_payload() -> bytes:
-    """What a task takes as it is made."""
+    """Return what a task takes as it is made."""
     return json.dumps({"to": "ada@example.com"}).encode()
 
 
@@ -125,7 +125,7 @@ def publish(url: str, events: Sequence[Sent]) -> None:
 
 
 def unsettled(url: str, subject: str, durable: str) -> str:
-    """What a consumer has not got or not settled, in words; "" if it is done with everything."""
+    """Return what a consumer has not got or not settled, in words; "" if it is done with everything."""
 
     async def do(client: Client) -> str:
         stream = client.jetstream(timeout=ANSWER_SECONDS)
@@ -158,7 +158,7 @@ def forget_ids(url: str, subject: str) -> None:
 
 
 def dead_letter(url: str, service: str, handler: str) -> RawStreamMsg | None:
-    """The latest dead letter of a handler; None without any."""
+    """Return the latest dead letter of a handler; None without any."""
 
     async def do(client: Client) -> RawStreamMsg | None:
         try:
@@ -170,7 +170,7 @@ def dead_letter(url: str, service: str, handler: str) -> RawStreamMsg | None:
 
 
 def ask(url: str, subject: str, content: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a request.
+    """Return the answer to a request.
 
     Raises:
         CheckFailed: nobody answers, or not with a JSON object.
@@ -193,7 +193,7 @@ def ask(url: str, subject: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_client(url: str, do: Callable[[Client], Awaitable[Answer]]) -> Answer:
-    """What is done with a connection of its own."""
+    """Return the result of work on a connection of its own."""
 
     async def connected() -> Answer:
         async with _client(url) as client:
@@ -223,7 +223,7 @@ def publish_core(url: str, events: Sequence[Sent]) -> None:
 
 
 def heard_on(url: str, subject: str, count: int, *, limit: float) -> list[bytes]:
-    """The next messages on a subject: `count` of them, or as many as come within `limit` seconds."""
+    """Return the next messages on a subject: `count` of them, or as many as come within `limit` seconds."""
 
     async def do(client: Client) -> list[bytes]:
         found: list[bytes] = []
@@ -244,7 +244,7 @@ def heard_on(url: str, subject: str, count: int, *, limit: float) -> list[bytes]
 
 
 def kept_on(url: str, subject: str) -> list[bytes]:
-    """What the stream of a subject holds of it, in order; nothing where there is no such stream."""
+    """Return what the stream of a subject holds of it, in order; nothing where there is no such stream."""
 
     async def do(client: Client) -> list[bytes]:
         jetstream = client.jetstream(timeout=ANSWER_SECONDS)
@@ -284,7 +284,7 @@ def enqueue(url: str, task: Task, priority: str, identity: str, payload: bytes) 
 
 
 def left_in(url: str, stream: str) -> int:
-    """How many messages a stream holds."""
+    """Return how many messages a stream holds."""
 
     async def do(client: Client) -> int:
         return (await client.jetstream(timeout=ANSWER_SECONDS).stream_info(stream)).state.messages
@@ -293,7 +293,7 @@ def left_in(url: str, stream: str) -> int:
 
 
 def state_of(url: str, task: Task, identity: str) -> str:
-    """What is known of a task whose result is wanted, such as `done`; "" for nothing."""
+    """Return what is known of a task whose result is wanted, such as `done`; "" for nothing."""
 
     async def do(client: Client) -> str:
         subject = f"$KV.task_results.{task.queue}.{task.name}.{identity}"

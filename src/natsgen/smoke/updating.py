@@ -40,7 +40,7 @@ class Updating:
         self._workspace = Workspace(work.root / "update" / work.workspace.root.name)
 
     def update(self) -> str:
-        """It is updated as `natsgen update` does it: then it is as if made anew, and a person's files are untouched."""
+        """Check that `natsgen update` gives what a new service has, and leaves the owner's files alone."""
         if which("git") is None:
             raise LeftOut("there is no `git` program on this machine")
         wanted = _files(self._work.workspace.root)

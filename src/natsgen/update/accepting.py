@@ -78,7 +78,7 @@ def accept(
 def _path(
     workspace: Workspace, service: str, text: str, here: Path, differing: Sequence[PurePosixPath]
 ) -> PurePosixPath:
-    """The file that a person means."""
+    """Return the file that a person means."""
     folder = workspace.root / SERVICES / service
     for start in (here, folder, workspace.root):
         try:

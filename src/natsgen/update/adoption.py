@@ -188,7 +188,7 @@ def _compare(
 
 
 def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
-    """What a person put into files that the template owns, and that would have to move with them."""
+    """Yield what a person put into files that the template owns, and that would have to move with them."""
     folder = PurePosixPath(SERVICES, service.name)
     if not replace and (more := sorted(_requirements(service) - _pinned(rendered, folder))):
         yield f"requirements.txt: move {', '.join(more)} to pyproject.toml"
@@ -201,7 +201,7 @@ def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
 
 
 def _pinned(rendered: Tree, folder: PurePosixPath) -> set[str]:
-    """The packages that the template pins; a team's own need not pin any."""
+    """Return the packages that the template pins; a team's own need not pin any."""
     file = rendered.get(folder / "requirements.txt")
     return _names(file.content.decode()) if file else set()
 

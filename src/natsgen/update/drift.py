@@ -200,7 +200,7 @@ def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
 
 
 def _conflicting(workspace: Workspace, wanted: _Wanted) -> Iterator[PurePosixPath]:
-    """The files in which an update to the newest version would find a conflict."""
+    """Yield the files in which an update to the newest version would find a conflict."""
     if wanted.newest_template is not None:
         values = wanted.memory.values
         plan = planning.plan(workspace, Task(wanted.service, wanted.template, wanted.newest_template, values, {}))
@@ -224,7 +224,7 @@ def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
 
 
 def _repairable(found: Comparison, version: str) -> Iterator[str]:
-    """What is wrong with the packages of a service, each with the command that mends it."""
+    """Yield what is wrong with the packages of a service, each with the command that mends it."""
     held, command = found.held, f"natsgen repair {found.held.service}"
     for name, needed_by in held.missing.items():
         yield f"the package {name} is missing, and {needed_by}: {command} adds it"
@@ -254,7 +254,7 @@ class _Older:
         self._rendered: dict[str, Tree] = {}
 
     def newest_first(self, path: PurePosixPath) -> Iterator[tuple[str, File]]:
-        """The versions that had the file, with it."""
+        """Yield the versions that had the file, with it."""
         for template in self._wanted.older:
             if template.commit not in self._rendered:
                 values = self._wanted.memory.values
@@ -274,7 +274,7 @@ def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older)
 
 
 def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> DriftedFile | None:
-    """A file that the template does not make, where an older version made it; None where a person did."""
+    """Return a file that the template does not make, where an older version made it; None where a person did."""
     found = tree.read_files(workspace, [path])
     for version, file in older.newest_first(path):
         if file == line_ends.as_made(found, {path: file}).get(path):
@@ -283,6 +283,6 @@ def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> Drif
 
 
 def _lacks(path: PurePosixPath, there: File, old: File, made: File) -> bool:
-    """Whether what a template changed from `old` to `made` is not in the file, and would fit there."""
+    """Return whether what a template changed from `old` to `made` is not in the file, and would fit there."""
     merged = file_merge.merge(path, there, old, made, Names("", "", ""))
     return not merged.conflicts and merged.file != there

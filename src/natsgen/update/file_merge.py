@@ -62,7 +62,7 @@ def merge(path: PurePosixPath, ours: File, base: File, theirs: File, names: Name
 
 
 def has_markers(content: bytes) -> bool:
-    """Whether a text still has conflict markers in it: all three, each at the beginning of a line."""
+    """Return whether a text still has conflict markers in it: all three, each at the beginning of a line."""
     lines = content.split(b"\n")
     return all(any(line.startswith(marker) for line in lines) for marker in MARKERS)
 

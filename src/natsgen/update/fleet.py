@@ -113,7 +113,7 @@ def update(
 
 
 def _prepared(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
-    """What is to be done with a service, or what became of it already."""
+    """Return what is to be done with a service, or what became of it already."""
     try:
         return _prepare(workspace, name, options, sources)
     except (InputError, UntrustedTemplateError):
@@ -150,13 +150,13 @@ def _wanted(known: Releases, memory: AnswersFile, options: Options) -> str:
 
 
 def _answers_to_new_questions(workspace: Workspace, memory: AnswersFile, new: TemplateSource) -> dict[str, Any]:
-    """What the organisation answers to the questions that the service was never asked."""
+    """Return what the organisation answers to the questions that the service was never asked."""
     given = workspace_defaults.read(workspace.root, questions.read(new.folder), strict=False).without("framework")
     return {key: value for key, value in given.values.items() if key not in memory.values}
 
 
 def _refuse_uncommitted(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Result]:
-    """The services that git could not bring back, with what keeps it from doing so."""
+    """Yield the services that git could not bring back, with what keeps it from doing so."""
     places = [place for task in tasks for place in ownership.places_of(task.service)]
     found = git.uncommitted(workspace.root, places)
     known = git.tracked(workspace.root, [ownership.answers_file(task.service) for task in tasks])

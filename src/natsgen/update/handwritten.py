@@ -72,7 +72,7 @@ def is_written(service: Path) -> bool:
 
 
 def decorated(content: bytes, registered: Registered) -> bytes:
-    """The text of a handler's file with the subscription on the handler; all else in it stays as it is.
+    """Return the text of a handler's file with the subscription on the handler; all else in it stays as it is.
 
     Raises:
         ServiceError: the function is not in it.
@@ -119,7 +119,7 @@ def _handlers(service: Path) -> tuple[Registered, ...]:
 
 
 def _modules(module: ast.Module) -> dict[str, tuple[str, str]]:
-    """The module in the folder of handlers, and the name there, of each name that is imported from one."""
+    """Return the module in the folder of handlers, and the name there, of each name that is imported from one."""
     found = {}
     for node in module.body:
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -189,7 +189,7 @@ def _context(service: Path) -> str:
 
 
 def _image(service: Path) -> tuple[str, str]:
-    """The Python in the service's image, and what that is based on."""
+    """Return the Python in the service's image, and what that is based on."""
     try:
         text = reading.read_text(service / "Dockerfile")
     except (OSError, ValueError):

@@ -19,7 +19,7 @@ LIKE = 0.5  # the part of the lines that two files must share, as for git
 
 
 def find(gone: Tree, come: Tree) -> dict[PurePosixPath, PurePosixPath]:
-    """The new path of each file that was renamed, by its old one; the most alike go together.
+    """Return the new path of each file that was renamed, by its old one; the most alike go together.
 
     Args:
         gone: the files that a newer template no longer has.
@@ -101,7 +101,7 @@ def merge(base: Tree, theirs: Tree, ours: Tree, names: Names) -> Merge:
 
 
 def _renamed(base: Tree, theirs: Tree, ours: Tree) -> dict[PurePosixPath, PurePosixPath]:
-    """Only those count that the person changed: the others just go and come."""
+    """Return the renamed files that the person changed; the others are removed and added."""
     gone = {path: file for path, file in base.items() if path not in theirs and ours.get(path) not in (None, file)}
     come = {path: file for path, file in theirs.items() if path not in base and path not in ours}
     return find(gone, come) if gone and come else {}

@@ -51,7 +51,7 @@ MIGRATIONS: tuple[Migration, ...] = ()
 
 
 def between(before: str, after: str, url: str) -> tuple[Migration, ...]:
-    """The migrations that an update of natsgen's own template runs; a team's own template has none."""
+    """Return the migrations that an update of natsgen's own template runs; a team's own template has none."""
     if url != REPOSITORY:
         return ()
     return tuple(
@@ -62,7 +62,7 @@ def between(before: str, after: str, url: str) -> tuple[Migration, ...]:
 
 
 def run(steps: Iterable[Migration], state: State) -> State:
-    """The service after the steps."""
+    """Return the service after the steps."""
     for step in steps:
         state = step.migrate(state)
     return state

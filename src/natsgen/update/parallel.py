@@ -113,5 +113,5 @@ def _attempt(function: Callable[[_Item], _Result], item: _Item) -> _Result | Fai
 
 
 def _processors() -> int:
-    """How many processors this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -120,7 +120,7 @@ def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, who
 
 
 def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
-    """The files of a tree that a merge is about: not a person's, not the answers, not the workspace's own.
+    """Return the files of a tree that a merge is about: not a person's, not the answers, not the workspace's own.
 
     A file that is written once is the workspace's own if it is there, or if the older template had it: whoever
     removed it does not want it.
@@ -136,7 +136,7 @@ def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
 
 
 def _is_kept(task: Task, path: PurePosixPath, rendered: Tree, theirs: Tree, ours: Tree) -> bool:
-    """Whether a file that is there already would be made otherwise, and is the workspace's own."""
+    """Return whether a file that is there already would be made otherwise, and is the workspace's own."""
     return path in ours and rendered.get(path) not in (None, theirs[path]) and _is_written_once(task, path)
 
 

@@ -54,7 +54,7 @@ class Releases:
         return self.versions[-1]
 
     def template(self, version: str) -> TemplateSource:
-        """A version, its files laid out.
+        """Return a version, its files laid out.
 
         Args:
             version: one of `versions`.
@@ -74,7 +74,7 @@ class Releases:
         return self._laid_out(f"refs/tags/{version}", version)
 
     def wanted(self, version: str, where: str) -> TemplateSource:
-        """The version that a new service is made from.
+        """Return the version that a new service is made from.
 
         Args:
             version: as a person says it; "" for the newest, or for a folder that is in no git, which has none.
@@ -92,7 +92,7 @@ class Releases:
         return self.template(self.newest)
 
     def at(self, reference: str) -> TemplateSource:
-        """What a tag, a branch or a commit holds, released or not; `HEAD` is the default branch.
+        """Return what a tag, a branch or a commit holds, released or not; `HEAD` is the default branch.
 
         Raises:
             TemplateError: there is no such thing.
@@ -126,7 +126,7 @@ def bundled() -> Iterator[Releases]:
 
 @contextmanager
 def of(url: str, workspace: Path) -> Iterator[Releases]:
-    """The releases of the template that an answers file names, as long as it is open.
+    """Provide the releases of the template that an answers file names, as long as it is open.
 
     Args:
         url: its `_src_path`: natsgen's own, what git can clone (a URL, a path or a bundle), or a folder in no git.

@@ -32,7 +32,7 @@ class Sources:
         self._found: dict[str, Releases | NatsgenError] = {}
 
     def of(self, memory: AnswersFile) -> Releases:
-        """The releases of the template that a service was made from.
+        """Return the releases of the template that a service was made from.
 
         Raises:
             UntrustedTemplateError: nobody has accepted it.
@@ -60,7 +60,7 @@ class Sources:
 
 @contextmanager
 def named(given: str, here: Path, workspace: Path, where: str) -> Iterator[TemplateSource]:
-    """The template that a person names for new services, as long as it is open.
+    """Provide the template that a person names for new services, as long as it is open.
 
     Args:
         given: a URL, a path or a bundle, with `@` and a version behind it if it is not to be the newest.

@@ -46,7 +46,7 @@ class Unfinished:
 
 
 def of(workspace: Workspace, service: str) -> Unfinished | None:
-    """The unfinished update of a service; None if there is none, or if a person took it back with git.
+    """Return the unfinished update of a service; None if there is none, or if a person took it back with git.
 
     Raises:
         ServiceError: what was remembered cannot be read.
@@ -67,7 +67,7 @@ def of(workspace: Workspace, service: str) -> Unfinished | None:
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
-    """The services with an unfinished update, sorted.
+    """Return the services with an unfinished update, sorted.
 
     Raises:
         ServiceError: what was remembered cannot be read.
@@ -101,7 +101,7 @@ def forget(workspace: Workspace, service: str) -> None:
 
 
 def with_markers(workspace: Workspace, found: Unfinished) -> tuple[PurePosixPath, ...]:
-    """The files of an unfinished update that have conflict markers still."""
+    """Return the files of an unfinished update that have conflict markers still."""
     paths = [conflict.path for conflict in found.conflicts if conflict.has_markers]
     there = tree.read_files(workspace, paths)
     return tuple(path for path, file in there.items() if file_merge.has_markers(file.content))
