@@ -167,6 +167,7 @@ async def test_every_error_has_one_form(start: Start, client: Client) -> None:
     assert error_of(await ask(gateway, "GET", "/greet")) == (405, "405")
     assert error_of(await ask(gateway, "POST", "/greet", b"no JSON")) == (422, "422")
     assert error_of(await ask(gateway, "POST", "/greet", b" " * 1001)) == (413, "413")
+    assert error_of(await ask(gateway, "POST", "/greet", b'{"name": "Ada", "more": "\\ud800"}')) == (422, "422")
     assert error_of(await ask(gateway, "POST", "/greet", {})) == (422, "422")  # the action's own
     assert error_of(await ask(gateway, "GET", "/quotes/7")) == (503, "503")  # nobody listens
     assert error_of(await ask(gateway, "POST", "/orders/7/notes", {})) == (503, "503")  # no stream takes it

@@ -43,7 +43,7 @@ PACKAGE_LINES = {
     "tasks": 615,
     "tenancy": 76,
     "toolkit": 61,
-    "web": 740,
+    "web": 745,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
 

@@ -45,6 +45,7 @@ NOT_FOUND = Problem(404, "there is nothing here")
 NOT_ALLOWED = Problem(405, "this method is not answered here")
 BODY_TOO_LATE = Problem(408, "the body of the request has not come in time")
 BODY_TOO_LARGE = Problem(413, "the body of the request is too large")
+NOT_UNICODE = Problem(422, "the request holds text that is not Unicode")
 TOO_MANY_BODIES = Problem(503, "too many requests are being read")
 STOPPED = Problem(504, "the service stopped before it was done")
 
@@ -80,6 +81,8 @@ EXPECTED: tuple[type[Exception], ...] = (ActionError, InvalidRequest, *(kind for
 
 def problem_of(error: Exception) -> Problem:
     """Return the response to an exception, and keep the exception for the log."""
+    if isinstance(error, ValueError) and "surrogates not allowed" in str(error):
+        return NOT_UNICODE  # a client's text, which FastAPI takes and JSON cannot hold
     note(error)
     if isinstance(error, InvalidRequest):
         return invalid(error.problems)

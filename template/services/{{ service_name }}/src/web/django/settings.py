@@ -43,5 +43,6 @@ DATABASES: dict[str, dict[str, str]] = {}
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # the gateway has limited the body by then: HTTP_MAX_BODY
 FILE_UPLOAD_MAX_MEMORY_SIZE = web_settings.HTTP_MAX_BODY + 1  # no body goes to the disk: the container's is read-only
 LOGGING_CONFIG = None  # the service has its own logs
+TIME_ZONE = "UTC"  # Django sets it for the whole process
 USE_I18N = False
 USE_TZ = True
