@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -44,3 +45,29 @@ def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub and the site name them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.strip().lower())) for heading in headings}
+
+
+def test_messages_that_are_explained_are_in_the_code() -> None:
+    source = "\n".join(file.read_text() for file in reference.SOURCE.rglob("*.py"))
+    source = re.sub(r'"\s*\n\s*f?"', "", source)  # texts that continue on the next line
+    rows = re.findall(r"^\| (`.+?`) \|", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    rows = rows[: rows.index("`dropping messages: the listener is too slow`") + 1]  # then follow symptoms
+    parts = [part.strip() for row in rows for part in row.strip("`").split("...")]
+    assert len(rows) > 30
+    assert [part for part in parts if part not in source] == []
+
+
+def test_headers_of_dead_letters_are_listed() -> None:
+    source = (reference.SOURCE / "infrastructure/dead_letters.py").read_text()
+    listed = re.findall(r"`(Dlq-[A-Za-z-]+)`", (DOCS / "reference/headers.md").read_text())
+    assert sorted(set(listed)) == sorted(set(re.findall(r'"(Dlq-[A-Za-z-]+[a-z])"', source)))
+
+
+def test_options_of_a_handler_are_listed() -> None:
+    module = ast.parse((reference.SOURCE / "infrastructure/subscription.py").read_text())
+    [options] = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Options"]
+    section = (DOCS / "guides/handlers.md").read_text().split("## Options of `subscriber`")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(listed) == sorted(
+        ast.unparse(node.target) for node in options.body if isinstance(node, ast.AnnAssign)
+    )
