@@ -20,6 +20,7 @@ from natsgen.dev.figures import Figures
 from natsgen.dev.history import Entry, History, Record
 from natsgen.dev.service import DevService, State
 from natsgen.dev.session import Session
+from natsgen.dev.traces import matches
 from natsgen.dev.traffic import Traffic
 from natsgen.dlq import bulk, payload, reading, selection
 from natsgen.dlq.bulk import Tally
@@ -309,17 +310,6 @@ class Board:
             if any(matches(pattern, subject) for pattern in info.config.subjects or ()):
                 return name
         return ""
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """Return whether a subject is one of those that a pattern with `*` and `>` stands for."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for position, token in enumerate(wanted):
-        if token == ">":
-            return len(given) > position
-        if position >= len(given) or token not in ("*", given[position]):
-            return False
-    return len(wanted) == len(given)
 
 
 def _full(record: Record) -> dict[str, Any]:

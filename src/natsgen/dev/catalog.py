@@ -40,7 +40,6 @@ class Part:
     publishes: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     timeout: float = 0.0
-    max_attempts: int = 0
 
     @property
     def is_stored(self) -> bool:

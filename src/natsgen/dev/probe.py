@@ -23,7 +23,7 @@ REGISTRIES = {
     "actions": "src.actions.action",
     "subscribers": "src.pubsub.subscribers.subscriber",
 }
-SENDS = ("publish", "publishes", "publisher")  # functions whose first argument is a subject to publish on
+SENDS = ("publish", "publishes", "publisher", "call")  # functions whose first argument is a subject
 
 
 def main() -> None:
@@ -73,16 +73,13 @@ def told(kind: str, name: str, part: Any) -> dict[str, Any]:
         "schema": schema_of(kind, part),
     }
     more: dict[str, Any]
-    if kind == "handlers":
+    if kind in ("handlers", "tasks"):
+        subscription = subscription_of(part)
         more = {
-            "subject": part.subject,
-            "durable": part.durable_for(service),
-            "publishes": list(part.publishes),
-            "max_attempts": part.max_attempts,
+            "subject": subscription.subject,
+            "durable": subscription.durable_for(service),
+            "publishes": list(subscription.publishes),
         }
-    elif kind == "tasks":
-        subject = import_module("src.tasks.names").subject_of(part.queue, part.policy.priority, part.name)
-        more = {"subject": subject, "durable": f"{service}-{part.name}", "max_attempts": part.policy.max_attempts}
     elif kind == "actions":
         named = import_module("src.actions.action").action_subject
         subject = part.subject or named(service, part.name, part.version)
@@ -90,6 +87,11 @@ def told(kind: str, name: str, part: Any) -> dict[str, Any]:
     else:
         more = {"subject": part.subject}
     return answer | more
+
+
+def subscription_of(part: Any) -> Any:
+    """Return what a worker subscribes to for a part: a task has it, the others are it."""
+    return getattr(part, "subscription", part)
 
 
 def schema_of(kind: str, part: Any) -> Any:
@@ -105,7 +107,7 @@ def annotation_of(kind: str, part: Any) -> Any:
     if kind == "actions":
         return part.request_type
     annotation = import_module("src.infrastructure.decoding").annotations_of(part.function, range(9), "")[0][0]
-    takes_list = part.signature.takes_list and get_args(annotation)
+    takes_list = subscription_of(part).signature.takes_list and get_args(annotation)
     return get_args(annotation)[0] if takes_list else annotation
 
 
@@ -117,7 +119,7 @@ def problem(part: Any, text: str) -> str:
             if part.request_type is not None:
                 import_module("src.infrastructure.decoding").decoder_for(part.request_type, part.name)(payload)
         else:
-            signature = part.signature
+            signature = subscription_of(part).signature
             signature.read(payload, {}) if signature.read else signature.decode(payload)
     except Exception as error:
         return explained(error)
@@ -134,9 +136,9 @@ def explained(error: Exception) -> str:
 
 
 def written() -> set[str]:
-    """Return the subjects that the service's own source passes to functions that publish."""
+    """Return the subjects that the service's own source passes to functions that publish or call."""
     found: set[str] = set()
-    for file in Path("src/domain").rglob("*.py"):
+    for file in (*Path("src/domain").rglob("*.py"), *Path("src/web/routes").glob("*.py")):
         try:
             tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError):

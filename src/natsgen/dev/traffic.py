@@ -15,10 +15,11 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js.api import StreamInfo
 
 from natsgen.dev.history import History
-from natsgen.dev.traces import is_readable, read
+from natsgen.dev.traces import is_readable, matches, read
 
 ANSWERS = "$JS.ACK.>"
 LOOK_EVERY = 1.0  # seconds between two looks at which streams there are
@@ -62,7 +63,7 @@ class Traffic:
         self._unstored = unstored
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._next: dict[str, tuple[Any, int]] = {}
-        self._heard: set[str] = set()
+        self._heard: dict[str, Subscription] = {}
         self._is_first_look = True
 
     async def run(self) -> None:
@@ -80,13 +81,16 @@ class Traffic:
     async def _look(self) -> None:
         found = await self._client.jetstream().streams_info()
         self.streams = {str(info.config.name): info for info in found}
+        stored: set[str] = set()
+        heard = set(self._unstored())
         for name, info in self.streams.items():
-            if not is_readable(info):
-                if not name.startswith(("KV_", "OBJ_")):
-                    await self._hear(info.config.subjects or ())
-            elif name not in self._reading or self._reading[name].done():
-                self._reading[name] = asyncio.create_task(self._read(name, info, self._start(name, info)))
-        await self._hear(self._unstored())
+            if is_readable(info):
+                stored.update(info.config.subjects or ())
+                if name not in self._reading or self._reading[name].done():
+                    self._reading[name] = asyncio.create_task(self._read(name, info, self._start(name, info)))
+            elif not name.startswith(("KV_", "OBJ_")):
+                heard.update(info.config.subjects or ())
+        await self._hear({one for one in heard if not any(matches(pattern, one) for pattern in stored)})
         self._is_first_look = False
 
     def _start(self, name: str, info: StreamInfo) -> int:
@@ -107,10 +111,11 @@ class Traffic:
                     message.subject, message.data, headers, stream=name, sequence=sequence, stored_at=stored_at
                 )
 
-    async def _hear(self, subjects: Iterable[str]) -> None:
-        for subject in set(subjects) - self._heard:
-            self._heard.add(subject)
-            await self._client.subscribe(subject, cb=self._take)
+    async def _hear(self, subjects: set[str]) -> None:
+        for subject in self._heard.keys() - subjects:
+            await self._heard.pop(subject).unsubscribe()
+        for subject in subjects - self._heard.keys():
+            self._heard[subject] = await self._client.subscribe(subject, cb=self._take)
 
     async def _take(self, message: Msg) -> None:
         self._history.add(message.subject, message.data, message.headers or {})

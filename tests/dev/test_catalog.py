@@ -1,0 +1,60 @@
+"""What a service's own code tells of its parts, for each kind, and what it says to payloads."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from natsgen.dev import samples
+from natsgen.dev.catalog import Catalog, Source
+from natsgen.dev.environment import Servers, variables
+from natsgen.errors import InputError, ServiceError
+from natsgen.harness.environment import environment_for
+from tests.dev.conftest import natsgen
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """A service with a part of each kind."""
+    workspace = tmp_path_factory.mktemp("kinds")
+    natsgen(workspace, "new", "worker", "mail", "--queue", "email")
+    natsgen(workspace, "add-handler", "mail", "orders.order.created")
+    natsgen(workspace, "add-action", "mail", "greet")
+    natsgen(workspace, "add-subscriber", "mail", "events.test")
+    natsgen(workspace, "add-publisher", "mail", "beats.beat")
+    folder = workspace / "services" / "mail"
+    python = environment_for(folder / "requirements.txt")
+    return Source(folder, python, variables(folder, Servers("nats://127.0.0.1:4222"), None))
+
+
+@pytest.fixture(scope="module")
+def catalog(source: Source) -> Catalog:
+    """What it has."""
+    return source.catalog()
+
+
+def test_each_kind_is_told_with_its_subject_and_durable(catalog: Catalog) -> None:
+    assert {(part.kind, part.name, part.subject, part.durable) for part in catalog.parts} == {
+        ("handler", "order_created", "orders.order.created", "mail-order_created"),
+        ("task", "process_email", "queue.email.normal.process_email", "mail-process_email"),
+        ("action", "greet", "v1.mail.greet", ""),
+        ("subscriber", "events_test", "events.test", ""),
+    }
+    assert "beats.beat" in catalog.publishes
+
+
+def test_each_takes_its_example_and_refuses_what_its_model_does_not_take(source: Source, catalog: Catalog) -> None:
+    for part in catalog.parts:
+        taken, refused = source.problems(part, [json.dumps(samples.sample(part)), "[]"])
+        assert taken == "", part
+        assert refused, part
+
+
+def test_what_is_not_there_or_cannot_be_imported_is_said(source: Source, catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"mail has no handler 'order_crated'; did you mean 'order_created'"):
+        catalog.part("order_crated", "handler")
+    with pytest.raises(ServiceError, match="cannot be imported: ModuleNotFoundError"):
+        Source(tmp_path, source.python, dict(os.environ)).catalog()
