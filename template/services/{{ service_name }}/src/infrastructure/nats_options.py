@@ -52,9 +52,8 @@ def connect_options(settings: Settings, url: str) -> dict[str, Any]:
     }
     if file := settings.NATS_CREDS_FILE:
         content = file.read_bytes()
-        for part in ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED"):
-            if part.encode() not in content:
-                raise ValueError(f"{file} is not a credentials file: it has no line with {part}")
+        if b"BEGIN NATS USER JWT" not in content or b"BEGIN USER NKEY SEED" not in content:
+            raise ValueError(f"{file} is not a credentials file: it has no JWT or no seed")
         options["user_credentials"] = str(file)
     elif settings.NATS_NKEY_SEED_FILE:
         options["nkeys_seed"] = str(settings.NATS_NKEY_SEED_FILE)

@@ -85,12 +85,9 @@ class Provisioning:
         if names and (stream is None or await self._stream(stream)):
             return names[0]
         first, missing = subject.split(".")[0], stream or f"for {subject}"
-        if self._mode != "create":
-            raise ConfigurationError(f"there is no stream {missing}, and STREAM_MODE={self._mode} creates none")
-        if first in ("*", ">"):
-            raise ConfigurationError(
-                f"there is no stream {missing}, and none can be named after a wildcard; create one, or set `stream=`"
-            )
+        if self._mode != "create" or first in ("*", ">"):
+            why = f"STREAM_MODE={self._mode} creates none" + (" for a wildcard" if self._mode == "create" else "")
+            raise ConfigurationError(f"there is no stream {missing}, and {why}")
         name = stream or first.upper()
         await self._ensure_stream(name, [f"{first}.>"] if "." in subject else [first])
         return name
@@ -195,7 +192,7 @@ class Provisioning:
         listed = ", ".join(subjects)
         if found is None and self._mode != "create":
             raise ConfigurationError(
-                f"stream {name} for {listed} is missing, and STREAM_MODE={self._mode} creates none"
+                f"stream {name} is missing, and STREAM_MODE={self._mode} creates none; it needs {listed}"
             )
         if found is None:
             config = StreamConfig(name=name, subjects=subjects, num_replicas=self._nats.settings.STREAM_REPLICAS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import reprlib
 import sys
 import threading
 from queue import SimpleQueue
@@ -186,11 +187,4 @@ def _json(value: Any, default: Any = None, **_: Any) -> str:
     try:
         return to_json(value, fallback=default or repr, inf_nan_mode="null").decode()
     except Exception:  # such as lone surrogates, or a value that contains itself: no line may be lost for those
-        return json.dumps({str(key): one if isinstance(one, str) else _shown(one) for key, one in value.items()})
-
-
-def _shown(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception:
-        return f"<{type(value).__name__} that cannot be shown>"
+        return json.dumps({str(key): one if isinstance(one, str) else reprlib.repr(one) for key, one in value.items()})
