@@ -567,7 +567,7 @@ async def test_task_queue_replayed_dead_letter_is_done_with_its_priority_and_res
 
 
 async def test_task_and_handler_of_one_name_are_refused(run_worker: Any, outbox: Enqueued) -> None:
-    with pytest.raises(ConfigurationError, match="two handlers or tasks are named tested"):
+    with pytest.raises(ConfigurationError, match="share the name tested"):
         async with run_worker(idle(), sending(outbox, name="tested")):
             pass
 

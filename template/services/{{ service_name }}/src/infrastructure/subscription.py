@@ -213,18 +213,5 @@ def refuse_unknown(function: Callable[..., object], options: Mapping[str, object
 
 
 def registered() -> list[Subscription]:
-    """Return every subscription of the handlers imported so far.
-
-    Raises:
-        ConfigurationError: two handlers share a name, and so a durable; or a function cannot be a handler.
-    """
-    seen: dict[str, Subscription] = {}
-    for subscription in _registry:
-        if other := seen.get(subscription.handler):
-            raise ConfigurationError(
-                f"two handlers are named {subscription.handler}: in {other.function.__module__} and in "
-                f"{subscription.function.__module__}; give each function a name of its own"
-            )
-        subscription.signature  # noqa: B018 - a handler that cannot be called stops the start
-        seen[subscription.handler] = subscription
-    return list(seen.values())
+    """Return every subscription of the handlers imported so far."""
+    return list(_registry)

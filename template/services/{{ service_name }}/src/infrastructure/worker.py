@@ -17,6 +17,7 @@ from src.config import SERVICE, Settings
 from src.infrastructure import metrics
 from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters
+from src.infrastructure.decoding import place_of
 from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.handler_runner import HandlerRunner
@@ -146,11 +147,10 @@ class Worker:
         """
         durable = subscription.durable_for(self.nats.service)
         for other in self.runners:
-            if other.name == subscription.handler:
-                raise ConfigurationError(f"two handlers or tasks are named {other.name}; give one another name")
-            if other.subscription.durable_for(self.nats.service) == durable:
+            if other.name == subscription.handler or other.subscription.durable_for(self.nats.service) == durable:
                 raise ConfigurationError(
-                    f"{other.name} and {subscription.handler} share the durable {durable}; give each its own `durable=`"
+                    f"{place_of(other.subscription.function)} and {place_of(subscription.function)} share the name "
+                    f"{subscription.handler} or the durable {durable}; give each its own"
                 )
         if subscription.signature.takes_list and delivery is Delivery:
             batch = load_package("src.batch", f"the handler {subscription.handler}, which takes a list,")
