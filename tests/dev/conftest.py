@@ -13,6 +13,7 @@ from typing import Any
 
 import nats
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from natsgen.harness.commands import run
 from natsgen.harness.processes import ManagedProcess, Stopped
@@ -116,3 +117,34 @@ def event(number: int) -> dict[str, Any]:
     """An event of an order."""
     time = "2026-03-01T12:00:00Z"
     return {"id": f"e-{number}", "type": SUBJECT, "timestamp": time, "aggregateId": f"order-{number}", "data": {}}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails the test for an error of its script, a dialog, or a request to another host."""
+    faults: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    opened = context.new_page()
+    opened.set_default_timeout(LIMIT * 1000)
+    opened.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    opened.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    opened.on("request", lambda one: None if one.url.startswith("http://127.0.0.1:") else faults.append(one.url))
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def open_page(dev: Dev, page: Page) -> None:
+    """Opens the address that `natsgen dev` printed, once the services are ready."""
+    dev.wait("billing is ready")
+    page.goto(dev.wait("open the page")["url"])
+    expect(page.get_by_role("status").first).to_contain_text("services ready")

@@ -3,51 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from natsgen.harness.http_client import request
-from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Dev, Start, event
+from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Start, event, open_page
 
 pytestmark = pytest.mark.browser
-MS = LIMIT * 1000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, without a window."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails the test for an error of its script, a dialog, or a request to another host."""
-    faults: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    opened = context.new_page()
-    opened.set_default_timeout(MS)
-    opened.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    opened.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    opened.on("request", lambda one: None if one.url.startswith("http://127.0.0.1:") else faults.append(one.url))
-    yield opened
-    context.close()
-    assert faults == []
-
-
-def open_page(dev: Dev, page: Page) -> None:
-    """Opens the address that `natsgen dev` printed, once the services are ready."""
-    dev.wait("billing is ready")
-    page.goto(dev.wait("open the page")["url"])
-    expect(page.get_by_role("status").first).to_contain_text("services ready")
 
 
 def test_from_a_new_worker_to_a_replayed_dead_letter(start: Start, workspace: Path, page: Page) -> None:
