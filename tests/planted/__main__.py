@@ -18,7 +18,7 @@ from tests.planted.faults import FAULTS, Fault
 ROOT = Path(__file__).parents[2]
 LIMIT = 300.0  # seconds for the tests of one fault
 CAUGHT, NOT_CAUGHT, STALE = "caught", "NOT CAUGHT", "NOT THERE: mend tests/planted/faults.py"
-TESTS_FAILED = 1  # pytest's exit code
+TESTS_PASSED, TESTS_FAILED = 0, 1  # pytest's exit codes
 
 
 def main() -> int:
@@ -60,7 +60,9 @@ def outcome(fault: Fault, copy: Path) -> str:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
         environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
         ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LIMIT)
-        return CAUGHT if ran.returncode == TESTS_FAILED else NOT_CAUGHT
+        return {TESTS_PASSED: NOT_CAUGHT, TESTS_FAILED: CAUGHT}.get(
+            ran.returncode, f"PYTEST ENDED WITH {ran.returncode}"
+        )
     except subprocess.TimeoutExpired:
         return CAUGHT  # a run that hangs is seen
     finally:

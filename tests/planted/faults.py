@@ -54,14 +54,14 @@ FAULTS = (
     in_worker("dead_letters", "await message.term(reason.value)", "await message.nak()", *DELIVERY),
     in_worker("dead_letters", 'f"dlq.{self._nats.service}.{message.handler}"', 'f"dlq.{message.handler}"', *DELIVERY),
     in_worker("dead_letters", '"Dlq-Reason": reason.value', '"Dlq-Reason": "unknown"', *DELIVERY),
-    in_worker("dead_letters", 'startswith(("nats-", "dlq-"))', 'startswith("dlq-")', *DELIVERY, "replays"),
+    in_worker("dead_letters", 'startswith(("nats-", "dlq-"))', 'startswith("dlq-")', "dead_letters"),
     in_worker("dead_letters", 'headers["Dlq-Payload"] = "original"', "pass", "large_payloads", "sizes"),
     # messages
     in_worker("message", 'return int(reply.split(".", 5)[4])', "return 1", *DELIVERY),
     in_worker("message", "int(delay * 1e9)", "int(delay * 1e6)", *DELIVERY, "acknowledging"),
     in_worker("message", 'TERM = b"+TERM"', 'TERM = b"+ACK"', *DELIVERY, "acknowledging"),
     in_worker("message", 'IN_PROGRESS = b"+WPI"', 'IN_PROGRESS = b"+ACK"', *DELIVERY, "acknowledging"),
-    in_worker("message", 'return f"{self.handler}:{self.id}"\n', 'return "same"\n', "inbox", "handler_api"),
+    in_worker("message", 'return f"{self.handler}:{self.id}"\n', 'return "same"\n', "dead_letters"),
     # subscriptions
     in_worker("subscription", "self.maximum)", "self.initial)", "subscriptions", "handler_api", "outcomes"),
     in_worker("subscription", "if other := seen.get(subscription.handler):", "if other := None:", "subscriptions"),
