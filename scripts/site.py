@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,11 +22,19 @@ def main() -> None:
     reference.main()
     if subprocess.run([BUILDER, "build", "--strict", "--clean"], cwd=ROOT).returncode:
         raise SystemExit("the site has broken links or cannot be built")
-    for page in (ROOT / "docs").rglob("*.md"):  # for readers of llms.txt
-        shutil.copy(page, ROOT / "site" / page.relative_to(ROOT / "docs"))
+    copy_sources()
     if asked := foreign(ROOT / "site"):
         raise SystemExit("pages ask other hosts:\n" + "\n".join(asked))
     print("site/index.html: the site; no page asks another host")
+
+
+def copy_sources() -> None:
+    """Put each page's Markdown beside it, for readers of llms.txt."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, quick_start, _ = re.split(r"<!-- --8<-- \[.*\] -->\n*", readme)
+    for page in (ROOT / "docs").rglob("*.md"):
+        text = page.read_text(encoding="utf-8").replace('--8<-- "README.md:quick-start"', quick_start.strip())
+        (ROOT / "site" / page.relative_to(ROOT / "docs")).write_text(text, encoding="utf-8")
 
 
 def foreign(site: Path) -> list[str]:
