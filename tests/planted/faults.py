@@ -64,7 +64,7 @@ FAULTS = (
     in_worker("message", 'return f"{self.handler}:{self.id}"\n', 'return "same"\n', "dead_letters"),
     # subscriptions
     in_worker("subscription", "self.maximum)", "self.initial)", "subscriptions", "handler_api", "outcomes"),
-    in_worker("subscription", "if other := seen.get(subscription.handler):", "if other := None:", "subscriptions"),
+    in_worker("worker", "if other.name == subscription.handler or", "if False and", "task_queue"),
     in_worker("subscription", 'return self.durable or f"{service}-{self.handler}"', "return self.handler", "consumers"),
     # publishing
     in_worker("publishing", '"Causation-Id": incoming.causation_id', '"Causation-Id": ""', "publications", "envelopes"),
