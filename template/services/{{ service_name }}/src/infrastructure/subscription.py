@@ -109,7 +109,7 @@ class Subscription:
     def caller(self) -> Callable[[Any, Any], Awaitable[None]]:
         """Return a function of an event and its message that calls the handler, within `timeout`."""
         function = with_resources(self.function)
-        call = function if self.signature.takes_message else lambda event, message: function(event)
+        call: Handler = function if self.signature.takes_message else lambda event, message: function(event)
         limit = self.timeout
         if limit is None:
             return call
