@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.tool_commands import Command
 from natsgen.parts import packages
-from natsgen.parts.kinds import HANDLERS
+from natsgen.parts.handlers import HANDLERS
 
 ANSWERS_FILE = ".copier-answers.yml"  # each tool's own: Copier notes where the template was
 _HANDLER = re.compile(r"\{% yield handler from handlers %\}\{% if not .*? %\}(.*?)\{% endif %\}\{% endyield %\}")

@@ -32,6 +32,18 @@ def suggest(name: str) -> str:
     return f"; try {name!r}" if name else ""
 
 
+def invalid(what: str, value: object, rule: str, suggestion: str = "") -> InputError:
+    """The error of a value that breaks its rule.
+
+    Args:
+        what: the value is for, such as "queue group".
+        value: as it was given.
+        rule: what is wrong with it, or what to use.
+        suggestion: of another value, such as `suggest` or `did_you_mean` makes; "" for none.
+    """
+    return InputError(f"invalid {what} {quote(str(value))}: {rule}{suggestion}")
+
+
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """A "; did you mean ...?" for a mistyped name, or nothing if none of the known is near."""
     found = get_close_matches(name, known, n=1)

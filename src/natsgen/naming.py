@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 
 from natsgen.errors import InputError
-from natsgen.messages import quote, suggest
+from natsgen.messages import invalid, quote, suggest
 
 SERVICE_MAX_LENGTH = 48  # leaves room for `<service>-<handler>` in NATS, Consul and DNS
 HANDLER_MAX_LENGTH = 64
@@ -21,8 +21,6 @@ CONTEXT_MAX_LENGTH = 48
 SUBJECT_MAX_LENGTH = 255  # longer subjects are legal in NATS and slow everywhere
 NETWORK_MAX_LENGTH = 128
 DESCRIPTION_MAX_LENGTH = 200
-DURABLE_MAX_LENGTH = 128
-CONCURRENCY_MAX = 10_000
 REGISTRY_MAX_LENGTH = 200
 LABELS_MAX = 50
 LABEL_MAX_LENGTH = 63
@@ -52,23 +50,11 @@ RESERVED_HANDLERS = frozenset(
     | {"none", "reject", "retry", "running_service", "tick", "true"}
 )
 
-# What a service does with what each question asks for, and what one of those is; in the order of its description.
-_DOES: Mapping[str, tuple[str, str]] = {
-    "handlers": ("handles", "subject"),
-    "tasks": ("works off", "queue"),
-    "actions": ("answers", "action"),
-    "routes": ("serves", "route"),
-    "publishers": ("publishes", "subject"),
-    "subscribers": ("hears", "subject"),
-}
-
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_HANDLER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _CONTEXT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _WORKSPACE = _CONTEXT
 _NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
-_DURABLE = _TOKEN
 _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -90,59 +76,12 @@ def service(name: str) -> str:
         InputError: it breaks the rule, or is taken by Python, the standard library or the workspace's own files.
     """
     if len(name) > SERVICE_MAX_LENGTH or not _SERVICE.fullmatch(name):
-        raise InputError(
-            f"{quote(name)} is no service name: it takes lower-case letters, digits and single hyphens, starts with a "
-            f"letter and has at most {SERVICE_MAX_LENGTH} characters" + suggest(_as_service(name))
+        takes = "use lower-case letters, digits and single hyphens, starting with a letter"
+        raise invalid(
+            "service name", name, f"{takes}, at most {SERVICE_MAX_LENGTH} characters", suggest(_as_service(name))
         )
     if taken := _service_taken_by(name):
-        raise InputError(f"{quote(name)} cannot be a service name: {taken}" + suggest(_as_service(name)))
-    return name
-
-
-def subject(text: str) -> str:
-    """Checks a subject that a worker listens to.
-
-    Args:
-        text: what the person typed, such as `orders.order.created` or `orders.>`.
-
-    Returns:
-        The same subject.
-
-    Raises:
-        InputError: it is no subject, or one that no stream of this worker can hold.
-    """
-    if problem := subject_problem(text):
-        raise InputError(f"{quote(text)} is no subject for a worker: {problem}")
-    return text
-
-
-def handler(name: str) -> str:
-    """Checks the name of a handler.
-
-    Args:
-        name: `<name>` of `handle_<name>`.
-
-    Returns:
-        The same name.
-
-    Raises:
-        InputError: it breaks the rule or would hide a name that the handler's file uses.
-    """
-    return after_subject(name, "handler")
-
-
-def after_subject(name: str, noun: str) -> str:
-    """Checks the name of a part that may be named after its subject: a handler, publisher or subscriber."""
-    if len(name) > HANDLER_MAX_LENGTH or not _HANDLER.fullmatch(name):
-        raise InputError(
-            f"{quote(name)} is no {noun} name: it takes lower-case letters, digits and single underscores, starts "
-            f"with a letter and has at most {HANDLER_MAX_LENGTH} characters" + suggest(_as_handler([name]))
-        )
-    if name in RESERVED_HANDLERS:
-        raise InputError(
-            f"{quote(name)} cannot be a {noun} name: its class would hide one that the file uses"
-            + suggest(f"{name}_event")
-        )
+        raise invalid("service name", name, taken, suggest(_as_service(name)))
     return name
 
 
@@ -187,43 +126,12 @@ def description(text: str) -> str:
     return text
 
 
-def durable(name: object) -> str:
-    """Checks the name of a JetStream consumer; returns it or raises `InputError`."""
-    if not isinstance(name, str) or len(name) > DURABLE_MAX_LENGTH or not _DURABLE.fullmatch(name):
-        raise InputError(
-            f"{quote(str(name))} is no durable: it takes letters, digits, _ and -, and has at most "
-            f"{DURABLE_MAX_LENGTH} characters"
-        )
-    return name
-
-
-def concurrency(number: object) -> int:
-    """Checks how many of a handler may run at once; returns it or raises `InputError`."""
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= CONCURRENCY_MAX:
-        raise InputError(f"{quote(str(number))} is no concurrency: it takes a whole number from 1 to {CONCURRENCY_MAX}")
-    return number
-
-
-def concurrency_in(text: str) -> int:
-    """The concurrency that a text on a command line says; returns it or raises `InputError`."""
-    return concurrency(int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text)
-
-
-def number_in(text: str) -> str | int | float:
-    """The number that a plain text on a command line says; the text where it says none."""
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        return text
-    return float(text) if "." in text else int(text)
-
-
 def registry(text: str) -> str:
     """Checks the registry of base images, or "" for the public ones; returns it or raises `InputError`."""
     if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
         return text
-    raise InputError(
-        f"{quote(text)} is no registry: it takes host[:port][/path] such as registry.example.com/mirror, without a "
-        f"scheme and without a slash at the end, at most {REGISTRY_MAX_LENGTH} characters"
-    )
+    form = "use host[:port][/path] such as registry.example.com/mirror, without a scheme and a slash at the end"
+    raise invalid("registry", text, f"{form}, at most {REGISTRY_MAX_LENGTH} characters")
 
 
 def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
@@ -234,10 +142,8 @@ def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
         if key in RESERVED_LABELS:
             raise InputError(f"the label {quote(key)} is taken: every service has one that says so of itself")
         if len(key) > LABEL_MAX_LENGTH or not _LABEL.fullmatch(key):
-            raise InputError(
-                f"{quote(key)} is no label: it takes lower-case letters, digits, ., _, / and -, starts with a letter "
-                f"or a digit and has at most {LABEL_MAX_LENGTH} characters"
-            )
+            takes = "use lower-case letters, digits, ., _, / and -, starting with a letter or a digit"
+            raise invalid("label", key, f"{takes}, at most {LABEL_MAX_LENGTH} characters")
         if not isinstance(value, str):
             raise InputError(f"the label {quote(key)} takes text; put its value in quotes")
         if len(value) > LABEL_VALUE_MAX_LENGTH or any(_is_hidden(character) for character in value):
@@ -248,25 +154,9 @@ def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
     return pairs
 
 
-def handlers_for(subjects: Sequence[str]) -> dict[str, str]:
-    """Names a handler for each subject: after its last two tokens, or more of them where two would be the same.
-
-    Args:
-        subjects: checked subjects, in the order that the handlers shall have.
-
-    Returns:
-        The subject of each handler by the handler's name.
-
-    Raises:
-        InputError: a subject is there twice.
-    """
-    if twice := next((text for text in subjects if subjects.count(text) > 1), None):
-        raise InputError(f"the subject {quote(twice)} is given twice: a worker handles a subject once")
-    return names_for(subjects)
-
-
 def names_for(subjects: Sequence[str]) -> dict[str, str]:
-    """The subjects by the names of their parts, as `handlers_for`; a subject may be there once."""
+    """The subjects by the names of their parts, each after its last two tokens, or more of them where
+    two would be the same; a subject may be there once."""
     depths = dict.fromkeys(subjects, 2)
     while deeper := [text for text in _clashing(depths) if depths[text] < text.count(".") + 1]:
         for text in deeper:
@@ -293,18 +183,6 @@ def context_for(subjects: Sequence[str], service: str) -> str:
     """The bounded context that the first subject's first token names; the service's name if there is none such."""
     first = subjects[0].split(".")[0].lower() if subjects else ""
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
-
-
-def description_for(done: Mapping[str, Collection[str]]) -> str:
-    """The description of a service that a person said nothing about, within the limit of length.
-
-    Args:
-        done: what it does, by the question that asks for it: subjects that it handles, for one.
-    """
-    named = _what_it_does({question: ", ".join(things) for question, things in done.items()})
-    if len(named) <= DESCRIPTION_MAX_LENGTH:
-        return named
-    return _what_it_does({question: _counted(things, _DOES[question][1]) for question, things in done.items()})
 
 
 def workspace_for(folder: PurePath) -> str:
@@ -363,25 +241,14 @@ def _service_taken_by(name: str) -> str:
 
 def _checked(name: str, rule: re.Pattern[str], limit: int, kind: str, takes: str) -> str:
     if len(name) > limit or not rule.fullmatch(name):
-        raise InputError(
-            f"{quote(name)} is no {kind}: it takes {takes}, starts with a letter or a digit and has at most {limit} "
-            "characters"
-        )
+        form = f"use {takes}, starting with a letter or a digit, at most {limit} characters"
+        raise invalid(kind, name, form)
     return name
 
 
 def _is_hidden(character: str) -> bool:
     not_a_character = ord(character) & 0xFFFE == 0xFFFE
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DECEIVING or not_a_character
-
-
-def _what_it_does(done: Mapping[str, str]) -> str:
-    text = "; ".join(f"{verb} {done[question]}" for question, (verb, _) in _DOES.items() if done.get(question))
-    return text[:1].upper() + text[1:] if text else "HTTP gateway"
-
-
-def _counted(things: Collection[str], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}" if things else ""
 
 
 def _clashing(depths: Mapping[str, int]) -> list[str]:
@@ -396,10 +263,11 @@ def _handler_for(subject: str, depth: int) -> str:
     last = tokens[-depth:]
     while len(last) < len(tokens) and all(token in ("*", ">") for token in last):
         last = tokens[-len(last) - 1 :]
-    return _as_handler(["any" if token == "*" else "all" if token == ">" else token for token in last])
+    return event_name(["any" if token == "*" else "all" if token == ">" else token for token in last])
 
 
-def _as_handler(tokens: Sequence[str]) -> str:
+def event_name(tokens: Sequence[str]) -> str:
+    """Return a name for what happens on a subject with these last tokens."""
     name = words_of(*tokens)
     if not name or not name[0].isalpha():
         name = f"event_{name}".strip("_")

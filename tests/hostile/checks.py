@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from natsgen.parts import packages
-from natsgen.parts.kinds import ACTIONS, HANDLERS, KINDS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS
+from natsgen.parts.actions import ACTIONS
+from natsgen.parts.handlers import HANDLERS
+from natsgen.parts.kinds import KINDS
+from natsgen.parts.publishers import PUBLISHERS
+from natsgen.parts.routes import ROUTES
+from natsgen.parts.subscribers import SUBSCRIBERS
+from natsgen.parts.tasks import TASKS
 from tests.hostile import oracle
 from tests.hostile.cases import EITHER, HANDLER, REFUSED, SERVICE, TAKEN, Case
 from tests.hostile.oracle import Ran
@@ -86,7 +92,7 @@ def check_growth(case: Case, place: Place) -> bool:
 
     if is_refused(case, ran):
         return False
-    (kind,) = (kind for kind in KINDS if case.arguments[0] == f"add-{kind.noun}")
+    (kind,) = (kind for kind in KINDS.values() if case.arguments[0] == f"add-{kind.noun}")
     oracle.check_only_inside(ran, WORKSPACE)
     oracle.check_tree(place.workspace)
     found = READ[kind](place.workspace / "services" / case.service)

@@ -9,9 +9,13 @@ from typing import Any
 
 from natsgen import naming
 from natsgen.errors import InputError
-from natsgen.parts import action_naming, packages, pubsub_naming, route_naming, task_naming
-from natsgen.parts.routes import Route
-from natsgen.parts.tasks import Task
+from natsgen.parts import packages, routes, tasks
+from natsgen.parts.actions import ACTIONS
+from natsgen.parts.handlers import HANDLERS
+from natsgen.parts.publishers import PUBLISHERS
+from natsgen.parts.routes import ROUTES
+from natsgen.parts.subscribers import SUBSCRIBERS
+from natsgen.parts.tasks import TASKS
 from tests.hostile.texts import NUMBERS, TEXTS
 
 # What can be seen: no control characters, no ends of lines, nothing that turns the direction, no non-characters.
@@ -88,35 +92,37 @@ RULES: Mapping[str, Rule] = {
     "description": Rule(naming.description, f"{SEEN}+", 200, ("sign sequence", "jinja attack", "200 emoji")),
     "label's key": Rule(lambda text: naming.labels({text: "x"}), r"[a-z0-9][a-z0-9._/-]*", 63, ("dotted", "slash")),
     "label's value": Rule(lambda text: naming.labels({"note": text}), f"{SEEN}*", 200, ("empty", "200 quotes")),
-    "subject": Rule(naming.subject, f"(?![*>]){SUBJECT}", 255, ("all at the end", "255 characters")),
-    "handler": Rule(naming.handler, WORD, 64, ("64 characters", "keyword")),
-    "durable": Rule(naming.durable, r"[A-Za-z0-9_-]+", 128, ("128 characters", "capital")),
-    "concurrency": Rule(naming.concurrency_in, r"[0-9]{1,9}", 9, ("number",)),
-    "action": Rule(action_naming.action, WORD, 64, ("64 characters", "builtin")),
-    "version": Rule(action_naming.version_in, r"[0-9]{1,9}", 9, ("number",)),
-    "timeout of an action": Rule(action_naming.timeout_in, NUMBER, 19, ("number",)),
-    "route": Rule(route_naming.route, WORD, 64, ("64 characters", "builtin")),
-    "method": Rule(route_naming.method, "GET|POST|PUT|PATCH|DELETE", 6, ()),
+    "subject": Rule(HANDLERS.option("subject").check, f"(?![*>]){SUBJECT}", 255, ("all at the end", "255 characters")),
+    "handler": Rule(HANDLERS.name.check, WORD, 64, ("64 characters", "keyword")),
+    "durable": Rule(HANDLERS.option("durable").check, r"[A-Za-z0-9_-]+", 128, ("128 characters", "capital")),
+    "concurrency": Rule(HANDLERS.option("concurrency").parse, r"[0-9]{1,9}", 9, ("number",)),
+    "action": Rule(ACTIONS.name.check, WORD, 64, ("64 characters", "builtin")),
+    "version": Rule(ACTIONS.option("version").parse, r"[0-9]{1,9}", 9, ("number",)),
+    "timeout of an action": Rule(ACTIONS.option("timeout").parse, NUMBER, 19, ("number",)),
+    "route": Rule(ROUTES.name.check, WORD, 64, ("64 characters", "builtin")),
+    "method": Rule(ROUTES.option("method").check, "GET|POST|PUT|PATCH|DELETE", 6, ()),
     "path": Rule(
-        route_naming.path,
+        ROUTES.option("path").check,
         r"/([A-Za-z0-9._~-]+|\{[a-z]\w*\})?(/([A-Za-z0-9._~-]+|\{[a-z]\w*\}))*",
         200,
         ("parameters", "long parameter"),
     ),
-    "subject of a route": Rule(route_naming.subject, SENT, 255, ("255 characters", "only hyphens")),
-    "route's text": Rule(lambda text: Route.from_text(text, taken={}), r"[A-Z]+ /\S*=\S+", 500, ()),
-    "task": Rule(task_naming.task, WORD, 64, ("64 characters", "builtin")),
-    "queue": Rule(task_naming.queue, r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", 64, ("64 characters", "module with a hyphen")),
-    "priority": Rule(task_naming.priority, "high|normal|low", 6, ()),
-    "timeout of a task": Rule(task_naming.timeout_in, NUMBER, 19, ("number",)),
-    "attempts": Rule(task_naming.max_attempts_in, r"[0-9]{1,9}", 9, ("number",)),
-    "task's text": Rule(Task.from_text, r"[a-z][a-z0-9_-]*(=[a-z][a-z0-9_]*)?", 129, ("64 characters",)),
-    "publisher": Rule(pubsub_naming.publisher, WORD, 64, ("64 characters", "keyword")),
-    "subscriber": Rule(pubsub_naming.subscriber, WORD, 64, ("64 characters", "keyword")),
-    "published": Rule(pubsub_naming.published, SENT, 255, ("255 characters", "only hyphens")),
-    "heard": Rule(pubsub_naming.heard, f"(?!>){SUBJECT}", 255, ("255 characters", "wildcard first")),
-    "interval": Rule(pubsub_naming.interval_text, NUMBER, 19, ("number",)),
-    "queue group": Rule(pubsub_naming.group, r"[A-Za-z0-9_-]*", 128, ("64 characters", "empty")),
+    "subject of a route": Rule(ROUTES.option("call").check, SENT, 255, ("255 characters", "only hyphens")),
+    "route's text": Rule(lambda text: routes.from_text(text, taken={}), r"[A-Z]+ /\S*=\S+", 500, ()),
+    "task": Rule(TASKS.name.check, WORD, 64, ("64 characters", "builtin")),
+    "queue": Rule(
+        TASKS.option("queue").check, r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", 64, ("64 characters", "module with a hyphen")
+    ),
+    "priority": Rule(TASKS.option("priority").check, "high|normal|low", 6, ()),
+    "timeout of a task": Rule(TASKS.option("timeout").parse, NUMBER, 19, ("number",)),
+    "attempts": Rule(TASKS.option("max_attempts").parse, r"[0-9]{1,9}", 9, ("number",)),
+    "task's text": Rule(tasks.from_text, r"[a-z][a-z0-9_-]*(=[a-z][a-z0-9_]*)?", 129, ("64 characters",)),
+    "publisher": Rule(PUBLISHERS.name.check, WORD, 64, ("64 characters", "keyword")),
+    "subscriber": Rule(SUBSCRIBERS.name.check, WORD, 64, ("64 characters", "keyword")),
+    "published": Rule(PUBLISHERS.option("subject").check, SENT, 255, ("255 characters", "only hyphens")),
+    "heard": Rule(SUBSCRIBERS.option("subject").check, f"(?!>){SUBJECT}", 255, ("255 characters", "wildcard first")),
+    "interval": Rule(PUBLISHERS.option("interval").parse, NUMBER, 19, ("number",)),
+    "queue group": Rule(SUBSCRIBERS.option("queue_group").check, r"[A-Za-z0-9_-]*", 128, ("64 characters", "empty")),
     "extra": Rule(lambda text: packages.check_extras([text]), "|".join(map(re.escape, packages.EXTRA_NAMES)), 40, ()),
 }
 
@@ -126,15 +132,15 @@ DERIVED: Mapping[str, tuple[str, Callable[[str], str], str]] = {
     "a context of a subject": ("subject", lambda subject: naming.context_for([subject], "billing"), "context"),
     "a route that calls": (
         "subject of a route",
-        lambda subject: route_naming.name_for(subject, publishes=False),
+        lambda subject: routes.name_for(subject, publishes=False),
         "route",
     ),
     "a route that publishes": (
         "subject of a route",
-        lambda subject: route_naming.name_for(subject, publishes=True),
+        lambda subject: routes.name_for(subject, publishes=True),
         "route",
     ),
-    "a task of a queue": ("queue", task_naming.name_for, "task"),
+    "a task of a queue": ("queue", lambda queue: tasks.from_text(queue).name, "task"),
 }
 """Names that natsgen makes itself: from what rule's texts, by what function, and the rule that they must meet."""
 

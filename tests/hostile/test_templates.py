@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.errors import TemplateError
-from natsgen.parts.handlers import Handler
-from natsgen.parts.kinds import HANDLERS
+from natsgen.parts.handlers import HANDLERS, Handler
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from tests.hostile import oracle
@@ -190,7 +189,7 @@ def test_a_part_of_it_reads_nothing_of_the_machine(
         file = f"{SERVICE}/{folder}/{{% yield handler from handlers %}}{name}{{% endyield %}}.jinja"
         write(template.folder, **{file: text})
     with pytest.raises(TemplateError) as caught:
-        render.render_part(template, DATA, HANDLERS, Handler("order_paid", "orders.order.paid"))
+        render.render_part(template, DATA, Handler("order_paid", "orders.order.paid"))
     assert "s3cret" not in str(caught.value)
 
 

@@ -14,10 +14,10 @@ from natsgen.answers.answers import FRAMEWORKS
 from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
-from natsgen.naming import handlers_for
-from natsgen.parts import action_naming
-from natsgen.parts.route_naming import METHODS, route, without_names
-from natsgen.parts.task_naming import task
+from natsgen.naming import names_for
+from natsgen.parts import routes as route_rules
+from natsgen.parts import tasks as task_rules
+from natsgen.parts.routes import METHODS, without_names
 from tests.hostile.oracle import check_tree, quoted
 from tests.hostile.places import make_place
 from tests.hostile.rules import RULES
@@ -85,12 +85,12 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = dict.fromkeys((*WORDS.values(), "class", "print", "none_event", "b" * 64, "x1", "a_1_b"), "a.b")
     taken = {name: subject for name, subject in words.items() if name.isidentifier() and name.strip("_") == name}
     taken = {name: subject for name, subject in taken.items() if name.islower() and name not in ("event", "any")}
-    names = [name for name in taken if fits(action_naming.action, name)]
+    names = [name for name in taken if fits(ACTIONS.name.check, name)]
     options = {
         f"h{number}": {"subject": subject, "durable": durable, "concurrency": 10_000, "batch": number % 2 == 0}
         for number, (subject, durable) in enumerate((subject, durable) for subject in LONG for durable in DURABLES)
     }
-    derived = handlers_for(list(dict.fromkeys([*LONG, *filter(RULES["subject"].accepts, SUBJECTS.values())])))
+    derived = names_for(list(dict.fromkeys([*LONG, *filter(RULES["subject"].accepts, SUBJECTS.values())])))
     groups = {"words": taken, "options": options, "subjects": derived}
     for service, handlers in groups.items():
         ran = place.run("new", "worker", service, "--data", f"handlers={json.dumps(handlers)}")
@@ -98,11 +98,15 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for service, actions in {"actions": ACTIONS, "words-too": {name: {} for name in names}}.items():
         ran = place.run("new", "service", service, "--data", f"actions={json.dumps(actions)}")
         assert ran.code == 0, ran.err
-    words = {name: {"queue": "emails"} for name in taken if fits(task, name)}
+    words = {name: {"queue": "emails"} for name in taken if fits(task_rules.TASKS.name.check, name)}
     for service, tasks in {"tasks": TASKS, "words-in-tasks": words}.items():
         ran = place.run("new", "worker", service, "--data", f"tasks={json.dumps(tasks)}")
         assert ran.code == 0, ran.err
-    named = {name: {"method": "GET", "path": f"/{name}", "call": "a.b"} for name in taken if fits(route, name)}
+    named = {
+        name: {"method": "GET", "path": f"/{name}", "call": "a.b"}
+        for name in taken
+        if fits(route_rules.ROUTES.name.check, name)
+    }
     for framework in FRAMEWORKS:
         routes = {**ROUTES, **named, **routes_of_paths()}
         options = [f"--framework={framework}", "--data", f"routes={json.dumps(routes)}"]

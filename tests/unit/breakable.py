@@ -22,10 +22,10 @@ from natsgen.files import tree
 from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
 from natsgen.parts.actions import Action
-from natsgen.parts.handlers import Handler
-from natsgen.parts.routes import Route, Target
+from natsgen.parts.handlers import HANDLERS, Handler
+from natsgen.parts.routes import Route
 from natsgen.rendering import render, template_source
-from natsgen.services import action_growth, create, handler_growth, init_workspace, route_growth
+from natsgen.services import create, edit, init_workspace
 from natsgen.services.edit import ServiceTarget
 from natsgen.transaction import transaction
 from natsgen.transaction.change import change_between
@@ -36,7 +36,7 @@ Snapshot = dict[str, tuple[str, int]]
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
-BILLING = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+BILLING = GivenAnswers.of({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
 PAID = Handler("order_paid", "orders.order.paid", durable="archive", concurrency=3)
 HANDLER_FILES = ("src/domain/handlers/order_created_handler.py", "tests/handlers/test_order_created_handler.py")
 
@@ -96,21 +96,21 @@ def site(workspace: Workspace) -> ServiceTarget:
 
 
 def add_handler(workspace: Workspace) -> None:
-    handler_growth.add_handler(site(workspace), PAID)
+    edit.add(site(workspace), PAID)
 
 
 def add_action(workspace: Workspace) -> None:
     quote = Action("quote", "quote", version=2)
-    action_growth.add_action(site(workspace), quote)
+    edit.add(site(workspace), quote)
 
 
 def add_route(workspace: Workspace) -> None:
-    pay = Route("pay", "POST", "/pay/{order}", Target("orders.order.paid", publishes=True))
-    route_growth.add_route(site(workspace), pay)
+    pay = Route("pay", "POST", "/pay/{order}", publish="orders.order.paid")
+    edit.add(site(workspace), pay)
 
 
 def remove_handler(workspace: Workspace) -> None:
-    handler_growth.remove_handler(site(workspace), "order-created", force=False)
+    edit.remove(site(workspace), HANDLERS, "order-created", force=False)
 
 
 def update(workspace: Workspace) -> None:

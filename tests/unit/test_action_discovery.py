@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.errors import InputError
-from natsgen.parts import action_discovery
-from natsgen.parts.action_discovery import FoundAction
-from natsgen.parts.actions import Action
+from natsgen.parts.actions import ACTIONS, Action, FoundAction
 
 PLAIN = '@action("greet")\nasync def greet(request): ...\n'
 
@@ -26,7 +24,7 @@ def write(service: Path, name: str, source: str) -> None:
 
 
 def found_in(source: str) -> FoundAction:
-    (action,) = action_discovery.actions_in(ast.parse(source))
+    (action,) = FoundAction.all_in(ast.parse(source))
     return action
 
 
@@ -44,7 +42,7 @@ def found_in(source: str) -> FoundAction:
 )
 def test_an_action_is_found_however_it_is_written(source: str) -> None:
     found = found_in(source)
-    assert (found.name, found.subject_in("greeter").literal, found.is_for_all) == ("greet", "v1.greeter.greet", False)
+    assert (found.name, found.about("greeter").literal, found.is_for_all) == ("greet", "v1.greeter.greet", False)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +55,12 @@ def test_an_action_is_found_however_it_is_written(source: str) -> None:
     ],
 )
 def test_the_subject_is_as_the_decorator_says(options: str, subject: str, is_text: bool) -> None:
-    found = found_in(PLAIN.replace('")', f'", {options})')).subject_in("greeter")
+    found = found_in(PLAIN.replace('")', f'", {options})')).about("greeter")
     assert (found.text, found.is_text) == (subject, is_text)
 
 
 def test_a_name_that_is_no_literal_is_shown_as_it_is_written() -> None:
-    assert found_in(PLAIN.replace('"greet"', "NAME")).subject_in("greeter").text == "v1.greeter.{NAME}"
+    assert found_in(PLAIN.replace('"greet"', "NAME")).about("greeter").text == "v1.greeter.{NAME}"
 
 
 def test_an_action_of_every_instance_is_known() -> None:
@@ -74,7 +72,7 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
     write(service, "b_action.py", PLAIN)
     write(service, "c_action.py", "async def c(): ...")
     write(service, "helper.py", PLAIN)
-    broken, good, none = action_discovery.action_files(service)
+    broken, good, none = ACTIONS.files_in(service)
     assert (broken.error, broken.names) == ("line 1: invalid syntax", ())
     assert (good.error, good.names) == ("", ("greet",))
     assert none.error == "there is no @action in it"
@@ -83,8 +81,8 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
 def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> None:
     options = '", version=2, queue=False, concurrency=4, timeout=2.5)'
     write(service, "greet_v2_action.py", PLAIN.replace('")', options).replace("def greet", "def greet_v2"))
-    (file,) = action_discovery.action_files(service)
-    assert file.as_made() == Action("greet_v2", "greet", 2, queue=False, concurrency=4, timeout=2.5)
+    (file,) = ACTIONS.files_in(service)
+    assert file.regenerated() == Action("greet_v2", "greet", 2, queue=False, concurrency=4, timeout=2.5)
 
 
 @pytest.mark.parametrize(
@@ -95,4 +93,4 @@ def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> N
 def test_what_no_command_makes_is_not_taken_for_it(service: Path, source: str) -> None:
     write(service, "greet_action.py", source)
     with pytest.raises(InputError):
-        action_discovery.action_files(service)[0].as_made()
+        ACTIONS.files_in(service)[0].regenerated()

@@ -13,20 +13,19 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, InputError
 from natsgen.files import tree
 from natsgen.files.tree import Tree
-from natsgen.parts.action_discovery import ActionFile
-from natsgen.parts.actions import Action
+from natsgen.parts.actions import ACTIONS, Action
 from natsgen.parts.handlers import Handler
 from natsgen.rendering import render, template_source
-from natsgen.services import action_growth, handler_growth
+from natsgen.services import edit
 from natsgen.services.edit import Added, Removed, ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
 FAREWELL = Action("farewell", "farewell")
-ACTIONS = Path("services/greeter/src/domain/actions")
+FOLDER = Path("services/greeter/src/domain/actions")
 TESTS = Path("services/greeter/tests/actions")
-GREETER = GivenAnswers({"service_name": "greeter", "actions": {"greet": {}}}, {})
+GREETER = GivenAnswers.of({"service_name": "greeter", "actions": {"greet": {}}}, {})
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +47,12 @@ def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
     return ServiceTarget(shop, TEMPLATE, QUESTIONS, "greeter", dry_run, print)
 
 
-def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) -> Added[Action]:
-    return action_growth.add_action(site(shop, dry_run=dry_run), action)
+def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) -> Added:
+    return edit.add(site(shop, dry_run=dry_run), action)
 
 
-def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed[ActionFile]:
-    return action_growth.remove_action(site(shop, dry_run=dry_run), name, force=force)
+def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
+    return edit.remove(site(shop, dry_run=dry_run), ACTIONS, name, force=force)
 
 
 def git(shop: Workspace, *arguments: str) -> str:
@@ -67,7 +66,7 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
     after = tree.read(shop.root)
     assert set(after) - set(before) == set(added.change.added)
     assert [str(path) for path in added.change.added] == [
-        str(ACTIONS / "farewell_action.py"),
+        str(FOLDER / "farewell_action.py"),
         str(TESTS / "test_farewell_action.py"),
     ]
     assert {path: after[path] for path in before} == before
@@ -85,7 +84,7 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
 def test_an_action_that_is_added_is_byte_for_byte_what_a_new_service_would_have(
     shop: Workspace, action: Action
 ) -> None:
-    given = GivenAnswers({**GREETER.values, "actions": {action.name: action.answer()}}, {})
+    given = GivenAnswers.of({**GREETER.values, "actions": {action.name: action.to_answer()}}, {})
     made = render.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
     added = add(shop, action)
     assert dict(added.change.after) == {path: made[path] for path in added.change.added}
@@ -104,7 +103,7 @@ def test_add_then_remove_leaves_git_status_empty(shop: Workspace) -> None:
 def test_another_version_is_a_file_of_its_own(shop: Workspace) -> None:
     added = add(shop, Action("greet", "greet", version=2))
     assert added.part == Action("greet_v2", "greet", version=2)
-    source = (shop.root / ACTIONS / "greet_v2_action.py").read_text()
+    source = (shop.root / FOLDER / "greet_v2_action.py").read_text()
     assert '@action("greet", version=2)\nasync def greet_v2(' in source
     assert remove(shop, "greet-v2").file.names == ("greet_v2",)
 
@@ -120,7 +119,7 @@ def test_the_same_version_is_refused_wherever_it_is(shop: Workspace, name: str) 
 
 def test_a_file_that_holds_something_else_is_left_alone(shop: Workspace) -> None:
     for content, what in (('@action("other")\nasync def other(): ...', "v1.greeter.other"), ("def (", "line 1")):
-        (shop.root / ACTIONS / "farewell_action.py").write_text(content)
+        (shop.root / FOLDER / "farewell_action.py").write_text(content)
         with pytest.raises(ConflictError, match=rf"farewell_action\.py exists already \({what}"):
             add(shop)
 
@@ -129,11 +128,11 @@ def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
     (shop.root / TESTS / "test_farewell_action.py").write_text("a person's")
     with pytest.raises(ConflictError, match="exists already and is left alone"):
         add(shop)
-    assert not (shop.root / ACTIONS / "farewell_action.py").exists()
+    assert not (shop.root / FOLDER / "farewell_action.py").exists()
 
 
 def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
-    (shop.root / ACTIONS / "broken_action.py").write_text("def (")
+    (shop.root / FOLDER / "broken_action.py").write_text("def (")
     (note,) = add(shop).notes
     assert "broken_action.py was not compared with it: line 1" in note
 
@@ -147,7 +146,7 @@ def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["greet", "greet_action", "greet_action.py", "test_greet_action.py", str(ACTIONS / "greet_action.py")]
+    "name", ["greet", "greet_action", "greet_action.py", "test_greet_action.py", str(FOLDER / "greet_action.py")]
 )
 def test_an_action_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
     add(shop)
@@ -159,7 +158,7 @@ def test_an_unknown_action_is_refused_with_the_nearest(shop: Workspace) -> None:
         remove(shop, "gret")
 
 
-@pytest.mark.parametrize("path", [ACTIONS / "greet_action.py", TESTS / "test_greet_action.py"])
+@pytest.mark.parametrize("path", [FOLDER / "greet_action.py", TESTS / "test_greet_action.py"])
 def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) -> None:
     add(shop)
     file = shop.root / path
@@ -177,12 +176,12 @@ def test_the_last_action_goes_with_a_note_unless_there_is_a_handler(shop: Worksp
     (note,) = remove(shop, "greet", dry_run=True).notes
     assert note == "greeter has no handler, no action and nothing else left, and does not start without any"
     paid = Handler("paid", "orders.paid")
-    handler_growth.add_handler(site(shop), paid)
+    edit.add(site(shop), paid)
     assert remove(shop, "greet").notes == ()
 
 
 def test_a_symlink_is_not_removed(shop: Workspace, tmp_path: Path) -> None:
-    file = shop.root / ACTIONS / "greet_action.py"
+    file = shop.root / FOLDER / "greet_action.py"
     file.rename(tmp_path / "elsewhere.py")
     file.symlink_to(tmp_path / "elsewhere.py")
     with pytest.raises(ConflictError, match="no regular file"):

@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natsgen.errors import InputError, TemplateError
-from natsgen.parts import action_naming, part_naming
+from natsgen.parts import actions
+from natsgen.parts.actions import ACTIONS
+from natsgen.parts.rules import KEYWORDS
 from natsgen.rendering import render, template_source
 
-TAKEN = sorted(action_naming.RESERVED | part_naming.KEYWORDS | {"test", "test_connection", "testify"})
+TAKEN = sorted(ACTIONS.name.reserved | KEYWORDS | {"test", "test_connection", "testify"})
 
 
 @pytest.mark.parametrize("name", ["greet", "a", "greet_2_you", "x" * 64, "match", "print", "list", "true", "none"])
 def test_a_name_within_the_rule_is_taken(name: str) -> None:
-    assert action_naming.action(name) == name
+    assert ACTIONS.name.check(name) == name
 
 
 @pytest.mark.parametrize(
@@ -37,29 +39,29 @@ def test_a_name_within_the_rule_is_taken(name: str) -> None:
 )
 def test_a_name_outside_the_rule_is_refused_with_one_inside(name: str, suggested: str) -> None:
     with pytest.raises(InputError, match=f"try '{suggested}'$"):
-        action_naming.action(name)
+        ACTIONS.name.check(name)
 
 
 @pytest.mark.parametrize("name", ["", "_", "日本", "💥"])
 def test_a_name_without_a_single_usable_letter_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="is no action name"):
-        action_naming.action(name)
+    with pytest.raises(InputError, match="invalid action name"):
+        ACTIONS.name.check(name)
 
 
 @given(st.text())
 def test_what_is_suggested_is_always_a_valid_name(text: str) -> None:
     try:
-        assert action_naming.action(text) == text
+        assert ACTIONS.name.check(text) == text
     except InputError as error:
         suggestion = re.search(r"; try '(.*)'$", str(error))
         if suggestion:
-            assert action_naming.action(suggestion[1]) == suggestion[1]
+            assert ACTIONS.name.check(suggestion[1]) == suggestion[1]
 
 
 def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
     for name in TAKEN:
         with pytest.raises(InputError):
-            action_naming.action(name)
+            ACTIONS.name.check(name)
     data = {"service_name": "greeter", "actions": {name: {} for name in TAKEN}, "workspace": "shop"}
     with pytest.raises(TemplateError) as caught:
         render.render(template_source.bundled(), data)
@@ -99,21 +101,21 @@ def test_plain_copier_refuses_actions_that_are_none_or_not_apart(actions: dict[s
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "٣", "10000", "9" * 5_000])
 def test_a_text_that_is_no_version_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is no version"):
-        action_naming.version_in(text)
-    assert action_naming.version_in("0") == 0
+    with pytest.raises(InputError, match="invalid version"):
+        ACTIONS.option("version").parse(text)
+    assert ACTIONS.option("version").parse("0") == 0
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "0", "0.0", "3601", "1e3", "nan", "inf", "٣", ".5", "5.", "9" * 5_000])
 def test_a_text_that_is_no_time_limit_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is no time limit"):
-        action_naming.timeout_in(text)
+    with pytest.raises(InputError, match="invalid time limit"):
+        ACTIONS.option("timeout").parse(text)
 
 
 def test_a_time_limit_stays_as_it_was_typed() -> None:
-    assert [repr(action_naming.timeout_in(text)) for text in ("5", "2.5", "0.001")] == ["5", "2.5", "0.001"]
+    assert [repr(ACTIONS.option("timeout").parse(text)) for text in ("5", "2.5", "0.001")] == ["5", "2.5", "0.001"]
 
 
 def test_the_name_of_a_version_stays_within_the_limit() -> None:
-    assert action_naming.with_version("greet", 2) == "greet_v2"
-    assert action_naming.action(action_naming.with_version("x" * 64, 9_999)) == "x" * 58 + "_v9999"
+    assert actions.with_version("greet", 2) == "greet_v2"
+    assert ACTIONS.name.check(actions.with_version("x" * 64, 9_999)) == "x" * 58 + "_v9999"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from natsgen.errors import InputError
 from natsgen.parts import actions
-from natsgen.parts.actions import Action
+from natsgen.parts.actions import ACTIONS, Action
 
-ACTIONS = st.builds(
+SOME = st.builds(
     Action,
     name=st.just("greet_v2"),
     action=st.sampled_from(["greet", "greet_v2"]),
@@ -23,13 +23,13 @@ ACTIONS = st.builds(
 )
 
 
-@given(ACTIONS)
+@given(SOME)
 def test_an_action_is_the_same_after_it_was_an_answer(action: Action) -> None:
-    assert Action.from_answer("greet_v2", action.answer()) == action
+    assert Action.from_answer("greet_v2", action.to_answer()) == action
 
 
 def test_an_action_without_options_has_none_in_its_answer() -> None:
-    assert Action("greet", "greet").answer() == {}
+    assert Action("greet", "greet").to_answer() == {}
     assert Action.from_answer("greet", {}) == Action("greet", "greet", version=1, queue=True)
 
 
@@ -39,19 +39,19 @@ def test_an_action_without_options_has_none_in_its_answer() -> None:
         ("greet", "takes a mapping of action, version"),
         (1, "takes a mapping"),
         ({"verison": 2}, "no option 'verison'; did you mean 'version'"),
-        ({"queue": 1}, "queue takes true or false"),
-        ({"action": 1}, "action takes text"),
-        ({"action": "Greet"}, "is no action name"),
-        ({"version": "2"}, "is no version"),
-        ({"version": True}, "is no version"),
-        ({"version": -1}, "is no version"),
-        ({"concurrency": 0}, "is no concurrency"),
-        ({"concurrency": None}, "is no concurrency"),
-        ({"timeout": "5"}, "is no time limit"),
-        ({"timeout": 0}, "is no time limit"),
-        ({"timeout": float("nan")}, "is no time limit"),
-        ({"timeout": float("inf")}, "is no time limit"),
-        ({"timeout": None}, "is no time limit"),
+        ({"queue": 1}, "invalid queue '1': use true or false"),
+        ({"action": 1}, "invalid action name"),
+        ({"action": "Greet"}, "invalid action name"),
+        ({"version": "2"}, "invalid version"),
+        ({"version": True}, "invalid version"),
+        ({"version": -1}, "invalid version"),
+        ({"concurrency": 0}, "invalid concurrency"),
+        ({"concurrency": None}, "invalid concurrency"),
+        ({"timeout": "5"}, "invalid time limit"),
+        ({"timeout": 0}, "invalid time limit"),
+        ({"timeout": float("nan")}, "invalid time limit"),
+        ({"timeout": float("inf")}, "invalid time limit"),
+        ({"timeout": None}, "invalid time limit"),
     ],
 )
 def test_an_answer_that_is_no_action_is_refused(answer: Any, message: str) -> None:
@@ -60,9 +60,9 @@ def test_an_answer_that_is_no_action_is_refused(answer: Any, message: str) -> No
 
 
 def test_two_with_one_subject_are_refused() -> None:
-    actions.check({"greet": {}, "greet_v2": {"action": "greet", "version": 2}})
-    with pytest.raises(InputError, match=r"'greet' and 'hello' are both version 1 of 'greet'"):
-        actions.check({"greet": {}, "hello": {"action": "greet"}})
+    ACTIONS.refuse_same([Action("greet"), Action("greet_v2", "greet", version=2)])
+    with pytest.raises(InputError, match=r"'greet' and 'hello' both answer greet: give one another version"):
+        ACTIONS.refuse_same([Action("greet"), Action("hello", "greet")])
 
 
 def test_the_subject_has_version_service_and_action() -> None:
@@ -70,7 +70,7 @@ def test_the_subject_has_version_service_and_action() -> None:
 
 
 def test_names_of_a_command_line_are_the_answer() -> None:
-    assert actions.named(["greet", "leave"], 1) == {"greet": {}, "leave": {}}
-    assert actions.named(["greet"], 2) == {"greet": {"version": 2}}
+    assert actions.from_names(["greet", "leave"]) == (Action("greet"), Action("leave"))
+    assert actions.from_names(["greet"], 2) == (Action("greet", version=2),)
     with pytest.raises(InputError, match="'greet' is given twice"):
-        actions.named(["greet", "greet"], 1)
+        actions.from_names(["greet", "greet"])

@@ -10,10 +10,13 @@ from natsgen.answers.answers import Answers
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError
+from natsgen.parts import handlers, routes
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kinds import KINDS
 from natsgen.rendering import template_source
 
 WORKSPACE = Path("/srv/My Shop")
-MINIMUM = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+MINIMUM = GivenAnswers.of({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
 GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
 
 
@@ -23,41 +26,36 @@ def asked() -> Questionnaire:
 
 
 def test_there_is_an_answer_for_every_question_of_the_template(asked: Questionnaire) -> None:
-    assert {field.name for field in dataclasses.fields(Answers)} - {"extra"} == set(asked.questions)
+    assert {field.name for field in dataclasses.fields(Answers)} - {"extra", "parts"} | {*KINDS} == set(asked.questions)
 
 
 def test_a_handler_may_be_its_subject_or_a_mapping_of_options(asked: Questionnaire) -> None:
     handlers = {"paid": {"subject": "sales.paid", "durable": "d", "concurrency": 4, "batch": True}, "x": "a.b"}
-    found = answers.complete(GivenAnswers({"service_name": "billing", "handlers": handlers}, {}), asked, WORKSPACE)
-    assert found.handlers == handlers
+    found = answers.complete(GivenAnswers.of({"service_name": "billing", "handlers": handlers}, {}), asked, WORKSPACE)
+    assert found.as_data()["handlers"] == handlers
     assert (found.bounded_context, found.description) == ("sales", "Handles sales.paid, a.b")
 
 
 def test_what_nobody_gives_is_derived_or_default(asked: Questionnaire) -> None:
     assert answers.complete(MINIMUM, asked, WORKSPACE) == Answers(
         service_name="billing",
-        handlers={"order_created": "orders.order.created"},
         bounded_context="orders",
         description="Handles orders.order.created",
         python_version="3.13",
         dedup="none",
         workspace="my-shop",
         network="",
+        parts=dict.fromkeys(KINDS, ()) | {"handlers": (Handler("order_created", "orders.order.created"),)},
     )
 
 
 def test_without_handlers_the_context_is_the_services_name(asked: Questionnaire) -> None:
-    given = GivenAnswers(
+    given = GivenAnswers.of(
         {"service_name": "greeter", "actions": {"greet": {}, "greet_v2": {"action": "greet", "version": 2}}}, {}
     )
     found = answers.complete(given, asked, WORKSPACE)
-    assert (found.handlers, found.kind, found.bounded_context) == ({}, "service", "greeter")
+    assert (found.kind, found.bounded_context) == ("service", "greeter")
     assert found.description == "Answers greet"
-
-
-def test_actions_on_the_command_line_have_one_version() -> None:
-    assert given_answers.from_actions(["greet"], 2).values["actions"] == {"greet": {"version": 2}}
-    assert given_answers.from_actions([]).values == {}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +68,7 @@ def test_actions_on_the_command_line_have_one_version() -> None:
 )
 def test_a_framework_makes_a_gateway(asked: Questionnaire, values: dict[str, object], description: str) -> None:
     for framework in answers.FRAMEWORKS:
-        given = GivenAnswers({"service_name": "api", "framework": framework, **values}, {})
+        given = GivenAnswers.of({"service_name": "api", "framework": framework, **values}, {})
         found = answers.complete(given, asked, WORKSPACE)
         assert (found.kind, found.framework, found.description) == ("gateway", framework, description)
 
@@ -79,16 +77,15 @@ def test_the_frameworks_are_those_that_the_template_offers(asked: Questionnaire)
     assert asked.questions["framework"].choices == (answers.NO_FRAMEWORK, *answers.FRAMEWORKS)
 
 
-def test_routes_on_the_command_line_are_named_after_their_subjects() -> None:
-    assert given_answers.from_routes(["POST /greet=v1.greeter.greet"]).values == {"routes": {"greet": GREET}}
-    assert given_answers.from_routes([]).values == {}
-    with pytest.raises(InputError, match=r"^--route: 'x' is no route"):
-        given_answers.from_routes(["x"])
+def test_an_option_that_cannot_be_read_is_refused_and_one_that_is_not_there_says_nothing() -> None:
+    with pytest.raises(InputError, match=r"^--route: invalid route 'x'"):
+        given_answers.from_texts("--route", routes.from_texts, ["x"])
+    assert given_answers.from_texts("--route", routes.from_texts, []).values == {}
 
 
 def test_without_handlers_and_actions_there_is_no_service(asked: Questionnaire) -> None:
     with pytest.raises(InputError, match="billing has no handlers, no actions and no tasks"):
-        answers.complete(GivenAnswers({"service_name": "billing", "handlers": {}}, {}), asked, WORKSPACE)
+        answers.complete(GivenAnswers.of({"service_name": "billing", "handlers": {}}, {}), asked, WORKSPACE)
 
 
 def test_a_flag_goes_before_data_and_data_before_the_file(asked: Questionnaire, tmp_path: Path) -> None:
@@ -108,33 +105,33 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
     file = tmp_path / "answers.json"
     file.write_text('{\n\t"handlers": {"paid": "orders.order.paid"}}')
     from_file = given_answers.from_file(file, asked)
-    assert from_file.values["handlers"] == {"paid": "orders.order.paid"}
-    assert given_answers.from_subjects(["a.b"]).over(from_file).values["handlers"] == {"a_b": "a.b"}
-    assert given_answers.from_subjects([]).over(from_file).values["handlers"] == {"paid": "orders.order.paid"}
+    assert from_file.parts("handlers") == (Handler("paid", "orders.order.paid"),)
+    typed = given_answers.from_texts("--subject", handlers.from_subjects, ["a.b"])
+    assert typed.over(from_file).parts("handlers") == (Handler("a_b", "a.b"),)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"service_name": "Billing"}, "answers.yml: 'Billing' is no service name"),
-        ({"handlers": {"OrderCreated": "a.b"}}, "answers.yml: 'OrderCreated' is no handler name"),
-        ({"handlers": {"created": "dlq.b"}}, "answers.yml: 'dlq.b' is no subject"),
-        ({"bounded_context": "Orders"}, "answers.yml: 'Orders' is no bounded context"),
+        ({"service_name": "Billing"}, "answers.yml: invalid service name 'Billing'"),
+        ({"handlers": {"OrderCreated": "a.b"}}, "answers.yml: invalid handler name 'OrderCreated'"),
+        ({"handlers": {"created": "dlq.b"}}, "answers.yml: invalid subject 'dlq.b'"),
+        ({"bounded_context": "Orders"}, "answers.yml: invalid bounded context 'Orders'"),
         ({"description": "a\nb"}, "answers.yml: the description"),
-        ({"workspace": "../x"}, "answers.yml: '../x' is no workspace name"),
+        ({"workspace": "../x"}, "answers.yml: invalid workspace name '../x'"),
         (
             {"handlers": {"x": {"subject": "a.b", "durabel": "y"}}},
             "answers.yml: the handler 'x' has no option 'durabel'",
         ),
-        ({"handlers": {"x": {"subject": "a.b", "durable": "y z"}}}, "answers.yml: 'y z' is no durable"),
-        ({"handlers": {"x": {"subject": "a.b", "concurrency": 0}}}, "answers.yml: '0' is no concurrency"),
-        ({"handlers": {"x": {"subject": "a.b", "batch": "yes"}}}, "answers.yml: the handler 'x': batch takes true"),
+        ({"handlers": {"x": {"subject": "a.b", "durable": "y z"}}}, "answers.yml: invalid durable 'y z'"),
+        ({"handlers": {"x": {"subject": "a.b", "concurrency": 0}}}, "answers.yml: invalid concurrency '0'"),
+        ({"handlers": {"x": {"subject": "a.b", "batch": "yes"}}}, "answers.yml: invalid batch 'yes': use true"),
         ({"handlers": {"x": {"durable": "y"}}}, "answers.yml: the handler 'x' needs a subject"),
-        ({"actions": {"Greet": {}}}, "answers.yml: 'Greet' is no action name"),
+        ({"actions": {"Greet": {}}}, "answers.yml: invalid action name 'Greet'"),
         ({"actions": {"greet": "1"}}, "answers.yml: the action 'greet' takes a mapping"),
-        ({"actions": {"greet": {"timeout": -1}}}, "answers.yml: '-1' is no time limit"),
-        ({"actions": {"a": {"action": "b"}, "b": {}}}, "answers.yml: the actions 'a' and 'b' are both version 1"),
-        ({"routes": {"Greet": GREET}, "framework": "django"}, "answers.yml: 'Greet' is no route name"),
+        ({"actions": {"greet": {"timeout": -1}}}, "answers.yml: invalid time limit '-1'"),
+        ({"actions": {"a": {"action": "b"}, "b": {}}}, "answers.yml: the actions 'a' and 'b' both answer b"),
+        ({"routes": {"Greet": GREET}, "framework": "django"}, "answers.yml: invalid route name 'Greet'"),
         ({"routes": {"greet": "GET /a=a.b"}, "framework": "django"}, "answers.yml: the route 'greet' takes a mapping"),
         (
             {"routes": {"a": GREET, "b": GREET}, "framework": "django"},
@@ -142,18 +139,20 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
         ),
         ({"routes": {"greet": GREET}}, "answers.yml: routes need a web framework"),
         ({"routes": {"greet": GREET}, "framework": "none"}, "answers.yml: routes need a web framework"),
-        ({"registry": "https://registry"}, "answers.yml: 'https://registry' is no registry"),
-        ({"labels": {"Team": "x"}}, "answers.yml: 'Team' is no label"),
+        ({"registry": "https://registry"}, "answers.yml: invalid registry 'https://registry'"),
+        ({"labels": {"Team": "x"}}, "answers.yml: invalid label 'Team'"),
         ({"labels": {"team": "a\nb"}}, "answers.yml: the label 'team' takes one line"),
-        ({"network": "a b"}, "answers.yml: 'a b' is no Docker network"),
+        ({"network": "a b"}, "answers.yml: invalid Docker network 'a b'"),
     ],
 )
 def test_an_answer_that_breaks_its_rule_is_refused_with_where_it_comes_from(
     asked: Questionnaire, values: dict[str, object], message: str
 ) -> None:
-    given = GivenAnswers(values, dict.fromkeys(values, "answers.yml")).over(MINIMUM)
+    def complete() -> None:
+        answers.complete(GivenAnswers.of(values, dict.fromkeys(values, "answers.yml")).over(MINIMUM), asked, WORKSPACE)
+
     with pytest.raises(InputError) as caught:
-        answers.complete(given, asked, WORKSPACE)
+        complete()
     assert str(caught.value).startswith(message)
 
 
@@ -201,5 +200,26 @@ def test_a_data_file_that_cannot_be_read_is_refused(asked: Questionnaire, tmp_pa
 
 def test_a_teams_question_may_be_called_extra(tmp_path: Path) -> None:
     (tmp_path / "copier.yml").write_text("service_name: {type: str}\nextra: {type: str, default: more}\n")
-    found = answers.complete(GivenAnswers({"service_name": "billing"}, {}), questions.read(tmp_path), WORKSPACE)
+    found = answers.complete(GivenAnswers.of({"service_name": "billing"}, {}), questions.read(tmp_path), WORKSPACE)
     assert found.as_data()["extra"] == "more"
+
+
+@pytest.mark.parametrize(
+    ("parts", "description"),
+    [
+        ({"handlers": {"x": "a.b", "y": "c.d"}}, "Handles a.b, c.d"),
+        ({"actions": {"greet": {}, "leave": {}}}, "Answers greet, leave"),
+        (
+            {"routes": {"greet": GREET}, "handlers": {"x": "a.b"}, "actions": {"hi": {}}, "framework": "django"},
+            "Handles a.b; answers hi; serves POST /greet",
+        ),
+        ({"publishers": {"x": "a.b"}, "subscribers": {"y": "c.d"}}, "Publishes a.b; hears c.d"),
+        ({"tasks": {"x": {"queue": "a"}, "y": {"queue": "a"}, "z": {"queue": "b"}}}, "Works off a, b"),
+        ({"handlers": {"x": "a" * 200}, "tasks": {"y": {"queue": "b"}}}, "Handles 1 subject; works off 1 queue"),
+    ],
+)
+def test_a_service_is_described_by_what_it_does(
+    asked: Questionnaire, parts: dict[str, object], description: str
+) -> None:
+    given = GivenAnswers.of({"service_name": "billing", **parts})
+    assert answers.complete(given, asked, WORKSPACE).description == description

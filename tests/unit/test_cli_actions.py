@@ -12,7 +12,7 @@ import pytest
 from natsgen.cli import main
 from natsgen.files import tree
 
-ACTIONS = "services/greeter/src/domain/actions"
+FOLDER = "services/greeter/src/domain/actions"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_one_line_adds_an_action(here: Path, capsys: pytest.CaptureFixture[str])
     assert captured.err == ""
     assert captured.out == (
         f"Added the action farewell to greeter in {here}\n"
-        f"  {ACTIONS}/farewell_action.py\n"
+        f"  {FOLDER}/farewell_action.py\n"
         "  services/greeter/tests/actions/test_farewell_action.py\n"
         "  it answers requests on v1.greeter.farewell\n"
         "\n"
@@ -66,7 +66,7 @@ def test_every_option_ends_up_in_the_action(here: Path) -> None:
         "--no-queue",
     ]
     assert main([*command, "--no-input", "--workspace", str(here)]) == 0
-    source = (here / ACTIONS / "report_action.py").read_text()
+    source = (here / FOLDER / "report_action.py").read_text()
     assert '@action("report", version=3, queue=False, concurrency=4, timeout=30)\n' in source
 
 
@@ -76,10 +76,10 @@ def test_with_json_there_is_one_document_and_nothing_else(here: Path, capsys: py
     document = json.loads(captured.out)
     assert captured.err == ""
     assert (document["action"], document["subject"], document["version"]) == ("greet_v2", "v2.greeter.greet", 2)
-    assert document["created"][0] == f"{ACTIONS}/greet_v2_action.py"
+    assert document["created"][0] == f"{FOLDER}/greet_v2_action.py"
     assert main(["remove-action", "greeter", "greet_v2", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["removed"][0] == f"{ACTIONS}/greet_v2_action.py"
+    assert document["removed"][0] == f"{FOLDER}/greet_v2_action.py"
     assert document["subjects"] == ["v2.greeter.greet"]
 
 
@@ -109,16 +109,16 @@ def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[
     ("arguments", "code", "message"),
     [
         (["add-action", "greter", "a"], 2, "did you mean 'greeter'?"),
-        (["add-action", "greeter", "say hello"], 2, "ACTION: 'say hello' is no action name"),
-        (["add-action", "greeter", "import"], 2, "ACTION: 'import' cannot be an action name"),
-        (["add-action", "greeter", "../x"], 2, "ACTION: '../x' is no action name"),
-        (["add-action", "greeter", "a", "--version", "x"], 2, "--version: 'x' is no version"),
-        (["add-action", "greeter", "a", "--concurrency", "0"], 2, "--concurrency: '0' is no concurrency"),
-        (["add-action", "greeter", "a", "--timeout", "nan"], 2, "--timeout: 'nan' is no time limit"),
+        (["add-action", "greeter", "say hello"], 2, "ACTION: invalid action name 'say hello'"),
+        (["add-action", "greeter", "import"], 2, "ACTION: invalid action name 'import'"),
+        (["add-action", "greeter", "../x"], 2, "ACTION: invalid action name '../x'"),
+        (["add-action", "greeter", "a", "--version", "x"], 2, "--version: invalid version 'x'"),
+        (["add-action", "greeter", "a", "--concurrency", "0"], 2, "--concurrency: invalid concurrency '0'"),
+        (["add-action", "greeter", "a", "--timeout", "nan"], 2, "--timeout: invalid time limit 'nan'"),
         (["add-action", "greeter"], 2, "ACTION"),
-        (["add-action", "greeter", "x" * 10_000], 2, "is no action name"),
+        (["add-action", "greeter", "x" * 10_000], 2, "invalid action name"),
         (["add-action", "../greeter", "a"], 2, "there is no service '../greeter'"),
-        (["add-action", "greeter", "greet"], 1, "or another --version"),
+        (["add-action", "greeter", "greet"], 1, "choose another version"),
         (["remove-action", "greeter", "gret"], 2, "did you mean 'greet'?"),
         (["remove-action", "greeter", "../../x"], 2, "has no action"),
     ],

@@ -14,7 +14,7 @@ from natsgen.cli import main
 from natsgen.files import tree
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-HANDLERS = "services/billing/src/domain/handlers"
+FOLDER = "services/billing/src/domain/handlers"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_one_line_adds_a_handler(here: Path, capsys: pytest.CaptureFixture[str])
     assert captured.err == ""
     assert captured.out == (
         f"Added the handler order_paid to billing in {here}\n"
-        f"  {HANDLERS}/order_paid_handler.py\n"
+        f"  {FOLDER}/order_paid_handler.py\n"
         "  services/billing/tests/handlers/test_order_paid_handler.py\n"
         "  it handles orders.order.paid with the durable billing-order_paid\n"
         "\n"
@@ -58,7 +58,7 @@ def test_one_line_adds_a_handler(here: Path, capsys: pytest.CaptureFixture[str])
 def test_every_option_ends_up_in_the_handler(here: Path) -> None:
     command = ["add-handler", "billing", "orders.>", "--name", "audit", "--durable", "d-1", "--concurrency", "10"]
     assert main([*command, "--batch", "--no-input", "--workspace", str(here)]) == 0
-    source = (here / HANDLERS / "audit_handler.py").read_text()
+    source = (here / FOLDER / "audit_handler.py").read_text()
     assert '@subscriber("orders.>", durable="d-1", concurrency=10)' in source
     assert "list[Event[Audit]]" in source
 
@@ -66,7 +66,7 @@ def test_every_option_ends_up_in_the_handler(here: Path) -> None:
 @pytest.mark.parametrize(("subject", "name"), [("orders.order.*", "order_any"), ("orders.>", "orders_all")])
 def test_a_wildcard_gets_a_name(here: Path, subject: str, name: str) -> None:
     assert main(["add-handler", "billing", subject]) == 0
-    assert (here / HANDLERS / f"{name}_handler.py").is_file()
+    assert (here / FOLDER / f"{name}_handler.py").is_file()
 
 
 def test_with_json_there_is_one_document_and_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,10 +79,10 @@ def test_with_json_there_is_one_document_and_nothing_else(here: Path, capsys: py
         "billing-order_paid",
         False,
     )
-    assert document["created"][0] == f"{HANDLERS}/order_paid_handler.py"
+    assert document["created"][0] == f"{FOLDER}/order_paid_handler.py"
     assert main(["remove-handler", "billing", "order_paid", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["removed"][0] == f"{HANDLERS}/order_paid_handler.py"
+    assert document["removed"][0] == f"{FOLDER}/order_paid_handler.py"
     assert document["next"] == ["nats consumer rm ORDERS billing-order_paid"]
 
 
@@ -113,12 +113,12 @@ def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[st
     ("arguments", "code", "message"),
     [
         (["add-handler", "biling", "a.b"], 2, "did you mean 'billing'?"),
-        (["add-handler", "billing", "a b"], 2, "SUBJECT: 'a b' is no subject"),
-        (["add-handler", "billing", "dlq.x"], 2, "SUBJECT: 'dlq.x' is no subject"),
-        (["add-handler", "billing", "a.b", "--name", "Order Paid"], 2, "--name: 'Order Paid' is no handler name"),
-        (["add-handler", "billing", "a.b", "--name", "../x"], 2, "--name: '../x' is no handler name"),
-        (["add-handler", "billing", "a.b", "--durable", "a.b"], 2, "--durable: 'a.b' is no durable"),
-        (["add-handler", "billing", "a.b", "--concurrency", "0"], 2, "--concurrency: '0' is no concurrency"),
+        (["add-handler", "billing", "a b"], 2, "SUBJECT: invalid subject 'a b'"),
+        (["add-handler", "billing", "dlq.x"], 2, "SUBJECT: invalid subject 'dlq.x'"),
+        (["add-handler", "billing", "a.b", "--name", "Order Paid"], 2, "--name: invalid handler name 'Order Paid'"),
+        (["add-handler", "billing", "a.b", "--name", "../x"], 2, "--name: invalid handler name '../x'"),
+        (["add-handler", "billing", "a.b", "--durable", "a.b"], 2, "--durable: invalid durable 'a.b'"),
+        (["add-handler", "billing", "a.b", "--concurrency", "0"], 2, "--concurrency: invalid concurrency '0'"),
         (["add-handler", "billing", "a.b", "--concurrency", "x"], 2, "--concurrency"),
         (["add-handler", "billing"], 2, "SUBJECT"),
         (["add-handler", "billing", "x" * 10_000], 2, "10000 characters"),
@@ -143,7 +143,7 @@ def test_two_processes_with_different_handlers_both_succeed(here: Path, natsgen_
         one = pool.submit(natsgen_process, "add-handler", "billing", "a.one", cwd=here)
         other = pool.submit(natsgen_process, "add-handler", "billing", "a.other", cwd=here)
     assert (one.result().returncode, other.result().returncode) == (0, 0)
-    assert {path.name for path in (here / HANDLERS).glob("a_*")} == {"a_one_handler.py", "a_other_handler.py"}
+    assert {path.name for path in (here / FOLDER).glob("a_*")} == {"a_one_handler.py", "a_other_handler.py"}
 
 
 def test_two_processes_with_the_same_handler_add_it_once(here: Path, natsgen_process: Run) -> None:

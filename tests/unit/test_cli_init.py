@@ -79,7 +79,7 @@ def test_the_workspaces_defaults_are_used_and_anything_else_goes_before_them(her
     ("content", "message"),
     [
         ('[defaults]\npyton = "3.12"', "did you mean 'python'?"),
-        ('[defaults]\nregistry = "https://r"', "[defaults] registry: 'https://r' is no registry"),
+        ('[defaults]\nregistry = "https://r"', "[defaults] registry: invalid registry 'https://r'"),
         ("[defaults", "is no TOML"),
     ],
 )

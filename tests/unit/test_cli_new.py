@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from natsgen.cli import main
-from natsgen.cli.making import next_commands
+from natsgen.cli.new.run import next_commands
 from natsgen.files import tree
 from natsgen.transaction import hashes, state
 from natsgen.workspace import Workspace
@@ -93,7 +93,10 @@ def test_one_line_makes_a_service_that_answers(here: Path, capsys: pytest.Captur
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.startswith(f"Made the service greeter in {here}\n")
-    assert "    greet answers v2.greeter.greet\n    leave answers v2.greeter.leave\n" in captured.out
+    assert (
+        "    greet answers requests on v2.greeter.greet\n    leave answers requests on v2.greeter.leave\n"
+        in captured.out
+    )
     for name in ("greet", "leave"):
         assert (here / f"services/greeter/src/domain/actions/{name}_action.py").is_file()
         assert (here / f"services/greeter/tests/actions/test_{name}_action.py").is_file()
@@ -109,7 +112,8 @@ def test_a_service_may_have_handlers_and_actions(kind: str, here: Path, capsys: 
     assert main(command) == 0
     out = capsys.readouterr().out
     assert out.startswith("Made the worker billing in ")
-    assert "    order_created handles orders.order.created\n    quote answers v1.billing.quote\n" in out
+    assert "    order_created handles orders.order.created with the durable billing-order_created\n" in out
+    assert "    quote answers requests on v1.billing.quote\n" in out
     answers = stored_answers(here)
     assert (answers["bounded_context"], answers["description"]) == (
         "orders",
@@ -176,34 +180,34 @@ def test_an_existing_service_is_refused_and_stays_as_it_is(here: Path, capsys: p
     ("arguments", "message"),
     [
         (["Billing Service"], "try 'billing-service'"),
-        (["billing", "--subject", "orders created"], "--subject: 'orders created' is no subject"),
-        (["billing", "--subject", ">"], "--subject: '>' is no subject"),
+        (["billing", "--subject", "orders created"], "--subject: invalid subject 'orders created'"),
+        (["billing", "--subject", ">"], "--subject: invalid subject '>'"),
         (["billing", "--subject", "a.b", "--subject", "a.b"], "given twice"),
-        (["billing", "--action", "say hello"], "--action: 'say hello' is no action name"),
+        (["billing", "--action", "say hello"], "--action: invalid action name 'say hello'"),
         (["billing", "--action", "a", "--action", "a"], "given twice"),
-        (["billing", "--action", "a", "--version", "two"], "--version: 'two' is no version"),
+        (["billing", "--action", "a", "--version", "two"], "--version: invalid version 'two'"),
         (["billing", "--version", "2"], "--version: it is the version of what --action gives"),
         (["billing", "--data", "actions={greet: 2}"], "or write {greet: {version: 1}}"),
         (["billing", "--data", "actions={greet: {verison: 2}}"], "did you mean 'version'?"),
         (
             ["billing", "--data", "actions={a: {action: b}, b: {}}"],
-            "--data: the actions 'a' and 'b' are both version 1",
+            "--data: the actions 'a' and 'b' both answer b",
         ),
         (["billing", "--dedup", "redsi"], "did you mean 'redis'?"),
         (["billing", "--python", "2.7"], "--python: invalid value '2.7' (choose 3.11, 3.12, 3.13, 3.14)"),
-        (["billing", "--context", "Sales"], "--context: 'Sales' is no bounded context"),
+        (["billing", "--context", "Sales"], "--context: invalid bounded context 'Sales'"),
         (["billing", "--description", "a\nb"], "--description: "),
         (["billing", "--description", "x" * 10_000], "--description: the description has 10000 characters"),
-        (["billing", "--network", "../x"], "--network: '../x' is no Docker network"),
-        (["billing", "--registry", "https://x"], "--registry: 'https://x' is no registry"),
-        (["billing", "--data", "labels={Team: x}"], "--data: 'Team' is no label"),
+        (["billing", "--network", "../x"], "--network: invalid Docker network '../x'"),
+        (["billing", "--registry", "https://x"], "--registry: invalid registry 'https://x'"),
+        (["billing", "--data", "labels={Team: x}"], "--data: invalid label 'Team'"),
         (["billing", "--data", "labels={team: 1}"], "put them in quotes"),
         (["billing", "--data", "dedupe=none"], "did you mean 'dedup'?"),
         (["billing", "--data", "x"], "it takes KEY=VALUE"),
         (["billing", "--data-file", "missing.yml"], "--data-file missing.yml: No such file"),
         (["billing", "--workspace", "/dev/null"], "--workspace: /dev/null is not a folder"),
-        (["../billing"], "is no service name"),
-        (["x" * 10_000], "is no service name"),
+        (["../billing"], "invalid service name"),
+        (["x" * 10_000], "invalid service name"),
     ],
 )
 def test_every_bad_argument_is_one_line_and_exit_code_2(
@@ -346,7 +350,7 @@ def test_the_actions_of_a_service_are_asked_for(here: Path, environment: dict[st
     assert code == 0
     assert "Name of the service [greeter]" in seen
     assert "Action [greet]" in seen
-    assert "'import' cannot be an action name" in seen
+    assert "invalid action name 'import'" in seen
     assert stored_answers(here, "greeter")["actions"] == {"greet": {"version": 2}, "leave": {"version": 2}}
 
 
@@ -364,7 +368,7 @@ def test_the_subjects_of_a_publisher_and_a_subscriber_are_asked_for(here: Path, 
     code, seen = on_a_terminal(command, "\na.*\na.b c.d\n", environment, stdout=subprocess.DEVNULL)
     assert code == 0
     assert "Name of the service [beat]" in seen
-    assert "takes no wildcards" in seen
+    assert "without wildcards" in seen
     assert stored_answers(here, "beat")["publishers"] == {
         "a_b": {"subject": "a.b", "core": True},
         "c_d": {"subject": "c.d", "core": True},
@@ -462,13 +466,13 @@ def test_the_organisations_framework_is_for_its_gateways_only(here: Path) -> Non
         (["new", "gateway"], "NAME and --framework must be given"),
         ([*GATEWAY, "flask"], "--framework: invalid value 'flask' (choose none, fastapi, django)"),
         ([*GATEWAY, "djagno"], "did you mean 'django'?"),
-        ([*GATEWAY, "django", "--route", "GET /a"], "--route: 'GET /a' is no route"),
+        ([*GATEWAY, "django", "--route", "GET /a"], "--route: invalid route 'GET /a'"),
         (
             [*GATEWAY, "django", "--route", "GET /a=a.b", "--route", "GET /a=c.d"],
             "--route: the routes 'b' and 'd' both",
         ),
         ([*WORKER, "--route", "GET /a=a.b"], "--route: routes need a web framework, and there is no --framework"),
-        ([*WORKER, "--data", "routes={a: {}}"], "--data: the route 'a' takes one of call and publish"),
+        ([*WORKER, "--data", "routes={a: {}}"], "--data: the route 'a' needs a method, as text"),
     ],
 )
 def test_what_a_gateway_cannot_be_made_of_is_one_line(

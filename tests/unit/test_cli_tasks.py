@@ -12,7 +12,7 @@ import pytest
 from natsgen.cli import main
 from natsgen.files import tree
 
-TASKS = "services/mailer/src/domain/tasks"
+FOLDER = "services/mailer/src/domain/tasks"
 NEW = ["new", "worker", "mailer", "--queue", "emails", "--queue", "reports=build_report"]
 
 
@@ -39,10 +39,10 @@ def test_a_worker_with_queues_has_a_task_each(here: Path, capsys: pytest.Capture
     assert main([*NEW, "--workspace", "other"]) == 0
     out = capsys.readouterr().out
     assert "Made the worker mailer in " in out
-    assert "    process_emails does what is enqueued as emails.process_emails\n" in out
+    assert "    process_emails is enqueued as emails.process_emails, and waits on queue.emails.*.pro" in out
     assert (
         '@task("build_report", queue="reports")\nasync def build_report(\n'
-        in (here / TASKS / "build_report_task.py").read_text()
+        in (here / FOLDER / "build_report_task.py").read_text()
     )
     assert main(["list"]) == 0
     assert capsys.readouterr().out == (
@@ -58,7 +58,7 @@ def test_one_line_adds_a_task(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert captured.err == ""
     assert captured.out == (
         f"Added the task send_sms to mailer in {here}\n"
-        f"  {TASKS}/send_sms_task.py\n"
+        f"  {FOLDER}/send_sms_task.py\n"
         "  services/mailer/tests/tasks/test_send_sms_task.py\n"
         "  it is enqueued as sms.send_sms, and waits on queue.sms.*.send_sms\n"
         "\n"
@@ -73,7 +73,7 @@ def test_one_line_adds_a_task(here: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_every_option_ends_up_in_the_task(here: Path) -> None:
     options = ["--priority", "high", "--concurrency", "4", "--timeout", "2.5", "--max-attempts", "8"]
     assert main(["add-task", "mailer", "send_sms", "--queue", "sms", *options, "--no-input"]) == 0
-    source = (here / TASKS / "send_sms_task.py").read_text()
+    source = (here / FOLDER / "send_sms_task.py").read_text()
     wanted = '@task("send_sms", queue="sms", priority="high", concurrency=4, timeout=2.5, max_attempts=8)\n'
     assert wanted in source
 
@@ -92,15 +92,14 @@ def test_with_json_there_is_one_document_and_nothing_else(capsys: pytest.Capture
     assert [(task["name"], task["queue"], task["recurs"]) for task in tasks][2] == ("send_sms", "sms", False)
     assert main(["remove-task", "mailer", "send_sms", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["removed"][0] == f"{TASKS}/send_sms_task.py"
+    assert document["removed"][0] == f"{FOLDER}/send_sms_task.py"
     assert document["consumers"][1] == {"stream": "QUEUE_SMS", "durable": "mailer-send_sms"}
 
 
 def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["remove-task", "mailer", "build_report"]) == 0
     assert capsys.readouterr().out.endswith(
-        "\n\nWhat is enqueued for it stays in its queue, and its consumers and its schedule stay too. When no worker "
-        "with this\ntask runs any more, delete them:\n"
+        "\n\nThese stay on the server. When no worker with this task runs any more, delete them:\n"
         "  nats consumer rm QUEUE_REPORTS mailer-build_report-high\n"
         "  nats consumer rm QUEUE_REPORTS mailer-build_report\n"
         "  nats consumer rm QUEUE_REPORTS mailer-build_report-low\n"
@@ -112,16 +111,24 @@ def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[st
     [
         (["add-task", "mialer", "a", "--queue", "b"], 2, "did you mean 'mailer'?"),
         (["add-task", "mialer", "a"], 2, "did you mean 'mailer'?"),
-        (["add-task", "mailer", "send sms", "--queue", "b"], 2, "TASK: 'send sms' is no task name"),
-        (["add-task", "mailer", "a", "--queue", "a.b"], 2, "--queue: 'a.b' is no queue"),
+        (["add-task", "mailer", "send sms", "--queue", "b"], 2, "TASK: invalid task name 'send sms'"),
+        (["add-task", "mailer", "a", "--queue", "a.b"], 2, "--queue: invalid queue 'a.b'"),
         (["add-task", "mailer", "a"], 2, "--queue must be given: mailer has the queues emails, reports"),
-        (["add-task", "mailer", "a", "--queue", "b", "--priority", "urgent"], 2, "--priority: 'urgent' is no priority"),
-        (["add-task", "mailer", "a", "--queue", "b", "--timeout", "nan"], 2, "--timeout: 'nan' is no time limit"),
-        (["add-task", "mailer", "a", "--queue", "b", "--max-attempts", "0"], 2, "--max-attempts: '0' is no count"),
+        (
+            ["add-task", "mailer", "a", "--queue", "b", "--priority", "urgent"],
+            2,
+            "--priority: invalid priority 'urgent'",
+        ),
+        (["add-task", "mailer", "a", "--queue", "b", "--timeout", "nan"], 2, "--timeout: invalid time limit 'nan'"),
+        (
+            ["add-task", "mailer", "a", "--queue", "b", "--max-attempts", "0"],
+            2,
+            "invalid count of attempts '0'",
+        ),
         (["add-task", "mailer", "build_report", "--queue", "b"], 1, "exists already"),
         (["remove-task", "mailer", "build_reprot"], 2, "did you mean 'build_report'?"),
         (["new", "worker", "other", "--queue", "a", "--queue", "a"], 2, "--queue: the task 'process_a' is given twice"),
-        (["new", "worker", "other", "--queue", "A"], 2, "--queue: 'A' is no queue"),
+        (["new", "worker", "other", "--queue", "A"], 2, "--queue: invalid queue 'A'"),
     ],
 )
 def test_every_mistake_is_one_line_and_changes_nothing(

@@ -45,5 +45,5 @@ def test_what_nobody_gives_is_the_same_without_the_tool(given: dict[str, Any]) -
     data = {"service_name": "greeter", "workspace": "shop", **given}
     rendered = render.render(TEMPLATE, data)
     stored = yaml.safe_load(rendered[PurePosixPath("services/greeter/.copier-answers.yml")].content)
-    told = answers.complete(GivenAnswers(data, {}), ASKED, Path("/srv/shop")).as_data()
+    told = answers.complete(GivenAnswers.of(data, {}), ASKED, Path("/srv/shop")).as_data()
     assert {key: value for key, value in stored.items() if not key.startswith("_")} == told

@@ -11,9 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from natsgen.errors import InputError
-from natsgen.parts import discovery
-from natsgen.parts.discovery import FoundHandler
-from natsgen.parts.handlers import Handler
+from natsgen.parts.handlers import HANDLERS, FoundHandler, Handler
+from natsgen.services import declared
 
 PLAIN = '@subscriber("orders.order.created")\nasync def handle_order_created(event): ...\n'
 
@@ -30,7 +29,7 @@ def write(service: Path, name: str, source: str | bytes) -> None:
 
 
 def found_in(source: str) -> tuple[FoundHandler, ...]:
-    return discovery.handlers_in(ast.parse(source))
+    return FoundHandler.all_in(ast.parse(source))
 
 
 @pytest.mark.parametrize(
@@ -50,8 +49,8 @@ def found_in(source: str) -> tuple[FoundHandler, ...]:
 def test_a_handler_is_found_however_it_is_written(source: str) -> None:
     (handler,) = found_in(source)
     assert (handler.name, handler.durable_in("billing")) == ("order_created", "billing-order_created")
-    assert handler.subject is not None
-    assert handler.subject.literal == "orders.order.created"
+    assert handler.first is not None
+    assert handler.first.literal == "orders.order.created"
 
 
 def test_options_are_read_and_a_literal_durable_is_its_text() -> None:
@@ -66,8 +65,8 @@ def test_options_are_read_and_a_literal_durable_is_its_text() -> None:
 
 def test_what_is_no_literal_is_shown_as_it_is_written() -> None:
     (handler,) = found_in("@subscriber(SUBJECTS[0], durable=name())\nasync def handle_x(e): ...")
-    assert handler.subject is not None
-    assert (handler.subject.text, handler.subject.is_text) == ("SUBJECTS[0]", False)
+    assert handler.first is not None
+    assert (handler.first.text, handler.first.is_text) == ("SUBJECTS[0]", False)
     assert handler.durable_in("billing") == "name()"
 
 
@@ -82,8 +81,8 @@ def test_a_handler_of_a_list_takes_batches(parameters: str, batch: bool) -> None
 
 def test_several_handlers_in_a_file_are_in_their_order(service: Path) -> None:
     write(service, "all_handler.py", PLAIN + PLAIN.replace("created", "paid"))
-    (file,) = discovery.handler_files(service)
-    assert [handler.name for handler in file.handlers] == ["order_created", "order_paid"]
+    (file,) = HANDLERS.files_in(service)
+    assert [handler.name for handler in file.parts] == ["order_created", "order_paid"]
 
 
 @pytest.mark.parametrize(
@@ -102,16 +101,16 @@ def test_several_handlers_in_a_file_are_in_their_order(service: Path) -> None:
 def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path, content: str | bytes) -> None:
     write(service, "a_handler.py", content)
     write(service, "b_handler.py", PLAIN)
-    broken, good = discovery.handler_files(service)
-    assert (broken.handlers, good.error) == ((), "")
+    broken, good = HANDLERS.files_in(service)
+    assert (broken.parts, good.error) == ((), "")
     assert broken.error
     assert "\n" not in broken.error
-    assert len(good.handlers) == 1
+    assert len(good.parts) == 1
 
 
 def test_a_file_without_a_subscription_says_so(service: Path) -> None:
     write(service, "a_handler.py", "async def handle_a(event): ...")
-    assert discovery.handler_files(service)[0].error == "there is no @subscriber in it"
+    assert HANDLERS.files_in(service)[0].error == "there is no @subscriber in it"
 
 
 def test_only_handler_files_are_read_and_nothing_is_imported(service: Path) -> None:
@@ -120,33 +119,33 @@ def test_only_handler_files_are_read_and_nothing_is_imported(service: Path) -> N
     (service / "src/domain/handlers/folder_handler.py").mkdir()
     write(service, "bad_handler.py", f"raise SystemExit\n{PLAIN}")
     before = set(sys.modules)
-    assert [file.name for file in discovery.handler_files(service)] == ["bad"]
+    assert [file.name for file in HANDLERS.files_in(service)] == ["bad"]
     assert set(sys.modules) == before
 
 
 def test_warnings_about_a_persons_code_are_kept_quiet(service: Path, recwarn: pytest.WarningsRecorder) -> None:
     write(service, "a_handler.py", f"x = '\\d'\n{PLAIN}")
-    discovery.handler_files(service)
+    HANDLERS.files_in(service)
     assert list(recwarn) == []
 
 
 def test_a_service_without_the_folder_has_no_handlers(tmp_path: Path) -> None:
-    assert discovery.handler_files(tmp_path) == ()
+    assert HANDLERS.files_in(tmp_path) == ()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=40) | st.binary(max_size=40).map(lambda data: data.decode("latin-1")))
 def test_any_content_is_read_or_told_on_one_line(service: Path, content: str) -> None:
     write(service, "x_handler.py", content.encode("utf-8", errors="surrogatepass"))
-    (file,) = discovery.handler_files(service)
+    (file,) = HANDLERS.files_in(service)
     assert "\n" not in file.error
 
 
 def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> None:
     source = PLAIN.replace('")', '", durable="d", concurrency=4)').replace("event)", "events: list[Event[X]])")
     write(service, "order_created_handler.py", source)
-    (file,) = discovery.handler_files(service)
-    assert file.as_made() == Handler("order_created", "orders.order.created", "d", 4, batch=True)
+    (file,) = HANDLERS.files_in(service)
+    assert file.regenerated() == Handler("order_created", "orders.order.created", "d", 4, batch=True)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +154,7 @@ def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> N
 def test_what_no_command_makes_is_not_taken_for_it(service: Path, source: str) -> None:
     write(service, "order_created_handler.py", source)
     with pytest.raises(InputError):
-        discovery.handler_files(service)[0].as_made()
+        HANDLERS.files_in(service)[0].regenerated()
 
 
 def test_settings_have_a_name_a_default_and_a_meaning(tmp_path: Path) -> None:
@@ -176,7 +175,7 @@ class Files(PydanticBaseSettingsSource):
     y: int = 1
 """
     )
-    assert [(one.name, one.default, one.meaning) for one in discovery.settings_of(tmp_path)] == [
+    assert [(one.name, one.default, one.meaning) for one in declared.settings_of(tmp_path)] == [
         ("URL", "'nats://x'", "Where"),
         ("HOST", "socket.gethostname()", ""),
         ("KEY", "", "Must be given"),
@@ -187,14 +186,14 @@ class Files(PydanticBaseSettingsSource):
 
 def test_settings_that_cannot_be_read_are_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="No such file"):
-        discovery.settings_of(tmp_path)
+        declared.settings_of(tmp_path)
     (tmp_path / "src").mkdir()
     (tmp_path / "src/config.py").write_text("class (")
     with pytest.raises(ValueError, match=r"^line 1: "):
-        discovery.settings_of(tmp_path)
+        declared.settings_of(tmp_path)
 
 
 def test_published_subjects_are_the_literal_ones(service: Path) -> None:
     write(service, "a_handler.py", 'await message.publish("b.c", x)\npublish("a.b")\npublish(name)\nunpublish("no")')
     write(service, "b_handler.py", "def (")
-    assert discovery.published_by(service) == ("a.b", "b.c")
+    assert declared.published_by(service) == ("a.b", "b.c")

@@ -30,7 +30,7 @@ CORE = ("batches", "cloudevents", "kv")
 
 @pytest.fixture(scope="module")
 def worker() -> Tree:
-    given = GivenAnswers({"service_name": "billing", "handlers": {"one": "a.b"}}, {})
+    given = GivenAnswers.of({"service_name": "billing", "handlers": {"one": "a.b"}}, {})
     return render.render(TEMPLATE, answers.complete(given, QUESTIONS, Path("/srv/shop")).as_data(), "shop")
 
 
@@ -88,7 +88,7 @@ def test_what_was_added_is_what_a_new_service_with_it_has(shop: Workspace) -> No
     do("add-extra", "billing", "kv,objects", "streams")
     given: dict[str, Any] = {"handlers": {"one": "a.b"}, "extras": ["kv", "objects", "streams"]}
     data = answers.complete(
-        GivenAnswers({"service_name": "billing", **given}, {}), QUESTIONS, Path("/srv/shop")
+        GivenAnswers.of({"service_name": "billing", **given}, {}), QUESTIONS, Path("/srv/shop")
     ).as_data()
     assert tree.read(shop.root) == render.render(TEMPLATE, data, "shop")
 

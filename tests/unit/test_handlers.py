@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from natsgen.errors import InputError
 from natsgen.parts.handlers import Handler
 
-HANDLERS = st.builds(
+SOME = st.builds(
     Handler,
     name=st.just("paid"),
     subject=st.just("orders.paid"),
@@ -19,25 +19,25 @@ HANDLERS = st.builds(
 )
 
 
-@given(HANDLERS)
+@given(SOME)
 def test_a_handler_is_the_same_after_it_was_an_answer(handler: Handler) -> None:
-    assert Handler.from_answer("paid", handler.answer()) == handler
+    assert Handler.from_answer("paid", handler.to_answer()) == handler
 
 
 def test_the_answer_of_a_handler_without_options_is_its_subject() -> None:
-    assert Handler("paid", "orders.paid").answer() == "orders.paid"
+    assert Handler("paid", "orders.paid").to_answer() == "orders.paid"
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("a b", "is no subject"),
+        ("a b", "invalid subject"),
         (1, "needs a subject, as text"),
         ({}, "needs a subject"),
         ({"subject": "a.b", "durabel": "x"}, "no option 'durabel'; did you mean 'durable'"),
-        ({"subject": "a.b", "batch": 1}, "batch takes true or false"),
-        ({"subject": "a.b", "concurrency": "4"}, "is no concurrency"),
-        ({"subject": "a.b", "durable": 4}, "is no durable"),
+        ({"subject": "a.b", "batch": 1}, "invalid batch '1': use true or false"),
+        ({"subject": "a.b", "concurrency": "4"}, "invalid concurrency"),
+        ({"subject": "a.b", "durable": 4}, "invalid durable"),
     ],
 )
 def test_an_answer_that_is_no_handler_is_refused(answer: Any, message: str) -> None:

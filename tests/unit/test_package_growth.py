@@ -49,7 +49,7 @@ def rendered() -> Callable[[dict[str, Any]], Tree]:
 
     def make(given: dict[str, Any]) -> Tree:
         if str(given) not in known:
-            data = answers.complete(GivenAnswers(given, {}), QUESTIONS, Path("/srv/shop")).as_data()
+            data = answers.complete(GivenAnswers.of(given, {}), QUESTIONS, Path("/srv/shop")).as_data()
             known[str(given)] = render.render(TEMPLATE, data)
         return known[str(given)]
 
@@ -123,7 +123,7 @@ def test_what_comes_is_what_a_new_service_would_have(made: Make, noun: str) -> N
     before = tree.read(shop.root)
     add(noun)
     data = answers.complete(
-        GivenAnswers({"service_name": "billing", "handlers": {"one": "a.b"}}, {}), QUESTIONS, shop.root
+        GivenAnswers.of({"service_name": "billing", "handlers": {"one": "a.b"}}, {}), QUESTIONS, shop.root
     )
     whole = render.render(TEMPLATE, data.as_data(), with_packages={"handlers", *PACKAGES[noun]})
     came = {path: file for path, file in tree.read(shop.root).items() if path not in before}

@@ -16,6 +16,7 @@ from pathspec import PathSpec
 from natsgen.answers import questions
 from natsgen.errors import InputError
 from natsgen.parts import package_imports, packages
+from natsgen.parts.handlers import Handler
 from natsgen.parts.kinds import KINDS
 from natsgen.parts.packages import BY_NAME, EXTRA_NAMES, PACKAGES
 from natsgen.rendering import render, template_source
@@ -23,7 +24,7 @@ from natsgen.rendering import render, template_source
 TEMPLATE = template_source.bundled()
 COPIER = yaml.safe_load((TEMPLATE.folder / "copier.yml").read_text())
 NOTHING: dict[str, Any] = {
-    **{kind.question: {} for kind in KINDS},
+    **{question: {} for question in KINDS},
     "framework": "none",
     "dedup": "none",
     "envelope": "domain",
@@ -72,7 +73,7 @@ def test_copier_leaves_out_what_the_table_says(name: str) -> None:
     "answers",
     [
         {},
-        *({kind.question: {"one": {}}} for kind in KINDS if kind.question != "routes"),
+        *({kind.question: {"one": {}}} for kind in KINDS.values() if kind.question != "routes"),
         *({"extras": [name]} for name in EXTRA_NAMES),
         {"framework": "django", "routes": {"one": {}}},
         *({"dedup": dedup} for dedup in ("nats-kv", "redis")),
@@ -81,8 +82,9 @@ def test_copier_leaves_out_what_the_table_says(name: str) -> None:
     ],
 )
 def test_copier_needs_what_the_table_says(answers: dict[str, Any]) -> None:
-    parts = [(kind, part) for kind in KINDS for part in answers.get(kind.question, {}).values()]
-    of_parts = {name for kind, part in parts for name in packages.needs_of_part(kind, part)}
+    of_parts = {name for question, kind in KINDS.items() if answers.get(question) for name in kind.needs}
+    for name, entry in answers.get("handlers", {}).items():
+        of_parts |= packages.needs_of_part(Handler.from_answer(name, entry)) if entry else set()
     wanted = packages.closure({*of_parts, *packages.of_answers(answers)})
     assert by_copier({**NOTHING, **answers}) == wanted
 
@@ -111,7 +113,7 @@ def test_the_marker_of_a_package_is_in_it_alone_and_the_template_makes_it(packag
 
 
 def test_every_kind_needs_packages_that_there_are() -> None:
-    assert all(kind.needs and packages.closure(kind.needs) >= set(kind.needs) for kind in KINDS)
+    assert all(kind.needs and packages.closure(kind.needs) >= set(kind.needs) for kind in KINDS.values())
 
 
 def test_packages_are_found_by_their_files_and_needed_by_parts_and_answers(tmp_path: Path) -> None:

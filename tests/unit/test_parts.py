@@ -7,7 +7,13 @@ from pathlib import PurePosixPath
 import pytest
 
 from natsgen.parts import kinds
-from natsgen.parts.kinds import ACTIONS, HANDLERS, PUBLISHERS, ROUTES, SUBSCRIBERS, TASKS, PartKind
+from natsgen.parts.actions import ACTIONS
+from natsgen.parts.handlers import HANDLERS
+from natsgen.parts.kind import PartKind
+from natsgen.parts.publishers import PUBLISHERS
+from natsgen.parts.routes import ROUTES
+from natsgen.parts.subscribers import SUBSCRIBERS
+from natsgen.parts.tasks import TASKS
 
 
 def test_a_part_is_a_file_and_a_test() -> None:
@@ -55,7 +61,7 @@ def test_a_service_is_called_after_what_is_in_it(there: set[PartKind], name: str
     assert kinds.kind_of(True, there) == "gateway"
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@pytest.mark.parametrize("kind", kinds.KINDS.values())
 def test_parts_and_their_tests_are_a_persons_own(kind: PartKind) -> None:
     assert kinds.is_persons_own(kind.file("paid"))
     assert kinds.is_persons_own(kind.test("paid"))

@@ -11,9 +11,9 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.files.tree import Tree
 from natsgen.parts.actions import Action
 from natsgen.parts.handlers import Handler
-from natsgen.parts.routes import Route, Target
+from natsgen.parts.routes import Route
 from natsgen.rendering import render, template_source
-from natsgen.services import action_growth, describe, handler_growth, route_growth
+from natsgen.services import describe, edit
 from natsgen.services.describe import ServiceReport
 from natsgen.services.edit import ServiceTarget
 from natsgen.workspace import Workspace
@@ -25,7 +25,7 @@ SERVICE = Path("services/billing")
 
 @pytest.fixture(scope="module")
 def worker_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    given = GivenAnswers({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
+    given = GivenAnswers.of({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
     root = tmp_path_factory.mktemp("any") / "shop"
     return render.render(TEMPLATE, answers.complete(given, QUESTIONS, root).as_data())
 
@@ -60,13 +60,13 @@ def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:
 
 
 def test_a_handler_that_was_added_is_no_change(shop: Workspace) -> None:
-    handler_growth.add_handler(site(shop), Handler("paid", "a.paid", "d", 2))
+    edit.add(site(shop), Handler("paid", "a.paid", "d", 2))
     assert changed(shop) == []
 
 
 def test_an_action_that_was_added_is_no_change_until_a_person_changes_it(shop: Workspace) -> None:
     quote = Action("quote", "quote", version=2, timeout=2.5)
-    action_growth.add_action(site(shop), quote)
+    edit.add(site(shop), quote)
     assert changed(shop) == []
     (shop.root / SERVICE / "src/domain/actions/quote_action.py").write_text("mine")
     assert changed(shop) == [("src/domain/actions/quote_action.py", "changed", True)]
@@ -74,12 +74,12 @@ def test_an_action_that_was_added_is_no_change_until_a_person_changes_it(shop: W
 
 @pytest.mark.parametrize("framework", answers.FRAMEWORKS)
 def test_a_route_that_was_added_is_no_change_until_a_person_changes_it(workspace: Workspace, framework: str) -> None:
-    given = GivenAnswers({"service_name": "billing", "framework": framework}, {})
+    given = GivenAnswers.of({"service_name": "billing", "framework": framework}, {})
     made = render.render(TEMPLATE, answers.complete(given, QUESTIONS, workspace.root).as_data())
     for path, file in made.items():
         (workspace.root / path).parent.mkdir(parents=True, exist_ok=True)
         (workspace.root / path).write_bytes(file.content)
-    route_growth.add_route(site(workspace), Route("pay", "PUT", "/pay/{id}", Target("orders.paid", publishes=True)))
+    edit.add(site(workspace), Route("pay", "PUT", "/pay/{id}", publish="orders.paid"))
     assert changed(workspace) == []
     assert of(workspace).published == ("orders.paid",)
     (workspace.root / SERVICE / "tests/routes/test_pay_route.py").write_text("mine")

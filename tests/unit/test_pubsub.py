@@ -10,17 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natsgen.errors import InputError
-from natsgen.parts import pubsub_discovery, pubsub_naming
-from natsgen.parts.pubsub import READERS, Publisher, Subscriber
+from natsgen.parts import publishers, subscribers
+from natsgen.parts.kinds import KINDS
+from natsgen.parts.publishers import PUBLISHERS, Publisher
+from natsgen.parts.subscribers import SUBSCRIBERS, Subscriber
 
-PUBLISHERS = st.builds(
+SOME_PUBLISHERS = st.builds(
     Publisher,
     name=st.just("paid"),
     subject=st.just("orders.paid"),
     interval=st.none() | st.integers(1, 86_400) | st.floats(0.001, 86_400),
     core=st.booleans(),
 )
-SUBSCRIBERS = st.builds(
+SOME_SUBSCRIBERS = st.builds(
     Subscriber,
     name=st.just("paid"),
     subject=st.sampled_from(["orders.paid", "*.paid", "orders.>"]),
@@ -28,61 +30,68 @@ SUBSCRIBERS = st.builds(
 )
 
 
-@given(PUBLISHERS)
+@given(SOME_PUBLISHERS)
 def test_a_publisher_is_the_same_after_it_was_an_answer(publisher: Publisher) -> None:
-    assert Publisher.from_answer("paid", publisher.answer()) == publisher
+    assert Publisher.from_answer("paid", publisher.to_answer()) == publisher
 
 
-@given(SUBSCRIBERS)
+@given(SOME_SUBSCRIBERS)
 def test_a_subscriber_is_the_same_after_it_was_an_answer(subscriber: Subscriber) -> None:
-    assert Subscriber.from_answer("paid", subscriber.answer()) == subscriber
+    assert Subscriber.from_answer("paid", subscriber.to_answer()) == subscriber
 
 
 def test_the_answer_of_one_without_options_is_its_subject() -> None:
-    assert Publisher("paid", "orders.paid").answer() == "orders.paid"
-    assert Subscriber("paid", "orders.paid").answer() == "orders.paid"
-    assert Subscriber("paid", "orders.paid", queue_group="").answer() == {"subject": "orders.paid", "queue_group": ""}
+    assert Publisher("paid", "orders.paid").to_answer() == "orders.paid"
+    assert Subscriber("paid", "orders.paid").to_answer() == "orders.paid"
+    assert Subscriber("paid", "orders.paid", queue_group="").to_answer() == {
+        "subject": "orders.paid",
+        "queue_group": "",
+    }
 
 
 @pytest.mark.parametrize(
     ("kind", "answer", "message"),
     [
-        ("publishers", "a b", "is no subject for a publisher"),
-        ("publishers", "a.*", "takes no wildcards"),
+        ("publishers", "a b", "invalid subject for a publisher"),
+        ("publishers", "a.*", "without wildcards"),
         ("publishers", "dlq.a", "is reserved"),
         ("publishers", "$JS.a", "belong to the NATS server"),
         ("publishers", {"subject": "a.b", "intervall": 1}, "no option 'intervall'; did you mean 'interval'"),
-        ("publishers", {"subject": "a.b", "interval": 0}, "is no interval"),
-        ("publishers", {"subject": "a.b", "interval": True}, "is no interval"),
-        ("publishers", {"subject": "a.b", "interval": "2"}, "is no interval"),
-        ("publishers", {"subject": "a.b", "core": 1}, "core takes true or false"),
+        ("publishers", {"subject": "a.b", "interval": 0}, "invalid interval"),
+        ("publishers", {"subject": "a.b", "interval": True}, "invalid interval"),
+        ("publishers", {"subject": "a.b", "interval": "2"}, "invalid interval"),
+        ("publishers", {"subject": "a.b", "core": 1}, "invalid core '1': use true or false"),
         ("publishers", 1, "the publisher 'paid' needs a subject, as text"),
-        ("subscribers", ">", "it is everything"),
+        ("subscribers", ">", "matches everything"),
         ("subscribers", "a.>.b", "> may only be the last token"),
         ("subscribers", "_inbox.>", "is reserved"),
         ("subscribers", {"subject": "a.b", "queue": "x"}, "no option 'queue'"),
-        ("subscribers", {"subject": "a.b", "queue_group": "a b"}, "is no queue group"),
-        ("subscribers", {"subject": "a.b", "queue_group": None}, "is no queue group"),
+        ("subscribers", {"subject": "a.b", "queue_group": "a b"}, "invalid queue group"),
+        ("subscribers", {"subject": "a.b", "queue_group": None}, "invalid queue group"),
         ("subscribers", {}, "the subscriber 'paid' needs a subject"),
     ],
 )
 def test_an_answer_that_is_none_is_refused(kind: str, answer: Any, message: str) -> None:
     with pytest.raises(InputError, match=message.replace("$", r"\$").replace(">", r"\>").replace("*", r"\*")):
-        READERS[kind]("paid", answer)
+        KINDS[kind].part.from_answer("paid", answer)
 
 
 @pytest.mark.parametrize("name", ["Paid", "a__b", "tick", "envelope_message", "x" * 65, ""])
 def test_a_name_that_would_not_work_is_refused(name: str) -> None:
-    for kind in READERS:
+    for kind in ("publishers", "subscribers"):
         with pytest.raises(InputError, match="name"):
-            READERS[kind](name, "a.b")
+            KINDS[kind].part.from_answer(name, "a.b")
 
 
 def test_two_subjects_get_names_of_their_own() -> None:
-    named = pubsub_naming.named(["a.order.made", "b.order.made", "x"], pubsub_naming.published)
-    assert named == {"a_order_made": "a.order.made", "b_order_made": "b.order.made", "x": "x"}
+    named = publishers.from_subjects(["a.order.made", "b.order.made", "x"])
+    assert {one.name: one.subject for one in named} == {
+        "a_order_made": "a.order.made",
+        "b_order_made": "b.order.made",
+        "x": "x",
+    }
     with pytest.raises(InputError, match="given twice"):
-        pubsub_naming.named(["a.b", "a.b"], pubsub_naming.heard)
+        subscribers.from_subjects(["a.b", "a.b"])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +99,7 @@ def test_two_subjects_get_names_of_their_own() -> None:
     [("a.b", "a.b", True), ("a.*", "*.c", True), ("a.>", "a.b.c", True), ("a.>", "a", False), ("a.b", "a.b.c", False)],
 )
 def test_two_subjects_overlap_or_do_not(one: str, other: str, meet: bool) -> None:
-    assert pubsub_naming.overlap(one, other) == pubsub_naming.overlap(other, one) == meet
+    assert subscribers.overlap(one, other) == subscribers.overlap(other, one) == meet
 
 
 @pytest.fixture
@@ -122,26 +131,26 @@ def test_a_publisher_is_what_a_command_would_have_made_or_a_persons(
     service: Path, source: str, made: Publisher | None
 ) -> None:
     write(service, "publisher", source)
-    (file,) = pubsub_discovery.publisher_files(service)
+    (file,) = PUBLISHERS.files_in(service)
     assert (file.name, file.error) == ("events_test", "")
     if made is None:
         with pytest.raises(InputError):
-            file.as_made()
+            file.regenerated()
     else:
-        assert file.as_made() == made
+        assert file.regenerated() == made
 
 
 def test_a_subscriber_is_what_a_command_would_have_made(service: Path) -> None:
     write(service, "subscriber", '@listens("events.>", queue="workers")\nasync def hear_events_test(event): ...')
-    (file,) = pubsub_discovery.subscriber_files(service)
-    assert file.as_made() == Subscriber("events_test", "events.>", "workers")
+    (file,) = SUBSCRIBERS.files_in(service)
+    assert file.regenerated() == Subscriber("events_test", "events.>", "workers")
     assert [(part.name, part.line) for part in file.parts] == [("events_test", 2)]
 
 
 def test_what_cannot_be_read_says_why_and_hides_no_other(service: Path) -> None:
     write(service, "subscriber", "def (")
     write(service, "subscriber", "x = 1", "nothing")
-    broken, nothing = pubsub_discovery.subscriber_files(service)
+    broken, nothing = SUBSCRIBERS.files_in(service)
     assert broken.error.startswith("line 1")
     assert nothing.error == "there is no @listens in it"
-    assert pubsub_discovery.publisher_files(service) == ()
+    assert PUBLISHERS.files_in(service) == ()

@@ -15,13 +15,14 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.files.tree import Tree
-from natsgen.parts.pubsub import Publisher, Subscriber
+from natsgen.parts.publishers import Publisher
+from natsgen.parts.subscribers import Subscriber
 from natsgen.rendering import render, template_source
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
 NOUNS = ("publisher", "subscriber")
-BEAT = GivenAnswers(
+BEAT = GivenAnswers.of(
     {
         "service_name": "beat",
         "publishers": {"events_test": "events.test"},
@@ -98,7 +99,7 @@ def test_what_is_added_is_byte_for_byte_what_a_new_service_would_have(
     created = {Path(path) for path in told["created"]}
     assert {Path(path) for path in after} - {Path(path) for path in before} == created
     assert {path: after[path] for path in before} == before
-    given = GivenAnswers({**BEAT.values, part.kind.question: {part.name: part.answer()}}, {})
+    given = GivenAnswers.of({**BEAT.values, part.kind.question: {part.name: part.to_answer()}}, {})
     fresh = render.render(TEMPLATE, answers.complete(given, QUESTIONS, here).as_data())
     assert {path: file.content for path, file in after.items() if Path(path) in created} == {
         path: file.content for path, file in fresh.items() if Path(path) in created
@@ -185,21 +186,21 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
     ("arguments", "code", "message"),
     [
         (["add-publisher", "beta", "a.b"], 2, "did you mean 'beat'?"),
-        (["add-publisher", "beat", "a.*"], 2, "SUBJECT: 'a.*' is no subject for a publisher"),
-        (["add-publisher", "beat", "a.b", "--interval", "soon"], 2, "--interval: 'soon' is no interval"),
-        (["add-publisher", "beat", "a.b", "--interval", "0"], 2, "--interval: '0' is no interval"),
-        (["add-publisher", "beat", "a.b", "--name", "tick"], 2, "--name: 'tick' cannot be a publisher name"),
+        (["add-publisher", "beat", "a.*"], 2, "SUBJECT: invalid subject for a publisher 'a.*'"),
+        (["add-publisher", "beat", "a.b", "--interval", "soon"], 2, "--interval: invalid interval 'soon'"),
+        (["add-publisher", "beat", "a.b", "--interval", "0"], 2, "--interval: invalid interval '0'"),
+        (["add-publisher", "beat", "a.b", "--name", "tick"], 2, "--name: invalid publisher name 'tick'"),
         (["add-publisher", "beat", "events.test"], 1, "choose another name, such as --name events_test_2"),
-        (["add-subscriber", "beat", ">"], 2, "SUBJECT: '>' is no subject for a subscriber: it is everything"),
-        (["add-subscriber", "beat", "a.b", "--queue-group", "a b"], 2, "--queue-group: 'a b' is no queue group"),
-        (["add-subscriber", "beat", "a.b", "--name", "../x"], 2, "--name: '../x' is no subscriber name"),
+        (["add-subscriber", "beat", ">"], 2, "SUBJECT: invalid subject for a subscriber '>': '>' matches everything"),
+        (["add-subscriber", "beat", "a.b", "--queue-group", "a b"], 2, "--queue-group: invalid queue group 'a b'"),
+        (["add-subscriber", "beat", "a.b", "--name", "../x"], 2, "--name: invalid subscriber name '../x'"),
         (["add-subscriber", "beat", "events.test"], 1, "events_test_subscriber.py exists already (events.test)"),
         (["remove-publisher", "beat", "event_test"], 2, "did you mean 'events_test'?"),
         (["remove-subscriber", "beat", "../../x"], 2, "has no subscriber"),
         (["new", "publisher", "x", "--no-input"], 2, "--subject must be given, as in: natsgen new publisher beat"),
         (["new", "subscriber", "--no-input"], 2, "NAME and --subject must be given, as in: natsgen new subscriber ear"),
-        (["new", "publisher", "x", "--subject", "a.>"], 2, "--subject: 'a.>' is no subject for a publisher"),
-        (["new", "publisher", "x", "--subject", "a.b", "--interval", "x"], 2, "--interval: 'x' is no interval"),
+        (["new", "publisher", "x", "--subject", "a.>"], 2, "--subject: invalid subject for a publisher 'a.>'"),
+        (["new", "publisher", "x", "--subject", "a.b", "--interval", "x"], 2, "--interval: invalid interval 'x'"),
         (
             ["new", "publisher", "x", "--subject", "a.b", "--subject", "a.b"],
             2,
@@ -215,7 +216,11 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
             2,
             "--image: invalid value 'scratch' (choose",
         ),
-        (["new", "subscriber", "x", "--subject", "a.b", "--queue-group", "a.b"], 2, "--queue-group: 'a.b' is no queue"),
+        (
+            ["new", "subscriber", "x", "--subject", "a.b", "--queue-group", "a.b"],
+            2,
+            "--queue-group: invalid queue group 'a.b'",
+        ),
         (["new", "worker", "x", "--data", "publishers={a: 1}"], 2, "--data"),
         (
             ["new", "subscriber", "x", "--subject", "a.>", "--subject", "*.b", "--queue-group", "g"],

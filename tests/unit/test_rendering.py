@@ -16,7 +16,6 @@ from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import InputError, TemplateError
 from natsgen.parts.handlers import Handler
-from natsgen.parts.kinds import HANDLERS
 from natsgen.rendering import remembering, render, template_source
 from natsgen.rendering.template_source import TemplateSource
 
@@ -94,7 +93,7 @@ def test_nothing_is_left_in_the_temporary_folder(
 def test_what_copier_finds_out_once_is_what_it_finds_out_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
-    given = GivenAnswers({"service_name": "web", "framework": "django", "actions": {"greet": {}}}, {})
+    given = GivenAnswers.of({"service_name": "web", "framework": "django", "actions": {"greet": {}}}, {})
     data = answers.complete(given, asked, Path("/w")).as_data()
     asked_for = []
     find = getattr(copier_worker, remembering.NAME)
@@ -121,8 +120,8 @@ def test_the_real_template_takes_hostile_answers_as_data() -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
     hostile = "'\"\\ {{ 7 * 7 }} {% raw %} ${HOME} $(id) `id` # : - | & * ! 🎉"
-    given = GivenAnswers(
-        {"service_name": "b" * 48, "handlers": naming.handlers_for(["a.none", "A-b_c.>", "orders"])}, {}
+    given = GivenAnswers.of(
+        {"service_name": "b" * 48, "handlers": naming.names_for(["a.none", "A-b_c.>", "orders"])}, {}
     )
     found = replace(answers.complete(given, asked, Path("/w")), description=naming.description(hostile))
     rendered = render.render(template, found.as_data())
@@ -148,7 +147,7 @@ def test_a_part_is_rendered_alone_wherever_the_templates_files_are(
     monkeypatch.setattr(render, "_run_copier", None)
 
     handler = Handler("order_made", "orders.order.made")
-    made = render.render_part(TemplateSource(tmp_path, "x", "v1"), {"service_name": "billing"}, HANDLERS, handler)
+    made = render.render_part(TemplateSource(tmp_path, "x", "v1"), {"service_name": "billing"}, handler)
 
     assert {file.content for file in made.values()} == {b"# orders.order.made\n"}
 
@@ -163,5 +162,5 @@ def test_a_part_of_a_template_with_other_delimiters_is_what_the_whole_makes(temp
         (service / folder).mkdir(parents=True)
         name = "{% yield handler from handlers %}" + name % "[[ handler ]]" + "{% endyield %}.jinja"
         (service / folder / name).write_text("[[ handlers[handler] ]] {{ kept }}\n")
-    part = render.render_part(template, DATA, HANDLERS, Handler("paid", "orders.paid"))
+    part = render.render_part(template, DATA, Handler("paid", "orders.paid"))
     assert {file.content for file in part.values()} == {b"orders.paid {{ kept }}\n"}

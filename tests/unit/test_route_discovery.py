@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.errors import InputError
-from natsgen.parts import route_discovery
-from natsgen.parts.route_discovery import FoundRoute
-from natsgen.parts.routes import Route, Target
+from natsgen.parts.routes import ROUTES, FoundRoute, Route
 
 FASTAPI = (
     '@router.post("/greet")\nasync def greet(request, nats):\n    return await nats.call("v1.greeter.greet", request)\n'
@@ -29,7 +27,7 @@ def write(service: Path, name: str, source: str) -> None:
 
 
 def found_in(source: str) -> FoundRoute:
-    (route,) = route_discovery.routes_in(ast.parse(source))
+    (route,) = FoundRoute.all_in(ast.parse(source))
     return route
 
 
@@ -52,13 +50,13 @@ def found_in(source: str) -> FoundRoute:
 )
 def test_a_route_is_found_however_it_is_written(source: str) -> None:
     found = found_in(source)
-    assert (found.name, found.request.literal, found.key) == ("greet", "POST /greet", ("POST", "/greet"))
+    assert (found.name, found.about("api").literal, found.key("api")) == ("greet", "POST /greet", ("POST", "/greet"))
     assert ([subject.literal for subject in found.calls], found.publishes) == (["v1.greeter.greet"], ())
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
 def test_the_method_is_that_of_the_decorator(method: str) -> None:
-    assert found_in(FASTAPI.replace("post", method)).request.text == f"{method.upper()} /greet"
+    assert found_in(FASTAPI.replace("post", method)).about("api").text == f"{method.upper()} /greet"
 
 
 def test_what_is_published_is_found_beside_what_is_called() -> None:
@@ -70,25 +68,25 @@ def test_what_is_published_is_found_beside_what_is_called() -> None:
 @pytest.mark.parametrize(
     ("source", "request_text"),
     [
-        (FASTAPI.replace('"/greet"', "PATH"), "POST (PATH)"),
-        (FASTAPI.replace('"/greet"', ""), "POST (no path)"),
-        (DJANGO.replace('"POST", ', 'METHOD, "/greet", '), "(METHOD) /greet"),
-        (DJANGO.replace('"POST", "/greet"', ""), "(no method) (no path)"),
+        (FASTAPI.replace('"/greet"', "PATH"), "POST {PATH}"),
+        (FASTAPI.replace('"/greet"', ""), "POST {}"),
+        (DJANGO.replace('"POST", ', 'METHOD, "/greet", '), "{METHOD} /greet"),
+        (DJANGO.replace('"POST", "/greet"', ""), "{} {}"),
     ],
 )
 def test_what_is_no_literal_is_shown_as_it_is_written(source: str, request_text: str) -> None:
     found = found_in(source)
-    assert (found.request.text, found.request.is_text, found.key) == (request_text, False, None)
+    assert (found.about("api").text, found.about("api").is_text, found.key("api")) == (request_text, False, None)
 
 
 @pytest.mark.parametrize("source", ["@get('/x')\nasync def x(): ...", "@router.post\nasync def x(): ...", "post('/x')"])
 def test_what_is_no_route_is_not_taken_for_one(source: str) -> None:
-    assert route_discovery.routes_in(ast.parse(source)) == ()
+    assert FoundRoute.all_in(ast.parse(source)) == ()
 
 
 def test_routes_are_in_the_order_of_the_file() -> None:
     functions = [FASTAPI.replace("greet(", f"{name}(").replace("post", name) for name in ("put", "get")]
-    assert [found.name for found in route_discovery.routes_in(ast.parse("".join(functions)))] == ["put", "get"]
+    assert [found.name for found in FoundRoute.all_in(ast.parse("".join(functions)))] == ["put", "get"]
 
 
 def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -> None:
@@ -96,7 +94,7 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
     write(service, "b_route.py", DJANGO)
     write(service, "c_route.py", "async def c(): ...")
     write(service, "helper.py", DJANGO)
-    broken, good, none = route_discovery.route_files(service)
+    broken, good, none = ROUTES.files_in(service)
     assert (broken.error, broken.names) == ("line 1: invalid syntax", ())
     assert (good.error, good.names) == ("", ("greet",))
     assert none.error.startswith("there is no @router.post or @route in it")
@@ -105,11 +103,11 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
 @pytest.mark.parametrize("source", [FASTAPI, DJANGO])
 def test_what_a_command_makes_is_known_again_from_its_source(service: Path, source: str) -> None:
     write(service, "greet_route.py", source)
-    (file,) = route_discovery.route_files(service)
-    assert file.as_made() == Route("greet", "POST", "/greet", Target("v1.greeter.greet"))
+    (file,) = ROUTES.files_in(service)
+    assert file.regenerated() == Route("greet", "POST", "/greet", call="v1.greeter.greet")
     write(service, "greet_route.py", source.replace("nats.call", "publish"))
-    (file,) = route_discovery.route_files(service)
-    assert file.as_made().target == Target("v1.greeter.greet", publishes=True)
+    (file,) = ROUTES.files_in(service)
+    assert file.regenerated() == Route("greet", "POST", "/greet", publish="v1.greeter.greet")
 
 
 @pytest.mark.parametrize(
@@ -128,4 +126,4 @@ def test_what_a_command_makes_is_known_again_from_its_source(service: Path, sour
 def test_what_no_command_makes_is_not_taken_for_it(service: Path, source: str) -> None:
     write(service, "greet_route.py", source)
     with pytest.raises(InputError):
-        route_discovery.route_files(service)[0].as_made()
+        ROUTES.files_in(service)[0].regenerated()

@@ -12,17 +12,16 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, InputError, ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import Tree
-from natsgen.parts.route_discovery import RouteFile
-from natsgen.parts.routes import Route, Target
+from natsgen.parts.routes import ROUTES, Route
 from natsgen.rendering import render, template_source
-from natsgen.services import route_growth
+from natsgen.services import edit
 from natsgen.services.edit import Added, Removed, ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
-PLACED = Route("order_placed", "POST", "/orders/{order_id}", Target("orders.order.placed", publishes=True))
-ROUTES = Path("services/api/src/web/routes")
+PLACED = Route("order_placed", "POST", "/orders/{order_id}", publish="orders.order.placed")
+FOLDER = Path("services/api/src/web/routes")
 TESTS = Path("services/api/tests/routes")
 GREET = {"method": "POST", "path": "/greet/{name}", "call": "v1.greeter.greet"}
 FRAMEWORKS = ["fastapi", "django"]
@@ -35,7 +34,7 @@ def gateways(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tree]:
     data = {name: {"service_name": "api", "framework": name, "routes": {"greet": GREET}} for name in FRAMEWORKS}
     data["none"] = {"service_name": "api", "actions": {"greet": {}}}
     return {
-        name: render.render(TEMPLATE, answers.complete(GivenAnswers(values, {}), QUESTIONS, root).as_data())
+        name: render.render(TEMPLATE, answers.complete(GivenAnswers.of(values, {}), QUESTIONS, root).as_data())
         for name, values in data.items()
     }
 
@@ -62,12 +61,12 @@ def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
     return ServiceTarget(shop, TEMPLATE, QUESTIONS, "api", dry_run, print)
 
 
-def add(shop: Workspace, route: Route = PLACED, *, dry_run: bool = False) -> Added[Route]:
-    return route_growth.add_route(site(shop, dry_run=dry_run), route)
+def add(shop: Workspace, route: Route = PLACED, *, dry_run: bool = False) -> Added:
+    return edit.add(site(shop, dry_run=dry_run), route)
 
 
-def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed[RouteFile]:
-    return route_growth.remove_route(site(shop, dry_run=dry_run), name, force=force)
+def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
+    return edit.remove(site(shop, dry_run=dry_run), ROUTES, name, force=force)
 
 
 def git(shop: Workspace, *arguments: str) -> str:
@@ -81,7 +80,7 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
     after = tree.read(shop.root)
     assert set(after) - set(before) == set(added.change.added)
     assert [str(path) for path in added.change.added] == [
-        str(ROUTES / "order_placed_route.py"),
+        str(FOLDER / "order_placed_route.py"),
         str(TESTS / "test_order_placed_route.py"),
     ]
     assert {path: after[path] for path in before} == before
@@ -91,16 +90,16 @@ def test_two_files_come_and_nothing_else_changes(shop: Workspace) -> None:
     "route",
     [
         PLACED,
-        Route("n" * 64, "GET", "/" + "p" * 100 + "/{" + "x" * 40 + "}", Target("s" * 255)),
-        Route("root", "DELETE", "/", Target("orders", publishes=True)),
-        Route("order", "PATCH", "/orders/{order_id}/items/{item}", Target("v1.orders.order")),
+        Route("n" * 64, "GET", "/" + "p" * 100 + "/{" + "x" * 40 + "}", call="s" * 255),
+        Route("root", "DELETE", "/", publish="orders"),
+        Route("order", "PATCH", "/orders/{order_id}/items/{item}", call="v1.orders.order"),
     ],
 )
 def test_a_route_that_is_added_is_byte_for_byte_what_a_new_gateway_would_have(
     shop: Workspace, framework: str, route: Route
 ) -> None:
-    values = {"service_name": "api", "framework": framework, "routes": {route.name: route.answer()}}
-    made = render.render(TEMPLATE, answers.complete(GivenAnswers(values, {}), QUESTIONS, shop.root).as_data())
+    values = {"service_name": "api", "framework": framework, "routes": {route.name: route.to_answer()}}
+    made = render.render(TEMPLATE, answers.complete(GivenAnswers.of(values, {}), QUESTIONS, shop.root).as_data())
     added = add(shop, route)
     assert dict(added.change.after) == {path: made[path] for path in added.change.added}
 
@@ -109,7 +108,7 @@ def test_add_then_remove_leaves_git_status_empty(shop: Workspace) -> None:
     git(shop, "init", "-q")
     git(shop, "add", "-A")
     git(shop, "commit", "-qm", "x")
-    for route in (PLACED, Route("hi", "GET", "/hi/{name}", Target("v1.greeter.greet"))):
+    for route in (PLACED, Route("hi", "GET", "/hi/{name}", call="v1.greeter.greet")):
         add(shop, route)
         assert git(shop, "status", "--porcelain").count("\n") == 2
         remove(shop, route.name)
@@ -121,27 +120,27 @@ def test_a_route_of_the_same_requests_is_refused_wherever_it_is(shop: Workspace,
     before = tree.read(shop.root)
     for dry_run in (True, False):
         with pytest.raises(ConflictError, match=r"greet_route\.py answers POST /greet/\{name\} already, in line \d+"):
-            add(shop, Route("hello", "POST", path, Target("v1.greeter.hello")), dry_run=dry_run)
+            add(shop, Route("hello", "POST", path, call="v1.greeter.hello"), dry_run=dry_run)
     assert tree.read(shop.root) == before
-    add(shop, Route("hello", "PUT", path, Target("v1.greeter.hello")))
+    add(shop, Route("hello", "PUT", path, call="v1.greeter.hello"))
 
 
 def test_the_name_that_a_clash_proposes_is_free(shop: Workspace) -> None:
-    again = Route("greet", "POST", "/again", Target("v1.greeter.greet"))
+    again = Route("greet", "POST", "/again", call="v1.greeter.greet")
     with pytest.raises(ConflictError, match=r"exists already \(POST /greet/\{name\}\).*--name greeter_greet$"):
         add(shop, again)
-    add(shop, Route("greeter_greet", "POST", "/again", again.target))
+    add(shop, Route("greeter_greet", "POST", "/again", call=again.call))
 
 
 def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
     (shop.root / TESTS / "test_order_placed_route.py").write_text("a person's")
     with pytest.raises(ConflictError, match="exists already and is left alone"):
         add(shop)
-    assert not (shop.root / ROUTES / "order_placed_route.py").exists()
+    assert not (shop.root / FOLDER / "order_placed_route.py").exists()
 
 
 def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
-    (shop.root / ROUTES / "broken_route.py").write_text("def (")
+    (shop.root / FOLDER / "broken_route.py").write_text("def (")
     (note,) = add(shop).notes
     assert "broken_route.py was not compared with it: line 1" in note
 
@@ -154,7 +153,7 @@ def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["greet", "greet_route", "greet_route.py", "test_greet_route.py", str(ROUTES / "greet_route.py")]
+    "name", ["greet", "greet_route", "greet_route.py", "test_greet_route.py", str(FOLDER / "greet_route.py")]
 )
 def test_a_route_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
     assert [path.name for path in remove(shop, name).change.removed] == ["greet_route.py", "test_greet_route.py"]
@@ -165,7 +164,7 @@ def test_an_unknown_route_is_refused_with_the_nearest(shop: Workspace) -> None:
         remove(shop, "gret")
 
 
-@pytest.mark.parametrize("path", [ROUTES / "greet_route.py", TESTS / "test_greet_route.py"])
+@pytest.mark.parametrize("path", [FOLDER / "greet_route.py", TESTS / "test_greet_route.py"])
 def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) -> None:
     file = shop.root / path
     file.write_text(f"{file.read_text()}# mine\n")

@@ -10,16 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natsgen.errors import InputError, TemplateError
-from natsgen.parts import part_naming, route_naming
+from natsgen.parts import routes
+from natsgen.parts.routes import ROUTES
+from natsgen.parts.rules import KEYWORDS
 from natsgen.rendering import render, template_source
 
-TAKEN = sorted(route_naming.RESERVED | part_naming.KEYWORDS | {"test", "test_connection"})
+TAKEN = sorted(ROUTES.name.reserved | KEYWORDS | {"test", "test_connection"})
 GREET = {"method": "POST", "path": "/greet", "call": "v1.greeter.greet"}
 
 
 @pytest.mark.parametrize("name", ["greet", "a", "greet_2_you", "x" * 64, "match", "delete", "list", "get", "id"])
 def test_a_name_within_the_rule_is_taken(name: str) -> None:
-    assert route_naming.route(name) == name
+    assert ROUTES.name.check(name) == name
 
 
 @pytest.mark.parametrize(
@@ -37,18 +39,20 @@ def test_a_name_within_the_rule_is_taken(name: str) -> None:
     ],
 )
 def test_a_name_outside_the_rule_is_refused_with_one_inside(name: str, suggested: str) -> None:
-    with pytest.raises(InputError, match=f"be a route name.*try '{suggested}'$|is no route name.*try '{suggested}'$"):
-        route_naming.route(name)
+    with pytest.raises(
+        InputError, match=f"invalid route name.*try '{suggested}'$|invalid route name.*try '{suggested}'$"
+    ):
+        ROUTES.name.check(name)
 
 
 @given(st.text())
 def test_what_is_suggested_is_always_a_valid_name(text: str) -> None:
     try:
-        assert route_naming.route(text) == text
+        assert ROUTES.name.check(text) == text
     except InputError as error:
         suggestion = re.search(r"; try '(.*)'$", str(error))
         if suggestion:
-            assert route_naming.route(suggestion[1]) == suggestion[1]
+            assert ROUTES.name.check(suggestion[1]) == suggestion[1]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,7 @@ def test_what_is_suggested_is_always_a_valid_name(text: str) -> None:
     ],
 )
 def test_a_path_within_the_rule_is_taken(path: str) -> None:
-    assert route_naming.path(path) == path
+    assert ROUTES.option("path").check(path) == path
 
 
 PATHS = {
@@ -95,48 +99,49 @@ PATHS = {
     "/{nats}": "'nats' would hide",
     "/{a}/{a}": "'a' is there twice",
     "/" + "x" * 200: "201 characters of at most 200",
-    **dict.fromkeys(sorted(route_naming.RESERVED_PATHS), "every gateway answers that itself"),
+    **dict.fromkeys(sorted(routes.RESERVED_PATHS), "every gateway answers that itself"),
 }
 
 
 @pytest.mark.parametrize(("path", "message"), PATHS.items())
 def test_a_path_outside_the_rule_is_refused(path: str, message: str) -> None:
-    with pytest.raises(InputError, match=f"is no path of a route: .*{re.escape(message)}"):
-        route_naming.path(path)
+    with pytest.raises(InputError, match=f"invalid path of a route .*{re.escape(message)}"):
+        ROUTES.option("path").check(path)
 
 
 @pytest.mark.parametrize(
-    ("method", "end"), [("get", "; try 'GET'"), ("POTS", "; did you mean 'POST'?"), ("HEAD", "DELETE"), ("", "DELETE")]
+    ("method", "end"),
+    [("get", "; did you mean 'GET'?"), ("POTS", "; did you mean 'POST'?"), ("HEAD", "DELETE"), ("", "DELETE")],
 )
 def test_what_is_no_method_is_refused(method: str, end: str) -> None:
-    with pytest.raises(InputError, match=f"is one of GET, POST, PUT, PATCH, DELETE.*{re.escape(end)}$|{end}$"):
-        route_naming.method(method)
+    with pytest.raises(InputError, match=f"use one of GET, POST, PUT, PATCH, DELETE.*{re.escape(end)}$|{end}$"):
+        ROUTES.option("method").check(method)
 
 
 @pytest.mark.parametrize("subject", ["", "a..b", "a.*", "a.>", ">", "a b", "$SRV.PING", "dlq.x", "a." + "x" * 254])
 def test_what_is_no_subject_to_send_to_is_refused(subject: str) -> None:
-    with pytest.raises(InputError, match="is no subject for a route"):
-        route_naming.subject(subject)
+    with pytest.raises(InputError, match="invalid subject for a route"):
+        ROUTES.option("call").check(subject)
 
 
 def test_a_name_is_the_actions_or_that_of_the_events_handler() -> None:
-    assert route_naming.name_for("v1.greeter.greet", publishes=False) == "greet"
-    assert route_naming.name_for("orders.order.created", publishes=True) == "order_created"
-    assert route_naming.name_for("greet", publishes=True) == "greet"
-    assert route_naming.name_for("-.-", publishes=False) == "route_call"
+    assert routes.name_for("v1.greeter.greet", publishes=False) == "greet"
+    assert routes.name_for("orders.order.created", publishes=True) == "order_created"
+    assert routes.name_for("greet", publishes=True) == "greet"
+    assert routes.name_for("-.-", publishes=False) == "route_call"
 
 
 def test_a_name_that_is_taken_gets_longer_and_then_a_number() -> None:
     names = ["greet", "greeter_greet", "v1_greeter_greet", "greet_2", "greet_3"]
     for number, name in enumerate(names):
-        assert route_naming.name_for("v1.greeter.greet", publishes=False, taken=names[:number]) == name
+        assert routes.name_for("v1.greeter.greet", publishes=False, taken=names[:number]) == name
 
 
 @given(st.from_regex(r"\A[A-Za-z0-9_-]{1,20}(\.[A-Za-z0-9_-]{1,70}){0,3}\Z"), st.booleans())
 def test_the_name_for_a_subject_is_always_valid(subject: str, publishes: bool) -> None:
-    name = route_naming.name_for(subject, publishes=publishes)
-    assert route_naming.route(name) == name
-    assert route_naming.route(route_naming.name_for(subject, publishes=publishes, taken=[name])) != name
+    name = routes.name_for(subject, publishes=publishes)
+    assert ROUTES.name.check(name) == name
+    assert ROUTES.name.check(routes.name_for(subject, publishes=publishes, taken=[name])) != name
 
 
 def refusal(routes: Any, framework: str = "fastapi") -> str:
@@ -151,7 +156,7 @@ def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
     assert [name for name in TAKEN if f"{name} is no route name" not in said] == []
     for name in TAKEN:
         with pytest.raises(InputError):
-            route_naming.route(name)
+            ROUTES.name.check(name)
 
 
 def test_plain_copier_refuses_the_paths_that_the_tool_refuses() -> None:
@@ -161,13 +166,13 @@ def test_plain_copier_refuses_the_paths_that_the_tool_refuses() -> None:
 
 
 def parameters() -> list[str]:
-    return [f"/{{{name}}}" for name in sorted(route_naming.RESERVED_PARAMETERS | part_naming.KEYWORDS)]
+    return [f"/{{{name}}}" for name in sorted(routes.RESERVED_PARAMETERS | KEYWORDS)]
 
 
 def test_no_parameter_that_is_taken_is_a_path() -> None:
     for path in parameters():
         with pytest.raises(InputError, match="rename it"):
-            route_naming.path(path)
+            ROUTES.option("path").check(path)
 
 
 @pytest.mark.parametrize(

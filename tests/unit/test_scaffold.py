@@ -7,18 +7,21 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen.answers import answers, given_answers, questions
+from natsgen.answers import answers, questions
 from natsgen.answers.answers import Answers
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, NatsgenError, UnsafePathError
 from natsgen.files import tree
+from natsgen.parts.handlers import Handler
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create
 from natsgen.services.create import Outcome
 from natsgen.workspace import Workspace
 
-BILLING = Answers("billing", {"paid": "orders.paid"}, "orders", "Bills", "3.13", "none", "shop", "")
+BILLING = Answers(
+    "billing", "orders", "Bills", "3.13", "none", "shop", parts={"handlers": (Handler("paid", "orders.paid"),)}
+)
 Make = Callable[..., Outcome]
 
 
@@ -110,9 +113,7 @@ def test_two_at_once_for_one_name_make_it_once(workspace: Workspace, make: Make)
 def test_the_real_template_has_the_files_that_the_tool_speaks_of(workspace: Workspace) -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
-    given = GivenAnswers(
-        {"service_name": "billing", **given_answers.from_subjects(["orders.order.created"]).values}, {}
-    )
+    given = GivenAnswers.of({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
     wanted = answers.complete(given, asked, workspace.root)
     create.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
     for path in ("services/billing/src/domain/handlers/order_created_handler.py", "compose/billing.yml"):

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.errors import InputError
-from natsgen.parts import task_discovery
-from natsgen.parts.task_discovery import FoundTask
-from natsgen.parts.tasks import Task
+from natsgen.parts.tasks import TASKS, FoundTask, Task
 
 PLAIN = '@task("send_email", queue="emails")\nasync def send_email(payload): ...\n'
 
@@ -26,7 +24,7 @@ def write(service: Path, name: str, source: str) -> None:
 
 
 def found_in(source: str) -> FoundTask:
-    (task,) = task_discovery.tasks_in(ast.parse(source))
+    (task,) = FoundTask.all_in(ast.parse(source))
     return task
 
 
@@ -42,7 +40,11 @@ def found_in(source: str) -> FoundTask:
 )
 def test_a_task_is_found_however_it_is_written(source: str) -> None:
     found = found_in(source)
-    assert (found.name, found.subject.literal, found.recurs) == ("send_email", "queue.emails.*.send_email", False)
+    assert (found.name, found.about("mailer").literal, found.recurs) == (
+        "send_email",
+        "queue.emails.*.send_email",
+        False,
+    )
     assert found.durable_in("mailer") == "mailer-send_email"
 
 
@@ -55,7 +57,7 @@ def test_a_task_is_found_however_it_is_written(source: str) -> None:
     ],
 )
 def test_what_is_no_literal_is_shown_as_it_is_written(source: str, subject: str) -> None:
-    found = found_in(source).subject
+    found = found_in(source).about("mailer")
     assert (found.text, found.is_text) == (subject, False)
 
 
@@ -69,7 +71,7 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
     write(service, "b_task.py", PLAIN)
     write(service, "c_task.py", "async def c(): ...")
     write(service, "helper.py", PLAIN)
-    broken, good, none = task_discovery.task_files(service)
+    broken, good, none = TASKS.files_in(service)
     assert (broken.error, broken.names) == ("line 1: invalid syntax", ())
     assert (good.error, good.names) == ("", ("send_email",))
     assert none.error == "there is no @task in it"
@@ -78,8 +80,8 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
 def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> None:
     options = '", priority="high", concurrency=4, timeout=2.5, max_attempts=8)'
     write(service, "send_email_task.py", PLAIN.replace('")', options))
-    (file,) = task_discovery.task_files(service)
-    assert file.as_made() == Task("send_email", "emails", "high", 4, 2.5, 8)
+    (file,) = TASKS.files_in(service)
+    assert file.regenerated() == Task("send_email", "emails", "high", 4, 2.5, 8)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +92,4 @@ def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> N
 def test_what_no_command_makes_is_not_taken_for_it(service: Path, source: str) -> None:
     write(service, "send_email_task.py", source)
     with pytest.raises(InputError):
-        task_discovery.task_files(service)[0].as_made()
+        TASKS.files_in(service)[0].regenerated()

@@ -12,19 +12,18 @@ from natsgen.errors import ConflictError, InputError
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts.handlers import Handler
-from natsgen.parts.task_discovery import TaskFile
-from natsgen.parts.tasks import Task
+from natsgen.parts.tasks import TASKS, Task
 from natsgen.rendering import render, template_source
-from natsgen.services import handler_growth, task_growth
+from natsgen.services import edit
 from natsgen.services.edit import Added, Removed, ServiceTarget
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
 SEND_SMS = Task("send_sms", "sms")
-TASKS = Path("services/mailer/src/domain/tasks")
+FOLDER = Path("services/mailer/src/domain/tasks")
 TESTS = Path("services/mailer/tests/tasks")
-MAILER = GivenAnswers({"service_name": "mailer", "tasks": {"send_email": {"queue": "emails"}}}, {})
+MAILER = GivenAnswers.of({"service_name": "mailer", "tasks": {"send_email": {"queue": "emails"}}}, {})
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +45,12 @@ def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
     return ServiceTarget(shop, TEMPLATE, QUESTIONS, "mailer", dry_run, print)
 
 
-def add(shop: Workspace, task: Task = SEND_SMS, *, dry_run: bool = False) -> Added[Task]:
-    return task_growth.add_task(site(shop, dry_run=dry_run), task)
+def add(shop: Workspace, task: Task = SEND_SMS, *, dry_run: bool = False) -> Added:
+    return edit.add(site(shop, dry_run=dry_run), task)
 
 
-def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed[TaskFile]:
-    return task_growth.remove_task(site(shop, dry_run=dry_run), name, force=force)
+def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
+    return edit.remove(site(shop, dry_run=dry_run), TASKS, name, force=force)
 
 
 def test_two_files_come_and_nothing_else_changes_and_both_go(shop: Workspace) -> None:
@@ -60,7 +59,7 @@ def test_two_files_come_and_nothing_else_changes_and_both_go(shop: Workspace) ->
     after = tree.read(shop.root)
     assert set(after) - set(before) == set(added.change.added)
     assert [str(path) for path in added.change.added] == [
-        str(TASKS / "send_sms_task.py"),
+        str(FOLDER / "send_sms_task.py"),
         str(TESTS / "test_send_sms_task.py"),
     ]
     assert {path: after[path] for path in before} == before
@@ -70,56 +69,56 @@ def test_two_files_come_and_nothing_else_changes_and_both_go(shop: Workspace) ->
 
 @pytest.mark.parametrize("task", [SEND_SMS, Task("n" * 64, "q" * 64, "high", 10_000, 2.5, 9_999)])
 def test_a_task_that_is_added_is_byte_for_byte_what_a_new_service_would_have(shop: Workspace, task: Task) -> None:
-    given = GivenAnswers({**MAILER.values, "tasks": {task.name: task.answer()}}, {})
+    given = GivenAnswers.of({**MAILER.values, "tasks": {task.name: task.to_answer()}}, {})
     made = render.render(TEMPLATE, answers.complete(given, QUESTIONS, shop.root).as_data())
     added = add(shop, task)
     assert dict(added.change.after) == {path: made[path] for path in added.change.added}
 
 
 def test_a_service_with_one_queue_gets_the_next_task_of_it(shop: Workspace) -> None:
-    assert task_growth.queue_of(site(shop)) == "emails"
+    assert edit.queue_of(site(shop)) == "emails"
     add(shop)
     with pytest.raises(InputError, match="--queue must be given: mailer has the queues emails, sms"):
-        task_growth.queue_of(site(shop))
+        edit.queue_of(site(shop))
     remove(shop, "send_sms")
     remove(shop, "send_email")
     with pytest.raises(InputError, match="--queue must be given: mailer has no queue yet"):
-        task_growth.queue_of(site(shop))
+        edit.queue_of(site(shop))
 
 
 def test_a_file_or_task_or_handler_of_the_name_is_left_alone(shop: Workspace) -> None:
     with pytest.raises(ConflictError, match=r"send_email_task\.py exists already \(queue\.emails\.\*\.send_email\)"):
         add(shop, Task("send_email", "other"))
-    (shop.root / TASKS / "more_task.py").write_text('@task("send_sms", queue="sms")\nasync def text(payload): ...')
+    (shop.root / FOLDER / "more_task.py").write_text('@task("send_sms", queue="sms")\nasync def text(payload): ...')
     with pytest.raises(ConflictError, match=r"more_task\.py has a task 'send_sms' already, in line 2"):
         add(shop)
-    handler_growth.add_handler(site(shop), Handler("paid", "orders.paid"))
-    with pytest.raises(ConflictError, match=r"paid_handler\.py has a handler 'paid'.*share its consumer"):
+    edit.add(site(shop), Handler("paid", "orders.paid"))
+    with pytest.raises(ConflictError, match=r"paid_handler\.py, line 19: a handler has the name 'paid'.*share its"):
         add(shop, Task("paid", "orders"))
 
 
 def test_a_handler_cannot_have_the_name_of_a_task(shop: Workspace) -> None:
-    with pytest.raises(ConflictError, match=r"send_email_task\.py has a task 'send_email'.*choose another --name"):
-        handler_growth.add_handler(site(shop), Handler("send_email", "mail.email.asked"))
+    with pytest.raises(ConflictError, match=r"send_email_task\.py, line 18: a task has the name 'send_email'.*another"):
+        edit.add(site(shop), Handler("send_email", "mail.email.asked"))
 
 
 def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
-    (shop.root / TASKS / "broken_task.py").write_text("def (")
+    (shop.root / FOLDER / "broken_task.py").write_text("def (")
     (note,) = add(shop).notes
     assert "broken_task.py was not compared with it: line 1" in note
 
 
 def test_what_a_person_edited_goes_only_by_force(shop: Workspace) -> None:
-    file = shop.root / TASKS / "send_email_task.py"
+    file = shop.root / FOLDER / "send_email_task.py"
     file.write_text(file.read_text().replace('queue="emails"', 'queue="emails", schedule=every(60)'))
     with pytest.raises(ConflictError, match=r"send_email_task\.py: edited, or not made by natsgen"):
         remove(shop, "send_email")
     removed = remove(shop, "send_email", force=True)
     assert [path.name for path in removed.change.removed][:2] == ["send_email_task.py", "test_send_email_task.py"]
     assert removed.notes == ("mailer has no handler, no action and nothing else left, and does not start without any",)
-    assert task_growth.consumers_of(removed.file, "mailer") == (
-        ("QUEUE_EMAILS", "mailer-send_email-high"),
-        ("QUEUE_EMAILS", "mailer-send_email"),
-        ("QUEUE_EMAILS", "mailer-send_email-low"),
-    )
-    assert task_growth.schedules_of(removed.file) == (("QUEUE_EMAILS", "queue.emails.recurring.send_email"),)
+    assert [(one.what, one.stream, one.name) for one in removed.file.parts[0].on_server("mailer")] == [
+        ("schedules", "QUEUE_EMAILS", "queue.emails.recurring.send_email"),
+        ("consumers", "QUEUE_EMAILS", "mailer-send_email-high"),
+        ("consumers", "QUEUE_EMAILS", "mailer-send_email"),
+        ("consumers", "QUEUE_EMAILS", "mailer-send_email-low"),
+    ]

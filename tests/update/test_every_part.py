@@ -52,7 +52,7 @@ def web(web_made: Path, tmp_path: Path) -> Workspace:
 
 
 def parts_of(workspace: Workspace) -> dict[str, bytes]:
-    folders = [str(WEB / folder) for kind in KINDS for folder in (kind.folder, kind.tests)]
+    folders = [str(WEB / folder) for kind in KINDS.values() for folder in (kind.folder, kind.tests)]
     return {
         path: content
         for path, content in files_of(workspace.root).items()
@@ -63,7 +63,7 @@ def parts_of(workspace: Workspace) -> dict[str, bytes]:
 def test_no_part_of_any_kind_is_changed_by_an_update(installed: Releases, web: Workspace) -> None:
     before = parts_of(web)
     assert {str(Path(path).parent) for path in before} == {
-        str(WEB / folder) for kind in KINDS for folder in (kind.folder, kind.tests)
+        str(WEB / folder) for kind in KINDS.values() for folder in (kind.folder, kind.tests)
     }
     answers = json.loads(installed[THIRD].do("answers", "web", "--json", cwd=web.root))["answers"]
 

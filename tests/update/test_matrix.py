@@ -39,7 +39,7 @@ def edit(root: Path, name: str, release: str) -> None:
 
 def parts(service: Path) -> Iterator[Path]:
     """The files of handlers, actions and routes, in the service's folder."""
-    for kind in KINDS:
+    for kind in KINDS.values():
         yield from (path.relative_to(service) for path in sorted((service / kind.folder).glob(f"*{kind.suffix}")))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from natsgen import messages, naming
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError
-from natsgen.parts import actions, packages, pubsub, pubsub_naming, routes, tasks
-from natsgen.parts.handlers import Handler, subjects_of
+from natsgen.parts import packages
+from natsgen.parts.kind import Part
 from natsgen.parts.kinds import KINDS, kind_of
+from natsgen.parts.subscribers import refuse_shared
 
 NO_FRAMEWORK = "none"  # the answer `framework` of a service that is no gateway
 FRAMEWORKS = ("fastapi", "django")  # the others
@@ -27,11 +28,11 @@ class Answers:
     A template that is older, or a team's own, need not ask all of these: what it does not ask keeps its default.
 
     Attributes:
+        parts: of the service, by the question of their kind.
         extra: the answers to what only the template of a fork asks, by key; where its default is derived, Copier does.
     """
 
     service_name: str
-    handlers: Mapping[str, Any]
     bounded_context: str
     description: str
     python_version: str = "3.13"
@@ -40,52 +41,28 @@ class Answers:
     network: str = ""
     registry: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    actions: Mapping[str, Any] = field(default_factory=dict)
     framework: str = NO_FRAMEWORK
-    routes: Mapping[str, Any] = field(default_factory=dict)
-    tasks: Mapping[str, Any] = field(default_factory=dict)
-    publishers: Mapping[str, Any] = field(default_factory=dict)
-    subscribers: Mapping[str, Any] = field(default_factory=dict)
     envelope: str = "domain"
     image: str = "slim"
     publish_interval: str = "2"
     queue_group: str = ""
     extras: Sequence[str] = field(default_factory=list)
+    parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
         """What they make: see `kind_of`."""
-        return kind_of(self.framework != NO_FRAMEWORK, {kind for kind in KINDS if getattr(self, kind.question)})
+        return kind_of(
+            self.framework != NO_FRAMEWORK, {KINDS[question] for question, some in self.parts.items() if some}
+        )
 
     def as_data(self) -> dict[str, Any]:
         """The answers as Copier takes them."""
-        data = asdict(self)
-        return {**data.pop("extra"), **data}
-
-
-def check(given: GivenAnswers) -> None:
-    """Checks what was given by the rules of its names.
-
-    Raises:
-        InputError: an answer breaks its rule; the message names the option or file that it comes from.
-    """
-    for key, value in given.values.items():
-        where = given.sources.get(key, key)
-        if key == "handlers":
-            for name, entry in value.items():
-                messages.located(where, partial(Handler.from_answer, name), entry)
-        elif key == "actions":
-            messages.located(where, actions.check, value)
-        elif key == "routes":
-            messages.located(where, routes.check, value)
-        elif key in pubsub.READERS:
-            for name, entry in value.items():
-                messages.located(where, partial(pubsub.READERS[key], name), entry)
-        elif key == "tasks":
-            messages.located(where, partial(tasks.check, handlers=given.values.get("handlers")), value)
-        elif key in _RULES:
-            messages.located(where, _RULES[key], value)
+        data = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("extra", "parts")}
+        data["labels"], data["extras"] = dict(self.labels), list(self.extras)
+        parts = {key: {part.name: part.to_answer() for part in self.parts.get(key, ())} for key in KINDS}
+        return {**self.extra, **data, **parts}
 
 
 def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path) -> Answers:
@@ -100,44 +77,44 @@ def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path)
         InputError: an answer breaks its rule; the message names the option or file that it comes from. Or there is
             neither a part of any kind nor a framework, or there are routes without a framework.
     """
-    check(given)
     service_name = given.values["service_name"]
-    done = _done(given.values)
+    parts = {question: given.parts(question) for question in KINDS}
     is_gateway = given.values.get("framework", NO_FRAMEWORK) != NO_FRAMEWORK
-    if done["routes"] and not is_gateway:
-        where = given.sources.get("routes", "routes")
-        raise InputError(f"{where}: routes need a web framework, and there is no --framework")
-    if not any(done.values()) and not is_gateway and asks_for_parts(questionnaire):
+    for question, kind in KINDS.items():
+        where = given.sources.get(question, question)
+        if parts[question] and kind.for_gateways and not is_gateway:
+            raise InputError(f"{where}: {question} need a web framework, and there is no --framework")
+        messages.located(where, kind.refuse_same, parts[question])
+    messages.located(given.sources.get("tasks", "tasks"), _refuse_shared_names, parts)
+    if not any(parts.values()) and not is_gateway and asks_for_parts(questionnaire):
         raise InputError(
             f"{service_name} has no handlers, no actions and no tasks: it needs one of any kind, a publisher, a "
             "subscriber, or a web framework"
         )
-    subjects = done["handlers"] or done["publishers"] or done["subscribers"]
+    subjects = [part.does for part in parts["handlers"] or parts["publishers"] or parts["subscribers"]]
     derived = {
-        "handlers": {},  # plain Copier makes one if there is no other part
         "bounded_context": naming.context_for(subjects, service_name),
-        "description": naming.description_for(done),
+        "description": _description_of(parts),
         "workspace": naming.workspace_for(workspace),
     }
     fixed = {key: question.default for key, question in questionnaire.questions.items()}
     values = {**fixed, **derived, **given.values}
-    heard = [pubsub.Subscriber.from_answer(name, entry) for name, entry in values.get("subscribers", {}).items()]
     messages.located(
         given.sources.get("subscribers", "subscribers"),
-        partial(pubsub.refuse_shared, heard),
+        partial(refuse_shared, parts["subscribers"]),
         values.get("queue_group", ""),
     )
     values["description"] = naming.description(values["description"])
     if packages.EXTRAS in values:
         values[packages.EXTRAS] = packages.check_extras(values[packages.EXTRAS])
-    own = {one.name for one in fields(Answers)} - {"extra"}
-    extra = {key: value for key, value in values.items() if key not in own and value is not None}
-    return Answers(**{key: value for key, value in values.items() if key in own}, extra=extra)
+    own = {one.name for one in fields(Answers)} - {"extra", "parts"}
+    extra = {key: value for key, value in values.items() if key not in own and key not in KINDS and value is not None}
+    return Answers(**{key: value for key, value in values.items() if key in own}, parts=parts, extra=extra)
 
 
 def asks_for_parts(questionnaire: Questionnaire) -> bool:
     """Whether a template makes services of parts: a team's own need not."""
-    return any(kind.question in questionnaire.questions for kind in KINDS)
+    return any(question in questionnaire.questions for question in KINDS)
 
 
 def refuse_unasked(given: GivenAnswers, questionnaire: Questionnaire, template: str) -> None:
@@ -156,27 +133,22 @@ def refuse_unasked(given: GivenAnswers, questionnaire: Questionnaire, template: 
             raise InputError(f"{given.sources.get(key, key)}: the template {template} has no {key}")
 
 
-def _done(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """What a service does by checked answers: subjects, actions and requests, by the question that asks for them."""
-    return {
-        "handlers": subjects_of(values.get("handlers", {})),
-        "tasks": tasks.queues_of(values.get("tasks", {})),
-        "actions": actions.names_of(values.get("actions", {})),
-        "routes": routes.requests_of(values.get("routes", {})),
-        "publishers": subjects_of(values.get("publishers", {})),
-        "subscribers": subjects_of(values.get("subscribers", {})),
-    }
+def _refuse_shared_names(parts: Mapping[str, tuple[Part, ...]]) -> None:
+    """Refuse a task and a handler of one name."""
+    both = {part.name for part in parts["tasks"]} & {part.name for part in parts["handlers"]}
+    if both:
+        name = messages.quote(min(both))
+        raise InputError(f"{name} is the name of a handler too: their consumers would be the same")
 
 
-_RULES: Mapping[str, Callable[[Any], object]] = {
-    "service_name": naming.service,
-    "bounded_context": naming.context,
-    "description": naming.description,
-    "workspace": naming.workspace,
-    "network": naming.network,
-    "registry": naming.registry,
-    "labels": naming.labels,
-    "publish_interval": pubsub_naming.interval_text,
-    "queue_group": pubsub_naming.group,
-    packages.EXTRAS: packages.check_extras,
-}
+def _description_of(parts: Mapping[str, tuple[Part, ...]]) -> str:
+    """The description of a service that a person said nothing about, within the limit of length."""
+    things = {KINDS[key]: list(dict.fromkeys(part.does for part in some)) for key, some in parts.items() if some}
+    text = "; ".join(f"{kind.does[0]} {', '.join(named)}" for kind, named in things.items())
+    if len(text) > naming.DESCRIPTION_MAX_LENGTH:
+        text = "; ".join(f"{kind.does[0]} {_counted(len(named), kind.does[1])}" for kind, named in things.items())
+    return text[:1].upper() + text[1:] if text else "HTTP gateway"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -14,7 +14,8 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import NatsgenError, ServiceError
 from natsgen.files import reading
-from natsgen.parts.kinds import KINDS, ROUTES
+from natsgen.parts.kinds import KINDS
+from natsgen.parts.routes import ROUTES
 from natsgen.workspace import ANSWERS_FILE
 
 
@@ -66,7 +67,7 @@ def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Pat
     known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
     try:
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
-        has_parts = any(checked.get(kind.question) for kind in KINDS if kind is not ROUTES)
+        has_parts = any(checked.get(kind.question) for kind in KINDS.values() if kind is not ROUTES)
         is_made_of_parts = answers.asks_for_parts(questionnaire)
         if (
             is_made_of_parts
@@ -74,7 +75,7 @@ def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Pat
             and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK
         ):
             raise ServiceError(f"{stored.file} names no handlers, actions or tasks: restore it from your repository")
-        given = GivenAnswers(checked, dict.fromkeys(checked, str(stored.file)))
+        given = GivenAnswers.of(checked, dict.fromkeys(checked, str(stored.file)))
         return answers.complete(given, questionnaire, workspace)
     except NatsgenError as error:
         raise ServiceError(str(error)) from error

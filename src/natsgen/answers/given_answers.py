@@ -6,7 +6,7 @@ A flag has the last word, then `--data`, then `--data-file`; what nobody gave is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,11 @@ from natsgen import messages, naming
 from natsgen.answers import yaml_text
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError
-from natsgen.parts import action_naming, actions, packages, pubsub, pubsub_naming, routes, tasks
+from natsgen.parts import packages
+from natsgen.parts.kind import Part
+from natsgen.parts.kinds import KINDS
+from natsgen.parts.publishers import INTERVAL
+from natsgen.parts.subscribers import GROUP
 
 # The option of each question that has one of its own, as messages name it. The handlers come from --subject, as the
 # publishers and the subscribers do, the actions from --action, the routes from --route, the tasks from --queue.
@@ -41,12 +45,30 @@ class GivenAnswers:
     """What a person gave for some of the questions, in the questions' types.
 
     Attributes:
-        values: the value by the question's key.
+        values: the value by the question's key: text, for one, or the parts of a kind.
         sources: where each value comes from, for messages: "--data", the data file's name, an option.
     """
 
     values: Mapping[str, Any]
     sources: Mapping[str, str]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> GivenAnswers:
+        """Check what was given by the rules of names, and make parts of what describes them.
+
+        Args:
+            values: in the questions' types, by the question's key.
+            sources: where each comes from.
+
+        Raises:
+            InputError: an answer breaks its rule; the message names where it comes from.
+        """
+        known = sources or {}
+        return cls({key: _checked(key, value, known.get(key, key)) for key, value in values.items()}, known)
+
+    def parts(self, question: str) -> tuple[Any, ...]:
+        """The parts that answer a question; none where nothing does."""
+        return tuple(self.values.get(question, ()))
 
     def over(self, other: GivenAnswers) -> GivenAnswers:
         """Both, where this one has the last word."""
@@ -60,6 +82,9 @@ class GivenAnswers:
         )
 
 
+NOTHING = GivenAnswers({}, {})
+
+
 def from_flags(flags: Mapping[str, str | None], questionnaire: Questionnaire) -> GivenAnswers:
     """What the command's own options say.
 
@@ -71,74 +96,25 @@ def from_flags(flags: Mapping[str, str | None], questionnaire: Questionnaire) ->
         InputError: a value is not one of its question's choices.
     """
     given = {key: text for key, text in flags.items() if text is not None}
-    return GivenAnswers(
+    return GivenAnswers.of(
         values={key: questionnaire.question(key, FLAGS[key]).check(text, FLAGS[key]) for key, text in given.items()},
         sources={key: FLAGS[key] for key in given},
     )
 
 
-def from_subjects(subjects: Sequence[str]) -> GivenAnswers:
-    """The handlers for what `--subject` gave; nothing if it gave nothing.
-
-    Raises:
-        InputError: one of them is no subject for a worker.
-    """
-    for text in subjects:
-        messages.located("--subject", naming.subject, text)
-    return _parts("handlers", naming.handlers_for(subjects), "--subject")
-
-
-def from_actions(names: Sequence[str], version: int = 1) -> GivenAnswers:
-    """The actions for what `--action` gave, all of one version; nothing if it gave nothing.
-
-    Raises:
-        InputError: one of them is no name of an action, or is there twice.
-    """
-    checked = [messages.located("--action", action_naming.action, name) for name in names]
-    return _parts("actions", actions.named(checked, version), "--action")
-
-
-def from_routes(texts: Sequence[str]) -> GivenAnswers:
-    """The routes for what `--route` gave; nothing if it gave nothing.
-
-    Raises:
-        InputError: one of them is no route, or two answer the same requests.
-    """
-    return _parts("routes", messages.located("--route", routes.named, texts), "--route")
-
-
-def from_published(subjects: Sequence[str], *, core: bool = False) -> GivenAnswers:
-    """The publishers for what `--subject` gave to `new publisher`; nothing if it gave nothing.
+def from_texts(option: str, read: Callable[[Sequence[str]], Sequence[Part]], texts: Sequence[str]) -> GivenAnswers:
+    """The parts that an option which may be repeated gave; nothing if it was not there, so that others may say it.
 
     Args:
-        subjects: as they were typed.
-        core: whether they publish by core NATS.
+        option: its name, for messages.
+        read: what makes the parts of its texts.
+        texts: as they were typed.
 
     Raises:
-        InputError: one of them is no subject to publish on, or is there twice.
+        InputError: `read` cannot make parts of them.
     """
-    named = messages.located("--subject", partial(pubsub_naming.named, rule=pubsub_naming.published), subjects)
-    entries = {name: pubsub.Publisher(name, subject, core=core).answer() for name, subject in named.items()}
-    return _parts("publishers", entries, "--subject")
-
-
-def from_heard(subjects: Sequence[str]) -> GivenAnswers:
-    """The subscribers for what `--subject` gave to `new subscriber`; nothing if it gave nothing.
-
-    Raises:
-        InputError: one of them is no subject to listen to, or is there twice.
-    """
-    named = messages.located("--subject", partial(pubsub_naming.named, rule=pubsub_naming.heard), subjects)
-    return _parts("subscribers", named, "--subject")
-
-
-def from_queues(texts: Sequence[str]) -> GivenAnswers:
-    """The tasks for what `--queue` gave; nothing if it gave nothing.
-
-    Raises:
-        InputError: one of them is no queue, or two tasks have one name.
-    """
-    return _parts("tasks", messages.located("--queue", tasks.named, texts), "--queue")
+    parts = messages.located(option, read, texts)
+    return GivenAnswers({parts[0].kind.question: tuple(parts)}, {parts[0].kind.question: option}) if parts else NOTHING
 
 
 def from_extras(texts: Sequence[str], option: str = "--with") -> GivenAnswers:
@@ -148,7 +124,7 @@ def from_extras(texts: Sequence[str], option: str = "--with") -> GivenAnswers:
         InputError: there is no such extra.
     """
     if not texts:
-        return GivenAnswers({}, {})
+        return NOTHING
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if not names:
         raise InputError(f"{option} takes names of extras, such as kv,objects")
@@ -169,7 +145,7 @@ def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire, where: str = 
         if not separator:
             raise InputError(f"{where}: {messages.quote(pair)} has no '='; it takes KEY=VALUE")
         values[key] = questionnaire.question(key, where).parse(text, where)
-    return GivenAnswers(values, dict.fromkeys(values, where))
+    return GivenAnswers.of(values, dict.fromkeys(values, where))
 
 
 def from_file(file: Path, questionnaire: Questionnaire) -> GivenAnswers:
@@ -181,12 +157,15 @@ def from_file(file: Path, questionnaire: Questionnaire) -> GivenAnswers:
     where = f"--data-file {file}"
     raw = _read_mapping(file, where)
     values = {str(key): questionnaire.question(str(key), where).check(value, where) for key, value in raw.items()}
-    return GivenAnswers(values, dict.fromkeys(values, where))
+    return GivenAnswers.of(values, dict.fromkeys(values, where))
 
 
-def _parts(question: str, named: Mapping[str, Any], option: str) -> GivenAnswers:
-    """What an option that may be repeated gave; nothing if it was not there, so that others may say it."""
-    return GivenAnswers({question: named}, {question: option}) if named else GivenAnswers({}, {})
+def _checked(key: str, value: Any, where: str) -> Any:
+    if kind := KINDS.get(key):
+        if isinstance(value, tuple):
+            return value
+        return tuple(messages.located(where, partial(kind.part.from_answer, name), one) for name, one in value.items())
+    return messages.located(where, _RULES[key], value) if key in _RULES else value
 
 
 def _read_mapping(file: Path, where: str) -> dict[Any, Any]:
@@ -201,3 +180,22 @@ def _read_mapping(file: Path, where: str) -> dict[Any, Any]:
     if not isinstance(raw, dict):
         raise InputError(f"{where}: it takes a mapping of questions to answers, one a line, such as 'dedup: redis'")
     return raw
+
+
+def _interval(text: str) -> str:
+    INTERVAL.parse(text)
+    return text
+
+
+_RULES: Mapping[str, Callable[[Any], object]] = {
+    "service_name": naming.service,
+    "bounded_context": naming.context,
+    "description": naming.description,
+    "workspace": naming.workspace,
+    "network": naming.network,
+    "registry": naming.registry,
+    "labels": naming.labels,
+    "publish_interval": _interval,
+    "queue_group": GROUP.check,
+    packages.EXTRAS: packages.check_extras,
+}

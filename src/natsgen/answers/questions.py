@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILE = "copier.yml"
 FILES = (FILE, "copier.yaml")
 Kind = Literal["text", "integer", "number", "switch", "mapping", "texts", "choices", "any"]
-_MAPPINGS = frozenset({*(kind.question for kind in KINDS), "labels"})
+_MAPPINGS = frozenset({*KINDS, "labels"})
 _TEXTS = frozenset({"extras"})
 _TYPES = {str: "str", int: "int", float: "float", bool: "bool"}  # of a question that names none, by its default
 _KINDS: Mapping[str, Kind] = {"int": "integer", "float": "number", "bool": "switch", "yaml": "any", "json": "any"}

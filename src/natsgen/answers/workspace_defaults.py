@@ -19,7 +19,7 @@ from natsgen.workspace import MARKER
 
 TABLE = "defaults"
 TEMPLATE = "template"
-OF_ONE_SERVICE = ("service_name", *(kind.question for kind in KINDS), "publish_interval", "queue_group", "description")
+OF_ONE_SERVICE = ("service_name", *KINDS, "publish_interval", "queue_group", "description")
 """Questions that only one service can answer."""
 
 # An option's name is what a person knows, so that it stands for the question's key: `python` for `python_version`.
@@ -128,7 +128,7 @@ def _checked(table: dict[str, Any], file: Path, questionnaire: Questionnaire) ->
         if key in values:
             raise InputError(f"{where}: it is given twice, also as {messages.quote(key if name != key else name)}")
         values[key] = questionnaire.questions[key].check(value, where)
-    return GivenAnswers(values, {ALIASES.get(name, name): f"{file}: [{TABLE}] {name}" for name in table})
+    return GivenAnswers.of(values, {ALIASES.get(name, name): f"{file}: [{TABLE}] {name}" for name in table})
 
 
 def _explained(question: Question, name: str, workspace: str) -> Iterator[str]:

@@ -70,17 +70,15 @@ def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, 
     Raises:
         InputError: a key or value is none that the template's question takes, or nobody may change it.
     """
-    from natsgen.answers import answers, answers_file, given_answers
+    from natsgen.answers import answers_file, given_answers
     from natsgen.parts.kinds import KINDS
 
     given = given_answers.from_pairs(pairs, questionnaire, "set")
     for key in given.values:
         if key == _NO_CHANGE:
             raise InputError("service_name: a service cannot be renamed; create a new one and move your code")
-        for kind in KINDS:
-            if key == kind.question:
-                raise InputError(f"{key}: use natsgen add-{kind.noun} and remove-{kind.noun}")
-    answers.check(given)
+        if kind := KINDS.get(key):
+            raise InputError(f"{key}: use natsgen add-{kind.noun} and remove-{kind.noun}")
     try:
         answers_file.answers_of(replace(memory, values={**memory.values, **given.values}), questionnaire, root)
     except ServiceError as error:

@@ -39,24 +39,28 @@ COMMANDS: Mapping[str, Listed] = {
     "new": Listed("natsgen.cli.new", "app", "Create a service."),
     "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
     "adopt": Listed("natsgen.cli.adopt", "adopt", "Bring an existing worker under natsgen management."),
-    "add-handler": Listed("natsgen.cli.handlers", "add_handler", "Add a handler and its test to a service."),
-    "remove-handler": Listed("natsgen.cli.handlers", "remove_handler", "Remove a handler and its test from a service."),
-    "add-action": Listed("natsgen.cli.actions", "add_action", "Add an action and its test to a service."),
-    "remove-action": Listed("natsgen.cli.actions", "remove_action", "Remove an action and its test from a service."),
-    "add-route": Listed("natsgen.cli.routes", "add_route", "Add a route and its test to a gateway."),
-    "remove-route": Listed("natsgen.cli.routes", "remove_route", "Remove a route and its test from a gateway."),
-    "add-publisher": Listed("natsgen.cli.pubsub", "add_publisher", "Add a publisher and its test to a service."),
+    "add-handler": Listed("natsgen.cli.parts.add", "add_handler", "Add a handler and its test to a service."),
+    "remove-handler": Listed(
+        "natsgen.cli.parts.remove", "remove_handler", "Remove a handler and its test from a service."
+    ),
+    "add-action": Listed("natsgen.cli.parts.add", "add_action", "Add an action and its test to a service."),
+    "remove-action": Listed(
+        "natsgen.cli.parts.remove", "remove_action", "Remove an action and its test from a service."
+    ),
+    "add-route": Listed("natsgen.cli.parts.add", "add_route", "Add a route and its test to a gateway."),
+    "remove-route": Listed("natsgen.cli.parts.remove", "remove_route", "Remove a route and its test from a gateway."),
+    "add-publisher": Listed("natsgen.cli.parts.add", "add_publisher", "Add a publisher and its test to a service."),
     "remove-publisher": Listed(
-        "natsgen.cli.pubsub", "remove_publisher", "Remove a publisher and its test from a service."
+        "natsgen.cli.parts.remove", "remove_publisher", "Remove a publisher and its test from a service."
     ),
     "add-subscriber": Listed(
-        "natsgen.cli.pubsub", "add_subscriber", "Add a subscriber of core NATS, and its test, to a service."
+        "natsgen.cli.parts.add", "add_subscriber", "Add a subscriber of core NATS, and its test, to a service."
     ),
     "remove-subscriber": Listed(
-        "natsgen.cli.pubsub", "remove_subscriber", "Remove a subscriber and its test from a service."
+        "natsgen.cli.parts.remove", "remove_subscriber", "Remove a subscriber and its test from a service."
     ),
-    "add-task": Listed("natsgen.cli.tasks", "add_task", "Add a task and its test to a service."),
-    "remove-task": Listed("natsgen.cli.tasks", "remove_task", "Remove a task and its test from a service."),
+    "add-task": Listed("natsgen.cli.parts.add", "add_task", "Add a task and its test to a service."),
+    "remove-task": Listed("natsgen.cli.parts.remove", "remove_task", "Remove a task and its test from a service."),
     "add-extra": Listed("natsgen.cli.extras", "add_extra", "Add extras to a service."),
     "remove-extra": Listed("natsgen.cli.extras", "remove_extra", "Remove extras from a service."),
     "list": Listed("natsgen.cli.look", "list_services", "List the services and their parts."),

@@ -42,29 +42,24 @@ def reasons(incomplete: str) -> list[str]:
     return [reason for reason in REASONS if reason.startswith(incomplete)]
 
 
-def _parts_of(question: str) -> Callable[[typer.Context, str], list[str]]:
+def parts_of(question: str) -> Callable[[typer.Context, str], list[str]]:
     """Return the completion of the names of parts, of the service on the line."""
 
     def names(context: typer.Context, incomplete: str) -> list[str]:
         from natsgen import workspace as workspaces
-        from natsgen.parts import source
         from natsgen.parts.kinds import KINDS
         from natsgen.services import listing
 
         with suppress(Exception):
-            kind = next(kind for kind in KINDS if kind.question == question)
+            kind = KINDS[question]
             place = workspaces.find(context.params.get("workspace"), Path.cwd())
             folder = listing.require_service(place, str(context.params.get("service")))
-            found = [path.name.removesuffix(kind.suffix) for path in source.paths(folder, kind)]
+            found = [path.name.removesuffix(kind.suffix) for path in kind.paths_in(folder)]
             return [name for name in found if name.startswith(incomplete.replace("-", "_"))]
         return []
 
     return names
 
 
-handlers = _parts_of("handlers")
-actions = _parts_of("actions")
-routes = _parts_of("routes")
-publishers = _parts_of("publishers")
-subscribers = _parts_of("subscribers")
-tasks = _parts_of("tasks")
+handlers = parts_of("handlers")
+actions = parts_of("actions")

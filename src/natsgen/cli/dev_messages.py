@@ -41,7 +41,9 @@ def publish(
     handler: Annotated[
         str,
         typer.Argument(
-            metavar="HANDLER", help="Name of the handler, task or subscriber.", autocompletion=completion.handlers
+            metavar="HANDLER",
+            help="Name of the handler, task or subscriber.",
+            autocompletion=completion.parts_of("handlers"),
         ),
     ],
     data: Data = None,
@@ -103,7 +105,7 @@ def publish(
 def call(
     service: options.Service,
     action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="Name of the action.", autocompletion=completion.actions)
+        str, typer.Argument(metavar="ACTION", help="Name of the action.", autocompletion=completion.parts_of("actions"))
     ],
     data: Data = None,
     server: Server = None,

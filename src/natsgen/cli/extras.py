@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import completion, growing, options, output
+from natsgen.cli import completion, options, output
+from natsgen.cli.parts import report
 
 if TYPE_CHECKING:
     from natsgen.services.edit import ServiceTarget
@@ -74,7 +75,7 @@ def add_extra(
     """
     from natsgen.services import extras as packages
 
-    with growing.site(service, workspace, dry_run=dry_run) as site:
+    with report.target(service, workspace, dry_run=dry_run) as site:
         changed = packages.add(site, _names(name))
     _tell(site, changed, "Added", as_json=as_json)
 
@@ -99,7 +100,7 @@ def remove_extra(
     """
     from natsgen.services import extras as packages
 
-    with growing.site(service, workspace, dry_run=dry_run) as site:
+    with report.target(service, workspace, dry_run=dry_run) as site:
         changed = packages.remove(site, _names(name), force=force)
     _tell(site, changed, "Removed", as_json=as_json)
 
@@ -126,7 +127,7 @@ def _tell(site: ServiceTarget, changed: Changed, verb: str, *, as_json: bool) ->
     }
     story = f"Changed the answers of {site.service}: its extras are {', '.join(changed.extras) or 'none'}"
     if files:
-        what = told(growing.packages_of(site.service, files)) or "files"
+        what = told(report.packages_of(site.service, files)) or "files"
         story = f"{verb} {what} ({len(files)} file{'s' if len(files) > 1 else ''}) in services/{site.service}"
     notes, root = changed.notes, site.workspace.root
     output.report(root, change, document, [story], is_dry_run=site.dry_run, as_json=as_json, notes=notes)

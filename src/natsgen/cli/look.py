@@ -11,12 +11,7 @@ import typer
 from natsgen.cli import completion, documents, options, output, templates
 
 if TYPE_CHECKING:
-    from natsgen.parts.action_discovery import FoundAction
-    from natsgen.parts.discovery import FoundHandler
-    from natsgen.parts.pubsub_discovery import FoundPubSub
-    from natsgen.parts.route_discovery import FoundRoute
-    from natsgen.parts.source import Value
-    from natsgen.parts.task_discovery import FoundTask
+    from natsgen.parts.kind import FoundPart
     from natsgen.services.describe import ServiceReport
     from natsgen.services.listing import Service
 
@@ -90,50 +85,15 @@ def show(
 
 def _service_lines(service: Service) -> Iterator[str]:
     yield f"{service.name}  {service.kind}  {service.version or 'version unknown'}{_because(service.error)}"
-    rows = [_row(service.name, handler) for file in service.handlers for handler in file.handlers]
-    rows += [_action_row(service.name, action) for file in service.actions for action in file.actions]
-    rows += [_route_row(route) for file in service.routes for route in file.routes]
-    rows += [_publisher_row(one) for file in service.publishers for one in file.parts]
-    rows += [_subscriber_row(one) for file in service.subscribers for one in file.parts]
-    rows += [_task_row(task) for file in service.tasks for task in file.tasks]
+    rows = [_row(service.name, part) for file in service.files for part in file.parts]
     yield from (f"  {line}" for line in output.columns(rows))
     failed = [output.printable(f"{file.path}: {file.error}") for file in service.files if file.error]
     yield from (f"  {line}" for line in failed)
 
 
-def _row(service: str, handler: FoundHandler) -> tuple[str, str, str]:
-    return handler.name, _text(handler.subject) if handler.subject else "(no subject)", handler.durable_in(service)
-
-
-def _action_row(service: str, action: FoundAction) -> tuple[str, str, str]:
-    return action.name, _text(action.subject_in(service)), "action of every instance" if action.is_for_all else "action"
-
-
-def _route_row(route: FoundRoute) -> tuple[str, str, str]:
-    sent = [f"calls {_text(subject)}" for subject in route.calls]
-    sent += [f"publishes {_text(subject)}" for subject in route.publishes]
-    return route.name, route.request.text, ", ".join(sent) or "route"
-
-
-def _publisher_row(publisher: FoundPubSub) -> tuple[str, str, str]:
-    every, core = publisher.options.get("every"), publisher.options.get("core")
-    told = "publisher" if core is None or core.literal is False else "publisher by core NATS"
-    told += f", every {every.text} s" if every else ""
-    return publisher.name, _text(publisher.subject) if publisher.subject else "(no subject)", told
-
-
-def _subscriber_row(subscriber: FoundPubSub) -> tuple[str, str, str]:
-    queue = subscriber.options.get("queue")
-    told = f"subscriber in the group {queue.text}" if queue and queue.text else "subscriber"
-    return subscriber.name, _text(subscriber.subject) if subscriber.subject else "(no subject)", told
-
-
-def _task_row(task: FoundTask) -> tuple[str, str, str]:
-    return task.name, _text(task.subject), "recurring task" if task.recurs else "task"
-
-
-def _text(value: Value) -> str:
-    return value.text if value.is_text else f"({value.source})"
+def _row(service: str, part: FoundPart) -> tuple[str, str, str]:
+    about = part.about(service)
+    return part.name, about.shown if about else "(no subject)", part.remark(service)
 
 
 def _because(error: str) -> str:

@@ -1,116 +1,147 @@
-"""One action as the answers say it: its name, version and options."""
+"""Actions: coroutines that answer requests on `v<version>.<service>.<action>`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
-from natsgen import messages, naming
-from natsgen.errors import InputError
-from natsgen.parts import action_naming
+from natsgen.parts.handlers import CONCURRENCY, refuse_twice
+from natsgen.parts.kind import FoundPart, Option, Part, PartFile, PartKind
+from natsgen.parts.rules import NAME_MAX_LENGTH, Flag, Name, Number
+from natsgen.parts.source import Value, joined
 
-OPTIONS = ("action", "version", "queue", "concurrency", "timeout")
+# An action's function has the action's name, next to these in its file and in its test; copier.yml refuses the same.
+_NAME = Name("action", frozenset({"action", "annotations", "pytest", "request", "response", "str"}), "do")
 
 
 @dataclass(frozen=True)
-class Action:
+class Action(Part):
     """An action.
 
     Attributes:
-        name: of its function and of `<name>_action.py`.
-        action: its own name, a token of its subject. Two versions of one action have it in common.
+        action: its own name, a token of its subject; "" for that of its function. Two versions of one action have it in
+            common.
         version: of the action.
         queue: whether one instance of the service answers each request; else all do.
         concurrency: how many requests are answered at once; None for the runtime's own default.
         timeout: seconds that a request has; None for the runtime's own default.
     """
 
-    name: str
-    action: str
+    action: str = ""
     version: int = 1
     queue: bool = True
     concurrency: int | None = None
     timeout: float | None = None
 
-    @classmethod
-    def from_answer(cls, name: str, answer: Any) -> Action:
-        """The action that one entry of the answer `actions` describes.
+    def __post_init__(self) -> None:
+        if self.action == self.name:
+            object.__setattr__(self, "action", "")
 
-        Args:
-            name: its key.
-            answer: a mapping of `OPTIONS`, each of which may be left out.
+    @property
+    def does(self) -> str:
+        """Its own name."""
+        return self.action or self.name
 
-        Raises:
-            InputError: the name or an option breaks its rule.
-        """
-        if not isinstance(answer, Mapping):
-            raise InputError(
-                f"the action {messages.quote(name)} takes a mapping of {', '.join(OPTIONS)}; {{}} is one without any"
-            )
-        for key in answer:
-            if key not in OPTIONS:
-                raise InputError(
-                    f"the action {messages.quote(name)} has no option {messages.quote(str(key))}"
-                    f"{messages.did_you_mean(str(key), OPTIONS)} (there are {', '.join(OPTIONS)})"
-                )
-        if not isinstance(answer.get("action", name), str):
-            raise InputError(f"the action {messages.quote(name)}: action takes text")
-        if not isinstance(answer.get("queue", True), bool):
-            raise InputError(f"the action {messages.quote(name)}: queue takes true or false")
-        return cls(
-            name=action_naming.action(name),
-            action=action_naming.action(answer.get("action", name)),
-            version=action_naming.version(answer.get("version", 1)),
-            queue=answer.get("queue", True),
-            concurrency=naming.concurrency(answer["concurrency"]) if "concurrency" in answer else None,
-            timeout=action_naming.timeout(answer["timeout"]) if "timeout" in answer else None,
-        )
-
-    def answer(self) -> dict[str, Any]:
-        """The action as an entry of the answer `actions`: what is not as it is anyway."""
-        options = {
-            "action": (self.action, self.name),
-            "version": (self.version, 1),
-            "queue": (self.queue, True),
-            "concurrency": (self.concurrency, None),
-            "timeout": (self.timeout, None),
-        }
-        return {key: value for key, (value, otherwise) in options.items() if value != otherwise}
+    @property
+    def key(self) -> Hashable:
+        """Its own name and its version."""
+        return self.version, self.does
 
     def subject_in(self, service: str) -> str:
-        """The subject that it answers on, without the prefix that `ACTION_PREFIX` may put in front."""
-        return f"v{self.version}.{service}.{self.action}"
+        """Return the subject that it answers on, without the prefix that `ACTION_PREFIX` may put in front."""
+        return f"v{self.version}.{service}.{self.does}"
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return its subject and its version."""
+        return {"subject": self.subject_in(service), "version": self.version}
+
+    def story(self, service: str) -> str:
+        """Return what it answers."""
+        return f"answers requests on {self.subject_in(service)}"
+
+    def beside(self, there: Sequence[PartFile], service: str, queue_group: str) -> Action:
+        """Return it under a name with its version in it where its file holds another version of it."""
+        file = next((file for file in there if file.name == self.name), None)
+        if file is None or not any(one.first and one.first.literal == self.does for one in file.parts):
+            return self
+        return replace(self, name=with_version(self.name, self.version), action=self.does)
 
 
-def check(answer: Mapping[str, Any]) -> None:
-    """Checks the answer `actions` as a whole.
+@dataclass(frozen=True)
+class FoundAction(FoundPart):
+    """A function that answers requests."""
+
+    @property
+    def version(self) -> Value:
+        """The action's version, or the expression that makes it."""
+        return self.options.get("version", Value("1", 1))
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether every instance of the service answers each request."""
+        queue = self.options.get("queue")
+        return queue is not None and queue.literal is False
+
+    def about(self, service: str) -> Value:
+        """Return the subject that it answers on, without a prefix; no literal where a part of it is none."""
+        given = self.options.get("subject")
+        if given is not None and given.source != "None":
+            return given
+        return joined(f"v{{}}.{service}.{{}}", self.version, self.first)
+
+    def key(self, service: str) -> Hashable:
+        """Return its own name and its version."""
+        return (self.version.literal, self.first.literal) if self.first else None
+
+    def remark(self, service: str) -> str:
+        """Return which instances answer."""
+        return "action of every instance" if self.is_for_all else "action"
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return what its JSON document says of it."""
+        subject = self.about(service)
+        return {
+            "action": self.first.text if self.first else None,
+            "subject": subject.text,
+            "subject_is_literal": subject.is_text,
+            "version": self.version.text,
+            "queue": not self.is_for_all,
+            "options": self.written(),
+        }
+
+
+ACTIONS = PartKind(
+    noun="action",
+    name=_NAME,
+    part=Action,
+    options=(
+        Option("action", _NAME),
+        Option("version", Number("version", 0, 9_999)),
+        Option("queue", Flag("queue")),
+        Option("concurrency", CONCURRENCY),
+        Option("timeout", Number("time limit", 0.001, 3_600, "seconds")),
+    ),
+    found=FoundAction,
+    decorator="action",
+    first="name",
+    does=("answers", "action"),
+    unique="another version",
+    goodbye="{service} will not answer {about} any more.",
+)
+
+
+def from_names(names: Sequence[str], version: int = 1) -> tuple[Action, ...]:
+    """Return the actions that names on a command line say, all of one version.
 
     Raises:
-        InputError: an action breaks a rule, or two have one subject.
+        InputError: one of them is no name of an action, or is there twice.
     """
-    seen: dict[tuple[str, int], str] = {}
-    for name, entry in answer.items():
-        one = Action.from_answer(name, entry)
-        other = seen.setdefault((one.action, one.version), name)
-        if other != name:
-            raise InputError(
-                f"the actions {messages.quote(other)} and {messages.quote(name)} are both version {one.version} of "
-                f"{messages.quote(one.action)}: give one another version"
-            )
+    checked = [_NAME.check(name) for name in names]
+    refuse_twice("action", checked, "a service answers one version of it once")
+    return tuple(Action(name, version=version) for name in checked)
 
 
-def names_of(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    """The actions' own names in a checked answer `actions`, in its order, each once."""
-    return tuple(dict.fromkeys(entry.get("action", name) for name, entry in answer.items()))
-
-
-def named(names: Sequence[str], version: int) -> dict[str, Any]:
-    """The answer `actions` for checked names of one version.
-
-    Raises:
-        InputError: a name is there twice.
-    """
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"the action {messages.quote(twice)} is given twice: a service answers one version of it once")
-    return {name: Action(name, name, version).answer() for name in names}
+def with_version(name: str, number: int) -> str:
+    """Return the name for the file and the function of one version of an action that has others."""
+    ending = f"_v{number}"
+    return f"{name[: NAME_MAX_LENGTH - len(ending)].rstrip('_')}{ending}"

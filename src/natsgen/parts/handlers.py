@@ -1,82 +1,144 @@
-"""One handler as the answers say it: its subject and options."""
+"""Handlers: coroutines for the events of one subject, each with a durable consumer of JetStream."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from natsgen import messages, naming
 from natsgen.errors import InputError
+from natsgen.parts.kind import FoundPart, Leftover, Option, Part, PartKind
+from natsgen.parts.rules import Flag, Name, Number, Text, pattern
+from natsgen.parts.source import Function
 
-OPTIONS = ("subject", "durable", "concurrency", "batch")
+CONCURRENCY = Number("concurrency", 1, 10_000)
+DURABLE_MAX_LENGTH = 128
 
 
 @dataclass(frozen=True)
-class Handler:
+class Handler(Part):
     """A handler.
 
     Attributes:
-        name: `<name>` of `handle_<name>` and `<name>_handler.py`.
         subject: what it listens to.
         durable: its JetStream consumer; None for `<service>-<name>`.
         concurrency: how many run at once; None for the worker's own default.
         batch: whether it takes many events at once.
     """
 
-    name: str
     subject: str
     durable: str | None = None
     concurrency: int | None = None
     batch: bool = False
 
-    @classmethod
-    def from_answer(cls, name: str, answer: Any) -> Handler:
-        """The handler that one entry of the answer `handlers` describes.
-
-        Args:
-            name: its key.
-            answer: its subject, or a mapping of `OPTIONS`.
-
-        Raises:
-            InputError: the name, the subject or an option breaks its rule.
-        """
-        options = answer if isinstance(answer, Mapping) else {"subject": answer}
-        for key in options:
-            if key not in OPTIONS:
-                raise InputError(
-                    f"the handler {messages.quote(name)} has no option {messages.quote(str(key))}"
-                    f"{messages.did_you_mean(str(key), OPTIONS)} (there are {', '.join(OPTIONS)})"
-                )
-        if not isinstance(options.get("subject"), str):
-            raise InputError(f"the handler {messages.quote(name)} needs a subject, as text")
-        if not isinstance(options.get("batch", False), bool):
-            raise InputError(f"the handler {messages.quote(name)}: batch takes true or false")
-        durable, concurrency = options.get("durable"), options.get("concurrency")
-        return cls(
-            name=naming.handler(name),
-            subject=naming.subject(options["subject"]),
-            durable=None if durable is None else naming.durable(durable),
-            concurrency=None if concurrency is None else naming.concurrency(concurrency),
-            batch=options.get("batch", False),
-        )
-
-    def answer(self) -> str | dict[str, Any]:
-        """The handler as an entry of the answer `handlers`: its subject alone where there is no more to say."""
-        options: dict[str, Any] = {"subject": self.subject}
-        if self.durable is not None:
-            options["durable"] = self.durable
-        if self.concurrency is not None:
-            options["concurrency"] = self.concurrency
-        if self.batch:
-            options["batch"] = True
-        return options if len(options) > 1 else self.subject
+    @property
+    def does(self) -> str:
+        """Its subject."""
+        return self.subject
 
     def durable_in(self, service: str) -> str:
-        """The name of its JetStream consumer."""
+        """Return the name of its JetStream consumer."""
         return self.durable or f"{service}-{self.name}"
 
+    def facts(self, service: str) -> dict[str, object]:
+        """Return its subject and its consumer."""
+        return {"subject": self.subject, "durable": self.durable_in(service)}
 
-def subjects_of(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    """The subjects in a checked answer `handlers`, in its order."""
-    return tuple(entry["subject"] if isinstance(entry, Mapping) else entry for entry in answer.values())
+    def story(self, service: str) -> str:
+        """Return what it handles."""
+        return f"handles {self.subject} with the durable {self.durable_in(service)}"
+
+    def other_name(self, taken: Sequence[str]) -> str:
+        """Return a name after more of its subject."""
+        return naming.handler_for(self.subject, taken)
+
+
+@dataclass(frozen=True)
+class FoundHandler(FoundPart):
+    """A function with a subscription.
+
+    Attributes:
+        batch: whether it takes a list of events.
+    """
+
+    batch: bool = False
+
+    @classmethod
+    def more_of(cls, function: Function) -> dict[str, bool]:
+        """Return what its first parameter says."""
+        return {"batch": _takes_list(function.args)}
+
+    def answer(self) -> dict[str, object] | None:
+        """Return the answer that a command would have made it of."""
+        answer = super().answer()
+        return None if answer is None else {**answer, "batch": self.batch}
+
+    def durable_in(self, service: str) -> str:
+        """Return the name of its JetStream consumer, or the expression that makes it."""
+        given = self.options.get("durable")
+        return given.text if given and given.source != "None" else f"{service}-{self.name}"
+
+    def remark(self, service: str) -> str:
+        """Return the name of its consumer."""
+        return self.durable_in(service)
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return what its JSON document says of it."""
+        return {**super().facts(service), "durable": self.durable_in(service), "batch": self.batch}
+
+    def on_server(self, service: str) -> tuple[Leftover, ...]:
+        """Return its consumer, in the stream as the worker names it."""
+        named = self.options.get("stream")
+        first = self.first.text.split(".")[0] if self.first and self.first.literal else ""
+        stream = named.text if named is not None else first.upper() or "<stream>"
+        return (Leftover("consumers", stream, self.durable_in(service)),)
+
+
+HANDLERS = PartKind(
+    noun="handler",
+    name=Name("handler", naming.RESERVED_HANDLERS),
+    part=Handler,
+    options=(
+        Option("subject", Text("subject", naming.subject_problem)),
+        Option("durable", pattern("durable", "[A-Za-z0-9_-]+", DURABLE_MAX_LENGTH, "letters, digits, _ and -")),
+        Option("concurrency", CONCURRENCY),
+        Option("batch", Flag("batch")),
+    ),
+    found=FoundHandler,
+    decorator="subscriber",
+    prefix="handle_",
+    may_be_short=True,
+    does=("handles", "subject"),
+    leaves=("consumers",),
+    shared="each of the two gets every event, with a durable of its own",
+)
+
+
+def from_subjects(subjects: Sequence[str]) -> tuple[Handler, ...]:
+    """Return a handler for each subject on a command line.
+
+    Raises:
+        InputError: one of them is no subject for a worker, or is there twice.
+    """
+    rule = HANDLERS.option("subject")
+    checked = [rule.check(subject) for subject in subjects]
+    refuse_twice("subject", checked, "a worker handles a subject once")
+    return tuple(Handler(name, subject) for name, subject in naming.names_for(checked).items())
+
+
+def refuse_twice(what: str, texts: Sequence[str], why: str) -> None:
+    """Make sure that each text is there once.
+
+    Raises:
+        InputError: one is there twice.
+    """
+    if twice := next((text for text in texts if texts.count(text) > 1), None):
+        raise InputError(f"the {what} {messages.quote(twice)} is given twice: {why}")
+
+
+def _takes_list(arguments: ast.arguments) -> bool:
+    parameters = [*arguments.posonlyargs, *arguments.args]
+    annotation = parameters[0].annotation if parameters else None
+    name = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return isinstance(name, ast.Name) and name.id in ("list", "List")

@@ -14,8 +14,9 @@ from typing import Any
 
 from natsgen import messages
 from natsgen.errors import InputError
-from natsgen.parts import source
-from natsgen.parts.kinds import HANDLERS, KINDS, PartKind
+from natsgen.parts.handlers import HANDLERS, FoundHandler, Handler
+from natsgen.parts.kind import Part, PartKind
+from natsgen.parts.kinds import KINDS
 
 QUESTION = "packages"
 """The question of the template that is never asked: the packages that are rendered."""
@@ -233,7 +234,7 @@ def extras_of(answers: Mapping[str, Any]) -> frozenset[str]:
 
 def kinds_in(service: Path, without: Collection[PurePosixPath] = ()) -> tuple[PartKind, ...]:
     """Return the kinds of which a service's folder has parts, leaving some files of it out of account."""
-    return tuple(kind for kind in KINDS if set(source.paths(service, kind)) - set(without))
+    return tuple(kind for kind in KINDS.values() if set(kind.paths_in(service)) - set(without))
 
 
 def needed(service: Path, answers: Mapping[str, Any], without: Collection[PurePosixPath] = ()) -> frozenset[str]:
@@ -250,18 +251,16 @@ def needed(service: Path, answers: Mapping[str, Any], without: Collection[PurePo
 
 def needs_of(service: Path, kind: PartKind, without: Collection[PurePosixPath] = ()) -> frozenset[str]:
     """Return the packages that a service's parts of one kind do not work without, leaving some files out of account."""
-    from natsgen.parts import discovery
-
     if kind is not HANDLERS:
         return frozenset(kind.needs)
-    files = [file for file in discovery.handler_files(service) if file.path not in without]
-    takes_list = any(handler.batch for file in files for handler in file.handlers)
+    files = [file for file in kind.files_in(service) if file.path not in without]
+    takes_list = any(isinstance(part, FoundHandler) and part.batch for file in files for part in file.parts)
     return frozenset(kind.needs) | ({BATCH} if takes_list else set())
 
 
-def needs_of_part(kind: PartKind, answer: Any) -> frozenset[str]:
-    """Return the packages that a new part of a kind does not work without, by the answer that makes it."""
-    return frozenset(kind.needs) | ({BATCH} if isinstance(answer, Mapping) and answer.get(BATCH) else set())
+def needs_of_part(part: Part) -> frozenset[str]:
+    """Return the packages that a new part does not work without."""
+    return frozenset(part.kind.needs) | ({BATCH} if isinstance(part, Handler) and part.batch else set())
 
 
 def of_path(path: PurePosixPath) -> tuple[str, ...]:

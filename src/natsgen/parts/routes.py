@@ -1,166 +1,311 @@
-"""One route of a gateway as the answers say it, and as a person types it."""
+"""Routes: functions of a gateway that answer requests of HTTP by a call, or by publishing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import ast
+import keyword
+import re
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from natsgen import messages
-from natsgen.errors import InputError
-from natsgen.parts import route_naming
+from natsgen import messages, naming
+from natsgen.parts import source
+from natsgen.parts.kind import FoundPart, Option, Part, PartKind
+from natsgen.parts.rules import Choice, Name, Text, sent_subject
+from natsgen.parts.source import Function, Value, joined
 
-OPTIONS = ("method", "path", "call", "publish")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PATH_MAX_LENGTH = 200
+PARAMETER_MAX_LENGTH = 40  # so that its line in a test fits, with a value beside it
 FORM = "METHOD PATH=SUBJECT for a call, or METHOD PATH=publish:SUBJECT"
 EXAMPLE = "POST /greet=v1.greeter.greet"
 
+# What every gateway answers itself.
+RESERVED_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/stats", "/docs", "/redoc", "/openapi.json"})
 
-@dataclass(frozen=True)
-class Target:
-    """What a request leads to.
+# A route's function has the route's name, and its models begin with it, next to these in its file and in its test;
+# copier.yml refuses the same.
+_RESERVED = frozenset(
+    {"annotations", "body", "client", "event", "http", "nats", "payload", "publish", "pytest", "read", "request"}
+    | {"response", "route", "router", "str", "uuid4"}
+)
 
-    Attributes:
-        subject: that is called, or published to.
-        publishes: whether it is published to, in JetStream, which confirms it; else it is called, and answers.
-    """
+# A parameter is an argument of the function, which uses these; copier.yml refuses the same.
+RESERVED_PARAMETERS = frozenset({"body", "event", "nats", "payload", "publish", "read", "request", "str", "uuid4"})
 
-    subject: str
-    publishes: bool = False
-
-    @property
-    def verb(self) -> str:
-        """The key of the subject in an answer."""
-        return "publish" if self.publishes else "call"
-
-    def __str__(self) -> str:
-        return f"publishes to {self.subject}" if self.publishes else f"calls {self.subject}"
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
+_IN_BRACES = re.compile(r"\{([^{}]*)\}")
+_PARAMETER = re.compile(r"[a-z][A-Za-z0-9_]*")
+_SENDS = ("call", "publish")
 
 
 @dataclass(frozen=True)
-class Route:
+class Route(Part):
     """A route.
 
     Attributes:
-        name: of its function and of `<name>_route.py`.
         method: of the requests.
         path: of the requests, with its parameters in braces.
-        target: what a request leads to.
+        call: the subject that it calls, and whose reply it answers with; None if it publishes.
+        publish: the subject that it publishes to, in JetStream, which confirms it; None if it calls.
     """
 
-    name: str
     method: str
     path: str
-    target: Target
+    call: str | None = None
+    publish: str | None = None
 
-    @classmethod
-    def from_answer(cls, name: str, answer: Any) -> Route:
-        """The route that one entry of the answer `routes` describes.
-
-        Args:
-            name: its key.
-            answer: a mapping of `OPTIONS`, with one of `call` and `publish`.
-
-        Raises:
-            InputError: the name or an option breaks its rule.
-        """
-        shown = messages.quote(name)
-        if not isinstance(answer, Mapping):
-            raise InputError(f"the route {shown} takes a mapping with method, path, and call or publish")
-        for key in answer:
-            if key not in OPTIONS:
-                raise InputError(
-                    f"the route {shown} has no option {messages.quote(str(key))}"
-                    f"{messages.did_you_mean(str(key), OPTIONS)} (there are {', '.join(OPTIONS)})"
-                )
-        if ("call" in answer) == ("publish" in answer):
-            raise InputError(f"the route {shown} takes one of call and publish, with a subject")
-        verb = "call" if "call" in answer else "publish"
-        for key in ("method", "path", verb):
-            if not isinstance(answer.get(key), str):
-                raise InputError(f"the route {shown} needs {key}, as text")
-        return cls(
-            name=route_naming.route(name),
-            method=route_naming.method(answer["method"]),
-            path=route_naming.path(answer["path"]),
-            target=Target(route_naming.subject(answer[verb]), publishes=verb == "publish"),
-        )
-
-    @classmethod
-    def from_text(cls, text: str, name: str | None = None, taken: Collection[str] = ()) -> Route:
-        """The route that a person typed.
-
-        Args:
-            text: such as `POST /greet=v1.greeter.greet` or `POST /orders=publish:orders.order.created`.
-            name: of the route, checked; None for the one that its subject proposes.
-            taken: names that the subject must not propose.
-
-        Raises:
-            InputError: it is not in that form, or a part of it breaks its rule.
-        """
-        request, separator, target = text.partition("=")
-        words = [word for word in request.split(" ") if word]
-        if not separator or len(words) != 2:
-            raise InputError(f"{messages.quote(text)} is no route: it takes {FORM}, such as {EXAMPLE!r}")
-        verb, separator, rest = target.strip(" ").partition(":")
-        if separator and verb not in ("call", "publish"):
-            raise InputError(
-                f"{messages.quote(text)} is no route: before the : is call or publish, not {messages.quote(verb)}"
-            )
-        subject = route_naming.subject(rest if separator else verb)
-        publishes = bool(separator) and verb == "publish"
-        method, path = route_naming.method(words[0].upper()), route_naming.path(words[1])
-        proposed = route_naming.name_for(subject, publishes=publishes, taken=taken)
-        return cls(proposed if name is None else name, method, path, Target(subject, publishes))
-
-    def answer(self) -> dict[str, Any]:
-        """The route as an entry of the answer `routes`."""
-        return {"method": self.method, "path": self.path, self.target.verb: self.target.subject}
+    def problem(self) -> str:
+        """Return what is wrong with its options together."""
+        return "" if (self.call is None) != (self.publish is None) else "takes one of call and publish, with a subject"
 
     @property
-    def request(self) -> str:
-        """What it answers."""
+    def subject(self) -> str:
+        """What it calls or publishes to."""
+        return self.call or self.publish or ""
+
+    @property
+    def does(self) -> str:
+        """The requests that it answers."""
         return f"{self.method} {self.path}"
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What no other route of the gateway may have."""
-        return self.method, route_naming.without_names(self.path)
+    def key(self) -> Hashable:
+        """Its method and its path, whatever its parameters are called."""
+        return self.method, without_names(self.path)
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return what it answers and how."""
+        return self.to_answer()  # type: ignore[no-any-return]
+
+    def story(self, service: str) -> str:
+        """Return what it answers and how."""
+        return f"answers {self.does} and {f'calls {self.call}' if self.call else f'publishes to {self.publish}'}"
+
+    def other_name(self, taken: Sequence[str]) -> str:
+        """Return a name after more of its subject."""
+        return name_for(self.subject, publishes=self.publish is not None, taken=taken)
 
 
-def check(answer: Mapping[str, Any]) -> None:
-    """Checks the answer `routes` as a whole.
+@dataclass(frozen=True)
+class FoundRoute(FoundPart):
+    """A function that answers requests of HTTP; the first argument is their method.
+
+    Attributes:
+        path: of the requests; None where the decorator names none.
+        calls: the subjects that it calls.
+        publishes: the subjects that it publishes to.
+    """
+
+    path: Value | None = None
+    calls: tuple[Value, ...] = ()
+    publishes: tuple[Value, ...] = ()
+
+    @classmethod
+    def all_in(cls, module: ast.Module) -> tuple[FoundRoute, ...]:
+        """Return what `@router.post(...)` decorates, as for FastAPI, or `@route(...)`, as for Django."""
+        found = [_found(function, method, path) for function, method, path in _for_fastapi(module)]
+        for function, call in source.decorated(module, "route"):
+            method, options = source.arguments(call, "method")
+            path = source.value(call.args[1]) if len(call.args) > 1 else options.get("path")
+            found.append(_found(function, method, path))
+        return tuple(sorted(found, key=lambda route: route.line))
+
+    def answer(self) -> dict[str, object] | None:
+        """Return the answer that a command would have made it of."""
+        sent = [("call", one.literal) for one in self.calls] + [("publish", one.literal) for one in self.publishes]
+        if self.first is None or self.path is None or len(sent) != 1:
+            return None
+        return {"method": self.first.literal, "path": self.path.literal, **dict(sent)}
+
+    def about(self, service: str) -> Value:
+        """Return the requests that it answers; no literal where a part of them is none."""
+        return joined("{} {}", self.first, self.path)
+
+    def key(self, service: str) -> Hashable:
+        """Return its method and its path; None where they are not known."""
+        if self.first is None or self.path is None or not (self.first.is_text and self.path.is_text):
+            return None
+        return self.first.text.upper(), without_names(self.path.text)
+
+    def remark(self, service: str) -> str:
+        """Return what it calls and publishes to."""
+        return (
+            ", ".join(
+                [f"calls {one.shown}" for one in self.calls] + [f"publishes {one.shown}" for one in self.publishes]
+            )
+            or "route"
+        )
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return what its JSON document says of it."""
+        return {
+            "method": self.first.text if self.first else None,
+            "path": self.path.text if self.path else None,
+            "request_is_literal": self.about(service).is_text,
+            "calls": [subject.text for subject in self.calls],
+            "publishes": [subject.text for subject in self.publishes],
+        }
+
+
+def without_names(path: str) -> str:
+    """Return a path with nothing in the braces: two that are the same so are answered by one route."""
+    return _IN_BRACES.sub("{}", path)
+
+
+def name_for(subject: str, *, publishes: bool, taken: Collection[str] = ()) -> str:
+    """Return a name for the route to a subject.
+
+    Args:
+        subject: a checked one.
+        publishes: whether it is published to: the name is that of a handler of it, else that of the action.
+        taken: names that others have; it is after as many of the subject's last tokens as it takes to be none of them.
+    """
+    tokens = subject.split(".")
+    depths = range(min(2 if publishes else 1, len(tokens)), len(tokens) + 1)
+    names = [name for depth in depths if (name := ROUTES.name.from_text(" ".join(tokens[-depth:])))]
+    names = names or [f"route_{'publish' if publishes else 'call'}"]
+    return next((name for name in names if name not in taken), naming.free(names[0], taken))
+
+
+def from_text(text: str, name: str | None = None, taken: Collection[str] = ()) -> Route:
+    """Return the route that a person typed.
+
+    Args:
+        text: such as `POST /greet=v1.greeter.greet` or `POST /orders=publish:orders.order.created`.
+        name: of the route, checked; None for the one that its subject proposes.
+        taken: names that the subject must not propose.
 
     Raises:
-        InputError: a route breaks a rule, or two answer the same requests.
+        InputError: it is not in that form, or a part of it breaks its rule.
     """
-    _refuse_same([Route.from_answer(name, entry) for name, entry in answer.items()])
+    request, separator, target = text.partition("=")
+    words = [word for word in request.split(" ") if word]
+    if not separator or len(words) != 2:
+        raise messages.invalid("route", text, f"use {FORM}, such as {EXAMPLE!r}")
+    verb, separator, rest = target.strip(" ").partition(":")
+    if separator and verb not in _SENDS:
+        raise messages.invalid("route", text, f"before the : is call or publish, not {messages.quote(verb)}")
+    verb, subject = (verb, rest) if separator else ("call", verb)
+    checked = {
+        "method": ROUTES.option("method").check(words[0].upper()),
+        "path": ROUTES.option("path").check(words[1]),
+        verb: ROUTES.option(verb).check(subject),
+    }
+    proposed = name or name_for(checked[verb], publishes=verb == "publish", taken=taken)
+    return Route(proposed, **checked)
 
 
-def requests_of(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the routes in a checked answer `routes` answer, in its order."""
-    return tuple(f"{entry['method']} {entry['path']}" for entry in answer.values())
-
-
-def named(texts: Sequence[str]) -> dict[str, Any]:
-    """The answer `routes` for what a person typed, each under a name of its own.
+def from_texts(texts: Sequence[str]) -> tuple[Route, ...]:
+    """Return the routes that a person typed, each under a name of its own.
 
     Raises:
         InputError: one of them is no route, or two answer the same requests.
     """
     found: dict[str, Route] = {}
     for text in texts:
-        route = Route.from_text(text, taken=found)
+        route = from_text(text, taken=found)
         found[route.name] = route
-    _refuse_same(list(found.values()))
-    return {name: route.answer() for name, route in found.items()}
+    ROUTES.refuse_same(list(found.values()))
+    return tuple(found.values())
 
 
-def _refuse_same(routes: Sequence[Route]) -> None:
-    seen: dict[tuple[str, str], Route] = {}
-    for route in routes:
-        other = seen.setdefault(route.key, route)
-        if other is not route:
-            raise InputError(
-                f"the routes {messages.quote(other.name)} and {messages.quote(route.name)} both answer "
-                f"{route.request}: give one another method or path"
-            )
+def _path_problem(text: str) -> str:
+    if not text.startswith("/"):
+        return "it starts with /, such as '/orders/{order_id}'"
+    if len(text) > PATH_MAX_LENGTH:
+        return f"it has {len(text)} characters of at most {PATH_MAX_LENGTH}"
+    if text in RESERVED_PATHS:
+        return "every gateway answers that itself"
+    segments = text.removeprefix("/").split("/") if text != "/" else []
+    for number, segment in enumerate(segments, start=1):
+        if problem := _segment_problem(segment, is_last=number == len(segments)):
+            return problem
+    names = _IN_BRACES.findall(text)
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        return f"the parameter {messages.quote(twice)} is there twice"
+    return ""
+
+
+def _segment_problem(segment: str, *, is_last: bool) -> str:
+    if not segment:
+        return "it ends with /; leave that out" if is_last else "it has nothing between two slashes"
+    if segment in (".", ".."):
+        return f"clients take {segment} out of a path before they send it"
+    if found := _IN_BRACES.fullmatch(segment):
+        return _parameter_problem(found[1])
+    if not _SEGMENT.fullmatch(segment):
+        takes = "a segment takes letters, digits, -, ., _ and ~, or is a {parameter} and nothing else"
+        return f"{takes}, and not {messages.quote(segment)}"
+    return ""
+
+
+def _parameter_problem(name: str) -> str:
+    shown = f"the parameter {messages.quote(name)}"
+    if len(name) > PARAMETER_MAX_LENGTH or not _PARAMETER.fullmatch(name):
+        return (
+            f"{shown} takes letters, digits and _, starts with a small letter and has at most {PARAMETER_MAX_LENGTH} "
+            "characters"
+        )
+    if keyword.iskeyword(name):
+        return f"{shown} is a keyword of Python; rename it"
+    if name in RESERVED_PARAMETERS:
+        return f"{shown} would hide a name that the route's function uses; rename it"
+    return ""
+
+
+ROUTES = PartKind(
+    noun="route",
+    name=Name("route", _RESERVED, "route"),
+    part=Route,
+    options=(
+        Option("method", Choice("method of a route", METHODS)),
+        Option("path", Text("path of a route", _path_problem)),
+        Option("call", sent_subject("route", "sent to")),
+        Option("publish", sent_subject("route", "sent to")),
+    ),
+    found=FoundRoute,
+    decorator="route",
+    missing="@router.post or @route in it, nor one of the kind",
+    place="src/web",
+    package="web",
+    does=("serves", "route"),
+    unique="another method or path",
+    for_gateways=True,
+    abouts="requests",
+    goodbye="{service} will not answer {about} any more.",
+)
+
+
+def _for_fastapi(module: ast.Module) -> Iterator[tuple[Function, Value, Value | None]]:
+    prefixes = _prefixes_in(module)
+    for method in METHODS:
+        for function, call in source.decorated(module, method.lower()):
+            if not isinstance(call.func, ast.Attribute):
+                continue  # a function of that name, and none of a router
+            path, _ = source.arguments(call, "path")
+            prefix = prefixes.get(ast.unparse(call.func.value), "")
+            if path is not None and path.is_text:
+                path = Value(path.source, prefix + path.text)
+            yield function, Value(repr(method), method), path
+
+
+def _prefixes_in(module: ast.Module) -> dict[str, str]:
+    """The prefix of each router that a module makes with one, by the router's name."""
+    found = {}
+    for node in module.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            prefix = source.arguments(node.value, "")[1].get("prefix")
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            found.update({name: prefix.text for name in names if prefix is not None and prefix.is_text})
+    return found
+
+
+def _found(function: Function, method: Value | None, path: Value | None) -> FoundRoute:
+    sent: dict[str, list[Value]] = {verb: [] for verb in _SENDS}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and (verb := source.called_name(node)) in sent:
+            subject, _ = source.arguments(node, "subject")
+            if subject is not None:
+                sent[verb].append(subject)
+    return FoundRoute(function.name, function.lineno, method, {}, path, tuple(sent["call"]), tuple(sent["publish"]))

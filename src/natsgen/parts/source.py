@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from natsgen.files import reading
-from natsgen.parts.kinds import PartKind
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Extracted = TypeVar("_Extracted")
@@ -35,18 +34,23 @@ class Value:
         return isinstance(self.literal, str)
 
     @property
+    def shown(self) -> str:
+        """The value as a list shows it: an expression in parentheses."""
+        return self.text if self.is_text else f"({self.source})"
+
+    @property
     def text(self) -> str:
         """The value as a person reads it: a literal's own text, else the expression."""
         return self.source if self.literal is None else str(self.literal)
 
 
-def paths(service: Path, kind: PartKind) -> tuple[PurePosixPath, ...]:
-    """Where the files of the parts of one kind are in a service's folder, sorted, without reading them."""
-    if not reading.is_folder(service, kind.folder):
+def paths(service: Path, folder: PurePosixPath, suffix: str) -> tuple[PurePosixPath, ...]:
+    """Return the files with a suffix in a folder of a service's, sorted, without reading them."""
+    if not reading.is_folder(service, folder):
         return ()
-    with os.scandir(service / kind.folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.name.endswith(kind.suffix) and entry.is_file())
-    return tuple(kind.folder / name for name in names)
+    with os.scandir(service / folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.endswith(suffix) and entry.is_file())
+    return tuple(folder / name for name in names)
 
 
 def all_files(folder: Path) -> Iterator[Path]:
@@ -110,3 +114,10 @@ def _names_of(module: ast.Module, decorator: str) -> set[str]:
     imports = [node for node in module.body if isinstance(node, ast.ImportFrom)]
     aliases = {name.asname for node in imports for name in node.names if name.name == decorator and name.asname}
     return {decorator, *aliases}
+
+
+def joined(form: str, *parts: Value | None) -> Value:
+    """Return values put into a form that has a {} for each; no literal where one of them is none."""
+    known = [part or Value("", None) for part in parts]
+    text = form.format(*(part.text if part.literal is not None else f"{{{part.source}}}" for part in known))
+    return Value(text, text if all(part.literal is not None for part in known) else None)

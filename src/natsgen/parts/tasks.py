@@ -1,25 +1,38 @@
-"""One task as the answers say it: its name, queue and options."""
+"""Tasks: coroutines that work off a queue on JetStream, whose messages wait on `queue.<queue>.<priority>.<task>`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from natsgen import messages, naming
 from natsgen.errors import InputError
-from natsgen.parts import task_naming
+from natsgen.parts.handlers import CONCURRENCY
+from natsgen.parts.kind import FoundPart, Leftover, Option, Part, PartKind
+from natsgen.parts.rules import Choice, Name, Number, pattern
+from natsgen.parts.source import Value, joined
 
-OPTIONS = ("queue", "priority", "concurrency", "timeout", "max_attempts")
+QUEUE_MAX_LENGTH = 64
+PRIORITIES = ("high", "normal", "low")
 NORMAL = "normal"  # the priority of a task that says none
+
+_QUEUE = "[a-z][a-z0-9]*([_-][a-z0-9]+)*"
+
+# A task's function has the task's name and a class its name in capitals, next to these in its file and in its test, or
+# to what its comments propose to import; copier.yml refuses the same.
+_RESERVED = frozenset(
+    {
+        *("annotations", "any", "base_model", "config_dict", "false", "logger", "message", "none", "payload"),
+        *("reject", "retry", "task", "true"),
+    }
+)
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Part):
     """A task.
 
     Attributes:
-        name: of the task, of its function and of `<name>_task.py`.
         queue: that it is enqueued to.
         priority: that it has unless whoever enqueues it says another.
         concurrency: how many run at once; None for the runtime's own default.
@@ -27,115 +40,153 @@ class Task:
         max_attempts: how often it may be started; None for the runtime's own default.
     """
 
-    name: str
     queue: str
     priority: str = NORMAL
     concurrency: int | None = None
     timeout: float | None = None
     max_attempts: int | None = None
 
-    @classmethod
-    def from_answer(cls, name: str, answer: Any) -> Task:
-        """The task that one entry of the answer `tasks` describes.
-
-        Args:
-            name: its key.
-            answer: a mapping of `OPTIONS`, each of which but the queue may be left out.
-
-        Raises:
-            InputError: the name or an option breaks its rule.
-        """
-        if not isinstance(answer, Mapping):
-            raise InputError(f"the task {messages.quote(name)} takes a mapping of {', '.join(OPTIONS)}")
-        for key in answer:
-            if key not in OPTIONS:
-                raise InputError(
-                    f"the task {messages.quote(name)} has no option {messages.quote(str(key))}"
-                    f"{messages.did_you_mean(str(key), OPTIONS)} (there are {', '.join(OPTIONS)})"
-                )
-        if "queue" not in answer:
-            raise InputError(f"the task {messages.quote(name)} needs a queue")
-        return cls(
-            name=task_naming.task(name),
-            queue=task_naming.queue(answer["queue"]),
-            priority=task_naming.priority(answer.get("priority", NORMAL)),
-            concurrency=naming.concurrency(answer["concurrency"]) if "concurrency" in answer else None,
-            timeout=task_naming.timeout(answer["timeout"]) if "timeout" in answer else None,
-            max_attempts=task_naming.max_attempts(answer["max_attempts"]) if "max_attempts" in answer else None,
-        )
-
-    @classmethod
-    def from_text(cls, text: str) -> Task:
-        """The task that `QUEUE` or `QUEUE=TASK` on a command line says.
-
-        Raises:
-            InputError: the queue or the name breaks its rule.
-        """
-        queue, separator, name = text.partition("=")
-        checked = task_naming.queue(queue)
-        return cls(task_naming.task(name) if separator else task_naming.name_for(checked), checked)
-
-    def answer(self) -> dict[str, Any]:
-        """The task as an entry of the answer `tasks`: its queue, and what is not as it is anyway."""
-        options = {
-            "priority": (self.priority, NORMAL),
-            "concurrency": (self.concurrency, None),
-            "timeout": (self.timeout, None),
-            "max_attempts": (self.max_attempts, None),
-        }
-        return {"queue": self.queue} | {key: value for key, (value, other) in options.items() if value != other}
+    @property
+    def does(self) -> str:
+        """Its queue."""
+        return self.queue
 
     @property
     def subject(self) -> str:
-        """The subjects that it waits on."""
-        return subject_of(self.queue, self.name)
+        """The subjects that it waits on, whatever its priority."""
+        return f"queue.{self.queue}.*.{self.name}"
 
     def durable_in(self, service: str) -> str:
-        """The name of its JetStream consumer; those of other priorities have the priority behind it."""
+        """Return the name of its JetStream consumer; those of other priorities have the priority behind it."""
         return f"{service}-{self.name}"
 
+    def facts(self, service: str) -> dict[str, object]:
+        """Return its queue, the subjects that it waits on and its consumer."""
+        return {"queue": self.queue, "subject": self.subject, "durable": self.durable_in(service)}
 
-def subject_of(queue: str, name: str) -> str:
-    """The subjects that a task waits on, whatever its priority."""
-    return f"queue.{queue}.*.{name}"
-
-
-def stream_of(queue: str) -> str:
-    """The stream that holds a queue."""
-    return f"QUEUE_{queue.upper()}"
+    def story(self, service: str) -> str:
+        """Return how it is enqueued."""
+        return f"is enqueued as {self.queue}.{self.name}, and waits on {self.subject}"
 
 
-def check(answer: Mapping[str, Any], handlers: Mapping[str, Any] | None = None) -> None:
-    """Checks the answer `tasks` as a whole.
+@dataclass(frozen=True)
+class FoundTask(FoundPart):
+    """A function that does a task."""
 
-    Args:
-        answer: the tasks by name.
-        handlers: of the same service, by name.
+    @property
+    def queue(self) -> Value:
+        """The queue, or the expression that makes it."""
+        return self.options.get("queue", Value("", None))
+
+    @property
+    def recurs(self) -> bool:
+        """Whether it has a schedule."""
+        schedule = self.options.get("schedule")
+        return schedule is not None and schedule.source != "None"
+
+    def answer(self) -> dict[str, object] | None:
+        """Return the answer that a command would have made it of: its function has its name."""
+        if self.first is None or self.first.literal != self.name:
+            return None
+        return {keyword: value.literal for keyword, value in self.options.items()}
+
+    def key(self, service: str) -> Hashable:
+        """Return the task's own name."""
+        return self.first.literal if self.first else self.name
+
+    def about(self, service: str) -> Value:
+        """Return the subjects that it waits on; no literal where a part of them is none."""
+        return joined("queue.{}.*.{}", self.queue, self.first)
+
+    def durable_in(self, service: str) -> str:
+        """Return the name of its JetStream consumer, or the expression that makes it."""
+        return f"{service}-{self.first.text if self.first else self.name}"
+
+    def remark(self, service: str) -> str:
+        """Return whether it recurs."""
+        return "recurring task" if self.recurs else "task"
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return what its JSON document says of it."""
+        subject = self.about(service)
+        return {
+            "task": self.first.text if self.first else None,
+            "queue": self.queue.text,
+            "subject": subject.text,
+            "subject_is_literal": subject.is_text,
+            "durable": self.durable_in(service),
+            "recurs": self.recurs,
+            "options": self.written(),
+        }
+
+    def on_server(self, service: str) -> tuple[Leftover, ...]:
+        """Return its schedule, and its consumer for each priority."""
+        stream, durable = stream_of(self.queue.text), self.durable_in(service)
+        found = [Leftover("consumers", stream, durable + ("" if one == NORMAL else f"-{one}")) for one in PRIORITIES]
+        if self.recurs and self.first:
+            found.insert(0, Leftover("schedules", stream, f"queue.{self.queue.text}.recurring.{self.first.text}"))
+        return tuple(found)
+
+
+def _as_queue(text: str) -> str:
+    """Return a queue's name made of the words in a text; "" where there are none that could begin it."""
+    return naming.words_of(text)[:QUEUE_MAX_LENGTH].strip("_").lstrip("0123456789_")
+
+
+TASKS = PartKind(
+    noun="task",
+    name=Name("task", _RESERVED, "do"),
+    part=Task,
+    options=(
+        Option(
+            "queue",
+            pattern(
+                "queue",
+                _QUEUE,
+                QUEUE_MAX_LENGTH,
+                "lower-case letters, digits and single - and _, starting with a letter",
+                _as_queue,
+            ),
+        ),
+        Option("priority", Choice("priority", PRIORITIES)),
+        Option("concurrency", CONCURRENCY),
+        Option("timeout", Number("time limit", 0.001, 604_800, "seconds")),
+        Option("max_attempts", Number("count of attempts", 1, 10_000)),
+    ),
+    found=FoundTask,
+    decorator="task",
+    first="name",
+    does=("works off", "queue"),
+    leaves=("consumers", "schedules"),
+)
+
+
+def from_text(text: str) -> Task:
+    """Return the task that `QUEUE` or `QUEUE=TASK` on a command line says.
 
     Raises:
-        InputError: a task breaks a rule, or has the name of a handler.
+        InputError: the queue or the name breaks its rule.
     """
-    for name, entry in answer.items():
-        Task.from_answer(name, entry)
-        if name in (handlers or {}):
-            raise InputError(f"{messages.quote(name)} is the name of a handler too: their consumers would be the same")
+    queue, separator, name = text.partition("=")
+    checked = TASKS.option("queue").check(queue)
+    return Task(TASKS.name.check(name) if separator else TASKS.name.from_text(f"process_{checked}"), checked)
 
 
-def queues_of(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    """The queues in a checked answer `tasks`, in its order, each once."""
-    return tuple(dict.fromkeys(entry["queue"] for entry in answer.values()))
-
-
-def named(texts: Sequence[str]) -> dict[str, Any]:
-    """The answer `tasks` for texts on a command line, `QUEUE` or `QUEUE=TASK`.
+def from_texts(texts: Sequence[str]) -> tuple[Task, ...]:
+    """Return the tasks that texts on a command line say, each `QUEUE` or `QUEUE=TASK`.
 
     Raises:
         InputError: one of them is none such, or two name the same task.
     """
     found: dict[str, Task] = {}
     for text in texts:
-        task = Task.from_text(text)
+        task = from_text(text)
         if task.name in found:
             raise InputError(f"the task {messages.quote(task.name)} is given twice: write QUEUE=TASK to name it")
         found[task.name] = task
-    return {name: task.answer() for name, task in found.items()}
+    return tuple(found.values())
+
+
+def stream_of(queue: str) -> str:
+    """Return the stream that holds a queue."""
+    return f"QUEUE_{queue.upper()}"

@@ -18,7 +18,8 @@ from natsgen.errors import TemplateError
 from natsgen.files import tree
 from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
-from natsgen.parts.kinds import KINDS, Part, PartKind
+from natsgen.parts.kind import Part, PartKind
+from natsgen.parts.kinds import KINDS
 from natsgen.rendering import compiling, remembering, template_rules
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.workspace import ANSWERS_FILE
@@ -71,13 +72,12 @@ def knows_packages(template: TemplateSource) -> bool:
     return packages.QUESTION in questions.read(template.folder).computed
 
 
-def render_part(template: TemplateSource, data: Mapping[str, Any], kind: PartKind, part: Part) -> Tree:
+def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -> Tree:
     """Renders only the files of one part, byte for byte what `render` makes of them, without importing Copier.
 
     Args:
         template: which one.
         data: as for `render`; what it says of parts does not count.
-        kind: of the part.
         part: which one.
 
     Returns:
@@ -87,16 +87,17 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], kind: PartKin
         TemplateError: the template does not make them, or refuses the answers.
     """
     template_rules.check(template)
-    only = {**data, **{other.question: {} for other in KINDS}, kind.question: {part.name: part.answer()}}
+    kind = part.kind
+    only = {**data, **{question: {} for question in KINDS}, kind.question: {part.name: part.to_answer()}}
     paths = kind.paths(data["service_name"], part.name)
     rendered: Tree = {}
     if not questions.read(template.folder).changes_jinja:
         rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
-    if not set(paths) <= set(rendered):
+    if paths[0] not in rendered:
         rendered = render(template, only)  # whatever is wrong, Copier says it best
-    if missing := [path for path in paths if path not in rendered]:
-        raise TemplateError(f"the template in {template.folder} makes no {missing[0]}: reinstall natsgen")
-    return {path: rendered[path] for path in paths}
+    if paths[0] not in rendered:
+        raise TemplateError(f"the template in {template.folder} makes no {paths[0]}: reinstall natsgen")
+    return {path: rendered[path] for path in paths if path in rendered}
 
 
 def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: PartKind) -> Tree:

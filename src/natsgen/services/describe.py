@@ -14,12 +14,12 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError, TemplateError
 from natsgen.files import by_key, line_ends, reading
 from natsgen.files.tree import File, Tree
-from natsgen.parts import discovery, packages
-from natsgen.parts.discovery import Setting
+from natsgen.parts import packages
 from natsgen.parts.kinds import is_persons_own
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.services import listing
+from natsgen.services import declared, listing
+from natsgen.services.declared import Setting
 from natsgen.services.listing import Service
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
@@ -84,9 +84,9 @@ def describe_service(
     settings: tuple[Setting, ...] = ()
     settings_error = ""
     try:
-        settings = discovery.settings_of(folder)
+        settings = declared.settings_of(folder)
     except ValueError as error:
-        settings_error = f"{discovery.CONFIG_FILE}: {error}"
+        settings_error = f"{declared.CONFIG_FILE}: {error}"
     found = listing.service(workspace, name)
     there = packages.found(folder)
     made = {**_added_later(template, known, found), **render.render(template, known.as_data(), with_packages=there)}
@@ -95,7 +95,7 @@ def describe_service(
         answers=memory.values,
         settings=settings,
         settings_error=settings_error,
-        published=discovery.published_by(folder),
+        published=declared.published_by(folder),
         changed=tuple(_changed(workspace, questionnaire, name, made)),
         is_outdated=versions.is_newer(newest, memory.commit) if versions.parse(memory.commit) else None,
     )
@@ -106,7 +106,7 @@ def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tr
     made: dict[PurePosixPath, File] = {}
     for file in found.files:
         try:
-            made.update(render.render_part(template, known.as_data(), file.kind, file.as_made()))
+            made.update(render.render_part(template, known.as_data(), file.regenerated()))
         except (InputError, TemplateError):
             made[PurePosixPath(SERVICES, found.name) / file.path] = File(b"")  # a person made it, and no command
     return made

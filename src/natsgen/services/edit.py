@@ -6,21 +6,22 @@ The packages come with the first part that needs them and go with the last. No o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Generic, TypeVar
 
 from natsgen import messages
 from natsgen.answers import answers_file
-from natsgen.answers.answers import Answers
+from natsgen.answers.answers import NO_FRAMEWORK, Answers
 from natsgen.answers.questions import Questionnaire
-from natsgen.errors import ConflictError, InputError, TemplateError
+from natsgen.errors import ConflictError, InputError, ServiceError, TemplateError
 from natsgen.files import line_ends, reading
 from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
-from natsgen.parts.kinds import Part, PartFile, PartKind
+from natsgen.parts.handlers import HANDLERS
+from natsgen.parts.kind import Part, PartFile, PartKind
+from natsgen.parts.tasks import TASKS, FoundTask
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing, service_packages
@@ -29,9 +30,6 @@ from natsgen.services.service_packages import Leaving, ServicePackages
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change
 from natsgen.workspace import SERVICES, Workspace
-
-_Part = TypeVar("_Part", bound=Part)
-_File = TypeVar("_File", bound=PartFile)
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class ServiceTarget:
 
 
 @dataclass(frozen=True)
-class Added(Generic[_Part]):
+class Added:
     """A part that was added, or would be.
 
     Attributes:
@@ -86,13 +84,13 @@ class Added(Generic[_Part]):
         notes: what the person should know beside.
     """
 
-    part: _Part
+    part: Part
     change: Change
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Removed(Generic[_File]):
+class Removed:
     """The file of a part that was removed, or would be.
 
     Attributes:
@@ -101,34 +99,43 @@ class Removed(Generic[_File]):
         notes: what the person should know beside.
     """
 
-    file: _File
+    file: PartFile
     change: Change
     notes: tuple[str, ...]
 
 
-def add(site: ServiceTarget, kind: PartKind, fit: Callable[[Path], tuple[_Part, Iterable[str]]]) -> Added[_Part]:
+def add(site: ServiceTarget, part: Part) -> Added:
     """Adds a part and its test to a service, with the packages that it needs, whole or not at all.
 
     Args:
         site: where and how.
-        kind: of the part.
-        fit: the part as it fits what is in the service's folder, and notes about it; raises where it does not fit.
+        part: which one; it may get another name where its kind knows one.
 
     Raises:
-        InputError: there is no such service.
+        InputError: there is no such service, or the part does not go together with another one.
+        ServiceError: the service cannot have parts of this kind.
+        ConflictError: a file of that name, or what only one part may have, is there.
         NatsgenError: it could not be done; the workspace is as before.
     """
     with session(site) as folder:
-        part, notes = fit(folder)
-        files = render.render_part(site.template, site.answers().as_data(), kind, part)
-        change = Change(after={**files, **site.packages().coming(packages.needs_of_part(kind, part.answer()))})
+        answers = site.answers()
+        kind = part.kind
+        if kind.for_gateways and answers.framework == NO_FRAMEWORK:
+            raise ServiceError(
+                f"{site.service} is no gateway: it has no web framework to have {kind.question} with; natsgen new "
+                "gateway makes a service with one"
+            )
+        there = kind.files_in(folder)
+        part = part.beside(there, site.service, answers.queue_group)
+        _refuse_clashes(site, part, there)
+        _refuse_shared_consumer(site, part)
+        files = render.render_part(site.template, answers.as_data(), part)
+        change = Change(after={**files, **site.packages().coming(packages.needs_of_part(part))})
         carry_out(site, change, f"add-{kind.noun} {site.service} {part.name}")
-    return Added(part, change, tuple(notes))
+    return Added(part, change, tuple(_notes_on_added(part, there)))
 
 
-def remove(
-    site: ServiceTarget, kind: PartKind, files: Callable[[Path], Sequence[_File]], text: str, *, force: bool
-) -> Removed[_File]:
+def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Removed:
     """Removes the file of a part and its test from a service, whole or not at all.
 
     The packages go as well that only it needed, unless somebody imports or edited them.
@@ -136,7 +143,6 @@ def remove(
     Args:
         site: where and how.
         kind: of the part.
-        files: those of that kind in a service's folder.
         text: the part's name as a person types it: `order_created`, `order-created` or the file's name.
         force: remove them although a person changed them.
 
@@ -146,7 +152,7 @@ def remove(
         NatsgenError: it could not be done; the workspace is as before.
     """
     with session(site) as folder:
-        file = _file_of(kind, site.service, text, files(folder))
+        file = _file_of(kind, site.service, text, kind.files_in(folder))
         change = _removal(site, file)
         if not force:
             _refuse_edited(site, file, change)
@@ -157,20 +163,24 @@ def remove(
     return Removed(file, change, notes)
 
 
+def queue_of(site: ServiceTarget) -> str:
+    """The one queue that a service's tasks are of, for another one.
+
+    Raises:
+        InputError: there is no such service, or it has no queue, or several.
+    """
+    found = [part for file in TASKS.files_in(folder_of(site)) for part in file.parts]
+    queues = sorted({part.queue.text for part in found if isinstance(part, FoundTask) and part.queue.is_text})
+    if len(queues) == 1:
+        return queues[0]
+    what = f"has the queues {messages.join_names(queues)}" if queues else "has no queue yet"
+    raise InputError(f"--queue must be given: {site.service} {what}")
+
+
 def with_packages(site: ServiceTarget, change: Change, files: Tree) -> Change:
     """A change that takes the files of packages away as well."""
     passing = change.passing | service_packages.passing(site.service, files)
     return Change({**change.before, **files}, change.after, passing)
-
-
-def names_in(there: Sequence[PartFile]) -> set[str]:
-    """The names of files and of what is in them."""
-    return {file.name for file in there} | {name for file in there for name in file.names}
-
-
-def not_compared(there: Sequence[PartFile]) -> Iterator[str]:
-    """Notes about the files that could not be read, so that what comes was not compared with them."""
-    return (f"{file.path} was not compared with it: {file.error}" for file in there if file.error)
 
 
 def folder_of(site: ServiceTarget) -> Path:
@@ -193,7 +203,66 @@ def carry_out(site: ServiceTarget, change: Change, title: str) -> None:
         transaction.apply(site.workspace, change, title)
 
 
-def _file_of(kind: PartKind, service: str, text: str, there: Sequence[_File]) -> _File:
+def _refuse_clashes(site: ServiceTarget, wanted: Part, there: Sequence[PartFile]) -> None:
+    """Refuses a part of which the file, or what only one part may have, is there."""
+    kind = wanted.kind
+    name = wanted.other_name(_names_in(there))
+    otherwise = f"choose another name, such as --name {name}" if name else f"choose another name for the {kind.noun}"
+    for file in there:
+        where = site.folder / file.path
+        for found in file.parts:
+            if kind.unique and found.key(site.service) == wanted.key:
+                about = found.about(site.service)
+                raise ConflictError(
+                    f"{where} answers {about.text if about else found.name} already, in line {found.line}; nothing was "
+                    f"changed: choose {kind.unique}"
+                )
+        if file.name == wanted.name:
+            abouts = [about for found in file.parts if (about := found.about(site.service))]
+            what = ", ".join(about.text for about in abouts) or file.error
+            raise ConflictError(f"{where} exists already ({what}); nothing was changed: {otherwise}")
+        for found in file.parts:
+            if not kind.unique and found.key(site.service) == wanted.key:
+                raise ConflictError(
+                    f"{where} has a {kind.noun} {messages.quote(wanted.name)} already, in line {found.line}: "
+                    f"{otherwise}"
+                )
+
+
+def _refuse_shared_consumer(site: ServiceTarget, wanted: Part) -> None:
+    """Refuses a part that would have the consumer or the dead letters of another one, perhaps of another kind."""
+    durable = wanted.durable_in(site.service)
+    for file in (file for kind in (HANDLERS, TASKS) for file in kind.files_in(site.folder) if durable):
+        for found in file.parts:
+            where = f"{site.folder / file.path}, line {found.line}"
+            if file.kind is not wanted.kind and found.key(site.service) == wanted.name:
+                raise ConflictError(
+                    f"{where}: a {file.kind.noun} has the name {messages.quote(wanted.name)}, and a {wanted.kind.noun} "
+                    "of that name would share its consumer and its dead letters; choose another name"
+                )
+            if found.durable_in(site.service) == durable:
+                raise ConflictError(
+                    f"{where} uses the durable {messages.quote(durable)} already: two parts cannot share a consumer; "
+                    "choose another --durable"
+                )
+
+
+def _notes_on_added(wanted: Part, there: Sequence[PartFile]) -> Iterator[str]:
+    yield from (f"{file.path} was not compared with it: {file.error}" for file in there if file.error)
+    subject = getattr(wanted, "subject", None)
+    for file in there:
+        for found in file.parts:
+            if found.first is not None and found.first.literal == subject is not None:
+                shared = f": {wanted.kind.shared}" if wanted.kind.shared else ""
+                yield f"{found.name} ({file.path}) has the subject {subject} too{shared}"
+
+
+def _names_in(there: Sequence[PartFile]) -> list[str]:
+    """The names of files and of what is in them."""
+    return sorted({file.name for file in there} | {name for file in there for name in file.names})
+
+
+def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile]) -> PartFile:
     """The file that a person means."""
     plain = PurePosixPath(text.strip()).name.removesuffix(".py").replace("-", "_")
     stem = plain.removesuffix(f"_{kind.noun}")
@@ -205,7 +274,7 @@ def _file_of(kind: PartKind, service: str, text: str, there: Sequence[_File]) ->
         for file in there:
             if wanted in file.names:
                 return file
-    names = sorted(names_in(there))
+    names = _names_in(there)
     known = f"there are {messages.join_names(names)}" if names else "it has none"
     raise InputError(
         f"{service} has no {kind.noun} {messages.quote(text)}{messages.did_you_mean(stem, names)} ({known})"
@@ -234,7 +303,7 @@ def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
     """Refuses a removal of files that are not as natsgen makes them."""
     made: Tree = {}
     with suppress(InputError, TemplateError):  # what no command makes was not made by one
-        made = render.render_part(site.template, site.answers().as_data(), file.kind, file.as_made())
+        made = render.render_part(site.template, site.answers().as_data(), file.regenerated())
     edited = [
         path
         for path, file in change.before.items()

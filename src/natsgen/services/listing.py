@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from natsgen import messages, naming
 from natsgen.errors import InputError, ServiceError
 from natsgen.files import reading
-from natsgen.parts import action_discovery, discovery, kinds, pubsub_discovery, route_discovery, task_discovery
-from natsgen.parts.action_discovery import ActionFile
-from natsgen.parts.discovery import HandlerFile
-from natsgen.parts.kinds import HANDLERS, ROUTES, PartFile, PartKind
-from natsgen.parts.pubsub_discovery import PublisherFile, SubscriberFile
-from natsgen.parts.route_discovery import RouteFile
-from natsgen.parts.task_discovery import TaskFile
+from natsgen.parts.handlers import HANDLERS
+from natsgen.parts.kind import FoundPart, PartFile, PartKind
+from natsgen.parts.kinds import KINDS, kind_of
+from natsgen.parts.routes import ROUTES
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 GATEWAY = "gateway"  # the kind of a service that has a web framework in it
@@ -30,32 +27,21 @@ class Service:
 
     Attributes:
         name: its folder's.
-        kind: see `parts.kind_of`; "unknown" if it is none.
+        kind: see `kind_of`; "unknown" if it is none.
         version: of the template that it was made from; "" if unknown.
-        handlers: its handler files.
+        files: those of its parts, by kind and sorted.
         error: why its answers cannot be read; "" if they can.
-        actions: its action files.
-        routes: its route files.
-        publishers: its publisher files.
-        subscribers: its subscriber files.
-        tasks: its task files.
     """
 
     name: str
     kind: str
     version: str
-    handlers: tuple[HandlerFile, ...]
+    files: tuple[PartFile, ...]
     error: str = ""
-    actions: tuple[ActionFile, ...] = ()
-    routes: tuple[RouteFile, ...] = ()
-    publishers: tuple[PublisherFile, ...] = ()
-    subscribers: tuple[SubscriberFile, ...] = ()
-    tasks: tuple[TaskFile, ...] = ()
 
-    @property
-    def files(self) -> tuple[PartFile, ...]:
-        """The files of all its parts."""
-        return (*self.handlers, *self.actions, *self.routes, *self.tasks, *self.publishers, *self.subscribers)
+    def parts_of(self, kind: PartKind) -> Iterator[tuple[PartFile, FoundPart]]:
+        """Return its parts of a kind, each with its file."""
+        return ((file, part) for file in self.files if file.kind is kind for part in file.parts)
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
@@ -95,23 +81,20 @@ def service(workspace: Workspace, name: str) -> Service:
         name: one of `names`.
     """
     folder = workspace.root / SERVICES / name
-    handlers, actions = discovery.handler_files(folder), action_discovery.action_files(folder)
-    routes, tasks = route_discovery.route_files(folder), task_discovery.task_files(folder)
-    publishers, subscribers = pubsub_discovery.publisher_files(folder), pubsub_discovery.subscriber_files(folder)
+    files = tuple(file for kind in KINDS.values() for file in kind.files_in(folder))
     version = error = ""
     try:
         version = _version_in(folder / ANSWERS_FILE)
     except OSError as failure:
         error = f"{ANSWERS_FILE}: {failure.strerror}"
-    found = Service(name, "", version, handlers, error, actions, routes, publishers, subscribers, tasks)
-    return replace(found, kind=_kind(folder, {file.kind for file in found.files}))
+    return Service(name, _kind(folder, {file.kind for file in files}), version, files, error)
 
 
 def _kind(folder: Path, there: Collection[PartKind]) -> str:
     is_gateway = (folder / ROUTES.folder).is_dir()
     if not there and not is_gateway:
         return "worker" if (folder / HANDLERS.folder).is_dir() else "unknown"
-    return kinds.kind_of(is_gateway, there)
+    return kind_of(is_gateway, there)
 
 
 def _version_in(answers: Path) -> str:

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from natsgen.parts.actions import Action
-from natsgen.parts.handlers import Handler
-from natsgen.parts.kinds import Part
-from natsgen.parts.pubsub import READERS
-from natsgen.parts.routes import Route
-from natsgen.parts.tasks import Task
+from natsgen.parts.kinds import KINDS
 from natsgen.smoke import events, http, letters, lifecycle, pubsub, records, requests, tasks
 from natsgen.smoke.gates import ENVIRONMENT
 from natsgen.smoke.live import Live, Running
@@ -23,8 +15,8 @@ START, READY, PARTS = "start", "ready", "parts"
 def live_of(work: Work, running: Running) -> Live:
     """Return the sample as it is made, in the hands of the checks."""
     found = {
-        question: tuple(read(name, entry) for name, entry in work.answers.get(question, {}).items())
-        for question, read in _PARTS.items()
+        question: tuple(kind.part.from_answer(name, one) for name, one in work.answers.get(question, {}).items())
+        for question, kind in KINDS.items()
     }
     return Live(work, running, **found)  # type: ignore[arg-type]
 
@@ -54,13 +46,3 @@ def steps(live: Live, needs: str = ENVIRONMENT, *, in_container: bool = False) -
         Step("heartbeat", live.guarded(lifecycle.heartbeat), (*up, "consul")),
         Step("stop", live.guarded(lifecycle.stop), (START,)),
     ]
-
-
-_PARTS: Mapping[str, Callable[[str, Any], Part]] = {
-    "handlers": Handler.from_answer,
-    "actions": Action.from_answer,
-    "routes": Route.from_answer,
-    "tasks": Task.from_answer,
-    **READERS,
-}
-"""What reads an entry of an answer, by question."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from natsgen.parts import discovery
+from natsgen.services import declared
 from natsgen.smoke import dockerfile, pins
 from natsgen.smoke.steps import CheckFailed, LeftOut, NothingToDo, Step
 from natsgen.smoke.work import Work
@@ -120,7 +120,7 @@ class Gates:
 
     def settings(self) -> str:
         """Check that the compose file and .env.example set no mistyped setting."""
-        known = [setting.name for setting in discovery.settings_of(self._work.folder)]
+        known = [setting.name for setting in declared.settings_of(self._work.folder)]
         if not known:
             raise NothingToDo("its config.py declares no settings that can be read off")
         known += [f"{name}_FILE" for name in known]

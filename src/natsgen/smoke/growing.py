@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts import packages
-from natsgen.parts.kinds import ROUTES, Part
-from natsgen.services import extras, service_packages
+from natsgen.parts.kind import Part
+from natsgen.parts.routes import ROUTES
+from natsgen.services import edit, extras, service_packages
 from natsgen.services.edit import ServiceTarget
 from natsgen.smoke import lifecycle
 from natsgen.smoke.additions import ADDITIONS, Addition
@@ -71,7 +72,7 @@ class Growing:
         part = addition.part(self._work.service)
         had = packages.found(self._work.folder)
         with ONE_AT_A_TIME:
-            addition.add(self._site, part)
+            edit.add(self._site, part)
         self._added.append((addition, part))
         return self._check_added(packages.found(self._work.folder) - had)
 
@@ -101,7 +102,7 @@ class Growing:
         """Check that removing the added parts restores the workspace byte for byte."""
         for addition, part in reversed(self._added):
             with ONE_AT_A_TIME:
-                addition.remove(self._site, part.name, force=False)
+                edit.remove(self._site, addition.kind, part.name, force=False)
         if changed := tree.differences(self._before, tree.read(self._work.workspace.root)):
             raise CheckFailed(f"adding and removing left a trace: {', '.join(changed)}")
         return "as before"

@@ -22,16 +22,16 @@ def http(live: Live) -> str:
         raise NothingToDo("it has no routes")
     for route in live.routes:
         answer = _ask(live, route, json.dumps(request()))
-        expected = PUBLISHED if route.target.publishes else CALLED
+        expected = PUBLISHED if route.publish else CALLED
         if answer.status != expected:
-            raise live.failure(f"{route.request} answered {answer.status}, not {expected}: {answer.body[:300]}")
-        if route.target.publishes:
+            raise live.failure(f"{route.does} answered {answer.status}, not {expected}: {answer.body[:300]}")
+        if route.publish:
             for handler in live.handlers:
-                live.handled[handler.name] += matches(handler.subject, route.target.subject)
+                live.handled[handler.name] += matches(handler.subject, route.subject)
         if route.method not in WITHOUT_BODY:
             refused = _ask(live, route, "{")
             if refused.status != REFUSED:
-                raise live.failure(f"{route.request} answered {refused.status} to what is no JSON, not {REFUSED}")
+                raise live.failure(f"{route.does} answered {refused.status} to what is no JSON, not {REFUSED}")
     events.await_handled(live)
     return f"{len(live.routes)} routes answered"
 

@@ -6,7 +6,8 @@ import time
 
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError, ProcessDied
-from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
+from natsgen.parts.publishers import PUBLISHERS
+from natsgen.parts.subscribers import SUBSCRIBERS
 from natsgen.smoke.live import CONSUL_TTL, Live
 from natsgen.smoke.steps import CheckFailed, LeftOut
 

@@ -17,9 +17,10 @@ from natsgen.harness.processes import Stopped
 from natsgen.harness.waiting import wait_until
 from natsgen.parts.actions import Action
 from natsgen.parts.handlers import Handler
-from natsgen.parts.kinds import PartKind
-from natsgen.parts.pubsub import Publisher, Subscriber
+from natsgen.parts.kind import PartKind
+from natsgen.parts.publishers import Publisher
 from natsgen.parts.routes import Route
+from natsgen.parts.subscribers import Subscriber
 from natsgen.parts.tasks import Task
 from natsgen.smoke.steps import CheckFailed
 from natsgen.smoke.traffic import DOMAIN

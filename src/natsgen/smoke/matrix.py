@@ -10,7 +10,7 @@ from typing import Any
 from natsgen import messages, naming
 from natsgen.answers.questions import Question, Questionnaire
 from natsgen.errors import InputError, TemplateError
-from natsgen.parts import task_naming
+from natsgen.parts import handlers, tasks
 from natsgen.parts.packages import EXTRA_NAMES, EXTRAS
 from natsgen.smoke import covering
 
@@ -54,10 +54,10 @@ def longest_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
     """Return the parts of a service, by question: one of each, with names as long as they may be."""
     name = "b" * naming.HANDLER_MAX_LENGTH
     made = {
-        "handlers": naming.handlers_for([LONGEST_SUBJECT]),
+        "handlers": {one.name: one.to_answer() for one in handlers.from_subjects([LONGEST_SUBJECT])},
         "actions": {LONGEST_ACTION: {}},
         "routes": _longest_routes(service, questions),
-        "tasks": {name: {"queue": "q" * task_naming.QUEUE_MAX_LENGTH}},
+        "tasks": {name: {"queue": "q" * tasks.QUEUE_MAX_LENGTH}},
         "publishers": {name: {"subject": LONGEST_SUBJECT, "interval": 0.2}},
         "subscribers": {name: {"subject": LONGEST_SUBJECT, "queue_group": "g" * 128}},
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
-from natsgen.parts.pubsub import Publisher, Subscriber
+from natsgen.parts.publishers import PUBLISHERS, Publisher
+from natsgen.parts.subscribers import SUBSCRIBERS, Subscriber
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.steps import NothingToDo

@@ -9,7 +9,8 @@ from typing import Any
 
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.output import json_records
-from natsgen.parts.kinds import PUBLISHERS, SUBSCRIBERS
+from natsgen.parts.publishers import PUBLISHERS
+from natsgen.parts.subscribers import SUBSCRIBERS
 from natsgen.smoke.live import Live
 
 ALWAYS = ("timestamp", "level", "logger", "message", "service", "module", "function")

@@ -43,4 +43,4 @@ def _check_counts(live: Live) -> None:
 
 
 def _name(action: Action) -> str:
-    return f"{action.action} version {action.version}"
+    return f"{action.does} version {action.version}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from natsgen.parts.task_naming import PRIORITIES
-from natsgen.parts.tasks import Task, stream_of
+from natsgen.parts.tasks import PRIORITIES, Task, stream_of
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.steps import NothingToDo

@@ -102,7 +102,7 @@ class Work:
     def make(self, workspace: Workspace, template: TemplateSource) -> int:
         """Makes the service as `natsgen new` does, somewhere, of some template; returns how many files it has."""
         with ONE_AT_A_TIME:
-            given = GivenAnswers(self.answers, {})
+            given = GivenAnswers.of(self.answers)
             complete = answers.complete(given, self.questionnaire, workspace.root)
             made = create.new_service(
                 workspace, template, self.questionnaire, complete, dry_run=False, notify=lambda _: None

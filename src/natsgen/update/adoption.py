@@ -21,10 +21,9 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError, NatsgenError, ServiceError
 from natsgen.files import git, reading, tree
 from natsgen.files.tree import File, Tree
-from natsgen.parts import discovery
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.services import ownership
+from natsgen.services import declared, ownership
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import handwritten, keeping
@@ -117,7 +116,7 @@ def _name(workspace: Workspace, folder: Path) -> str:
 def _infer(workspace: Workspace, questionnaire: Questionnaire, name: str, written: Handwritten) -> answers.Answers:
     values: dict[str, Any] = {
         "service_name": name,
-        "handlers": {one.handler.name: one.handler.answer() for one in written.handlers},
+        "handlers": {one.handler.name: one.handler.to_answer() for one in written.handlers},
     }
     if written.context:
         values["bounded_context"] = written.context
@@ -128,7 +127,7 @@ def _infer(workspace: Workspace, questionnaire: Questionnaire, name: str, writte
         values["network"] = network
     of_image = {"python_version": written.python, "image": written.image}
     values |= {key: value for key, value in of_image.items() if key in known and value in known[key].choices}
-    given = GivenAnswers(values, dict.fromkeys(values, f"{SERVICES}/{name}"))
+    given = GivenAnswers.of(values, dict.fromkeys(values, f"{SERVICES}/{name}"))
     try:
         given = given.over(workspace_defaults.read(workspace.root, questionnaire).without("framework"))
         return answers.complete(given, questionnaire, workspace.root)
@@ -192,12 +191,12 @@ def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
     folder = PurePosixPath(SERVICES, service.name)
     if not replace and (more := sorted(_requirements(service) - _pinned(rendered, folder))):
         yield f"requirements.txt: move {', '.join(more)} to pyproject.toml"
-    mine = _settings(service / discovery.CONFIG_FILE)
-    config = rendered.get(folder / discovery.CONFIG_FILE)
+    mine = _settings(service / declared.CONFIG_FILE)
+    config = rendered.get(folder / declared.CONFIG_FILE)
     theirs = set(_SETTING.findall(config.content.decode() if config else ""))
     if more := sorted(mine - theirs):
         verb = "add the removed" if replace else "move the"
-        yield f"{discovery.CONFIG_FILE}: {verb} settings {', '.join(more)} to {_OWN_SETTINGS}"
+        yield f"{declared.CONFIG_FILE}: {verb} settings {', '.join(more)} to {_OWN_SETTINGS}"
 
 
 def _pinned(rendered: Tree, folder: PurePosixPath) -> set[str]:
@@ -221,6 +220,6 @@ def _names(requirements: str) -> set[str]:
 
 def _settings(config: Path) -> set[str]:
     try:
-        return {setting.name for setting in discovery.settings_of(config.parents[1])}
+        return {setting.name for setting in declared.settings_of(config.parents[1])}
     except ValueError:
         return set()

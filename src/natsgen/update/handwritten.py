@@ -12,9 +12,9 @@ from typing import Any
 
 from natsgen.errors import InputError, ServiceError
 from natsgen.files import reading
-from natsgen.parts import discovery, source
-from natsgen.parts.handlers import Handler
-from natsgen.parts.kinds import HANDLERS
+from natsgen.parts import source
+from natsgen.parts.handlers import HANDLERS, Handler
+from natsgen.services import declared
 
 REGISTRATION = HANDLERS.folder / "__init__.py"
 _PACKAGE = ".".join(HANDLERS.folder.parts)
@@ -142,7 +142,8 @@ def _registered(service: Path, call: ast.Call, modules: dict[str, tuple[str, str
     durable = options["durable"].literal if "durable" in options else None
     title = file.name.removesuffix(HANDLERS.suffix)
     try:
-        handler = Handler.from_answer(title, {"subject": subject.literal, "durable": durable})
+        given = {"subject": subject.literal} | ({} if durable is None else {"durable": durable})
+        handler = Handler.from_answer(title, given)
     except InputError as error:
         raise ServiceError(f"{where}: {error}") from error
     default = f"{service.name}-{name.removeprefix('handle_')}"
@@ -178,7 +179,7 @@ def _place_of_import(before: Sequence[Any]) -> int:
 
 def _context(service: Path) -> str:
     try:
-        settings = {setting.name: setting.default for setting in discovery.settings_of(service)}
+        settings = {setting.name: setting.default for setting in declared.settings_of(service)}
     except ValueError:
         return ""
     try:

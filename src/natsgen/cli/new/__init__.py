@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import commands, making, missing, new_help, new_pubsub, options
+from natsgen.cli import commands, options
+from natsgen.cli.new import help, missing, pubsub, run
+
+if TYPE_CHECKING:
+    from natsgen.parts.kind import Part
 
 app = typer.Typer(cls=commands.Group)
 
@@ -18,9 +23,9 @@ def new(context: typer.Context) -> None:
         commands.show_help(context)
 
 
-@app.command("worker", cls=commands.Command, help=new_help.WORKER)
-@app.command("service", cls=commands.Command, help=new_help.SERVICE)
-@app.command("gateway", cls=commands.Command, help=new_help.GATEWAY)
+@app.command("worker", cls=commands.Command, help=help.WORKER)
+@app.command("service", cls=commands.Command, help=help.SERVICE)
+@app.command("gateway", cls=commands.Command, help=help.GATEWAY)
 def make(
     called: typer.Context,
     name: options.NewName = None,
@@ -71,15 +76,21 @@ def make(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes the service; the command that was called says of which kind."""
-    from natsgen import messages
-    from natsgen.answers import given_answers
-    from natsgen.parts import action_naming
+    from functools import partial
 
-    parts = given_answers.from_subjects(subject or []).over(given_answers.from_routes(route or []))
-    parts = parts.over(given_answers.from_queues(queue or []))
-    number = None if version is None else messages.located("--version", action_naming.version_in, version)
-    parts = parts.over(given_answers.from_actions(action or [], 1 if number is None else number))
-    parts = parts.over(given_answers.from_extras(extras or []))
+    from natsgen.answers import given_answers
+    from natsgen.parts import actions, handlers, routes, tasks
+
+    number = actions.ACTIONS.parse(version=version).get("version")
+    ways: tuple[tuple[str, Callable[[Sequence[str]], Sequence[Part]], list[str] | None], ...] = (
+        ("--subject", handlers.from_subjects, subject),
+        ("--route", routes.from_texts, route),
+        ("--queue", tasks.from_texts, queue),
+        ("--action", partial(actions.from_names, version=1 if number is None else number), action),
+    )
+    parts = given_answers.from_extras(extras or [])
+    for option, read, texts in ways:
+        parts = parts.over(given_answers.from_texts(option, read, texts or []))
     flags = {
         "service_name": name,
         "bounded_context": context,
@@ -92,9 +103,9 @@ def make(
         "registry": registry,
         "framework": framework,
     }
-    said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
-    making.make(missing.BY_COMMAND[str(called.info_name)], parts, said, version=number)
+    said = run.Options(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
+    run.make(missing.BY_COMMAND[str(called.info_name)], parts, said, version=number)
 
 
-app.command("publisher", cls=commands.Command, help=new_help.PUBLISHER)(new_pubsub.publisher)
-app.command("subscriber", cls=commands.Command, help=new_help.SUBSCRIBER)(new_pubsub.subscriber)
+app.command("publisher", cls=commands.Command, help=help.PUBLISHER)(pubsub.publisher)
+app.command("subscriber", cls=commands.Command, help=help.SUBSCRIBER)(pubsub.subscriber)

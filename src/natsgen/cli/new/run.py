@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from natsgen.cli import missing, next_steps, output, templates
+from natsgen.cli import next_steps, output, templates
+from natsgen.cli.new import missing
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from natsgen.answers.answers import Answers
     from natsgen.answers.given_answers import GivenAnswers
-    from natsgen.cli.missing import Asked
+    from natsgen.cli.new.missing import Requirement
     from natsgen.services.create import Outcome
     from natsgen.workspace import Workspace
 
@@ -21,7 +22,7 @@ INFRASTRUCTURE = "compose/infrastructure.yml"
 
 
 @dataclass(frozen=True)
-class Said:
+class Options:
     """What a person said, or a script.
 
     Attributes:
@@ -45,7 +46,7 @@ class Said:
     as_json: bool
 
 
-def make(asked: Asked, parts: GivenAnswers, said: Said, *, version: int | None = None) -> None:
+def make(asked: Requirement, parts: GivenAnswers, said: Options, *, version: int | None = None) -> None:
     """Makes the service, and tells of it.
 
     Args:
@@ -73,7 +74,6 @@ def make(asked: Asked, parts: GivenAnswers, said: Said, *, version: int | None =
         # what the organisation's gateways are made with makes no gateway of others
         given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
         answers.refuse_unasked(given, questionnaire, template.url)
-        answers.check(given)
         may_ask = not said.no_input and output.can_ask()
         number = 1 if version is None else version
         given = missing.completed(given, asked, number, asks=questionnaire.questions, may_ask=may_ask)
@@ -88,7 +88,7 @@ def make(asked: Asked, parts: GivenAnswers, said: Said, *, version: int | None =
     _tell(place, complete, made, said)
 
 
-def _tell(place: Workspace, complete: Answers, outcome: Outcome, said: Said) -> None:
+def _tell(place: Workspace, complete: Answers, outcome: Outcome, said: Options) -> None:
     if said.as_json:
         output.document(_document(place, complete, outcome, dry_run=said.dry_run))
     elif said.dry_run:
@@ -104,27 +104,12 @@ def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str
 
 
 def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
-    from natsgen.parts.actions import Action
-    from natsgen.parts.handlers import subjects_of
-    from natsgen.parts.pubsub import Publisher, PubSub, Subscriber
-    from natsgen.parts.routes import Route
-    from natsgen.parts.tasks import Task
 
     name = answers.service_name
     folder = f"services/{name}/"
     inside = [path for path in outcome.change.added if str(path).startswith(folder)]
     lines = [f"Made the {answers.kind} {name} in {workspace.root}", f"  {folder} ({len(inside)} files)"]
-    subjects = zip(answers.handlers, subjects_of(answers.handlers), strict=True)
-    lines += [f"    {handler} handles {subject}" for handler, subject in subjects]
-    actions = [Action.from_answer(key, entry) for key, entry in answers.actions.items()]
-    lines += [f"    {action.name} answers {action.subject_in(name)}" for action in actions]
-    routes = [Route.from_answer(key, entry) for key, entry in answers.routes.items()]
-    lines += [f"    {route.name} answers {route.request} and {route.target}" for route in routes]
-    tasks = [Task.from_answer(key, entry) for key, entry in answers.tasks.items()]
-    lines += [f"    {task.name} does what is enqueued as {task.queue}.{task.name}" for task in tasks]
-    others: list[PubSub] = [Publisher.from_answer(key, entry) for key, entry in answers.publishers.items()]
-    others += [Subscriber.from_answer(key, entry) for key, entry in answers.subscribers.items()]
-    lines += [f"    {one.name} {one}" for one in others]
+    lines += [f"    {part.name} {part.story(name)}" for some in answers.parts.values() for part in some]
     lines += [f"  {path}" for path in outcome.change.added if path not in inside]
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())

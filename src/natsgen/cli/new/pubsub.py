@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from natsgen.cli import making, missing, options
+from natsgen.cli import options
+from natsgen.cli.new import missing, run
 
 Subjects = list[str] | None
 
@@ -39,7 +40,10 @@ def publisher(
     as_json: options.AsJson = False,
 ) -> None:
     """Makes a publisher."""
+    from functools import partial
+
     from natsgen.answers import given_answers
+    from natsgen.parts import publishers
 
     flags = {
         "service_name": name,
@@ -52,10 +56,11 @@ def publisher(
         "network": network,
         "registry": registry,
     }
-    said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
+    said = run.Options(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
     asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
-    parts = given_answers.from_published(subject or [], core=core).over(given_answers.from_extras(extras or []))
-    making.make(asked, parts, said)
+    read = partial(publishers.from_subjects, core=core)
+    parts = given_answers.from_texts("--subject", read, subject or []).over(given_answers.from_extras(extras or []))
+    run.make(asked, parts, said)
 
 
 def subscriber(
@@ -86,6 +91,7 @@ def subscriber(
 ) -> None:
     """Makes a subscriber."""
     from natsgen.answers import given_answers
+    from natsgen.parts import subscribers
 
     flags = {
         "service_name": name,
@@ -98,6 +104,7 @@ def subscriber(
         "network": network,
         "registry": registry,
     }
-    said = making.Said(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
-    parts = given_answers.from_heard(subject or []).over(given_answers.from_extras(extras or []))
-    making.make(missing.SUBSCRIBER, parts, said)
+    said = run.Options(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
+    read = subscribers.from_subjects
+    parts = given_answers.from_texts("--subject", read, subject or []).over(given_answers.from_extras(extras or []))
+    run.make(missing.SUBSCRIBER, parts, said)

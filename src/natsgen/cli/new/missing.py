@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from natsgen.cli import output
@@ -11,10 +12,11 @@ from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from natsgen.answers.given_answers import GivenAnswers
+    from natsgen.parts.kind import Part
 
 
 @dataclass(frozen=True)
-class Asked:
+class Requirement:
     """What a command that makes a service cannot do without, beside the name.
 
     Attributes:
@@ -32,16 +34,22 @@ class Asked:
     value: str
 
 
-WORKER = Asked("natsgen new worker", "--subject", ("handlers", "actions", "tasks"), "billing", "orders.order.created")
-SERVICE = Asked("natsgen new service", "--action", ("actions",), "greeter", "greet")
-GATEWAY = Asked("natsgen new gateway", "--framework", ("framework",), "api", "fastapi")
-PUBLISHER = Asked("natsgen new publisher", "--subject", ("publishers",), "beat", "events.test")
+SEVERAL = "several with spaces between"
+WILDCARDS = "* is any token, a last > all the rest"
+WORKER = Requirement(
+    "natsgen new worker", "--subject", ("handlers", "actions", "tasks"), "billing", "orders.order.created"
+)
+SERVICE = Requirement("natsgen new service", "--action", ("actions",), "greeter", "greet")
+GATEWAY = Requirement("natsgen new gateway", "--framework", ("framework",), "api", "fastapi")
+PUBLISHER = Requirement("natsgen new publisher", "--subject", ("publishers",), "beat", "events.test")
 CORE_PUBLISHER = replace(PUBLISHER, command="natsgen new publisher --core")
-SUBSCRIBER = Asked("natsgen new subscriber", "--subject", ("subscribers",), "ear", "events.test")
-BY_COMMAND: Mapping[str, Asked] = {"worker": WORKER, "service": SERVICE, "gateway": GATEWAY}
+SUBSCRIBER = Requirement("natsgen new subscriber", "--subject", ("subscribers",), "ear", "events.test")
+BY_COMMAND: Mapping[str, Requirement] = {"worker": WORKER, "service": SERVICE, "gateway": GATEWAY}
 
 
-def completed(given: GivenAnswers, asked: Asked, version: int, *, asks: Collection[str], may_ask: bool) -> GivenAnswers:
+def completed(
+    given: GivenAnswers, asked: Requirement, version: int, *, asks: Collection[str], may_ask: bool
+) -> GivenAnswers:
     """What was given, with what was missing.
 
     Args:
@@ -76,22 +84,38 @@ def _is_answered(given: GivenAnswers, question: str) -> bool:
     return answer in answers.FRAMEWORKS if question == "framework" else bool(answer)
 
 
-def _asked_for(asked: Asked, version: int) -> GivenAnswers:
+def _asked_for(asked: Requirement, version: int) -> GivenAnswers:
+    """What a person answers to the question for what is missing."""
+    from natsgen.answers import given_answers
+    from natsgen.parts import actions, handlers, publishers, subscribers
+
     if asked is GATEWAY:
         return _framework(asked)
+    read: Callable[[Sequence[str]], Sequence[Part]] = handlers.from_subjects
+    what, reason = "Subject", f"It handles the events of this subject ({SEVERAL}; {WILDCARDS})."
     if asked is SERVICE:
-        return _actions(asked, version)
-    if asked in (PUBLISHER, CORE_PUBLISHER):
-        return _publishers(asked, core=asked is CORE_PUBLISHER)
-    return _subscribers(asked) if asked is SUBSCRIBER else _handlers(asked)
+        read = partial(actions.from_names, version=version)
+        what, reason = "Action", f"It answers requests for this action ({SEVERAL})."
+    elif asked is SUBSCRIBER:
+        read = subscribers.from_subjects
+        reason = f"It listens to this subject ({SEVERAL}; {WILDCARDS})."
+    elif asked in (PUBLISHER, CORE_PUBLISHER):
+        read = partial(publishers.from_subjects, core=asked is CORE_PUBLISHER)
+        reason = f"It publishes on this subject ({SEVERAL})."
+
+    def rule(line: str) -> str:
+        read(line.split())
+        return line
+
+    line = _ask(what, asked.value, reason, rule)
+    return given_answers.from_texts(asked.option, read, line.split())
 
 
-def _name(given: GivenAnswers, asked: Asked) -> GivenAnswers:
+def _name(given: GivenAnswers, asked: Requirement) -> GivenAnswers:
     from natsgen import naming
     from natsgen.answers import given_answers
-    from natsgen.parts.handlers import subjects_of
 
-    subjects = subjects_of(given.values.get("handlers", {}))
+    subjects = [part.does for part in given.parts("handlers")]
     name = _ask(
         "Name of the service",
         naming.service_for(subjects[0]) if subjects else asked.name,
@@ -101,53 +125,7 @@ def _name(given: GivenAnswers, asked: Asked) -> GivenAnswers:
     return given_answers.GivenAnswers({"service_name": name}, {})
 
 
-def _handlers(asked: Asked) -> GivenAnswers:
-    from natsgen import naming
-    from natsgen.answers import given_answers
-
-    def rule(words: Sequence[str]) -> object:
-        return naming.handlers_for([naming.subject(word) for word in words])
-
-    return given_answers.from_subjects(
-        _ask_for_words(
-            "Subject",
-            asked.value,
-            "It handles the events of this subject (several with spaces between; * is any token, a last > all the "
-            "rest).",
-            rule,
-        )
-    )
-
-
-def _actions(asked: Asked, version: int) -> GivenAnswers:
-    from natsgen.answers import given_answers
-    from natsgen.parts import action_naming, actions
-
-    def rule(words: Sequence[str]) -> object:
-        return actions.named([action_naming.action(word) for word in words], version)
-
-    reason = "It answers requests for this action (several with spaces between)."
-    return given_answers.from_actions(_ask_for_words("Action", asked.value, reason, rule), version)
-
-
-def _publishers(asked: Asked, *, core: bool) -> GivenAnswers:
-    from natsgen.answers import given_answers
-
-    def rule(words: Sequence[str]) -> object:
-        return given_answers.from_published(words)
-
-    reason = "It publishes on this subject (several with spaces between)."
-    return given_answers.from_published(_ask_for_words("Subject", asked.value, reason, rule), core=core)
-
-
-def _subscribers(asked: Asked) -> GivenAnswers:
-    from natsgen.answers import given_answers
-
-    reason = "It listens to this subject (several with spaces between; * is any token, a last > all the rest)."
-    return given_answers.from_heard(_ask_for_words("Subject", asked.value, reason, given_answers.from_heard))
-
-
-def _framework(asked: Asked) -> GivenAnswers:
+def _framework(asked: Requirement) -> GivenAnswers:
     from natsgen.answers import answers, given_answers
 
     def rule(name: str) -> str:
@@ -157,14 +135,6 @@ def _framework(asked: Asked) -> GivenAnswers:
 
     reason = f"It is the web framework in the gateway: {' or '.join(answers.FRAMEWORKS)}."
     return given_answers.GivenAnswers({"framework": _ask("Framework", asked.value, reason, rule)}, {})
-
-
-def _ask_for_words(question: str, default: str, reason: str, rule: Callable[[Sequence[str]], object]) -> list[str]:
-    def checked(line: str) -> str:
-        rule(line.split())
-        return line
-
-    return _ask(question, default, reason, checked).split()
 
 
 def _ask(question: str, default: str, reason: str, rule: Callable[[str], str]) -> str:

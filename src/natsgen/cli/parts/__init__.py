@@ -1,0 +1,1 @@
+"""The commands that add a part to a service or remove one."""

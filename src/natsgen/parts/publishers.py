@@ -1,0 +1,92 @@
+"""Publishers: coroutines that make a message again and again, for a stream or for whoever listens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from natsgen import naming
+from natsgen.parts.handlers import refuse_twice
+from natsgen.parts.kind import FoundPart, Option, Part, PartKind
+from natsgen.parts.rules import Flag, Name, Number, sent_subject
+
+INTERVAL = Number(
+    "interval",
+    0.001,
+    86_400,
+    "seconds",
+    form=r"(0|[1-9][0-9]{0,4})(\.[0-9]{1,6})?",  # TOML takes no zeros in front
+)
+
+
+@dataclass(frozen=True)
+class Publisher(Part):
+    """A publisher.
+
+    Attributes:
+        subject: that it publishes on.
+        interval: seconds from one message to the next; None for what the setting `PUBLISH_INTERVAL` says.
+        core: whether by core NATS; else to a stream.
+    """
+
+    subject: str
+    interval: float | None = None
+    core: bool = False
+
+    @property
+    def does(self) -> str:
+        """Its subject."""
+        return self.subject
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return its options."""
+        return {"subject": self.subject, "interval": self.interval, "core": self.core}
+
+    def story(self, service: str) -> str:
+        """Return what it publishes."""
+        every = "" if self.interval is None else f" every {self.interval:g} s"
+        return f"publishes on {self.subject}{every}, {'to whoever listens' if self.core else 'to its stream'}"
+
+    def other_name(self, taken: Sequence[str]) -> str:
+        """Return a name after more of its subject."""
+        return naming.handler_for(self.subject, taken)
+
+
+@dataclass(frozen=True)
+class FoundPublisher(FoundPart):
+    """A function that publishes."""
+
+    def remark(self, service: str) -> str:
+        """Return how it publishes."""
+        every, core = self.options.get("every"), self.options.get("core")
+        how = "publisher" if core is None or core.literal is False else "publisher by core NATS"
+        return how + (f", every {every.text} s" if every else "")
+
+
+PUBLISHERS = PartKind(
+    noun="publisher",
+    name=Name("publisher", naming.RESERVED_HANDLERS),
+    part=Publisher,
+    options=(
+        Option("subject", sent_subject("publisher", "published on")),
+        Option("interval", INTERVAL, keyword="every"),
+        Option("core", Flag("core")),
+    ),
+    found=FoundPublisher,
+    decorator="publishes",
+    prefix="make_",
+    may_be_short=True,
+    does=("publishes", "subject"),
+)
+
+
+def from_subjects(subjects: Sequence[str], *, core: bool = False) -> tuple[Publisher, ...]:
+    """Return a publisher for each subject on a command line.
+
+    Raises:
+        InputError: one of them is no subject to publish on, or is there twice.
+    """
+    rule = PUBLISHERS.option("subject")
+    checked = [rule.check(subject) for subject in subjects]
+    refuse_twice("subject", checked, "a service publishes on it once")
+    return tuple(Publisher(name, subject, core=core) for name, subject in naming.names_for(checked).items())

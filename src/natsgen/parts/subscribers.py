@@ -1,0 +1,137 @@
+"""Subscribers: coroutines that hear what is published by core NATS while they listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from natsgen import messages, naming
+from natsgen.errors import InputError
+from natsgen.parts.handlers import refuse_twice
+from natsgen.parts.kind import FoundPart, Option, Part, PartFile, PartKind
+from natsgen.parts.rules import Name, Text, pattern
+from natsgen.parts.source import Value
+
+GROUP = pattern("queue group", "[A-Za-z0-9_-]*", 128, "letters, digits, _ and -")
+
+
+@dataclass(frozen=True)
+class Subscriber(Part):
+    """A subscriber of core NATS.
+
+    Attributes:
+        subject: that it listens to.
+        queue_group: of which one hears each message, "" for none; None for what the setting `QUEUE_GROUP` says.
+    """
+
+    subject: str
+    queue_group: str | None = None
+
+    @property
+    def does(self) -> str:
+        """Its subject."""
+        return self.subject
+
+    def group_in(self, service_group: str) -> str:
+        """Return the group that it is in, in a service whose own is `service_group`."""
+        return service_group if self.queue_group is None else self.queue_group
+
+    def facts(self, service: str) -> dict[str, object]:
+        """Return its options."""
+        return {"subject": self.subject, "queue_group": self.queue_group}
+
+    def story(self, service: str) -> str:
+        """Return what it hears."""
+        group = f" in the queue group {self.queue_group}" if self.queue_group else ""
+        return f"hears {self.subject}{group}, while it listens"
+
+    def beside(self, there: Sequence[PartFile], service: str, queue_group: str) -> Subscriber:
+        """Return it, unless it would share messages with another one of its queue group."""
+        for found in _subscribers_in(there):
+            refuse_shared([found, self], queue_group)
+        return self
+
+    def other_name(self, taken: Sequence[str]) -> str:
+        """Return a name after more of its subject."""
+        return naming.handler_for(self.subject, taken)
+
+
+@dataclass(frozen=True)
+class FoundSubscriber(FoundPart):
+    """A function that listens."""
+
+    def remark(self, service: str) -> str:
+        """Return its group."""
+        queue = self.options.get("queue")
+        return f"subscriber in the group {queue.text}" if queue and queue.text else "subscriber"
+
+
+def _problem(subject: str) -> str:
+    if subject.split(".")[0] == ">":
+        return "'>' matches everything, including the server's messages; name a first token"
+    return naming.subject_problem(subject, of_a_stream=False)
+
+
+SUBSCRIBERS = PartKind(
+    noun="subscriber",
+    name=Name("subscriber", naming.RESERVED_HANDLERS),
+    part=Subscriber,
+    options=(
+        Option("subject", Text("subject for a subscriber", _problem)),
+        Option("queue_group", GROUP, keyword="queue"),
+    ),
+    found=FoundSubscriber,
+    decorator="listens",
+    prefix="hear_",
+    may_be_short=True,
+    does=("hears", "subject"),
+)
+
+
+def from_subjects(subjects: Sequence[str]) -> tuple[Subscriber, ...]:
+    """Return a subscriber for each subject on a command line.
+
+    Raises:
+        InputError: one of them is no subject to listen to, or is there twice.
+    """
+    rule = SUBSCRIBERS.option("subject")
+    checked = [rule.check(subject) for subject in subjects]
+    refuse_twice("subject", checked, "a service listens to it once")
+    return tuple(Subscriber(name, subject) for name, subject in naming.names_for(checked).items())
+
+
+def refuse_shared(subscribers: Sequence[Subscriber], service_group: str) -> None:
+    """Refuse two subscribers of one group that a message could be for: the server would give it to one of them.
+
+    Raises:
+        InputError: there are two such.
+    """
+    for one, other in combinations(subscribers, 2):
+        group = one.group_in(service_group)
+        if group and group == other.group_in(service_group) and overlap(one.subject, other.subject):
+            raise InputError(
+                f"the subscribers {messages.quote(one.name)} and {messages.quote(other.name)} are both in the queue "
+                f"group {group}, and what is on both {one.subject} and {other.subject} would reach one of them only: "
+                "give one another queue group"
+            )
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether a message can be on both subjects."""
+    ours, theirs = one.split("."), other.split(".")
+    for a, b in zip(ours, theirs, strict=False):
+        if ">" in (a, b):
+            return True
+        if a != b and "*" not in (a, b):
+            return False
+    return len(ours) == len(theirs)
+
+
+def _subscribers_in(there: Sequence[PartFile]) -> Iterator[Subscriber]:
+    """Return the subscribers in files, as far as the source says plainly what they listen to and in which group."""
+    for file in there:
+        for part in file.parts:
+            queue = part.options.get("queue", Value("None", None))
+            if part.first and part.first.is_text and (queue.is_text or queue.source == "None"):
+                yield Subscriber(part.name, part.first.text, queue.text if queue.is_text else None)

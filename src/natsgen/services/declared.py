@@ -1,0 +1,78 @@
+"""What the source of a service says of itself, read without importing it: its settings and published subjects."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from natsgen.parts import source
+
+CONFIG_FILE = PurePosixPath("src/config.py")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the service: its environment name, its default as it is written ("" if it must be given)."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+def settings_of(service: Path) -> tuple[Setting, ...]:
+    """The settings that the classes in a service's `src/config.py` declare, in their order.
+
+    Raises:
+        ValueError: the file cannot be read or parsed; the message says why.
+    """
+    return source.read(service / CONFIG_FILE, _settings_in)
+
+
+def published_by(service: Path) -> tuple[str, ...]:
+    """The subjects in a source's `publish("...")` and `@publishes("...")`, sorted; what does not parse is left out."""
+    subjects: set[str] = set()
+    for file in source.all_files(service / "src"):
+        try:
+            subjects.update(source.read(file, _published_in))
+        except ValueError:
+            continue  # a handler's error is told with the handlers
+    return tuple(sorted(subjects))
+
+
+def _settings_in(module: ast.Module) -> tuple[Setting, ...]:
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef) and _is_settings(node)]
+    return tuple(_setting(node) for one in classes for node in one.body if _is_setting(node))
+
+
+def _is_settings(node: ast.ClassDef) -> bool:
+    return any("Settings" in ast.unparse(base) for base in node.bases) and "Source" not in ast.unparse(node.bases[0])
+
+
+def _is_setting(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.target.id.startswith("_"):
+        return False
+    return "ClassVar" not in ast.unparse(node.annotation)
+
+
+def _setting(node: ast.stmt) -> Setting:
+    assert isinstance(node, ast.AnnAssign)
+    assert isinstance(node.target, ast.Name)
+    name, value = node.target.id, node.value
+    if not (isinstance(value, ast.Call) and source.called_name(value) == "Field"):
+        return Setting(name, "" if value is None else ast.unparse(value), "")
+    arguments = {keyword.arg: keyword.value for keyword in value.keywords}
+    default = value.args[0] if value.args else arguments.get("default")
+    if default is not None:
+        shown = ast.unparse(default)
+    else:
+        shown = f"{ast.unparse(arguments['default_factory'])}()" if "default_factory" in arguments else ""
+    description = arguments.get("description")
+    return Setting(name, "" if shown == "..." else shown, source.value(description).text if description else "")
+
+
+def _published_in(module: ast.Module) -> tuple[str, ...]:
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    named = [call for call in calls if source.called_name(call) in ("publish", "publishes") and call.args]
+    subjects = [source.value(call.args[0]).literal for call in named]
+    return tuple(subject for subject in subjects if isinstance(subject, str))

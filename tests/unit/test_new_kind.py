@@ -1,0 +1,112 @@
+"""A kind of part of its own takes an entry in the table of kinds and a file in the template."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.cli import documents
+from natsgen.cli.parts import remove
+from natsgen.errors import ConflictError, InputError
+from natsgen.files import tree
+from natsgen.parts.kind import FoundPart, Option, Part, PartKind
+from natsgen.parts.kinds import KINDS, is_persons_own
+from natsgen.parts.rules import Name, Number
+from natsgen.rendering import template_source
+from natsgen.rendering.template_source import TemplateSource
+from natsgen.services import create, edit, listing
+from natsgen.services.edit import ServiceTarget
+from natsgen.workspace import Workspace
+
+FILE = '''"""A probe."""
+
+
+@probe("{{ probe }}", every={{ probes[probe].seconds }})
+async def {{ probe }}() -> None: ...
+'''
+
+
+@dataclass(frozen=True)
+class Probe(Part):
+    """A probe, which is run again and again."""
+
+    seconds: float = 10
+
+    def facts(self, service: str) -> dict[str, object]:
+        return {"seconds": self.seconds}
+
+    def story(self, service: str) -> str:
+        return f"is run every {self.seconds:g} seconds"
+
+
+class FoundProbe(FoundPart):
+    """A function that is run again and again."""
+
+    def answer(self) -> dict[str, object]:
+        return {"seconds": self.options["every"].literal}
+
+
+PROBES = PartKind(
+    noun="probe",
+    name=Name("probe", frozenset({"probe"}), "do"),
+    part=Probe,
+    options=(Option("seconds", Number("number of seconds", 1, 60, "seconds"), keyword="every"),),
+    found=FoundProbe,
+    decorator="probe",
+    first="name",
+)
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceTarget:
+    """A worker, in a workspace whose template and natsgen know probes."""
+    monkeypatch.setitem(KINDS, PROBES.question, PROBES)
+    own = template_source.bundled()
+    copy = tmp_path / "template"
+    shutil.copytree(own.folder / "template", copy / "template")
+    shutil.copytree(own.folder / "includes", copy / "includes")
+    shutil.copy(own.folder / "copier.yml", copy)
+    folder = copy / "template/services/{{ service_name }}" / PROBES.folder
+    folder.mkdir()
+    (folder / "{% yield probe from probes %}{{ probe }}_probe.py{% endyield %}.jinja").write_text(FILE)
+    template = TemplateSource(copy, own.url, own.commit)
+    asked = questions.read(copy)
+    workspace = Workspace(tmp_path / "shop")
+    given = GivenAnswers.of({"service_name": "billing", "handlers": {"paid": "orders.order.paid"}})
+    wanted = answers.complete(given, asked, workspace.root)
+    create.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
+    return ServiceTarget(workspace, template, asked, "billing", False, print)
+
+
+def test_a_part_of_a_new_kind_is_added_listed_and_removed(target: ServiceTarget) -> None:
+    before = tree.read(target.workspace.root)
+    added = edit.add(target, Probe("beat", seconds=5))
+    path = PurePosixPath("services/billing/src/domain/probes/beat_probe.py")
+    assert added.change.added == (path,)
+    assert is_persons_own(path.relative_to("services/billing"))
+    found = listing.service(target.workspace, "billing")
+    assert [(part.name, part.line) for _, part in found.parts_of(PROBES)] == [("beat", 5)]
+    assert documents.of_service(found)["probes"][0]["options"] == {"every": "5"}
+    with pytest.raises(ConflictError, match=r"beat_probe\.py exists already"):
+        edit.add(target, Probe("beat"))
+    edit.remove(target, PROBES, "beat", force=False)
+    assert tree.read(target.workspace.root) == before
+
+
+def test_its_options_have_the_rules_of_the_table() -> None:
+    assert Probe.from_answer("beat", {}) == Probe("beat")
+    assert Probe("beat", 5).to_answer() == {"seconds": 5}
+    assert PROBES.parse(seconds="2.5") == {"seconds": 2.5}
+    for answer in ({"seconds": 0}, {"second": 1}, "beat"):
+        with pytest.raises(InputError):
+            Probe.from_answer("beat", answer)
+
+
+def test_the_command_that_removes_it_comes_from_the_factory() -> None:
+    text = remove.command(PROBES, "It is run no more.", "billing beat").__doc__ or ""
+    assert text.startswith("Remove a probe and its test from a service.")
