@@ -52,7 +52,7 @@ def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
         if not os.path.lexists(target):
             continue
         if target.is_symlink() or not target.is_file():
-            raise ServiceError(f"{target} is no regular file, which an update could merge: put the file itself there")
+            raise ServiceError(f"{target} is not a regular file, and nothing was changed: put the file itself there")
         try:
             found[path] = File(reading.read_bytes(target), os.access(target, os.X_OK))
         except OSError as error:

@@ -5,7 +5,6 @@ The packages come with the first part that needs them and go with the last. No o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from natsgen.answers import answers_file
 from natsgen.answers.answers import NO_FRAMEWORK, Answers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError, InputError, ServiceError, TemplateError
-from natsgen.files import line_ends, reading
-from natsgen.files.tree import File, Tree
+from natsgen.files import line_ends, tree
+from natsgen.files.tree import Tree
 from natsgen.parts import packages
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import Part, PartFile, PartKind
@@ -282,12 +281,9 @@ def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile])
 
 
 def _removal(site: ServiceTarget, file: PartFile) -> Change:
-    """The change that takes a part's file and its test away; one that is no regular file is a ConflictError."""
+    """The change that takes a part's file and its test away; one that is no regular file is a ServiceError."""
     kind = file.kind
-    path, test = kind.paths(site.service, file.name)
-    before = {path: _read(site.workspace, path)}
-    if os.path.lexists(site.workspace.path(test)):
-        before[test] = _read(site.workspace, test)
+    before = tree.read_files(site.workspace, kind.paths(site.service, file.name))
     made = (one for folder in (kind.folder, kind.tests) for one in (folder, *folder.parents[:-1]))
     return Change(before=before, passing=frozenset(PurePosixPath(SERVICES, site.service) / folder for folder in made))
 
@@ -323,13 +319,6 @@ def _notes_without(site: ServiceTarget, removed: PartFile) -> Iterator[str]:
     service = listing.service(site.workspace, site.service)
     if service.kind != GATEWAY and not any(file.names for file in service.files if file.path != removed.path):
         yield f"{site.service} has no handler, no action and nothing else left, and does not start without any"
-
-
-def _read(workspace: Workspace, path: PurePosixPath) -> File:
-    target = workspace.path(path)
-    if target.is_symlink() or not target.is_file():
-        raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-    return File(reading.read_bytes(target), os.access(target, os.X_OK))
 
 
 def _older(site: ServiceTarget) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from natsgen.answers import workspace_defaults
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError
-from natsgen.files import reading
+from natsgen.files import reading, tree
 from natsgen.files.tree import File, Tree
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change
@@ -83,16 +83,10 @@ def _is_there(target: Path, file: File) -> bool:
 
 def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
     settings = File(workspace_defaults.new_document(questionnaire, workspace.root).encode())
-    target = workspace.root / _GITIGNORE
-    if not os.path.lexists(target):
-        return Change(after={_GITIGNORE: File(with_ignored(b"")), SETTINGS: settings})
-    if target.is_symlink() or not target.is_file():
-        raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-    before = File(reading.read_bytes(target), os.access(target, os.X_OK))
-    after = File(with_ignored(before.content), before.executable)
-    if after == before:
-        return Change(after={SETTINGS: settings})
-    return Change(before={_GITIGNORE: before}, after={_GITIGNORE: after, SETTINGS: settings})
+    before = tree.read_files(workspace, [_GITIGNORE])
+    found = before.get(_GITIGNORE, File(b""))
+    after = {_GITIGNORE: File(with_ignored(found.content), found.executable)}
+    return Change(after={SETTINGS: settings}) if after == before else Change(before, {**after, SETTINGS: settings})
 
 
 def _bare(line: str) -> str:

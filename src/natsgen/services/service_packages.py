@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen.errors import ConflictError
-from natsgen.files import line_ends, reading
+from natsgen.files import line_ends, reading, tree
 from natsgen.files.tree import File, Tree
 from natsgen.parts import package_imports, packages
 from natsgen.parts.kinds import is_persons_own
@@ -85,7 +85,7 @@ class ServicePackages:
         if not missing or not self.are_known:
             return {}
         files = {path: file for path, file in self._made(missing).items() if missing & self._packages_of(path)}
-        there = {path: _read(self._workspace, path) for path in files if self._is_there(path)}
+        there = tree.read_files(self._workspace, files)
         for path, file in there.items():
             if file.content != files[path].content:
                 raise ConflictError(
@@ -120,16 +120,15 @@ class ServicePackages:
         staying = self._reasons_to_stay(spare, made, without, frozenset(even_edited))
         kept = packages.closure(staying) | (self.found - spare) | needed
         going = spare - kept
-        files = {
-            path: _read(self._workspace, path)
+        gone = [
+            path
             for path in made
             if (names := self._packages_of(path))
             and not names & kept
             and names & going
-            and self._is_there(path)
             and path.relative_to(self._place) not in without
-        }
-        return Leaving(files, tuple(sorted(going)), staying)
+        ]
+        return Leaving(tree.read_files(self._workspace, gone), tuple(sorted(going)), staying)
 
     def importers(self, names: Collection[str], without: Collection[PurePosixPath] = ()) -> dict[str, PurePosixPath]:
         """Return a file of a person's that imports a package, below the service's folder, by the package's name."""
@@ -184,9 +183,6 @@ class ServicePackages:
     def _is_same(self, target: Path, made: File) -> bool:
         return line_ends.is_same_text(reading.read_bytes(target), made.content)
 
-    def _is_there(self, path: PurePosixPath) -> bool:
-        return os.path.lexists(self._workspace.path(path))
-
     def _packages_of(self, path: PurePosixPath) -> frozenset[str]:
         """The packages of a path in the workspace; none of a part, which is a person's."""
         if not path.is_relative_to(self._place) or is_persons_own(path.relative_to(self._place)):
@@ -214,10 +210,3 @@ def passing(service: str, files: Tree) -> frozenset[PurePosixPath]:
     return frozenset(
         parent for path in files for parent in path.parents if parent.is_relative_to(place) and parent != place
     )
-
-
-def _read(workspace: Workspace, path: PurePosixPath) -> File:
-    target = workspace.path(path)
-    if target.is_symlink() or not target.is_file():
-        raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
-    return File(reading.read_bytes(target), os.access(target, os.X_OK))
