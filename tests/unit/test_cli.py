@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import natsgen
-from natsgen.cli import garbage, main
+from natsgen.cli import main, speed
 from natsgen.services import create
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -65,7 +65,7 @@ def test_the_end_of_the_process_does_not_wait_for_garbage(environment: dict[str,
     )
     command = [sys.executable, "-c", script]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
-    assert process.stdout.splitlines()[-1] == f"{garbage.THRESHOLD} True"
+    assert process.stdout.splitlines()[-1] == f"{speed.THRESHOLD} True"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-from copier._main import Worker as copier_worker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +14,7 @@ from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import InputError, TemplateError
 from natsgen.parts.handlers import Handler
-from natsgen.rendering import remembering, render, template_source
+from natsgen.rendering import render, template_source
 from natsgen.rendering.template_source import TemplateSource
 
 DATA = {"service_name": "billing", "handlers": {"paid": "orders.paid"}, "description": "Bills", "dedup": "none"}
@@ -88,20 +86,6 @@ def test_nothing_is_left_in_the_temporary_folder(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     render.render(template, DATA)
     assert list((tmp_path / "temporary").iterdir()) == []
-
-
-def test_what_copier_finds_out_once_is_what_it_finds_out_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    template = template_source.bundled()
-    asked = questions.read(template.folder)
-    given = GivenAnswers.of({"service_name": "web", "framework": "django", "actions": {"greet": {}}}, {})
-    data = answers.complete(given, asked, Path("/w")).as_data()
-    asked_for = []
-    find = getattr(copier_worker, remembering.NAME)
-    monkeypatch.setattr(copier_worker, remembering.NAME, lambda worker: asked_for.append(worker) or find(worker))
-    quickly, once = render.render(template, data), len(asked_for)
-    monkeypatch.setattr(remembering, "once", nullcontext)
-    assert render.render(template, data) == quickly
-    assert once * 10 < len(asked_for) - once  # a Copier that names it otherwise is slower, and this says so
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,7 +17,7 @@ import typer
 from typer.main import get_command
 
 from natsgen import __version__
-from natsgen.cli import commands, completion, consent, garbage, output, values
+from natsgen.cli import commands, completion, consent, output, speed
 from natsgen.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, NatsgenError, UntrustedTemplateError
 
 TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 could not be done, 2 wrong usage or input, 130 interrupted.
     """
-    garbage.search_less()
+    speed.search_less()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     output.take_any_character()
     if completion.is_wanted():
@@ -107,7 +107,7 @@ class _Ending:
 
 def _run(arguments: Sequence[str]) -> None:
     command = get_command(app)
-    values.take_as_typed(command)
+    speed.take_as_typed(command)
     code = command(arguments, prog_name=output.PROGRAM, standalone_mode=False)
     if code == INTERRUPTED:
         raise KeyboardInterrupt  # newer Typers turn it into a code

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from natsgen.cli import output, values
+from natsgen.cli import output, speed
 from natsgen.errors import WRONG_INPUT
 
 _ANY_LENGTH = 1_000  # characters of a purpose, none of which is cut
@@ -158,7 +158,7 @@ def load(name: str) -> Any:
     else:
         holder.command(name, cls=Command)(found)
     command = get_group(holder).commands[name]
-    values.take_as_typed(command)
+    speed.take_as_typed(command)
     return command
 
 

@@ -20,7 +20,7 @@ from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
-from natsgen.rendering import compiling, remembering, template_rules
+from natsgen.rendering import cached_jinja, template_rules
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.workspace import ANSWERS_FILE
 
@@ -141,7 +141,7 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
     try:
         # Without git in sight, Copier renders the folder as it is. With it, a checkout would be cloned at its latest
         # tag, a GIT_DIR in the environment would be followed, and git would be run once for every file.
-        with local.env(PATH=""), warnings.catch_warnings(), compiling.once(), remembering.once():
+        with local.env(PATH=""), warnings.catch_warnings(), cached_jinja.compiling_once():
             warnings.simplefilter("ignore")  # they speak to the template's authors
             with _worker()(
                 src_path=str(template),
