@@ -15,9 +15,9 @@ from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import names_for
-from natsgen.parts import routes as route_rules
-from natsgen.parts import tasks as task_rules
 from natsgen.parts.routes import METHODS, without_names
+from natsgen.parts.routes import ROUTES as ROUTE_KIND
+from natsgen.parts.tasks import TASKS as TASK_KIND
 from tests.hostile.oracle import check_tree, quoted
 from tests.hostile.places import make_place
 from tests.hostile.rules import RULES
@@ -98,14 +98,14 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for service, actions in {"actions": ACTIONS, "words-too": {name: {} for name in names}}.items():
         ran = place.run("new", "service", service, "--data", f"actions={json.dumps(actions)}")
         assert ran.code == 0, ran.err
-    words = {name: {"queue": "emails"} for name in taken if fits(task_rules.TASKS.name.check, name)}
+    words = {name: {"queue": "emails"} for name in taken if fits(TASK_KIND.name.check, name)}
     for service, tasks in {"tasks": TASKS, "words-in-tasks": words}.items():
         ran = place.run("new", "worker", service, "--data", f"tasks={json.dumps(tasks)}")
         assert ran.code == 0, ran.err
     named = {
         name: {"method": "GET", "path": f"/{name}", "call": "a.b"}
         for name in taken
-        if fits(route_rules.ROUTES.name.check, name)
+        if fits(ROUTE_KIND.name.check, name)
     }
     for framework in FRAMEWORKS:
         routes = {**ROUTES, **named, **routes_of_paths()}
