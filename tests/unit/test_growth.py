@@ -275,7 +275,7 @@ def test_a_symlink_is_not_removed(shop: Workspace, tmp_path: Path) -> None:
     file = shop.root / FOLDER / "order_created_handler.py"
     file.rename(tmp_path / "elsewhere.py")
     file.symlink_to(tmp_path / "elsewhere.py")
-    with pytest.raises(ServiceError, match="no regular file"):
+    with pytest.raises(ServiceError, match="not a regular file"):
         remove(shop, "order_created", force=True)
     assert file.is_symlink()
 
