@@ -92,7 +92,7 @@ def test_an_older_service_grows_with_the_files_of_its_version(installed: Release
 def test_show_compares_an_older_service_with_its_own_version(installed: Releases, web: Workspace) -> None:
     said = json.loads(installed[FOURTH].do("show", "web", "--json", cwd=web.root))
     assert (said["changed"], said["is_outdated"]) == ([], True)
-    assert f"there is a newer version of its template: {FOURTH}" in installed[FOURTH].do("show", "web", cwd=web.root)
+    assert f"newer template version available: {FOURTH}" in installed[FOURTH].do("show", "web", cwd=web.root)
 
 
 @pytest.mark.parametrize("words", [("add-action", "web", "leave"), ("remove-action", "web", "greet"), ("show", "web")])

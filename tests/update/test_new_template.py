@@ -72,7 +72,7 @@ def test_a_service_of_an_older_version_grows_and_is_answered_anew(fork: Path, wo
     CHECKOUT.do(*WORKER, "--template", "../fork@1.0.0", cwd=workspace.root)
     CHECKOUT.do("add-action", "billing", "pay", cwd=workspace.root)
     world.commit(workspace.root)
-    assert "v1.1.0 is there" in CHECKOUT.run("check", "billing", cwd=workspace.root).stdout
+    assert "v1.1.0 available" in CHECKOUT.run("check", "billing", cwd=workspace.root).stdout
     done = CHECKOUT.run("answers", "billing", "set", "team=payments", cwd=workspace.root)
     assert (done.returncode, "there is no question 'team'" in done.stderr) == (2, True)
     CHECKOUT.do("update", "billing", cwd=workspace.root)
@@ -149,7 +149,7 @@ def test_a_template_without_parts_needs_none(tmp_path: Path, workspace: Workspac
         ("../fork@2", 2, "--template: unknown template version '2' (available: v1.0.0, v1.1.0)"),
         ("../plain", 1, "../plain is not a template: it has no copier.yml"),
         ("../broken", 1, "copier.yml cannot be read"),
-        ("../nameless", 1, "does not ask for service_name"),
+        ("../nameless", 1, "has no question service_name"),
         ("../elsewhere", 1, "does not have natsgen's layout: it has no services/billing/.copier-answers.yml"),
         ("../untagged", 1, "the template ../untagged has no released version: tag one, such as v1.0.0"),
         ("", 1, "is not a template"),

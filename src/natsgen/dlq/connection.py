@@ -71,11 +71,6 @@ class Connection:
         self.server = without_secrets(url.geturl()) if url else ""
 
     @property
-    def is_usable(self) -> bool:
-        """Whether the server is still there, as far as is known."""
-        return self.client.is_connected and not self.failed.done()
-
-    @property
     def max_payload(self) -> int:
         """Bytes that the server takes in one message, headers included."""
         return self.client.max_payload
