@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from natsgen.cli import next_steps, output, templates
 from natsgen.parts.kinds import is_persons_own
@@ -15,7 +15,6 @@ from natsgen.workspace import SERVICES
 if TYPE_CHECKING:
     from natsgen.parts.kind import Leftover, Part
     from natsgen.services.edit import Added, Removed, ServiceTarget
-    from natsgen.transaction.change import Change
 
 
 def packages_of(service: str, paths: Sequence[PurePosixPath]) -> list[str]:
@@ -67,7 +66,7 @@ def added(where: ServiceTarget, done: Added, *, as_json: bool) -> None:
         f"    {run}",
     ]
     facts = {part.kind.noun: part.name, **part.facts(where.service), "created": list(map(str, change.added))}
-    _tell(where, change, story, {**facts, "notes": done.notes, "next": (test, run)}, "made", as_json=as_json)
+    _tell(where, done, story, {**facts, "next": (test, run)}, as_json=as_json)
 
 
 def removed(where: ServiceTarget, done: Removed, *, as_json: bool) -> None:
@@ -88,7 +87,7 @@ def removed(where: ServiceTarget, done: Removed, *, as_json: bool) -> None:
     elif kind.goodbye and abouts:
         story += ["", *(output.printable(kind.goodbye.format(service=service, about=about)) for about in abouts)]
     facts = {kind.noun: file.name, "removed": list(map(str, done.change.removed)), **facts}
-    _tell(where, done.change, story, {**facts, "notes": done.notes, "next": commands}, "removed", as_json=as_json)
+    _tell(where, done, story, {**facts, "next": commands}, as_json=as_json)
 
 
 def _deletion(left: Leftover) -> str:
@@ -118,15 +117,8 @@ def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[
 
 
 def _tell(
-    where: ServiceTarget, change: Change, story: Sequence[str], facts: Mapping[str, object], verb: str, *, as_json: bool
+    where: ServiceTarget, done: Added | Removed, story: Sequence[str], facts: Mapping[str, object], *, as_json: bool
 ) -> None:
-    if as_json:
-        place = {"service": where.service, "workspace": str(where.workspace.root), "dry_run": where.dry_run}
-        output.document({**place, **facts, **({"diff": change.diff()} if where.dry_run else {})})
-        return
-    if where.dry_run:
-        output.dry_run(change.diff(), len(change.added or change.removed), verb, where.workspace.root)
-    else:
-        output.result("\n".join(story))
-    for note in cast("tuple[str, ...]", facts["notes"]):
-        output.note(f"note: {output.printable(note)}")
+    whole = {"service": where.service, **facts, "notes": done.notes}
+    root, notes = where.workspace.root, done.notes
+    output.report(root, done.change, whole, story, is_dry_run=where.dry_run, as_json=as_json, notes=notes)
