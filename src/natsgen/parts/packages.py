@@ -58,6 +58,14 @@ def _of_kind(
     return Package(question, (*paths, f"src/domain/{question}", f"tests/{question}"), marker, summary, needs, is_extra)
 
 
+def _extra(name: str, summary: str, marker: str, *paths: str, needs: tuple[str, ...] = ("toolkit",)) -> Package:
+    """The package that a person may ask for, with its marker and its other paths."""
+    return Package(name, (marker, *paths), marker, summary, needs, is_extra=True)
+
+
+_TOOLKIT = ("src/toolkit/__init__.py", "src/toolkit/README.md")
+_STORES = ("src/toolkit/backing.py", "src/toolkit/ordered_consumer.py")
+
 # A package stands before those that it needs, here and in copier.yml.
 PACKAGES: tuple[Package, ...] = (
     _of_kind("handlers", marker="src/domain/handlers/__init__.py", summary="handlers of JetStream events"),
@@ -96,96 +104,42 @@ PACKAGES: tuple[Package, ...] = (
         "web", ("src/web", "tests/routes"), "src/web/__init__.py", "answers HTTP with FastAPI or Django", ("requests",)
     ),
     Package("inbox", ("src/inbox",), "src/inbox/__init__.py", "keeps a redelivery from being handled twice"),
-    Package(
+    _extra(
         "sync",
-        ("src/toolkit/sync.py", "src/toolkit/background.py"),
-        "src/toolkit/sync.py",
         "NATS for code that is not asynchronous",
-        ("toolkit", "requests"),
-        is_extra=True,
+        *("src/toolkit/sync.py", "src/toolkit/background.py"),
+        needs=("toolkit", "requests"),
     ),
-    Package(
+    _extra(
         "schemas",
-        ("schemas", "src/utils/schemas.py", "tests/test_schemas.py"),
-        "src/utils/schemas.py",
         "JSON schemas of the envelopes, and a test that keeps them current",
-        ("messages", "cloudevents"),
-        is_extra=True,
+        *("src/utils/schemas.py", "schemas", "tests/test_schemas.py"),
+        needs=("messages", "cloudevents"),
     ),
-    Package(
+    _extra(
         "objects",
-        (
-            "src/toolkit/objects.py",
-            "src/toolkit/object_content.py",
-            "src/toolkit/backing.py",
-            "src/toolkit/ordered_consumer.py",
-        ),
-        "src/toolkit/objects.py",
         "object stores: files of any size",
-        ("toolkit",),
-        is_extra=True,
+        *("src/toolkit/objects.py", "src/toolkit/object_content.py", *_STORES),
     ),
-    Package(
-        "tenancy",
-        ("src/toolkit/tenancy.py",),
-        "src/toolkit/tenancy.py",
-        "subjects, keys and objects of one tenant",
-        ("toolkit",),
-        is_extra=True,
-    ),
-    Package(
-        "kv",
-        (
-            "src/toolkit/kv.py",
-            "src/toolkit/backing.py",
-            "src/toolkit/ordered_consumer.py",
-        ),
-        "src/toolkit/kv.py",
-        "key-value buckets",
-        ("toolkit",),
-        is_extra=True,
-    ),
-    Package(
-        "streams",
-        ("src/toolkit/streams.py",),
-        "src/toolkit/streams.py",
-        "streams and consumers: made, listed and read",
-        ("toolkit",),
-        is_extra=True,
-    ),
-    Package(
+    _extra("tenancy", "subjects, keys and objects of one tenant", "src/toolkit/tenancy.py"),
+    _extra("kv", "key-value buckets", "src/toolkit/kv.py", *_STORES),
+    _extra("streams", "streams and consumers: made, listed and read", "src/toolkit/streams.py"),
+    _extra(
         "batches",
-        ("src/toolkit/batches.py", "src/toolkit/publishers.py"),
-        "src/toolkit/batches.py",
         "many messages published at once, and publishers declared once",
-        ("toolkit",),
-        is_extra=True,
+        *("src/toolkit/batches.py", "src/toolkit/publishers.py"),
     ),
-    Package(
+    _extra(
         "decoders",
-        ("src/toolkit/__init__.py", "src/toolkit/README.md", "src/toolkit/decoders.py"),
-        "src/toolkit/decoders.py",
         "payloads that are not JSON, such as MessagePack or Avro",
-        is_extra=True,
+        *("src/toolkit/decoders.py", *_TOOLKIT),
+        needs=(),
     ),
-    Package(
-        "messages", ("src/domain/messages.py",), "src/domain/messages.py", "the envelope EnvelopeMessage", is_extra=True
-    ),
-    Package(
-        "cloudevents",
-        ("src/domain/cloud_events.py",),
-        "src/domain/cloud_events.py",
-        "the envelope CloudEvent, as CloudEvents 1.0 has it",
-        is_extra=True,
-    ),
+    _extra("messages", "the envelope EnvelopeMessage", "src/domain/messages.py", needs=()),
+    _extra("cloudevents", "the envelope CloudEvent, as CloudEvents 1.0 has it", "src/domain/cloud_events.py", needs=()),
     Package(
         "toolkit",
-        (
-            "src/toolkit/__init__.py",
-            "src/toolkit/README.md",
-            "src/toolkit/connection.py",
-            "src/toolkit/errors.py",
-        ),
+        (*_TOOLKIT, "src/toolkit/connection.py", "src/toolkit/errors.py"),
         "src/toolkit/errors.py",
         "what the packages for NATS's stores share",
     ),
