@@ -37,8 +37,6 @@ class ConsulClient:
         self.service_id = ""
         self._settings = settings
         self._readiness = readiness
-        self._client: Consul | None = None
-        self._task: asyncio.Task[None] | None = None
         self._well: bool | None = None  # whether the latest request succeeded; None before the first
 
     def start(self, port: int) -> None:
@@ -60,9 +58,7 @@ class ConsulClient:
         self._task = asyncio.create_task(self._keep_registered(self._client, port), name="consul")
 
     async def deregister(self) -> None:
-        """Remove the instance from Consul; this takes no longer than `STOP_LIMIT` and a moment."""
-        if self._client is None or self._task is None:
-            return
+        """Remove the instance that was started from Consul; this takes no longer than `STOP_LIMIT` and a moment."""
         self._task.cancel()
         await asyncio.wait([self._task])
         try:

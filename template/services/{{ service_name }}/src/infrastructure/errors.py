@@ -40,5 +40,5 @@ class ConfigurationError(Exception):
 
 def describe(error: BaseException | None) -> str:
     """Return the error's type and text, without secrets, for one log field."""
-    text = f"{type(error).__name__}: {error}"
-    return redacted(text).encode(errors="replace").decode()  # JSON does not allow lone surrogates
+    # JSON does not allow lone surrogates
+    return redacted(f"{type(error).__name__}: {error}").encode(errors="replace").decode()

@@ -79,9 +79,7 @@ class Provisioning:
         names = await self._streams_with(subject) if stream is None else [stream]
         if len(names) > 1:
             several = ", ".join(sorted(names))
-            raise ConfigurationError(
-                f"{subject} is in several streams, and a consumer has one: {several}; set `stream=`"
-            )
+            raise ConfigurationError(f"{subject} is in several streams, and a consumer has one: {several}; set stream=")
         if names and (stream is None or await self._stream(stream)):
             return names[0]
         first, missing = subject.split(".")[0], stream or f"for {subject}"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from hashlib import sha256
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import nats.errors
 import nats.js.errors
@@ -229,9 +229,7 @@ def published_over(
         incoming: what the message follows from, so that its id derives from that.
     """
     payload, own = wire(data)
-    identity = message_id or id_of(data, subject)
-    if identity is None:
-        identity = incoming.derived_id(subject, payload) if incoming else str(uuid4())
+    identity = message_id or id_of(data, subject) or (incoming or Incoming()).derived_id(subject, payload)
     sent = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(incoming), **own, **(headers or {})}
     task = asyncio.ensure_future(_publish_until_confirmed(nats, subject, payload, sent))
     task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it

@@ -11,6 +11,7 @@ import logging
 import reprlib
 import sys
 import threading
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Literal, TextIO
 
@@ -40,11 +41,6 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
         level: the lowest level that is logged, in upper case.
         form: `json`, `console`, or `auto` (console on a terminal, else JSON).
     """
-
-    def add_service(_: Any, __: str, event: EventDict) -> EventDict:
-        event["service"] = service
-        return event
-
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -53,9 +49,8 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         CallsiteParameterAdder({CallsiteParameter.MODULE, CallsiteParameter.FUNC_NAME}),
         structlog.processors.StackInfoRenderer(),
-        add_service,
         _add_incoming,
-        _order_keys,
+        partial(_order_keys, service),
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
@@ -160,14 +155,14 @@ def _format_arguments(logger: Any, name: str, event: EventDict) -> EventDict:
         return {**event, "arguments": event.pop("positional_args")}
 
 
-def _order_keys(_: Any, __: str, event: EventDict) -> EventDict:
+def _order_keys(service: str, _: Any, __: str, event: EventDict) -> EventDict:
     """Rename the keys to those that dashboards rely on, and put first what people read first."""
     first = {
         "timestamp": event.pop("timestamp"),
         "level": event.pop("level").upper(),
         "logger": event.pop("logger"),
         "message": event.pop("event", ""),
-        "service": event.pop("service"),
+        "service": service,
         "module": event.pop("module", None),
         "function": event.pop("func_name", None),
     }
