@@ -21,15 +21,11 @@ class Inbox:
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
-        self.renewed: list[str] = []
 
     def check(self, handler: str, lease: float) -> None: ...
 
     async def claim(self, message: Message, lease: float) -> Claim:
         return self._claim
-
-    async def renew(self, handler: str) -> None:
-        self.renewed.append(handler)
 
 
 async def nothing(*_: Any, **__: Any) -> None: ...
@@ -54,14 +50,6 @@ async def test_a_message_of_another_worker_comes_again_and_a_handled_one_does_no
     await delivery_of(unwanted, Inbox(claim)).deliver(message)
 
     assert [said.split(b" ")[0] for said in no_server.answered] == [answer]
-
-
-async def test_the_claims_of_running_messages_are_renewed() -> None:
-    inbox = Inbox(Claim.TAKEN)
-
-    await delivery_of(unwanted, inbox).renew_claims()
-
-    assert inbox.renewed == ["billing"]
 
 
 async def test_a_handler_that_cancels_itself_has_failed_and_its_task_goes_on() -> None:

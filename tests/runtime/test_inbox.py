@@ -45,11 +45,13 @@ class Store:
     def __init__(self, *, renewing: float = 0, away_after_handling: bool = False) -> None:
         self._renewing = renewing
         self._away_after_handling = away_after_handling
+        self.renewed = 0
 
     async def claim(self, key: str, lease: float) -> tuple[Claim, Any]:
         return Claim.TAKEN, None
 
     async def renew(self, key: str, lease: float, token: Any) -> None:
+        self.renewed += 1
         await asyncio.sleep(self._renewing)
 
     async def done(self, key: str) -> None:
@@ -164,6 +166,21 @@ async def test_a_claim_that_may_have_ended_is_asked_for_again_before_the_handler
         await until(lambda: Counts(worker.runners[0]).duplicates == 1, "the duplicate")
 
     assert not seen
+
+
+async def test_the_claims_of_running_messages_are_renewed() -> None:
+    store = Store()
+    inbox = StoredInbox(store, InboxSettings())
+    message = delivered()
+    await inbox.claim(message, lease=0.1)
+    await until(lambda: store.renewed >= 2, "the claim to be renewed again and again")
+
+    await inbox.done(message)
+    renewed = store.renewed
+    await asyncio.sleep(0.2)
+    await inbox.close()
+
+    assert store.renewed == renewed
 
 
 async def test_a_slow_store_does_not_keep_messages_from_being_kept_alive(

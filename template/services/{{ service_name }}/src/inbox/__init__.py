@@ -93,6 +93,7 @@ class StoredInbox:
         self._ttl = settings.DEDUP_TTL
         self._not_before = 0.0
         self._claims: dict[str, Held] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}  # by handler
 
     def check(self, handler: str, lease: float) -> None:
         """Check that the store remembers a claim until it is renewed.
@@ -130,6 +131,8 @@ class StoredInbox:
             return Claim.TAKEN
         if claim is Claim.TAKEN:
             self._claims[key] = Held(message, lease, token)
+            if message.handler not in self._keepers:
+                self._keepers[message.handler] = asyncio.create_task(self._keep_claims(message.handler, lease / 2))
         return claim
 
     async def done(self, message: Message) -> None:
@@ -159,14 +162,16 @@ class StoredInbox:
             except Exception as error:
                 logger.warning("claim not released: the next attempt waits for its end", error=describe(error))
 
-    async def renew(self, handler: str) -> None:
-        """Extend the claims of a handler's running messages within a moment."""
-        held = [one for one in self._claims.values() if one.message.handler == handler]
-        try:
-            async with asyncio.timeout(self.RENEW_LIMIT):
-                await asyncio.gather(*map(self._renew, held))
-        except Exception as error:
-            logger.warning("claims not renewed", claims=len(held), error=describe(error))
+    async def _keep_claims(self, handler: str, pause: float) -> None:
+        """Extend the claims of a handler's running messages again and again."""
+        while True:
+            await asyncio.sleep(pause)
+            held = [one for one in self._claims.values() if one.message.handler == handler]
+            try:
+                async with asyncio.timeout(self.RENEW_LIMIT):
+                    await asyncio.gather(*map(self._renew, held))
+            except Exception as error:
+                logger.warning("claims not renewed", claims=len(held), error=describe(error))
 
     async def _renew(self, held: Held) -> None:
         if held.message.settled:  # its answer could not be sent
@@ -175,7 +180,9 @@ class StoredInbox:
             held.token = await self._store.renew(held.message.dedup_key, held.lease, held.token)
 
     async def close(self) -> None:
-        """Close the store."""
+        """End the renewals, and close the store."""
+        for keeper in self._keepers.values():
+            keeper.cancel()
         await self._store.close()
 
     def _forget(self, message: Message) -> Held | None:

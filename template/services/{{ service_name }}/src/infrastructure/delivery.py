@@ -43,16 +43,17 @@ class Inbox(Protocol):
         """Raise ConfigurationError if the store would forget a claim of `lease` seconds."""
 
     async def claim(self, message: Message, lease: float) -> Claim:
-        """Claim a message for `lease` seconds; raises if the store cannot be reached and messages wait for it."""
+        """Claim a message until it is done or released; the claim of a worker that died ends after `lease` seconds.
+
+        Raises:
+            Exception: the store cannot be reached, and messages wait for it.
+        """
 
     async def done(self, message: Message) -> None:
         """Note that a message was handled; return once the store has it."""
 
     async def release(self, message: Message) -> None:
         """Give up a claim, so that the next attempt does not wait for its end."""
-
-    async def renew(self, handler: str) -> None:
-        """Extend the claims of a handler's running messages."""
 
     async def close(self) -> None:
         """Close connections."""
@@ -144,11 +145,6 @@ class Delivery:
             return self._failure(error)
         finally:
             self.metrics.durations.observe(time.monotonic() - started)
-
-    async def renew_claims(self) -> None:
-        """Extend the inbox's claims on running messages."""
-        if self._inbox is not None:
-            await self._inbox.renew(self.subscription.handler)
 
     async def give_back(self, message: Message) -> None:
         """Give back a message that was not started or not finished at stop, at once and without using up an attempt.

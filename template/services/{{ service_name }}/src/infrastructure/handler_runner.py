@@ -99,7 +99,7 @@ class HandlerRunner:
         """
         self._alive_connection = self._nats.connections
         self._workers = [asyncio.create_task(self._run_worker()) for _ in range(self.subscription.concurrency)]
-        works = [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._keep_claims, self._watch]
+        works = [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._watch]
         self._background = [asyncio.create_task(work()) for work in works]
         ended, _ = await asyncio.wait([*self._workers, *self._background], return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
@@ -233,12 +233,6 @@ class HandlerRunner:
             with suppress(nats.errors.Error):
                 for message in [*self.buffer.running, *self.buffer, *self.delivery.dead_letters.unsaved]:
                     await message.in_progress()
-
-    async def _keep_claims(self) -> None:
-        """Extend the inbox's claims, in a task of its own because the inbox's store may answer late."""
-        while True:
-            await asyncio.sleep(self.subscription.ack_wait / 3)
-            await self.delivery.renew_claims()
 
     async def _give_way(self) -> None:
         """Give waiting messages to other replicas if no handler has returned for long; one that hangs never does."""
