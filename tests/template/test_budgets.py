@@ -30,7 +30,7 @@ PACKAGE_LINES = {
     "cloudevents": 150,
     "decoders": 60,
     "handlers": 6,
-    "inbox": 275,
+    "inbox": 280,
     "kv": 335,
     "messages": 40,
     "objects": 415,
