@@ -30,7 +30,6 @@ Gateway = Annotated[
         metavar="GATEWAY", help="Name of the gateway.", show_default=False, autocompletion=completion.services
     ),
 ]
-NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; what is missing is an error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print a diff of what would change; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Remove files even if they were edited.")]

@@ -71,7 +71,6 @@ def make(
     registry: options.Registry = None,
     data: options.Data = None,
     data_file: options.DataFile = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -103,7 +102,7 @@ def make(
         "registry": registry,
         "framework": framework,
     }
-    said = run.Options(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
+    said = run.Options(flags, data or [], data_file, template, workspace, dry_run, as_json)
     run.make(missing.BY_COMMAND[str(called.info_name)], parts, said, version=number)
 
 

@@ -35,7 +35,6 @@ def publisher(
     registry: options.Registry = None,
     data: options.Data = None,
     data_file: options.DataFile = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -56,7 +55,7 @@ def publisher(
         "network": network,
         "registry": registry,
     }
-    said = run.Options(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
+    said = run.Options(flags, data or [], data_file, template, workspace, dry_run, as_json)
     asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
     read = partial(publishers.from_subjects, core=core)
     parts = given_answers.from_texts("--subject", read, subject or []).over(given_answers.from_extras(extras or []))
@@ -85,7 +84,6 @@ def subscriber(
     registry: options.Registry = None,
     data: options.Data = None,
     data_file: options.DataFile = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -104,7 +102,7 @@ def subscriber(
         "network": network,
         "registry": registry,
     }
-    said = run.Options(flags, data or [], data_file, template, workspace, no_input, dry_run, as_json)
+    said = run.Options(flags, data or [], data_file, template, workspace, dry_run, as_json)
     read = subscribers.from_subjects
     parts = given_answers.from_texts("--subject", read, subject or []).over(given_answers.from_extras(extras or []))
     run.make(missing.SUBSCRIBER, parts, said)

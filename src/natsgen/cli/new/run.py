@@ -31,7 +31,6 @@ class Options:
         data_file: what `--data-file` names.
         template: what `--template` names.
         workspace: what `--workspace` names.
-        no_input: whether nobody may be asked.
         dry_run: whether nothing is to be written.
         as_json: whether a script is told.
     """
@@ -41,7 +40,6 @@ class Options:
     data_file: Path | None
     template: str | None
     workspace: Path | None
-    no_input: bool
     dry_run: bool
     as_json: bool
 
@@ -74,9 +72,8 @@ def make(asked: Requirement, parts: GivenAnswers, said: Options, *, version: int
         # what the organisation's gateways are made with makes no gateway of others
         given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
         answers.refuse_unasked(given, questionnaire, template.url)
-        may_ask = not said.no_input and output.can_ask()
         number = 1 if version is None else version
-        given = missing.completed(given, asked, number, asks=questionnaire.questions, may_ask=may_ask)
+        given = missing.completed(given, asked, number, asks=questionnaire.questions, may_ask=output.can_ask())
         if version is not None and given.sources.get("actions") != "--action":
             raise InputError("--version: it is the version of what --action gives, and there is no --action")
 

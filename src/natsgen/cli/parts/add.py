@@ -29,7 +29,6 @@ def add_handler(
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="It takes a list of events.")] = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -70,7 +69,6 @@ def add_action(
         bool, typer.Option("--no-queue", help="Every instance of the service answers each request, not one of them.")
     ] = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -109,7 +107,6 @@ def add_route(
         typer.Option(metavar="NAME", help="Name of the route [default: the action's, or that of the event's handler]"),
     ] = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -147,7 +144,6 @@ def add_publisher(
     ] = None,
     core: options.Core = False,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -182,7 +178,6 @@ def add_subscriber(
         typer.Option(metavar="NAME", help="Group of which one hears each message [default: what QUEUE_GROUP says]"),
     ] = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -230,7 +225,6 @@ def add_task(
         str | None, typer.Option(metavar="N", help="How often it is started before it is a dead letter [default: 5]")
     ] = None,
     workspace: options.Workspace = None,
-    no_input: options.NoInput = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:

@@ -39,7 +39,6 @@ def command(kind: PartKind, consequence: str, example: str) -> Callable[..., Non
         ],
         force: options.Force = False,
         workspace: options.Workspace = None,
-        no_input: options.NoInput = False,
         dry_run: options.DryRun = False,
         as_json: options.AsJson = False,
     ) -> None:
