@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 INFRASTRUCTURE = "template/services/{{ service_name }}/src/infrastructure"
+INBOX = "template/services/{{ service_name }}/src/inbox"
 
 
 class Fault(NamedTuple):
@@ -45,8 +46,13 @@ FAULTS = (
     in_worker("delivery", "await one.all_published()", "pass", "publications"),
     in_worker("delivery", "subscription.ack_wait * 2 / 3", "subscription.ack_wait * 2", "inbox"),
     in_worker("delivery", "await message.nak(self.subscription.ack_wait / 3)", "await message.ack()", "claims"),
-    in_worker("delivery", "await self._inbox.renew(self.subscription.handler)", "pass", "claims"),
     in_worker("delivery", "task.uncancel()", "break", "claims"),
+    Fault(
+        f"{INBOX}/__init__.py",
+        "await asyncio.gather(*map(self._renew, held))",
+        "pass",
+        ("tests/runtime/test_inbox.py",),
+    ),
     # attempts
     in_worker("attempts", "if done >= most and latest != BESIDE:", "if done > most and latest != BESIDE:", *DELIVERY),
     in_worker("attempts", "message.attempt = min(done, most - 1) + 1", "message.attempt = 1", *DELIVERY),
