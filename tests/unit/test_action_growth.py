@@ -10,7 +10,7 @@ import pytest
 
 from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
-from natsgen.errors import ConflictError, InputError
+from natsgen.errors import ConflictError, InputError, ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts.actions import ACTIONS, Action
@@ -184,6 +184,6 @@ def test_a_symlink_is_not_removed(shop: Workspace, tmp_path: Path) -> None:
     file = shop.root / FOLDER / "greet_action.py"
     file.rename(tmp_path / "elsewhere.py")
     file.symlink_to(tmp_path / "elsewhere.py")
-    with pytest.raises(ConflictError, match="no regular file"):
+    with pytest.raises(ServiceError, match="not a regular file"):
         remove(shop, "greet", force=True)
     assert file.is_symlink()

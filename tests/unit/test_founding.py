@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natsgen.answers import questions
-from natsgen.errors import ConflictError
+from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import tree
 from natsgen.rendering import template_source
 from natsgen.services import init_workspace
@@ -79,7 +79,7 @@ def test_a_complete_gitignore_is_not_touched(workspace: Workspace) -> None:
 def test_a_gitignore_that_is_a_symlink_is_left_alone(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("x")
     (workspace.root / ".gitignore").symlink_to(tmp_path / "theirs")
-    with pytest.raises(ConflictError, match="no regular file"):
+    with pytest.raises(ServiceError, match="not a regular file"):
         found(workspace)
     assert tree.read(tmp_path)
     assert (tmp_path / "theirs").read_text() == "x"
