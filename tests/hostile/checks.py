@@ -13,7 +13,7 @@ from natsgen.parts.routes import ROUTES
 from natsgen.parts.subscribers import SUBSCRIBERS
 from natsgen.parts.tasks import TASKS
 from tests.hostile import oracle
-from tests.hostile.cases import EITHER, HANDLER, REFUSED, SERVICE, TAKEN, Case
+from tests.hostile.cases import EITHER, GATEWAY, HANDLER, REFUSED, SERVICE, TAKEN, Case
 from tests.hostile.oracle import Ran
 from tests.hostile.places import WORKSPACE, Place
 
@@ -78,7 +78,8 @@ def check_new(case: Case, place: Place, harmless: Place) -> bool:
         assert all(value == typed for value in said[question]), f"{question}: typed {typed!r}, read {said[question]!r}"
     assert all(value == said[question][0] for question in said for value in said[question]), said
     if service == SERVICE and not any(one.startswith(("--image", "--python")) for one in case.arguments):
-        assert dockerfile(place) == dockerfile(harmless)
+        is_gateway = (place.workspace / "services" / SERVICE / "src/web").exists()
+        assert dockerfile(place) == dockerfile(harmless, GATEWAY if is_gateway else SERVICE)
     return True
 
 
@@ -108,6 +109,6 @@ def check_growth(case: Case, place: Place) -> bool:
     return True
 
 
-def dockerfile(place: Place) -> list[str]:
-    """The instructions of the service's Dockerfile."""
-    return oracle.instructions((place.workspace / "services" / SERVICE / "Dockerfile").read_text())
+def dockerfile(place: Place, service: str = SERVICE) -> list[str]:
+    """The instructions of a service's Dockerfile."""
+    return oracle.instructions((place.workspace / "services" / service / "Dockerfile").read_text())
