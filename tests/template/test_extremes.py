@@ -15,6 +15,7 @@ from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.naming import names_for
+from natsgen.parts.actions import ACTIONS as ACTION_KIND
 from natsgen.parts.routes import METHODS, without_names
 from natsgen.parts.routes import ROUTES as ROUTE_KIND
 from natsgen.parts.tasks import TASKS as TASK_KIND
@@ -85,7 +86,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = dict.fromkeys((*WORDS.values(), "class", "print", "none_event", "b" * 64, "x1", "a_1_b"), "a.b")
     taken = {name: subject for name, subject in words.items() if name.isidentifier() and name.strip("_") == name}
     taken = {name: subject for name, subject in taken.items() if name.islower() and name not in ("event", "any")}
-    names = [name for name in taken if fits(ACTIONS.name.check, name)]
+    names = [name for name in taken if fits(ACTION_KIND.name.check, name)]
     options = {
         f"h{number}": {"subject": subject, "durable": durable, "concurrency": 10_000, "batch": number % 2 == 0}
         for number, (subject, durable) in enumerate((subject, durable) for subject in LONG for durable in DURABLES)
