@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,7 +137,7 @@ def test_a_library_that_is_missing_is_not_taken_for_a_package() -> None:
             load_package("src.needing", "something")
     finally:
         (package / "__init__.py").unlink()
-        package.rmdir()
+        shutil.rmtree(package)
 
 
 @pytest.mark.parametrize("left", ["a folder that is empty now", "nothing"])

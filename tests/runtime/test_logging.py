@@ -188,7 +188,8 @@ def test_output_that_nobody_reads_blocks_nothing_and_what_is_dropped_is_counted(
             records.append(json.loads(reader.readline()))
         *kept, told = records
         assert told["message"].startswith("log lines dropped")
-        assert [line["number"] for line in kept] == [*range(len(kept))]
+        numbers = [line["number"] for line in kept]
+        assert numbers == sorted(set(numbers))  # there is room again as soon as the thread has written some
         assert len(kept) + told["lines"] == 2_000
 
 
