@@ -67,9 +67,9 @@ def metrics(live: Live) -> str:
         if handled not in of.values():
             raise live.failure(f"/metrics nowhere has the {handled} that {name} has handled")
     for action in live.actions:
-        labels = (f'action="{action.action}"', f'version="{action.version}"')
+        labels = (f'action="{action.does}"', f'version="{action.version}"')
         if not any(all(label in name for label in labels) for name in samples):
-            raise live.failure(f"/metrics has nothing of {action.action} version {action.version}")
+            raise live.failure(f"/metrics has nothing of {action.does} version {action.version}")
     _check_pubsub(live, samples)
     return f"{len(samples)} samples"
 
