@@ -19,7 +19,7 @@ READ = ("src/config.py", "src/main.py", *(package.marker for package in packages
 """Plain files of a service that a command or a test looks at."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def lean_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The bundled template without the Python files that are plain, which no answer gets into: they only take time."""
     bundled = template_source.bundled()
@@ -41,7 +41,7 @@ def place(tmp_path: Path) -> Place:
     return make_place(tmp_path / "around")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def harmless(lean_template: None, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A place whose workspace has the service `billing` and the gateway `api`, made of harmless answers."""
     place = make_place(tmp_path_factory.mktemp("harmless") / "around")

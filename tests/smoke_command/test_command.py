@@ -158,8 +158,8 @@ def test_ended_while_containers_run_it_leaves_nothing(start: Start, temporary: P
         (("--kinds", "workr"), "did you mean 'worker'?"),
         (("--step", "hartbeat"), "did you mean 'heartbeat'?"),
         (("--only", "nobody"), "there is no service 'nobody'"),
-        (("--template", "/nowhere"), "no such folder: /nowhere"),
-        (("--junit", "/nowhere/report.xml"), "no such folder: /nowhere"),
+        (("--template", "/nowhere"), "there is no folder /nowhere"),
+        (("--junit", "/nowhere/report.xml"), "there is no folder /nowhere"),
     ],
 )
 def test_what_is_mistyped_is_one_line_and_exit_code_2(
