@@ -126,7 +126,7 @@ FAULTS: dict[str, Fault] = {
     "handler not found": Fault(
         "parts",
         "the handler everything, order_any, order_created was not found",
-        ((_src("domain/handlers/__init__.py"), '.endswith("_handler")', '.endswith("_handlers")'),),
+        ((_src("infrastructure/worker.py"), "in files:", 'in files[: 0 if name == "handlers" else None]:'),),
         "worker-with-actions",
     ),
     "TTL never passed": Fault(
@@ -140,7 +140,7 @@ FAULTS: dict[str, Fault] = {
             ),
             (
                 _src("infrastructure/consul_client.py"),
-                "if not await tell(self._check_id, reason)",
+                'if not await tell(f"service:{self.service_id}", reason)',
                 "if not tell",
             ),
         ),
@@ -148,7 +148,7 @@ FAULTS: dict[str, Fault] = {
     "TTL passed once": Fault(
         "heartbeat",
         "calls it critical",
-        ((_src("infrastructure/consul_client.py"), "loop.time() >= due:", "loop.time() >= due + 60:"),),
+        ((_src("infrastructure/consul_client.py"), "clock() >= due:", "clock() >= due + 60:"),),
     ),
     "wrong subject": Fault(
         "events",
@@ -174,7 +174,7 @@ FAULTS: dict[str, Fault] = {
         "no answer on",
         (
             (
-                _src("actions/answers.py"),
+                _src("actions/replying.py"),
                 "            self._nats.answer(raw.reply, payload, headers)\n",
                 "            del payload\n",
             ),
@@ -199,8 +199,8 @@ FAULTS: dict[str, Fault] = {
         (
             (
                 _src("pubsub/publishers/runner.py"),
-                'tick = Tick(self._counts["sequence"] + 1',
-                'tick = Tick(self._counts["sequence"] + 2',
+                "tick = Tick(self._sequence + 1",
+                "tick = Tick(self._sequence + 2",
             ),
         ),
         "publisher",
@@ -264,7 +264,7 @@ FAULTS: dict[str, Fault] = {
         ((_src("main.py"), "    worker.check()\n", '    worker.check()\n    print("here")\n'),),
     ),
     "log line without its service": Fault(
-        "logs", "names the service ''", ((_src("utils/logging.py"), "= service\n", '= ""\n'),)
+        "logs", "names the service ''", ((_src("utils/logging.py"), '"service": service,', '"service": "",'),)
     ),
     "metrics that cannot be read": Fault(
         "metrics",
@@ -283,7 +283,7 @@ FAULTS: dict[str, Fault] = {
     "shutdown ignored": Fault(
         "stop",
         "SIGTERM did not end it",
-        ((_src("main.py"), "            if not future.done():", "            if False:"),),
+        ((_src("main.py"), "        if not future.done():", "        if False:"),),
     ),
     "wrong exit code": Fault(
         "stop", "exit code 3", ((_src("main.py"), "    sys.exit(code)", "    sys.exit(code or 3)"),)
@@ -314,7 +314,7 @@ FAULTS: dict[str, Fault] = {
     "task not found": Fault(
         "grown run",
         "what was added was not found by the service: task smoke_added_work",
-        ((_src("domain/tasks/__init__.py"), '.endswith("_task")', '.endswith("_tasks")'),),
+        ((_src("infrastructure/worker.py"), "in files:", 'in files[: 0 if name == "tasks" else None]:'),),
     ),
     "careless added handler": Fault(
         "grown ruff",

@@ -159,7 +159,7 @@ def test_ended_while_containers_run_it_leaves_nothing(start: Start, temporary: P
         (("--step", "hartbeat"), "did you mean 'heartbeat'?"),
         (("--only", "nobody"), "there is no service 'nobody'"),
         (("--template", "/nowhere"), "there is no folder /nowhere"),
-        (("--junit", "/nowhere/report.xml"), "there is no folder /nowhere"),
+        (("--junit", "/nowhere/report.xml"), "no such folder: /nowhere"),
     ],
 )
 def test_what_is_mistyped_is_one_line_and_exit_code_2(

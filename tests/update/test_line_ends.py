@@ -32,7 +32,7 @@ def checkout(shop: Workspace) -> Path:
 
 def test_nothing_was_changed(installed: Releases, checkout: Path) -> None:
     installed[FIRST].do("check", "billing", cwd=checkout)
-    assert "none" in installed[FIRST].do("show", "billing", cwd=checkout).split("Files that are not as")[1]
+    assert "none" in installed[FIRST].do("show", "billing", cwd=checkout).split("Files that differ from")[1]
     assert installed[FIRST].do("diff", "billing", cwd=checkout) == ""
 
 
