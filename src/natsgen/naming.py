@@ -154,6 +154,17 @@ def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
     return pairs
 
 
+def matches(pattern: str, subject: str) -> bool:
+    """Return whether a subject with wildcards covers a plain one."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for position, token in enumerate(wanted):
+        if token == ">":
+            return len(given) > position
+        if position >= len(given) or token not in ("*", given[position]):
+            return False
+    return len(wanted) == len(given)
+
+
 def names_for(subjects: Sequence[str]) -> dict[str, str]:
     """The subjects by the names of their parts, each after its last two tokens, or more of them where
     two would be the same; a subject may be there once."""

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from natsgen import naming
 from natsgen.dlq import archive, headers, selection
 from natsgen.dlq.addresses import without_secrets
 from natsgen.dlq.archive import whole_file
-from natsgen.dlq.bulk import IN_FLIGHT, Tally, each, matches
+from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
 from natsgen.dlq.connection import Stop
 from natsgen.dlq.letters import Letter, summary_of
 from natsgen.dlq.payload import DUMP_MAX, decode
@@ -96,7 +97,7 @@ def test_a_letter_has_a_time_whatever_its_header_says(failed_at: str) -> None:
 def test_a_selection_takes_what_fits_all_of_it(chosen: Selection, taken: bool) -> None:
     found = {"Dlq-Reason": "exhausted", "Correlation-Id": "c"}
     assert chosen.takes(summary_of(1, "dlq.billing.order_created", NOW, found, 0)) is taken
-    assert matches(chosen.subject, "dlq.billing.order_created") or not taken
+    assert naming.matches(chosen.subject, "dlq.billing.order_created") or not taken
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_only_a_plain_subject_can_be_replayed_to(text: str) -> None:
     ],
 )
 def test_a_filter_covers_a_subject(pattern: str, subject: str, covers: bool) -> None:
-    assert matches(pattern, subject) is covers
+    assert naming.matches(pattern, subject) is covers
 
 
 def test_groups_have_their_oldest_and_newest() -> None:

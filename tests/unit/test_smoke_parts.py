@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from natsgen import naming
 from natsgen.errors import GitError, InputError
 from natsgen.files import tree
 from natsgen.rendering import template_source
@@ -83,8 +84,8 @@ def test_a_health_check_may_be_a_line_for_the_shell(tmp_path: Path) -> None:
     ],
 )
 def test_a_subject_is_heard_as_nats_has_it(pattern: str, subject: str, heard: bool) -> None:
-    assert traffic.matches(pattern, subject) is heard
-    assert traffic.matches(pattern, traffic.literal(pattern))
+    assert naming.matches(pattern, subject) is heard
+    assert naming.matches(pattern, traffic.literal(pattern))
 
 
 def pinned(folder: Path, requirements: str) -> Path:

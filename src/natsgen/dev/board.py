@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from nats.aio.client import Client
 
+from natsgen import naming
 from natsgen.cli import output
 from natsgen.dev import figures, samples, sending
 from natsgen.dev.catalog import Catalog, Part, Source
@@ -20,7 +21,6 @@ from natsgen.dev.figures import Figures
 from natsgen.dev.history import Entry, History, Record
 from natsgen.dev.service import DevService, State
 from natsgen.dev.session import Session
-from natsgen.dev.traces import matches
 from natsgen.dev.traffic import Traffic
 from natsgen.dlq import bulk, payload, reading, selection
 from natsgen.dlq.bulk import Tally
@@ -285,18 +285,18 @@ class Board:
         seen = [
             one for one, _ in self.history.published.most_common(SUBJECTS) if not one.startswith(("dlq.", "replay."))
         ]
-        others = [one for one in seen if not any(matches(pattern, one) for pattern in named)]
+        others = [one for one in seen if not any(naming.matches(pattern, one) for pattern in named)]
         return [
             {
                 "subject": subject,
                 "stream": self._stream_of(subject),
-                "rate": round(sum(rate for one, rate in self._rates.items() if matches(subject, one)), 1),
-                "total": sum(count for one, count in self.history.published.items() if matches(subject, one)),
+                "rate": round(sum(rate for one, rate in self._rates.items() if naming.matches(subject, one)), 1),
+                "total": sum(count for one, count in self.history.published.items() if naming.matches(subject, one)),
                 "publishers": sorted(publishers.get(subject, ())),
                 "consumers": [
                     {"who": f"{catalog.service}.{part.name}", "kind": part.kind, "rate": self._rate_of(part)}
                     for catalog, part in parts
-                    if part.subject == subject or matches(part.subject, subject)
+                    if part.subject == subject or naming.matches(part.subject, subject)
                 ],
             }
             for subject in sorted(named) + sorted(others)
@@ -307,7 +307,7 @@ class Board:
 
     def _stream_of(self, subject: str) -> str:
         for name, info in self._traffic.streams.items():
-            if any(matches(pattern, subject) for pattern in info.config.subjects or ()):
+            if any(naming.matches(pattern, subject) for pattern in info.config.subjects or ()):
                 return name
         return ""
 

@@ -86,17 +86,6 @@ def is_readable(stream: StreamInfo) -> bool:
     return stream.config.retention == RetentionPolicy.LIMITS and not name.startswith(("KV_", "OBJ_"))
 
 
-def matches(pattern: str, subject: str) -> bool:
-    """Return whether a subject is one of those that a pattern with `*` and `>` stands for."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for position, token in enumerate(wanted):
-        if token == ">":
-            return len(given) > position
-        if position >= len(given) or token not in ("*", given[position]):
-            return False
-    return len(wanted) == len(given)
-
-
 async def read(
     jetstream: JetStreamContext, stream: StreamInfo, start: int, *, headers_only: bool = False
 ) -> AsyncIterator[Msg]:

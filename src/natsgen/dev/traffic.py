@@ -18,8 +18,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import StreamInfo
 
+from natsgen import naming
 from natsgen.dev.history import History
-from natsgen.dev.traces import is_readable, matches, read
+from natsgen.dev.traces import is_readable, read
 
 ANSWERS = "$JS.ACK.>"
 LOOK_EVERY = 1.0  # seconds between two looks at which streams there are
@@ -90,7 +91,7 @@ class Traffic:
                     self._reading[name] = asyncio.create_task(self._read(name, info, self._start(name, info)))
             elif not name.startswith(("KV_", "OBJ_")):
                 heard.update(info.config.subjects or ())
-        await self._hear({one for one in heard if not any(matches(pattern, one) for pattern in stored)})
+        await self._hear({one for one in heard if not any(naming.matches(pattern, one) for pattern in stored)})
         self._is_first_look = False
 
     def _start(self, name: str, info: StreamInfo) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from natsgen import naming
 from natsgen.dlq import headers, reading
 from natsgen.dlq.connection import ApiError, Connection, Stop
 from natsgen.dlq.letters import STREAM, Letter, Summary
@@ -125,18 +126,7 @@ async def _without_consumer(connection: Connection, subjects: Iterable[str]) -> 
         consumers = page.get("consumers") or []
         filters += [one for consumer in consumers for one in _filters(consumer["config"])]
         offset, total = offset + len(consumers), int(page["total"]) if consumers else 0
-    return sorted(subject for subject in set(subjects) if not any(matches(one, subject) for one in filters))
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """Return whether a subject with wildcards covers a plain one."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for number, token in enumerate(wanted):
-        if token == ">":
-            return len(given) > number
-        if number >= len(given) or token not in ("*", given[number]):
-            return False
-    return len(wanted) == len(given)
+    return sorted(subject for subject in set(subjects) if not any(naming.matches(one, subject) for one in filters))
 
 
 def _filters(config: dict[str, object]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from natsgen import naming
 from natsgen.parts.handlers import Handler
 from natsgen.smoke import traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.steps import NothingToDo
-from natsgen.smoke.traffic import Sent, event, literal, matches
+from natsgen.smoke.traffic import Sent, event, literal
 
 EACH = 20
 """Events for each handler: more than are handled at once."""
@@ -25,7 +26,7 @@ def events(live: Live) -> str:
         live.published += EACH
         traffic.publish(live.running.nats_url, sent)
         for other in live.handlers:
-            live.handled[other.name] += EACH * matches(other.subject, subject)
+            live.handled[other.name] += EACH * naming.matches(other.subject, subject)
     await_handled(live)
     for handler in live.handlers:
         counts = live.counts(handler.name)
@@ -84,7 +85,7 @@ def inbox(live: Live) -> str:
 def _publish(live: Live, one: Sent) -> None:
     traffic.publish(live.running.nats_url, [one])
     for other in live.handlers:
-        live.handled[other.name] += matches(other.subject, one.subject)
+        live.handled[other.name] += naming.matches(other.subject, one.subject)
 
 
 def await_settled(live: Live, subject: str, durable: str) -> None:

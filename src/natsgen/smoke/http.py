@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 
+from natsgen import naming
 from natsgen.harness.http_client import Response
 from natsgen.parts.routes import Route
 from natsgen.smoke import events
 from natsgen.smoke.live import Live
 from natsgen.smoke.steps import NothingToDo
-from natsgen.smoke.traffic import matches, request
+from natsgen.smoke.traffic import request
 
 CALLED, PUBLISHED, REFUSED = 200, 202, 422
 WITHOUT_BODY = ("GET", "DELETE")
@@ -27,7 +28,7 @@ def http(live: Live) -> str:
             raise live.failure(f"{route.does} answered {answer.status}, not {expected}: {answer.body[:300]}")
         if route.publish:
             for handler in live.handlers:
-                live.handled[handler.name] += matches(handler.subject, route.subject)
+                live.handled[handler.name] += naming.matches(handler.subject, route.subject)
         if route.method not in WITHOUT_BODY:
             refused = _ask(live, route, "{")
             if refused.status != REFUSED:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from natsgen import naming
 from natsgen.smoke import events, tasks, traffic
 from natsgen.smoke.live import Live
 from natsgen.smoke.steps import NothingToDo
-from natsgen.smoke.traffic import UNREADABLE, Sent, literal, matches
+from natsgen.smoke.traffic import UNREADABLE, Sent, literal
 
 LETTER_SECONDS = 30.0
 
@@ -24,7 +25,7 @@ def _of_handlers(live: Live) -> list[str]:
     subject = literal(live.handlers[0].subject)
     traffic.publish(live.running.nats_url, [Sent(subject, f"smoke-{live.published}", UNREADABLE)])
     live.published += 1
-    listening = [one for one in live.handlers if matches(one.subject, subject)]
+    listening = [one for one in live.handlers if naming.matches(one.subject, subject)]
     for handler in listening:
         _await_letter(live, handler.name)
         events.await_settled(live, handler.subject, handler.durable_in(live.service))

@@ -26,14 +26,6 @@ def literal(pattern: str, *, token: str = "smoke") -> str:
     return ".".join(token if part in ("*", ">") else part for part in pattern.split("."))
 
 
-def matches(pattern: str, subject: str) -> bool:
-    """Return whether who listens to the pattern hears the subject, which has no wildcards."""
-    wanted, given = pattern.split("."), subject.split(".")
-    if wanted[-1] == ">":
-        wanted, given = wanted[:-1], given[: len(wanted) - 1] if len(given) >= len(wanted) else []
-    return len(wanted) == len(given) and all(one in ("*", other) for one, other in zip(wanted, given, strict=True))
-
-
 DOMAIN, MESSAGE, CLOUD_EVENTS = "domain", "message", "cloudevents"
 """The envelopes that the template's question has."""
 SOURCE = "natsgen-smoke"
