@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from natsgen.parts.handlers import CONCURRENCY, refuse_twice
 from natsgen.parts.kind import FoundPart, Option, Part, PartFile, PartKind
-from natsgen.parts.rules import NAME_MAX_LENGTH, Flag, Name, Number
+from natsgen.parts.rules import CONCURRENCY, NAME_MAX_LENGTH, Flag, Name, Number, refuse_twice
 from natsgen.parts.source import Value, joined
 
 # An action's function has the action's name, next to these in its file and in its test; copier.yml refuses the same.

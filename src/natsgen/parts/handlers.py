@@ -6,18 +6,17 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from natsgen import messages, naming
-from natsgen.errors import InputError
-from natsgen.parts.kind import FoundPart, Leftover, Option, Part, PartKind
-from natsgen.parts.rules import Flag, Name, Number, Text, pattern
+from natsgen import naming
+from natsgen.parts import subjects
+from natsgen.parts.kind import FoundPart, Leftover, Option, PartKind
+from natsgen.parts.rules import CONCURRENCY, Flag, Name, Text, pattern
 from natsgen.parts.source import Function
 
-CONCURRENCY = Number("concurrency", 1, 10_000)
 DURABLE_MAX_LENGTH = 128
 
 
 @dataclass(frozen=True)
-class Handler(Part):
+class Handler(subjects.SubjectPart):
     """A handler.
 
     Attributes:
@@ -27,15 +26,9 @@ class Handler(Part):
         batch: whether it takes many events at once.
     """
 
-    subject: str
     durable: str | None = None
     concurrency: int | None = None
     batch: bool = False
-
-    @property
-    def does(self) -> str:
-        """Its subject."""
-        return self.subject
 
     def durable_in(self, service: str) -> str:
         """Return the name of its JetStream consumer."""
@@ -48,10 +41,6 @@ class Handler(Part):
     def story(self, service: str) -> str:
         """Return what it handles."""
         return f"handles {self.subject} with the durable {self.durable_in(service)}"
-
-    def other_name(self, taken: Sequence[str]) -> str:
-        """Return a name after more of its subject."""
-        return naming.handler_for(self.subject, taken)
 
 
 @dataclass(frozen=True)
@@ -115,26 +104,9 @@ HANDLERS = PartKind(
 )
 
 
-def from_subjects(subjects: Sequence[str]) -> tuple[Handler, ...]:
-    """Return a handler for each subject on a command line.
-
-    Raises:
-        InputError: one of them is no subject for a worker, or is there twice.
-    """
-    rule = HANDLERS.option("subject")
-    checked = [rule.check(subject) for subject in subjects]
-    refuse_twice("subject", checked, "a worker handles a subject once")
-    return tuple(Handler(name, subject) for name, subject in naming.names_for(checked).items())
-
-
-def refuse_twice(what: str, texts: Sequence[str], why: str) -> None:
-    """Make sure that each text is there once.
-
-    Raises:
-        InputError: one is there twice.
-    """
-    if twice := next((text for text in texts if texts.count(text) > 1), None):
-        raise InputError(f"the {what} {messages.quote(twice)} is given twice: {why}")
+def from_subjects(texts: Sequence[str]) -> tuple[Handler, ...]:
+    """Return a handler for each subject on a command line; see `subjects.from_subjects`."""
+    return subjects.from_subjects(Handler, texts, "a worker handles a subject once")
 
 
 def _takes_list(arguments: ast.arguments) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.errors import InputError
 from natsgen.parts import source
 from natsgen.parts.rules import Name, Rule
@@ -348,17 +348,6 @@ class PartKind:
             for key, text in texts.items()
             if text is not None
         }
-
-    def named(self, name: str | None, subject: str) -> tuple[str, str]:
-        """Return the name of a part, which its subject proposes where nobody gave one, and its checked subject.
-
-        Raises:
-            InputError: one of them breaks its rule; the message begins with "--name" or "SUBJECT".
-        """
-        checked = messages.located("SUBJECT", self.option("subject").check, subject)
-        return messages.located("--name", self.name.check, name) if name is not None else naming.handler_for(
-            checked
-        ), checked
 
     def refuse_same(self, parts: Sequence[Part]) -> None:
         """Make sure that no two parts share what only one of them may have.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from natsgen import naming
-from natsgen.parts.handlers import refuse_twice
-from natsgen.parts.kind import FoundPart, Option, Part, PartKind
+from natsgen.parts import subjects
+from natsgen.parts.kind import FoundPart, Option, PartKind
 from natsgen.parts.rules import Flag, Name, Number, sent_subject
 
 INTERVAL = Number(
@@ -20,7 +20,7 @@ INTERVAL = Number(
 
 
 @dataclass(frozen=True)
-class Publisher(Part):
+class Publisher(subjects.SubjectPart):
     """A publisher.
 
     Attributes:
@@ -29,14 +29,8 @@ class Publisher(Part):
         core: whether by core NATS; else to a stream.
     """
 
-    subject: str
     interval: float | None = None
     core: bool = False
-
-    @property
-    def does(self) -> str:
-        """Its subject."""
-        return self.subject
 
     def facts(self, service: str) -> dict[str, object]:
         """Return its options."""
@@ -46,10 +40,6 @@ class Publisher(Part):
         """Return what it publishes."""
         every = "" if self.interval is None else f" every {self.interval:g} s"
         return f"publishes on {self.subject}{every}, {'to whoever listens' if self.core else 'to its stream'}"
-
-    def other_name(self, taken: Sequence[str]) -> str:
-        """Return a name after more of its subject."""
-        return naming.handler_for(self.subject, taken)
 
 
 @dataclass(frozen=True)
@@ -80,13 +70,6 @@ PUBLISHERS = PartKind(
 )
 
 
-def from_subjects(subjects: Sequence[str], *, core: bool = False) -> tuple[Publisher, ...]:
-    """Return a publisher for each subject on a command line.
-
-    Raises:
-        InputError: one of them is no subject to publish on, or is there twice.
-    """
-    rule = PUBLISHERS.option("subject")
-    checked = [rule.check(subject) for subject in subjects]
-    refuse_twice("subject", checked, "a service publishes on it once")
-    return tuple(Publisher(name, subject, core=core) for name, subject in naming.names_for(checked).items())
+def from_subjects(texts: Sequence[str], *, core: bool = False) -> tuple[Publisher, ...]:
+    """Return a publisher for each subject on a command line; see `subjects.from_subjects`."""
+    return subjects.from_subjects(Publisher, texts, "a service publishes on it once", core=core)

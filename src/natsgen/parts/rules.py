@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from natsgen import messages, naming
+from natsgen.errors import InputError
 
 NAME_MAX_LENGTH = 64
 KEYWORDS = frozenset(word for word in keyword.kwlist if word.islower())
@@ -65,6 +66,9 @@ class Number(Rule):
         return self.check(float(text) if "." in text else int(text))
 
 
+CONCURRENCY = Number("concurrency", 1, 10_000)
+
+
 @dataclass(frozen=True)
 class Flag(Rule):
     """True or false."""
@@ -113,6 +117,16 @@ class Text(Rule):
         if problem or not isinstance(value, str):
             raise messages.invalid(self.what, value, problem, messages.suggest(self.suggest(str(value))))
         return value
+
+
+def refuse_twice(what: str, texts: Sequence[str], why: str) -> None:
+    """Make sure that each text is there once.
+
+    Raises:
+        InputError: one is there twice.
+    """
+    if twice := next((text for text in texts if texts.count(text) > 1), None):
+        raise InputError(f"the {what} {messages.quote(twice)} is given twice: {why}")
 
 
 def pattern(what: str, form: str, limit: int, takes: str, suggest: Callable[[str], str] | None = None) -> Text:

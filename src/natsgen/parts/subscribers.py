@@ -8,8 +8,8 @@ from itertools import combinations
 
 from natsgen import messages, naming
 from natsgen.errors import InputError
-from natsgen.parts.handlers import refuse_twice
-from natsgen.parts.kind import FoundPart, Option, Part, PartFile, PartKind
+from natsgen.parts import subjects
+from natsgen.parts.kind import FoundPart, Option, PartFile, PartKind
 from natsgen.parts.rules import Name, Text, pattern
 from natsgen.parts.source import Value
 
@@ -17,7 +17,7 @@ GROUP = pattern("queue group", "[A-Za-z0-9_-]*", 128, "letters, digits, _ and -"
 
 
 @dataclass(frozen=True)
-class Subscriber(Part):
+class Subscriber(subjects.SubjectPart):
     """A subscriber of core NATS.
 
     Attributes:
@@ -25,13 +25,7 @@ class Subscriber(Part):
         queue_group: of which one hears each message, "" for none; None for what the setting `QUEUE_GROUP` says.
     """
 
-    subject: str
     queue_group: str | None = None
-
-    @property
-    def does(self) -> str:
-        """Its subject."""
-        return self.subject
 
     def group_in(self, service_group: str) -> str:
         """Return the group that it is in, in a service whose own is `service_group`."""
@@ -51,10 +45,6 @@ class Subscriber(Part):
         for found in _subscribers_in(there):
             refuse_shared([found, self], queue_group)
         return self
-
-    def other_name(self, taken: Sequence[str]) -> str:
-        """Return a name after more of its subject."""
-        return naming.handler_for(self.subject, taken)
 
 
 @dataclass(frozen=True)
@@ -89,16 +79,9 @@ SUBSCRIBERS = PartKind(
 )
 
 
-def from_subjects(subjects: Sequence[str]) -> tuple[Subscriber, ...]:
-    """Return a subscriber for each subject on a command line.
-
-    Raises:
-        InputError: one of them is no subject to listen to, or is there twice.
-    """
-    rule = SUBSCRIBERS.option("subject")
-    checked = [rule.check(subject) for subject in subjects]
-    refuse_twice("subject", checked, "a service listens to it once")
-    return tuple(Subscriber(name, subject) for name, subject in naming.names_for(checked).items())
+def from_subjects(texts: Sequence[str]) -> tuple[Subscriber, ...]:
+    """Return a subscriber for each subject on a command line; see `subjects.from_subjects`."""
+    return subjects.from_subjects(Subscriber, texts, "a service listens to it once")
 
 
 def refuse_shared(subscribers: Sequence[Subscriber], service_group: str) -> None:

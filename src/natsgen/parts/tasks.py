@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from natsgen import messages, naming
 from natsgen.errors import InputError
-from natsgen.parts.handlers import CONCURRENCY
 from natsgen.parts.kind import FoundPart, Leftover, Option, Part, PartKind
-from natsgen.parts.rules import Choice, Name, Number, pattern
+from natsgen.parts.rules import CONCURRENCY, Choice, Name, Number, pattern
 from natsgen.parts.source import Value, joined
 
 QUEUE_MAX_LENGTH = 64

@@ -43,9 +43,10 @@ def add_handler(
       natsgen add-handler billing 'orders.>' --name audit --concurrency 10
       natsgen add-handler billing orders.order.created --name archive --batch
     """
+    from natsgen.parts import subjects
     from natsgen.parts.handlers import HANDLERS, Handler
 
-    named, subject = HANDLERS.named(name, subject)
+    named, subject = subjects.named(HANDLERS, name, subject)
     wanted = Handler(named, subject, batch=batch, **HANDLERS.parse(durable=durable, concurrency=concurrency))
     report.add(wanted, service, workspace, dry_run=dry_run, as_json=as_json)
 
@@ -157,9 +158,10 @@ def add_publisher(
       natsgen add-publisher billing billing.heart.beat --interval 10
       natsgen add-publisher billing events.test --name test --core
     """
+    from natsgen.parts import subjects
     from natsgen.parts.publishers import PUBLISHERS, Publisher
 
-    named, subject = PUBLISHERS.named(name, subject)
+    named, subject = subjects.named(PUBLISHERS, name, subject)
     wanted = Publisher(named, subject, core=core, **PUBLISHERS.parse(interval=interval))
     report.add(wanted, service, workspace, dry_run=dry_run, as_json=as_json)
 
@@ -191,9 +193,10 @@ def add_subscriber(
       natsgen add-subscriber billing events.test --queue-group workers
       natsgen add-subscriber billing 'events.>' --name ear
     """
+    from natsgen.parts import subjects
     from natsgen.parts.subscribers import SUBSCRIBERS, Subscriber
 
-    named, subject = SUBSCRIBERS.named(name, subject)
+    named, subject = subjects.named(SUBSCRIBERS, name, subject)
     wanted = Subscriber(named, subject, **SUBSCRIBERS.parse(queue_group=queue_group))
     report.add(wanted, service, workspace, dry_run=dry_run, as_json=as_json)
 
