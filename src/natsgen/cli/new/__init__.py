@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from natsgen.cli import commands, options
 from natsgen.cli.new import help, missing, pubsub, run
-
-if TYPE_CHECKING:
-    from natsgen.parts.kind import Part
 
 app = typer.Typer(cls=commands.Group)
 
@@ -77,19 +73,15 @@ def make(
     """Makes the service; the command that was called says of which kind."""
     from functools import partial
 
-    from natsgen.answers import given_answers
     from natsgen.parts import actions, handlers, routes, tasks
 
     number = actions.ACTIONS.parse(version=version).get("version")
-    ways: tuple[tuple[str, Callable[[Sequence[str]], Sequence[Part]], list[str] | None], ...] = (
-        ("--subject", handlers.from_subjects, subject),
-        ("--route", routes.from_texts, route),
-        ("--queue", tasks.from_texts, queue),
-        ("--action", partial(actions.from_names, version=1 if number is None else number), action),
-    )
-    parts = given_answers.from_extras(extras or [])
-    for option, read, texts in ways:
-        parts = parts.over(given_answers.from_texts(option, read, texts or []))
+    parts: run.PartTexts = {
+        "--subject": (handlers.from_subjects, subject),
+        "--route": (routes.from_texts, route),
+        "--queue": (tasks.from_texts, queue),
+        "--action": (partial(actions.from_names, version=1 if number is None else number), action),
+    }
     flags = {
         "service_name": name,
         "bounded_context": context,
@@ -103,7 +95,7 @@ def make(
         "framework": framework,
     }
     said = run.Options(flags, data or [], data_file, template, workspace, dry_run, as_json)
-    run.make(missing.BY_COMMAND[str(called.info_name)], parts, said, version=number)
+    run.make(missing.BY_COMMAND[str(called.info_name)], parts, extras, said, version=number)
 
 
 app.command("publisher", cls=commands.Command, help=help.PUBLISHER)(pubsub.publisher)

@@ -38,10 +38,9 @@ def publisher(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Makes a publisher."""
+    """Make a publisher."""
     from functools import partial
 
-    from natsgen.answers import given_answers
     from natsgen.parts import publishers
 
     flags = {
@@ -57,9 +56,7 @@ def publisher(
     }
     said = run.Options(flags, data or [], data_file, template, workspace, dry_run, as_json)
     asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
-    read = partial(publishers.from_subjects, core=core)
-    parts = given_answers.from_texts("--subject", read, subject or []).over(given_answers.from_extras(extras or []))
-    run.make(asked, parts, said)
+    run.make(asked, {"--subject": (partial(publishers.from_subjects, core=core), subject)}, extras, said)
 
 
 def subscriber(
@@ -87,8 +84,7 @@ def subscriber(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Makes a subscriber."""
-    from natsgen.answers import given_answers
+    """Make a subscriber."""
     from natsgen.parts import subscribers
 
     flags = {
@@ -103,6 +99,4 @@ def subscriber(
         "registry": registry,
     }
     said = run.Options(flags, data or [], data_file, template, workspace, dry_run, as_json)
-    read = subscribers.from_subjects
-    parts = given_answers.from_texts("--subject", read, subject or []).over(given_answers.from_extras(extras or []))
-    run.make(missing.SUBSCRIBER, parts, said)
+    run.make(missing.SUBSCRIBER, {"--subject": (subscribers.from_subjects, subject)}, extras, said)

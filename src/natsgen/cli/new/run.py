@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +13,12 @@ from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from natsgen.answers.answers import Answers
-    from natsgen.answers.given_answers import GivenAnswers
     from natsgen.cli.new.missing import Requirement
+    from natsgen.parts.kind import Part
     from natsgen.services.create import Outcome
     from natsgen.workspace import Workspace
+
+    PartTexts = Mapping[str, tuple[Callable[[Sequence[str]], Sequence[Part]], Sequence[str] | None]]
 
 INFRASTRUCTURE = "compose/infrastructure.yml"
 
@@ -44,12 +46,20 @@ class Options:
     as_json: bool
 
 
-def make(asked: Requirement, parts: GivenAnswers, said: Options, *, version: int | None = None) -> None:
+def make(
+    asked: Requirement,
+    parts: PartTexts,
+    extras: Sequence[str] | None,
+    said: Options,
+    *,
+    version: int | None = None,
+) -> None:
     """Makes the service, and tells of it.
 
     Args:
         asked: what the command cannot do without.
-        parts: what its own options say of the service's parts.
+        parts: of each option that gives parts: what makes them of its texts, and the texts.
+        extras: the texts of `--with`.
         said: the rest.
         version: of the actions that `--action` gives or that are asked for, where `--version` says it.
 
@@ -60,10 +70,13 @@ def make(asked: Requirement, parts: GivenAnswers, said: Options, *, version: int
     from natsgen.answers import answers, given_answers, questions, workspace_defaults
     from natsgen.services import create
 
+    inside = given_answers.from_extras(extras or [])
+    for option, (read, texts) in parts.items():
+        inside = inside.over(given_answers.from_texts(option, read, texts or []))
     place = workspaces.find(said.workspace, Path.cwd())
     with templates.for_new(said.template, place) as template:
         questionnaire = questions.read(template.folder)
-        given = given_answers.from_flags(said.flags, questionnaire).over(parts)
+        given = given_answers.from_flags(said.flags, questionnaire).over(inside)
         given = given.over(given_answers.from_pairs(said.data, questionnaire))
         if said.data_file is not None:
             given = given.over(given_answers.from_file(said.data_file, questionnaire))

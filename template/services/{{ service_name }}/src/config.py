@@ -31,12 +31,12 @@ DESCRIPTION: str = _PROJECT.get("description", "")
 ENV_FILE = ".env"
 
 SHORTEST_SECRET = 4  # characters; to hide less would make logs unreadable
-_secrets: set[str] = set()  # the values of settings that nobody may read in a log or a dead letter
+_secrets: list[str] = []  # what nobody may read in a log or a dead letter: the values of settings, longest first
 
 
 def redacted(text: str) -> str:
     """Return a text without the values of the settings that are secret."""
-    for secret in sorted(_secrets, key=len, reverse=True):
+    for secret in _secrets:
         text = text.replace(secret, "[secret]")
     return text
 
@@ -63,7 +63,8 @@ class ServiceSettings(BaseSettings):
             found = re.findall(r"://[^/@]*:([^/@]+)@", text) + ([text] if isinstance(value, SecretStr) else [])
             for secret in {*found, *map(unquote, found)}:
                 if len(secret) >= SHORTEST_SECRET:
-                    _secrets.update((secret, json.dumps(secret, ensure_ascii=False)[1:-1]))
+                    _secrets.extend({secret, json.dumps(secret, ensure_ascii=False)[1:-1]}.difference(_secrets))
+        _secrets.sort(key=len, reverse=True)
 
     @classmethod
     def secrets_in_files(cls) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Gives the worker the actions: it imports every `*_action.py` in this folder first."""
+"""Adds the actions to the worker, which has imported every `*_action.py` in this folder."""
 
 from __future__ import annotations
 

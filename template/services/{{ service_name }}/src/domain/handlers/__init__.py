@@ -1,4 +1,4 @@
-"""Gives the worker the handlers: it imports every `*_handler.py` in this folder first."""
+"""Adds the handlers to the worker, which has imported every `*_handler.py` in this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gives the worker the publishers: it imports every `*_publisher.py` in this folder first."""
+"""Adds the publishers to the worker, which has imported every `*_publisher.py` in this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gives the worker the subscribers: it imports every `*_subscriber.py` in this folder first."""
+"""Adds the subscribers to the worker, which has imported every `*_subscriber.py` in this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gives the worker the tasks: it imports every `*_task.py` in this folder first."""
+"""Adds the tasks to the worker, which has imported every `*_task.py` in this folder."""
 
 from __future__ import annotations
 
