@@ -30,6 +30,10 @@ class Document:
         self.file.parent.mkdir(exist_ok=True)
         self.file.write_text("\n".join([self.head, *parts]), encoding="utf-8")
 
+    def section(self, name: str) -> str:
+        """The text of the section `name`; empty if it is not there."""
+        return self._sections().get(name, "")
+
     def _sections(self) -> dict[str, str]:
         if not self.file.exists():
             return {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.chaos.rows import DEAD_SERVER, LEADER, Row
+from tests.chaos.rows import DEAD_SERVER, LEADER, ROWS, Row
 from tests.chaos.verdict import Outcome
 from tests.harness_tools.versions import installed_versions, machine, nats_server_version
 
@@ -20,7 +21,7 @@ TEXT = f"""\
 Each row is a generated worker on a real NATS server, or on three of them with replicated streams, with a publisher
 that sends events of 50 aggregates at a steady rate, and a fault in the middle. Its events are shared out to the seeds
 1, 2 and 3, which choose the moments and the failing events; numbers are sums, times are the worst. `make chaos
-ROW=<row>` repeats a row, and `make chaos ROW=<row> SEED=2` one of its three runs.
+ROW=<row>` repeats a row and writes its line here anew, and `make chaos ROW=<row> SEED=2` repeats one of its three runs.
 
 - *inbox*: `DEDUP`. *published*: events whose stream confirmed them; only those count.
 - *effects*: different events whose handler's effect is there: an event published with `message.publish`, and a line
@@ -36,11 +37,11 @@ ROW=<row>` repeats a row, and `make chaos ROW=<row> SEED=2` one of its three run
 - *oldest*: the longest time from an event's first offer to the end of its handler, in seconds. What a server had sent
   into a dying connection, or to a worker that was killed, comes again after `ack_wait`. The handlers here have an
   `ack_wait` of 4 s (handler-crashes 2, slow-handler 3, rolling-restart 30); the default is 30 s.
+- *run*: when the row ran last, and the commit that it ran on.
 
 {{table}}
 
-{{date}}; nats-server {{server}}, nats-py {{client}}, Python {{python}}, {{machine}};
-{{minutes:.0f}} minutes.
+Last run: nats-server {{server}}, nats-py {{client}}, Python {{python}}, {{machine}}.
 
 What no worker can promise: a server confirms an event before it is on the disk. By default it writes to the disk every
 two minutes (`sync_interval` of JetStream), so a power failure can take what was confirmed since, on one server. Three
@@ -48,28 +49,52 @@ replicas on machines that do not fail together keep it; so does `sync_interval: 
 faults above kill processes, not machines.
 """
 
-COLUMNS = ("row", "fault", "inbox", "published", "effects", "twice", "again", "letters", "lost", "stall", "oldest")
+COLUMNS = (
+    "row",
+    "fault",
+    "inbox",
+    "published",
+    "effects",
+    "twice",
+    "again",
+    "letters",
+    "lost",
+    "stall",
+    "oldest",
+    "run",
+)
 
 
 def line_of(row: Row, seed: int, outcome: Outcome) -> str:
     """One run on one line, as it is printed when it has ended."""
     return f"{'ok' if not outcome.broken else 'BROKEN':6} {row.name:26} seed {seed}  " + "  ".join(
-        f"{name} {value}" for name, value in zip(COLUMNS[3:], _numbers([outcome]), strict=True)
+        f"{name} {value}" for name, value in zip(COLUMNS[3:-1], _numbers([outcome]), strict=True)
     )
 
 
-def section(rows: list[Row], outcomes: Mapping[str, list[Outcome]], python: Path, *, minutes: float) -> str:
-    """The section of docs/reliability.md; `python` is the interpreter that the workers ran with."""
-    broken = [f"{name}: {promise}" for name, of_row in outcomes.items() for one in of_row for promise in one.broken]
+def section(before: str, outcomes: Mapping[str, list[Outcome]], python: Path, commit: str) -> str:
+    """The section of docs/reliability.md: what ran, in the place of what it said of these rows `before`.
+
+    `outcomes` are those of rows that ran with all seeds, `python` is the interpreter that the workers ran with.
+    """
+    lines = dict(re.findall(r"^(?=\| `([\w-]+)` \|)(.*)$", before, re.MULTILINE))
+    broken = re.findall(r"^- `([\w-]+)`: (.*)$", before, re.MULTILINE)
+    broken = [(name, promise) for name, promise in broken if name not in outcomes]
+    for name, of_row in outcomes.items():
+        run = f"{datetime.now(UTC).date().isoformat()} {commit}"
+        cells = [f"`{name}`", ROWS[name].what, ROWS[name].dedup, *_numbers(of_row), run]
+        lines[name] = f"| {' | '.join(cells)} |"
+        broken += [(name, promise) for one in of_row for promise in one.broken]
+    table = [lines[name] for name in ROWS if name in lines]
     return TEXT.format(
-        published=sum(one.published for of_row in outcomes.values() for one in of_row),
-        rows=len(rows),
-        verdict="\n".join(["**Promises that did not hold:**", "", *(f"- {line}" for line in broken)])
+        published=sum(int(line.split("|")[COLUMNS.index("published") + 1].replace(",", "")) for line in table),
+        rows=len(table),
+        verdict="\n".join(
+            ["**Promises that did not hold:**", "", *(f"- `{name}`: {promise}" for name, promise in broken)]
+        )
         if broken
         else "Every promise held.",
-        table=_table(rows, outcomes),
-        date=datetime.now(UTC).date().isoformat(),
-        minutes=minutes,
+        table="\n".join([f"| {' | '.join(COLUMNS)} |", "|---|---|---|" + "--:|" * (len(COLUMNS) - 4) + "---|", *table]),
         **versions(python),
     )
 
@@ -78,14 +103,6 @@ def versions(python: Path) -> dict[str, str]:
     """Of what took part, and the machine."""
     language, client = installed_versions(python, "nats-py")
     return {"server": nats_server_version(), "client": client, "python": language, "machine": machine()}
-
-
-def _table(rows: list[Row], outcomes: Mapping[str, list[Outcome]]) -> str:
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|" + "--:|" * (len(COLUMNS) - 3)]
-    for row in rows:
-        cells = [f"`{row.name}`", row.what, row.dedup, *_numbers(outcomes[row.name])]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def _numbers(outcomes: list[Outcome]) -> list[str]:

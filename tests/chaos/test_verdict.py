@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.conftest import Prove
 from tests.chaos.handler import MAX_PAYLOAD, Options
 from tests.chaos.plan import Plan, header_size
+from tests.chaos.report import section
 from tests.chaos.rows import ROWS
-from tests.chaos.verdict import Record, longest_stall, out_of_order
+from tests.chaos.verdict import Outcome, Record, longest_stall, out_of_order
+
+PYTHON = Path(sys.executable)
 
 
 def test_a_handler_that_acknowledges_first_loses_events_and_is_caught(prove: Prove) -> None:
@@ -56,3 +61,12 @@ def test_a_large_event_is_as_large_as_it_says(do: str) -> None:
     plan = Plan(100, 1, {}, max_attempts=3, large=[(do, MAX_PAYLOAD)])
     (large,) = [event for event in plan.events if event.size]
     assert header_size(large.headers) + len(large.payload) == MAX_PAYLOAD
+
+
+def test_a_row_that_runs_alone_replaces_its_own_line_and_its_broken_promises() -> None:
+    first = section("", {name: [Outcome(published=1_000, broken=["late"])] for name in ("calm", "poison")}, PYTHON, "a")
+    again = section(first, {"calm": [Outcome(published=2_000)]}, PYTHON, "b")
+    assert [line.split("|")[4].strip() for line in again.splitlines() if line.startswith("| `")] == ["2,000", "1,000"]
+    assert "- `poison`: late" in again
+    assert "- `calm`: late" not in again
+    assert "3,000 events, 2 rows" in again
