@@ -6,7 +6,7 @@ service := template/services/{{ service_name }}
 .PHONY: demo test test-all planted smoke lint types bench chaos soak docs requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
-	@$(bin)/python -m natsgen.smoke.demo
+	@$(bin)/python -m scripts.demo
 
 test: .venv/complete # what natsgen and a worker do, each behaviour once, in minutes; tests/conftest.py says what is left out
 	$(bin)/pytest -n 3 --dist worksteal

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from natsgen.harness.waiting import wait_until
-from natsgen.smoke import demo
+from scripts import demo
 
-DEMO = [sys.executable, "-m", "natsgen.smoke.demo"]
+DEMO = [sys.executable, "-m", "scripts.demo"]
 FIRST_RUN_SECONDS = 240
 """The worker's requirements may have to be installed; without that, the demo takes a few seconds."""
 GONE_SECONDS = 15

@@ -1,4 +1,4 @@
-"""The demonstration, `python -m natsgen.smoke.demo`: from one line to a worker that consumes, in a minute.
+"""The demonstration, `python -m scripts.demo`: from one line to a worker that consumes, in a minute.
 
 Nothing is mocked, and nothing is claimed that was not checked: each line of the summary was found so. Everything is
 started on free ports in a temporary folder, and is gone afterwards, also after Ctrl-C.
