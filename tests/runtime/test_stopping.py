@@ -82,6 +82,38 @@ async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) 
     assert {line["service"] for line in lines} == {settings.SERVICE_NAME}
 
 
+SWALLOWING = """
+import builtins, os, signal
+import_module = builtins.__import__
+
+def interrupted(name, *arguments, **options):
+    if name == "src.config":
+        builtins.__import__ = import_module
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BaseException:
+            pass
+    return import_module(name, *arguments, **options)
+
+builtins.__import__ = interrupted
+"""
+
+
+async def test_sigterm_ends_a_service_that_is_importing_a_library_which_swallows_exceptions(
+    nats_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SWALLOWING)
+    environment = {"PATH": os.environ["PATH"], "NATS_URL": nats_url, "CONSUL_ENABLED": "false", "HTTP_PORT": "0"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "src.main"), cwd=SERVICE, env=environment | {"PYTHONPATH": str(tmp_path)}
+    )
+    try:
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
 async def test_an_error_made_of_the_cancellation_is_no_failed_attempt(
     run_worker: Any, jetstream: JetStreamContext
 ) -> None:

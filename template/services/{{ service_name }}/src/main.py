@@ -8,9 +8,10 @@ import sys
 
 if __name__ == "__main__":
     # As the first process of a container, Python ignores SIGTERM until it has a handler, and importing takes a second.
+    # Nothing has begun that would have to end in order, and libraries swallow the exception of `sys.exit`.
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     for early in signals:
-        signal.signal(early, lambda *_: sys.exit(0))
+        signal.signal(early, lambda *_: os._exit(0))
     # The first process also inherits whatever handlers leave behind, so it only waits and passes signals on.
     if os.getpid() == 1 and (service := os.fork()):
         for number in signals:
