@@ -95,6 +95,19 @@ class Dev:
         return self.process.stop(LIMIT)
 
 
+def processes(folder: Path, *, waiting: bool = False) -> list[int]:
+    """The processes that run the service in a folder; or those that wait, at a pipe, to become it after an edit."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            is_its = (process / "cwd").readlink() == folder and b"src.main" in (process / "cmdline").read_bytes()
+            if is_its and (process / "fd/0").readlink().name.startswith("pipe:") == waiting:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
 Start = Callable[..., Dev]
 
 

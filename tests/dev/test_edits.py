@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.harness.waiting import wait_until
-from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Dev, Start, event
+from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Dev, Start, event, processes
 
 BROKEN = ("this is no Python\n", "import nothing_of_this_name\n", "1 / 0\n")
 EVENTS = 10
@@ -57,7 +57,7 @@ def at_most_one(folder: Path) -> Iterator[None]:
 
     def look() -> None:
         while not over.wait(0.02):
-            most.append(sum(runs_in(process, folder) for process in Path("/proc").glob("[0-9]*")))
+            most.append(len(processes(folder)))
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -65,11 +65,3 @@ def at_most_one(folder: Path) -> Iterator[None]:
     over.set()
     looking.join()
     assert max(most) == 1
-
-
-def runs_in(process: Path, folder: Path) -> bool:
-    """Whether a process runs the service in a folder, and has not ended."""
-    try:
-        return (process / "cwd").readlink() == folder and b"src.main" in (process / "cmdline").read_bytes()
-    except OSError:
-        return False

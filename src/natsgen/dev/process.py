@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,8 +28,12 @@ class Program:
         self._reaper = reaper
 
     @classmethod
-    async def start(cls, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> Program:
+    async def start(
+        cls, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], *, waits: bool = False
+    ) -> Program:
         """Start a program in `folder` with `environment` as its whole environment.
+
+        With `waits`, it can read standard input until it gets a line from `proceed`; else there is none.
 
         Raises:
             OSError: it cannot be started.
@@ -38,7 +42,7 @@ class Program:
         try:
             process = await asyncio.create_subprocess_exec(
                 *map(str, command),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=PIPE if waits else DEVNULL,
                 stdout=PIPE,
                 stderr=STDOUT,
                 cwd=folder,
@@ -50,6 +54,17 @@ class Program:
             raise
         reaper.guard(process.pid)
         return cls(process, reaper)
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether it is known to have ended."""
+        return self._process.returncode is not None
+
+    def proceed(self) -> None:
+        """Give it the line that it waits for."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.close()
 
     async def read(self, line: Callable[[str], None]) -> int:
         """Pass every line that it prints to `line`, and return its exit code once it has ended, negative for a signal.
@@ -74,6 +89,11 @@ class Program:
         """End the whole group at once (SIGKILL)."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def discard(self) -> None:
+        """End it at once, before it was read."""
+        self.kill()
+        await self.read(lambda _: None)
 
     async def _end_of_group(self) -> int:
         code = await self._process.wait()

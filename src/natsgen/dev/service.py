@@ -24,6 +24,7 @@ INSTALL_SILENCE = 1.0  # seconds after which a person wants to know what takes s
 AGAIN_AFTER = 1.0  # seconds until a service that ended by itself is started again
 STOP_MARGIN = 15.0  # seconds beyond GRACEFUL_SHUTDOWN_TIMEOUT: the worker's own margins for its parts
 READY_POLL = 0.05
+SPARE = Path(__file__).with_name("spare.py")
 PROBE_SECONDS = 2.0
 
 Take = Callable[[str, str, "Mapping[str, Any] | None"], None]
@@ -71,6 +72,8 @@ class DevService:
         self._console = console
         self._take = take
         self._program: Program | None = None
+        self._spare: asyncio.Task[Program] | None = None
+        self._spare_has: tuple[Path | None, Mapping[str, str]] = (None, {})
         self._edits: set[Path] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -105,6 +108,9 @@ class DevService:
                 await self._run_once(began, edits)
             elif not self._stopping:
                 await self._wake.wait()
+        if self._spare:
+            with suppress(OSError):
+                await (await self._spare).discard()
         self.state = State.STOPPED
 
     async def _run_once(self, began: float, edits: set[Path]) -> None:
@@ -113,11 +119,12 @@ class DevService:
         self.port = int(self.variables["HTTP_PORT"])
         self.starts += 1
         try:
-            program = await Program.start([str(self.python), "-m", "src.main"], self.folder, self.variables)
+            program = await self._take_spare()
         except OSError as error:
             await self._broken(f"it cannot be started: {error}")
             return
         self._program = program
+        program.proceed()
         reading = asyncio.create_task(program.read(self._line))
         readiness = asyncio.create_task(self._announce(began, edits))
         if await self._woken(reading):
@@ -127,6 +134,30 @@ class DevService:
             readiness.cancel()
             await self._ended(reading.result(), was_ready=self.state is State.READY)
         self._program = None
+
+    async def _take_spare(self) -> Program:
+        """Return a process that waits to become the service, made with what the service has now.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        spare, self._spare = self._spare, None
+        if spare:
+            with suppress(OSError):
+                program = await spare
+                if self._spare_has == (self.python, self.variables) and not program.has_ended:
+                    return program
+                await program.discard()
+        return await self._start_spare()
+
+    def _make_spare(self) -> None:
+        """Start the process that becomes the service after the next edit."""
+        self._spare_has = self.python, self.variables
+        self._spare = asyncio.create_task(self._start_spare())
+
+    async def _start_spare(self) -> Program:
+        command = [str(self.python), "-c", SPARE.read_text(encoding="utf-8"), "src.main"]
+        return await Program.start(command, self.folder, self.variables, waits=True)
 
     async def _end(self, program: Program, reading: asyncio.Task[int]) -> None:
         self.state = State.STOPPING
@@ -141,6 +172,7 @@ class DevService:
     async def _ended(self, code: int, *, was_ready: bool) -> None:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         if not was_ready:
+            self._make_spare()
             await self._broken(f"it ended with {how}", self._last_line)
             return
         self.state, self.reason = State.STARTING, f"ended with {how}"
@@ -162,6 +194,7 @@ class DevService:
         after = f" after an edit of {_shown(edits, self.folder)}" if edits else ""
         where = f"http://{LOOPBACK}:{self.port}"
         self._console.say(f"{self.name} is ready{after} ({time.monotonic() - began:.1f} s)", url=where)
+        self._make_spare()
 
     def _is_ready(self) -> bool:
         try:
