@@ -64,6 +64,17 @@ def test_an_action_is_called(dev: Dev, generated: Path) -> None:
     assert (refused.returncode, refused.stdout) == (2, "")
 
 
+def test_dead_letters_are_those_of_the_running_dev(dev: Dev, generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dev.publish_raw([(SUBJECT, b"no JSON")])
+    dev.wait("dead letter", service="billing")
+    found = type_(generated, "dlq", "list", "--json")
+    assert (json.loads(found.stdout)["total"], found.stderr) == (1, "")
+    monkeypatch.setenv("NATS_URL", "nats://localhost:1")
+    purged = type_(generated, "dlq", "purge", "--all", "--yes")
+    assert purged.returncode == 0
+    assert f"connecting to its NATS, {dev.nats_url}, not to NATS_URL" in purged.stderr
+
+
 def test_messages_are_shown_and_a_chain_is_started_again(dev: Dev, generated: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "natsgen", "tail", "--json", "--subject", SUBJECT, "--workspace", str(generated)]
     with ManagedProcess(command, name="tail", log_folder=tmp_path) as tail:

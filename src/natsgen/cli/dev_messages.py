@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from natsgen.cli import completion, options, output
+from natsgen.cli import completion, dlq_options, options, output
 from natsgen.errors import FAILED, InputError, NatsError
 
 if TYPE_CHECKING:
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
 TAIL_PAYLOAD = 200  # characters of a payload in a line of `tail`
 _OF_NATS = ("$", "_INBOX")
 
-Server = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="NATS servers [default: those of natsgen dev if it runs, else NATS_URL as the worker has it]",
-    ),
-]
 Data = Annotated[
     str | None,
     typer.Option(metavar="JSON|@FILE|-", help="The payload, or a file of it, or standard input [default: an example]"),
@@ -55,7 +47,7 @@ def publish(
         float | None,
         typer.Option(metavar="N", min=0.001, help="How many a second [default: as fast as they are stored]"),
     ] = None,
-    server: Server = None,
+    server: dlq_options.Server = None,
     workspace: options.Workspace = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be published.")] = False,
     as_json: options.AsJson = False,
@@ -108,7 +100,7 @@ def call(
         str, typer.Argument(metavar="ACTION", help="Name of the action.", autocompletion=completion.parts_of("actions"))
     ],
     data: Data = None,
-    server: Server = None,
+    server: dlq_options.Server = None,
     workspace: options.Workspace = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -153,7 +145,7 @@ def tail(
         typer.Option(metavar="NAME", help="Connect as this service does.", autocompletion=completion.services),
     ] = None,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many.")] = None,
-    server: Server = None,
+    server: dlq_options.Server = None,
     workspace: options.Workspace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each message as a JSON object.")] = False,
 ) -> None:
@@ -177,7 +169,7 @@ def tail(
                 if seen == count:
                     return
 
-    connection.run(_settings(workspace, server, service), work)
+    connection.run(dlq_options.settings(server, workspace, service), work)
 
 
 def replay_trace(
@@ -186,7 +178,7 @@ def replay_trace(
         str | None,
         typer.Option(metavar="NAME", help="Connect as this service does.", autocompletion=completion.services),
     ] = None,
-    server: Server = None,
+    server: dlq_options.Server = None,
     workspace: options.Workspace = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -202,7 +194,7 @@ def replay_trace(
     from natsgen.dlq import connection
 
     fresh, sent = connection.run(
-        _settings(workspace, server, service), lambda connection, _: traces.replay(connection, correlation)
+        dlq_options.settings(server, workspace, service), lambda connection, _: traces.replay(connection, correlation)
     )
     if as_json:
         places = [{"stream": one.stream, "sequence": one.sequence, "subject": one.subject} for one in sent]
@@ -228,27 +220,13 @@ def _service(name: str, workspace: Path | None, server: str | None) -> tuple[Sou
     there = environment.services_in(folder) if folder.is_dir() else set()
     if name not in there:
         raise InputError(f"there is no service {name} in {folder}{did_you_mean(name, there)}")
-    settings = _settings(workspace, server, name)
+    settings = dlq_options.settings(server, workspace, name)
     try:
         python = environment_for(folder / name / environment.REQUIREMENTS)
     except HarnessError as error:
         raise NatsError(str(error)) from error
     servers = environment.Servers(settings.servers[0])
     return Source(folder / name, python, environment.variables(folder / name, servers, None)), settings
-
-
-def _settings(workspace: Path | None, server: str | None, service: str | None) -> Settings:
-    """How to connect: to what is given, else to the NATS of a running `natsgen dev`, else as the service does."""
-    from natsgen import workspace as workspaces
-    from natsgen.dev import running
-    from natsgen.dlq import settings
-
-    root = workspaces.find(workspace, Path.cwd()).root
-    found = None if server else running.find(root)
-    folder = root / "services" / service if service else None
-    return settings.read(
-        server or (found.nats if found else None), os.environ, folder if folder and folder.is_dir() else None
-    )
 
 
 def _check(source: Source, catalog: Catalog, name: str, kinds: tuple[str, ...], text: str) -> None:

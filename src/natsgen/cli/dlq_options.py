@@ -52,7 +52,11 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only dead letters until then.")]
 Server = Annotated[
     str | None,
-    typer.Option(metavar="URL[,URL]", help="NATS servers [default: the worker's NATS_URL, else nats://localhost:4222]"),
+    typer.Option(
+        metavar="URL[,URL]",
+        help="NATS servers [default: that of natsgen dev if it runs, else the worker's NATS_URL, else "
+        "nats://localhost:4222]",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show which dead letters are affected; change nothing.")]
@@ -106,19 +110,24 @@ class Filters:
 
 
 def settings(server: str | None, workspace: Path | None, service: str | None) -> Settings:
-    """Return how to connect: as `--server` and the environment say, and the `.env` of the service in the workspace.
+    """Return how to connect: to `server`, else to the NATS of a running `natsgen dev`, else as the service does.
+
+    The environment and the `.env` of the service in the workspace say the rest.
 
     Raises:
         InputError: a setting cannot be used.
     """
     from natsgen import workspace as workspaces
+    from natsgen.dev import running
     from natsgen.dlq import settings
     from natsgen.workspace import SERVICES
 
-    folder = None
-    if service is not None:
-        folder = workspaces.find(workspace, Path.cwd()).root / SERVICES / service
-    return settings.read(server, os.environ, folder if folder and folder.is_dir() else None)
+    root = workspaces.find(workspace, Path.cwd()).root
+    dev = None if server is not None else running.find(root)
+    if dev and os.environ.get("NATS_URL"):
+        output.note(f"natsgen dev runs here: connecting to its NATS, {dev.nats}, not to NATS_URL; --server goes before")
+    folder = root / SERVICES / service if service is not None else None
+    return settings.read(dev.nats if dev else server, os.environ, folder if folder and folder.is_dir() else None)
 
 
 def confirm(counts: Sequence[str], question: str) -> None:
