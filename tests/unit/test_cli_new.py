@@ -47,6 +47,7 @@ def test_one_line_makes_a_worker(here: Path, capsys: pytest.CaptureFixture[str])
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.startswith(f"Made the worker billing in {here}\n")
+    assert "\n    natsgen dev\n" in captured.out
 
 
 def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None:

@@ -28,6 +28,13 @@ def to_run(workspace: Workspace, service: str, here: Path) -> str:
     return f"docker compose -f {file} up -d --build --wait"
 
 
+def to_develop(workspace: Workspace, here: Path) -> str:
+    """Run the services on this machine, without Docker."""
+    if here.resolve().is_relative_to(workspace.root):
+        return "natsgen dev"
+    return f"natsgen dev --workspace {shlex.quote(str(workspace.root))}"
+
+
 def seen_from(here: Path, path: Path) -> str:
     """Return a path as a person in `here` would type it: relative within the workspace, else absolute."""
     relative = os.path.relpath(path, here.resolve())

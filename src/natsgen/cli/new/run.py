@@ -124,9 +124,10 @@ def _story(workspace: Workspace, answers: Answers, outcome: Outcome) -> str:
     lines += [f"  {path} (was there, kept as it is)" for path in outcome.kept]
     install, test, run = next_commands(workspace, name, Path.cwd())
     steps = (
+        ("run it here, with NATS, reload and a page", next_steps.to_develop(workspace, Path.cwd())),
         ("install", install),
         ("see it work on a real NATS server", test),
-        ("run it with NATS and Consul, until it is healthy or fails", run),
+        ("run its image with NATS and Consul, until it is healthy or fails", run),
     )
     lines += ["", "Next, from here:"]
     lines += [line for what, command in steps for line in (f"  {what}:", f"    {command}")]
