@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test test-all planted smoke lint types bench chaos soak docs requirements release setup clean
+.PHONY: demo test test-all planted smoke lint types bench chaos fuzz soak docs requirements release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m scripts.demo
@@ -34,6 +34,9 @@ bench: .venv/complete # how fast workers and the tool are, against what people w
 
 chaos: .venv/complete # faults under traffic, 20,000 events each, and docs/reliability.md of it; one with ROW=..., SEED=...
 	@$(bin)/python -m tests.chaos $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED))
+
+fuzz: .venv/complete # random input at each place where a stranger may write; INPUTS=20000 unless given
+	NATSGEN_FUZZ=$(or $(INPUTS),20000) $(bin)/pytest -n 3 --dist worksteal tests/hostile/test_fuzz.py
 
 soak: .venv/complete # a worker under steady traffic, and what it holds; MINUTES=20 RATE=500 unless given
 	@$(bin)/python -m tests.chaos.soak --minutes $(or $(MINUTES),20) --rate $(or $(RATE),500)

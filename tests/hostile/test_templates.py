@@ -117,6 +117,12 @@ def test_its_settings_run_and_fetch_nothing(template: TemplateSource, settings: 
     assert message in refusal(template)
 
 
+@pytest.mark.parametrize("settings", ["_answers_file: /tmp/x", "_templates_suffix: 1", "_exclude: [1]", "1: 2"])
+def test_settings_that_copier_breaks_at_are_refused(template: TemplateSource, settings: str) -> None:
+    write(template.folder, **{"copier.yml": f"{FILES['copier.yml']}{settings}\n"})
+    assert "could not be rendered" in refusal(template)
+
+
 @pytest.mark.parametrize("folder", ["..", "/etc", "{{ '..' }}", "template/../.."])
 def test_its_files_are_in_it(template: TemplateSource, folder: str) -> None:
     text = FILES["copier.yml"].replace("_subdirectory: template", f'_subdirectory: "{folder}"')
@@ -230,6 +236,15 @@ def test_what_an_answers_file_names_is_not_followed(command: tuple[str, ...], ur
     ran = with_service.run(*command)
     oracle.check_refused(ran)
     assert f".copier-answers.yml names the template {url}, which you have not accepted yet" in ran.err
+
+
+def test_a_version_that_an_answers_file_has_writes_nothing_on_the_terminal(with_service: Place) -> None:
+    answers = with_service.workspace / "services/billing/.copier-answers.yml"
+    lines = [line for line in answers.read_text().splitlines() if not line.startswith("_commit")]
+    answers.write_text("\n".join([*lines, '_commit: "\\e[2J"', ""]))
+    for command in (("list",), ("show", "billing"), ("check", "--all"), ("update", "billing")):
+        ran = with_service.run(*command)
+        assert "\x1b" not in ran.out + ran.err
 
 
 def test_a_token_that_an_answers_file_has_is_not_shown(with_service: Place) -> None:

@@ -459,7 +459,10 @@ def test_a_staged_folder_with_a_file_that_the_journal_does_not_name_is_refused(s
         recover(shop)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2}', "\xff", "[" * 100_000])
+FORGED = '{"title": "\\u001b[2Jdone", "moves": []}'
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2}', "\xff", "[" * 100_000, FORGED])
 def test_a_damaged_journal_is_an_error_that_says_what_to_do(shop: Workspace, content: str) -> None:
     area = state.area(shop)
     area.make()

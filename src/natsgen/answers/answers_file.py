@@ -54,7 +54,10 @@ def read(service: Path) -> AnswersFile:
     if not isinstance(raw, dict):
         raise ServiceError(f"{file} holds no answers: restore it from your repository")
     values = {str(key): value for key, value in raw.items() if not str(key).startswith("_")}
-    return AnswersFile(file, values, str(raw.get("_commit") or ""), str(raw.get("_src_path") or ""))
+    commit, source = (str(raw.get(key) or "") for key in ("_commit", "_src_path"))
+    if not (commit + source).isprintable():
+        raise ServiceError(f"{file} names a template that cannot be shown: restore it from your repository")
+    return AnswersFile(file, values, commit, source)
 
 
 def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Path) -> Answers:

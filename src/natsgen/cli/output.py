@@ -102,8 +102,7 @@ def no_services(root: Path) -> str:
 
 def note(text: str) -> None:
     """Tells the person something beside the result; that nobody listens never stops the work."""
-    with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+    _tell("\n".join(map(printable, text.split("\n"))))
 
 
 def error(text: str) -> None:
@@ -112,7 +111,12 @@ def error(text: str) -> None:
     if len(line) > ERROR_MAX_LENGTH:
         half = ERROR_MAX_LENGTH // 2
         line = f"{line[:half]} [...] {line[-half:]}"
-    note(f"{_in_red(f'{PROGRAM}:')} {line}")
+    _tell(f"{_in_red(f'{PROGRAM}:')} {line}")
+
+
+def _tell(text: str) -> None:
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

@@ -134,8 +134,6 @@ def _forbid_filters(environment: Environment) -> None:
 
 
 def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
-    from copier.errors import CopierError
-    from jinja2 import TemplateError as JinjaError
     from plumbum import local
 
     try:
@@ -153,8 +151,8 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
                 settings={},  # and not those of the person, who may trust more
             ) as worker:
                 worker.run_copy()
-    except (CopierError, JinjaError, ValueError) as error:
-        problem = template_rules.place_of(error, template) + " ".join(str(error).split())
+    except Exception as error:  # whatever a template makes of Copier and Jinja
+        problem = template_rules.place_of(error, template) + (" ".join(str(error).split()) or type(error).__name__)
         raise TemplateError(f"the template in {template} could not be rendered: {problem}") from error
 
 

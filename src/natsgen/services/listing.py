@@ -18,7 +18,7 @@ from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 GATEWAY = "gateway"  # the kind of a service that has a web framework in it
 
-_COMMIT = re.compile(r"^_commit:[ ]*['\"]?([^'\"\n]*)['\"]?[ ]*$", re.MULTILINE)
+_COMMIT = re.compile(r"^_commit:[ ]*['\"]?([!#-&(-~]*)['\"]?[ ]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,10 @@ class Journal:
 
     @classmethod
     def from_document(cls, document: Any) -> Journal:
-        return cls(str(document["title"]), tuple(Move.from_document(move) for move in document["moves"]))
+        title = str(document["title"])
+        if not title.isprintable():
+            raise ValueError("its title cannot be shown")
+        return cls(title, tuple(Move.from_document(move) for move in document["moves"]))
 
 
 def write_journal(area: Area, journal: Journal) -> None:
