@@ -57,10 +57,14 @@ FAULTS: dict[str, Fault] = {
     "broken template": Fault(
         "generate", "'nothing' is undefined", ((f"{SERVICE}/.env.example.jinja", "# Copy", "# {{ nothing.here }}"),)
     ),
-    "missing requirement": Fault("requirements", "has no structlog", ((REQUIREMENTS, "structlog==", "lost=="),)),
-    "unpinned version": Fault("requirements", "aiohttp is not pinned", ((REQUIREMENTS, "aiohttp==", "aiohttp>="),)),
+    "missing requirement": Fault(
+        "environment", "cannot make the environment", ((REQUIREMENTS, "structlog==", "lost=="),)
+    ),
+    "unpinned version": Fault(
+        "environment", "cannot make the environment", ((REQUIREMENTS, "aiohttp==", "aiohttp>="),)
+    ),
     "unpinned hash": Fault(
-        "requirements", "six has no hash", ((REQUIREMENTS, "structlog==", "six==1.17.0\nstructlog=="),)
+        "environment", "cannot make the environment", ((REQUIREMENTS, "structlog==", "six==1.17.0\nstructlog=="),)
     ),
     "root user in the image": Fault("dockerfile", "runs as root", ((DOCKERFILE, "USER 10001:10001\n", ""),)),
     "no health check": Fault("dockerfile", "no HEALTHCHECK", ((DOCKERFILE, "HEALTHCHECK --interval", "# --interval"),)),
@@ -71,10 +75,8 @@ FAULTS: dict[str, Fault] = {
     "unknown key in compose": Fault(
         "compose config", "Compose does not take", ((COMPOSE, "    restart:", "    retry:"),)
     ),
-    "no time to stop": Fault(
-        "compose config", "is 5 s", ((COMPOSE, "stop_grace_period: 45s", "stop_grace_period: 5s"),)
-    ),
-    "wrong name in compose": Fault("settings", "sets NATS_URI", ((COMPOSE, "NATS_URL:", "NATS_URI:"),)),
+    "no time to stop": Fault("compose", "is 5 s", ((COMPOSE, "stop_grace_period: 45s", "stop_grace_period: 5s"),)),
+    "wrong name in compose": Fault("compose", "sets NATS_URI", ((COMPOSE, "NATS_URL:", "NATS_URI:"),)),
     "wrong hash": Fault(
         "environment",
         "cannot make the environment",
@@ -207,7 +209,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "publisher of nothing": Fault(
         "publishers",
-        "a stream holds 0 of 3 messages of the publisher taken",
+        "holds fewer than 3 messages of the publisher taken",
         (
             (
                 _src("pubsub/publishers/runner.py"),
@@ -313,7 +315,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "task not found": Fault(
         "grown run",
-        "what was added was not found by the service: task smoke_added_work",
+        "the task smoke_added_work was not found by the service",
         ((_src("infrastructure/worker.py"), "in files:", 'in files[: 0 if name == "tasks" else None]:'),),
     ),
     "careless added handler": Fault(

@@ -14,7 +14,7 @@ import pytest
 from natsgen.cli import main
 from natsgen.harness.commands import run
 from natsgen.harness.waiting import wait_until
-from natsgen.smoke.as_containers import LABEL
+from natsgen.smoke.container import LABEL
 from tests.smoke_command.conftest import Start, processes_of
 
 RUN_SECONDS = 300.0
@@ -61,7 +61,7 @@ def test_a_fork_with_a_renamed_folder_and_more_questions_passes(start: Start, fo
     steps = {step["step"]: step["verdict"] for step in sample["steps"]}
     assert report["passed"]
     assert (sample["levels"]["team"], sample["levels"]["audited"]) == ("payments", "True")
-    assert {steps[name] for name in (*steps_wanted, "generate", "ready", "add-action", "add-task")} == {"passed"}
+    assert {steps[name] for name in (*steps_wanted, "generate", "ready", "add")} == {"passed"}
     assert "tests" not in steps, "no other step was wanted"
     (readme,) = Path(report["folder"]).glob("service/*/services/*/README.md")
     assert "Call payments, and tell the auditors." in readme.read_text()
@@ -131,7 +131,7 @@ def test_ended_while_a_service_runs_it_leaves_nothing(
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_ended_while_containers_run_it_leaves_nothing(start: Start, temporary: Path, number: signal.Signals) -> None:
-    process = start("--only", "worker", "--backend", "docker", "--step", "heartbeat")
+    process = start("--only", "worker", "--backend", "docker", "--step", "container")
     project = wait_until(
         lambda: project_in(temporary), limit=MOMENT_SECONDS, every=0.5, what="the sample's container to run"
     )

@@ -17,7 +17,7 @@ from natsgen.harness.docker_engine import docker_available
 from natsgen.harness.programs import find_program
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.smoke import events, letters, lifecycle, matrix, pubsub, run, tasks, tools
+from natsgen.smoke import delivery, lifecycle, matrix, pubsub, run
 from natsgen.smoke.steps import Result, Verdict
 from tests.smoke_command.faults import FAULTS, Fault
 
@@ -25,11 +25,9 @@ SIDE_BY_SIDE = 8
 PATIENCE = 10.0
 """Seconds that are waited for what a fault keeps from happening; a person's own run waits longer, to be sure."""
 LIMITS = {
-    events: ("HANDLED_SECONDS", "SETTLED_SECONDS"),
-    letters: ("LETTER_SECONDS",),
+    delivery: ("HANDLED_SECONDS", "LETTER_SECONDS"),
     lifecycle: ("READY_SECONDS", "PASSING_SECONDS"),
     pubsub: ("PUBLISHED_SECONDS", "HEARD_SECONDS"),
-    tasks: ("DONE_SECONDS",),
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.consul, pytest.mark.docker]  # some steps need them
@@ -52,7 +50,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Result]]
         for module, names in LIMITS.items():
             for name in names:
                 patch.setattr(module, name, PATIENCE)
-        found = run.run(jobs, Nobody(), folder / "run", tools.found(), side_by_side=SIDE_BY_SIDE)
+        found = run.run(jobs, Nobody(), folder / "run", side_by_side=SIDE_BY_SIDE)
     return {name: [result for result in found if result.sample == name] for name in FAULTS}
 
 

@@ -9,13 +9,15 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from natsgen import naming
+from natsgen.answers import questions
 from natsgen.errors import GitError, InputError
 from natsgen.files import tree
+from natsgen.harness.docker_engine import Availability
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.smoke import dockerfile, earlier, pins, steps, template_at, tools, traffic
-from natsgen.smoke.earlier import EarlierVersions
-from natsgen.smoke.steps import CheckFailed, Interrupted, LeftOut, NothingToDo, Result, Step, Stopping, Verdict
+from natsgen.smoke import gates, matrix, run, steps, template_at, traffic, updating
+from natsgen.smoke.steps import CheckFailed, Interrupted, LeftOut, Result, Step, Stopping, Verdict
+from natsgen.smoke.work import Work
 from natsgen.update import releases
 
 DOCKERFILE = """\
@@ -52,24 +54,20 @@ def raising(error: BaseException) -> Step:
     return Step("first", do)
 
 
-def test_the_image_is_what_the_last_stage_says(tmp_path: Path) -> None:
+def test_user_and_health_check_are_what_the_last_stage_says(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
-    image = dockerfile.read(tmp_path / "Dockerfile")
-    assert image.bases == ("registry.example.com/python:3.13-slim", "python:3.13-slim")
-    assert image.user == "10001:10001"
-    assert image.health_check == ("python", "-m", "health")
-    assert not image.runs_as_root
+    assert gates.last_stage(tmp_path / "Dockerfile") == ("10001:10001", ["python", "-m", "health"])
 
 
-@pytest.mark.parametrize("user", ["", "USER root\n", "USER 0:0\n", "USER worker\nFROM python\n"])
-def test_an_image_without_another_user_is_roots(tmp_path: Path, user: str) -> None:
+@pytest.mark.parametrize(("user", "found"), [("", ""), ("USER root\n", "root"), ("USER worker\nFROM python\n", "")])
+def test_a_user_of_another_stage_is_none_of_the_image(tmp_path: Path, user: str, found: str) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM python\n{user}")
-    assert dockerfile.read(tmp_path / "Dockerfile").runs_as_root
+    assert gates.last_stage(tmp_path / "Dockerfile") == (found, [])
 
 
 def test_a_health_check_may_be_a_line_for_the_shell(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM python\nHEALTHCHECK CMD curl -f http://x || exit 1\n")
-    assert dockerfile.read(tmp_path / "Dockerfile").health_check == ("sh", "-c", "curl -f http://x || exit 1")
+    assert gates.last_stage(tmp_path / "Dockerfile")[1] == ["sh", "-c", "curl -f http://x || exit 1"]
 
 
 @pytest.mark.parametrize(
@@ -88,38 +86,11 @@ def test_a_subject_is_heard_as_nats_has_it(pattern: str, subject: str, heard: bo
     assert naming.matches(pattern, traffic.literal(pattern))
 
 
-def pinned(folder: Path, requirements: str) -> Path:
-    (folder / "pyproject.toml").write_text('[project]\ndependencies = ["Orjson>=3", "nats-py[nkeys]>=2"]\n')
-    (folder / "requirements.txt").write_text(requirements)
-    (folder / "requirements-dev.txt").write_text("-r requirements.txt\n")
-    return folder
-
-
-def test_pinned_requirements_pass(tmp_path: Path) -> None:
-    good = "orjson==3.1 \\\n    --hash=sha256:00\nnats_py==2.1 ; python_version > '3' --hash=sha256:00\n"
-    assert pins.check(pinned(tmp_path, good)) == "2 packages"
-
-
-@pytest.mark.parametrize(
-    ("requirements", "says"),
-    [
-        ("orjson==3.1 --hash=sha256:00\n", "has no nats-py"),
-        ("orjson==3.1\nnats-py==2 --hash=sha256:0\n", "orjson has no hash"),
-        ("orjson>=3.1 --hash=sha256:00\nnats-py==2 --hash=sha256:0\n", "orjson is not pinned"),
-        ("orjson @ https://example.com/x --hash=sha256:00\n", "names an address"),
-    ],
-)
-def test_what_is_wrong_with_requirements_is_named(tmp_path: Path, requirements: str, says: str) -> None:
-    with pytest.raises(CheckFailed, match=says):
-        pins.check(pinned(tmp_path, requirements))
-
-
 @pytest.mark.parametrize(
     ("error", "verdict", "second"),
     [
         (CheckFailed("x"), Verdict.FAILED, Verdict.NOT_REACHED),
         (LeftOut("x"), Verdict.LEFT_OUT, Verdict.LEFT_OUT),
-        (NothingToDo("x"), Verdict.NOTHING_TO_DO, Verdict.PASSED),
         (KeyError("x"), Verdict.FAILED, Verdict.NOT_REACHED),
     ],
 )
@@ -161,35 +132,31 @@ def test_an_event_is_as_the_schema_of_its_envelope_has_it(envelope: str) -> None
     assert content["data"] == {"number": 7}
 
 
-def test_a_number_is_read_of_what_a_publisher_makes() -> None:
-    assert traffic.sequence_in(b'{"data": {"sequence": 3}}') == 3
-    for payload in (b'{"data": {}}', b"[]", b"no"):
-        with pytest.raises(ValueError, match="no number in"):
-            traffic.sequence_in(payload)
+def work_on(template: TemplateSource, root: Path) -> Work:
+    """Return a sample of a template that is one of natsgen's own, whatever it asks."""
+    asked = questions.read(template_source.bundled().folder)
+    return Work(matrix.samples(asked)[0], template, asked, root, "", Availability(""), Stopping())
 
 
 def test_a_template_and_the_version_before_it_are_in_a_repository(tmp_path: Path) -> None:
-    bundled = template_source.bundled()
-    versions = EarlierVersions(tmp_path / "versions")
-    before = versions.of(bundled)
+    before = updating.earlier_version(work_on(template_source.bundled(), tmp_path), tmp_path / "versions")
 
-    assert versions.of(bundled) is before, "it is made once for all services"
     with releases.of(before.url, tmp_path) as found:
-        assert found.versions == (earlier.FIRST, earlier.SECOND)
+        assert found.versions == (updating.FIRST, updating.SECOND)
         old, new = (tree.read(found.template(version).folder) for version in found.versions)
     assert old == tree.read(before.folder)
     gone, changed, added = map(PurePosixPath, tree.differences(old, new))
-    assert (gone.name, changed.name) == (earlier.GONE, "main.py")
+    assert (gone.name, changed.name) == (updating.GONE, "main.py")
     assert (gone in old, gone in new, added in old, added in new) == (True, False, False, True)
-    assert old[changed].content == new[changed].content + earlier.LINE.encode()
+    assert old[changed].content == new[changed].content + updating.LINE.encode()
 
 
 def test_a_template_in_which_nothing_can_differ_is_not_updated(tmp_path: Path) -> None:
     (tmp_path / "template").mkdir()
     (tmp_path / "template/a.jinja").write_text("a")
     (tmp_path / "copier.yml").write_text("a: b\n")
-    with pytest.raises(NothingToDo):
-        EarlierVersions(tmp_path / "versions").of(TemplateSource(tmp_path, "x", "v1"))
+    with pytest.raises(LeftOut):
+        updating.earlier_version(work_on(TemplateSource(tmp_path, "x", "v1"), tmp_path), tmp_path / "versions")
 
 
 def test_a_run_that_is_given_up_has_no_failures() -> None:
@@ -243,4 +210,4 @@ def test_a_template_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_backend_is_named() -> None:
     with pytest.raises(InputError, match="--backend: invalid value 'dockr'"):
-        tools.backend("dockr", tools.found())
+        run.backend_for("dockr", Availability(""))

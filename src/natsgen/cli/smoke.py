@@ -38,7 +38,7 @@ def smoke(
     ] = "quick",
     backend: Annotated[
         str,
-        typer.Option(metavar="auto|process|docker", help="Run services as processes or in containers."),
+        typer.Option(metavar="auto|process|docker", help="Run in containers too, or as processes only."),
     ] = "auto",
     side_by_side: Annotated[
         int | None,
@@ -65,16 +65,16 @@ def smoke(
     """
     from natsgen.answers import questions
     from natsgen.cli.smoke_progress import progress
+    from natsgen.harness.docker_engine import docker_available
     from natsgen.smoke import junit as junit_report
     from natsgen.smoke import matrix as matrices
-    from natsgen.smoke import run, template_at, tools
+    from natsgen.smoke import run, template_at
     from natsgen.smoke.report import Report
 
     began = time.monotonic()
     if junit is not None and not junit.resolve().parent.is_dir():
         raise InputError(f"--junit: no such folder: {junit.resolve().parent}")
-    there = tools.found()
-    chosen = tools.backend(backend, there)
+    chosen = run.backend_for(backend, docker_available())
     with template_at.template(template) as source, run.folder_of_its_own(keep=keep) as folder:
         questionnaire = questions.read(source.folder)
         wanted = [kind for text in kinds or [] for kind in text.split(",")]
@@ -82,9 +82,9 @@ def smoke(
         _check_names("--only", "service", only or [], [sample.name for sample in made])
         samples = [sample for sample in made if not only or sample.name in only]
         jobs = [run.Job(sample.name, sample, source, questionnaire, step or ()) for sample in samples]
-        _check_names("--step", "step", step or [], run.step_names(jobs[0], there, chosen))
+        _check_names("--step", "step", step or [], run.step_names(jobs, chosen))
         with progress(samples) as listener:
-            results = run.run(jobs, listener, folder, there, backend=chosen, side_by_side=side_by_side or 0)
+            results = run.run(jobs, listener, folder, backend=chosen, side_by_side=side_by_side or 0)
     report = Report(
         template=template or f"natsgen {source.commit}",
         backend=chosen,

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from itertools import combinations, product
 from typing import TypeVar
 
 Level = TypeVar("Level", bound=Hashable)
 Row = dict[str, Level]
 Goal = frozenset[tuple[str, Level]]
-"""One level of a factor, or two levels of different factors, that one row has to have together."""
+"""Levels of different factors that one row has to have together."""
 
 
-def each_level(factors: Mapping[str, Sequence[Level]]) -> list[Goal[Level]]:
-    """Return a goal for each level of each factor."""
-    return [frozenset({(factor, level)}) for factor, levels in factors.items() for level in levels]
-
-
-def each_pair(factors: Mapping[str, Sequence[Level]]) -> list[Goal[Level]]:
-    """Return a goal for each two levels of any two factors."""
+def together(factors: Mapping[str, Sequence[Level]], count: int) -> list[Goal[Level]]:
+    """Return a goal for each combination of levels of any `count` factors."""
     return [
-        frozenset({(one, level), (other, another)})
-        for one, other in combinations(factors, 2)
-        for level in factors[one]
-        for another in factors[other]
+        frozenset(zip(names, levels, strict=True))
+        for names in combinations(factors, count)
+        for levels in product(*(factors[name] for name in names))
     ]
 
 
@@ -37,46 +31,35 @@ def rows(
         goals: what has to be in some row.
         allowed: whether a row, complete or not, makes sense.
     """
-    open_goals = dict.fromkeys(goals)
+    left = dict.fromkeys(goals)
     made: list[Row[Level]] = []
-    while open_goals:
-        row: Row[Level] = dict(next(iter(open_goals)))
-        if not allowed(row):
-            del open_goals[next(iter(open_goals))]  # no row can have it
-            continue
-        complete = all(
-            factor in row or _complete(row, factor, factors[factor], open_goals, allowed) for factor in factors
-        )
-        reached = [goal for goal in open_goals if goal <= row.items()] if complete else []
-        if not reached:  # what the other factors demand contradicts it
-            del open_goals[next(iter(open_goals))]
-            continue
-        for goal in reached:
-            del open_goals[goal]
-        made.append({factor: row[factor] for factor in factors})
+    while left:
+        goal = next(iter(left))
+        row = _row(factors, goal, left, allowed)
+        del left[goal]
+        if row:
+            made.append(row)
+            left = {goal: None for goal in left if not goal <= row.items()}
     return made
 
 
-def _complete(
-    row: Row[Level],
-    factor: str,
-    levels: Sequence[Level],
-    goals: Mapping[Goal[Level], None],
+def _row(
+    factors: Mapping[str, Sequence[Level]],
+    goal: Goal[Level],
+    goals: Collection[Goal[Level]],
     allowed: Callable[[Row[Level]], bool],
-) -> bool:
-    """Gives the row the level of one factor that serves most goals, as far as they are not contradicted already.
+) -> Row[Level] | None:
+    """Return a row that reaches one goal, and of the others as many as it can; None if no row can reach it."""
+    row = dict(goal)
+    for factor, levels in factors.items():
 
-    Returns:
-        Whether there is a level that makes sense.
-    """
+        def worth(level: Level, factor: str = factor) -> int:
+            wanted = {**row, factor: level}
+            return sum((factor, level) in one and all(wanted.get(key, it) == it for key, it in one) for one in goals)
 
-    def worth(level: Level) -> int:
-        wanted = {**row, factor: level}
-        return sum(
-            all(wanted.get(one, other) == other for one, other in goal) and (factor, level) in goal for goal in goals
-        )
-
-    candidates = [level for level in levels if allowed({**row, factor: level})]
-    if candidates:
+        candidates = [row[factor]] if factor in row else levels
+        candidates = [level for level in candidates if allowed({**row, factor: level})]
+        if not candidates:
+            return None
         row[factor] = max(candidates, key=worth)
-    return bool(candidates)
+    return {factor: row[factor] for factor in factors}

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from pathlib import PurePosixPath
+from collections.abc import Callable, Sequence
 
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts import packages
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
 from natsgen.parts.kind import Part
-from natsgen.parts.routes import ROUTES
-from natsgen.services import edit, extras, service_packages
+from natsgen.parts.publishers import Publisher
+from natsgen.parts.routes import Route
+from natsgen.parts.subscribers import Subscriber
+from natsgen.parts.tasks import Task
+from natsgen.services import edit, extras
 from natsgen.services.edit import ServiceTarget
-from natsgen.smoke import lifecycle
-from natsgen.smoke.additions import ADDITIONS, Addition
-from natsgen.smoke.alive import READY, START
+from natsgen.smoke import checks, lifecycle
 from natsgen.smoke.gates import ENVIRONMENT, GENERATE, Gates
-from natsgen.smoke.live import Live, Running
-from natsgen.smoke.steps import CheckFailed, NothingToDo, Step
+from natsgen.smoke.running import Running
+from natsgen.smoke.steps import CheckFailed, Step
 from natsgen.smoke.work import ONE_AT_A_TIME, Work
-from natsgen.workspace import SERVICES
 
-Check = Callable[[Live], str | None]
-
-REMOVE = "remove"
-EXTRAS = "extras"
+ADD = "add"
 
 
 class Growing:
@@ -33,48 +30,43 @@ class Growing:
 
     Args:
         work: the sample.
-        run: gives a place where the grown service runs.
+        run: gives a place where the grown service runs, with the parts that it has to have.
     """
 
-    def __init__(self, work: Work, run: Callable[[], Running]) -> None:
+    def __init__(self, work: Work, run: Callable[[Sequence[Part]], Running]) -> None:
         self._work = work
         self._run = run
         self._gates = Gates(work)
         self._before: Tree = {}
-        self._added: list[tuple[Addition, Part]] = []
+        self._parts = _additions(work)
+        self._extras = list(work.sample.answers.get(packages.EXTRAS, ()))
 
     def steps(self) -> list[Step]:
-        """In the order in which a person would do it."""
-        names = [addition.step for addition in ADDITIONS]
-        additions = [
-            Step(one.step, partial(self.add, one), (ENVIRONMENT, *names[:number]))
-            for number, one in enumerate(ADDITIONS)
-        ]
-        grown = (ENVIRONMENT, *names)
-        return [
-            *additions,
+        """Return the steps, in the order in which a person would do it."""
+        grown = (ENVIRONMENT, ADD)
+        found = [
+            Step(ADD, self.add, (ENVIRONMENT,)),
             Step("grown ruff", self.lint, (*grown, "ruff", "format")),
             Step("grown mypy", self._gates.types, (*grown, "mypy")),
             Step("grown tests", self.tests, (*grown, "tests")),
-            Step("grown run", self.run, (*grown, START, READY)),
-            Step(REMOVE, self.remove, grown),
-            Step(EXTRAS, self.extras, (GENERATE,)),
+            Step("grown run", self.run, (*grown, *checks.UP)),
+            Step("remove", self.remove, grown),
         ]
+        return [*found, Step("extras", self.extras, (GENERATE,))] if self._extras else found
 
-    def add(self, addition: Addition) -> str:
-        """Add a part as `natsgen add-...` does, and check that only its files, test and packages are added."""
-        self._before = self._before or tree.read(self._work.workspace.root)
-        question = addition.kind.question
-        if question not in self._work.questionnaire.questions:
-            raise NothingToDo(f"the template asks for no {question}")
-        if addition.kind is ROUTES and not self._work.sample.shape.framework:
-            raise NothingToDo("it is no gateway")
-        part = addition.part(self._work.service)
-        had = packages.found(self._work.folder)
-        with ONE_AT_A_TIME:
-            edit.add(self._site, part)
-        self._added.append((addition, part))
-        return self._check_added(packages.found(self._work.folder) - had)
+    def add(self) -> str:
+        """Add a part of each kind as `natsgen add-...` does, and check that files come and none changes."""
+        self._before = tree.read(self._work.workspace.root)
+        for part in self._parts:
+            with ONE_AT_A_TIME:
+                edit.add(self._target, part)
+        after = tree.read(self._work.workspace.root)
+        if changed := tree.differences(self._before, {path: after[path] for path in self._before if path in after}):
+            raise CheckFailed(f"adding parts changed files that were there: {', '.join(changed)}")
+        expected = {path for part in self._parts for path in part.kind.paths(self._work.service, part.name)}
+        if missing := sorted(map(str, expected - after.keys())):
+            raise CheckFailed(f"these files of the added parts are not there: {', '.join(missing)}")
+        return f"{len(self._parts)} parts, {len(after) - len(self._before)} files"
 
     def lint(self) -> None:
         """Check that ruff finds nothing in the added parts."""
@@ -83,87 +75,61 @@ class Growing:
 
     def tests(self) -> str:
         """Check that the tests of the added parts pass."""
-        return self._gates.tests(*(str(addition.kind.test(part.name)) for addition, part in self._added))
+        return self._gates.tests(*(str(part.kind.test(part.name)) for part in self._parts))
 
     def run(self) -> str:
         """Check that the service finds the added parts when it starts, and that they work."""
-        running = self._run()
-        parts = {addition.kind.question: (part,) for addition, part in self._added}
-        live = Live(self._work, running, **parts)  # type: ignore[arg-type]
-        checks: list[Check] = [lifecycle.start, lifecycle.ready, self._found]
-        checks += [addition.check for addition, _ in self._added]
+        run = self._run(self._parts)
+        wanted = [check for kind, _, check, _ in checks.OF_PARTS if run.parts(kind)]
+        all_checks = (lifecycle.start, lifecycle.ready, lifecycle.found, *wanted, lifecycle.stop)
         try:
-            seen = [live.guarded(check)() for check in (*checks, lifecycle.stop)]
+            seen = [run.guarded(check)() for check in all_checks]
         finally:
-            running.end()
-        return "; ".join(one for one in seen if one)
+            run.end()
+        return "; ".join(filter(None, seen))
 
     def remove(self) -> str:
         """Check that removing the added parts restores the workspace byte for byte."""
-        for addition, part in reversed(self._added):
+        for part in reversed(self._parts):
             with ONE_AT_A_TIME:
-                edit.remove(self._site, addition.kind, part.name, force=False)
-        if changed := tree.differences(self._before, tree.read(self._work.workspace.root)):
-            raise CheckFailed(f"adding and removing left a trace: {', '.join(changed)}")
-        return "as before"
+                edit.remove(self._target, part.kind, part.name, force=False)
+        return self._restored(self._before)
 
     def extras(self) -> str:
         """Check that removing and adding the extras restores the workspace."""
-        answers = {**self._work.sample.answers, packages.EXTRAS: []}
-        needed = packages.needed(self._work.folder, answers)
-        names = [name for name in self._work.sample.answers.get(packages.EXTRAS, ()) if name not in needed]
-        if not names:
-            raise NothingToDo("it has no extras that nothing else needs")
+        needed = packages.needed(self._work.folder, {**self._work.sample.answers, packages.EXTRAS: []})
+        names = [name for name in self._extras if name not in needed]
         before = tree.read(self._work.workspace.root)
         with ONE_AT_A_TIME:
-            extras.remove(self._site, names, force=False)
+            extras.remove(self._target, names, force=False)
             if left := packages.found(self._work.folder) & set(names):
                 raise CheckFailed(f"these extras were to go, and stayed: {', '.join(sorted(left))}")
-            extras.add(self._site, names)
-        if changed := tree.differences(before, tree.read(self._work.workspace.root)):
-            raise CheckFailed(f"removing and adding extras left a trace: {', '.join(changed)}")
-        return f"{', '.join(names)} went and came"
+            extras.add(self._target, names)
+        return f"{', '.join(names)} went and came, and all is {self._restored(before)}"
 
     @property
-    def _site(self) -> ServiceTarget:
+    def _target(self) -> ServiceTarget:
         work = self._work
         return ServiceTarget(
-            work.workspace, work.template, work.questionnaire, work.service, dry_run=False, notify=_silent
+            work.workspace, work.template, work.questionnaire, work.service, dry_run=False, notify=lambda _: None
         )
 
-    def _check_added(self, came: frozenset[str]) -> str:
-        """Check that each part came with its test and with the packages that it needs, and that nothing else did."""
-        expected = {
-            str(path) for addition, part in self._added for path in addition.kind.paths(self._work.service, part.name)
-        }
-        changed = set(tree.differences(self._before, tree.read(self._work.workspace.root)))
-        needed = packages.closure(name for addition, _ in self._added for name in addition.kind.needs)
-        others = sorted(path for path in changed - expected if not self._is_of(path, needed))
-        if others or not expected <= changed:
-            raise CheckFailed(
-                f"these files were to come: {sorted(expected)}, and these came or changed: {sorted(changed)}"
-            )
-        return f"2 files, and {service_packages.told(came)}" if came else "2 files"
-
-    def _is_of(self, path: str, names: frozenset[str]) -> bool:
-        """Return whether a path in the workspace is a file of one of the packages, which was not there before."""
-        place = PurePosixPath(SERVICES, self._work.service)
-        whole = PurePosixPath(path)
-        return (
-            whole.is_relative_to(place)
-            and whole not in self._before
-            and not names.isdisjoint(packages.of_path(whole.relative_to(place)))
-        )
-
-    def _found(self, live: Live) -> str | None:
-        found = lifecycle.found(live)
-        missing = [
-            f"{noun} {name}" for noun, names in lifecycle.wanted(live).items() for name in sorted(names - found[noun])
-        ]
-        if missing:
-            raise live.failure(f"what was added was not found by the service: {', '.join(missing)}")
-        return None
+    def _restored(self, before: Tree) -> str:
+        if changed := tree.differences(before, tree.read(self._work.workspace.root)):
+            raise CheckFailed(f"coming and going left a trace: {', '.join(changed)}")
+        return "as before"
 
 
-def _silent(_: str) -> None:
-    """Nobody is told of interrupted commands: the workspace is the run's own."""
+def _additions(work: Work) -> list[Part]:
+    """Return a part of each kind that the template has, in the order in which they are added."""
+    action = Action("smoke_added", version=3, concurrency=2, timeout=1.5)
+    parts: list[Part] = [
+        Handler("smoke_added", "additions.addition.made", concurrency=2),
+        action,
+        Task("smoke_added_work", "additions", priority="high", timeout=10),
+        Publisher("smoke_added", "added.publisher.ticked", interval=0.1),
+        Subscriber("smoke_added", "added.subscriber.*", queue_group="smoke-added"),
+    ]
+    if work.sample.shape.framework:
+        parts.append(Route("smoke_added", "GET", "/smoke/{name}", call=action.subject_in(work.service)))
+    return [part for part in parts if part.kind.question in work.questionnaire.questions]

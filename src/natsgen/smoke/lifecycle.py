@@ -4,160 +4,158 @@ from __future__ import annotations
 
 import time
 
+from natsgen.harness.commands import run as run_command
 from natsgen.harness.consul_api import ConsulApi
-from natsgen.harness.errors import HarnessError, ProcessDied
-from natsgen.parts.publishers import PUBLISHERS
-from natsgen.parts.subscribers import SUBSCRIBERS
-from natsgen.smoke.live import CONSUL_TTL, Live
-from natsgen.smoke.steps import CheckFailed, LeftOut
+from natsgen.harness.http_client import request
+from natsgen.harness.ports import LOOPBACK
+from natsgen.harness.waiting import wait_until
+from natsgen.parts.actions import Action
+from natsgen.parts.handlers import Handler
+from natsgen.parts.kind import Part
+from natsgen.parts.publishers import PUBLISHERS, Publisher
+from natsgen.parts.subscribers import SUBSCRIBERS, Subscriber
+from natsgen.parts.tasks import Task
+from natsgen.smoke.gates import last_stage
+from natsgen.smoke.running import CONSUL_TTL, GRACEFUL_SECONDS, Running, environment_path
+from natsgen.smoke.steps import LeftOut
 
 READY_SECONDS = 30.0
 PASSING_SECONDS = 20.0
 GONE_SECONDS = 10.0
+HEALTH_SECONDS = 10.0
+OVER_TIME = 5.0
+"""Seconds that a service gets beyond what it was told that it may take to stop."""
 
 
-def start(live: Live) -> str | None:
+def start(run: Running) -> None:
     """Check that it starts and serves HTTP."""
-    try:
-        live.running.start()
-    except ProcessDied as error:
-        raise live.failure(str(error).partition(". ")[0]) from error
-    except HarnessError as error:
-        raise live.failure(f"it does not serve HTTP: {str(error).partition(chr(10))[0]}") from error
-    return None
+    run.start()
 
 
-def ready(live: Live) -> str:
+def ready(run: Running) -> str:
     """Check that it becomes alive and ready."""
-    alive = live.running.request("/healthz")
+    alive = run.request("/healthz")
     if alive.status != 200:
-        raise live.failure(f"/healthz answered {alive.status}: {alive.body.strip()}")
-    live.wait(
-        lambda: live.running.request("/readyz").status == 200,
+        raise run.failure(f"/healthz answered {alive.status}: {alive.body.strip()}")
+    run.wait(
+        lambda: run.request("/readyz").status == 200,
         limit=READY_SECONDS,
-        otherwise=lambda: f"it does not get ready; /readyz says {live.running.request('/readyz').body.strip()}",
+        otherwise=lambda: f"it does not get ready; /readyz says {run.request('/readyz').body.strip()}",
     )
     return "/healthz and /readyz answer 200"
 
 
-def parts(live: Live) -> str:
+def parts(run: Running) -> str:
     """Check that it found all its parts and no others."""
-    there = found(live)
-    for kind, names in wanted(live).items():
+    seen = found(run)
+    for kind, names in _names(run).items():
+        if unknown := sorted(names - _wanted(run)[kind]):
+            raise run.failure(f"the service has the {kind} {', '.join(unknown)}, which nobody asked for")
+    return seen
+
+
+def found(run: Running) -> str:
+    """Check that it found all its parts."""
+    there, wanted = _names(run), _wanted(run)
+    for kind, names in wanted.items():
         if missing := sorted(names - there[kind]):
-            raise live.failure(f"the {kind} {', '.join(missing)} was not found by the service")
-        if unknown := sorted(there[kind] - names):
-            raise live.failure(f"the service has the {kind} {', '.join(unknown)}, which nobody asked for")
-    return ", ".join(f"{len(names)} {kind}s" for kind, names in wanted(live).items() if names)
+            raise run.failure(f"the {kind} {', '.join(missing)} was not found by the service")
+    return ", ".join(f"{len(names)} {kind}s" for kind, names in wanted.items() if names)
 
 
-def wanted(live: Live) -> dict[str, set[str]]:
-    """Return the names that `/stats` has to have of a sample's parts, by kind."""
-    return {
-        "handler": {one.name for one in live.handlers},
-        "task": {one.name for one in live.tasks},
-        "action": {one.subject_in(live.service) for one in live.actions},
-        "publisher": {one.name for one in live.publishers},
-        "subscriber": {one.name for one in live.subscribers},
-    }
+def _wanted(run: Running) -> dict[str, set[str]]:
+    """Return the names that `/stats` has to have, by kind."""
+    kinds: dict[str, type[Part]] = {"handler": Handler, "task": Task, "publisher": Publisher, "subscriber": Subscriber}
+    named = {noun: {part.name for part in run.parts(kind)} for noun, kind in kinds.items()}
+    return {**named, "action": {one.subject_in(run.name) for one in run.parts(Action)}}
 
 
-def found(live: Live) -> dict[str, set[str]]:
+def _names(run: Running) -> dict[str, set[str]]:
     """Return the names that `/stats` has, by kind."""
-    stats = live.running.stats()
+    stats = run.service.stats()
     subscriptions = stats.get("subscriptions", {})
     tasks = {name for name, one in subscriptions.items() if str(one.get("subject", "")).startswith("queue.")}
     return {
         "handler": set(subscriptions) - tasks,
         "task": tasks,
         "action": {one["subject"] for one in stats.get("actions", [])},
-        "publisher": set(live.pubsub(PUBLISHERS)),
-        "subscriber": set(live.pubsub(SUBSCRIBERS)),
+        **{kind.noun: {one[kind.noun] for one in stats.get(kind.question, [])} for kind in (PUBLISHERS, SUBSCRIBERS)},
     }
 
 
-def consul(live: Live) -> str:
+def consul(run: Running) -> str:
     """Check that it is passing in Consul, with an address at which it answers."""
-    api = live.running.consul
-    live.wait(
-        lambda: _statuses(api, live.service) == ["passing"],
+    api = run.consul()
+    run.wait(
+        lambda: statuses(api, run.name) == ["passing"],
         limit=PASSING_SECONDS,
-        otherwise=lambda: f"it does not get passing in Consul, which {_known_as(api, live.service)}",
+        otherwise=lambda: f"it does not get passing in Consul, which {_known_as(api, run.name)}",
     )
-    live.passing_since = time.monotonic()
-    (instance,) = api.service_instances(live.service)
+    run.passing_since = time.monotonic()
+    (instance,) = api.service_instances(run.name)
     address, port = instance["Service"]["Address"], instance["Service"]["Port"]
-    try:
-        status = live.running.status_at(address, port)
-    except (OSError, HarnessError) as error:
-        raise live.failure(f"Consul has it at {address}:{port}, where nobody answers: {error}") from error
+    status = request(address, port, "/readyz").status
     if status != 200:
-        raise live.failure(f"Consul has it at {address}:{port}, where /readyz answers {status}")
+        raise run.failure(f"Consul has it at {address}:{port}, where /readyz answers {status}")
     return "passing"
 
 
-def heartbeat(live: Live) -> str:
+def heartbeat(run: Running) -> str:
     """Check that it is still passing in Consul after its time to live."""
-    api = live.running.consul
-    if live.passing_since is None:
-        raise CheckFailed("Consul never called it passing")
-    enough = live.passing_since + CONSUL_TTL + 1
-
-    def still_passing() -> bool:
-        return time.monotonic() >= enough and _statuses(api, live.service) == ["passing"]
-
-    live.wait(
-        still_passing,
-        limit=max(0.0, enough - time.monotonic()) + 2 * CONSUL_TTL,
-        otherwise=lambda: f"it was passing in Consul, which now {_known_as(api, live.service)}",
+    api = run.consul()
+    enough = run.passing_since + CONSUL_TTL + 1
+    run.wait(
+        lambda: time.monotonic() >= enough and statuses(api, run.name) == ["passing"],
+        limit=3 * CONSUL_TTL + 1,
+        otherwise=lambda: f"it was passing in Consul, which now {_known_as(api, run.name)}",
     )
     return f"passing for longer than its time to live, {CONSUL_TTL:g} s"
 
 
-def health(live: Live) -> str:
-    """Check that the image's health check passes."""
-    live.wait(
-        lambda: live.running.check_health() == 0,
+def health(run: Running) -> str:
+    """Check that the health check of its Dockerfile passes, run here."""
+    _, command = last_stage(run.work.folder / "Dockerfile")
+    environment = {
+        "PATH": environment_path(run.work.python("requirements.txt")),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HTTP_HOST": LOOPBACK,
+        "HTTP_PORT": str(run.service.port),
+    }
+
+    def code() -> int:
+        folder = run.work.folder
+        return run_command(command, limit=HEALTH_SECONDS, folder=folder, environment=environment, check=False).exit_code
+
+    run.wait(
+        lambda: code() == 0,
         limit=READY_SECONDS,
-        otherwise=lambda: f"the image's health check ends with {live.running.check_health()} while the service is well",
+        otherwise=lambda: f"the image's health check ends with {code()} while the service is well",
     )
     return "healthy"
 
 
-def unprivileged(live: Live) -> str:
-    """Check that its container does not run as root."""
-    user = live.running.user_id()
-    if user == 0:
-        raise live.failure("its container runs as root")
-    return f"user {user}"
-
-
-def stop(live: Live) -> str:
+def stop(run: Running) -> str:
     """Check that SIGTERM ends it in time with exit code 0, and that it deregisters from Consul."""
-    stopped = live.running.stop()
+    stopped = run.service.stop(GRACEFUL_SECONDS + OVER_TIME)
     if stopped.forced:
-        raise live.failure(f"SIGTERM did not end it within {stopped.seconds:.0f} s")
+        raise run.failure(f"SIGTERM did not end it within {stopped.seconds:.0f} s")
     if stopped.exit_code != 0:
-        raise live.failure(f"it ended with exit code {stopped.exit_code} on SIGTERM")
+        raise run.failure(f"it ended with exit code {stopped.exit_code} on SIGTERM")
+    seen = f"exit code 0 after {stopped.seconds:.1f} s"
     try:
-        api = live.running.consul
+        api = run.consul()
     except LeftOut:
-        return f"exit code 0 after {stopped.seconds:.1f} s"
-    deadline = time.monotonic() + GONE_SECONDS
-    while _statuses(api, live.service):
-        live.work.stopping.check()
-        if time.monotonic() > deadline:
-            raise live.failure("it has stopped, and Consul still has it")
-        time.sleep(0.05)  # the pace of asking
-    return f"exit code 0 after {stopped.seconds:.1f} s, gone from Consul"
+        return seen
+    wait_until(
+        lambda: not statuses(api, run.name),
+        limit=GONE_SECONDS,
+        what="it to be gone from Consul, and Consul still has it",
+        alive=run.work.stopping.check,
+    )
+    return f"{seen}, gone from Consul"
 
 
-def _known_as(api: ConsulApi, service: str) -> str:
-    statuses = _statuses(api, service)
-    return f"calls it {', '.join(statuses)}" if statuses else "does not know it"
-
-
-def _statuses(api: ConsulApi, service: str) -> list[str]:
+def statuses(api: ConsulApi, service: str) -> list[str]:
     """Return the states of the checks of a service's own, of all its instances."""
     return [
         check["Status"]
@@ -165,3 +163,8 @@ def _statuses(api: ConsulApi, service: str) -> list[str]:
         for check in instance["Checks"]
         if check["ServiceName"] == service
     ]
+
+
+def _known_as(api: ConsulApi, service: str) -> str:
+    found = statuses(api, service)
+    return f"calls it {', '.join(found)}" if found else "does not know it"

@@ -16,12 +16,13 @@ from natsgen.smoke import covering
 
 ACTION = "greet"
 LONGEST_SUBJECT = f"{'c' * 60}.{'d' * 31}.{'e' * 32}"
-LONGEST_ACTION = "f" * naming.HANDLER_MAX_LENGTH
+LONGEST = "b" * naming.HANDLER_MAX_LENGTH
 
 
-def plain_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
+def plain_parts(service: str) -> dict[str, dict[str, Any]]:
     """Return the parts of a service, by question: every option is used by one of them."""
-    made = {
+    call = f"v1.{service}.{ACTION}"
+    return {
         "handlers": {
             "order_created": "orders.order.created",
             "order_any": {"subject": "orders.order.*", "durable": f"{service}-archive", "concurrency": 3},
@@ -31,7 +32,11 @@ def plain_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
             ACTION: {},
             "greet_v2": {"action": ACTION, "version": 2, "queue": False, "concurrency": 3, "timeout": 2.5},
         },
-        "routes": _routes(service, questions),
+        "routes": {
+            "greet": {"method": "POST", "path": "/greet", "call": call},
+            "hello": {"method": "GET", "path": "/hello/{name}", "call": call},
+            "order_created": {"method": "PUT", "path": "/orders/{order_id}", "publish": "orders.order.created"},
+        },
         "tasks": {
             "send_email": {"queue": "emails"},
             "resize": {"queue": "images", "priority": "low", "concurrency": 3, "timeout": 20.5, "max_attempts": 4},
@@ -47,49 +52,26 @@ def plain_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
             "beats": {"subject": "hearts.*", "queue_group": ""},
         },
     }
-    return {question: made[question] for question in questions}
 
 
-def longest_parts(service: str, questions: Sequence[str]) -> dict[str, Any]:
-    """Return the parts of a service, by question: one of each, with names as long as they may be."""
-    name = "b" * naming.HANDLER_MAX_LENGTH
-    made = {
+def longest_parts(service: str) -> dict[str, dict[str, Any]]:
+    """Return the parts of a service, by question: with names as long as they may be."""
+    call, publish = f"v1.{service}.{LONGEST}", LONGEST_SUBJECT
+    return {
         "handlers": {one.name: one.to_answer() for one in handlers.from_subjects([LONGEST_SUBJECT])},
-        "actions": {LONGEST_ACTION: {}},
-        "routes": _longest_routes(service, questions),
-        "tasks": {name: {"queue": "q" * tasks.QUEUE_MAX_LENGTH}},
-        "publishers": {name: {"subject": LONGEST_SUBJECT, "interval": 0.2}},
-        "subscribers": {name: {"subject": LONGEST_SUBJECT, "queue_group": "g" * 128}},
+        "actions": {LONGEST: {}},
+        "routes": {
+            LONGEST: {"method": "PATCH", "path": f"/{{{'p' * 40}}}/{'e' * 60}", "call": call},
+            "c" * len(LONGEST): {"method": "DELETE", "path": f"/{{{'q' * 40}}}/{'s' * 150}", "publish": publish},
+        },
+        "tasks": {LONGEST: {"queue": "q" * tasks.QUEUE_MAX_LENGTH}},
+        "publishers": {LONGEST: {"subject": LONGEST_SUBJECT, "interval": 0.2}},
+        "subscribers": {LONGEST: {"subject": LONGEST_SUBJECT, "queue_group": "g" * 128}},
     }
-    return {question: made[question] for question in questions}
 
 
-def _routes(service: str, questions: Sequence[str]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    if "actions" in questions:
-        call = f"v1.{service}.{ACTION}"
-        made["greet"] = {"method": "POST", "path": "/greet", "call": call}
-        made["hello"] = {"method": "GET", "path": "/hello/{name}", "call": call}
-    if "handlers" in questions:
-        made["order_created"] = {"method": "PUT", "path": "/orders/{order_id}", "publish": "orders.order.created"}
-    return made
-
-
-def _longest_routes(service: str, questions: Sequence[str]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    if "actions" in questions:
-        path = f"/{{{'p' * 40}}}/{'e' * 60}"
-        made["b" * naming.HANDLER_MAX_LENGTH] = {
-            "method": "PATCH",
-            "path": path,
-            "call": f"v1.{service}.{LONGEST_ACTION}",
-        }
-    if "handlers" in questions:
-        path = f"/{{{'q' * 40}}}/{'s' * 150}"
-        made["c" * naming.HANDLER_MAX_LENGTH] = {"method": "DELETE", "path": path, "publish": LONGEST_SUBJECT}
-    return made
-
-
+LEADS_TO = {"call": "actions", "publish": "handlers"}
+"""The kind of part that a route's option leads to: a template may leave out either."""
 FRAMEWORK = "framework"
 KINDS = ("worker", "service", "publisher", "subscriber", "gateway")
 
@@ -112,9 +94,11 @@ class Shape:
 
     def answers(self, service: str, *, longest: bool) -> dict[str, Any]:
         """Return the parts of a service of that name: every option in use, or names as long as they may be."""
-        parts = (longest_parts if longest else plain_parts)(service, self.questions)
+        parts = (longest_parts if longest else plain_parts)(service)
+        there = {option for option, question in LEADS_TO.items() if question in self.questions}
+        parts["routes"] = {name: route for name, route in parts["routes"].items() if there & route.keys()}
         framework = {FRAMEWORK: self.framework} if self.framework else {}
-        return {**parts, **framework}
+        return {**{question: parts[question] for question in self.questions}, **framework}
 
 
 SHAPES = (
@@ -152,7 +136,7 @@ QUICK, FULL = "quick", "full"
 MATRICES = (QUICK, FULL)
 
 SHAPE, NAMES = "shape", "names"
-SHORT, LONGEST = "short", "longest"
+SHORT, LONG = "short", "longest"
 DEFAULT, GIVEN = "default", "given"
 SHOWS_IN: Mapping[str, frozenset[str]] = {
     "dedup": frozenset({"handlers"}),
@@ -226,7 +210,7 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
             if key in factors
         )
 
-    goals = covering.each_pair(factors) if matrix == FULL else covering.each_level(factors)
+    goals = covering.together(factors, 2 if matrix == FULL else 1)
     counted: Counter[str] = Counter()
     made = []
     for row in covering.rows(factors, goals, allowed):
@@ -248,12 +232,8 @@ def _of_kinds(there: Sequence[Shape], kinds: Sequence[str]) -> list[Shape]:
 
 def _factors(questionnaire: Questionnaire) -> dict[str, tuple[Any, ...]]:
     """Return what is varied beside the shape, and its levels, the template's default first."""
-    found: dict[str, tuple[Any, ...]] = {}
-    for key, question in questionnaire.questions.items():
-        levels = _levels(question)
-        if len(levels) > 1:
-            found[key] = levels
-    return {**found, NAMES: (SHORT, LONGEST)}
+    found = {key: _levels(question) for key, question in questionnaire.questions.items()}
+    return {**{key: levels for key, levels in found.items() if len(levels) > 1}, NAMES: (SHORT, LONG)}
 
 
 def _levels(question: Question) -> tuple[Any, ...]:
@@ -268,7 +248,7 @@ def _levels(question: Question) -> tuple[Any, ...]:
 
 def _sample(shape: Shape, number: int, row: Mapping[str, Any]) -> Sample:
     name = shape.name if number == 1 else f"{shape.name}-{number}"
-    longest = row[NAMES] == LONGEST
+    longest = row[NAMES] == LONG
     service = f"{name}-".ljust(naming.SERVICE_MAX_LENGTH, "a") if longest else name
     answers: dict[str, Any] = {"service_name": service, **shape.answers(service, longest=longest)}
     for key, level in row.items():

@@ -144,7 +144,7 @@ class Report:
 
 
 _LISTED = 5
-_WHERE = {"process": "run as processes", "docker": "run in containers"}
+_WHERE = {"process": "run as processes", "docker": "run as processes and in containers"}
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -6,34 +6,35 @@ import os
 import tempfile
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from natsgen import messages
 from natsgen.answers.questions import Questionnaire
+from natsgen.errors import InputError, NatsgenError
+from natsgen.harness.docker_engine import Availability, docker_available
 from natsgen.harness.reaper import temporary_folder
+from natsgen.parts.kind import Part
+from natsgen.parts.kinds import KINDS
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.smoke import alive
-from natsgen.smoke.as_containers import AsContainers
-from natsgen.smoke.as_process import AsProcess
-from natsgen.smoke.earlier import EarlierVersions
+from natsgen.smoke import checks
+from natsgen.smoke.container import container
 from natsgen.smoke.gates import COMPOSE_CONFIG, GENERATE, Gates
 from natsgen.smoke.growing import Growing
-from natsgen.smoke.images import Images
-from natsgen.smoke.live import Running
 from natsgen.smoke.matrix import Sample
-from natsgen.smoke.shared import SharedServers
-from natsgen.smoke.steps import Interrupted, Listener, Result, Step, Stopping, leading_to
+from natsgen.smoke.running import Running, SharedServers
+from natsgen.smoke.steps import Listener, Result, Step, Stopping, leading_to
 from natsgen.smoke.steps import run as run_steps
-from natsgen.smoke.tools import DOCKER, PROCESS, Tools
-from natsgen.smoke.updating import UPDATE, Updating
+from natsgen.smoke.updating import update
 from natsgen.smoke.work import Work
 
 PREFIX = "natsgen-smoke-"
-TEMPORARY = "temporary"
 POLL_SECONDS = 0.2
-IMAGE, CLEAN_UP = "image", "clean-up"
+AUTO, PROCESS, DOCKER = "auto", "process", "docker"
+BACKENDS = (AUTO, PROCESS, DOCKER)
 
 
 @dataclass(frozen=True)
@@ -55,37 +56,38 @@ class Job:
     only: Collection[str] = ()
 
 
-def default_side_by_side() -> int:
-    """How many samples are worked on at once: one more than there are cores, because each of them waits at times."""
-    return (os.cpu_count() or 1) + 1
+def backend_for(wanted: str, docker: Availability) -> str:
+    """Return `process` or `docker`: the one that is wanted, or for `auto` the one that can be had.
+
+    Raises:
+        InputError: there is none such.
+        NatsgenError: Docker is wanted and not there.
+    """
+    if wanted not in BACKENDS:
+        raise InputError(f"--backend: {messages.invalid_choice(wanted, BACKENDS)}")
+    if wanted == AUTO:
+        return DOCKER if docker else PROCESS
+    if wanted == DOCKER and not docker:
+        raise NatsgenError(f"--backend docker: {docker.reason}; --backend process does without")
+    return wanted
 
 
 def run(
-    jobs: Sequence[Job],
-    listener: Listener,
-    folder: Path,
-    tools: Tools,
-    *,
-    backend: str = PROCESS,
-    side_by_side: int = 0,
+    jobs: Sequence[Job], listener: Listener, folder: Path, *, backend: str = PROCESS, side_by_side: int = 0
 ) -> list[Result]:
-    """Works on all samples in `folder`, and returns a result for each step of each.
+    """Work on all samples in `folder`, `side_by_side` at once, and return a result for each step of each.
 
     Raises:
         KeyboardInterrupt: the person gave up. Whatever was started is ended before this leaves.
     """
-    stopping = Stopping()
-    run_id = uuid.uuid4().hex[:8]
-    images = Images()
-    versions = EarlierVersions(folder / "shared" / "templates")
-    with (
-        SharedServers(folder / "shared", tools) as shared,
-        ThreadPoolExecutor(side_by_side or default_side_by_side()) as pool,
-    ):
+    stopping, run_id, docker = Stopping(), uuid.uuid4().hex[:8], docker_available()
+    most = side_by_side or (os.cpu_count() or 1) + 1  # each of them waits at times
+    with SharedServers(folder / "shared") as shared, ThreadPoolExecutor(most) as pool:
 
         def work_on(job: Job) -> list[Result]:
-            work = Work(job.sample, job.template, job.questionnaire, folder / job.name, run_id, tools, stopping)
-            running, steps = _planned(work, shared, images, versions, backend)
+            work = Work(job.sample, job.template, job.questionnaire, folder / job.name, run_id, docker, stopping)
+            running = Running(work, shared, _parts(job))
+            steps = _steps(work, running, shared, backend)
             try:
                 wanted = leading_to(steps, job.only) if job.only else steps
                 return run_steps(job.name, wanted, listener, stopping)
@@ -94,8 +96,9 @@ def run(
 
         futures = [pool.submit(work_on, job) for job in jobs]
         try:
-            while wait(futures, POLL_SECONDS).not_done:
-                _raise_first(futures)
+            while (state := wait(futures, POLL_SECONDS)).not_done:
+                for future in state.done:
+                    future.result()  # raises what a thread ended with: a bug
         except BaseException:
             for future in futures:
                 future.cancel()
@@ -121,7 +124,7 @@ def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
 @contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
     before = tempfile.tempdir
-    tempfile.tempdir = str(folder / TEMPORARY)
+    tempfile.tempdir = str(folder / "temporary")
     Path(tempfile.tempdir).mkdir()
     try:
         yield
@@ -129,35 +132,34 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def step_names(job: Job, tools: Tools, backend: str) -> list[str]:
-    """Return the names of the steps that there are for a sample; nothing is begun."""
+def step_names(jobs: Sequence[Job], backend: str) -> list[str]:
+    """Return the names of the steps that there are for some samples; nothing is begun."""
     nowhere = Path()
-    work = Work(job.sample, job.template, job.questionnaire, nowhere, "", tools, Stopping())
-    _, steps = _planned(work, SharedServers(nowhere, tools), Images(), EarlierVersions(nowhere), backend)
-    return [step.name for step in steps]
+    names: dict[str, None] = {}
+    for job in jobs:
+        work = Work(job.sample, job.template, job.questionnaire, nowhere, "", Availability(""), Stopping())
+        shared = SharedServers(nowhere)
+        names |= dict.fromkeys(step.name for step in _steps(work, Running(work, shared, _parts(job)), shared, backend))
+    return list(names)
 
 
-def _planned(
-    work: Work, shared: SharedServers, images: Images, versions: EarlierVersions, backend: str
-) -> tuple[Running, list[Step]]:
-    """Return where a sample runs, and all that is done with it."""
-    running = AsContainers(work, images) if backend == DOCKER else AsProcess(work, shared)
-    live = alive.live_of(work, running)
-    steps = Gates(work).steps()
-    if isinstance(running, AsContainers):
-        steps.append(Step(IMAGE, running.build, (GENERATE, COMPOSE_CONFIG)))
-        steps += alive.steps(live, IMAGE, in_container=True)
-    else:
-        steps += alive.steps(live)
-    steps.append(Step(UPDATE, Updating(work, versions).update, (GENERATE,)))
-    steps += Growing(work, lambda: AsProcess(work, shared, "grown")).steps()
-    steps.append(Step(CLEAN_UP, running.end))
-    return running, steps
+def _parts(job: Job) -> list[Part]:
+    """Return the parts of a sample as it is made."""
+    return [
+        kind.part.from_answer(name, answer)
+        for question, kind in KINDS.items()
+        for name, answer in job.sample.answers.get(question, {}).items()
+    ]
 
 
-def _raise_first(futures: Sequence[Future[list[Result]]]) -> None:
-    """Raises what a thread ended with, if it is a bug; one that was told to stop has none."""
-    for future in futures:
-        error = future.exception() if future.done() else None
-        if error is not None and not isinstance(error, Interrupted):
-            raise error
+def _steps(work: Work, running: Running, shared: SharedServers, backend: str) -> list[Step]:
+    """Return all that is done with a sample."""
+    contained = [Step("container", partial(container, work), (GENERATE, COMPOSE_CONFIG))]
+    return [
+        *Gates(work).steps(),
+        *checks.steps(running),
+        *(contained if backend == DOCKER else ()),
+        Step("update", partial(update, work), (GENERATE,)),
+        *Growing(work, lambda parts: Running(work, shared, parts, "grown")).steps(),
+        Step("clean-up", running.end),
+    ]

@@ -1,7 +1,4 @@
-"""Steps one after the other: each is judged on its own, and what builds on a failed one is not begun.
-
-Giving up in mid-run ends what runs, so that every thread hears of it.
-"""
+"""Steps one after the other: each is judged on its own, and what builds on a failed one is not begun."""
 
 from __future__ import annotations
 
@@ -16,7 +13,10 @@ from typing import Protocol
 
 from natsgen.errors import NatsgenError
 from natsgen.harness import commands
-from natsgen.harness.errors import CommandFailed, HarnessError, last_lines
+from natsgen.harness.errors import HarnessError, last_lines
+
+LOG_LINES = 40
+"""Lines of a log that a report shows: a traceback, and what led to it."""
 
 
 class Verdict(StrEnum):
@@ -26,8 +26,6 @@ class Verdict(StrEnum):
     FAILED = "failed"
     LEFT_OUT = "left out"
     """Something that it needs is not on this machine."""
-    NOTHING_TO_DO = "nothing to do"
-    """The sample has nothing that it is about."""
     NOT_REACHED = "not reached"
     """A step that it builds on failed."""
 
@@ -56,7 +54,7 @@ class Result:
 
 
 class CheckFailed(Exception):
-    """A step found something wrong; the attributes are as `Result` has them."""
+    """Raised when a step finds something wrong; the attributes are as `Result` has them."""
 
     def __init__(self, message: str, *, command: str = "", log: str = "") -> None:
         super().__init__(message)
@@ -66,19 +64,15 @@ class CheckFailed(Exception):
 
 
 class LeftOut(Exception):
-    """A step cannot be done on this machine; the message says what is missing."""
-
-
-class NothingToDo(Exception):
-    """The sample has nothing that a step is about; the message says what."""
+    """Raised when a step cannot be done on this machine; the message says what is missing."""
 
 
 class Interrupted(Exception):
-    """The person does not want it any more. No step has failed."""
+    """Raised when the person does not want the run any more. No step has failed."""
 
 
 class Stopping:
-    """Whether the run goes on."""
+    """Whether the run goes on. Giving it up ends what runs, so that every thread hears of it."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
@@ -86,7 +80,7 @@ class Stopping:
         self._ends: list[Callable[[], object]] = []
 
     def request(self) -> None:
-        """Ends what runs now, so that all threads come to their end soon."""
+        """End what runs now, so that all threads come to their end soon."""
         self._requested.set()
         commands.kill_running()
         with self._lock:
@@ -96,13 +90,13 @@ class Stopping:
                 end()
 
     def check(self) -> None:
-        """Raises `Interrupted` if the run is over."""
+        """Raise `Interrupted` if the run is over."""
         if self._requested.is_set():
             raise Interrupted
 
     @contextmanager
     def ending(self, end: Callable[[], object]) -> Iterator[None]:
-        """Has `end` called, from another thread, if the run is given up before the `with` block is left."""
+        """Have `end` called, from another thread, if the run is given up before the `with` block is left."""
         self.check()
         with self._lock:
             self._ends.append(end)
@@ -113,19 +107,14 @@ class Stopping:
                 self._ends.remove(end)
 
 
-LOG_LINES = 40
-"""How much of a log a report shows: a traceback, and what led to it."""
-
-
 @dataclass(frozen=True)
 class Step:
     """One thing that is done with a sample.
 
     Attributes:
         name: of the step, which reports and options use.
-        do: does it, and returns what it saw, for a person. Raises `CheckFailed` when something is wrong, `LeftOut`
-            when it cannot be done here, `NothingToDo` when it is not about this sample; any other exception is a
-            failure as well.
+        do: does it, and returns what it saw, for a person. Raises `CheckFailed` when something is wrong and `LeftOut`
+            when it cannot be done here; any other exception is a failure as well.
         needs: names of the steps without which it makes no sense.
     """
 
@@ -138,10 +127,10 @@ class Listener(Protocol):
     """Is told what happens, from any thread."""
 
     def began(self, sample: str, step: str) -> None:
-        """A step begins."""
+        """Hear that a step begins."""
 
     def ended(self, result: Result) -> None:
-        """A step has ended, or is not begun."""
+        """Hear that a step has ended, or is not begun."""
 
 
 def leading_to(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
@@ -154,7 +143,7 @@ def leading_to(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
 
 
 def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stopping) -> list[Result]:
-    """Does the steps of one sample.
+    """Do the steps of one sample.
 
     Returns:
         A result for each.
@@ -165,53 +154,41 @@ def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stoppi
     results: dict[str, Result] = {}
     for step in steps:
         stopping.check()
-        missing = next((results[name] for name in step.needs if not _can_build_on(results.get(name))), None)
+        needed = [results[name] for name in step.needs if name in results]
+        missing = next((one for one in needed if one.verdict is not Verdict.PASSED), None)
         if missing is not None:
             result = _not_begun(sample, step, missing)
         else:
             listener.began(sample, step.name)
-            result = _result(sample, step)
+            result = _done(sample, step)
             stopping.check()  # what was ended from outside has not failed
         results[step.name] = result
         listener.ended(result)
     return list(results.values())
 
 
-def _can_build_on(result: Result | None) -> bool:
-    return result is None or result.verdict in (Verdict.PASSED, Verdict.NOTHING_TO_DO)
-
-
 def _not_begun(sample: str, step: Step, missing: Result) -> Result:
-    if missing.verdict is Verdict.LEFT_OUT:
-        return Result(sample, step.name, Verdict.LEFT_OUT, 0.0, missing.message)
-    cause = missing.message if missing.verdict is Verdict.NOT_REACHED else f"{missing.step} failed"
-    return Result(sample, step.name, Verdict.NOT_REACHED, 0.0, cause)
+    verdict = Verdict.LEFT_OUT if missing.verdict is Verdict.LEFT_OUT else Verdict.NOT_REACHED
+    cause = f"{missing.step} failed" if missing.verdict is Verdict.FAILED else missing.message
+    return Result(sample, step.name, verdict, 0.0, cause)
 
 
-def _result(sample: str, step: Step) -> Result:
+def _done(sample: str, step: Step) -> Result:
     began = time.monotonic()
-
-    def ended(verdict: Verdict, message: str, command: str = "", log: str = "") -> Result:
-        return Result(
-            sample, step.name, verdict, time.monotonic() - began, message, command, last_lines(log, LOG_LINES)
-        )
-
+    verdict, command, log = Verdict.FAILED, "", ""
     try:
-        return ended(Verdict.PASSED, step.do() or "")
+        message = step.do() or ""
+        verdict = Verdict.PASSED
     except LeftOut as reason:
-        return ended(Verdict.LEFT_OUT, str(reason))
-    except NothingToDo as reason:
-        return ended(Verdict.NOTHING_TO_DO, str(reason))
+        verdict, message = Verdict.LEFT_OUT, str(reason)
     except CheckFailed as failure:
-        return ended(Verdict.FAILED, failure.message, failure.command, failure.log)
-    except CommandFailed as failure:
-        how = "did not end in time" if failure.exit_code is None else f"ended with exit code {failure.exit_code}"
-        return ended(Verdict.FAILED, f"{failure.command[0]} {how}", " ".join(failure.command), failure.output)
+        message, command, log = failure.message, failure.command, failure.log
     except (HarnessError, NatsgenError, OSError) as failure:
         message, _, log = str(failure).partition("\n")
-        return ended(Verdict.FAILED, message, log=log)
     except Interrupted:
         raise
     except Exception as error:  # the service answered what no check expects: that is a finding, too
-        trace = "".join(traceback.format_exception(error))
-        return ended(Verdict.FAILED, f"unexpected {type(error).__name__}: {error}", log=trace)
+        message = f"unexpected {type(error).__name__}: {error}"
+        log = "".join(traceback.format_exception(error))
+    seconds = time.monotonic() - began
+    return Result(sample, step.name, verdict, seconds, message, command, last_lines(log, LOG_LINES))

@@ -15,13 +15,14 @@ from natsgen.answers import answers
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.harness.commands import Completed, run
+from natsgen.harness.docker_engine import Availability
 from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import CommandFailed
+from natsgen.harness.programs import find_program
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create
 from natsgen.smoke.matrix import Sample
-from natsgen.smoke.steps import CheckFailed, Stopping
-from natsgen.smoke.tools import Tools
+from natsgen.smoke.steps import CheckFailed, LeftOut, Stopping
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "DOCKER_HOST", "DOCKER_CONFIG")
@@ -41,7 +42,7 @@ class Work:
         questionnaire: the template's questions.
         root: a folder of its own, for the workspace, logs and caches.
         run_id: of the whole run; what the engine or Consul knows globally has it in its name.
-        tools: what there is on this machine.
+        docker: whether containers can be run.
         stopping: whether the run goes on.
     """
 
@@ -50,7 +51,7 @@ class Work:
     questionnaire: Questionnaire
     root: Path
     run_id: str
-    tools: Tools
+    docker: Availability
     stopping: Stopping
 
     @cached_property
@@ -80,13 +81,8 @@ class Work:
 
     @property
     def compose_file(self) -> Path:
-        """What starts it in containers."""
+        """The file that starts it in containers."""
         return self.workspace.root / COMPOSE / f"{self.service}.yml"
-
-    @property
-    def logs(self) -> Path:
-        """Where servers and services write."""
-        return self.root / "logs"
 
     @property
     def bytecode(self) -> Path:
@@ -96,11 +92,11 @@ class Work:
         return self.root.parent / "shared" / "bytecode"
 
     def generate(self) -> str:
-        """Makes the service."""
+        """Make the service."""
         return f"{self.make(self.workspace, self.template)} files"
 
     def make(self, workspace: Workspace, template: TemplateSource) -> int:
-        """Makes the service as `natsgen new` does, somewhere, of some template; returns how many files it has."""
+        """Make the service as `natsgen new` does, somewhere, of some template; return how many files it has."""
         with ONE_AT_A_TIME:
             given = GivenAnswers.of(self.answers)
             complete = answers.complete(given, self.questionnaire, workspace.root)
@@ -110,18 +106,11 @@ class Work:
         return len(made.change.added)
 
     def python(self, requirements: str = "requirements-dev.txt") -> Path:
-        """The interpreter of an environment with what that file pins, made once for all samples that pin the same."""
+        """Return the interpreter of an environment with what that file pins, made once for all that pin the same."""
         return environment_for(self.folder / requirements)
 
-    def command(
-        self,
-        *words: str | Path,
-        limit: float,
-        what: str,
-        folder: Path | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> Completed:
-        """Runs a command in the service's folder, in a bare environment that `environment` adds to.
+    def command(self, *words: str | Path, limit: float, what: str, folder: Path | None = None) -> Completed:
+        """Run a command in the service's folder, or another one, in a bare environment.
 
         Raises:
             CheckFailed: it ended with another exit code than 0, or not within `limit` seconds; `what` says, in a few
@@ -130,22 +119,37 @@ class Work:
         self.stopping.check()
         folder = folder or self.folder
         try:
-            return run(words, limit=limit, folder=folder, environment={**self._environment(), **(environment or {})})
+            return run(words, limit=limit, folder=folder, environment=self._environment())
         except CommandFailed as error:
             how = f"not within {limit:g} s" if error.exit_code is None else f"exit code {error.exit_code}"
             typed = f"(cd {shlex.quote(str(folder))} && {shlex.join(error.command)})"
             raise CheckFailed(f"{what} ({how})", command=typed, log=error.output) from error
 
+    def need_docker(self) -> None:
+        """Raise `LeftOut` where containers cannot be run."""
+        if not self.docker:
+            raise LeftOut(self.docker.reason)
+
     def _environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        caches = self.root / "caches"
         temporary = self.root / "temporary"
         temporary.mkdir(parents=True, exist_ok=True)
         return {
-            **kept,
+            **{name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
             "TMPDIR": str(temporary),
             # the service's folder stays as it was made
             "PYTHONPYCACHEPREFIX": str(self.bytecode),
-            "MYPY_CACHE_DIR": str(caches / "mypy"),
-            "RUFF_CACHE_DIR": str(caches / "ruff"),
+            "MYPY_CACHE_DIR": str(self.root / "caches/mypy"),
+            "RUFF_CACHE_DIR": str(self.root / "caches/ruff"),
+            # neither does a person's configuration of git or natsgen count, nor is anything remembered in it
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "XDG_CONFIG_HOME": os.devnull,
         }
+
+
+def need_program(name: str) -> Path:
+    """Return a program of this machine. Raises `LeftOut` where there is none."""
+    program = find_program(name)
+    if program is None:
+        raise LeftOut(f"there is no `{name}` program on this machine")
+    return program

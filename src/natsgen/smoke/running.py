@@ -1,0 +1,228 @@
+"""A sample that runs as a process, beside a NATS server of its own: its parts, and what checks may ask of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from natsgen.harness.consul_agent import ConsulAgent
+from natsgen.harness.consul_api import ConsulApi
+from natsgen.harness.errors import HarnessError, ProcessDied, WaitTimeout
+from natsgen.harness.http_client import Response, request
+from natsgen.harness.nats_server import NatsServer
+from natsgen.harness.ports import LOOPBACK
+from natsgen.harness.redis_server import RedisServer
+from natsgen.harness.service import GeneratedService
+from natsgen.harness.waiting import wait_until
+from natsgen.parts.kind import Part, PartKind
+from natsgen.smoke.steps import CheckFailed, LeftOut
+from natsgen.smoke.work import Work, need_program
+
+CONSUL_TTL = 3.0
+"""Seconds: the least that a service takes, so that a heartbeat that is missing shows soon."""
+GRACEFUL_SECONDS = 10.0
+"""What a service is told that it may take to stop; idle ones take less than one."""
+POLL_SECONDS = 0.05
+NO_INBOX, REDIS = "none", "redis"
+
+Value = TypeVar("Value")
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+class SharedServers(ExitStack):
+    """A Consul agent and a Redis server for all samples of a run, each started when the first sample asks for it.
+
+    Samples have different names and so do not meet in them. A NATS server each sample has of its own: streams would be
+    shared. As a context manager it stops at the end what was started; logs are in `folder`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._consul: ConsulAgent | None = None
+        self._redis: RedisServer | None = None
+
+    def consul(self) -> ConsulApi:
+        """Return the Consul agent. Raises `LeftOut` where there is no `consul` program."""
+        need_program("consul")
+        with self._lock:
+            if self._consul is None:
+                self._consul = self.enter_context(ConsulAgent(self._folder / "consul"))
+            return self._consul.api
+
+    def redis(self) -> str:
+        """Return the address of the Redis server."""
+        with self._lock:
+            if self._redis is None:
+                self._redis = self.enter_context(RedisServer(self._folder / "redis"))
+            return self._redis.url
+
+
+class Running:
+    """A sample with its NATS server: `start` starts both, `end` ends them and may be called at any time and again.
+
+    Attributes:
+        work: the sample.
+        handled: how many events each handler, and how many tasks each kind of task, has to have handled.
+        published: how many events have been published, which also numbers them.
+        passing_since: when Consul first called it passing, on the monotonic clock.
+        nats: the server, once it is started.
+        service: the process, once it is started.
+    """
+
+    nats: NatsServer
+    service: GeneratedService
+
+    def __init__(self, work: Work, shared: SharedServers, parts: Iterable[Part], name: str = "run") -> None:
+        self.work = work
+        self.handled: Counter[str] = Counter()
+        self.published = 0
+        self.passing_since = 0.0
+        self._shared = shared
+        self._parts = tuple(parts)
+        self._folder = work.root / "logs" / name
+        self._stack = ExitStack()
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.work.service
+
+    @property
+    def url(self) -> str:
+        """The address of the NATS server."""
+        return self.nats.url
+
+    @property
+    def inbox(self) -> str:
+        """The inbox that it is made for."""
+        return str(self.work.answers.get("dedup", NO_INBOX))
+
+    def parts(self, kind: type[AnyPart]) -> list[AnyPart]:
+        """Return the parts of one kind that it has to have."""
+        return [part for part in self._parts if isinstance(part, kind)]
+
+    def start(self) -> None:
+        """Start the NATS server and the service, and wait until it serves HTTP."""
+        own = self.work.python().parent / "nats-server"  # comes with the service's development requirements
+        self.nats = NatsServer(self._folder / "nats", program=own if own.is_file() else None)
+        self._stack.enter_context(self.nats)
+        self.service = GeneratedService(
+            self.work.folder,
+            python=self.work.python("requirements.txt"),
+            log_folder=self._folder,
+            settings=self._settings(),
+            name=self.name,
+        )
+        self._stack.enter_context(self.work.stopping.ending(self._kill))
+        self._stack.callback(self._kill)
+        self.service.start()
+
+    def end(self) -> None:
+        """End the service and its NATS server."""
+        self._stack.close()
+
+    def consul(self) -> ConsulApi:
+        """Return the Consul agent that it registers with. Raises `LeftOut` where there is none."""
+        return self._shared.consul()
+
+    def request(self, path: str, *, method: str = "GET", body: str | None = None) -> Response:
+        """Return what the service answers."""
+        headers = {"Content-Type": "application/json"} if body else {}
+        return request(LOOPBACK, self.service.port, path, method=method, body=body, headers=headers)
+
+    def told(self, kind: PartKind | None, name: str) -> dict[str, Any]:
+        """Return what `/stats` says of a publisher or a subscriber; without a kind, of a handler or a task."""
+        stats = self.service.stats()
+        if kind is None:
+            return dict(stats["subscriptions"][name])
+        return next(one for one in stats[kind.question] if one[kind.noun] == name)
+
+    def streams(self) -> dict[str, dict[str, Any]]:
+        """Return what the NATS server says of each stream, with its consumers."""
+        accounts = self.nats.jsz()["account_details"]
+        return {stream["name"]: stream for account in accounts for stream in account.get("stream_detail", [])}
+
+    def wait(self, condition: Callable[[], Value | None], *, limit: float, otherwise: Callable[[], str]) -> Value:
+        """Wait until the condition is something truthy, and return that.
+
+        Raises:
+            CheckFailed: it was not within `limit` seconds, for which `otherwise` has the words, or the service ended.
+            Interrupted: the run is given up.
+        """
+
+        def go_on() -> None:
+            self.work.stopping.check()
+            self.service.process.check_alive()
+
+        try:
+            return wait_until(condition, limit=limit, what="it", every=POLL_SECONDS, alive=go_on)
+        except ProcessDied as error:
+            raise self.failure(str(error).partition(". ")[0]) from error
+        except WaitTimeout as error:
+            raise self.failure(f"{otherwise()} (waited {limit:g} s)") from error
+
+    def await_count(
+        self, told: Callable[[], dict[str, Any]], key: str, expected: int, *, name: str, what: str, limit: float
+    ) -> None:
+        """Wait until `/stats` counts so many under a key. Raises `CheckFailed` if it does not."""
+
+        def otherwise() -> str:
+            found = told()
+            seen = f"{name} has {key} {found[key]} of {expected} {what}"
+            return f"{seen}; its last error: {found['last_error']}" if found.get("last_error") else seen
+
+        self.wait(lambda: told()[key] == expected, limit=limit, otherwise=otherwise)
+
+    def failure(self, message: str) -> CheckFailed:
+        """Return the message with the end of the service's log."""
+        return CheckFailed(message, log=self.service.process.tail() if self._is_started else "")
+
+    def guarded(self, check: Callable[[Running], str | None]) -> Callable[[], str | None]:
+        """Return the check as a step, whose every failure shows the service's log."""
+
+        def do() -> str | None:
+            try:
+                return check(self)
+            except HarnessError as error:
+                raise self.failure(str(error).partition("\n")[0].partition(". The end of its output")[0]) from error
+            except (OSError, KeyError) as error:
+                raise self.failure(f"{type(error).__name__}: {error}") from error
+
+        return do
+
+    @property
+    def _is_started(self) -> bool:
+        return hasattr(self, "service") and self.service.started
+
+    def _kill(self) -> None:
+        if self._is_started:
+            self.service.kill()
+
+    def _settings(self) -> dict[str, str]:
+        settings = {
+            "NATS_URL": self.url,
+            "HOSTNAME": f"{self.name}-1",
+            "GRACEFUL_SHUTDOWN_TIMEOUT": f"{GRACEFUL_SECONDS:g}",
+            "CONSUL_TTL": f"{CONSUL_TTL:g}",
+            "PYTHONPYCACHEPREFIX": str(self.work.bytecode),
+        }
+        try:
+            consul = self.consul()
+            settings |= {"CONSUL_HOST": consul.host, "CONSUL_PORT": str(consul.port)}
+        except LeftOut:
+            settings["CONSUL_ENABLED"] = "false"
+        if self.inbox == REDIS:
+            settings |= {"REDIS_URL": self._shared.redis()} if self.work.docker else {"DEDUP": NO_INBOX}
+        return settings
+
+
+def environment_path(python: Path) -> str:
+    """Return a PATH on which an environment's programs come first."""
+    return f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
