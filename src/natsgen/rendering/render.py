@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from natsgen.answers import questions
 from natsgen.errors import TemplateError
@@ -20,12 +18,9 @@ from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
-from natsgen.rendering import cached_jinja, template_rules
+from natsgen.rendering import cached_jinja, copier_worker, template_rules
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.workspace import ANSWERS_FILE
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 _SUFFIX = ".jinja"
 _END_YIELD = "{% endyield %}"
@@ -111,7 +106,7 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Part
         extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
         keep_trailing_newline=True,
     )
-    _forbid_filters(environment)
+    copier_worker.forbid_filters(environment)
     begin = f"{{% yield {kind.noun} from {kind.question} %}}"
     found = {}
     try:
@@ -128,11 +123,6 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Part
     return found
 
 
-def _forbid_filters(environment: Environment) -> None:
-    for name in template_rules.FORBIDDEN_FILTERS:
-        environment.filters.pop(name, None)
-
-
 def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
     from plumbum import local
 
@@ -141,7 +131,7 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
         # tag, a GIT_DIR in the environment would be followed, and git would be run once for every file.
         with local.env(PATH=""), warnings.catch_warnings(), cached_jinja.compiling_once():
             warnings.simplefilter("ignore")  # they speak to the template's authors
-            with _worker()(
+            with copier_worker.worker_class()(
                 src_path=str(template),
                 dst_path=target,
                 data=dict(data),
@@ -154,23 +144,6 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
     except Exception as error:  # whatever a template makes of Copier and Jinja
         problem = template_rules.place_of(error, template) + (" ".join(str(error).split()) or type(error).__name__)
         raise TemplateError(f"the template in {template} could not be rendered: {problem}") from error
-
-
-@lru_cache(maxsize=1)
-def _worker() -> Any:
-    """Copier's worker, whose templates read no variables or files of the machine."""
-    import copier
-
-    base: Any = sys.modules[copier.run_copy.__module__].Worker
-
-    class ContainedWorker(base):  # type: ignore[misc]
-        @cached_property
-        def jinja_env(self) -> Environment:
-            environment: Environment = super().jinja_env
-            _forbid_filters(environment)
-            return environment
-
-    return ContainedWorker
 
 
 def _with_stable_source(path: PurePosixPath, file: File, template: TemplateSource) -> File:
