@@ -45,9 +45,16 @@ def invalid(what: str, value: object, rule: str, suggestion: str = "") -> InputE
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """A "; did you mean ...?" for a mistyped name, or nothing if none of the known is near."""
+    """Return a "; did you mean ...?" for a mistyped name; nothing for a number, or if none of the known is near."""
+    if name.replace(".", "").isdecimal():
+        return ""
     found = get_close_matches(name, known, n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def there_are(names: Collection[str]) -> str:
+    """Return the first few of at least one name, for a message that says what there is."""
+    return f"there {'is' if len(names) == 1 else 'are'} {join_names(names)}"
 
 
 def join_names(names: Collection[str]) -> str:

@@ -196,4 +196,9 @@ def test_settings_that_cannot_be_read_are_an_error_of_one_line(tmp_path: Path) -
 def test_published_subjects_are_the_literal_ones(service: Path) -> None:
     write(service, "a_handler.py", 'await message.publish("b.c", x)\npublish("a.b")\npublish(name)\nunpublish("no")')
     write(service, "b_handler.py", "def (")
-    assert declared.published_by(service) == ("a.b", "b.c")
+    write(
+        service,
+        "c_handler.py",
+        'PAID = "c.d"\n@subscriber("x.y", publishes=[PAID, "d.e"])\ndef f(): ...\npublisher("e.f")',
+    )
+    assert declared.published_by(service) == ("a.b", "b.c", "c.d", "d.e", "e.f")

@@ -188,7 +188,7 @@ def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
 
 
 def test_an_unknown_service_is_refused_with_the_nearest(shop: Workspace) -> None:
-    with pytest.raises(InputError, match=r"no service 'biling' in .*; did you mean 'billing'\? \(there are billing\)"):
+    with pytest.raises(InputError, match=r"no service 'biling' in .*; did you mean 'billing'\? \(there is billing\)"):
         add(shop, service="biling")
     (shop.root / "services/other").mkdir()
     with pytest.raises(ServiceError, match="natsgen did not make it"):

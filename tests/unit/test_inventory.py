@@ -72,7 +72,7 @@ def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Wor
 @pytest.mark.parametrize("name", ["", ".", "..", "../services/billing", "billing/", "billin"])
 def test_what_is_no_service_is_refused(workspace: Workspace, name: str) -> None:
     make(workspace, "billing")
-    with pytest.raises(InputError, match=r"there is no service .* \(there are billing\)"):
+    with pytest.raises(InputError, match=r"there is no service .* \(there is billing\)"):
         listing.require_service(workspace, name)
 
 

@@ -6,6 +6,7 @@ The others are in tests/examples (1 to 4 and 6), tests/update (4, in tests of it
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,8 +77,10 @@ def test_wall_10_passed_tests_leave_no_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["answers", "billing", "set", "dedup=foo"], "natsgen: set: "),
+        (["answers", "billing", "set", "dedup=foo"], "natsgen: set dedup: invalid value 'foo' (choose none, "),
         (["answers", "billing", "set", "dedup"], "natsgen: set: "),
+        (["show", "biling"], "did you mean 'billing'? (there is billing)"),
+        (["new", "worker", "x", "--subject", "a.b.c", "--python", "3.10"], "(choose 3.11, 3.12, 3.13, 3.14)\n"),
         (["dlq", "list", "--reason", "exhasted"], "did you mean 'exhausted'?"),
     ],
 )
@@ -88,6 +91,17 @@ def test_wall_11_a_typo_is_told_in_the_words_that_were_typed(
 
     assert main(words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_wall_11_the_settings_of_a_service_are_shown_in_words(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+
+    assert main(["show", "billing"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^  LOG_LEVEL +INFO +Lowest level", shown, re.MULTILINE)
+    assert re.search(r"^  DEDUP +dedup in pyproject.toml +Where", shown, re.MULTILINE)
 
 
 def test_wall_12_no_sentence_that_a_newcomer_did_not_understand_is_left() -> None:

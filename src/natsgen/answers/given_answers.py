@@ -144,7 +144,7 @@ def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire, where: str = 
         key, separator, text = pair.partition("=")
         if not separator:
             raise InputError(f"{where}: {messages.quote(pair)} has no '='; it takes KEY=VALUE")
-        values[key] = questionnaire.question(key, where).parse(text, where)
+        values[key] = questionnaire.question(key, where).parse(text, f"{where} {key}")
     return GivenAnswers.of(values, dict.fromkeys(values, where))
 
 
@@ -156,7 +156,9 @@ def from_file(file: Path, questionnaire: Questionnaire) -> GivenAnswers:
     """
     where = f"--data-file {file}"
     raw = _read_mapping(file, where)
-    values = {str(key): questionnaire.question(str(key), where).check(value, where) for key, value in raw.items()}
+    values = {
+        str(key): questionnaire.question(str(key), where).check(value, f"{where}: {key}") for key, value in raw.items()
+    }
     return GivenAnswers.of(values, dict.fromkeys(values, where))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,13 +101,25 @@ def _because(error: str) -> str:
     return f"  ({output.printable(error)})" if error else ""
 
 
+def _readable(default: str) -> str:
+    """Return a default that is written in Python as a person reads it."""
+    if not default:
+        return ""
+    match ast.parse(default, mode="eval").body:
+        case ast.Constant(value=value) | ast.Call(args=[ast.Constant(value=value)]):
+            return "" if value is None else str(value)
+        case ast.Subscript(slice=ast.Constant(value=key)):
+            return f"{key} in pyproject.toml"
+    return default
+
+
 def _portrait_lines(found: ServiceReport, offered: str) -> Iterator[str]:
     yield from _service_lines(found.service)
     if found.is_outdated:
         yield f"  newer template version available: {offered}"
     yield from _section("Answers", [(key, _plain(value)) for key, value in found.answers.items()])
     yield from _section("Publishes", [(subject,) for subject in found.published])
-    yield from _section("Settings", [(one.name, one.default, one.meaning) for one in found.settings])
+    yield from _section("Settings", [(one.name, _readable(one.default), one.meaning) for one in found.settings])
     if found.settings_error:
         yield f"  {output.printable(found.settings_error)}"
     changed = [(one.how, str(one.path), "yours to change" if one.is_own else "") for one in found.changed]

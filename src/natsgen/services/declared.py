@@ -30,7 +30,10 @@ def settings_of(service: Path) -> tuple[Setting, ...]:
 
 
 def published_by(service: Path) -> tuple[str, ...]:
-    """The subjects in a source's `publish("...")` and `@publishes("...")`, sorted; what does not parse is left out."""
+    """Return the subjects that a source names in `publish`, `publisher`, `publishes` and `publishes=[...]`.
+
+    A file that does not parse is left out.
+    """
     subjects: set[str] = set()
     for file in source.all_files(service / "src"):
         try:
@@ -72,7 +75,19 @@ def _setting(node: ast.stmt) -> Setting:
 
 
 def _published_in(module: ast.Module) -> tuple[str, ...]:
-    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
-    named = [call for call in calls if source.called_name(call) in ("publish", "publishes") and call.args]
-    subjects = [source.value(call.args[0]).literal for call in named]
+    constants = {
+        target.id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    named: list[ast.expr] = []
+    for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
+        if source.called_name(call) in ("publish", "publisher", "publishes"):
+            named += call.args[:1]
+        lists = [keyword.value for keyword in call.keywords if keyword.arg == "publishes"]
+        named += [subject for one in lists if isinstance(one, ast.List | ast.Tuple) for subject in one.elts]
+    known = [constants.get(one.id, one) if isinstance(one, ast.Name) else one for one in named]
+    subjects = [source.value(one).literal for one in known]
     return tuple(subject for subject in subjects if isinstance(subject, str))

@@ -48,7 +48,7 @@ class ServiceReport:
         answers: what it was made with.
         settings: what it reads from its environment.
         settings_error: why those are not known; "" if they are.
-        published: the subjects that its source names in `publish("...")`.
+        published: the subjects that its source says it publishes to.
         changed: the files that are not as its version of the template makes them.
         is_outdated: whether there is a newer version of the template; None where one is no release.
     """

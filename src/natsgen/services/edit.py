@@ -274,7 +274,7 @@ def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile])
             if wanted in file.names:
                 return file
     names = _names_in(there)
-    known = f"there are {messages.join_names(names)}" if names else "it has none"
+    known = messages.there_are(names) if names else "it has none"
     raise InputError(
         f"{service} has no {kind.noun} {messages.quote(text)}{messages.did_you_mean(stem, names)} ({known})"
     )
