@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from natsgen.harness.programs import find_program
 from tests.chaos.fleet import generate_services
 from tests.chaos.report import line_of
 from tests.chaos.rows import Row
@@ -40,6 +41,11 @@ def prove(generated: Path, tmp_path: Path) -> Prove:
     return run
 
 
+def _programs(row: Row) -> list[str]:
+    """The programs that a row needs beside those of the other rows."""
+    return [*(["cc"] if row.surroundings and row.surroundings.clock else []), *(["openssl"] if row.access else [])]
+
+
 def each(rows: Iterable[Row]) -> list[object]:
     """The rows as parameters, each marked with the parts that it needs, and slow if the short run goes without it."""
     return [
@@ -50,6 +56,7 @@ def each(rows: Iterable[Row]) -> list[object]:
                 *([] if row.name in CORE else [pytest.mark.slow]),
                 *([pytest.mark.consul] if row.consul else []),
                 *([pytest.mark.redis] if row.dedup == "redis" else []),
+                *(pytest.mark.skipif(not find_program(name), reason=f"no `{name}`") for name in _programs(row)),
             ],
         )
         for row in rows

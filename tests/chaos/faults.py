@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy
 
-from tests.chaos.handler import DURABLE, STREAM
+from tests.chaos.handler import DURABLE, LINE, STREAM
 from tests.chaos.plan import POISON
-from tests.chaos.verdict import read_letters
+from tests.chaos.surroundings import block, shift, unblock
+from tests.chaos.verdict import read_letters, read_records
 from tests.chaos.waiting import until
 from tests.harness_tools.tcp_proxy import Direction
 
@@ -29,6 +32,12 @@ MOST_CONNECTIONS = 3
 
 NOTICE_SECONDS = 30.0
 """How long the worker may take to find out; the row's limit for the stall is far below it."""
+
+BLOCKED_SECONDS = 20.0
+"""How long nobody reads a worker's output."""
+
+CLOCK_SECONDS = 300
+"""How far a worker's clock is off."""
 
 LETTERS_KEPT = 20_000
 """Bytes of dead letters that a full stream still takes: some, and then no more."""
@@ -192,6 +201,54 @@ async def redis_down(run: Run) -> None:
     for moment in run.moments(1):
         await run.until(moment)
         await _away(run, run.world.inbox_server)
+
+
+async def backlog(run: Run) -> None:
+    """The worker is away until most events are published; what is left is its backlog."""
+    (moment,) = run.moments(1, last=0.2)
+    await run.until(moment)
+    await run.fleet.stop_one(0)
+    await run.until(0.85)
+    await run.fleet.start_one(0)
+
+
+async def output_blocked(run: Run) -> None:
+    """Nobody reads the worker's output; later every line is there, or counted as dropped."""
+    (worker,) = run.fleet.workers
+    (moment,) = run.moments(1, last=0.2)
+    await run.until(moment)
+    block(run.fleet.folder, worker.name)
+    await run.lasts(BLOCKED_SECONDS)
+    unblock(run.fleet.folder, worker.name)
+    await asyncio.to_thread(worker.process.wait_for_line, "log lines dropped", limit=NOTICE_SECONDS)
+    run.traffic.hold({"work"})
+
+    def written_and_dropped() -> int:
+        lines = worker.process.lines()
+        dropped = [json.loads(line)["lines"] for line in lines if '"log lines dropped' in line]
+        return sum(LINE in line for line in lines) + sum(dropped)
+
+    async def none_missing() -> bool:
+        handled = sum(record.what == "handled" for record in read_records(run.fleet.records))
+        return handled >= len(run.traffic.confirmed) and await asyncio.to_thread(written_and_dropped) >= handled
+
+    await until(none_missing, limit=NOTICE_SECONDS, what="every line to be written or counted as dropped")
+    run.traffic.release()
+
+
+async def clock_off(run: Run) -> None:
+    """A replica's wall clock leaps ahead, then behind; it is killed each time, with another clock than its peer's."""
+    worker = run.fleet.workers[0]
+    for moment, seconds in zip(run.moments(2), (CLOCK_SECONDS, -CLOCK_SECONDS), strict=True):
+        await run.until(moment)
+        shift(run.fleet.folder, worker.name, seconds)
+        await run.lasts(AWAY_SECONDS)
+        await run.fleet.kill(0)
+        told = datetime.fromisoformat((await asyncio.to_thread(worker.log_records))[0]["timestamp"])
+        if abs((told - datetime.now(UTC)).total_seconds() - seconds) > CLOCK_SECONDS / 2:
+            run.broken.append(f"the clock is not off by {seconds} s: it says {told}")
+    await run.lasts(AWAY_SECONDS)
+    shift(run.fleet.folder, worker.name, 0)
 
 
 async def letters_deleted(run: Run) -> None:

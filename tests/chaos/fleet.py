@@ -12,6 +12,7 @@ from pathlib import Path
 from natsgen.harness.environment import environment_for
 from natsgen.harness.service import GeneratedService
 from tests.chaos.handler import HANDLER, RECORD_VARIABLE, SUBJECT, Options
+from tests.chaos.surroundings import Surroundings, peak_memory
 
 STOP_SECONDS = 40.0
 """Beyond the worker's own limit (GRACEFUL_SHUTDOWN_TIMEOUT, 30 s by default)."""
@@ -42,17 +43,27 @@ class Fleet:
     """`replicas` processes of one generated worker, whose handler is written with `options`.
 
     Attributes:
+        folder: where they write to, and where the files of their surroundings are.
         records: the file that every handler appends its records to.
         kills: how often a replica was killed, or ended by itself.
         forced: replicas that did not end within their limit after SIGTERM, or with another exit code than 0.
     """
 
     def __init__(
-        self, generated: Path, folder: Path, options: Options, replicas: int, settings: Mapping[str, str]
+        self,
+        generated: Path,
+        folder: Path,
+        options: Options,
+        replicas: int,
+        settings: Mapping[str, str],
+        surroundings: Surroundings | None = None,
     ) -> None:
         service = Path(shutil.copytree(service_with(generated, settings["DEDUP"]), folder / "billing"))
         (service / "src/domain/handlers" / f"{HANDLER}_handler.py").write_text(options.source())
         python = python_for(generated)
+        if surroundings:
+            python = surroundings.launcher(python, folder)
+        self.folder = folder
         self.records = folder / "records"
         self.records.touch()
         self.kills = 0
@@ -82,7 +93,15 @@ class Fleet:
 
     async def restart(self, number: int) -> None:
         """Stops a replica with SIGTERM, as a deployment does, starts it again and waits until it is ready."""
+        await self.stop_one(number)
+        await self.start_one(number)
+
+    async def stop_one(self, number: int) -> None:
+        """Stops a replica with SIGTERM."""
         await self._stop(self.workers[number])
+
+    async def start_one(self, number: int) -> None:
+        """Starts a replica that was stopped, and waits until it is ready."""
         await self._start(self.workers[number])
 
     def supervise(self) -> None:
@@ -95,6 +114,10 @@ class Fleet:
             self._supervising.cancel()
             await asyncio.wait([self._supervising])
         await asyncio.gather(*(self._stop(worker) for worker in self.workers))
+
+    def peak_memory(self) -> float:
+        """The most memory that one of the running replicas has had resident since its start, in MiB."""
+        return max(peak_memory(worker.process.pid) for worker in self.workers)
 
     def kill_all(self) -> None:
         """Ends what still runs, for a row that failed."""

@@ -19,6 +19,8 @@ MAX_PAYLOAD = 65_536
 FLAKY_PERCENT = 20
 """How many of a flaky event's attempts fail."""
 
+LINE = "what the handler logs:"
+"""How the message begins that it logs, if it does."""
 
 DEFAULT_BACKOFF = (1.0, 60.0)
 """What a subscription has that says nothing."""
@@ -30,6 +32,7 @@ class Options:
 
     `ack_wait` and `backoff` (first and longest delay) are far below their defaults, so that what a lost connection took
     along, and what failed, comes again soon. With `early`, it acknowledges before it works, as no handler should.
+    `logged` is how long the line is that it logs, in characters.
     """
 
     concurrency: int = 10
@@ -39,6 +42,7 @@ class Options:
     work: float = 0.0
     slow: float = 0.0
     early: bool = False
+    logged: int = 0
 
     def source(self) -> str:
         """The handler file."""
@@ -56,6 +60,8 @@ class Options:
             slow=self.slow,
             too_large=MAX_PAYLOAD + 1,
             early=self.early,
+            logged=self.logged,
+            line=LINE,
         )
 
 
@@ -74,6 +80,7 @@ from src.config import settings
 from src.domain.events import Event
 from src.infrastructure.errors import Reject, TooLarge
 from src.infrastructure.subscription import Backoff, Message, subscriber
+from src.utils.logging import logger
 
 RECORDS = os.open(os.environ["{variable}"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
@@ -118,5 +125,7 @@ async def handle_order_created(event: Event[OrderCreated], message: Message) -> 
     await message.publish("{effects}", {{"event": event.id}})
     if {work}:  # killed in here, it publishes once more
         await asyncio.sleep({work} / 2)
+    if {logged}:
+        logger.info("{line} " + "x" * {logged})
     record("handled", event)
 '''

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tests.chaos.handler import MAX_PAYLOAD
 from tests.chaos.verdict import Letter, Outcome, Traces, first_handled, longest_stall, out_of_order
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ What the worker finds out by a missing heartbeat, and not by being told, still t
 """
 
 
-def judge(run: Run, traces: Traces) -> Outcome:
-    """The row's numbers, with the promises that did not hold added to what is broken already."""
+def judge(run: Run, traces: Traces, peak: float) -> Outcome:
+    """The row's numbers, with the promises that did not hold added to what is broken already; `peak` in MiB."""
     confirmed, broken = run.traffic.confirmed, run.broken
     handled = first_handled(traces.records)
     with_effect = handled.keys() & traces.effects.keys()
@@ -38,6 +37,7 @@ def judge(run: Run, traces: Traces) -> Outcome:
         lost=len(lost),
         stall=longest_stall(run.traffic.offered, handled, max(confirmed, key=confirmed.__getitem__)),
         oldest=max((at - run.traffic.offered[event] for event, at in handled.items()), default=0.0),
+        peak=peak,
         broken=broken,
     )
     if lost:
@@ -57,6 +57,8 @@ def _broken_limits(run: Run, outcome: Outcome) -> Iterator[str]:
     row, more = run.row, BESIDE_OTHERS if run.short else 0.0
     if outcome.stall > row.stall + more:
         yield f"stalled for {outcome.stall:.2f} s; the limit is {row.stall + more:g} s"
+    if row.surroundings and row.surroundings.memory and outcome.peak > row.surroundings.memory:
+        yield f"{outcome.peak:.0f} MiB resident; the limit is {row.surroundings.memory} MiB"
     if row.oldest is not None and outcome.oldest > row.oldest + more:
         yield f"an event waited {outcome.oldest:.2f} s; the limit is {row.oldest + more:g} s"
 
@@ -91,16 +93,28 @@ def _broken_letters(run: Run, traces: Traces) -> Iterator[str]:
 
 
 def _broken_starts(run: Run, traces: Traces) -> Iterator[str]:
-    """What kills its worker is started exactly `max_attempts` times."""
-    starts = Counter(record.event for record in traces.records if record.what == "started")
+    """What kills its worker is started exactly `max_attempts` times.
+
+    It is started once less if another event killed the worker that it waited in: a first delivery counts.
+    """
+    began: dict[str, list[float]] = defaultdict(list)
+    for record in traces.records:
+        if record.what == "started":
+            began[record.event].append(record.at)
     wanted = run.row.options.max_attempts
-    if wrong := {event: count for event, count in starts.items() if count != wanted}:
+    wrong = {}
+    for event, times in began.items():
+        others = [at for other, those in began.items() if other != event for at in those]
+        died_before = any(run.traffic.offered[event] < at < min(times) for at in others)
+        if len(times) != wanted and not (died_before and len(times) == wanted - 1):
+            wrong[event] = len(times)
+    if wrong:
         yield f"crashing events not started {wanted} times: {_some(sorted(wrong.items()))}"
 
 
 def _broken_refusals(run: Run, traces: Traces) -> Iterator[str]:
     """What is too large is refused, at its publisher (which may be a handler), and nothing else is."""
-    too_large = {event.id for event in run.plan.events if event.size > MAX_PAYLOAD}
+    too_large = {event.id for event in run.plan.events if event.size > run.row.max_payload}
     if run.traffic.refused.keys() != too_large:
         yield f"refused as too large: {_some(sorted(run.traffic.refused.items()))}; expected {_some(sorted(too_large))}"
     asked = {event.id for event in run.plan.events if event.do == "oversize"}

@@ -82,7 +82,9 @@ def section(before: str, outcomes: Mapping[str, list[Outcome]], python: Path, co
     broken = [(name, promise) for name, promise in broken if name not in outcomes]
     for name, of_row in outcomes.items():
         run = f"{datetime.now(UTC).date().isoformat()} {commit}"
-        cells = [f"`{name}`", ROWS[name].what, ROWS[name].dedup, *_numbers(of_row), run]
+        peak = max(one.peak for one in of_row)
+        what = ROWS[name].what + (f"; at most {peak:.0f} MiB resident" if peak else "")
+        cells = [f"`{name}`", what, ROWS[name].dedup, *_numbers(of_row), run]
         lines[name] = f"| {' | '.join(cells)} |"
         broken += [(name, promise) for one in of_row for promise in one.broken]
     table = [lines[name] for name in ROWS if name in lines]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from nats.js import JetStreamContext
 
-from tests.chaos import faults
+from tests.chaos import access_faults, faults
+from tests.chaos.access import Access, Certificates, Credentials, NKey, Password, Permissions, Token
 from tests.chaos.handler import DEFAULT_BACKOFF, MAX_PAYLOAD, Options
+from tests.chaos.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from tests.chaos.run import Run
@@ -48,6 +50,10 @@ class Row:
         ordered: whether every key's events must be handled in order.
         once: whether no event may be handled again, even without an inbox.
         restarts: whether workers are started again that end by themselves.
+        access: what the server asks the worker for.
+        surroundings: what the workers' processes run in, where that is special.
+        max_payload: the server's limit for headers and payload, in bytes.
+        bulky: what part of the events is as large as that.
     """
 
     name: str
@@ -69,6 +75,10 @@ class Row:
     ordered: bool = False
     once: bool = False
     restarts: bool = False
+    access: type[Access] | None = None
+    surroundings: Surroundings | None = None
+    max_payload: int = MAX_PAYLOAD
+    bulky: float = 0.0
 
 
 def with_inboxes(row: Row, *dedups: Dedup) -> list[Row]:
@@ -154,6 +164,94 @@ WORKER = [
         once=True,
     ),
     Row("redis-down", "Redis killed, started again after 3 s", faults.redis_down, dedup="redis"),
+    Row(
+        "backlog-1mb",
+        "a backlog whose every seventh event has 1 MiB, worked off in 256 MiB of memory (RLIMIT_DATA)",
+        faults.backlog,
+        options=Options(work=0.005),
+        surroundings=Surroundings(memory=256),
+        max_payload=1024 * 1024,
+        bulky=0.15,
+        seconds=20,
+        rate=200,
+        stall=600,
+        once=True,
+    ),
+    Row(
+        "output-blocked",
+        "nobody reads standard output for 20 s, and every event logs 16 KB",
+        faults.output_blocked,
+        options=Options(logged=16_384),
+        surroundings=Surroundings(piped=True),
+        seconds=30,
+        stall=LEADER,
+        oldest=LEADER,
+        once=True,
+    ),
+    *with_inboxes(
+        Row(
+            "clock-off",
+            "wall clock of one of two replicas 5 min ahead, then behind (all reads of it, by a preloaded library), and "
+            "that replica killed each time",
+            faults.clock_off,
+            replicas=2,
+            options=Options(work=0.005),
+            surroundings=Surroundings(clock=True),
+            shares={"flaky": 0.3, "reject": 0.01},
+            seconds=15,
+            oldest=20.0,
+        ),
+        "nats-kv",
+        "redis",
+    ),
+]
+ACCESS = [
+    *(
+        Row(
+            f"{what}-rotated",
+            f"{said} replaced, at the server ({how}) and 3 s later in the worker's file; the old one refused",
+            access_faults.rotated,
+            access=access,
+        )
+        for what, said, how, access in (
+            ("password", "password", "reload", Password),
+            ("token", "token", "restart", Token),
+            ("nkey", "NKey", "reload", NKey),
+            ("creds", "user of the credentials file", "reload", Credentials),
+        )
+    ),
+    Row(
+        "certificates-rotated",
+        "authority, server's and client's certificate replaced, at the server (reload) and 3 s later in the worker's "
+        "files; the old ones refused; connection reset",
+        access_faults.rotated,
+        proxy=True,
+        access=Certificates,
+    ),
+    Row(
+        "subscribe-denied",
+        "permission to subscribe taken away, given back after 3 s (reload)",
+        access_faults.subscribe_denied,
+        access=Permissions,
+        options=Options(backoff=DEFAULT_BACKOFF),
+    ),
+    Row(
+        "publish-denied",
+        "permission to publish what handlers publish taken away, given back after 3 s (reload)",
+        access_faults.publish_denied,
+        access=Permissions,
+        options=Options(backoff=DEFAULT_BACKOFF),
+    ),
+    *with_inboxes(
+        Row(
+            "ack-denied",
+            "permission to acknowledge taken away, given back after 3 s (reload)",
+            access_faults.ack_denied,
+            access=Permissions,
+            options=Options(backoff=DEFAULT_BACKOFF),
+        ),
+        "nats-kv",
+    ),
 ]
 SERVER = [
     *with_inboxes(
@@ -279,4 +377,4 @@ MESSAGES = [
         "nats-kv",
     ),
 ]
-ROWS = {row.name: row for row in [*WORKER, *SERVER, *CLUSTER, *MESSAGES]}
+ROWS = {row.name: row for row in [*WORKER, *ACCESS, *SERVER, *CLUSTER, *MESSAGES]}

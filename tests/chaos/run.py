@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nats
 from nats.aio.client import Client
@@ -68,30 +70,40 @@ async def run_row(row: Row, seed: int, events: int, generated: Path, folder: Pat
 
     Raises what the harness raises when something does not start, and so cannot be judged.
     """
-    plan = Plan(events, seed, row.shares, max_attempts=row.options.max_attempts, large=row.large)
+    large = [*row.large, *[("work", row.max_payload)] * int(row.bulky * events)]
+    plan = Plan(events, seed, row.shares, max_attempts=row.options.max_attempts, large=large)
     short = events <= SHORT
     rate = min(row.rate, events / row.seconds)
     async with AsyncExitStack() as stack:
         here = await asyncio.to_thread(
             stack.enter_context,  # parts are started by blocking calls
-            world(folder, cluster=row.cluster, proxy=row.proxy, consul=row.consul, redis=row.dedup == "redis"),
+            world(
+                folder,
+                cluster=row.cluster,
+                proxy=row.proxy,
+                consul=row.consul,
+                redis=row.dedup == "redis",
+                access=row.access,
+                max_payload=row.max_payload,
+            ),
         )
-        client = await connect(here.url)
+        client = await connect(here.url, here.access.publisher if here.access else {})
         stack.push_async_callback(client.close)
         jetstream = client.jetstream()
         await make_streams(jetstream, replicas=3 if row.cluster else 1)
         if row.prepare:
             await row.prepare(jetstream)
         settings = {**here.settings, "DEDUP": row.dedup}
-        fleet = await asyncio.to_thread(Fleet, generated, folder, row.options, row.replicas, settings)
+        fleet = await asyncio.to_thread(Fleet, generated, folder, row.options, row.replicas, settings, row.surroundings)
         stack.callback(fleet.kill_all)
         await fleet.start()
         traffic = Traffic(jetstream, plan, rate)
         run = Run(row, short, here, fleet, traffic, plan, jetstream, random.Random(seed))
         await _under_fault(run)
         traces = await _traces(run)
+        peak = fleet.peak_memory() if row.surroundings and row.surroundings.memory else 0.0
         await fleet.stop()
-    return judge(run, traces)
+    return judge(run, traces, peak)
 
 
 async def _under_fault(run: Run) -> None:
@@ -127,8 +139,11 @@ async def _traces(run: Run) -> Traces:
     return Traces(read_records(run.fleet.records), await patiently(partial(read_effects, run.jetstream)), letters)
 
 
-async def connect(url: str) -> Client:
-    """A connection of a publisher that outlives every fault; `url` may hold several addresses."""
+async def connect(url: str, shown: Mapping[str, Any] | None = None) -> Client:
+    """A connection of a publisher that outlives every fault.
+
+    `url` may hold several addresses; `shown` are nats-py's options by which the publisher proves who it is.
+    """
     return await nats.connect(
         url.split(","),
         max_reconnect_attempts=-1,
@@ -137,6 +152,7 @@ async def connect(url: str) -> Client:
         max_outstanding_pings=2,
         connect_timeout=1,
         error_cb=_ignore,
+        **shown or {},
     )
 
 

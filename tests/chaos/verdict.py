@@ -57,6 +57,7 @@ class Outcome:
         lost: confirmed events with neither effect nor dead letter.
         stall: the longest time without a handled event while there was something to handle.
         oldest: the longest time from an event's first offer to the end of its handler.
+        peak: the most memory of a worker with a limit, in MiB.
         broken: the promises that did not hold, a sentence each.
     """
 
@@ -68,6 +69,7 @@ class Outcome:
     lost: int = 0
     stall: float = 0.0
     oldest: float = 0.0
+    peak: float = 0.0
     broken: list[str] = field(default_factory=list)
 
 

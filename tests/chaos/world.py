@@ -16,12 +16,14 @@ from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.redis_server import RedisServer
+from tests.chaos.access import Access
 from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT, MAX_PAYLOAD, STREAM
 from tests.chaos.waiting import patiently
 from tests.harness_tools.nats_cluster import NatsCluster
 from tests.harness_tools.tcp_proxy import TcpProxy
 
 Part = TypeVar("Part")
+Guard = TypeVar("Guard", bound=Access)
 
 DUPLICATE_WINDOW = 600.0
 """Seconds; longer than any row, so that no publisher's retry is outside of it (the server's default is 120)."""
@@ -36,6 +38,8 @@ class World:
     proxy: TcpProxy | None = None
     consul: ConsulAgent | None = None
     redis: RedisServer | None = None
+    access: Access | None = None
+    max_payload: int = MAX_PAYLOAD
     settings: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -47,6 +51,25 @@ class World:
     def server(self) -> NatsServer:
         """The one server of a row without a cluster."""
         return _there(self.single)
+
+    @property
+    def configuration(self) -> str:
+        """What every server is configured with."""
+        return f"max_payload: {self.max_payload}\n{self.access.configuration if self.access else ''}"
+
+    def guarded_by(self, kind: type[Guard]) -> Guard:
+        """What guards the server; `kind` is what the row asked for."""
+        if not isinstance(self.access, kind):
+            raise HarnessError("the row did not ask for this access")
+        return self.access
+
+    def reload(self) -> None:
+        """Have the server read what is configured now; kill and start it where reading would end the publisher."""
+        if self.access and self.access.shared:
+            self.server.kill()
+        self.server.reload(self.configuration)
+        if self.access and self.access.shared:
+            self.server.start()
 
     @property
     def between(self) -> TcpProxy:
@@ -76,16 +99,27 @@ def _there(part: Part | None) -> Part:
 
 
 @contextmanager
-def world(folder: Path, *, cluster: bool, proxy: bool, consul: bool, redis: bool) -> Iterator[World]:
+def world(
+    folder: Path,
+    *,
+    cluster: bool,
+    proxy: bool,
+    consul: bool,
+    redis: bool,
+    access: type[Access] | None = None,
+    max_payload: int = MAX_PAYLOAD,
+) -> Iterator[World]:
     """Starts the parts, and gives them with the settings by which a worker finds them; all are ended at the end."""
-    configuration = f"max_payload: {MAX_PAYLOAD}"
     with ExitStack() as stack:
-        here = World(settings={"CONSUL_ENABLED": "false"})
+        here = World(settings={"CONSUL_ENABLED": "false"}, max_payload=max_payload)
+        if access:
+            here.access = access(folder / "access")
+            here.settings |= here.access.settings
         if cluster:
-            here.cluster = stack.enter_context(NatsCluster(folder / "nats", configuration=configuration))
+            here.cluster = stack.enter_context(NatsCluster(folder / "nats", configuration=here.configuration))
             here.settings["STREAM_REPLICAS"] = "3"
         else:
-            here.single = stack.enter_context(NatsServer(folder / "nats", configuration=configuration))
+            here.single = stack.enter_context(NatsServer(folder / "nats", configuration=here.configuration))
         here.settings["NATS_URL"] = here.url
         if proxy:
             here.proxy = stack.enter_context(TcpProxy(here.server.port))

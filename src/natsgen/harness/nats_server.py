@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,17 @@ class NatsServer(FixedPortServer):
         """Return the client connections (`/connz`). Raises as `monitor` does."""
         return dict(self.monitor(f"/connz?{query}"))
 
+    def reload(self, configuration: str) -> None:
+        """Have the server read another configuration, now or at its start; it says nothing when it has done so."""
+        self._configuration = configuration
+        self._write_configuration()
+        self.process.signal(signal.SIGHUP)
+
     def _spawn(self, ports: Ports) -> ManagedProcess:
         self._ports_folder.mkdir(parents=True, exist_ok=True)
         for stale in self._ports_folder.iterdir():  # a killed server leaves its file, and process ids come again
             stale.unlink()
-        configuration = self.folder / f"{self.name}.conf"
-        configuration.write_text(self._configuration, encoding="utf-8")
+        configuration = self._write_configuration()
         return ManagedProcess(
             [
                 *(self._program, "--config", configuration, "--addr", LOOPBACK),
@@ -92,6 +98,11 @@ class NatsServer(FixedPortServer):
             name=self.name,
             log_folder=self.folder,
         )
+
+    def _write_configuration(self) -> Path:
+        file = self.folder / f"{self.name}.conf"
+        file.write_text(self._configuration, encoding="utf-8")
+        return file
 
     def _wait_until_ready(self, process: ManagedProcess, ports: Ports, limit: float) -> None:
         # The server writes this file, named by its process id, when it listens: so what answers on the port is ours.
