@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -124,9 +123,7 @@ async def test_a_secret_in_a_file_is_read_again_at_every_connect(
         client = NatsClient(Settings(**given))
         await client.connect()
         file.write_text("second")
-        configuration = server.folder / f"{server.name}.conf"
-        configuration.write_text(accepting("second"))
-        server.process.signal(signal.SIGHUP)
+        server.reload(accepting("second"))
 
         await eventually(lambda: client.connections == 2 and client.connected, "a connection with the new one")
         await client.close()

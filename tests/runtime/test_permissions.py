@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,8 +44,7 @@ def deny(server: NatsServer) -> Deny:
     """Denies the worker's user something from now on, such as `publish: {deny: ["a.b"]}`."""
 
     def change(denied: str) -> None:
-        (server.folder / f"{server.name}.conf").write_text(users(denied))
-        server.process.signal(signal.SIGHUP)
+        server.reload(users(denied))
 
     return change
 
