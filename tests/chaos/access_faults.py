@@ -20,7 +20,7 @@ async def rotated(run: Run) -> None:
     """The server asks for what is new, and the worker is given it later; what it had before is of no use any more."""
     for moment in run.moments(1 if run.short else 2, last=0.6):
         await run.until(moment)
-        await _rotate(run, run.world.guarded_by(Access))
+        await _rotate(run, run.world.guard)
 
 
 async def _rotate(run: Run, access: Access) -> None:
@@ -60,7 +60,8 @@ async def ack_denied(run: Run) -> None:
 
 
 async def _denied(run: Run, denied: str, said: str) -> None:
-    access = run.world.guarded_by(Permissions)
+    access = run.world.guard
+    assert isinstance(access, Permissions), "the row asks for them"
     for moment in run.moments(1 if run.short else 2, last=0.6):
         await run.until(moment)
         access.deny(denied)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.harness.programs import find_program
+from tests.chaos.access import Certificates
 from tests.chaos.fleet import generate_services
 from tests.chaos.report import line_of
 from tests.chaos.rows import Row
@@ -43,7 +44,8 @@ def prove(generated: Path, tmp_path: Path) -> Prove:
 
 def _programs(row: Row) -> list[str]:
     """The programs that a row needs beside those of the other rows."""
-    return [*(["cc"] if row.surroundings and row.surroundings.clock else []), *(["openssl"] if row.access else [])]
+    needs = {"cc": bool(row.surroundings and row.surroundings.clock), "openssl": row.access is Certificates}
+    return [name for name, needed in needs.items() if needed]
 
 
 def each(rows: Iterable[Row]) -> list[object]:

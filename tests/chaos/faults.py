@@ -225,7 +225,7 @@ async def output_blocked(run: Run) -> None:
 
     def written_and_dropped() -> int:
         lines = worker.process.lines()
-        dropped = [json.loads(line)["lines"] for line in lines if '"log lines dropped' in line]
+        dropped = [int(json.loads(line)["lines"]) for line in lines if '"log lines dropped' in line]
         return sum(LINE in line for line in lines) + sum(dropped)
 
     async def none_missing() -> bool:

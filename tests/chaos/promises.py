@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tests.chaos.verdict import Letter, Outcome, Traces, first_handled, longest_stall, out_of_order
+from tests.chaos.verdict import Letter, Outcome, Traces, first_handled, longest_stall, out_of_order, wrong_starts
 
 if TYPE_CHECKING:
     from tests.chaos.run import Run
@@ -93,21 +93,9 @@ def _broken_letters(run: Run, traces: Traces) -> Iterator[str]:
 
 
 def _broken_starts(run: Run, traces: Traces) -> Iterator[str]:
-    """What kills its worker is started exactly `max_attempts` times.
-
-    It is started once less if another event killed the worker that it waited in: a first delivery counts.
-    """
-    began: dict[str, list[float]] = defaultdict(list)
-    for record in traces.records:
-        if record.what == "started":
-            began[record.event].append(record.at)
+    """What kills its worker is started exactly `max_attempts` times; `wrong_starts` has the one exception."""
     wanted = run.row.options.max_attempts
-    wrong = {}
-    for event, times in began.items():
-        others = [at for other, those in began.items() if other != event for at in those]
-        died_before = any(run.traffic.offered[event] < at < min(times) for at in others)
-        if len(times) != wanted and not (died_before and len(times) == wanted - 1):
-            wrong[event] = len(times)
+    wrong = wrong_starts(traces.records, run.traffic.offered, wanted)
     if wrong:
         yield f"crashing events not started {wanted} times: {_some(sorted(wrong.items()))}"
 
@@ -123,6 +111,6 @@ def _broken_refusals(run: Run, traces: Traces) -> Iterator[str]:
         yield f"refused as too large in the handler: {len(refused)} events; expected {len(asked)}"
 
 
-def _some(things: list[object]) -> str:
+def _some(things: Sequence[object]) -> str:
     shown = ", ".join(map(str, things[:SHOWN]))
     return shown if len(things) <= SHOWN else f"{shown} ..."

@@ -13,7 +13,7 @@ from tests.chaos.handler import MAX_PAYLOAD, Options
 from tests.chaos.plan import Plan, header_size
 from tests.chaos.report import section
 from tests.chaos.rows import ROWS
-from tests.chaos.verdict import Outcome, Record, longest_stall, out_of_order
+from tests.chaos.verdict import Outcome, Record, longest_stall, out_of_order, wrong_starts
 
 PYTHON = Path(sys.executable)
 
@@ -47,6 +47,18 @@ def test_order_is_that_of_each_key_and_of_the_first_time() -> None:
     inward = [record("a", "x", 0, 1.0), record("b", "y", 0, 2.0), record("c", "x", 1, 3.0)]
     assert out_of_order([*inward, record("a", "x", 0, 4.0)]) == 0
     assert out_of_order([*inward, record("d", "y", 2, 5.0), record("e", "y", 1, 6.0)]) == 1
+
+
+def test_an_event_that_kills_has_a_start_less_only_if_another_killed_before_its_first() -> None:
+    def starts(*events: tuple[str, float]) -> list[Record]:
+        return [Record("started", event, "x", 0, "worker0", at) for event, at in events]
+
+    offered = {"a": 1.0, "b": 2.0}
+    before = starts(("a", 2.5), ("b", 4.0), ("a", 5.0), ("b", 6.0), ("a", 7.0))
+    assert wrong_starts(before, offered, 3) == {}
+    alone = starts(("a", 1.5), ("b", 4.0), ("a", 5.0), ("b", 6.0), ("a", 7.0))
+    assert wrong_starts(alone, offered, 3) == {"b": 2}
+    assert wrong_starts([*before, *starts(("a", 8.0))], offered, 3) == {"a": 4}
 
 
 def test_a_plan_is_the_seeds_alone() -> None:

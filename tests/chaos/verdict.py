@@ -143,3 +143,21 @@ def out_of_order(records: Iterable[Record]) -> int:
         count += sequence < latest.get(key, -1)
         latest[key] = max(sequence, latest.get(key, -1))
     return count
+
+
+def wrong_starts(records: Iterable[Record], offered: Mapping[str, float], wanted: int) -> dict[str, int]:
+    """The events that were started another number of times than `wanted`, with that number.
+
+    One start less is right if another event killed the worker before the first: that delivery counts as an attempt.
+    """
+    began: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        if record.what == "started":
+            began[record.event].append(record.at)
+    wrong = {}
+    for event, times in began.items():
+        others = [at for other, those in began.items() if other != event for at in those]
+        killed_before = any(offered[event] < at < min(times) for at in others)
+        if len(times) != wanted and not (killed_before and len(times) == wanted - 1):
+            wrong[event] = len(times)
+    return wrong

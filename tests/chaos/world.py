@@ -23,7 +23,6 @@ from tests.harness_tools.nats_cluster import NatsCluster
 from tests.harness_tools.tcp_proxy import TcpProxy
 
 Part = TypeVar("Part")
-Guard = TypeVar("Guard", bound=Access)
 
 DUPLICATE_WINDOW = 600.0
 """Seconds; longer than any row, so that no publisher's retry is outside of it (the server's default is 120)."""
@@ -57,11 +56,10 @@ class World:
         """What every server is configured with."""
         return f"max_payload: {self.max_payload}\n{self.access.configuration if self.access else ''}"
 
-    def guarded_by(self, kind: type[Guard]) -> Guard:
-        """What guards the server; `kind` is what the row asked for."""
-        if not isinstance(self.access, kind):
-            raise HarnessError("the row did not ask for this access")
-        return self.access
+    @property
+    def guard(self) -> Access:
+        """What the server asks the workers for."""
+        return _there(self.access)
 
     def reload(self) -> None:
         """Have the server read what is configured now; kill and start it where reading would end the publisher."""
