@@ -19,7 +19,11 @@ pytestmark = pytest.mark.browser
 def test_from_a_new_worker_to_a_replayed_dead_letter(start: Start, workspace: Path, page: Page) -> None:
     dev = start("billing")
     open_page(dev, page)
-    expect(page.locator("#graph")).to_contain_text(SUBJECT)
+    drawn = page.get_by_role("button", name=f"{SUBJECT}, stream ORDERS, from anyone, to billing.order_created")
+    expect(drawn).to_be_visible()
+    expect(page.locator("#lines path")).to_have_count(2)
+    page.get_by_role("button", name="As a list").press("Enter")
+    expect(page.locator("#graph")).to_contain_text("billing.order_created")
     assert "token" not in page.url
 
     page.get_by_role("tab", name="Send").click()
@@ -131,7 +135,7 @@ def test_axe_finds_no_serious_fault(start: Start, browser: Browser, tmp_path: Pa
 
 
 TABS = {
-    "Map": "#graph .flow",
+    "Map": "#picture button:visible, #graph .flow:visible",
     "Messages": "#rows button",
     "Handlers": "#handler-rows tr",
     "Dead letters": "#letter-rows button",

@@ -31,7 +31,8 @@ from natsgen.errors import InputError, NatsgenError, ServiceError
 
 REFRESH = 1.0  # seconds between two looks at the services
 SUBJECTS = 200  # on the map, beside those that services name
-ROWS = 200  # messages that the page lists
+ROWS = 100  # messages that the page lists
+CHAIN = 200  # messages of one correlation id that it shows
 LETTERS = 500  # dead letters that it lists, the newest
 SENDABLE = ("handler", "task", "action", "subscriber")
 
@@ -94,7 +95,7 @@ class Board:
 
     def chain(self, correlation: str) -> list[dict[str, Any]]:
         """Return the messages of a correlation id, each with what became of it, oldest first."""
-        return [{**one.summary(), "life": _life(one)} for one in self.history.chain(correlation)[:ROWS]]
+        return [{**one.summary(), "life": _life(one)} for one in self.history.chain(correlation)[:CHAIN]]
 
     def targets(self) -> list[dict[str, Any]]:
         """Return what can be sent to, with the schema and an example of each."""

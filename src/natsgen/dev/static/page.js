@@ -1,7 +1,10 @@
 // The page of `natsgen dev`. Whatever comes from messages is set as text, never as markup.
 
 const TOKEN = "natsgen-token";
-const ROWS = 200;
+const ROWS = 100;
+const PORTION = 25; // rows that are filled in one frame
+const DRAWN = 60; // subjects on the map; the list has all
+const OUTSIDE = 60; // pixels of a line that comes from none of the services
 const AGAIN_MS = 1000;
 const GONE = "natsgen dev does not answer";
 const LIST = { number: "number", boolean: "checkbox", integer: "number", string: "text" };
@@ -38,10 +41,15 @@ function number(value) {
   return element("td", value === null || value === undefined ? "–" : String(value), { className: "number" });
 }
 
-// Keeps the rows of a table that are there, so that focus and scrolling stay where they are.
-function keyed(body, items, keyOf, fill) {
+const frame = () => new Promise(requestAnimationFrame);
+
+// Keeps the rows of a table that are there, so that focus and scrolling stay where they are. What a person types or
+// clicks is seen between two portions.
+async function keyed(body, items, keyOf, fill) {
   const there = new Map([...body.children].map((row) => [row.dataset.key, row]));
-  const rows = items.map((item) => {
+  const rows = [];
+  let filled = 0;
+  for (const item of items) {
     const key = String(keyOf(item));
     const row = there.get(key) ?? element("tr");
     const content = JSON.stringify(item);
@@ -51,9 +59,11 @@ function keyed(body, items, keyOf, fill) {
       row.content = content;
       fill(row, item);
       if (focused) row.querySelector("button, input")?.focus();
+      filled += 1;
+      if (filled % PORTION === 0) await frame();
     }
-    return row;
-  });
+    rows.push(row);
+  }
   if (rows.length !== body.children.length || rows.some((row, at) => row !== body.children[at])) {
     const focused = document.activeElement;
     body.replaceChildren(...rows);
@@ -61,7 +71,8 @@ function keyed(body, items, keyOf, fill) {
   }
 }
 
-const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+const TIME = new Intl.DateTimeFormat([], { timeStyle: "medium", hourCycle: "h23" }); // making one takes long
+const clock = (seconds) => TIME.format(seconds * 1000);
 const duration = (seconds) =>
   seconds === null ? null : seconds < 1 ? `≤ ${Math.round(seconds * 10000) / 10} ms` : `≤ ${seconds} s`;
 const bytes = (size) => (size < 1024 ? `${size} B` : `${(size / 1024).toFixed(1)} KB`);
@@ -121,11 +132,23 @@ function take({ state, messages }) {
   draw();
 }
 
-function draw() {
+// One at a time: what comes meanwhile is drawn once, afterwards.
+async function draw() {
   if (!view.state) return;
+  view.isDue = true;
+  if (view.isDrawing) return;
+  view.isDrawing = true;
+  while (view.isDue) {
+    view.isDue = false;
+    await drawView();
+  }
+  view.isDrawing = false;
+}
+
+async function drawView() {
   if (view.tab === "map") drawMap();
-  if (view.tab === "messages" && !view.paused) drawMessages();
-  if (view.tab === "handlers") drawHandlers();
+  if (view.tab === "messages" && !view.paused) await drawMessages();
+  if (view.tab === "handlers") await drawHandlers();
   if (view.tab === "letters") drawLetters();
   if (view.tab === "send") drawSend();
 }
@@ -143,25 +166,30 @@ function drawMap() {
     ]),
   );
   replaceIfChanged($("services"), services);
-  const flows = view.state.map.map((flow) => {
-    const rate = flow.rate ? `${flow.rate}/s` : "";
-    return element(
-      "div",
-      [
-        names(flow.publishers, "anyone"),
-        arrow(rate),
-        element("div", [
-          button(flow.subject, () => filterBy(flow.subject.replace(/[*>].*/, "")), { className: "link subject" }),
-          element("div", `${flow.stream ? `stream ${flow.stream}` : "not stored"}, ${flow.total} seen`, { className: "faint" }),
-        ]),
-        arrow(""),
-        names(flow.consumers.map((one) => `${one.who}${one.kind === "handler" ? "" : ` (${one.kind})`}${one.rate ? ` ${one.rate}/s` : ""}`), "nobody"),
-      ],
-      { className: "flow" },
-    );
-  });
-  if (!flows.length) flows.push(element("p", "No service has told what it consumes yet.", { className: "empty" }));
-  replaceIfChanged($("graph"), flows);
+  const isListed = getComputedStyle($("picture")).display === "none"; // on request, and in a narrow window
+  if (isListed) drawList(view.state.map);
+  else drawPicture(view.state.map);
+  const none = view.state.map.length ? "" : "No service has told what it consumes yet.";
+  const rest = isListed ? 0 : view.state.map.length - DRAWN;
+  $("map-note").textContent = rest > 0 ? `and ${rest} more subjects, which the list has` : none;
+}
+
+function drawList(flows) {
+  replaceIfChanged($("graph"), flows.map((flow) => element("div", [
+    names(flow.publishers, "anyone"),
+    arrow(perSecond(flow.rate)),
+    element("div", [subjectButton(flow), element("div", `${streamOf(flow)}, ${flow.total} seen`, { className: "faint" })]),
+    arrow(""),
+    names(flow.consumers.map((one) => `${consumer(one)} ${perSecond(one.rate)}`), "nobody"),
+  ], { className: "flow" })));
+}
+
+const perSecond = (rate) => (rate ? `${rate}/s` : "");
+const streamOf = (flow) => (flow.stream ? `stream ${flow.stream}` : "not stored");
+const consumer = (one) => `${one.who}${one.kind === "handler" ? "" : ` (${one.kind})`}`;
+
+function subjectButton(flow) {
+  return button(flow.subject, () => filterBy(flow.subject.replace(/[*>].*/, "")), { className: "link subject" });
 }
 
 function arrow(rate) {
@@ -172,6 +200,65 @@ function names(list, otherwise) {
   return list.length
     ? element("ul", list.map((one) => element("li", one)))
     : element("span", otherwise, { className: "faint" });
+}
+
+// Three columns of boxes, and lines between them from who publishes, through the subject, to who consumes.
+function drawPicture(flows) {
+  const drawn = flows.slice(0, DRAWN);
+  const subjects = drawn.map((flow) => {
+    const told = `${flow.subject}, ${streamOf(flow)}, from ${flow.publishers.join(" and ") || "anyone"}, ` +
+      `to ${flow.consumers.map(consumer).join(" and ") || "nobody"}`;
+    const made = subjectButton(flow);
+    made.setAttribute("aria-label", told);
+    return { key: `subject ${flow.subject}`, group: streamOf(flow), content: made };
+  });
+  const service = (kind, name, text) => ({ key: `${kind} ${name}`, group: name.split(".")[0], content: text });
+  replaceIfChanged($("columns"), [
+    column("Publishers", drawn.flatMap((flow) => flow.publishers.map((one) => service("from", one, one)))),
+    column("Subjects", subjects),
+    column("Consumers", drawn.flatMap((flow) => flow.consumers.map((one) => service("to", one.who, consumer(one))))),
+  ]);
+  drawLines(drawn.flatMap((flow) => [
+    ...(flow.publishers.length ? flow.publishers : [""]).map((one) => [`from ${one}`, `subject ${flow.subject}`, flow.rate]),
+    ...flow.consumers.map((one) => [`subject ${flow.subject}`, `to ${one.who}`, one.rate]),
+  ]));
+}
+
+function column(title, nodes) {
+  const groups = new Map();
+  for (const node of new Map(nodes.map((one) => [one.key, one])).values()) {
+    const made = element("li", node.content);
+    made.dataset.key = node.key;
+    groups.set(node.group, [...(groups.get(node.group) ?? []), made]);
+  }
+  return element("section", [
+    element("h2", title),
+    ...[...groups].map(([name, made]) => element("div", [element("div", name, { className: "faint" }), element("ul", made)])),
+  ]);
+}
+
+function drawLines(edges) {
+  const origin = $("picture").getBoundingClientRect();
+  const boxes = new Map([...$("columns").querySelectorAll("li")].map((one) => [one.dataset.key, one.getBoundingClientRect()]));
+  const rates = new Map();
+  const lines = edges.map(([from, to, rate]) => {
+    const end = boxes.get(to);
+    const [x, y] = [end.left - origin.left, end.top - origin.top + end.height / 2];
+    if (rate) rates.set(to, svg("text", { x: x - 16, y: y - 5 }, perSecond(rate)));
+    const start = boxes.get(from) ?? { right: end.left - OUTSIDE, top: end.top, height: end.height };
+    const [left, top] = [start.right - origin.left, start.top - origin.top + start.height / 2];
+    const middle = (left + x) / 2;
+    const className = `${rate ? "busy" : ""} ${boxes.has(from) ? "" : "outside"}`;
+    return svg("path", { d: `M${left} ${top}C${middle} ${top} ${middle} ${y} ${x} ${y}`, class: className });
+  });
+  $("lines").replaceChildren(...lines, ...rates.values());
+}
+
+function svg(name, attributes, text = "") {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = text;
+  return made;
 }
 
 function replaceIfChanged(place, children) {
@@ -196,9 +283,9 @@ function outcome(message) {
   return element("td", parts.length ? parts : element("span", "–", { className: "faint" }));
 }
 
-function drawMessages() {
+async function drawMessages() {
   const list = [...seen.values()].sort((a, b) => b.number - a.number);
-  keyed($("rows"), list, (one) => one.number, (row, one) => {
+  await keyed($("rows"), list, (one) => one.number, (row, one) => {
     cells(row, [
       element("td", clock(one.time), { className: "time" }),
       element("td", button(one.subject, () => openMessage(one.number), { className: "link" })),
@@ -330,8 +417,8 @@ function setFilter(text) {
 
 // --- handlers
 
-function drawHandlers() {
-  keyed($("handler-rows"), view.state.handlers, (one) => `${one.who}/${one.kind}`, (row, one) => {
+async function drawHandlers() {
+  await keyed($("handler-rows"), view.state.handlers, (one) => `${one.who}/${one.kind}`, (row, one) => {
     const service = view.state.services.find((other) => other.name === one.service);
     const good = service?.ready && !one.trouble;
     cells(row, [
@@ -355,16 +442,16 @@ async function drawLetters() {
   if (view.letters === key) return;
   view.letters = key;
   try {
-    showLetters(await get("/api/letters"));
+    await showLetters(await get("/api/letters"));
   } catch (error) {
     $("letter-note").textContent = error.message;
   }
 }
 
-function showLetters(letters) {
+async function showLetters(letters) {
   const there = new Set(letters.map((one) => one.id));
   for (const one of chosenLetters) if (!there.has(one)) chosenLetters.delete(one);
-  keyed($("letter-rows"), letters, (one) => one.id, (row, one) => {
+  await keyed($("letter-rows"), letters, (one) => one.id, (row, one) => {
     const box = element("input", "", { type: "checkbox", checked: chosenLetters.has(one.id) });
     box.setAttribute("aria-label", `Choose letter ${one.id}`);
     box.addEventListener("change", () => {
@@ -606,6 +693,12 @@ $("tabs").addEventListener("keydown", (event) => {
   next.focus();
 });
 
+$("as-list").addEventListener("click", () => {
+  const isPressed = $("map").classList.toggle("listed");
+  $("as-list").setAttribute("aria-pressed", String(isPressed));
+  draw();
+});
+new ResizeObserver(() => draw()).observe($("map"));
 $("filter").addEventListener("submit", (event) => event.preventDefault());
 $("filter-text").addEventListener("input", (event) => {
   clearTimeout(view.typing);
