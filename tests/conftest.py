@@ -48,7 +48,8 @@ SLOW = "slow"
 LEFT_OUT = (SLOW, "docker", "redis")
 """Markers of the tests that the short run goes without."""
 FOR_FULL = (
-    *("chaos", "documents", "harness", "smoke_command", "workflows"),
+    *("chaos", "documents", "examples", "harness", "smoke_command", "workflows"),
+    *(f"dev/test_{name}.py" for name in ("catalog", "edits", "load", "page")),
     # real processes, where one of each kind is enough
     *(f"smoke/test_{name}.py" for name in ("consul", "dlq*", "event_loop", "handlers", "plain_clients", "pubsub_*")),
     *(
@@ -83,6 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(RENDERING, max_examples=EXAMPLES[config.option.full])
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of hundreds of processes compiles natsgen anew
     os.fsync = lambda _: None  # no test outlives the machine's power, and the disk takes milliseconds for each
     # what natsgen remembers of a person is that person's, and no test's
     config.stash[HOME] = Path(tempfile.mkdtemp(prefix="natsgen-tests-"))

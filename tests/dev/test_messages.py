@@ -48,6 +48,7 @@ def test_an_example_and_given_data_reach_the_handler(dev: Dev, generated: Path) 
     assert len({record["event_id"] for record in dev.said(HANDLED, service="billing")}) == before + 21
 
 
+@pytest.mark.slow
 def test_what_the_model_does_not_take_is_not_published(dev: Dev, generated: Path) -> None:
     refused = type_(generated, "publish", "billing", "order_created", "--data", '{"id": 5, "data": {}}')
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -57,6 +58,7 @@ def test_what_the_model_does_not_take_is_not_published(dev: Dev, generated: Path
     assert "did you mean 'order_created'?" in mistyped.stderr
 
 
+@pytest.mark.slow
 def test_an_action_is_called(dev: Dev, generated: Path) -> None:
     answer = type_(generated, "call", "greeter", "greet", "--data", '{"name": "Ada"}')
     assert json.loads(answer.stdout) == {"result": {"message": "Hello Ada!"}}
@@ -75,6 +77,7 @@ def test_dead_letters_are_those_of_the_running_dev(dev: Dev, generated: Path, mo
     assert f"connecting to its NATS, {dev.nats_url}, not to NATS_URL" in purged.stderr
 
 
+@pytest.mark.slow
 def test_messages_are_shown_and_a_chain_is_started_again(dev: Dev, generated: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "natsgen", "tail", "--json", "--subject", SUBJECT, "--workspace", str(generated)]
     with ManagedProcess(command, name="tail", log_folder=tmp_path) as tail:

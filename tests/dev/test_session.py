@@ -92,6 +92,7 @@ def a_spare(folder: Path) -> int:
     return processes(folder, waiting=True)[0]
 
 
+@pytest.mark.slow
 def test_services_that_come_and_go_are_started_and_stopped(start: Start, workspace: Path) -> None:
     dev = start("--no-ui")
     dev.wait("greeter is ready")
@@ -102,6 +103,7 @@ def test_services_that_come_and_go_are_started_and_stopped(start: Start, workspa
     dev.wait("worker stopped", service="shipping")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_it_is_stopped_or_killed(start: Start, workspace: Path) -> None:
     dev = start("billing")
     dev.wait("billing is ready")
@@ -126,6 +128,7 @@ def test_nothing_is_left_when_it_is_stopped_or_killed(start: Start, workspace: P
     again.wait("billing is ready")
 
 
+@pytest.mark.slow
 def test_it_stops_in_order_when_nobody_reads_any_more(workspace: Path) -> None:
     command = [sys.executable, "-m", "natsgen", "dev", "--no-ui", "--workspace", str(workspace)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as dev:
@@ -138,6 +141,7 @@ def test_it_stops_in_order_when_nobody_reads_any_more(workspace: Path) -> None:
     assert processes_of(workspace) == []
 
 
+@pytest.mark.slow
 def test_streams_are_kept_in_a_folder_on_request(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     dev = start("billing", "--data-dir", str(folder))
@@ -178,6 +182,7 @@ def _listens(url: str) -> bool:
         return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
 
+@pytest.mark.slow
 def test_a_running_server_is_used_and_left_alone(start: Start, tmp_path: Path) -> None:
     with NatsServer(tmp_path / "own") as server:
         dev = start("billing", "--server", server.url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,28 +14,41 @@ from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.world import FIRST, FOURTH, SECOND, THIRD, Installed
 
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Installed]:
-    """A natsgen of each release, by its version; each carries the releases up to its own."""
-    folder = tmp_path_factory.mktemp("releases")
-    root = world.template_repository(folder / "repository")
-    found = {}
-    changes = {FIRST: lambda root: None, SECOND: world.second, THIRD: world.third, FOURTH: world.fourth}
-    for version, change in changes.items():
-        world.make_release(root, version, change)
-        found[version] = world.install(root, folder / version)
-    return found
+CHANGES = {FIRST: lambda root: None, SECOND: world.second, THIRD: world.third, FOURTH: world.fourth}
 
 
 @pytest.fixture(scope="session")
-def made(installed: Mapping[str, Installed], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with the worker billing, made by the first release and committed."""
-    folder = tmp_path_factory.mktemp("made") / "shop"
-    folder.mkdir()
-    installed[FIRST].do("new", "worker", "billing", "--subject", "orders.order.created", cwd=folder)
-    world.commit(folder, "billing")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a natsgen of each release, and a workspace; made by one worker for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "releases"
+    folder.mkdir(exist_ok=True)
+    complete = folder / "complete"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            root = world.template_repository(folder / "repository")
+            for version, change in CHANGES.items():
+                world.make_release(root, version, change)
+                world.install(root, folder / version)
+            shop = folder / "shop"
+            shop.mkdir()
+            Installed(folder / FIRST).do("new", "worker", "billing", "--subject", "orders.order.created", cwd=shop)
+            world.commit(shop, "billing")
+            complete.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def installed(releases: Path) -> Mapping[str, Installed]:
+    """A natsgen of each release, by its version; each carries the releases up to its own."""
+    return {version: Installed(releases / version) for version in CHANGES}
+
+
+@pytest.fixture(scope="session")
+def made(releases: Path) -> Path:
+    """A workspace with the worker billing, made by the first release and committed."""
+    return releases / "shop"
 
 
 @pytest.fixture
