@@ -62,7 +62,7 @@ async def ack_denied(run: Run) -> None:
 async def _denied(run: Run, denied: str, said: str) -> None:
     access = run.world.guard
     assert isinstance(access, Permissions), "the row asks for them"
-    for moment in run.moments(1 if run.short else 2, last=0.6):
+    for moment in run.moments(1, last=0.4):
         await run.until(moment)
         access.deny(denied)
         run.world.reload()
