@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import re
 import socket
@@ -14,7 +13,6 @@ from pathlib import Path
 import nats
 import pytest
 
-from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from tests.smoke.letters import fill, put, run, run_json
 
@@ -176,25 +174,3 @@ async def test_a_stream_that_is_not_there_is_no_error(nats_server: NatsServer) -
     assert "no stream DLQ" in said
     assert run_json("replay", "--all", "--server", nats_server.url)["replayed"] == 0
     assert "no dead letter 3 in stream DLQ" in refused("show", "3", "--server", nats_server.url)
-
-
-def test_consul_that_cannot_be_asked() -> None:
-    said = refused("list", "--server", "consul://nats", CONSUL_PORT="1", CONSUL_TOKEN=SECRET)
-    assert "Consul at localhost:1 (CONSUL_HOST, CONSUL_PORT) could not be asked for nats" in said
-
-
-@pytest.mark.consul
-def test_servers_are_looked_up_in_consul(nats_server: NatsServer, consul_agent: ConsulAgent) -> None:
-    variables = {"NATS_URL": "consul://nats", "CONSUL_PORT": str(consul_agent.http_port)}
-    assert "knows no passing instance of nats" in refused("list", **variables)
-    register(consul_agent, nats_server.port)
-    assert f"at 127.0.0.1:{nats_server.port}" in run("list", **variables)[1]
-
-
-def register(agent: ConsulAgent, port: int) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", agent.http_port, timeout=5)
-    connection.request(
-        "PUT", "/v1/agent/service/register", json.dumps({"Name": "nats", "Address": "127.0.0.1", "Port": port})
-    )
-    assert connection.getresponse().status == 200
-    connection.close()

@@ -266,7 +266,7 @@ FAULTS: dict[str, Fault] = {
         ((_src("main.py"), "    worker.check()\n", '    worker.check()\n    print("here")\n'),),
     ),
     "log line without its service": Fault(
-        "logs", "names the service ''", ((_src("utils/logging.py"), '"service": service,', '"service": "",'),)
+        "logs", "a line has the service ''", ((_src("utils/logging.py"), '"service": service,', '"service": "",'),)
     ),
     "metrics that cannot be read": Fault(
         "metrics",

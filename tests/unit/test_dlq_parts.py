@@ -14,10 +14,9 @@ import pytest
 
 from natsgen import naming
 from natsgen.dlq import archive, headers, selection
-from natsgen.dlq.addresses import without_secrets
 from natsgen.dlq.archive import whole_file
 from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
-from natsgen.dlq.connection import Stop
+from natsgen.dlq.connection import Stop, without_secrets
 from natsgen.dlq.letters import Letter, summary_of
 from natsgen.dlq.payload import DUMP_MAX, decode
 from natsgen.dlq.selection import Selection, groups

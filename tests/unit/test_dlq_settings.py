@@ -18,7 +18,7 @@ def service(tmp_path: Path) -> Path:
     (tmp_path / "user.creds").write_text("creds")
     (tmp_path / ".env").write_text(
         "SERVICE_NAME=billing\nNATS_URL='nats://a:1, tls://b:2'\nNATS_USER=me\nNATS_PASSWORD_FILE=password\n"
-        "NATS_CREDS_FILE=user.creds\nCONSUL_PORT=8501\nCONSUL_TOKEN=\n"
+        "NATS_CREDS_FILE=user.creds\nNATS_TOKEN=\n"
     )
     return tmp_path
 
@@ -26,12 +26,11 @@ def service(tmp_path: Path) -> Path:
 def test_without_anything_it_is_the_local_server() -> None:
     found = read(None, {}, None)
     assert (found.servers, found.inbox, dict(found.credentials)) == (("nats://localhost:4222",), "_INBOX_natsgen", {})
-    assert (found.consul_host, found.consul_port, found.consul_token) == ("localhost", 8500, None)
 
 
 def test_the_env_file_of_a_service_counts_with_paths_relative_to_it(service: Path) -> None:
     found = read(None, {}, service)
-    assert (found.servers, found.inbox, found.consul_port) == (("nats://a:1", "tls://b:2"), "_INBOX_billing", 8501)
+    assert (found.servers, found.inbox) == (("nats://a:1", "tls://b:2"), "_INBOX_billing")
     assert found.credentials == {
         "user": "me",
         "password": SECRET,
@@ -47,7 +46,7 @@ def test_the_option_goes_before_the_environment_and_that_before_the_file(service
 
 
 def test_secrets_are_not_in_its_representation(service: Path) -> None:
-    assert SECRET not in repr(read(None, {"CONSUL_TOKEN": SECRET}, service))
+    assert SECRET not in repr(read(None, {"NATS_TOKEN": SECRET}, service))
 
 
 @pytest.mark.parametrize(
@@ -61,8 +60,7 @@ def test_secrets_are_not_in_its_representation(service: Path) -> None:
         ({"NATS_TLS_CERT": __file__}, "set both or neither of NATS_TLS_CERT and NATS_TLS_KEY"),
         ({"NATS_CREDS_FILE": "/nowhere"}, "NATS_CREDS_FILE: takes the path of a file"),
         ({"NATS_TOKEN_FILE": "/nowhere"}, "NATS_TOKEN_FILE: takes the path of a file"),
-        ({"CONSUL_PORT": "0"}, "CONSUL_PORT: got '0'"),
-        ({"CONSUL_PORT": "x"}, "CONSUL_PORT: got 'x'"),
+        ({"NATS_URL": "consul://nats"}, "NATS_URL: invalid address"),
     ],
 )
 def test_a_bad_value_is_named_without_a_secret(environment: dict[str, str], said: str) -> None:

@@ -14,19 +14,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from natsgen import messages, naming
 from natsgen.dlq import headers, reading
 from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
 from natsgen.dlq.connection import Connection, Stop
 from natsgen.dlq.headers import Headers
-from natsgen.dlq.letters import FAILED_AT, MESSAGE_ID, PAYLOAD, PREFIX, STREAM, WITH_ORIGINAL, Summary, as_time
+from natsgen.dlq.letters import FAILED_AT, MESSAGE_ID, PAYLOAD, PREFIX, STREAM, WITH_ORIGINAL, Letter, Summary, as_time
 from natsgen.errors import ConflictError, GoneError, InputError, LetterError, NatsError
 from natsgen.transaction import fsops
 
 KEYS = ("id", "subject", "stored", "headers", "payload")
+_IDENTITY_SIZE = 256  # bytes that the message id takes at most
 _SUBJECT = re.compile(r"dlq(\.[^\s.*>\x00-\x1f\x7f]+)+")
+_SENDABLE = re.compile("[^\r\n\ud800-\udfff]*")  # surrogates have no bytes
 
 
 @dataclass(frozen=True)
@@ -84,62 +86,35 @@ def _record(line: bytes, number: int) -> Record:
         raise InputError("invalid JSON; use a file from natsgen dlq export") from error
     if not isinstance(document, dict) or sorted(document) != sorted(KEYS):
         raise InputError(f"it takes an object with {messages.join_names(KEYS)}, and no others")
-    return Record(
-        id=_id(document["id"]),
-        subject=_subject(document["subject"]),
-        stored=_stored(document["stored"]),
-        headers=_headers(document["headers"]),
-        payload=None if document["payload"] is None else _payload(document["payload"]),
-        line=number,
+    id, subject, sent, payload = (document[key] for key in ("id", "subject", "headers", "payload"))
+    _need(type(id) is int and id >= 1, "id takes a whole number from 1")
+    _need(
+        isinstance(subject, str) and len(subject) <= naming.SUBJECT_MAX_LENGTH and _SUBJECT.fullmatch(subject),
+        f"subject takes one that begins with {PREFIX}, such as dlq.billing.order_created",
     )
-
-
-def _id(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError("id takes a whole number from 1")
-    return value
-
-
-def _subject(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > naming.SUBJECT_MAX_LENGTH or not _SUBJECT.fullmatch(value):
-        raise InputError(f"subject takes one that begins with {PREFIX}, such as dlq.billing.order_created")
-    return value
-
-
-def _stored(value: Any) -> datetime:
+    _need(
+        isinstance(sent, dict) and all(isinstance(values, list) for values in sent.values()),
+        "headers takes an object with a list of values for each name",
+    )
+    pairs = tuple((name, one) for name, values in sent.items() for one in values)
+    for name, one in pairs:
+        _need(headers.NAME.fullmatch(name), f"{messages.quote(name)} is no header name")
+        is_sendable = isinstance(one, str) and _SENDABLE.fullmatch(one)
+        _need(is_sendable, f"the header {messages.quote(name)} takes texts of one line")
     try:
-        return as_time(value)
+        stored = as_time(document["stored"])
     except (TypeError, ValueError) as error:
         raise InputError("stored takes a time such as 2026-03-01T12:00:00+00:00") from error
-
-
-def _headers(value: Any) -> Headers:
-    if not isinstance(value, dict) or not all(isinstance(values, list) for values in value.values()):
-        raise InputError("headers takes an object with a list of values for each name")
-    found = tuple((name, one) for name, values in value.items() for one in values)
-    for name, one in found:
-        if not headers.NAME.fullmatch(name):
-            raise InputError(f"{messages.quote(name)} is no header name")
-        if not isinstance(one, str) or not _can_be_sent(one):
-            raise InputError(f"the header {messages.quote(name)} takes texts of one line")
-    return found
-
-
-def _can_be_sent(text: str) -> bool:
-    if "\r" in text or "\n" in text:
-        return False
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _payload(value: Any) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
+        content = None if payload is None else base64.b64decode(payload, validate=True)
     except (TypeError, ValueError) as error:
         raise InputError("payload takes base64, or null") from error
+    return Record(id, subject, stored, pairs, content, number)
+
+
+def _need(holds: object, problem: str) -> None:
+    if not holds:
+        raise InputError(problem)
 
 
 _PRIVATE = 0o600  # payloads are nobody else's business
@@ -228,10 +203,14 @@ async def import_(
             f"{STREAM} --subjects 'dlq.>,replay.>' --defaults"
         )
 
-    async def import_one(record: Record) -> None:
-        await _publish(connection, record)
-
-    await each(records, import_one, tally, stop, number=lambda record: record.line, progress=progress)
+    await each(
+        records,
+        lambda record: _publish(connection, record),
+        tally,
+        stop,
+        number=lambda record: record.line,
+        progress=progress,
+    )
 
 
 def message_id(record: Record) -> str:
@@ -244,7 +223,8 @@ def message_id(record: Record) -> str:
 
 
 async def _publish(connection: Connection, record: Record) -> None:
-    if await _is_the_same_there(connection, record):
+    same = await _there(connection, record.id)
+    if same and (same.subject, same.stored) == (record.subject, record.stored):
         raise GoneError("it never left")
     identity = message_id(record)
     sent, payload = await _message(connection, record)
@@ -254,7 +234,7 @@ async def _publish(connection: Connection, record: Record) -> None:
             raise NatsError(f"{record.subject} is taken by the stream {found.stream}, and not by {STREAM}")
         if not found.duplicate:
             return
-        if await _is_there(connection, found.sequence):
+        if await _there(connection, found.sequence):
             raise GoneError("it is there already")
         # The stream remembers it, and somebody has removed it since: it is to come back all the same.
         identity = f"{identity}.{found.sequence}"
@@ -270,36 +250,20 @@ async def _message(connection: Connection, record: Record) -> tuple[Headers, byt
     if not headers.first(sent, FAILED_AT):
         sent = (*sent, (FAILED_AT, record.stored.isoformat()))  # the stream will have a later time
     without = (*sent, (PAYLOAD, WITH_ORIGINAL))
-    if _size(without) > connection.max_payload:
+    if headers.size(without) + _IDENTITY_SIZE > connection.max_payload:
         raise LetterError(f"its headers alone are larger than the server takes ({connection.max_payload} bytes)")
     if record.payload is None:
         return without, b""
-    if len(record.payload) + _size(sent) <= connection.max_payload:
+    if len(record.payload) + headers.size(sent) + _IDENTITY_SIZE <= connection.max_payload:
         return sent, record.payload
     if await reading.original(connection, record.headers) != record.payload:
         raise LetterError("its payload is too large for a letter, and its original is another one on this server")
     return without, b""
 
 
-def _size(sent: Headers) -> int:
-    return headers.size(sent) + _IDENTITY_SIZE
-
-
-_IDENTITY_SIZE = 256  # bytes that the message id takes at most
-
-
-async def _is_the_same_there(connection: Connection, record: Record) -> bool:
-    """Return whether the stream still has the very letter that was exported."""
+async def _there(connection: Connection, sequence: int) -> Letter | None:
+    """Return the letter of a sequence, None if the stream has none."""
     try:
-        letter = await reading.letter(connection, record.id)
+        return await reading.letter(connection, sequence)
     except LetterError:
-        return False
-    return (letter.subject, letter.stored) == (record.subject, record.stored)
-
-
-async def _is_there(connection: Connection, sequence: int) -> bool:
-    try:
-        await reading.letter(connection, sequence)
-    except LetterError:
-        return False
-    return True
+        return None

@@ -70,12 +70,16 @@ async def each(
         StoppedError: the person stopped it, and some are left.
     """
     rest = iter(items)
-    pace = _Pace(rate, stop)
     errors: list[NatsError] = []
+    clock = asyncio.get_running_loop().time
+    turn = clock()
 
     async def work_on() -> None:
+        nonlocal turn
         for item in rest:
-            await pace.wait()
+            if rate:
+                pause, turn = turn - clock(), max(turn, clock()) + 1 / rate
+                await stop.wait(max(pause, 0))
             if stop.is_wished or errors:
                 return
             try:
@@ -97,43 +101,6 @@ async def each(
         raise errors[0]
     if stop.is_wished and tally.settled < tally.total:
         raise StoppedError("stopped")
-
-
-class _Pace:
-    """Lets the next begin when its time has come."""
-
-    def __init__(self, rate: float | None, stop: Stop) -> None:
-        self._gap = 1 / rate if rate else 0.0
-        self._next = 0.0
-        self._stop = stop
-
-    async def wait(self) -> None:
-        if not self._gap:
-            return
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._next)
-        self._next = turn + self._gap
-        if turn > now:
-            await self._stop.wait(turn - now)
-
-
-async def _without_consumer(connection: Connection, subjects: Iterable[str]) -> list[str]:
-    """Return those of the subjects that no consumer of the stream takes, sorted."""
-    filters: list[str] = []
-    offset, total = 0, 1
-    while offset < total:
-        page = await connection.api(f"CONSUMER.LIST.{STREAM}", {"offset": offset})
-        consumers = page.get("consumers") or []
-        filters += [one for consumer in consumers for one in _filters(consumer["config"])]
-        offset, total = offset + len(consumers), int(page["total"]) if consumers else 0
-    return sorted(subject for subject in set(subjects) if not any(naming.matches(one, subject) for one in filters))
-
-
-def _filters(config: dict[str, object]) -> list[str]:
-    several = config.get("filter_subjects")
-    if isinstance(several, list):
-        return [str(one) for one in several]
-    return [str(config.get("filter_subject") or ">")]
 
 
 _NO_SUCH_SEQUENCE = 10043
@@ -163,10 +130,9 @@ async def purge(
         StoppedError: the person stopped it.
     """
 
-    async def purge_one(letter: Summary) -> None:
-        await remove(connection, letter.id)
-
-    await each(letters, purge_one, tally, stop, number=lambda one: one.id, progress=progress)
+    await each(
+        letters, lambda one: remove(connection, one.id), tally, stop, number=lambda one: one.id, progress=progress
+    )
 
 
 @dataclass(frozen=True)
@@ -197,9 +163,19 @@ async def target_for(connection: Connection, subject: str | None) -> Target:
 
 
 async def unattended(connection: Connection, letters: Iterable[Summary], target: Target) -> list[str]:
-    """Return the subjects of replays to handlers that nobody consumes."""
+    """Return the subjects of replays to handlers that no consumer of the stream takes, sorted."""
     subjects = {f"replay.{letter.service}.{letter.handler}" for letter in letters if letter.service}
-    return await _without_consumer(connection, subjects) if subjects and target.subject is None else []
+    if not subjects or target.subject is not None:
+        return []
+    filters: list[str] = []
+    offset, total = 0, 1
+    while offset < total:
+        page = await connection.api(f"CONSUMER.LIST.{STREAM}", {"offset": offset})
+        configs = [consumer["config"] for consumer in page.get("consumers") or []]
+        for config in configs:
+            filters += config.get("filter_subjects") or [config.get("filter_subject") or ">"]
+        offset, total = offset + len(configs), int(page["total"]) if configs else 0
+    return sorted(subject for subject in subjects if not any(naming.matches(one, subject) for one in filters))
 
 
 async def replay(

@@ -14,11 +14,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
 
-from natsgen.dlq.addresses import addresses, without_secrets
 from natsgen.dlq.headers import Headers, Outgoing
 from natsgen.dlq.settings import Settings
 from natsgen.errors import InputError, NatsError, StoppedError
@@ -122,6 +122,13 @@ class Connection:
             raise NatsError(f"NATS at {self.server}: {said(error)}") from error
 
 
+def without_secrets(url: str) -> str:
+    """Return an address as it may be shown: host and port."""
+    parts = urlsplit(url if "://" in url else f"nats://{url}")
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{host}:{parts.port or 4222}"
+
+
 def said(error: BaseException) -> str:
     """Return what an error says, without nats-py's prefix."""
     if isinstance(error, OSError) and (error.errno or 0) > 0:
@@ -138,16 +145,14 @@ PING_INTERVAL = 3  # seconds; a server that is silent for twice as long is gone
 _Result = TypeVar("_Result")
 
 
-async def with_connection(
-    settings: Settings, servers: list[str], work: Callable[[Connection], Coroutine[Any, Any, _Result]]
-) -> _Result:
+async def with_connection(settings: Settings, work: Callable[[Connection], Coroutine[Any, Any, _Result]]) -> _Result:
     """Connects, and gives what `work` returns; ends it as soon as the connection fails.
 
     Raises:
         NatsError: there is no connection, or it is lost, or the server forbids something.
     """
     failed: asyncio.Future[NatsError] = asyncio.get_running_loop().create_future()
-    connection = await _connect(settings, servers, failed)
+    connection = await _connect(settings, failed)
     task = asyncio.create_task(work(connection))
     try:
         either: list[asyncio.Future[Any]] = [task, failed]
@@ -172,9 +177,9 @@ def _is_of_connection(error: BaseException | None) -> bool:
     return isinstance(cause, nats.errors.Error | OSError)
 
 
-async def _connect(settings: Settings, servers: list[str], failed: asyncio.Future[NatsError]) -> Connection:
+async def _connect(settings: Settings, failed: asyncio.Future[NatsError]) -> Connection:
     client = Client()
-    where = f"NATS at {', '.join(without_secrets(url) for url in servers)}"
+    where = f"NATS at {', '.join(without_secrets(url) for url in settings.servers)}"
     problems: list[Exception] = []
 
     def fail(message: str) -> None:
@@ -194,7 +199,7 @@ async def _connect(settings: Settings, servers: list[str], failed: asyncio.Futur
         credentials: dict[str, Any] = dict(settings.credentials)
         async with asyncio.timeout(CONNECT_LIMIT):
             await client.connect(
-                servers=servers,
+                servers=list(settings.servers),
                 name="natsgen dlq",
                 inbox_prefix=settings.inbox,
                 connect_timeout=CONNECT_ATTEMPT,
@@ -303,9 +308,8 @@ async def _run(
     work: Callable[[Connection, Stop], Coroutine[Any, Any, _Result]],
     notify: Callable[[str], None],
 ) -> _Result:
-    servers = addresses(settings)
     stop = Stop()
-    task = asyncio.create_task(with_connection(settings, servers, lambda connection: work(connection, stop)))
+    task = asyncio.create_task(with_connection(settings, lambda connection: work(connection, stop)))
 
     def interrupt() -> None:
         if stop.is_gentle and not stop.is_wished:

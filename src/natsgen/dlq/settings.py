@@ -14,11 +14,10 @@ from natsgen.errors import InputError
 
 DEFAULT_URL = "nats://localhost:4222"
 ENV_FILE = ".env"
-SECRETS = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "CONSUL_TOKEN")
+SECRETS = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN")
 """May be given as `X_FILE`, the path of a file that holds the value; never shown."""
 
-_SCHEMES = {"nats", "tls", "ws", "wss", "consul"}
-_PORT_MAX = 65_535
+_SCHEMES = {"nats", "tls", "ws", "wss"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Settings:
     """What it takes to connect.
 
     Attributes:
-        servers: addresses; `consul://<service>` is to be looked up.
+        servers: addresses.
         inbox: what the subjects begin with on which replies are received; credentials may be limited to it.
         credentials: nats-py's own names, secrets among them.
     """
@@ -37,9 +36,6 @@ class Settings:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    consul_host: str = "localhost"
-    consul_port: int = 8500
-    consul_token: str | None = field(default=None, repr=False)
 
 
 def read(server: str | None, environment: Mapping[str, str], folder: Path | None) -> Settings:
@@ -75,9 +71,6 @@ def read(server: str | None, environment: Mapping[str, str], folder: Path | None
         tls_ca=sources.file("NATS_TLS_CA"),
         tls_cert=cert,
         tls_key=key,
-        consul_host=sources.value("CONSUL_HOST") or Settings.consul_host,
-        consul_port=_port(sources.value("CONSUL_PORT")),
-        consul_token=sources.value("CONSUL_TOKEN"),
     )
 
 
@@ -144,7 +137,7 @@ def _addresses(where: str, text: str) -> tuple[str, ...]:
     # The value is not shown: addresses may hold passwords.
     urls = tuple(url.strip() for url in text.split(",") if url.strip())
     if not urls or not all(_is_address(url) for url in urls):
-        raise InputError(f"{where}: invalid address; use nats://host:4222 or consul://service, separated by commas")
+        raise InputError(f"{where}: invalid address; use nats://host:4222, several separated by commas")
     return urls
 
 
@@ -154,11 +147,3 @@ def _is_address(url: str) -> bool:
         return parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def _port(text: str | None) -> int:
-    if text is None:
-        return Settings.consul_port
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _PORT_MAX:
-        raise InputError(f"CONSUL_PORT: got {messages.quote(text)}; it takes a port from 1 to {_PORT_MAX}")
-    return int(text)
