@@ -32,6 +32,7 @@ from natsgen.harness.ports import LOOPBACK, free_port
 from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.compose import published_port
 from tests.update import world
 from tests.update.test_check import check
 from tests.update.world import FIRST, REPOSITORY, SECOND, Installed
@@ -284,7 +285,8 @@ def containers(shop: Shop) -> Iterator[tuple[ComposeProject, str]]:
     ports = {name: str(free_port()) for name in variables}
     file = shop.folder / "compose/billing.yml"
     with ComposeProject(file, environment=ports, name=shop.folder.name, remove_images=True) as project:
-        project.up(build=True)
+        project.build()
+        project.up()
         yield project, f"nats://{LOOPBACK}:{ports['NATS_PORT']}"
 
 
@@ -298,7 +300,7 @@ async def test_wall_6_it_runs_in_containers_with_a_volume_and_temporary_files(
 
     assert project.exec("billing", "python", "-c", ROWS).strip() == "(1,)"
     project.exec("billing", "python", "-c", "import tempfile; tempfile.TemporaryFile()")
-    port = project.port("billing", 8080)
+    port = published_port(project, "billing", 8080)
     assert parse_metrics(request(LOOPBACK, port, "/metrics").body)["billing_invoices_total"] == 1
     assert request(LOOPBACK, port, "/readyz").status == 200
     project.exec("billing", "mv", "/data/invoices.db", "/data/away.db")

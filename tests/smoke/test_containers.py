@@ -22,6 +22,7 @@ from natsgen.harness.containers import ComposeProject
 from natsgen.harness.http_client import request
 from natsgen.harness.ports import LOOPBACK, free_port
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.compose import published_port
 from tests.smoke.traffic import event
 
 pytestmark = pytest.mark.docker
@@ -39,7 +40,7 @@ class Fleet:
     consul: ConsulApi
 
     def stats(self, service: str) -> dict[str, Any]:
-        port = self.projects[service].port(service, 8080)
+        port = published_port(self.projects[service], service, 8080)
         answer = request(LOOPBACK, port, "/stats").json()
         return dict(answer["subscriptions"][HANDLERS[service]])
 
@@ -67,7 +68,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             file = workspace / "compose" / f"{service}.yml"
             project = ComposeProject(file, environment=ports, name=workspace.name, remove_images=True)
             projects[service] = stack.enter_context(project)
-            project.up(build=True)
+            project.build()
+            project.up()
         yield Fleet(projects, int(ports["NATS_PORT"]), ConsulApi(LOOPBACK, int(ports["CONSUL_PORT"])))
 
 
@@ -124,10 +126,11 @@ def test_the_container_is_unprivileged_and_its_root_is_read_only(fleet: Fleet, s
 
 def test_the_services_come_back_to_consul_after_it_was_killed(fleet: Fleet) -> None:
     project = fleet.projects["billing"]
-    project.kill("consul")
-    assert all(request(LOOPBACK, fleet.projects[name].port(name, 8080), "/readyz").status == 200 for name in SUBJECTS)
+    project.compose("kill", "consul")
+    for name in SUBJECTS:
+        assert request(LOOPBACK, published_port(fleet.projects[name], name, 8080), "/readyz").status == 200
 
-    project.start("consul")  # in memory: it has forgotten everything
+    project.compose("start", "consul")  # in memory: it has forgotten everything
 
     for service in SUBJECTS:
         wait_until(lambda name=service: fleet.checks(name) == ["passing"], limit=60, what=f"{service} to come back")

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from natsgen.harness.commands import Completed, run
 from natsgen.harness.docker_engine import leftovers
 from natsgen.harness.errors import CommandFailed, HarnessError, last_lines
-from natsgen.harness.output import json_records
 from natsgen.harness.reaper import Reaper
 
 COMMAND_SECONDS = 60.0
@@ -69,41 +68,23 @@ class ComposeProject:
         command = f"sleep 1; exec docker compose --project-name {self.name} {' '.join(self._removal)}"
         self._reaper = Reaper("sh", "-c", command, environment=self._environment)
 
-    def build(self, *services: str, arguments: Mapping[str, str] | None = None, limit: float = BUILD_SECONDS) -> None:
-        """Build the images, with build `arguments` for all of them."""
-        options = [word for key, value in (arguments or {}).items() for word in ("--build-arg", f"{key}={value}")]
-        self.compose("build", *options, *services, limit=limit)
+    def build(self, *services: str, limit: float = BUILD_SECONDS) -> None:
+        """Build the images."""
+        self.compose("build", *services, limit=limit)
 
-    def up(self, *services: str, build: bool = False, wait: bool = True, limit: float = UP_SECONDS) -> None:
-        """Create and start the services (default: all); with `wait`, until they run and their health checks pass.
+    def up(self, *services: str, limit: float = UP_SECONDS) -> None:
+        """Create and start the services (default: all), and wait until they run and their health checks pass.
 
         The error when they do not also shows their states and the end of their logs.
         """
-        options = ["--detach", *(["--build"] if build else []), *(["--wait"] if wait else [])]
         try:
-            self.compose("up", *options, *services, limit=limit)
+            self.compose("up", "--detach", "--wait", *services, limit=limit)
         except CommandFailed as error:
             raise CommandFailed(error.command, error.exit_code, error.output, hint=self._account()) from error
-
-    def start(self, service: str) -> None:
-        """Start a stopped service's container again."""
-        self.compose("start", service)
 
     def stop(self, service: str, timeout: int = STOP_SECONDS) -> None:
         """Stop a service: SIGTERM, and SIGKILL after `timeout` seconds."""
         self.compose("stop", "--timeout", str(timeout), service, limit=timeout + COMMAND_SECONDS)
-
-    def kill(self, service: str) -> None:
-        """End a service at once (SIGKILL)."""
-        self.compose("kill", service)
-
-    def pause(self, service: str) -> None:
-        """Make a service silent, its connections open."""
-        self.compose("pause", service)
-
-    def unpause(self, service: str) -> None:
-        """Let a paused service run on."""
-        self.compose("unpause", service)
 
     def down(self) -> None:
         """Remove all containers, networks and volumes of the project. May be called again, also after another `up`."""
@@ -135,31 +116,9 @@ class ComposeProject:
             raise HarnessError(f"{container.name} has not exited: it is {container.state}")
         return container.exit_code
 
-    def port(self, service: str, private: int) -> int:
-        """Return the port on this machine at which a service's `private` port is published."""
-        published = self.compose("port", service, str(private)).output.strip()
-        number = published.rpartition(":")[2]
-        if not number.isdigit() or number == "0":
-            raise HarnessError(f"port {private} of {service} is not published: {published!r}")
-        return int(number)
-
-    def container_ip(self, service: str) -> str:
-        """Return the address of a running service's container on its first network."""
-        container = self.container(service)
-        form = "{{json .NetworkSettings.Networks}}"
-        networks = json.loads(self._docker("inspect", "--format", form, container.id).output)
-        addresses = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
-        if not addresses:
-            raise HarnessError(f"{container.name} has no address: it is {container.state}")
-        return str(addresses[0])
-
     def logs(self, service: str) -> str:
         """Return what a service has printed: all of its standard output, then all of its standard error."""
         return self._logs(service).everything
-
-    def log_records(self, service: str) -> list[dict[str, Any]]:
-        """Return the JSON log of a generated service. Raises `HarnessError` for a line that is no JSON object."""
-        return json_records(self._logs(service).output.splitlines(), service)
 
     def exec(self, service: str, *command: str, limit: float = COMMAND_SECONDS) -> str:
         """Run a command in a service's container, and return what it prints on standard output."""
