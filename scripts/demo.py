@@ -231,11 +231,16 @@ def _started(screen: Screen, service: GeneratedService) -> Iterator[None]:
 
 
 def _show_passing(screen: Screen, agent: ConsulAgent) -> None:
-    def statuses() -> list[str | None]:
-        return [agent.api.check_status(instance["Service"]["ID"]) for instance in agent.api.service_instances(SERVICE)]
+    def statuses() -> list[str]:
+        return [
+            check["Status"]
+            for instance in agent.api.service_instances(SERVICE)
+            for check in instance["Checks"]
+            if check["ServiceName"] == SERVICE
+        ]
 
     _wait_for(lambda: statuses() == ["passing"], f"{SERVICE} to be passing in Consul")
-    screen.say(f"   Consul has {SERVICE}: {', '.join(map(str, statuses())) or 'not registered'}")
+    screen.say(f"   Consul has {SERVICE}: {', '.join(statuses()) or 'not registered'}")
     screen.check("Consul has the worker as passing", statuses() == ["passing"], statuses())
 
 

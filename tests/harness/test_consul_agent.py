@@ -14,6 +14,7 @@ from natsgen.harness.consul_agent import ConsulAgent, ConsulMissing, agent_confi
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.consul import agent_services, check_output, check_status
 
 Owner = Callable[..., tuple[subprocess.Popen[str], str]]
 
@@ -40,10 +41,10 @@ def register(api: ConsulApi) -> None:
 @pytest.mark.consul
 def test_tells_the_health_of_a_service(agent: ConsulAgent) -> None:
     register(agent.api)
-    assert agent.api.check_status("billing-1") == "critical"
+    assert check_status(agent.api, "billing-1") == "critical"
     agent.api.put("/v1/agent/check/update/billing-1-ttl", json.dumps({"Status": "passing", "Output": "pulling"}))
-    assert agent.api.check_status("billing-1") == "passing"
-    assert agent.api.check_output("billing-1") == "pulling"
+    assert check_status(agent.api, "billing-1") == "passing"
+    assert check_output(agent.api, "billing-1") == "pulling"
 
 
 @pytest.mark.consul
@@ -51,13 +52,13 @@ def test_lists_the_instances_of_a_service(agent: ConsulAgent) -> None:
     register(agent.api)
     instances = wait_until(lambda: agent.api.service_instances("billing"), limit=10, what="the service to be listed")
     assert [(one["Service"]["ID"], one["Service"]["Port"]) for one in instances] == [("billing-1", 8080)]
-    assert agent.api.agent_services()["billing-1"]["Tags"] == ["worker"]
+    assert agent_services(agent.api)["billing-1"]["Tags"] == ["worker"]
 
 
 @pytest.mark.consul
 def test_knows_nothing_of_a_service_that_is_not_there(agent: ConsulAgent) -> None:
-    assert agent.api.check_status("shipping-1") is None
-    assert agent.api.check_output("shipping-1") is None
+    assert check_status(agent.api, "shipping-1") is None
+    assert check_output(agent.api, "shipping-1") is None
     assert agent.api.service_instances("shipping") == []
 
 
@@ -68,7 +69,7 @@ def test_a_restarted_agent_has_its_port_and_has_forgotten_the_service(tmp_path: 
         port = agent.http_port
         agent.restart()
         assert agent.http_port == port
-        assert agent.api.agent_services() == {}
+        assert agent_services(agent.api) == {}
 
 
 @pytest.mark.consul
@@ -76,7 +77,7 @@ def test_a_stopped_agent_answers_nobody(tmp_path: Path) -> None:
     with ConsulAgent(tmp_path) as agent:
         agent.stop()
         with pytest.raises((OSError, http.client.HTTPException)):
-            agent.api.agent_services()
+            agent_services(agent.api)
 
 
 @pytest.mark.consul

@@ -12,11 +12,11 @@ import pytest
 
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.containers import ComposeProject, Container, parse_containers
-from natsgen.harness.docker_engine import docker_available, leftovers
+from natsgen.harness.docker_engine import docker_available
 from natsgen.harness.errors import CommandFailed, HarnessError
 from natsgen.harness.http_client import request
 from natsgen.harness.waiting import wait_until
-from tests.harness_tools.compose import published_port
+from tests.harness_tools.compose import leftovers, published_port
 
 Owner = Callable[..., tuple[subprocess.Popen[str], str]]
 

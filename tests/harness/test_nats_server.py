@@ -45,10 +45,10 @@ async def count(jetstream: JetStreamContext) -> int:
 
 
 def test_streams_and_ports_outlive_a_restart(nats_server: NatsServer) -> None:
-    url, monitor_url = nats_server.url, nats_server.monitor_url
+    url, monitor_port = nats_server.url, nats_server.monitor_port
     with_jetstream(nats_server, publish_three)
     nats_server.restart()
-    assert (nats_server.url, nats_server.monitor_url) == (url, monitor_url)
+    assert (nats_server.url, nats_server.monitor_port) == (url, monitor_port)
     assert with_jetstream(nats_server, count) == 3
 
 

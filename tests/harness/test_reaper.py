@@ -28,26 +28,6 @@ def test_a_dismissed_reaper_does_nothing(tmp_path: Path) -> None:
         bystander.wait()
 
 
-def test_a_released_group_is_left_alone_while_the_command_still_runs(tmp_path: Path, owner: Owner) -> None:
-    marker = tmp_path / "cleaned"
-    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    program = """
-        import sys
-        from natsgen.harness.reaper import Reaper
-
-        reaper = Reaper("touch", sys.argv[1])
-        reaper.guard(int(sys.argv[2]))
-        reaper.release()
-    """
-    try:
-        owner(program, marker, str(bystander.pid))
-        wait_until(marker.exists, limit=10, what="the clean-up")
-        assert bystander.poll() is None
-    finally:
-        bystander.kill()
-        bystander.wait()
-
-
 def test_a_clean_up_that_fails_is_tried_again(tmp_path: Path, owner: Owner) -> None:
     marker = tmp_path / "marker"
     program = """

@@ -12,6 +12,7 @@ from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.consul import agent_services, check_output, check_status
 from tests.smoke.conftest import StartWorker
 from tests.smoke.traffic import publish, settled
 
@@ -36,12 +37,12 @@ TTL = {"CONSUL_TTL": "3", "HOSTNAME": "one"}
 
 def id_in(agent: ConsulAgent) -> str:
     """The id of the worker, or "" where it is not registered."""
-    return next((key for key, one in agent.api.agent_services().items() if one["Service"] == "billing"), "")
+    return next((key for key, one in agent_services(agent.api).items() if one["Service"] == "billing"), "")
 
 
 def wait_for_status(agent: ConsulAgent, status: str | None, limit: float = 15.0) -> None:
     wait_until(
-        lambda: agent.api.check_status(id_in(agent)) == status, limit=limit, what=f"Consul to call the worker {status}"
+        lambda: check_status(agent.api, id_in(agent)) == status, limit=limit, what=f"Consul to call the worker {status}"
     )
 
 
@@ -54,7 +55,7 @@ def test_it_is_registered_with_its_endpoints_tags_and_version(
     assert (instance["Service"]["Address"], instance["Service"]["Port"]) == ("127.0.0.1", registered.port)
     assert instance["Service"]["Tags"] == ["worker", "python", "orders"]
     assert instance["Service"]["Meta"] == {"version": "0.1.0"}
-    assert consul_agent.api.check_output(id_in(consul_agent)) == "consuming"
+    assert check_output(consul_agent.api, id_in(consul_agent)) == "consuming"
 
 
 def test_two_on_one_machine_have_a_registration_each(
@@ -62,9 +63,9 @@ def test_two_on_one_machine_have_a_registration_each(
 ) -> None:
     other = start_worker(NATS_URL=nats_server.url, **in_consul(consul_agent))
     ids = {f"billing-one-{worker.port}" for worker in (registered, other)}
-    wait_until(lambda: set(consul_agent.api.agent_services()) >= ids, limit=15, what="both to be registered")
+    wait_until(lambda: set(agent_services(consul_agent.api)) >= ids, limit=15, what="both to be registered")
     other.stop()
-    assert set(consul_agent.api.agent_services()) & ids == {f"billing-one-{registered.port}"}
+    assert set(agent_services(consul_agent.api)) & ids == {f"billing-one-{registered.port}"}
 
 
 def test_it_stays_passing_for_longer_than_its_ttl(registered: GeneratedService, consul_agent: ConsulAgent) -> None:
@@ -73,7 +74,7 @@ def test_it_stays_passing_for_longer_than_its_ttl(registered: GeneratedService, 
     deadline = asyncio.new_event_loop().time() + 3 * 3
 
     def observed() -> bool:
-        statuses.add(consul_agent.api.check_status(id_in(consul_agent)))
+        statuses.add(check_status(consul_agent.api, id_in(consul_agent)))
         return asyncio.new_event_loop().time() > deadline
 
     wait_until(observed, limit=20, what="three times the TTL to pass")
@@ -87,7 +88,7 @@ def test_it_is_critical_while_it_does_not_consume(
 ) -> None:
     nats_server.stop()
     wait_for_status(consul_agent, "critical")
-    assert consul_agent.api.check_output(id_in(consul_agent)) == "not connected to NATS"
+    assert check_output(consul_agent.api, id_in(consul_agent)) == "not connected to NATS"
 
     nats_server.start()
     wait_for_status(consul_agent, "passing")

@@ -17,6 +17,7 @@ from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.consul import check_status
 from tests.smoke.conftest import DURABLE, STREAM, SUBJECT, StartWorker, natsgen
 from tests.smoke.traffic import counts, event, publish, settled
 
@@ -360,7 +361,7 @@ def test_it_leaves_consul_also_after_a_request_went_wrong(
     worker = start_worker(NATS_URL=nats_server.url, CONSUL_HOST="127.0.0.1", **in_consul)
     api = consul_agent.api
     wait_until(
-        lambda: api.check_status(f"billing-billing-{worker.port}") == "passing", limit=15, what="it to be passing"
+        lambda: check_status(api, f"billing-billing-{worker.port}") == "passing", limit=15, what="it to be passing"
     )
     consul_agent.freeze()
     worker.process.wait_for_line("no heartbeat to Consul", limit=20)

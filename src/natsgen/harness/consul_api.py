@@ -8,8 +8,6 @@ from urllib.parse import quote
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.http_client import Response, request
 
-WORST_FIRST = ("critical", "warning", "passing")
-
 
 class ConsulApi:
     """The HTTP API of the agent at `host`:`port`; `token` is sent with every request.
@@ -33,24 +31,6 @@ class ConsulApi:
     def service_instances(self, name: str) -> list[dict[str, Any]]:
         """The instances of a service as `/v1/health/service/<name>` has them: `Node`, `Service`, `Checks` of each."""
         return list(self.get(f"/v1/health/service/{quote(name, safe='')}"))
-
-    def agent_services(self) -> dict[str, dict[str, Any]]:
-        """Return what is registered with this agent, by service id."""
-        return dict(self.get("/v1/agent/services"))
-
-    def check_status(self, service_id: str) -> str | None:
-        """The worst status of the service's checks: `passing`, `warning` or `critical`; None if there is no check."""
-        statuses = {check["Status"] for check in self._checks(service_id)}
-        return next((status for status in WORST_FIRST if status in statuses), None)
-
-    def check_output(self, service_id: str) -> str | None:
-        """Return what the service's checks last said, a line each; None if there is no check."""
-        checks = self._checks(service_id)
-        return "\n".join(str(check["Output"]) for check in checks) if checks else None
-
-    def _checks(self, service_id: str) -> list[dict[str, Any]]:
-        checks: dict[str, dict[str, Any]] = self.get("/v1/agent/checks")
-        return [check for check in checks.values() if check["ServiceID"] == service_id]
 
     def _send(self, method: str, path: str, body: str | None = None) -> Response:
         response = request(self.host, self.port, path, method=method, body=body, headers=self._headers)

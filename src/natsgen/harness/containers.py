@@ -7,11 +7,9 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from natsgen.harness.commands import Completed, run
-from natsgen.harness.docker_engine import leftovers
 from natsgen.harness.errors import CommandFailed, HarnessError, last_lines
 from natsgen.harness.reaper import Reaper
 
@@ -37,7 +35,7 @@ class Container(NamedTuple):
 class ComposeProject:
     """The services of the compose `files`, under a project name of their own.
 
-    Paths in the files are relative to `project_directory` (default: the first file's folder). `environment` is added to
+    Paths in the files are relative to the first file's folder. `environment` is added to
     this process's own, of which what steers Compose (`COMPOSE_*`) is left out; it fills `${...}` in the files. An
     override (build arguments, other images, ports) is one more file at the end. With `remove_images`, `down` also
     removes the images that the project built and did not name. Everything is removed when this process dies, too.
@@ -49,16 +47,13 @@ class ComposeProject:
     def __init__(
         self,
         *files: Path,
-        project_directory: Path | None = None,
         environment: Mapping[str, str] | None = None,
         name: str | None = None,
         remove_images: bool = False,
     ) -> None:
-        if not files:
-            raise HarnessError("a compose project needs at least one file")
         self.name = name or f"natsgen-{uuid.uuid4().hex[:10]}"
         self.files = tuple(file.resolve() for file in files)
-        self.project_directory = (project_directory or self.files[0].parent).resolve()
+        self.project_directory = self.files[0].parent
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
         self._environment = {**inherited, **(environment or {})}
         self._removal = ["down", "--volumes", "--remove-orphans", "--timeout", "0"]
@@ -91,11 +86,8 @@ class ComposeProject:
         self.compose(*self._removal, limit=UP_SECONDS)
 
     def close(self) -> None:
-        """`down`, for good. Raises `HarnessError` when something is left."""
+        """Take everything down, for good."""
         self.down()
-        left = leftovers(self.name)
-        if left:
-            raise HarnessError(f"the compose project {self.name} is down, but left: {', '.join(left)}")
         self._reaper.dismiss()
 
     def ps(self) -> list[Container]:
@@ -127,15 +119,12 @@ class ComposeProject:
     def compose(self, *arguments: str, limit: float = COMMAND_SECONDS) -> Completed:
         """Run any `docker compose` command on this project, for at most `limit` seconds."""
         files = [word for file in self.files for word in ("--file", str(file))]
-        directory = ["--project-directory", str(self.project_directory)]
-        return self._docker("compose", "--project-name", self.name, *directory, *files, *arguments, limit=limit)
+        return self._docker("compose", "--project-name", self.name, *files, *arguments, limit=limit)
 
     def __enter__(self) -> ComposeProject:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _logs(self, service: str) -> Completed:

@@ -1,4 +1,4 @@
-"""The Docker engine: whether it is there, and what a compose project has left on it."""
+"""The Docker engine: whether it is there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from natsgen.harness.commands import run
 from natsgen.harness.errors import HarnessError
 
 ANSWER_SECONDS = 20.0
-
-PROJECT_LABEL = "com.docker.compose.project"
-"""Compose puts it on everything that it makes."""
 
 
 class Availability(NamedTuple):
@@ -36,18 +33,3 @@ def docker_available() -> Availability:
     if compose.exit_code != 0 or not major.isdigit() or int(major) < 2:
         return Availability(f"Docker Compose 2 is missing: {compose.everything.strip() or 'no answer'}")
     return Availability("")
-
-
-def leftovers(project: str) -> list[str]:
-    """What of a compose project is still on the engine: `container <name>`, `network <name>`, `volume <name>`."""
-    label = f"label={PROJECT_LABEL}={project}"
-    listings = {
-        "container": ["docker", "ps", "--all", "--filter", label, "--format", "{{.Names}}"],
-        "network": ["docker", "network", "ls", "--filter", label, "--format", "{{.Name}}"],
-        "volume": ["docker", "volume", "ls", "--filter", label, "--format", "{{.Name}}"],
-    }
-    return [
-        f"{kind} {name}"
-        for kind, command in listings.items()
-        for name in run(command, limit=ANSWER_SECONDS).output.split()
-    ]

@@ -36,18 +36,18 @@ _FOREIGN = (
 )
 
 
-def environment_for(requirements_file: Path, python: str | Path = sys.executable, *, hashes: bool = True) -> Path:
+def environment_for(requirements_file: Path, python: str | Path = sys.executable) -> Path:
     """Return the interpreter of an environment that holds exactly what `requirements_file` pins, made with `python`.
 
     Made at the first call with this content, interpreter and platform, under `$XDG_CACHE_HOME/natsgen/environments`;
-    any number of processes may ask at once. With `hashes`, every requirement must carry one. `uv` installs if it is
+    any number of processes may ask at once. Every requirement must carry a hash. `uv` installs if it is
     there, else pip. Raises `HarnessError` with the end of the installer's output.
     """
     requirements_file = requirements_file.resolve()
     python = absolute_program(python)
     root = cache_folder()
     root.mkdir(parents=True, exist_ok=True)
-    key = _key(requirements_file, python, hashes)
+    key = _key(requirements_file, python)
     folder = root / key
     interpreter = folder / "bin" / "python"
     stamp = folder / "natsgen-complete"
@@ -56,7 +56,7 @@ def environment_for(requirements_file: Path, python: str | Path = sys.executable
         if not (stamp.exists() and interpreter.exists()):
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                _install(folder, requirements_file, python, hashes, lock)
+                _install(folder, requirements_file, python, lock)
             except CommandFailed as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise HarnessError(f"cannot make the environment for {requirements_file}: {error}") from error
@@ -95,11 +95,11 @@ def _is_older(stamp: Path, seconds: float) -> bool:
         return False
 
 
-def _key(requirements_file: Path, python: str, hashes: bool) -> str:
+def _key(requirements_file: Path, python: str) -> str:
     probe = "import sys, sysconfig; print(sys.version, sysconfig.get_platform(), sys.base_prefix)"
     interpreter = run([python, "-c", probe], limit=30, environment=_clean_environment()).output
     digest = hashlib.sha256()
-    for part in (interpreter, platform.machine(), str(hashes), *_contents(requirements_file, set())):
+    for part in (interpreter, platform.machine(), *_contents(requirements_file, set())):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:24]
 
@@ -118,19 +118,19 @@ def _contents(file: Path, seen: set[Path]) -> Iterator[str]:
         yield from _contents((file.parent / included).resolve(), seen)
 
 
-def _install(folder: Path, requirements_file: Path, python: str, hashes: bool, lock: int) -> None:
+def _install(folder: Path, requirements_file: Path, python: str, lock: int) -> None:
     uv = find_program("uv")
     new = str(folder / "bin" / "python")
-    options = ["--require-hashes"] if hashes else []
+    what = ["--require-hashes", "-r", str(requirements_file)]
     if uv is not None:
         commands = [
             [str(uv), "venv", "--quiet", "--no-project", "--python", python, str(folder)],
-            [str(uv), "pip", "install", "--quiet", "--python", new, *options, "-r", str(requirements_file)],
+            [str(uv), "pip", "install", "--quiet", "--python", new, *what],
         ]
     else:
         commands = [
             [python, "-m", "venv", str(folder)],
-            [new, "-m", "pip", "install", "--quiet", "--no-input", *options, "-r", str(requirements_file)],
+            [new, "-m", "pip", "install", "--quiet", "--no-input", *what],
         ]
     for command in commands:
         # The installer holds the lock too: should this process be killed, nobody builds here until it is gone as well.

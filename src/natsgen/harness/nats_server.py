@@ -55,11 +55,6 @@ class NatsServer(FixedPortServer):
             raise HarnessError(f"{self.name} has no address before its first start")
         return self._url
 
-    @property
-    def monitor_url(self) -> str:
-        """Where the monitoring endpoints are. Raises `HarnessError` before the first start."""
-        return f"http://{LOOPBACK}:{self.monitor_port}"
-
     def monitor(self, path: str, *, limit: float = 5.0) -> Any:
         """The parsed JSON of a monitoring endpoint, such as `/varz`; each wait for bytes may take `limit` seconds.
 
@@ -67,7 +62,7 @@ class NatsServer(FixedPortServer):
         """
         response = request(LOOPBACK, self.monitor_port, path, limit=limit)
         if response.status != 200:
-            raise HarnessError(f"{self.monitor_url}{path} answered {response.status}: {response.body.strip()}")
+            raise HarnessError(f"{path} of {self.name} answered {response.status}: {response.body.strip()}")
         return response.json()
 
     def jsz(self, query: str = "streams=true&consumers=true&config=true") -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +21,18 @@ class OutputFile:
 
     def text(self) -> str:
         """Return all of it so far; bytes that are no UTF-8 are replaced."""
-        return self._read(self._start).decode(errors="replace")
+        with self.path.open("rb") as log:
+            log.seek(self._start)
+            return log.read().decode(errors="replace")
 
     def lines(self) -> list[str]:
         """Return all of it so far, line by line."""
         return self.text().splitlines()
 
-    def searcher(self, pattern: str) -> Iterator[re.Match[str] | None]:
-        """An endless iterator: each step reads only what is new, and gives the first line that matches, or None."""
-        expression = re.compile(pattern)
-        position, rest = self._start, b""
-        while True:
-            new = self._read(position)
-            position += len(new)
-            *whole, rest = (rest + new).split(b"\n")
-            matches = (expression.search(line.decode(errors="replace")) for line in whole)
-            yield next((match for match in matches if match), None)
-
-    def _read(self, position: int) -> bytes:
-        with self.path.open("rb") as log:
-            log.seek(position)
-            return log.read()
+    def find(self, pattern: str) -> re.Match[str] | None:
+        """Return the match of a regular expression in the first whole line that has one; None so far without."""
+        lines = self.text().rpartition("\n")[0].splitlines()
+        return next((match for line in lines if (match := re.search(pattern, line))), None)
 
 
 def json_records(lines: list[str], source: str) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from natsgen.harness.errors import ProcessDied, ProgramMissing, WaitTimeout, last_lines
@@ -120,11 +119,10 @@ class ManagedProcess:
 
         Lines printed before the call count too. Raises `WaitTimeout`, or `ProcessDied` if the process ended first.
         """
-        searcher = self.output.searcher(pattern)
 
         def find() -> re.Match[str] | None:
             ended = not self.running  # asked before reading, so that its last words are still heard
-            match = next(searcher)
+            match = self.output.find(pattern)
             if match is None and ended:
                 self.check_alive()
             return match
@@ -181,9 +179,7 @@ class ManagedProcess:
     def __enter__(self) -> ManagedProcess:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _spawn(self, environment: Mapping[str, str] | None, folder: Path | None) -> subprocess.Popen[bytes]:

@@ -15,7 +15,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 
 # Signals are ignored: whoever ends a whole session or tree of processes must not end the clean-up with it.
 # `$@` is the clean-up command; it is repeated because what it removes may still be in the middle of being created, or
@@ -26,7 +25,6 @@ group=
 while read -r action argument; do
   case $action in
     guard) group=$argument ;;
-    release) group= ;;
     dismiss) exit 0 ;;
   esac
 done
@@ -64,10 +62,6 @@ class Reaper:
         """From now on, kill this process group too (one at a time: the last one counts)."""
         self._tell(f"guard {process_group}")
 
-    def release(self) -> None:
-        """The guarded group is gone: its number may soon belong to a stranger."""
-        self._tell("release")
-
     def dismiss(self) -> None:
         """Nothing is left to clean up. May be called more than once."""
         with self._lock:
@@ -82,9 +76,7 @@ class Reaper:
     def __enter__(self) -> Reaper:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.dismiss()
 
     def _tell(self, line: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import uuid
 from pathlib import Path
-from types import TracebackType
 
 from natsgen.harness.commands import run
 from natsgen.harness.errors import ProcessDied
@@ -79,11 +78,9 @@ class RedisServer(FixedPortServer):
         if self._reaper is not None:
             self._reaper.dismiss()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
-        super().__exit__(kind, error, trace)
+        super().__exit__()
 
     def _spawn(self, ports: Ports) -> ManagedProcess:
         if not (self._container and self._ports == ports):
