@@ -15,7 +15,6 @@ from src.infrastructure.publishing import publish
 from src.infrastructure.subscription import Message, Subscription
 from src.requests.nats import nats as service_nats
 from src.toolkit.batches import publish_many
-from src.toolkit.kv import Bucket
 from src.toolkit.objects import Store
 from src.toolkit.publishers import publisher
 
@@ -87,7 +86,6 @@ async def test_1_mb_messages_by_publish_request_and_handler(run_worker: Any, jet
 async def test_what_is_above_max_payload_names_the_object_store_as_the_way_on(run_worker: Any) -> None:
     """And the connection lives."""
     declared = publisher("integration.order.followed")
-    bucket = Bucket("settings")
     async with run_worker(subscription(idle), Action("echo", echo)) as worker:
         for attempt in (
             lambda: publish(SUBJECT, TOO_LARGE),
@@ -95,7 +93,6 @@ async def test_what_is_above_max_payload_names_the_object_store_as_the_way_on(ru
             lambda: service_nats.publish(SUBJECT, TOO_LARGE),
             lambda: service_nats.request("v1.billing.echo", TOO_LARGE),
             lambda: service_nats.call("v1.billing.echo", TOO_LARGE),
-            lambda: bucket.put("key", TOO_LARGE),
         ):
             with pytest.raises(TooLarge, match=WAY_ON):
                 await attempt()
@@ -119,7 +116,7 @@ async def test_what_is_larger_than_a_message_goes_by_the_object_store(
         fetched.append(await documents.get(event["document"]))
 
     async with run_worker(subscription(handle)):
-        await documents.put("reports/q4", large)
+        await (await documents.open()).put("reports/q4", large)
         await publish(SUBJECT, {"document": "reports/q4"})
         await asyncio.to_thread(wait_until, lambda: fetched, limit=10, what="the message")
 

@@ -41,7 +41,6 @@ from src.tasks import (
     ticket_for,
 )
 from src.tasks import queue as queues
-from src.toolkit.errors import InvalidName, Missing, Refused
 from src.toolkit.sync import SyncNats
 from tests.runtime.conftest import SERVICE, TEMPLATE, Counts
 
@@ -426,7 +425,9 @@ async def test_task_queue_timeout(run_worker: Any) -> None:
 
     async with run_worker(task_of(send_email, timeout=0.05, max_attempts=2)):
         ticket = await enqueue("emails.send_email", {"to": "ada@example.com"}, result_ttl=60)
-        with pytest.raises(TaskFailed, match=r"exhausted.*TaskTooSlow: not done within 0\.05 s"):
+        with pytest.raises(
+            TaskFailed, match=r"exhausted.*TimeoutError: the handler ran longer than its timeout of 0\.05 s"
+        ):
             await ticket.result(timeout=10)
 
 
@@ -506,7 +507,7 @@ async def test_task_queue_stream_that_would_lose_tasks_is_refused(
         async with run_worker(sending(outbox)):
             pass
     async with run_worker(idle()):
-        with pytest.raises(Refused, match=problem):
+        with pytest.raises(ConfigurationError, match=problem):
             await enqueue("emails.send_email", {"to": "ada"})
 
 
@@ -516,7 +517,7 @@ async def test_task_queue_stream_without_schedules_does_nothing_later(
     """As of a server before 2.12, which would just keep what is to be sent."""
     await jetstream.add_stream(StreamConfig(name="QUEUE_EMAILS", subjects=["queue.emails.>"], retention="workqueue"))
     async with run_worker(sending(outbox)):
-        with pytest.raises(Refused, match="QUEUE_EMAILS takes no message schedules"):
+        with pytest.raises(ConfigurationError, match="QUEUE_EMAILS takes no message schedules"):
             await enqueue("emails.send_email", {"to": "later"}, delay=60)
         await enqueue("emails.send_email", {"to": "now"})
         await until(lambda: outbox.sent == ["now"], "the email")
@@ -575,7 +576,9 @@ async def test_task_and_handler_of_one_name_are_refused(run_worker: Any, outbox:
 async def test_task_queue_without_leave_to_make_it(run_worker: Any, jetstream: JetStreamContext) -> None:
     await jetstream.add_stream(StreamConfig(name="DLQ", subjects=["dlq.>", "replay.>"]))
     async with run_worker(STREAM_MODE="verify"):
-        with pytest.raises(Missing, match="queue emails is not there, and STREAM_MODE=verify makes none"):
+        with pytest.raises(
+            ConfigurationError, match="queue emails has no stream QUEUE_EMAILS, and STREAM_MODE=verify creates"
+        ):
             await enqueue("emails.send_email", {"to": "ada"})
 
 
@@ -607,9 +610,9 @@ async def test_task_queue_refuses_what_the_task_does_not_take(run_worker: Any, o
         with pytest.raises(InvalidTask, match="send_email cannot have this payload"):
             await task.enqueue({"nonsense": 1})
         for name in ("send_email", "Emails.send_email", "emails.*", "emails.a.b", "emails.", ".a", "a b.c"):
-            with pytest.raises(InvalidName, match="it takes <queue>"):
+            with pytest.raises(ValueError, match="it takes <queue>"):
                 await enqueue(name, {})
-        with pytest.raises(InvalidName, match="no id of a task"):
+        with pytest.raises(ValueError, match="no id of a task"):
             await enqueue("emails.send_email", {}, task_id="a.>")
         with pytest.raises(ConfigurationError, match="priority is 'urgent'"):
             await enqueue("emails.send_email", {}, priority="urgent")  # type: ignore[call-overload]

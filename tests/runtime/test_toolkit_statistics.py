@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import aiohttp
-from nats.js import JetStreamContext
 
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
@@ -14,30 +13,28 @@ from src.infrastructure.http_server import HttpServer
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
 from src.requests.nats import Nats
-from src.toolkit.streams import Streams
+from src.toolkit.streams import jetstream
 
 SUBJECT = "integration.order.created"
 
 
 async def test_statistics(own_nats: Nats, client: NatsClient) -> None:
-    streams = Streams()
-    await streams.create("A", ["a"])
-    await streams.create("B", ["b"], storage="memory")
-    await streams.create_consumer("A", "one")
+    by_hand = await jetstream()
+    await by_hand.add_stream(name="A", subjects=["a"])
+    await by_hand.add_stream(name="B", subjects=["b"], storage="memory")
+    await by_hand.add_consumer("A", durable_name="one")
     for subject in ("a", "a", "b"):
         await client.publish(subject, b"x", {})
 
-    account = await streams.account()
-    states = [stream.state async for stream in streams.list()]
+    account = await by_hand.account_info()
+    states = [stream.state for stream in await by_hand.streams_info()]
 
     assert (account.streams, account.consumers, sum(state.messages for state in states)) == (2, 1, 3)
     assert account.memory + account.storage == sum(state.bytes for state in states) > 0
     assert account.api.total > 0
 
 
-async def test_health_and_statistics_over_http(
-    run_worker: Any, jetstream: JetStreamContext, nats_server: NatsServer
-) -> None:
+async def test_health_and_statistics_over_http(run_worker: Any, client: NatsClient, nats_server: NatsServer) -> None:
     async def handle(event: dict[str, Any]) -> None: ...
 
     async def asked(path: str) -> tuple[int, Any]:
@@ -48,7 +45,7 @@ async def test_health_and_statistics_over_http(
     async with run_worker(subscription, HTTP_PORT=0) as worker:
         http = HttpServer(worker)
         await http.start()
-        await jetstream.publish(SUBJECT, b"{}")
+        await client.publish(SUBJECT, b"{}", {})
         handled = lambda: worker.runners[0].metrics.values()["handled"] == 1  # noqa: E731
         await asyncio.to_thread(wait_until, handled, limit=5, what="the message")
         assert await asked("/healthz") == (200, {"status": "ok"})

@@ -2,196 +2,71 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import Any
-
 import pytest
-from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.publishing import publish
 from src.requests.nats import Nats
-from src.toolkit.errors import InvalidName, Missing, Refused
-from src.toolkit.streams import Streams
+from src.toolkit.streams import jetstream
 
 
-@pytest.fixture
-def streams(own_nats: Nats) -> Streams:
-    return Streams()
-
-
-@pytest.fixture
-async def tasks(streams: Streams, jetstream: JetStreamContext) -> Streams:
-    """A stream TASKS with five messages, and a consumer `worker-1`."""
-    await streams.create("TASKS", ["tasks.>"])
-    await streams.create_consumer("TASKS", "worker-1", filter="tasks.processing", ack_wait=1)
-    for number in range(5):
-        await jetstream.publish("tasks.processing", str(number).encode())
-    await jetstream.publish("tasks.other", b"other")
-    return streams
-
-
-async def test_stream_create_list_delete(streams: Streams) -> None:
-    made = await streams.create(
-        "TASKS",
-        ["tasks.>", "jobs.*"],
-        max_msgs=10_000,
-        max_bytes=100 * 1024 * 1024,
-        max_age=60,
-        retention="workqueue",
-        storage="memory",
-        description="what is to be done",
+async def test_stream_create_list_delete(own_nats: Nats) -> None:
+    by_hand = await jetstream()
+    made = await by_hand.add_stream(
+        name="TASKS", subjects=["tasks.>", "jobs.*"], max_msgs=10_000, retention="workqueue"
     )
+    await by_hand.add_stream(name="OTHER", subjects=["other"])
 
-    config = made.config
-    assert (config.name, config.subjects, made.state.messages) == ("TASKS", ["tasks.>", "jobs.*"], 0)
-    assert (config.max_msgs, config.max_bytes, config.max_age) == (10_000, 100 * 1024 * 1024, 60)
-    assert (config.retention, config.storage, config.num_replicas) == ("workqueue", "memory", 1)
-    await streams.create("OTHER", ["other"])
-    assert [stream.config.name async for stream in streams.list()] == ["OTHER", "TASKS"]
-    await streams.delete("OTHER")
-    [left] = [stream async for stream in streams.list()]
-    assert (left.config.name, left.config.subjects, left.created) == ("TASKS", config.subjects, made.created)
-
-
-async def test_stream_create_again_changes_nothing_and_says_what_differs(streams: Streams) -> None:
-    made = await streams.create("TASKS", ["tasks.>"])
-    again = await streams.create("TASKS", ["tasks.>"])
-    assert (again.config, again.created) == (made.config, made.created)
-
-    with pytest.raises(Refused, match="stream name already in use"):
-        await streams.create("TASKS", ["other.>"])
-    with pytest.raises(Refused, match="subjects overlap"):
-        await streams.create("OTHER", ["tasks.one"])
+    assert (made.config.subjects, made.config.max_msgs, made.state.messages) == (["tasks.>", "jobs.*"], 10_000, 0)
+    assert [stream.config.name for stream in await by_hand.streams_info()] == ["OTHER", "TASKS"]
+    await by_hand.delete_stream("OTHER")
+    [left] = await by_hand.streams_info()
+    assert (left.config.name, left.created) == ("TASKS", made.created)
+    with pytest.raises(NotFoundError):
+        await by_hand.stream_info("OTHER")
 
 
-async def test_stream_list_goes_beyond_the_first_page(streams: Streams) -> None:
-    for number in range(260):  # the server lists 256 at once
-        await streams.create(f"S{number}", [f"s.{number}"], storage="memory")
+async def test_stream_info_and_purge(own_nats: Nats) -> None:
+    by_hand = await jetstream()
+    await by_hand.add_stream(name="TASKS", subjects=["tasks.>"])
+    for number in range(5):
+        await publish("tasks.processing", b"%d" % number)
 
-    assert len([stream async for stream in streams.list()]) == 260
-
-
-async def test_stream_info_and_purge(tasks: Streams) -> None:
-    state = (await tasks.info("TASKS")).state
-    assert (state.messages, state.first_seq, state.last_seq, state.consumer_count) == (6, 1, 6, 1)
+    state = (await by_hand.stream_info("TASKS")).state
+    assert (state.messages, state.first_seq, state.last_seq) == (5, 1, 5)
     assert state.bytes > 0
-
-    async def left() -> int:
-        return (await tasks.info("TASKS")).state.messages
-
-    await tasks.purge("TASKS", subject="tasks.other")
-    assert await left() == 5
-    await tasks.purge("TASKS", before=3)
-    assert await left() == 3
-    await tasks.purge("TASKS", keep=1)
-    assert await left() == 1
-    await tasks.purge("TASKS")
-    assert await left() == 0
+    await by_hand.purge_stream("TASKS", keep=1)
+    assert (await by_hand.stream_info("TASKS")).state.messages == 1
 
 
-async def test_stream_consumers(tasks: Streams) -> None:
-    await tasks.create_consumer("TASKS", "all", deliver_policy="new", max_deliver=3)
+async def test_stream_consumers(own_nats: Nats) -> None:
+    by_hand = await jetstream()
+    await by_hand.add_stream(name="TASKS", subjects=["tasks.>"])
+    await by_hand.add_consumer("TASKS", durable_name="worker-1", filter_subject="tasks.processing", ack_wait=1)
+    await publish("tasks.processing", b"1")
+    await publish("tasks.other", b"2")
 
-    assert [consumer.name async for consumer in tasks.consumers("TASKS")] == ["all", "worker-1"]
-    worker = await tasks.consumer("TASKS", "worker-1")
-    config = worker.config
-    assert (worker.stream_name, config.filter_subject, config.durable_name) == ("TASKS", "tasks.processing", "worker-1")
-    assert (worker.num_pending, config.ack_wait, config.max_deliver) == (5, 1, -1)
-    assert (await tasks.consumer("TASKS", "all")).config.max_deliver == 3
-    await tasks.delete_consumer("TASKS", "all")
-    with pytest.raises(Missing, match="consumer all of stream TASKS: consumer not found"):
-        await tasks.consumer("TASKS", "all")
-
-
-async def test_stream_consumer_of_several_subjects(tasks: Streams) -> None:
-    made = await tasks.create_consumer("TASKS", "both", filter=["tasks.processing", "tasks.other"])
-
-    assert made.config.filter_subjects == ["tasks.processing", "tasks.other"]
-    assert len(await tasks.pull("TASKS", "both", 10)) == 6
+    assert [consumer.name for consumer in await by_hand.consumers_info("TASKS")] == ["worker-1"]
+    worker = await by_hand.consumer_info("TASKS", "worker-1")
+    assert (worker.num_pending, worker.config.filter_subject, worker.config.ack_wait) == (1, "tasks.processing", 1)
+    await by_hand.delete_consumer("TASKS", "worker-1")
+    assert await by_hand.consumers_info("TASKS") == []
 
 
-async def test_consumer_pull_and_ack(tasks: Streams) -> None:
-    messages = await tasks.pull("TASKS", "worker-1", batch=3)
+async def test_consumer_pull_and_ack(own_nats: Nats) -> None:
+    by_hand = await jetstream()
+    await by_hand.add_stream(name="TASKS", subjects=["tasks.>"])
+    await by_hand.add_consumer("TASKS", durable_name="worker-1", ack_policy="explicit")
+    for number in range(5):
+        await publish("tasks.processing", b"%d" % number)
 
-    assert [message.data for message in messages] == [b"0", b"1", b"2"]
-    assert [(message.subject, message.sequence, message.deliveries) for message in messages[:1]] == [
-        ("tasks.processing", 1, 1)
-    ]
+    pulled = await by_hand.pull_subscribe_bind("worker-1", "TASKS")
+    messages = await pulled.fetch(3, timeout=5)
+
+    assert [(message.data, message.metadata.num_delivered) for message in messages] == [(b"0", 1), (b"1", 1), (b"2", 1)]
     for message in messages:
         await message.ack_sync()
-    info = await tasks.consumer("TASKS", "worker-1")
+    await pulled.unsubscribe()
+    info = await by_hand.consumer_info("TASKS", "worker-1")
     assert info.ack_floor
     assert (info.ack_floor.stream_seq, info.num_ack_pending, info.num_pending) == (3, 0, 2)
-
-
-async def test_consumer_pull_and_settle_in_other_ways(tasks: Streams) -> None:
-    first, second, third = await tasks.pull("TASKS", "worker-1", batch=3)
-    await first.nak(0.2)
-    await second.term("cannot be done")
-    # the third is left, and comes again after `ack_wait`
-
-    assert [message.data for message in await tasks.pull("TASKS", "worker-1", batch=10)] == [b"3", b"4"]
-    [again] = await tasks.pull("TASKS", "worker-1", timeout=5)
-    assert (again.data, again.deliveries) == (first.data, 2)
-    await again.ack()
-    [late] = await tasks.pull("TASKS", "worker-1", timeout=5)
-    assert (late.data, late.deliveries) == (third.data, 2)
-
-
-async def test_consumer_pull_returns_at_once_what_is_there_and_waits_for_the_first(
-    tasks: Streams, jetstream: JetStreamContext
-) -> None:
-    began = time.monotonic()
-    assert len(await tasks.pull("TASKS", "worker-1", batch=100, timeout=30)) == 5
-    assert time.monotonic() - began < 5
-    await tasks.create_consumer("TASKS", "new", deliver_policy="new")
-    assert await tasks.pull("TASKS", "new", batch=2, timeout=0.1) == []
-
-    pulling = asyncio.create_task(tasks.pull("TASKS", "new", batch=2, timeout=10))
-    while (await tasks.consumer("TASKS", "new")).num_waiting == 0:  # noqa: ASYNC110 (the server says so)
-        await asyncio.sleep(0.01)
-    await jetstream.publish("tasks.late", b"late")
-    assert [message.data for message in await pulling] == [b"late"]
-
-
-async def test_consumer_pull_of_1_mb_messages(streams: Streams, client: NatsClient) -> None:
-    await streams.create("LARGE", ["large"])
-    await streams.create_consumer("LARGE", "c")
-    for number in range(5):
-        await client.publish("large", bytes([number]) * 1_000_000, {})
-
-    messages = await streams.pull("LARGE", "c", batch=5)
-
-    assert [message.data for message in messages] == [bytes([number]) * 1_000_000 for number in range(5)]
-
-
-async def test_consumer_pull_leaves_no_subscription_behind(tasks: Streams, client: NatsClient) -> None:
-    await tasks.pull("TASKS", "worker-1")
-    before = len(client.client._subs)
-    for _ in range(5):
-        await tasks.pull("TASKS", "worker-1", timeout=0.1)
-    assert len(client.client._subs) == before
-
-
-async def test_what_is_not_there_says_so(streams: Streams) -> None:
-    for attempt in (
-        streams.info("NONE"),
-        streams.purge("NONE"),
-        streams.delete("NONE"),
-        streams.create_consumer("NONE", "c"),
-        streams.consumer("NONE", "c"),
-        streams.pull("NONE", "c"),
-    ):
-        with pytest.raises(Missing, match="NONE"):
-            await attempt
-    with pytest.raises(Missing):
-        await anext(streams.consumers("NONE"))
-
-
-@pytest.mark.parametrize("name", ["", "a.b", "a b", "*", ">", "../x", "a" * 129])
-async def test_a_name_that_cannot_be_is_refused(streams: Streams, name: str) -> None:
-    attempts: list[Any] = [streams.create(name, ["a"]), streams.info(name), streams.pull("A", name)]
-    for attempt in attempts:
-        with pytest.raises(InvalidName):
-            await attempt

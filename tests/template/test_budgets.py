@@ -19,30 +19,30 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_850  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_950  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
+ALL_LINES = 6_400  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
 PACKAGE_LINES = {
-    "actions": 425,
-    "batch": 90,
-    "batches": 102,
-    "cloudevents": 150,
-    "decoders": 60,
+    "actions": 421,
+    "batch": 89,
+    "batches": 96,
+    "cloudevents": 146,
+    "decoders": 58,
     "handlers": 6,
     "inbox": 280,
-    "kv": 335,
-    "messages": 40,
-    "objects": 415,
-    "publishers": 225,
+    "kv": 139,
+    "messages": 34,
+    "objects": 147,
+    "publishers": 222,
     "requests": 340,
-    "schemas": 30,
-    "streams": 125,
-    "subscribers": 195,
-    "sync": 205,
-    "tasks": 615,
-    "tenancy": 76,
-    "toolkit": 61,
+    "schemas": 29,
+    "streams": 5,
+    "subscribers": 192,
+    "sync": 203,
+    "tasks": 610,
+    "tenancy": 75,
+    "toolkit": 13,
     "web": 745,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""

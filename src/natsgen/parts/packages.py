@@ -64,7 +64,7 @@ def _extra(name: str, summary: str, marker: str, *paths: str, needs: tuple[str, 
 
 
 _TOOLKIT = ("src/toolkit/__init__.py", "src/toolkit/README.md")
-_STORES = ("src/toolkit/backing.py", "src/toolkit/ordered_consumer.py")
+_ORDERED = "src/toolkit/ordered_consumer.py"
 
 # A package stands before those that it needs, here and in copier.yml.
 PACKAGES: tuple[Package, ...] = (
@@ -119,11 +119,11 @@ PACKAGES: tuple[Package, ...] = (
     _extra(
         "objects",
         "object stores: files of any size",
-        *("src/toolkit/objects.py", "src/toolkit/object_content.py", *_STORES),
+        *("src/toolkit/objects.py", _ORDERED),
     ),
     _extra("tenancy", "subjects, keys and objects of one tenant", "src/toolkit/tenancy.py"),
-    _extra("kv", "key-value buckets", "src/toolkit/kv.py", *_STORES),
-    _extra("streams", "streams and consumers: made, listed and read", "src/toolkit/streams.py"),
+    _extra("kv", "key-value buckets", "src/toolkit/kv.py", _ORDERED),
+    _extra("streams", "nats-py's JetStream, for streams and consumers by hand", "src/toolkit/streams.py"),
     _extra(
         "batches",
         "many messages published at once, and publishers declared once",
@@ -139,8 +139,8 @@ PACKAGES: tuple[Package, ...] = (
     _extra("cloudevents", "the envelope CloudEvent, as CloudEvents 1.0 has it", "src/domain/cloud_events.py", needs=()),
     Package(
         "toolkit",
-        (*_TOOLKIT, "src/toolkit/connection.py", "src/toolkit/errors.py"),
-        "src/toolkit/errors.py",
+        (*_TOOLKIT, "src/toolkit/connection.py"),
+        "src/toolkit/connection.py",
         "what the packages for NATS's stores share",
     ),
     Package("requests", ("src/requests",), "src/requests/__init__.py", "requests and replies by core NATS"),

@@ -18,7 +18,6 @@ from src.tasks.errors import NoResult as NoResult
 from src.tasks.errors import QueueFull as QueueFull
 from src.tasks.errors import ResultTimeout as ResultTimeout
 from src.tasks.errors import TaskFailed as TaskFailed
-from src.tasks.errors import TaskTooSlow as TaskTooSlow
 from src.tasks.names import Priority as Priority
 from src.tasks.results import Status as Status
 from src.tasks.schedules import Schedule as Schedule

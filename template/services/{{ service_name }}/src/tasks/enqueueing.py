@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Any, TypedDict
 from uuid import uuid4
 
+import nats.errors
+from nats.js.errors import APIError
+
 from src.domain.events import current
 from src.infrastructure.publishing import publish
 from src.tasks.names import RESULT_TTL, TASK_ID, Priority, checked_id, checked_priority, subject_of
 from src.tasks.queue import Queue
-from src.tasks.results import KEPT, Status, result_key, results
+from src.tasks.results import KEPT, Status, keep, result_key, results
 from src.tasks.schedules import plain, seconds_until, sent_after
 from src.tasks.ticket import Ticket
-from src.toolkit.errors import KeyExists, ToolkitError, translated
 
 _queues: dict[str, Queue] = {}
 
@@ -72,15 +74,14 @@ async def put_into_queue(
     await _queues.setdefault(queue, Queue(queue)).make_room(later=bool(seconds))
     key, is_new = result_key(queue, task, task_id), False
     if result_ttl is not None:
-        with suppress(KeyExists):  # more is known of it
-            await results.create(key, Status(state="queued"), ttl=KEPT + seconds)
+        with suppress(APIError):  # more is known of it
+            await keep(key, Status(state="queued"), KEPT + seconds, is_new=True)
             is_new = True
     try:
-        with translated(subject):
-            ack = await publish(subject, data, headers=given, message_id=task_id)
+        ack = await publish(subject, data, headers=given, message_id=task_id)
     except BaseException:
         if is_new:
-            with suppress(ToolkitError):
-                await results.delete(key)
+            with suppress(nats.errors.Error):
+                await (await results.open()).delete(key)
         raise
     return Ticket(queue, task, task_id, read, bool(ack.duplicate), result_ttl is not None)

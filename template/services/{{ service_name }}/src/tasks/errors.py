@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from src.toolkit.errors import ToolkitError
 
-
-class InvalidTask(ToolkitError, ValueError):
+class InvalidTask(ValueError):
     """Raised when the task does not accept the payload; nothing was enqueued."""
 
 
-class QueueFull(ToolkitError):
+class QueueFull(Exception):
     """Raised when the queue holds as many tasks as `TASK_QUEUE_MAX` allows; nothing was enqueued or dropped."""
 
 
-class TaskTooSlow(Exception):
-    """Raised when a task is not done within its `timeout`. It is retried as after any other exception."""
-
-
-class NoResult(ToolkitError):
+class NoResult(Exception):
     """Raised when the result is not kept, because nobody asked for it with `result_ttl`."""
 
 
-class ResultTimeout(ToolkitError, TimeoutError):
+class ResultTimeout(TimeoutError):
     """Raised when the task is not done in time. It goes on."""
 
 
-class TaskFailed(ToolkitError):
+class TaskFailed(Exception):
     """Raised when the task became a dead letter.
 
     Attributes:

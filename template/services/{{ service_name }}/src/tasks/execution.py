@@ -1,50 +1,43 @@
-"""Runs a task within its time limit, and keeps its result if somebody wants it."""
+"""Runs a task, and keeps its result if somebody wants it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
 
+import nats.errors
+
 from src.domain.events import current
 from src.infrastructure.dead_letters import DeadLetters, Reason
-from src.infrastructure.errors import Reject, TooLarge, describe
+from src.infrastructure.errors import NotConnected, Reject, TooLarge, describe
 from src.infrastructure.message import Message
-from src.tasks.errors import TaskTooSlow
 from src.tasks.names import TASK_ID
-from src.tasks.results import KEPT, Status, result_key, result_ttl_in, results
-from src.toolkit.errors import ToolkitError
+from src.tasks.results import KEPT, Status, keep, result_key, result_ttl_in
 from src.utils.logging import logger
 
 
-async def run_task(running: Awaitable[object], timeout: float | None, max_attempts: int) -> None:
+async def run_task(running: Awaitable[object], max_attempts: int) -> None:
     """Await the task of the message being handled; return when its result is kept and what it published is confirmed.
 
     Args:
         running: the task.
-        timeout: seconds that it may take.
         max_attempts: how often it is started.
     """
     message = current.get()
     assert isinstance(message, Message), "a worker runs it"
     await _note(message, Status(state="running", attempt=message.attempt))
-    limit = asyncio.timeout(timeout)
     try:
-        async with limit:
-            result = await running
+        result = await running
         await message.all_published()
-    except Exception as error:
-        late = TaskTooSlow(f"not done within {timeout} s") if limit.expired() else None
+    except (Exception, asyncio.CancelledError) as error:  # the latter after its `timeout`, or at the end of the worker
         if message.attempt < max_attempts and not isinstance(error, Reject):
-            await _note(message, Status(state="queued", attempt=message.attempt, error=describe(late or error)))
-        if late:
-            raise late from error
+            await _note(message, Status(state="queued", attempt=message.attempt, error=describe(error)))
         raise
     ttl = result_ttl_in(message.headers)
     if ttl is None or message.given_back:
         return
-    status = Status(state="done", attempt=message.attempt, result=result)
     try:  # the task is not done before its result is kept
-        await results.put(_key(message), status, ttl=ttl)
+        await keep(_key(message), Status(state="done", attempt=message.attempt, result=result), ttl)
     except (TooLarge, TypeError, ValueError) as error:
         raise Reject(f"what it returned cannot be kept: {describe(error)}") from error
 
@@ -64,8 +57,8 @@ async def _note(message: Message, status: Status) -> None:
     if ttl is None:
         return
     try:
-        await results.put(_key(message), status, ttl=ttl if status.state == "failed" else KEPT)
-    except (ToolkitError, TooLarge) as error:
+        await keep(_key(message), status, ttl if status.state == "failed" else KEPT)
+    except (nats.errors.Error, NotConnected, TooLarge, TimeoutError) as error:
         logger.warning("state of a task not noted", state=status.state, error=describe(error))
 
 

@@ -10,7 +10,6 @@ import re
 from typing import Literal, get_args
 
 from src.infrastructure.errors import ConfigurationError
-from src.toolkit.errors import InvalidName
 
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)  # the most important first
@@ -28,11 +27,11 @@ def queue_and_task(text: str) -> tuple[str, str]:
     """Return the queue and the task in `<queue>.<task>`.
 
     Raises:
-        InvalidName: the text has another form.
+        ValueError: the text has another form.
     """
     queue, _, task = text.partition(".")
     if problems := problems_of(queue, task):
-        raise InvalidName(f"{text[:80]!r} names no task: {'; '.join(problems)}; it takes <queue>.<task>")
+        raise ValueError(f"{text[:80]!r} names no task: {'; '.join(problems)}; it takes <queue>.<task>")
     return queue, task
 
 
@@ -50,10 +49,10 @@ def checked_id(text: str) -> str:
     """Return a task's id unchanged.
 
     Raises:
-        InvalidName: no task can have it.
+        ValueError: no task can have it.
     """
     if not ID.fullmatch(text):
-        raise InvalidName(f"{text[:80]!r} is no id of a task: it takes up to 128 letters, digits, _ and -")
+        raise ValueError(f"{text[:80]!r} is no id of a task: it takes up to 128 letters, digits, _ and -")
     return text
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from nats.js.api import Header
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from src.tasks.names import RESULT_TTL
+from src.toolkit.connection import connected
 from src.toolkit.kv import Bucket
 
 KEPT = 7 * 24 * 3600.0  # seconds that the state of a task that is not done is kept after its last change
+
+results = Bucket("task_results")
 
 
 class Status(BaseModel):
@@ -34,7 +40,26 @@ class Status(BaseModel):
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
-results: Bucket[Status] = Bucket("task_results", Status)
+async def keep(key: str, status: Status, ttl: float, *, is_new: bool = False) -> None:
+    """Store the state of a task.
+
+    Args:
+        key: the task's key.
+        status: its state.
+        ttl: seconds that it is kept.
+        is_new: whether there is to be none yet.
+
+    Raises:
+        TooLarge: it does not fit into one message.
+        NotConnected: there is no connection in time.
+        nats.errors.Error: the server does not answer, or refuses; with `is_new`, there is one already.
+    """
+    await results.open()
+    headers = {Header.MSG_TTL.value: f"{math.ceil(ttl)}s"}
+    if is_new:
+        headers[Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = "0"
+    connection = await connected(key)
+    await connection.publish(f"$KV.{results.name}.{key}", to_json(status, by_alias=True), headers)
 
 
 def result_key(queue: str, task: str, task_id: str) -> str:

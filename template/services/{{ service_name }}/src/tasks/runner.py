@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any
 
 from src.infrastructure.delivery import Delivery
-from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
 from src.infrastructure.message_buffer import MessageBuffer
@@ -24,7 +22,6 @@ from src.tasks.execution import TaskDeadLetters
 from src.tasks.names import PLAIN, PRIORITIES, Priority, subject_of
 from src.tasks.queue import Queue
 from src.tasks.task import Task, TaskSubscription
-from src.toolkit.errors import ToolkitError, Unavailable
 
 
 def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
@@ -76,30 +73,17 @@ class TaskRunner(HandlerRunner):
     async def provide(self) -> Consumer:
         """Return the consumer of the priority `normal`, and keep the task's schedule on the server."""
         consumer, task = await self._provide_for(PLAIN), self.subscription.task
-        with _translated():
-            await self._queue.keep_schedule(task.name, task.scheduled())
+        await self._queue.keep_schedule(self._nats, task.name, task.scheduled())
         return consumer
 
     async def _provide_for(self, priority: Priority) -> Consumer:
-        with _translated():
-            await self._queue.ensure(refresh=True)
+        await self._queue.ensure(self._nats)
         subscription: Subscription = self.subscription
         if priority != PLAIN:
             subject = subject_of(self.subscription.task.queue, priority, self.name)
             durable = f"{subscription.durable_for(self._nats.service)}-{priority}"
             subscription = replace(subscription, subject=subject, durable=durable)
         return await self._provisioning.consumer_for(subscription)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise errors as a pull consumer expects them: `TimeoutError` to try again, `ConfigurationError` to stop."""
-    try:
-        yield
-    except Unavailable as error:
-        raise TimeoutError(str(error)) from error
-    except ToolkitError as error:
-        raise ConfigurationError(str(error)) from error
 
 
 def _priority_of(message: Message) -> Priority:

@@ -95,10 +95,7 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self.priority: Priority = checked_priority(policy.pop("priority", "normal"))
         self.result_ttl: float | None = policy.pop("result_ttl", None)
         self.schedule: Schedule | None = policy.pop("schedule", None)
-        timeout: float | None = policy.pop("timeout", None)
         problems = problems_of(queue, name)
-        if timeout is not None and not timeout > 0:
-            problems.append(f"timeout is {timeout}; it takes seconds above 0")
         if self.result_ttl is not None and not self.result_ttl >= 1:
             problems.append(f"result_ttl is {self.result_ttl}; it takes seconds, 1 or more")
         if signature_of(function).takes_list:
@@ -112,7 +109,7 @@ class Task(Generic[PayloadT, Rest, ResultT]):
 
         @wraps(function)
         async def run(*arguments: Any, **resources: Any) -> None:
-            await run_task(self.function(*arguments, **resources), timeout, self.subscription.max_attempts)
+            await run_task(self.function(*arguments, **resources), self.subscription.max_attempts)
 
         self.subscription = TaskSubscription(
             handler=name,
@@ -224,7 +221,9 @@ async def enqueue(
         InvalidTask: the task does not accept that payload.
         QueueFull: the queue holds as many tasks as `TASK_QUEUE_MAX` allows.
         TooLarge: it does not fit into one message.
-        Missing, Refused, Unavailable: see `src.toolkit.errors`; after `Unavailable` it may have been enqueued.
+        ConfigurationError: the queue's stream is missing and may not be created, or is not safe for tasks.
+        NotConnected: there is no connection in time.
+        nats.errors.Error: the server does not answer; it may have been enqueued.
         RuntimeError: no worker runs in this process.
     """
     if isinstance(task, Task):
@@ -240,7 +239,7 @@ def ticket_for(task: Task[Any, ..., Any] | str, task_id: str) -> Ticket[Any]:
         task_id: its id.
 
     Raises:
-        InvalidName: no task can have this name or id.
+        ValueError: no task can have this name or id.
     """
     if isinstance(task, Task):
         return Ticket(task.queue, task.name, checked_id(task_id), task.read)

@@ -8,11 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from nats.js.errors import KeyNotFoundError
 from typing_extensions import TypeVar
 
 from src.tasks.errors import NoResult, ResultTimeout, TaskFailed
 from src.tasks.results import Status, result_key, results
-from src.toolkit.errors import InvalidValue
 
 ResultT = TypeVar("ResultT", default=Any)
 
@@ -43,10 +43,13 @@ class Ticket(Generic[ResultT]):
 
         Raises:
             NoResult: nobody asked for it.
-            Missing, Unavailable, Refused: see `src.toolkit.errors`.
+            NotConnected, nats.errors.Error: the server does not answer.
         """
-        entry = await results.get(self._key(), None)
-        return entry.value if entry else None
+        key, bucket = self._key(), await results.open()
+        try:
+            return Status.model_validate_json((await bucket.get(key)).value or b"")
+        except KeyNotFoundError:
+            return None
 
     async def result(self, timeout: float | None = None) -> ResultT:
         """Wait for its result and return it.
@@ -58,16 +61,16 @@ class Ticket(Generic[ResultT]):
             TaskFailed: it became a dead letter.
             ResultTimeout: it is not done in time; it goes on.
             NoResult: nobody asked for its result.
-            InvalidValue: it returned something else than its annotation says.
-            Missing, Unavailable, Refused: see `src.toolkit.errors`.
+            ValueError: it returned something else than its annotation says.
+            NotConnected, nats.errors.Error: the server does not answer.
         """
         what, known = f"the task {self.queue}.{self.task} {self.id}", "nothing is known of it"
         try:
             async with asyncio.timeout(timeout), aclosing(results.watch(self._key())) as entries:
                 async for entry in entries:
-                    if entry.deleted:
+                    if entry.operation:
                         continue
-                    status = entry.value
+                    status = Status.model_validate_json(entry.value or b"")
                     if status.state == "failed":
                         raise TaskFailed(what, status.reason, status.error)
                     if status.state == "done":
@@ -76,7 +79,7 @@ class Ticket(Generic[ResultT]):
         except TimeoutError:
             raise ResultTimeout(f"{what} is not done within {timeout or 0:g} s: {known}") from None
         except ValueError as error:
-            raise InvalidValue(f"{what} returned something else than it says: {error}") from error
+            raise ValueError(f"{what} returned something else than it says: {error}") from error
         raise AssertionError("a watch has no end")
 
     def _key(self) -> str:

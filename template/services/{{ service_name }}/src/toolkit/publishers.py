@@ -11,11 +11,9 @@ from nats.js.api import Header, PubAck
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.provisioning import Provisioning
 from src.infrastructure.publishing import Payload, publish
 from src.toolkit.connection import connected
-from src.toolkit.errors import InvalidName, Refused, Unavailable, translated
 
 Model = TypeVar("Model", bound=BaseModel, default=Any)
 
@@ -37,7 +35,7 @@ class Publisher(Generic[Model]):
         self, subject: str, *, stream: str | None = None, model: type[Model] | None = None, timeout: float = 15.0
     ) -> None:
         if not CONCRETE.fullmatch(subject):
-            raise InvalidName(f"subject {subject[:80]!r}: one to publish on takes tokens joined by dots, no wildcards")
+            raise ValueError(f"subject {subject[:80]!r}: one to publish on takes tokens joined by dots, no wildcards")
         self.subject = subject
         self.stream = stream
         self.timeout = timeout
@@ -57,29 +55,26 @@ class Publisher(Generic[Model]):
         Raises:
             pydantic.ValidationError: the data does not fit the model.
             TooLarge: it does not fit into one message.
-            Unavailable: it was not confirmed in time. It may be in the stream, or still get there.
-            NoStream, Refused: no stream stores it, or another than the declared one.
+            TimeoutError: it was not confirmed in time. It may be in the stream, or still get there.
+            NoStream: no stream stores it.
+            nats.errors.Error: the stream refuses it, or is another than the declared one.
         """
         if self._model is not None and not isinstance(data, self._model):
             data = self._model.model_validate(data)
         given = dict(headers or {})
-        with translated(self.subject):
-            if self.stream is not None:
-                given[Header.EXPECTED_STREAM.value] = self.stream
-                await self._create_stream(self.stream)
-            try:  # the limit ends the wait, not the publication, which a handler's message waits for
-                async with asyncio.timeout(self.timeout):
-                    return await publish(self.subject, data, headers=given, message_id=message_id)
-            except TimeoutError as error:
-                raise Unavailable(f"{self.subject}: no stream has confirmed it within {self.timeout:g} s") from error
+        if self.stream is not None:
+            given[Header.EXPECTED_STREAM.value] = self.stream
+            await self._create_stream(self.stream)
+        try:  # the limit ends the wait, not the publication, which a handler's message waits for
+            async with asyncio.timeout(self.timeout):
+                return await publish(self.subject, data, headers=given, message_id=message_id)
+        except TimeoutError as error:
+            raise TimeoutError(f"{self.subject}: no stream has confirmed it within {self.timeout:g} s") from error
 
     async def _create_stream(self, stream: str) -> None:
         connection = await connected(self.subject)
         if not self._stream_is_there and connection.settings.STREAM_MODE == "create":
-            try:
-                await Provisioning(connection).stream_for(self.subject, stream)
-            except ConfigurationError as error:
-                raise Refused(f"{self.subject}: {error}") from error
+            await Provisioning(connection).stream_for(self.subject, stream)
         self._stream_is_there = True
 
 

@@ -21,13 +21,13 @@ from nats.aio.msg import Msg
 from nats.js.api import PubAck
 
 from src.config import Settings, settings
+from src.infrastructure.errors import NotConnected
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import Payload, own_channel, publish
 from src.requests.listeners import Listener
 from src.requests.nats import Headers, nats
 from src.requests.request import Context
 from src.toolkit.background import Background
-from src.toolkit.errors import Unavailable, translated
 
 Result = TypeVar("Result")
 
@@ -58,7 +58,7 @@ class SyncNats:
         """Connect, unless it is connected.
 
         Raises:
-            Unavailable: there was no connection in time.
+            NotConnected: there was no connection in time.
             ConfigurationError: the credentials, certificates or addresses cannot be used.
         """
         with self._opening:
@@ -131,12 +131,12 @@ class SyncNats:
         Raises:
             TooLarge: it does not fit into one message.
             NoStream: no stream stores it.
-            Unavailable, Refused: see `src.toolkit.errors`.
+            NotConnected: there is no connection in time.
+            nats.errors.Error: the server does not answer, or refuses.
         """
 
         async def confirmed() -> PubAck:
-            with translated(subject):
-                return await publish(subject, data, headers=headers, message_id=message_id)
+            return await publish(subject, data, headers=headers, message_id=message_id)
 
         return self.run(confirmed)
 
@@ -193,7 +193,7 @@ class SyncNats:
         if not done:
             connecting.cancel()
             servers = ", ".join(url.rpartition("@")[2] for url in self._settings.nats_urls)  # without passwords
-            raise Unavailable(f"no connection to {servers} within {self._connect_timeout:g} s")
+            raise NotConnected(f"no connection to {servers} within {self._connect_timeout:g} s")
         connecting.result()
         self._connection = connection
 

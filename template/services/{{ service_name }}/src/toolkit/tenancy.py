@@ -21,7 +21,6 @@ from structlog.contextvars import bound_contextvars
 
 from src.config import ServiceSettings, load
 from src.domain.events import current
-from src.toolkit.errors import InvalidName, ToolkitError
 
 HEADER = "Tenant-Id"
 SCOPE = "tenants"  # the prefix of every tenant's names, so that no tenant's name can be that of something else
@@ -48,11 +47,11 @@ settings = load(TenancySettings)
 _bound: ContextVar[Tenant | None] = ContextVar("tenant", default=None)
 
 
-class NoTenant(ToolkitError):
+class NoTenant(Exception):
     """Raised when neither the message, the request nor the setting `TENANT` says which tenant something is for."""
 
 
-class OtherTenant(ToolkitError):
+class OtherTenant(Exception):
     """Raised when something is for another tenant than this instance's."""
 
 
@@ -64,14 +63,14 @@ class Tenant:
         id: 1 to 64 letters, digits, `_` and `-`; the first is a letter or digit.
 
     Raises:
-        InvalidName: the id is invalid.
+        ValueError: the id is invalid.
     """
 
     id: str
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not ID.fullmatch(self.id):
-            raise InvalidName(f"tenant {str(self.id)[:80]!r}: an id takes 1 to 64 letters, digits, _ and -")
+            raise ValueError(f"tenant {str(self.id)[:80]!r}: an id takes 1 to 64 letters, digits, _ and -")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -86,7 +85,7 @@ class Tenant:
             wildcards: whether `*` and a last `>` are allowed, to listen.
 
         Raises:
-            InvalidName: it is not a subject.
+            ValueError: it is not a subject.
         """
         return self._scoped("subject", ".", name, PATTERN if wildcards else SUBJECT, "tokens joined by dots")
 
@@ -94,7 +93,7 @@ class Tenant:
         """Return the tenant's own key of this name.
 
         Raises:
-            InvalidName: it is not a key.
+            ValueError: it is not a key.
         """
         return self._scoped("key", ".", name, KEY, "letters, digits, - / _ = and single dots")
 
@@ -102,10 +101,10 @@ class Tenant:
         """Return the tenant's own object of this name, which is also safe as a path.
 
         Raises:
-            InvalidName: it is empty, absolute, has a part that is empty, `.` or `..`, or has invisible characters.
+            ValueError: it is empty, absolute, has a part that is empty, `.` or `..`, or has invisible characters.
         """
         if any(part.strip(" ") in ("", ".", "..") for part in name.split("/")):
-            raise InvalidName(f"object {name[:80]!r} of tenant {self.id}: it takes parts joined by /, none of them ..")
+            raise ValueError(f"object {name[:80]!r} of tenant {self.id}: it takes parts joined by /, none of them ..")
         return self._scoped("object", "/", name, OBJECT, "visible characters, and no backslash")
 
     @contextmanager
@@ -125,7 +124,7 @@ class Tenant:
         except UnicodeEncodeError:  # it holds a surrogate
             size = LONGEST + 1
         if not allowed.fullmatch(name) or size > LONGEST:
-            raise InvalidName(
+            raise ValueError(
                 f"{kind} {name[:80]!r} of tenant {self.id}: it takes {takes}, and {LONGEST} bytes as a whole"
             )
         return scoped
@@ -140,7 +139,7 @@ def current_tenant() -> Tenant:
     Raises:
         NoTenant: there is none.
         OtherTenant: `TENANT` is another than the rest says.
-        InvalidName: the header holds an invalid id.
+        ValueError: the header holds an invalid id.
     """
     tenant, incoming = _bound.get(), current.get()
     if tenant is None and incoming is not None and (header := incoming.headers.get(HEADER)) is not None:
