@@ -122,7 +122,7 @@ _PRIVATE = 0o600  # payloads are nobody else's business
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Callable[[bytes], object]]:
-    """Gives what writes to the file, which gets its name when the block ends without an error.
+    """Provide what writes to the file, which gets its name when the block ends without an error.
 
     Raises:
         ConflictError: something of that name is there; an older export may be all that is left of its letters.
@@ -157,7 +157,7 @@ async def export(
     write: Callable[[bytes], object],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Writes the letters as lines, in their order.
+    """Write the letters as lines, in their order.
 
     Args:
         connection: to the server.
@@ -190,7 +190,7 @@ async def _line(connection: Connection, number: int, tally: Tally) -> bytes:
 async def import_(
     connection: Connection, stop: Stop, records: Iterable[Record], tally: Tally, progress: Callable[[int, int], None]
 ) -> None:
-    """Publishes the records; those that the stream has, from before or from an import, count as gone.
+    """Publish the records; those that the stream has, from before or from an import, count as gone.
 
     Raises:
         NatsError: there is no stream, or it could not go on; `tally` says how far it came.
@@ -241,7 +241,7 @@ async def _publish(connection: Connection, record: Record) -> None:
 
 
 async def _message(connection: Connection, record: Record) -> tuple[Headers, bytes]:
-    """Headers and payload to publish; a payload that does not fit must be with its original message.
+    """Return headers and payload to publish; a payload that does not fit must be with its original message.
 
     Raises:
         LetterError: it does not fit, and the original is not there.

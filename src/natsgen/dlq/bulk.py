@@ -51,7 +51,7 @@ async def each(
     rate: float | None = None,
     progress: Callable[[int, int], None] = lambda _, total: None,
 ) -> None:
-    """Does `work` for each item, several at once, begun in their order.
+    """Do `work` for each item, several at once, begun in their order.
 
     A `LetterError` is counted and the others go on. On any other error, and when the person wishes to stop, nothing
     new begins, and it returns when what had begun is settled.
@@ -107,7 +107,7 @@ _NO_SUCH_SEQUENCE = 10043
 
 
 async def remove(connection: Connection, number: int) -> None:
-    """Removes a letter.
+    """Remove a letter.
 
     Raises:
         GoneError: somebody else has removed it.
@@ -123,7 +123,7 @@ async def remove(connection: Connection, number: int) -> None:
 async def purge(
     connection: Connection, stop: Stop, letters: Sequence[Summary], tally: Tally, progress: Callable[[int, int], None]
 ) -> None:
-    """Deletes the letters, oldest first. A payload that is with its original message stays there.
+    """Delete the letters, oldest first. A payload that is with its original message stays there.
 
     Raises:
         NatsError: it could not go on; `tally` says how far it came.
@@ -187,7 +187,7 @@ async def replay(
     rate: float | None,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Replays the letters, oldest first.
+    """Replay the letters, oldest first.
 
     Raises:
         NatsError: it could not go on; `tally` says how far it came.

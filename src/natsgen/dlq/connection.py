@@ -92,7 +92,7 @@ class Connection:
         return document
 
     async def publish(self, subject: str, payload: bytes, headers: Headers) -> Acknowledged:
-        """Publishes to a stream, and returns when it has confirmed.
+        """Publish to a stream, and return when it has confirmed.
 
         Raises:
             NoStreamError: no stream takes the subject.
@@ -146,7 +146,7 @@ _Result = TypeVar("_Result")
 
 
 async def with_connection(settings: Settings, work: Callable[[Connection], Coroutine[Any, Any, _Result]]) -> _Result:
-    """Connects, and gives what `work` returns; ends it as soon as the connection fails.
+    """Connect, and return what `work` returns; end it as soon as the connection fails.
 
     Raises:
         NatsError: there is no connection, or it is lost, or the server forbids something.
@@ -269,11 +269,11 @@ class Stop:
         return self._wished.is_set()
 
     def wish(self) -> None:
-        """Lets what has begun be settled, and nothing new begin."""
+        """Let what has begun be settled, and nothing new begin."""
         self._wished.set()
 
     async def wait(self, limit: float) -> None:
-        """Returns after `limit` seconds, or as soon as the person wishes to stop."""
+        """Return after `limit` seconds, or as soon as the person wishes to stop."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wished.wait(), limit)
 
@@ -285,7 +285,7 @@ def run(
     so_far: Callable[[], str] = lambda: "",
     notify: Callable[[str], None] = lambda _: None,
 ) -> _Result:
-    """Connects, runs `work` to its end, and disconnects.
+    """Connect, run `work` to its end, and disconnect.
 
     Args:
         settings: how to connect.
@@ -327,7 +327,7 @@ async def _run(
 
 @contextmanager
 def _on_signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Has `interrupt` called where Python would raise KeyboardInterrupt; elsewhere than in the main thread, nothing."""
+    """Have `interrupt` called where Python would raise KeyboardInterrupt; outside the main thread, nothing."""
     loop = asyncio.get_running_loop()
     handled: list[tuple[signal.Signals, Any]] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

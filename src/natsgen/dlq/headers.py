@@ -14,7 +14,7 @@ FRAME = 64  # bytes around the headers, and some to spare
 
 
 def parse(raw: bytes) -> Headers:
-    """The headers in a block such as `NATS/1.0\\r\\nName: value\\r\\n\\r\\n`; what is no UTF-8 becomes U+FFFD."""
+    """Return the headers in a block such as `NATS/1.0\\r\\nName: value\\r\\n\\r\\n`; invalid UTF-8 becomes U+FFFD."""
     lines = raw.split(b"\r\n")[1:]
     pairs = (line.partition(b":") for line in lines if b":" in line)
     return tuple((_text(name), _text(value)) for name, _, value in pairs)

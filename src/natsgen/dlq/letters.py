@@ -102,7 +102,7 @@ class Letter:
         return f"replay.{found[1]}.{found[2]}"
 
     def replay_headers(self, *, to_handler: bool) -> Headers:
-        """The headers of its replay: to its handler with where it came from, to everyone as the original had them."""
+        """Return the headers of its replay: to its handler with its origin, to everyone as the original had them."""
         if to_handler:
             kept = tuple(
                 (name, value)

@@ -98,7 +98,7 @@ async def summaries(
 
 
 async def letter(connection: Connection, number: int) -> Letter:
-    """One letter in full.
+    """Return one letter in full.
 
     Raises:
         GoneError: there is none of that number.
@@ -114,7 +114,7 @@ async def letter(connection: Connection, number: int) -> Letter:
 
 
 async def message(connection: Connection, stream: str, number: int) -> Letter:
-    """One message of a stream in full, a letter or not.
+    """Return one message of a stream in full, a letter or not.
 
     Raises:
         GoneError: there is none of that number, or no such stream.
@@ -136,7 +136,7 @@ async def message(connection: Connection, stream: str, number: int) -> Letter:
 
 
 async def _consumer(connection: Connection, subject: str) -> tuple[str, int]:
-    """Makes a consumer; its name, and how many messages it has."""
+    """Make a consumer; return its name, and how many messages it has."""
     name = f"natsgen-{secrets.token_hex(8)}"
     configuration: dict[str, Any] = {
         "name": name,

@@ -62,7 +62,7 @@ class Selection:
 
 
 def reason(text: str) -> str:
-    """Checks a reason; returns it or raises `InputError`."""
+    """Check a reason; return it or raise `InputError`."""
     if text not in REASONS:
         nearest = messages.did_you_mean(text, REASONS)
         raise InputError(f"invalid reason {messages.quote(text)}: use {messages.join_names(REASONS)}{nearest}")
@@ -70,7 +70,7 @@ def reason(text: str) -> str:
 
 
 def token(name: str) -> str:
-    """Checks the name of a service or handler as it stands in subjects; returns it or raises `InputError`."""
+    """Check the name of a service or handler as it stands in subjects; return it or raise `InputError`."""
     if not _TOKEN.fullmatch(name):
         raise InputError(f"invalid name {messages.quote(name)}: use letters, digits, _ and -")
     return name
@@ -101,7 +101,7 @@ def time(text: str, now: datetime) -> datetime:
 
 
 def plain_subject(text: str) -> str:
-    """Checks a subject to publish on; returns it or raises `InputError`."""
+    """Check a subject to publish on; return it or raise `InputError`."""
     tokens = text.split(".")
     if owner := naming.RESERVED_FIRST_TOKENS.get(tokens[0].lower()):
         raise InputError(f"{messages.quote(text)} is reserved, {owner}")
@@ -138,7 +138,7 @@ class Chosen:
 async def choose(
     connection: Connection, selection: Selection, ids: Sequence[int], progress: Callable[[int, int], None]
 ) -> Chosen:
-    """Finds letters.
+    """Find letters.
 
     Args:
         connection: to the server.

@@ -38,7 +38,7 @@ _SECRET = re.compile(r"(?<=://)[^\s/@'\"]+@|[?][^\s'\"]*(?:token|key|secret|pass
 def run(
     *arguments: str | Path, folder: Path, variables: Mapping[str, str] | None = None, fine: Sequence[int] = (0,)
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs git.
+    """Run git.
 
     Args:
         arguments: what follows `git`.
@@ -73,7 +73,7 @@ def run(
 def run_bare(
     repository: Path, *arguments: str | Path, variables: Mapping[str, str] | None = None, fine: Sequence[int] = (0,)
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs git in a bare repository, which git uses only where it is named: a clone may have one hidden in it.
+    """Run git in a bare repository, which git uses only where it is named: a clone may have one hidden in it.
 
     Raises:
         GitError: as `run`.
@@ -82,13 +82,13 @@ def run_bare(
 
 
 def without_secrets(text: str) -> str:
-    """A text in which no address has a user, a password or a token any more."""
+    """Return a text in which no address has a user, a password or a token any more."""
     return _SECRET.sub("", text)
 
 
 @lru_cache(maxsize=64)
 def own_folder(root: Path) -> Path:
-    """The folder in git's own directory that is natsgen's, for a folder in a working tree. It need not exist.
+    """Return the folder in git's own directory that is natsgen's, for a folder in a working tree. It need not exist.
 
     A repository with several workspaces has one for each, and each worktree has its own.
 
@@ -105,7 +105,7 @@ def _folder_name(inside: str) -> str:
 
 
 def prefix(root: Path) -> PurePosixPath:
-    """Where a folder is in its repository.
+    """Return where a folder is in its repository.
 
     Raises:
         GitError: it is in none.
@@ -120,7 +120,7 @@ def prefix(root: Path) -> PurePosixPath:
 
 
 def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
-    """The files under some paths that are not as the last commit has them, new ones included, ignored ones not.
+    """Return the files under some paths that are not as the last commit has them, new ones included, ignored ones not.
 
     Args:
         root: a folder in a repository.
@@ -144,7 +144,7 @@ def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPa
 
 
 def tracked(root: Path, paths: Iterable[PurePosixPath]) -> frozenset[PurePosixPath]:
-    """Those of the files, relative to `root`, that the repository knows.
+    """Return those of the files, relative to `root`, that the repository knows.
 
     Raises:
         GitError: there is no repository, or git refuses.

@@ -15,13 +15,13 @@ _WINDOWS, _UNIX = b"\r\n", b"\n"
 
 
 def are_windows(content: bytes) -> bool:
-    """Whether a text has the line ends of Windows, in every line."""
+    """Return whether a text has the line ends of Windows, in every line."""
     count = content.count(_UNIX)
     return count > 0 and content.count(_WINDOWS) == count and b"\0" not in content
 
 
 def as_made(there: Tree, *made: Tree) -> Tree:
-    """Files as they are, with the line ends that the template makes.
+    """Return files as they are, with the line ends that the template makes.
 
     Args:
         there: the files.
@@ -31,12 +31,12 @@ def as_made(there: Tree, *made: Tree) -> Tree:
 
 
 def as_there(wanted: Mapping[PurePosixPath, File | None], there: Tree) -> dict[PurePosixPath, File | None]:
-    """Files as they shall be, each with the line ends of the one that it replaces."""
+    """Return files as they shall be, each with the line ends of the one that it replaces."""
     return {path: file and _as_there(file, there.get(path)) for path, file in wanted.items()}
 
 
 def is_same_text(there: bytes, made: bytes) -> bool:
-    """Whether two contents differ in nothing but line ends that git changed."""
+    """Return whether two contents differ in nothing but line ends that git changed."""
     return there == made or (are_windows(there) and not are_windows(made) and _to_unix(there) == made)
 
 

@@ -21,7 +21,7 @@ _GIT = frozenset({".git", "git~1"})  # the second is what Windows may call the f
 
 
 def check(path: PurePosixPath) -> None:
-    """Makes sure that natsgen may write a file.
+    """Make sure that natsgen may write a file.
 
     Args:
         path: in the workspace.
@@ -36,20 +36,20 @@ def check(path: PurePosixPath) -> None:
 
 
 def may_be_moved(path: PurePosixPath) -> bool:
-    """Whether a file, or a folder as a whole, may come or go there: also a folder that is above named files only."""
+    """Return whether a file or a whole folder may come or go there: also a folder that is above named files only."""
     if path in NAMED_FILES or any(path in named.parents[:-1] for named in NAMED_FILES):
         return True
     return is_plain(path) and path.parts[0] in (SERVICES, COMPOSE)
 
 
 def is_plain(path: PurePosixPath) -> bool:
-    """Whether a path leads down only, and into no folder of git's, however a file system spells that."""
+    """Return whether a path leads down only, and into no folder of git's, however a file system spells that."""
     if path.is_absolute() or not path.parts:
         return False
     return not any(part == ".." or "\0" in part or _as_git_sees(part) in _GIT for part in path.parts)
 
 
 def _as_git_sees(part: str) -> str:
-    """A name as file systems may take it that ignore case, invisible characters, or dots and blanks at the end."""
+    """Return a name as file systems take it that ignore case, invisible characters, or dots and blanks at the end."""
     visible = "".join(one for one in part if unicodedata.category(one) != "Cf")
     return visible.partition(":")[0].rstrip(". ").casefold()

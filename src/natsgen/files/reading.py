@@ -14,7 +14,7 @@ _BLOCK = 1 << 20
 
 
 def read_bytes(file: Path, limit: int = LIMIT) -> bytes:
-    """The content of a regular file.
+    """Return the content of a regular file.
 
     Raises:
         OSError: it is none, or larger than the limit, or cannot be read; `strerror` says it for a person.
@@ -41,7 +41,7 @@ def read_bytes(file: Path, limit: int = LIMIT) -> bytes:
 
 
 def read_text(file: Path, limit: int = LIMIT) -> str:
-    """The content of a regular file in UTF-8, with a byte order mark or without.
+    """Return the content of a regular file in UTF-8, with a byte order mark or without.
 
     Raises:
         OSError: as `read_bytes`.
@@ -51,7 +51,7 @@ def read_text(file: Path, limit: int = LIMIT) -> str:
 
 
 def is_regular(file: Path) -> bool:
-    """Whether there is a regular file, and no link to one."""
+    """Return whether there is a regular file, and no link to one."""
     try:
         return stat.S_ISREG(file.lstat().st_mode)
     except (OSError, ValueError):
@@ -59,7 +59,7 @@ def is_regular(file: Path) -> bool:
 
 
 def is_folder(below: Path, path: PurePosixPath) -> bool:
-    """Whether there is a folder at a path below another, and no link on the way."""
+    """Return whether there is a folder at a path below another, and no link on the way."""
     way = [below / step for step in (*reversed(path.parents[:-1]), path)]
     return all(step.is_dir() and not step.is_symlink() for step in way)
 

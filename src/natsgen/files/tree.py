@@ -29,7 +29,7 @@ Tree = Mapping[PurePosixPath, File]
 
 
 def read(folder: Path) -> Tree:
-    """Every file under `folder`, by its path relative to it, sorted; symlinks are not followed and not read."""
+    """Return every file under `folder`, by its path relative to it, sorted; symlinks are not followed and not read."""
     found = {}
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -40,7 +40,7 @@ def read(folder: Path) -> Tree:
 
 
 def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
-    """Those of the files that are there.
+    """Return those of the files that are there.
 
     Raises:
         ServiceError: there is something else than a file.
@@ -61,5 +61,5 @@ def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
 
 
 def differences(before: Tree, after: Tree) -> list[str]:
-    """The paths of the files that are not the same in both, sorted."""
+    """Return the paths of the files that are not the same in both, sorted."""
     return sorted(str(path) for path in {*before, *after} if before.get(path) != after.get(path))

@@ -75,7 +75,7 @@ class ConsulAgent(FixedPortServer):
 
 
 def agent_configuration(node: str, ports: Ports, token: str | None, version: tuple[int, int]) -> dict[str, Any]:
-    """The configuration file of an agent; `ports` are those for HTTP, Serf and the server's RPC, `version` is Consul's.
+    """Return the configuration of an agent; `ports` are those for HTTP, Serf and RPC, `version` is Consul's.
 
     An agent refuses to start with a key that it does not know, so the newer keys depend on the version.
     """

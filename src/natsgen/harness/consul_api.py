@@ -29,7 +29,7 @@ class ConsulApi:
         return self._send("PUT", path, body).body
 
     def service_instances(self, name: str) -> list[dict[str, Any]]:
-        """The instances of a service as `/v1/health/service/<name>` has them: `Node`, `Service`, `Checks` of each."""
+        """Return the instances of a service: `Node`, `Service` and `Checks` of each."""
         return list(self.get(f"/v1/health/service/{quote(name, safe='')}"))
 
     def _send(self, method: str, path: str, body: str | None = None) -> Response:

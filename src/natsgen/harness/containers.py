@@ -132,7 +132,7 @@ class ComposeProject:
         return self._docker("logs", self.container(service).id)
 
     def _account(self) -> str:
-        """States and last words of all containers, for an error message."""
+        """Return states and last words of all containers, for an error message."""
         try:
             return "\n".join(
                 f"{container.service} is {container.state} {container.health}".rstrip()
@@ -147,7 +147,7 @@ class ComposeProject:
 
 
 def parse_containers(text: str) -> list[Container]:
-    """The output of `docker compose ps --format json`: one array before Compose 2.21, one object a line since."""
+    """Return the rows of `docker compose ps --format json`: an array before Compose 2.21, an object a line since."""
     text = text.strip()
     rows: list[dict[str, Any]] = json.loads(text) if text.startswith("[") else [*map(json.loads, text.splitlines())]
     return [

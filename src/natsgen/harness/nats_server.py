@@ -56,7 +56,7 @@ class NatsServer(FixedPortServer):
         return self._url
 
     def monitor(self, path: str, *, limit: float = 5.0) -> Any:
-        """The parsed JSON of a monitoring endpoint, such as `/varz`; each wait for bytes may take `limit` seconds.
+        """Return the parsed JSON of an endpoint such as `/varz`; each wait for bytes may take `limit` seconds.
 
         Raises `HarnessError` for another status than 200, `OSError` when the server cannot be reached.
         """

@@ -101,7 +101,7 @@ class ManagedProcess:
             raise ProcessDied(f"{self.name} has ended with {_exit_text(code)}. The end of its output:\n{self.tail()}")
 
     def lines(self) -> list[str]:
-        """What this run has printed on standard output (and on standard error, unless separate), line by line."""
+        """Return what this run has printed on standard output (and standard error, unless separate), by line."""
         return self.output.lines()
 
     def error_lines(self) -> list[str]:
@@ -109,7 +109,7 @@ class ManagedProcess:
         return [] if self.errors is None else self.errors.lines()
 
     def tail(self, count: int = TAIL_LINES) -> str:
-        """The last `count` lines of the output, and as many of a separate standard error, for an error message."""
+        """Return the last `count` lines of the output, and as many of a separate standard error, for a message."""
         files = (self.output, self.errors)
         parts = [last_lines(file.text(), count) for file in files if file is not None]
         return "\n".join(part for part in parts if part) or "(no output)"
@@ -195,7 +195,7 @@ class ManagedProcess:
             )
 
     def _stands_still(self) -> bool:
-        """Whether every thread is stopped, has ended, or is in the kernel (D) and will be stopped before it leaves."""
+        """Return whether every thread is stopped, has ended, or is in the kernel (D) and stops before it leaves."""
         for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the state follows the name in parentheses

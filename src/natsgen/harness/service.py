@@ -118,7 +118,7 @@ class GeneratedService(LocalServer):
         return parse_metrics(self._body("/metrics"))
 
     def log_records(self) -> list[dict[str, Any]]:
-        """What this run has logged. Raises `HarnessError` for a line on standard output that is no JSON object."""
+        """Return what this run has logged. Raises `HarnessError` for a line that is no JSON object."""
         return json_records(self.process.lines(), self.name)
 
     def _body(self, path: str) -> str:

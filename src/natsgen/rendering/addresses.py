@@ -35,7 +35,7 @@ class Address:
 
 
 def read(given: str, here: Path, workspace: Path) -> Address:
-    """The template that a person names.
+    """Return the template that a person names.
 
     Args:
         given: what was typed.
@@ -57,28 +57,28 @@ def read(given: str, here: Path, workspace: Path) -> Address:
 
 
 def has_secret(url: str) -> bool:
-    """Whether a password or a token is in a template's address."""
+    """Return whether a password or a token is in a template's address."""
     return _SECRET.match(url) is not None
 
 
 def is_of_this_machine(url: str) -> bool:
-    """Whether a template's address is a path that another machine need not have."""
+    """Return whether a template's address is a path that another machine need not have."""
     return Path(url).is_absolute() or url.startswith(("~", "file://"))
 
 
 def is_remote(address: str) -> bool:
-    """Whether what git takes for a template's address is no path."""
+    """Return whether what git takes for a template's address is no path."""
     return _REMOTE.match(address) is not None
 
 
 def is_missing(url: str, workspace: Path) -> bool:
-    """Whether a template's address is a path at which there is nothing."""
+    """Return whether a template's address is a path at which there is nothing."""
     address = to_clone(url, workspace)
     return not _REMOTE.match(address) and not Path(address).exists()
 
 
 def to_clone(url: str, workspace: Path) -> str:
-    """What git takes for a template's address, which may be in one of Copier's short forms."""
+    """Return what git takes for a template's address, which may be in one of Copier's short forms."""
     for short, full in _SHORT_FORMS.items():
         if url.startswith(short):
             return f"{full}{url.removeprefix(short).removesuffix('.git')}.git"

@@ -34,7 +34,7 @@ def render(
     workspace_name: str = "tree",
     with_packages: Collection[str] | None = None,
 ) -> Tree:
-    """Renders the template.
+    """Render the template.
 
     Args:
         template: which one.
@@ -63,12 +63,12 @@ def render(
 
 
 def knows_packages(template: TemplateSource) -> bool:
-    """Whether a template makes only the packages that a service needs; an older one, or a team's own, need not."""
+    """Return whether a template makes only the packages that a service needs; an older one or a fork need not."""
     return packages.QUESTION in questions.read(template.folder).computed
 
 
 def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -> Tree:
-    """Renders only the files of one part, byte for byte what `render` makes of them, without importing Copier.
+    """Render only the files of one part, byte for byte what `render` makes of them, without importing Copier.
 
     Args:
         template: which one.
@@ -96,7 +96,7 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -
 
 
 def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: PartKind) -> Tree:
-    """The files that the template makes for each part, in an environment like Copier's; none if that fails."""
+    """Return the files that the template makes for each part, in an environment like Copier's; none if that fails."""
     from jinja2 import FileSystemLoader
     from jinja2 import TemplateError as JinjaError
     from jinja2.sandbox import SandboxedEnvironment

@@ -33,7 +33,7 @@ _LITTER = frozenset({".git", ".venv", "node_modules", "__pycache__"})
 
 
 def check(template: TemplateSource) -> None:
-    """Makes sure that a template is data that is all its own.
+    """Make sure that a template is data that is all its own.
 
     Raises:
         TemplateError: it is not; the message names the file and, where there is one, the line.
@@ -43,7 +43,7 @@ def check(template: TemplateSource) -> None:
 
 
 def check_written(template: TemplateSource, paths: Iterable[PurePosixPath], service: str) -> None:
-    """Makes sure that a template writes only where it may.
+    """Make sure that a template writes only where it may.
 
     Args:
         template: which one.
@@ -62,7 +62,7 @@ def check_written(template: TemplateSource, paths: Iterable[PurePosixPath], serv
 
 
 def place_of(error: BaseException, template: Path) -> str:
-    """Where in a template an error of Jinja's happened, such as "a.py.jinja:3: "; "" where that is not known."""
+    """Return where in a template an error of Jinja's happened, such as "a.py.jinja:3: "; "" where that is not known."""
     named, line = getattr(error, "filename", None), getattr(error, "lineno", None)
     traceback = error.__traceback__
     while traceback is not None:
@@ -136,7 +136,7 @@ def _in_settings(file: Path, name: str) -> Iterator[str]:
 
 
 def _nodes(documents: Iterable[yaml.Node]) -> Iterator[yaml.Node]:
-    """Every node of some documents, once, however often an alias names it."""
+    """Yield every node of some documents, once, however often an alias names it."""
     seen: set[int] = set()
     left = list(documents)
     while left:

@@ -27,7 +27,7 @@ class TemplateSource:
 
 
 def bundled() -> TemplateSource:
-    """The template of this natsgen: inside an installed package, or at the root of a checkout.
+    """Return the template of this natsgen: inside an installed package, or at the root of a checkout.
 
     Raises:
         TemplateError: neither is there.

@@ -21,12 +21,12 @@ _of_this_process: set[str] = set()
 
 
 def file() -> Path:
-    """Where the templates are that a person has accepted."""
+    """Return the file of the templates that a person has accepted."""
     return state.users_folder("XDG_CONFIG_HOME", ".config") / "natsgen" / "trusted-templates"
 
 
 def need(url: str, workspace: Path, where: str) -> None:
-    """Makes sure that a person has accepted the template that a repository names.
+    """Make sure that a person has accepted the template that a repository names.
 
     Args:
         url: as an answers file or natsgen.toml names it.
@@ -46,7 +46,7 @@ def need(url: str, workspace: Path, where: str) -> None:
 
 
 def remember(url: str, workspace: Path) -> None:
-    """Accepts a template from now on, for whatever names it.
+    """Accept a template from now on, for whatever names it.
 
     Raises:
         OSError: it cannot be written down; it is accepted for this command all the same.
@@ -68,7 +68,7 @@ def _accepted() -> set[str]:
 
 
 def _key(url: str, workspace: Path) -> str:
-    """A template's address, the same from wherever it is named, without what may be secret in it."""
+    """Return a template's address, the same from wherever it is named, without what may be secret in it."""
     address = addresses.to_clone(url, workspace)
     if not addresses.is_remote(address):
         address = os.path.realpath(address)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def parse(tag: str) -> Version | None:
-    """The version that a tag stands for; None if it is no release (`v1.0.0rc1` is none)."""
+    """Return the version that a tag stands for; None if it is no release (`v1.0.0rc1` is none)."""
     from packaging.version import InvalidVersion, Version
 
     try:
@@ -23,13 +23,13 @@ def parse(tag: str) -> Version | None:
 
 
 def ordered(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags that are releases, oldest first."""
+    """Return the tags that are releases, oldest first."""
     known = [(version, tag) for tag in tags if (version := parse(tag)) is not None]
     return tuple(tag for _, tag in sorted(known))
 
 
 def find(text: str, tags: Iterable[str], where: str) -> str:
-    """The tag that a person means with `1.2.3` or `v1.2.3`.
+    """Return the tag that a person means with `1.2.3` or `v1.2.3`.
 
     Raises:
         InputError: there is none.
@@ -43,6 +43,6 @@ def find(text: str, tags: Iterable[str], where: str) -> str:
 
 
 def is_newer(one: str, other: str) -> bool:
-    """Whether one release is newer than another; False where one of them is none."""
+    """Return whether one release is newer than another; False where one of them is none."""
     left, right = parse(one), parse(other)
     return left is not None and right is not None and left > right

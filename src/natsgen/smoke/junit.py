@@ -13,7 +13,7 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(report: Report, file: Path) -> None:
-    """Writes the report to a file: a suite for each sample, a case for each step.
+    """Write the report to a file: a suite for each sample, a case for each step.
 
     Raises:
         OSError: it cannot be written.

@@ -40,12 +40,12 @@ class Change:
         return tuple(path for path in self.before if path not in self.after)
 
     def diff(self) -> str:
-        """The change as a diff that `git apply` takes."""
+        """Return the change as a diff that `git apply` takes."""
         return diff.unified(self.before, self.after)
 
 
 def change_between(there: Tree, wanted: Mapping[PurePosixPath, File | None]) -> Change:
-    """The change from what is there to what is wanted; None is a file that shall not be there."""
+    """Return the change from what is there to what is wanted; None is a file that shall not be there."""
     differing = sorted(path for path, file in wanted.items() if file != there.get(path))
     after = {path: file for path in differing if (file := wanted[path]) is not None}
     before = {path: there[path] for path in differing if path in there}
@@ -53,7 +53,7 @@ def change_between(there: Tree, wanted: Mapping[PurePosixPath, File | None]) -> 
 
 
 def _passing(before: Tree, after: Tree) -> frozenset[PurePosixPath]:
-    """The folders that may go with their last file: git keeps no empty ones either."""
+    """Return the folders that may go with their last file: git keeps no empty ones either."""
     staying = {parent for path in after for parent in path.parents}
     leaving = {parent for path in before if path not in after for parent in path.parents[:-2]}
     return frozenset(leaving - staying)

@@ -11,7 +11,7 @@ from natsgen.files.tree import File, Tree
 
 
 def unified(before: Tree, after: Tree) -> str:
-    """The unified diff from one tree to another, in the order of the paths; equal files are left out."""
+    """Return the unified diff from one tree to another, in the order of the paths; equal files are left out."""
     parts: list[str] = []
     for path in sorted({*before, *after}):
         old, new = before.get(path), after.get(path)

@@ -10,7 +10,7 @@ from natsgen.files.tree import File
 
 
 def write(path: Path, file: File) -> None:
-    """Writes a file that is not there yet, with the mode that the umask gives it.
+    """Write a file that is not there yet, with the mode that the umask gives it.
 
     Raises:
         OSError: it exists, or cannot be written.
@@ -27,7 +27,7 @@ def write(path: Path, file: File) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Puts the names in a folder on the disk, where the file system can do that for folders."""
+    """Put the names in a folder on the disk, where the file system can do that for folders."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -39,7 +39,7 @@ def sync(folder: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Moves a file or folder to a name that is free; moving again after an interruption completes it.
+    """Move a file or folder to a name that is free; moving again after an interruption completes it.
 
     Raises:
         FileExistsError: something else has the name; only an empty folder gives way to a folder.
@@ -64,12 +64,12 @@ def move(source: Path, target: Path) -> None:
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Whether two existing paths are names of one file; a symlink is itself, not what it points to."""
+    """Return whether two existing paths are names of one file; a symlink is itself, not what it points to."""
     return os.path.samestat(path.lstat(), other.lstat())
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all that is in it; symlinks are removed, not followed. Nothing there is fine."""
+    """Remove a file, or a folder with all that is in it; symlinks are removed, not followed. Nothing there is fine."""
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
         return

@@ -14,17 +14,17 @@ ITSELF = PurePosixPath()
 
 
 def digest_of(content: bytes) -> str:
-    """The SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 
 def under(path: PurePosixPath, files: Tree) -> dict[PurePosixPath, str]:
-    """The digests of the files at a path or below it, by their paths from there."""
+    """Return the digests of the files at a path or below it, by their paths from there."""
     return {one.relative_to(path): digest_of(file.content) for one, file in files.items() if one.is_relative_to(path)}
 
 
 def is_changed(path: Path, digests: Mapping[PurePosixPath, str]) -> bool:
-    """Whether what is at a path, a file or a folder, holds anything but what these digests are of."""
+    """Return whether what is at a path, a file or a folder, holds anything but what these digests are of."""
     if path.is_symlink():
         return True
     if not path.is_dir():
@@ -38,7 +38,7 @@ def is_changed(path: Path, digests: Mapping[PurePosixPath, str]) -> bool:
 
 
 def all_in(folder: Path) -> Iterator[Path]:
-    """Everything under a folder that is no folder, symlinks to folders included."""
+    """Yield everything under a folder that is no folder, symlinks to folders included."""
     for parent, folders, names in os.walk(folder):
         yield from (Path(parent, name) for name in names)
         yield from (path for name in folders if (path := Path(parent, name)).is_symlink())

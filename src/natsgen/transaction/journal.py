@@ -40,29 +40,29 @@ class Move:
     digests: Mapping[PurePosixPath, str]
 
     def source(self, area: Area) -> Path:
-        """Where it comes from."""
+        """Return where it comes from."""
         return area.root / self.path if self.leaves else area.staged / self.path
 
     def target(self, area: Area) -> Path:
-        """Where it goes."""
+        """Return where it goes."""
         return area.kept / self.path if self.leaves else area.root / self.path
 
     def is_pending(self, area: Area) -> bool:
-        """Whether it is still to be done or finished. The side that is natsgen's tells: nobody else changes that."""
+        """Return whether it is still to be done. The side that is natsgen's tells: nobody else changes that."""
         source, target = self.source(area), self.target(area)
         if not self.leaves:
             return os.path.lexists(source)
         return not os.path.lexists(target) or _is_half_moved(source, target)
 
     def is_begun(self, area: Area) -> bool:
-        """Whether there is something to take back."""
+        """Return whether there is something to take back."""
         source, target = self.source(area), self.target(area)
         if not os.path.lexists(target):
             return False
         return self.leaves or not os.path.lexists(source) or fsops.is_same(source, target)
 
     def check(self, area: Area) -> None:
-        """Makes sure that it is one that natsgen would write down, and that what comes is what was staged.
+        """Make sure that it is one that natsgen would write down, and that what comes is what was staged.
 
         Raises:
             UnsafePathError: it leads to where natsgen does not write.
@@ -110,7 +110,7 @@ class Journal:
 
 
 def write_journal(area: Area, journal: Journal) -> None:
-    """Writes the journal of a transaction: whole, and on the disk, when this returns."""
+    """Write the journal of a transaction: whole, and on the disk, when this returns."""
     fsops.write(area.journal_draft, journal.to_file())
     area.journal_draft.rename(area.journal)
     fsops.sync(area.folder)
@@ -118,7 +118,7 @@ def write_journal(area: Area, journal: Journal) -> None:
 
 
 def read_journal(area: Area) -> Journal | None:
-    """The journal of what was interrupted, checked; None if nothing was.
+    """Return the journal of what was interrupted, checked; None if nothing was.
 
     Raises:
         TransactionError: it cannot be understood, or holds what natsgen would not do.
@@ -139,5 +139,5 @@ def read_journal(area: Area) -> Journal | None:
 
 
 def _is_half_moved(source: Path, target: Path) -> bool:
-    """Whether a file has its new name and still the old one: a move is interrupted there."""
+    """Return whether a file has its new name and still the old one: a move is interrupted there."""
     return os.path.lexists(source) and os.path.lexists(target) and fsops.is_same(source, target)

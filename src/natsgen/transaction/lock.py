@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def exclusive(folder: Path, wait: float = WAIT_SECONDS) -> Iterator[None]:
-    """Holds the folder's lock; the system releases it when the process ends, however it ends.
+    """Hold the folder's lock; the system releases it when the process ends, however it ends.
 
     Args:
         folder: an existing folder. The lock is on the folder itself, so no lock file is ever left behind.

@@ -64,7 +64,7 @@ class Area:
         return self._stage() / "kept"
 
     def make(self) -> None:
-        """Makes the folder, and the place for what comes and goes.
+        """Make the folder, and the place for what comes and goes.
 
         That must be on the workspace's own file system. Where the folder is on another one, it is a folder in the
         workspace whose name nobody can know before, and which is written down first.
@@ -77,7 +77,7 @@ class Area:
         self._stage().mkdir()
 
     def clear(self) -> None:
-        """Removes what is staged and kept, then the folder itself if nothing else is in it."""
+        """Remove what is staged and kept, then the folder itself if nothing else is in it."""
         for path in (self.journal_draft, self.staged, self.kept):
             fsops.remove(path)
         stage = self._stage()
@@ -87,7 +87,7 @@ class Area:
         self.remove_if_empty()
 
     def remove_if_empty(self) -> None:
-        """Removes the folder, and the one of all workspaces, where nothing is in them."""
+        """Remove the folder, and the one of all workspaces, where nothing is in them."""
         for folder in (self.folder, self.folder.parent):
             if not folder.is_dir() or any(folder.iterdir()):
                 return
@@ -104,12 +104,12 @@ class Area:
 
 
 def area(workspace: Workspace) -> Area:
-    """Where the state of a workspace is kept now; the workspace's folder must be there."""
+    """Return where the state of a workspace is kept now; the workspace's folder must be there."""
     return areas(workspace)[0]
 
 
 def areas(workspace: Workspace) -> tuple[Area, ...]:
-    """Where the state of a workspace may be, first where it is kept now: it may have come into git since."""
+    """Return where the state of a workspace may be, first where it is kept now: it may have come into git since."""
     found = [_of_user(workspace.root)]
     with suppress(GitError):
         found.insert(0, git.own_folder(workspace.root))
@@ -117,14 +117,14 @@ def areas(workspace: Workspace) -> tuple[Area, ...]:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and those above it, of which only the person may see what is new."""
+    """Make a folder and those above it, of which only the person may see what is new."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
         one.mkdir(mode=0o700, exist_ok=True)
 
 
 def users_folder(variable: str, otherwise: str) -> Path:
-    """A folder of the user's, as the XDG Base Directory Specification finds it."""
+    """Return a folder of the user's, as the XDG Base Directory Specification finds it."""
     given = Path(os.environ.get(variable, ""))
     return given if given.is_absolute() else Path("~", otherwise).expanduser()
 

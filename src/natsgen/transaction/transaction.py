@@ -26,7 +26,7 @@ from natsgen.workspace import Workspace
 
 @contextmanager
 def session(workspace: Workspace, notify: Callable[[str], None]) -> Iterator[None]:
-    """Has the workspace to oneself, made if it is missing, with what was interrupted there finished or undone.
+    """Have the workspace to oneself, made if it is missing, with what was interrupted there finished or undone.
 
     Args:
         workspace: whose folder is locked, and removed again if it was made here and the body fails.
@@ -52,7 +52,7 @@ def session(workspace: Workspace, notify: Callable[[str], None]) -> Iterator[Non
 
 
 def check(workspace: Workspace, change: Change) -> None:
-    """Makes sure that the change can be made: what it adds is not there, what it takes is as it was read.
+    """Make sure that the change can be made: what it adds is not there, what it takes is as it was read.
 
     Raises:
         ConflictError: something is there already, or is not what it was.
@@ -74,7 +74,7 @@ def check(workspace: Workspace, change: Change) -> None:
 
 
 def apply(workspace: Workspace, change: Change, title: str) -> None:
-    """Makes the change, inside a `session`.
+    """Make the change, inside a `session`.
 
     Args:
         workspace: where to.
@@ -136,7 +136,7 @@ def _topmost_missing(workspace: Workspace, path: PurePosixPath) -> PurePosixPath
 
 
 def _topmost_passing(workspace: Workspace, path: PurePosixPath, change: Change) -> PurePosixPath:
-    """The highest folder that goes with the file because nothing else is in it; the file itself if there is none."""
+    """Return the highest folder that goes with the file because nothing else is in it, else the file itself."""
     gone = path
     removed = {workspace.root / one for one in change.removed}
     for folder in path.parents:
@@ -167,7 +167,7 @@ def _stage(area: Area, change: Change, journal: Journal) -> None:
 
 
 def _do_moves(area: Area, journal: Journal) -> None:
-    """Does the moves that are not done yet."""
+    """Do the moves that are not done yet."""
     workspace = Workspace(area.root)
     for move in journal.moves:
         workspace.path(move.path)
@@ -179,7 +179,7 @@ def _do_moves(area: Area, journal: Journal) -> None:
 
 
 def _undo(area: Area, journal: Journal, cause: BaseException) -> None:
-    """Takes back the moves that were done, then forgets the whole transaction."""
+    """Take back the moves that were done, then forget the whole transaction."""
     try:
         if area.journal.exists():  # before it is written, nothing moves
             _take_back_moves(area, journal)
@@ -206,7 +206,7 @@ def _take_back_moves(area: Area, journal: Journal) -> None:
 
 
 def _is_taken(area: Area, leaving: Move) -> bool:
-    """Whether something else has come to where the move would be taken back to."""
+    """Return whether something else has come to where the move would be taken back to."""
     source, target = leaving.source(area), leaving.target(area)
     return os.path.lexists(source) and not fsops.is_same(source, target)
 
@@ -235,7 +235,7 @@ def _close(area: Area) -> None:
 
 
 def _forget(area: Area) -> None:
-    """Removes the journal, durably before all else: without one, what is staged or kept is mere rubbish."""
+    """Remove the journal, durably before all else: without one, what is staged or kept is mere rubbish."""
     if not area.folder.exists():
         return
     if os.path.lexists(area.journal):
