@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,8 @@ from natsgen.harness.processes import ManagedProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 180.0  # the first run installs the services' requirements
-TABS = ("Map", "Messages", "Handlers", "Dead letters", "Send")
+TABS = ("Messages", "Handlers", "Dead letters", "Send", "Map")
+SHOWN = ("Messages", "Send", "Map")
 MAKE = (
     "new worker billing --subject orders.order.created",
     "add-handler billing orders.order.cancelled",
@@ -40,25 +41,28 @@ def main() -> None:
     """Take the pictures."""
     everything = Path(sys.argv[1]) if sys.argv[1:] else None
     expect.set_options(timeout=READY_SECONDS * 1000)
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "shop") as address, sync_playwright() as tool:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as tool:
+        shop = Path(folder) / "shop"
         chromium = tool.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for look, width in LOOKS if everything else LOOKS[:1]:
-            page = chromium.new_page(viewport={"width": width, "height": 700}, color_scheme=look)
-            page.set_default_timeout(READY_SECONDS * 1000)
-            page.goto(address)
+        with running(shop) as address:
             for tab in TABS:
-                show(page, tab)
-                if everything:
-                    page.screenshot(path=everything / f"{tab.split()[0].lower()}-{look}-{width}.png")
-                elif tab in ("Map", "Messages", "Send"):
-                    page.screenshot(path=ROOT / "docs" / f"dev-{tab.lower()}.png")
+                with traffic(shop) if tab == "Map" else nullcontext():
+                    for look, width in LOOKS if everything else LOOKS[:1]:
+                        page = chromium.new_page(viewport={"width": width, "height": 700}, color_scheme=look)
+                        page.set_default_timeout(READY_SECONDS * 1000)
+                        page.goto(address)
+                        page.get_by_role("tab", name=tab).click()
+                        show(page, tab)
+                        name = f"{tab.split()[0].lower()}-{look}-{width}" if everything else f"dev-{tab.lower()}"
+                        if everything or tab in SHOWN:
+                            page.screenshot(path=(everything or ROOT / "docs") / f"{name}.png")
+                        page.close()
 
 
 def show(page: Page, tab: str) -> None:
-    """Open a view, and in it what is worth seeing."""
+    """Open in a view what is worth seeing."""
     if tab == "Map":
-        expect(page.locator("#map")).to_contain_text("/s")
-    page.get_by_role("tab", name=tab).click()
+        expect(page.locator("#map")).to_contain_text(re.compile(r"\d/s.*\d/s.*\d/s"))
     if tab == "Messages":
         page.locator("#rows tr", has_text="dead letter, mailer").first.get_by_role("button").click()
         expect(page.locator("#detail")).to_contain_text("the mail server refuses")
@@ -73,7 +77,7 @@ def show(page: Page, tab: str) -> None:
 
 @contextmanager
 def running(shop: Path) -> Iterator[str]:
-    """Run a workspace of three services with some traffic, and give the address of the page."""
+    """Run a workspace of three services, one of whose messages became a dead letter, and give the page's address."""
     shop.mkdir()
     for line in MAKE:
         natsgen(shop, *line.split())
@@ -103,11 +107,17 @@ def running(shop: Path) -> Iterator[str]:
         for order in (12, 13, 14):
             natsgen(shop, "publish", "billing", "order_created", "--data", event(order))
         dev.wait_for_line("dead letter", limit=READY_SECONDS)
-        traffic = [sys.executable, "-m", "natsgen", "publish", "billing", "order_created", "--workspace", str(shop)]
-        with ManagedProcess([*traffic, "--count", "100000", "--rate", "0.5"], name="traffic", log_folder=shop.parent):
-            found = re.search(r"http://\S+", address)
-            assert found is not None
-            yield found[0]
+        found = re.search(r"http://\S+", address)
+        assert found is not None
+        yield found[0]
+
+
+@contextmanager
+def traffic(shop: Path) -> Iterator[None]:
+    """Publish nine orders a second."""
+    command = [sys.executable, "-m", "natsgen", "publish", "billing", "order_created", "--workspace", str(shop)]
+    with ManagedProcess([*command, "--count", "100000", "--rate", "9"], name="traffic", log_folder=shop.parent):
+        yield
 
 
 def event(order: int) -> str:

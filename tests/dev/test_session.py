@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from natsgen.dev import environment
+from natsgen.dev import environment, session
+from natsgen.dev.console import Console
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.ports import free_port
+from natsgen.harness.programs import find_program
 from natsgen.harness.waiting import wait_until
 from tests.dev.conftest import HANDLER, LIMIT, SUBJECT, Start, event, natsgen, processes
 
@@ -32,6 +35,7 @@ def processes_of(workspace: Path) -> list[str]:
 
 def test_an_edit_restarts_only_its_service_and_a_broken_one_keeps_events_waiting(start: Start, workspace: Path) -> None:
     dev = start()
+    dev.wait("Consul runs" if find_program("consul") else "Consul is off")
     dev.wait("billing is ready")
     dev.wait("greeter is ready")
     dev.publish(SUBJECT, event(1))
@@ -190,6 +194,18 @@ def test_a_running_server_is_used_and_left_alone(start: Start, tmp_path: Path) -
         assert not dev.said("with JetStream runs")
         assert dev.stop().exit_code == 0
         assert server.jsz()["streams"] >= 2, "the service's streams are kept there"
+
+
+def test_without_a_consul_program_services_run_without_it_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session, "find_program", lambda _: None)
+    with ExitStack() as parts:
+        options = session.Options(tmp_path, server="nats://127.0.0.1:1")
+        servers, started = session._servers(options, tmp_path, Console(as_json=False), parts)
+    assert servers.settings() == {"NATS_URL": "nats://127.0.0.1:1", "CONSUL_ENABLED": "false"}
+    assert started == []
+    assert "Consul is off: there is no `consul` program" in capsys.readouterr().out
 
 
 def test_what_env_says_goes_before_defaults_and_the_servers_before_both(tmp_path: Path) -> None:

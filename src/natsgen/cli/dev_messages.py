@@ -204,7 +204,7 @@ def replay_trace(
 
 
 def _service(name: str, workspace: Path | None, server: str | None) -> tuple[Source, Settings]:
-    """Where a service's code is, and how to connect.
+    """Return a service's code, and how to connect.
 
     Raises:
         InputError: there is no such service.

@@ -1,4 +1,4 @@
-"""What the page shows and does: the services and their figures, what flows, dead letters, and sending."""
+"""Show and do what the page offers: the services and their figures, what flows, dead letters, and sending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service has, and whether it takes a payload: asked of its own code, in its own environment."""
+"""Ask a service's own code, in its own environment, what it has and whether it takes a payload."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Catalog:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a service's code is, and what runs it.
+    """A service's code, and the interpreter that runs it.
 
     Attributes:
         folder: the service's folder.

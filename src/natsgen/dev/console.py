@@ -1,4 +1,4 @@
-"""The logs of all services in one terminal, and what natsgen says between them."""
+"""Print the logs of all services in one terminal, and between them what natsgen says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOT_SHOWN = {"timestamp", "level", "logger", "message", "service", "module", "f
 
 
 class Console:
-    """Prints one line for each record, coloured by service on a terminal, or as JSON.
+    """Print one line for each record, coloured by service on a terminal, or as JSON.
 
     Args:
         as_json: whether each line is a JSON object.

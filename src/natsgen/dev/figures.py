@@ -1,4 +1,4 @@
-"""What the services say of themselves, asked every second: readiness, counts, and how long handlers take."""
+"""Ask the services every second for their readiness, their counts, and how long handlers take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has flowed, and what became of each message: the newest few thousand, in bounded memory."""
+"""Remember the newest few thousand messages and what became of each, in bounded memory."""
 
 from __future__ import annotations
 

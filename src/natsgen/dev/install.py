@@ -1,4 +1,4 @@
-"""Makes the Python environment of a service in a process of its own, which can be ended.
+"""Make the Python environment of a service in a process of its own, which can be ended.
 
 `python -m natsgen.dev.install FILE` prints the path of the interpreter, or why there is none.
 """

@@ -38,7 +38,7 @@ HEADERS = {
 
 
 class Guard:
-    """Lets through what comes from the page itself: by its `Host`, its `Origin`, and for `/api/` the token.
+    """Let through what comes from the page itself: by its `Host`, its `Origin`, and for `/api/` the token.
 
     Other pages in the same browser reach 127.0.0.1 too, under any name that resolves to it.
     """

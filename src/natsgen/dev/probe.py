@@ -1,4 +1,4 @@
-"""What a service consists of, told by its own code: run in the service's folder, by its interpreter, as `python -c`.
+"""Tell what a service consists of: run in the service's folder, by its interpreter, as `python -c`.
 
 It imports the service's parts, and nothing of natsgen. Standard input is a JSON object, and so is standard output.
 `{}` asks what the service has. `{"kind": ..., "name": ..., "payloads": [...]}` asks whether that part takes these

@@ -1,4 +1,4 @@
-"""Where a running `natsgen dev` is found: a file of the user's that is locked as long as it runs."""
+"""Find a running `natsgen dev`: by a file of the user's that is locked as long as it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends to a part of a service what it takes: events, tasks and requests."""
+"""Send to a part of a service what it takes: events, tasks and requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MESSAGE_ID, CORRELATION, TASK_ID = "Nats-Msg-Id", "Correlation-Id", "Task-Id"
 
 @dataclass(frozen=True)
 class Reply:
-    """What an action answered.
+    """An action's answer.
 
     Attributes:
         payload: its bytes.

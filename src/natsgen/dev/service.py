@@ -32,7 +32,7 @@ Take = Callable[[str, str, "Mapping[str, Any] | None"], None]
 
 
 class State(StrEnum):
-    """What a service does."""
+    """The states of a service."""
 
     INSTALLING = "installing"
     STARTING = "starting"

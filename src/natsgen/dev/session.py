@@ -29,7 +29,7 @@ CONSUL_URL = "https://developer.hashicorp.com/consul/install"
 
 @dataclass(frozen=True)
 class Options:
-    """What `natsgen dev` was asked for.
+    """The options of `natsgen dev`.
 
     Attributes:
         root: the workspace.

@@ -1,4 +1,4 @@
-"""Starts a service faster: imports the libraries of its code, waits to be told, and becomes the service.
+"""Start a service faster: import the libraries of its code, wait to be told, and become the service.
 
 Run in the service's folder, by its interpreter, as `python -c`; the argument is the module to run. It imports nothing
 of natsgen, and nothing of the service before it is told to by a line on standard input. It ends if that is closed.

@@ -1,4 +1,4 @@
-"""Sees what flows: reads the streams, and listens to what nobody stores and to what consumers answer to the server.
+"""See what flows: read the streams, and listen to what nobody stores and to what consumers answer to the server.
 
 The workers tell nothing beyond what they log and count anyway.
 """
@@ -46,7 +46,7 @@ async def connect(server: str, credentials: dict[str, Any]) -> Client:
 
 
 class Traffic:
-    """Fills a history with what flows.
+    """Fill a history with what flows.
 
     Args:
         client: the connection.

@@ -1,4 +1,4 @@
-"""Tells services of edits to their files, and finds services that are new or gone."""
+"""Tell services of edits to their files, and find services that are new or gone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = (environment.ENV_FILE, environment.REQUIREMENTS, "pyproject.toml")
 
 
 class Sources(DefaultFilter):
-    """What a running service may have read: not bytecode, and not what editors put beside a file."""
+    """The files that a running service may have read: not bytecode, and not what editors put beside a file."""
 
     ignore_entity_patterns = (*DefaultFilter.ignore_entity_patterns, r"^\..*", r"~$", r"^4913$", r"\.tmp$")
 

@@ -422,13 +422,13 @@ async function drawHandlers() {
     const service = view.state.services.find((other) => other.name === one.service);
     const good = service?.ready && !one.trouble;
     cells(row, [
-      element("td", [element("strong", one.who), element("div", one.file, { className: "faint" })]),
+      element("td", [element("strong", one.who), element("div", one.file, { className: "faint" })], { className: "loose" }),
       one.subject, number(one.lag), number(one.in_flight), number(one.rate), number(duration(one.p50)), number(duration(one.p99)),
       number(one.handled), number(one.retried), number(one.dead),
       element("td", [
         element("span", one.trouble || (good ? "ready" : service?.reason || service?.state), { className: good ? "good" : "warn" }),
         ...(one.last_error ? [element("div", `last error: ${one.last_error}`, { className: "faint" })] : []),
-      ]),
+      ], { className: "loose" }),
     ]);
   });
 }
