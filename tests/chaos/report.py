@@ -33,10 +33,12 @@ ROW=<row>` repeats a row and writes its line here anew, and `make chaos ROW=<row
 - *lost*: events with neither effect nor dead letter.
 - *stall*: the longest time without a handled event while there was something to handle, in seconds. The limit is
   {DEAD_SERVER:g} s (two heartbeats and 2 s), and {LEADER:g} s where a leader steps down or nothing that the worker
-  needs is touched.
+  needs is touched. fleet-frozen has 15 s, of which the server is frozen for 10; in backlog-1mb the worker is stopped
+  until most events are published.
 - *oldest*: the longest time from an event's first offer to the end of its handler, in seconds. What a server had sent
   into a dying connection, or to a worker that was killed, comes again after `ack_wait`. The handlers here have an
-  `ack_wait` of 4 s (handler-crashes 2, slow-handler 3, rolling-restart 30); the default is 30 s.
+  `ack_wait` of 4 s (handler-crashes and killers 2, slow-handler 3, restarts and rolling-restart 30); the default is
+  30 s.
 - *run*: when the row ran last, and the commit that it ran on.
 
 {{table}}
