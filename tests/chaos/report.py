@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,7 +40,8 @@ ROW=<row>` repeats a row and writes its line here anew, and `make chaos ROW=<row
   into a dying connection, or to a worker that was killed, comes again after `ack_wait`. The handlers here have an
   `ack_wait` of 4 s (handler-crashes and killers 2, slow-handler 3, restarts and rolling-restart 30); the default is
   30 s.
-- *run*: when the row ran last, and the commit that it ran on.
+- *run*: when the row ran last, on which commit, and how many processes wanted the processors meanwhile. Where that is
+  far above the number of processors, times say more of the machine than of the worker.
 
 {{table}}
 
@@ -50,6 +52,8 @@ two minutes (`sync_interval` of JetStream), so a power failure can take what was
 replicas on machines that do not fail together keep it; so does `sync_interval: always`, which costs throughput. The
 faults above kill processes, not machines.
 """
+
+HEADING = "**Promises that did not hold:**"
 
 COLUMNS = (
     "row",
@@ -83,24 +87,26 @@ def section(before: str, outcomes: Mapping[str, list[Outcome]], python: Path, co
     broken = re.findall(r"^- `([\w-]+)`: (.*)$", before, re.MULTILINE)
     broken = [(name, promise) for name, promise in broken if name not in outcomes]
     for name, of_row in outcomes.items():
-        run = f"{datetime.now(UTC).date().isoformat()} {commit}"
+        run = f"{datetime.now(UTC).date().isoformat()} {commit}, load {os.getloadavg()[1]:.0f}"
         peak = max(one.peak for one in of_row)
         what = ROWS[name].what + (f"; at most {peak:.0f} MiB resident" if peak else "")
         cells = [f"`{name}`", what, ROWS[name].dedup, *_numbers(of_row), run]
         lines[name] = f"| {' | '.join(cells)} |"
         broken += [(name, promise) for one in of_row for promise in one.broken]
     table = [lines[name] for name in ROWS if name in lines]
+    verdict = [f"{_sum(table, 'lost'):,} events were lost. " + ("Every promise held." if not broken else HEADING)]
+    verdict += ["", *(f"- `{name}`: {promise}" for name, promise in broken)] if broken else []
     return TEXT.format(
-        published=sum(int(line.split("|")[COLUMNS.index("published") + 1].replace(",", "")) for line in table),
+        published=_sum(table, "published"),
         rows=len(table),
-        verdict="\n".join(
-            ["**Promises that did not hold:**", "", *(f"- `{name}`: {promise}" for name, promise in broken)]
-        )
-        if broken
-        else "Every promise held.",
+        verdict="\n".join(verdict),
         table="\n".join([f"| {' | '.join(COLUMNS)} |", "|---|---|---|" + "--:|" * (len(COLUMNS) - 4) + "---|", *table]),
         **versions(python),
     )
+
+
+def _sum(table: list[str], column: str) -> int:
+    return sum(int(line.split("|")[COLUMNS.index(column) + 1].replace(",", "")) for line in table)
 
 
 def versions(python: Path) -> dict[str, str]:

@@ -185,7 +185,6 @@ WORKER = [
         surroundings=Surroundings(piped=True),
         seconds=30,
         stall=LEADER,
-        oldest=LEADER,
         once=True,
     ),
     *with_inboxes(
@@ -199,7 +198,7 @@ WORKER = [
             surroundings=Surroundings(clock=True),
             shares={"flaky": 0.3, "reject": 0.01},
             seconds=15,
-            oldest=20.0,
+            oldest=60.0,
         ),
         "nats-kv",
         "redis",
