@@ -13,9 +13,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import copier
 import pytest
 import yaml
 
+from natsgen.cli import main
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 
@@ -111,8 +113,7 @@ KINDS = [pytest.param(kind, marks=[] if kind in CORE else pytest.mark.slow) for 
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     arguments = ANSWERS[request.param]
     workspace = tmp_path_factory.mktemp(request.param)
-    command = [sys.executable, "-m", "natsgen", *command_for(request.param), "--workspace", str(workspace)]
-    subprocess.run([*command, "--no-input"], check=True)
+    assert main([*command_for(request.param), "--workspace", str(workspace), "--no-input"]) == 0
     return Rendered(workspace, arguments[0])
 
 
@@ -153,27 +154,38 @@ def test_docker_compose_accepts_it_and_gives_more_time_to_stop_than_the_worker_t
     assert bool(network.get("external")) == (expected == "company_net")
 
 
-def test_plain_copier_makes_the_same_tree(rendered: Rendered, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the template without git, as it is now."""
+    folder = tmp_path_factory.mktemp("template")
+    repository = Path(__file__).resolve().parents[2]
+    shutil.copy(repository / "copier.yml", folder)
+    for name in ("template", "includes"):
+        shutil.copytree(repository / name, folder / name)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jinja, about escapes in the template
+def test_plain_copier_makes_the_same_tree(rendered: Rendered, template: Path, tmp_path: Path) -> None:
     answers = rendered.folder / ".copier-answers.yml"
     data = {k: v for k, v in yaml.safe_load(answers.read_text()).items() if not k.startswith("_")}
-    data_file = tmp_path / "data.yml"
-    data_file.write_text(yaml.safe_dump(data))
 
-    copier_copy(tmp_path, "--data-file", str(data_file))
+    copier.run_copy(str(template), tmp_path / "plain", data=data, defaults=True, quiet=True)
 
     assert files_in(tmp_path / "plain") == files_in(rendered.workspace)
 
 
-def test_plain_copier_needs_nothing_but_a_name(tmp_path: Path) -> None:
-    copier_copy(tmp_path, "--data", "service_name=billing")
+def test_plain_copier_needs_nothing_but_a_name(template: Path, tmp_path: Path) -> None:
+    options = ("-q", "--defaults", "--data", "service_name=billing")
+    run(copier_command(template, tmp_path, *options), limit=SHORT)
 
     service = tmp_path / "plain/services/billing"
     assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
 
 
-def test_wall_9_enter_on_every_question_of_plain_copier_makes_a_working_service(tmp_path: Path) -> None:
+def test_wall_9_enter_on_every_question_of_plain_copier_makes_a_working_service(template: Path, tmp_path: Path) -> None:
     """Review, wall 9: Enter, Enter, and a traceback of forty lines."""
-    press_enter(copier_command(tmp_path), limit=120)
+    press_enter(copier_command(template, tmp_path), limit=120)
 
     service = tmp_path / "plain/services/billing"
     assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
@@ -202,22 +214,11 @@ def press_enter(command: list[str], limit: float) -> None:
     assert process.returncode == 0, said.decode(errors="replace")
 
 
-def copier_copy(folder: Path, *options: str) -> None:
-    """Copy the template into `plain` below a folder, with Copier itself, which asks nothing."""
-    run(copier_command(folder, "-q", "--defaults", *options), limit=SHORT)
-
-
-def copier_command(folder: Path, *options: str) -> list[str]:
+def copier_command(template: Path, folder: Path, *options: str) -> list[str]:
     """The command that copies the template into `plain` below a folder, with Copier itself."""
-    copier = shutil.which("copier", path=str(Path(sys.executable).parent))
-    assert copier is not None
-    repository = Path(__file__).resolve().parents[2]
-    template = folder / "template"  # a copy without git, as it is now
-    template.mkdir()
-    shutil.copy(repository / "copier.yml", template)
-    for name in ("template", "includes"):
-        shutil.copytree(repository / name, template / name)
-    return [copier, "copy", *options, str(template), str(folder / "plain")]
+    program = shutil.which("copier", path=str(Path(sys.executable).parent))
+    assert program is not None
+    return [program, "copy", *options, str(template), str(folder / "plain")]
 
 
 def files_in(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -61,15 +61,36 @@ def made(workspace: Workspace, rendered: Callable[[dict[str, Any]], Tree], monke
     """Makes the service billing in a workspace, which is the current folder then."""
 
     def make(**given: Any) -> Workspace:
-        for path, file in rendered({"service_name": "billing", **given}).items():
-            target = workspace.root / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.content)
-            target.chmod(0o755 if file.executable else 0o644)
+        write(rendered({"service_name": "billing", **given}), workspace)
         monkeypatch.chdir(workspace.root)
         return workspace
 
     return make
+
+
+def write(files: Tree, workspace: Workspace) -> None:
+    for path, file in files.items():
+        target = workspace.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.content)
+        target.chmod(0o755 if file.executable else 0o644)
+
+
+@pytest.fixture(scope="module")
+def grown() -> Tree:
+    """The files of `with_action`, once the first test has made them."""
+    return {}
+
+
+@pytest.fixture
+def with_action(made: Make, grown: Tree) -> Workspace:
+    """A workspace whose service billing has a handler, and an action that was added."""
+    shop = made(handlers={"one": "a.b"})
+    if not grown:
+        add("action")
+        grown.update(tree.read(shop.root))
+    write(grown, shop)
+    return shop
 
 
 def folders(shop: Workspace) -> set[Path]:
@@ -141,14 +162,12 @@ def test_packages_stay_as_long_as_another_part_needs_them(made: Make) -> None:
     assert "actions" not in found(shop)
 
 
-def test_two_parts_of_a_kind_need_the_packages_together(made: Make) -> None:
-    shop = made(handlers={"one": "a.b"})
-    add("action")
-    before = tree.read(shop.root)
+def test_two_parts_of_a_kind_need_the_packages_together(with_action: Workspace) -> None:
+    before = tree.read(with_action.root)
     do("add-action", "billing", "greet")
-    assert len(tree.read(shop.root)) == len(before) + 2
+    assert len(tree.read(with_action.root)) == len(before) + 2
     do("remove-action", "billing", "greet")
-    assert tree.read(shop.root) == before
+    assert tree.read(with_action.root) == before
 
 
 @pytest.mark.parametrize(
@@ -163,80 +182,74 @@ def test_two_parts_of_a_kind_need_the_packages_together(made: Make) -> None:
     ],
 )
 def test_a_package_that_a_persons_file_imports_stays_and_a_note_says_so(
-    made: Make, capsys: pytest.CaptureFixture[str], path: str, source: str
+    with_action: Workspace, capsys: pytest.CaptureFixture[str], path: str, source: str
 ) -> None:
-    shop = made(handlers={"one": "a.b"})
-    add("action")
-    (shop.root / BILLING / path).write_text(source)
+    (with_action.root / BILLING / path).write_text(source)
     remove("action")
-    assert found(shop) >= {"actions", "requests"}
+    assert found(with_action) >= {"actions", "requests"}
     said = capsys.readouterr().err
     assert f"note: nothing needs the package actions any more, and it stays: {path} imports it" in said
 
 
-def test_an_import_of_what_a_package_needs_keeps_only_that(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    shop = made(handlers={"one": "a.b"})
-    add("action")
-    handler = shop.root / BILLING / "src/domain/handlers/one_handler.py"
+def test_an_import_of_what_a_package_needs_keeps_only_that(
+    with_action: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = with_action.root / BILLING / "src/domain/handlers/one_handler.py"
     handler.write_text(f"from src.requests.nats import Nats\n{handler.read_text()}")
     remove("action")
-    assert found(shop) == {"handlers", "requests"}
+    assert found(with_action) == {"handlers", "requests"}
     assert (
         "package requests any more, and it stays: src/domain/handlers/one_handler.py imports it"
         in capsys.readouterr().err
     )
 
 
-def test_a_core_file_that_a_person_edited_keeps_what_it_imports(made: Make) -> None:
-    shop = made(handlers={"one": "a.b"})
-    add("action")
-    main_file = shop.root / BILLING / "src/main.py"
+def test_a_core_file_that_a_person_edited_keeps_what_it_imports(with_action: Workspace) -> None:
+    main_file = with_action.root / BILLING / "src/main.py"
     main_file.write_text(f"{main_file.read_text()}\nimport src.actions.server\n")
     remove("action")
-    assert "actions" in found(shop)
+    assert "actions" in found(with_action)
 
 
-def test_an_edited_package_stays_whole_with_what_it_needs(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    shop = made(handlers={"one": "a.b"})
-    add("action")
-    edited = shop.root / BILLING / "src/actions/action.py"
+def test_an_edited_package_stays_whole_with_what_it_needs(
+    with_action: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited = with_action.root / BILLING / "src/actions/action.py"
     edited.write_text(f"{edited.read_text()}# mine\n")
-    before = tree.read(shop.root)
+    before = tree.read(with_action.root)
     remove("action")
-    assert len(tree.read(shop.root)) == len(before) - 2
+    assert len(tree.read(with_action.root)) == len(before) - 2
     said = capsys.readouterr().err
     assert "the package actions any more, and it stays: src/actions/action.py was edited" in said
     assert "package requests" not in said
 
 
-def test_a_file_of_a_persons_own_in_a_package_keeps_it(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    shop = made(handlers={"one": "a.b"})
-    add("action")
-    (shop.root / BILLING / "tests/actions/examples.json").write_text("{}")
+def test_a_file_of_a_persons_own_in_a_package_keeps_it(
+    with_action: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (with_action.root / BILLING / "tests/actions/examples.json").write_text("{}")
     remove("action")
-    assert "actions" in found(shop)
+    assert "actions" in found(with_action)
     assert "it stays: tests/actions/examples.json is not the template's" in capsys.readouterr().err
 
 
 def test_a_file_that_is_there_as_it_is_made_is_fine_and_another_one_is_not(
-    made: Make, capsys: pytest.CaptureFixture[str]
+    with_action: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop = made(handlers={"one": "a.b"})
+    after = tree.read(with_action.root)
+    (with_action.root / BILLING / "src/actions/__init__.py").unlink()
+    (with_action.root / BILLING / "src/domain/actions/leave_action.py").unlink()
+    (with_action.root / BILLING / "tests/actions/test_leave_action.py").unlink()
     add("action")
-    after = tree.read(shop.root)
-    (shop.root / BILLING / "src/actions/__init__.py").unlink()
-    (shop.root / BILLING / "src/domain/actions/leave_action.py").unlink()
-    (shop.root / BILLING / "tests/actions/test_leave_action.py").unlink()
-    add("action")
-    assert tree.read(shop.root) == after
+    assert tree.read(with_action.root) == after
 
     remove("action")
-    (shop.root / BILLING / "src/actions").mkdir()
-    (shop.root / BILLING / "src/actions/action.py").write_text("mine\n")
-    before = tree.read(shop.root)
+    (with_action.root / BILLING / "src/actions").mkdir()
+    (with_action.root / BILLING / "src/actions/action.py").write_text("mine\n")
+    before = tree.read(with_action.root)
     assert main(["add-action", "billing", "leave"]) == 1
     assert "src/actions/action.py exists already and is not as " in capsys.readouterr().err
-    assert tree.read(shop.root) == before
+    assert tree.read(with_action.root) == before
 
 
 def test_a_dry_run_shows_the_packages_and_writes_nothing(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,14 +260,12 @@ def test_a_dry_run_shows_the_packages_and_writes_nothing(made: Make, capsys: pyt
     assert tree.read(shop.root) == before
 
 
-def test_what_python_leaves_behind_is_no_obstacle(made: Make) -> None:
-    shop = made(handlers={"one": "a.b"})
-    add("action")
-    cache = shop.root / BILLING / "src/actions/__pycache__"
+def test_what_python_leaves_behind_is_no_obstacle(with_action: Workspace) -> None:
+    cache = with_action.root / BILLING / "src/actions/__pycache__"
     cache.mkdir()
     (cache / "action.cpython-313.pyc").write_bytes(b"x")
     remove("action")
-    assert "actions" not in found(shop)
+    assert "actions" not in found(with_action)
 
 
 def test_branches_that_each_add_the_first_action_merge(made: Make) -> None:

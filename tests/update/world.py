@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from natsgen.parts.kinds import KINDS
 from natsgen.rendering import template_source
 from natsgen.update.releases import BUNDLE
 from scripts import release
+from tests.harness_tools.forked_natsgen import ForkedNatsgen
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICE = Path("template/services/{{ service_name }}")
@@ -130,6 +132,11 @@ def make_release(root: Path, version: str, change: Callable[[Path], None] = lamb
     commit(root, f"Release {version}")
 
 
+@functools.cache
+def _waiting(root: Path) -> ForkedNatsgen:
+    return ForkedNatsgen(root, environment())
+
+
 @dataclass(frozen=True)
 class Installed:
     """A natsgen as a wheel lays it out, that carries the releases of `root`.
@@ -155,15 +162,7 @@ class Installed:
 
     def run(self, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Runs one command."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=cwd,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        return _waiting(self.root).run([*map(str, arguments)], cwd, self.environment)
 
     def do(self, *arguments: str | Path, cwd: Path) -> str:
         """Runs one command that must succeed; returns its result."""
