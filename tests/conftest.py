@@ -12,6 +12,7 @@ import fnmatch
 import functools
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -67,6 +68,8 @@ FOR_FULL = (
     *(f"unit/test_{name}.py" for name in ("*_benchmark", "tool_rivals", "loki_config", "release", "wheel")),
 )
 """Folders and files below tests/ that a short run does not even read."""
+LONG = ("update/test_matrix.py", "update/test_fleet.py", "update/test_copier_faults.py", "workflows/test_workflows.py")
+"""Files near the end that take minutes: a full run begins with them, so that none is left to one process alone."""
 REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
 """Parts that must be there, such as `docker,node` in CI: a test that needs one fails without, and is not skipped."""
 
@@ -85,6 +88,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(RENDERING, max_examples=EXAMPLES[config.option.full])
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of hundreds of processes compiles natsgen anew
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background: what tests start would ignore Ctrl-C too
+        signal.signal(signal.SIGINT, lambda *_: None)
     os.fsync = lambda _: None  # no test outlives the machine's power, and the disk takes milliseconds for each
     # what natsgen remembers of a person is that person's, and no test's
     config.stash[HOME] = Path(tempfile.mkdtemp(prefix="natsgen-tests-"))
@@ -108,7 +113,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out the tests that a short run goes without, unless `-m` asks for them or their file is named."""
-    if config.option.full or any(".py" in argument for argument in config.args):
+    if config.option.full:
+        items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).as_posix() not in LONG)
+        return
+    if any(".py" in argument for argument in config.args):
         return
     without = {name for name in LEFT_OUT if name not in config.option.markexpr}
     kept, left_out = [], []
