@@ -369,6 +369,7 @@ def _say_what_next(screen: Screen) -> None:
     natsgen = shlex.quote(_as_typed(need_program("natsgen", hint="install natsgen")))
     screen.say("\nNext:")
     screen.command(f"{natsgen} new worker {SERVICE} --subject {SUBJECT} --workspace ~/shop   # one to keep")
+    screen.command(f"{natsgen} dev --workspace ~/shop   # runs it, with reload and a page")
     screen.command(f"{natsgen} new worker --help")
     screen.command("make test")
 

@@ -22,6 +22,7 @@ from natsgen.harness.processes import ManagedProcess
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 180.0  # the first run installs the services' requirements
 TABS = ("Messages", "Handlers", "Dead letters", "Send", "Map")
+HEIGHTS = {"Map": 560, "Send": 800}
 SHOWN = ("Messages", "Send", "Map")
 MAKE = (
     "new worker billing --subject orders.order.created",
@@ -48,7 +49,9 @@ def main() -> None:
             for tab in TABS:
                 with traffic(shop) if tab == "Map" else nullcontext():
                     for look, width in LOOKS if everything else LOOKS[:1]:
-                        page = chromium.new_page(viewport={"width": width, "height": 700}, color_scheme=look)
+                        page = chromium.new_page(
+                            viewport={"width": width, "height": HEIGHTS.get(tab, 640)}, color_scheme=look
+                        )
                         page.set_default_timeout(READY_SECONDS * 1000)
                         page.goto(address)
                         page.get_by_role("tab", name=tab).click()

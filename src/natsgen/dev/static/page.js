@@ -138,11 +138,14 @@ async function draw() {
   view.isDue = true;
   if (view.isDrawing) return;
   view.isDrawing = true;
-  while (view.isDue) {
-    view.isDue = false;
-    await drawView();
+  try {
+    while (view.isDue) {
+      view.isDue = false;
+      await drawView();
+    }
+  } finally {
+    view.isDrawing = false;
   }
-  view.isDrawing = false;
 }
 
 async function drawView() {
