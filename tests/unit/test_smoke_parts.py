@@ -173,15 +173,6 @@ def test_a_run_that_is_given_up_has_no_failures() -> None:
         stopping.check()
 
 
-def test_who_is_to_be_ended_is_ended_once_and_only_while_it_runs() -> None:
-    stopping, ended = Stopping(), []
-    with stopping.ending(lambda: ended.append("gone")):
-        pass
-    with stopping.ending(lambda: ended.append("running")):
-        stopping.request()
-    assert ended == ["running"]
-
-
 def test_a_template_is_a_folder_or_a_repository_at_a_tag(tmp_path: Path) -> None:
     source = tmp_path / "fork"
     source.mkdir()

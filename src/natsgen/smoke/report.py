@@ -131,12 +131,9 @@ class Report:
             "repeat": self.repeated(sample.name),
             "steps": [
                 {
-                    "step": result.step,
+                    **{field: getattr(result, field) for field in ("step", "message", "command", "log")},
                     "verdict": result.verdict.value,
                     "seconds": round(result.seconds, 2),
-                    "message": result.message,
-                    "command": result.command,
-                    "log": result.log,
                 }
                 for result in of
             ],

@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -113,23 +113,16 @@ def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
 
     Whatever else this process makes for the moment is in it as well, so that nothing of that can stay behind.
     """
-    if keep:
-        with _temporary_files_in(kept := Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()):
-            yield kept
-    else:
-        with temporary_folder(PREFIX) as folder, _temporary_files_in(folder):
-            yield folder
-
-
-@contextmanager
-def _temporary_files_in(folder: Path) -> Iterator[None]:
     before = tempfile.tempdir
-    tempfile.tempdir = str(folder / "temporary")
-    Path(tempfile.tempdir).mkdir()
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
+    with ExitStack() as stack:
+        kept = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve() if keep else None
+        folder = kept or stack.enter_context(temporary_folder(PREFIX))
+        tempfile.tempdir = str(folder / "temporary")
+        Path(tempfile.tempdir).mkdir()
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = before
 
 
 def step_names(jobs: Sequence[Job], backend: str) -> list[str]:

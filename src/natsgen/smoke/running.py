@@ -120,9 +120,7 @@ class Running:
             settings=self._settings(),
             name=self.name,
         )
-        self._stack.enter_context(self.work.stopping.ending(self._kill))
-        self._stack.callback(self._kill)
-        self.service.start()
+        self._stack.enter_context(self.service)
 
     def end(self) -> None:
         """End the service and its NATS server."""
@@ -182,7 +180,8 @@ class Running:
 
     def failure(self, message: str) -> CheckFailed:
         """Return the message with the end of the service's log."""
-        return CheckFailed(message, log=self.service.process.tail() if self._is_started else "")
+        service = getattr(self, "service", None)
+        return CheckFailed(message, log=service.process.tail() if service and service.started else "")
 
     def guarded(self, check: Callable[[Running], str | None]) -> Callable[[], str | None]:
         """Return the check as a step, whose every failure shows the service's log."""
@@ -196,14 +195,6 @@ class Running:
                 raise self.failure(f"{type(error).__name__}: {error}") from error
 
         return do
-
-    @property
-    def _is_started(self) -> bool:
-        return hasattr(self, "service") and self.service.started
-
-    def _kill(self) -> None:
-        if self._is_started:
-            self.service.kill()
 
     def _settings(self) -> dict[str, str]:
         settings = {

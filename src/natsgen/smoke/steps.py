@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -72,39 +71,20 @@ class Interrupted(Exception):
 
 
 class Stopping:
-    """Whether the run goes on. Giving it up ends what runs, so that every thread hears of it."""
+    """Whether the run goes on. Giving it up ends the commands that run; what waits for a service asks `check`."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
-        self._lock = threading.Lock()
-        self._ends: list[Callable[[], object]] = []
 
     def request(self) -> None:
-        """End what runs now, so that all threads come to their end soon."""
+        """End the run."""
         self._requested.set()
         commands.kill_running()
-        with self._lock:
-            ends = list(self._ends)
-        for end in ends:
-            with suppress(HarnessError):
-                end()
 
     def check(self) -> None:
         """Raise `Interrupted` if the run is over."""
         if self._requested.is_set():
             raise Interrupted
-
-    @contextmanager
-    def ending(self, end: Callable[[], object]) -> Iterator[None]:
-        """Have `end` called, from another thread, if the run is given up before the `with` block is left."""
-        self.check()
-        with self._lock:
-            self._ends.append(end)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._ends.remove(end)
 
 
 @dataclass(frozen=True)
