@@ -32,8 +32,8 @@ from benchmarks.worker_rates import (
 )
 from natsgen.harness.environment import environment_for
 from natsgen.harness.programs import find_program
-from natsgen.harness.redis_server import RedisServer
 from scripts.documents import PERFORMANCE
+from tests.harness_tools.redis_server import RedisServer
 from tests.harness_tools.versions import installed_versions, machine, nats_server_version
 
 ROUNDS = 5

@@ -15,11 +15,11 @@ from nats.js.api import StreamConfig
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.redis_server import RedisServer
 from tests.chaos.access import Access
 from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT, MAX_PAYLOAD, STREAM
 from tests.chaos.waiting import patiently
 from tests.harness_tools.nats_cluster import NatsCluster
+from tests.harness_tools.redis_server import RedisServer
 from tests.harness_tools.tcp_proxy import TcpProxy
 
 Part = TypeVar("Part")

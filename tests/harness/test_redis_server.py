@@ -10,8 +10,8 @@ import pytest
 import redis.exceptions
 from redis import Redis
 
-from natsgen.harness.redis_server import RedisServer
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 
@@ -51,7 +51,7 @@ def test_a_killed_owner_leaves_no_container(tmp_path: Path, owner: Owner) -> Non
     program = """
         import signal, sys
         from pathlib import Path
-        from natsgen.harness.redis_server import RedisServer
+        from tests.harness_tools.redis_server import RedisServer
 
         with RedisServer(Path(sys.argv[1])) as server:
             print(server._container, flush=True)

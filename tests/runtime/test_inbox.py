@@ -13,7 +13,6 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 import src.inbox
-from natsgen.harness.redis_server import RedisServer
 from src.config import Settings
 from src.inbox import StoredInbox, inbox_for
 from src.inbox.kv_inbox import KvInbox
@@ -25,6 +24,7 @@ from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Backoff, Subscription
 from src.infrastructure.worker import Worker
+from tests.harness_tools.redis_server import RedisServer
 from tests.runtime.conftest import Counts, until
 
 SUBJECT = "integration.order.created"

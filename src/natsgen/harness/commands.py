@@ -6,16 +6,12 @@ import contextlib
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from natsgen.harness.errors import CommandFailed, ProgramMissing
 from natsgen.harness.reaper import Reaper
-
-_lock = threading.Lock()
-_running: set[subprocess.Popen[bytes]] = set()
 
 
 class Completed(NamedTuple):
@@ -62,8 +58,6 @@ def run(
         except OSError as error:
             raise ProgramMissing(f"cannot run {words[0]}: {error}") from error
         reaper.guard(process.pid)
-        with _lock:
-            _running.add(process)
         try:
             output, errors = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
@@ -73,25 +67,10 @@ def run(
         except BaseException:
             _kill(process)
             raise
-        finally:
-            with _lock:
-                _running.discard(process)
     completed = Completed(process.returncode, _text(output), _text(errors))
     if check and completed.exit_code != 0:
         raise CommandFailed(words, completed.exit_code, completed.everything)
     return completed
-
-
-def kill_running() -> None:
-    """End all commands that run at this moment, in whatever threads: for a program that is interrupted.
-
-    Who waits for one of them gets a `CommandFailed`.
-    """
-    with _lock:
-        for process in _running:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -60,10 +61,14 @@ class Reaper:
 
     def guard(self, process_group: int) -> None:
         """From now on, kill this process group too (one at a time: the last one counts)."""
+        with _lock:
+            _guarded[self] = process_group
         self._tell(f"guard {process_group}")
 
     def dismiss(self) -> None:
         """Nothing is left to clean up. May be called more than once."""
+        with _lock:
+            _guarded.pop(self, None)
         with self._lock:
             process, self._process = self._process, None
         if process is None or process.stdin is None:
@@ -85,6 +90,21 @@ class Reaper:
                 # A reaper that somebody killed is no reason to fail: it only guards against the worst case.
                 with contextlib.suppress(BrokenPipeError):
                     os.write(self._process.stdin.fileno(), f"{line}\n".encode())
+
+
+_lock = threading.Lock()
+_guarded: dict[Reaper, int] = {}
+
+
+def kill_guarded() -> None:
+    """Kill all process groups that are guarded at this moment, in whatever threads: for a program that is interrupted.
+
+    Who waits for a command gets a `CommandFailed`, and who waits for a server a `ProcessDied`.
+    """
+    with _lock:
+        for process_group in _guarded.values():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process_group, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -13,16 +13,13 @@ from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.containers import ComposeProject
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.ports import LOOPBACK, free_port
-from natsgen.harness.reaper import Reaper
 from natsgen.harness.waiting import wait_until
 from natsgen.smoke.lifecycle import statuses
 from natsgen.smoke.steps import CheckFailed, LeftOut
-from natsgen.smoke.work import Work
+from natsgen.smoke.work import ENGINE_SECONDS, PULL_SECONDS, Work, on_engine
 
 PORTS = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT", "REDIS_PORT")
 """What the compose files read, so that samples side by side do not meet on this machine's ports."""
-ENGINE_SECONDS = 60.0
-PULL_SECONDS = 600.0
 UP_SECONDS = 180.0
 PASSING_SECONDS = 30.0
 STOP_SECONDS = 45
@@ -44,7 +41,7 @@ def container(work: Work) -> str:
         _provide_images(work, stack)
         if network := work.answers.get("network"):
             label = f"{LABEL}={work.run_id}"
-            _on_engine(stack, ("network", "create", "--label", label, network), ("network", "rm", network))
+            on_engine(stack, ("network", "create", "--label", label, network), ("network", "rm", network))
         name = work.workspace.root.name
         project = ComposeProject(work.compose_file, override, environment=ports, name=name, remove_images=True)
         stack.enter_context(project)
@@ -85,7 +82,7 @@ def _provide_images(work: Work, stack: ExitStack) -> None:
         if why := _missing(public):
             raise LeftOut(f"the image {public} is not on this machine and cannot be pulled ({why})")
         if public != image:
-            _on_engine(stack, ("tag", public, image), ("rmi", image))
+            on_engine(stack, ("tag", public, image), ("rmi", image))
 
 
 @lru_cache
@@ -95,9 +92,3 @@ def _missing(image: str) -> str:
         return ""
     done = run(["docker", "pull", "--quiet", image], limit=PULL_SECONDS, check=False)
     return " ".join(done.everything.split())[-200:] if done.exit_code else ""
-
-
-def _on_engine(stack: ExitStack, make: tuple[str, ...], remove: tuple[str, ...]) -> None:
-    stack.enter_context(Reaper("docker", *remove))
-    run(["docker", *make], limit=ENGINE_SECONDS)
-    stack.callback(run, ["docker", *remove], limit=ENGINE_SECONDS, check=False)

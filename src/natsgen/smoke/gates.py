@@ -13,13 +13,12 @@ import yaml
 
 from natsgen.services import declared
 from natsgen.smoke.steps import CheckFailed, Step
-from natsgen.smoke.work import Work, need_program
+from natsgen.smoke.work import ENGINE_SECONDS, Work, need_program
 from natsgen.workspace import COMPOSE
 
 LINT_SECONDS = 60.0
 TYPES_SECONDS = 300.0
 TESTS_SECONDS = 600.0
-ENGINE_SECONDS = 60.0
 
 ALIKE = 0.75
 """How alike two names are when one was probably meant for the other: other names a service may set as it likes."""

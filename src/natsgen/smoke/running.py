@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
+from natsgen.harness.commands import run
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError, ProcessDied, WaitTimeout
 from natsgen.harness.http_client import Response, request
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.ports import LOOPBACK
-from natsgen.harness.redis_server import RedisServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from natsgen.parts.kind import Part, PartKind
 from natsgen.smoke.steps import CheckFailed, LeftOut
-from natsgen.smoke.work import Work, need_program
+from natsgen.smoke.work import ENGINE_SECONDS, Work, need_program, on_engine
 
 CONSUL_TTL = 3.0
 """Seconds: the least that a service takes, so that a heartbeat that is missing shows soon."""
 GRACEFUL_SECONDS = 10.0
 """What a service is told that it may take to stop; idle ones take less than one."""
 POLL_SECONDS = 0.05
-NO_INBOX, REDIS = "none", "redis"
+NO_INBOX = "none"
+REDIS = ("redis:8-alpine", "redis-server", "--protected-mode", "no")
 
 Value = TypeVar("Value")
 AnyPart = TypeVar("AnyPart", bound=Part)
@@ -46,7 +48,7 @@ class SharedServers(ExitStack):
         self._folder = folder
         self._lock = threading.Lock()
         self._consul: ConsulAgent | None = None
-        self._redis: RedisServer | None = None
+        self._redis = ""
 
     def consul(self) -> ConsulApi:
         """Return the Consul agent. Raises `LeftOut` where there is no `consul` program."""
@@ -59,9 +61,13 @@ class SharedServers(ExitStack):
     def redis(self) -> str:
         """Return the address of the Redis server."""
         with self._lock:
-            if self._redis is None:
-                self._redis = self.enter_context(RedisServer(self._folder / "redis"))
-            return self._redis.url
+            if not self._redis:
+                name = f"natsgen-redis-{uuid.uuid4().hex[:10]}"
+                made = ("run", "--detach", "--name", name, "--publish", f"{LOOPBACK}::6379", *REDIS)
+                on_engine(self, made, ("rm", "--force", "--volumes", name))
+                port = run(["docker", "port", name, "6379"], limit=ENGINE_SECONDS).output.rpartition(":")[2].strip()
+                self._redis = f"redis://{LOOPBACK}:{port}/0"
+            return self._redis
 
 
 class Running:
@@ -209,7 +215,7 @@ class Running:
             settings |= {"CONSUL_HOST": consul.host, "CONSUL_PORT": str(consul.port)}
         except LeftOut:
             settings["CONSUL_ENABLED"] = "false"
-        if self.inbox == REDIS:
+        if self.inbox == "redis":
             settings |= {"REDIS_URL": self._shared.redis()} if self.work.docker else {"DEDUP": NO_INBOX}
         return settings
 

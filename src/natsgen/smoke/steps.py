@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from natsgen.errors import NatsgenError
-from natsgen.harness import commands
 from natsgen.harness.errors import HarnessError, last_lines
+from natsgen.harness.reaper import kill_guarded
 
 LOG_LINES = 40
 """Lines of a log that a report shows: a traceback, and what led to it."""
@@ -71,15 +71,15 @@ class Interrupted(Exception):
 
 
 class Stopping:
-    """Whether the run goes on. Giving it up ends the commands that run; what waits for a service asks `check`."""
+    """Whether the run goes on. Giving it up kills what runs, so that every thread hears of it."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
 
     def request(self) -> None:
-        """End the run."""
+        """End the run, and with it every command, server and service."""
         self._requested.set()
-        commands.kill_running()
+        kill_guarded()
 
     def check(self) -> None:
         """Raise `Interrupted` if the run is over."""

@@ -6,6 +6,7 @@ import os
 import shlex
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from natsgen.harness.docker_engine import Availability
 from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import CommandFailed
 from natsgen.harness.programs import find_program
+from natsgen.harness.reaper import Reaper
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create
 from natsgen.smoke.matrix import Sample
@@ -28,6 +30,8 @@ from natsgen.workspace import COMPOSE, SERVICES, Workspace
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "DOCKER_HOST", "DOCKER_CONFIG")
 """What the commands see of this process's environment: nothing that happens to be set may decide whether they pass."""
 
+ENGINE_SECONDS = 60.0
+PULL_SECONDS = 600.0
 ONE_AT_A_TIME = threading.Lock()
 """Held by whoever renders: Copier changes what belongs to the whole process."""
 
@@ -153,3 +157,10 @@ def need_program(name: str) -> Path:
     if program is None:
         raise LeftOut(f"there is no `{name}` program on this machine")
     return program
+
+
+def on_engine(stack: ExitStack, make: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """Make something with `docker`, and have it removed at the end of the stack, or when this process dies."""
+    stack.enter_context(Reaper("docker", *remove))
+    run(["docker", *make], limit=PULL_SECONDS)
+    stack.callback(run, ["docker", *remove], limit=ENGINE_SECONDS, check=False)
