@@ -194,7 +194,7 @@ WORKER = [
             "that replica killed each time",
             faults.clock_off,
             replicas=2,
-            options=Options(work=0.005),
+            options=Options(work=0.005, max_attempts=10),  # a kill may take one of a flaky event
             surroundings=Surroundings(clock=True),
             shares={"flaky": 0.3, "reject": 0.01},
             seconds=15,

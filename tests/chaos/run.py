@@ -123,11 +123,12 @@ async def _under_fault(run: Run) -> None:
 
 
 async def _settle(run: Run) -> None:
-    """Waits until everything is settled; a backlog that shrinks is waited for, as a busy machine may leave a long one."""
+    """Waits until everything is settled, longer while a backlog shrinks: a busy machine may leave a long one."""
     left = math.inf
     while True:
         try:
-            return await until(lambda: settled(run.jetstream), limit=SETTLE_SECONDS, what="everything to be settled")
+            await until(lambda: settled(run.jetstream), limit=SETTLE_SECONDS, what="everything to be settled")
+            return
         except WaitTimeout as error:
             before, left = left, (await run.jetstream.consumer_info(STREAM, DURABLE)).num_pending or 0
             if not 0 < left < before:
