@@ -240,9 +240,6 @@ async def test_metrics_and_stats_count_by_route_and_never_by_path(start: Start) 
         'gateway_requests_total{method="GET",route="other",status="404"}': 3,
         'gateway_requests_total{method="POST",route="/greet",status="200"}': 1,
     }
-    stats = gateway.stats()["gateway"]
-    assert stats["in_flight"] == 0
-    assert {(one["method"], one["route"]): one["statuses"] for one in stats["routes"]}["POST", "/greet"] == {"200": 1}
 
 
 async def test_without_nats_it_serves_and_says_so_and_answers_when_nats_comes(

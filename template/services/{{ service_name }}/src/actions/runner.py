@@ -55,9 +55,8 @@ class ActionRunner:
         self.counts = ActionStats(action.name, action.version)
         self._nats = nats
         self._replying = Replying(action.name, nats, self.counts)
-        unknown_fields = None if own.ACTION_UNKNOWN_FIELDS == "model" else own.ACTION_UNKNOWN_FIELDS
         takes_nothing = action.request_type is None
-        self._decode = None if takes_nothing else decoder_for(action.request_type, action.where, unknown_fields)
+        self._decode = None if takes_nothing else decoder_for(action.request_type, action.where)
         self._encode = encoder_for(action.response_type, action.where)
         self._function = with_resources(action.function)
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the deadline, by the loop's time

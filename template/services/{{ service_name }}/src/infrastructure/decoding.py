@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json
@@ -17,7 +16,6 @@ from src.infrastructure.errors import ConfigurationError
 Decoder = Callable[[bytes], Any]
 Reader = Callable[[bytes, Mapping[str, str]], Any]  # of payload and headers
 Decoding = Callable[[Any, str], tuple[Decoder, Reader | None]]  # of an annotation, and of the place to name in errors
-UnknownFields = Literal["forbid", "ignore"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +102,12 @@ def reader_for(annotation: Any) -> Reader | None:
     return None
 
 
-def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = None) -> Decoder:
+def decoder_for(annotation: Any, where: str) -> Decoder:
     """Return the decoder for an annotation: it returns the value, or raises ValueError for an invalid payload.
 
     Args:
         annotation: the annotation.
         where: its function, for the error message.
-        unknown_fields: what to do with fields that a model does not have; None leaves it to the model.
 
     Raises:
         ConfigurationError: nothing can be decoded into the annotation.
@@ -122,10 +119,9 @@ def decoder_for(annotation: Any, where: str, unknown_fields: UnknownFields = Non
     if annotation is str:
         return bytes.decode
     try:
-        validate = TypeAdapter(annotation).validator.validate_json  # TypeAdapter.validate_json adds a call
+        return TypeAdapter(annotation).validator.validate_json  # TypeAdapter.validate_json adds a call
     except Exception as error:
         raise ConfigurationError(f"{where}: a payload cannot be validated into {annotation!r}: {error}") from error
-    return partial(validate, extra=unknown_fields) if unknown_fields else validate
 
 
 def decode_untyped(data: bytes) -> Any:

@@ -32,13 +32,11 @@ class Endpoints:
 
     Attributes:
         answers: functions that return the answer, by path.
-        more_stats: functions that return further parts of `/stats`, by name.
     """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._started = time.monotonic()
-        self.more_stats: dict[str, Callable[[], Any]] = {}
         self.answers: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: _json({"status": "ok"}),  # an answer shows that process and event loop are alive
             "/readyz": self._readiness,
@@ -62,7 +60,6 @@ class Endpoints:
                 **worker.readiness()._asdict(),
                 "nats_connections": worker.nats.connections,
                 **worker.stats(),
-                **{name: stats() for name, stats in self.more_stats.items()},
             }
         )
 

@@ -8,14 +8,11 @@ from datetime import datetime
 from typing import Any, TypedDict
 from uuid import uuid4
 
-import nats.errors
-from nats.js.errors import APIError
-
 from src.domain.events import current
 from src.infrastructure.publishing import publish
 from src.tasks.names import RESULT_TTL, TASK_ID, Priority, checked_id, checked_priority, subject_of
 from src.tasks.queue import Queue
-from src.tasks.results import KEPT, Status, keep, result_key, results
+from src.tasks.results import KEPT, UNAVAILABLE, Status, keep, result_key
 from src.tasks.schedules import plain, seconds_until, sent_after
 from src.tasks.ticket import Ticket
 
@@ -72,16 +69,8 @@ async def put_into_queue(
         given |= sent_after(seconds, target)
         subject = subject_of(queue, "later", task_id)
     await _queues.setdefault(queue, Queue(queue)).make_room(later=bool(seconds))
-    key, is_new = result_key(queue, task, task_id), False
+    ack = await publish(subject, data, headers=given, message_id=task_id)
     if result_ttl is not None:
-        with suppress(APIError):  # more is known of it
-            await keep(key, Status(state="queued"), KEPT + seconds, is_new=True)
-            is_new = True
-    try:
-        ack = await publish(subject, data, headers=given, message_id=task_id)
-    except BaseException:
-        if is_new:
-            with suppress(nats.errors.Error):
-                await (await results.open()).delete(key)
-        raise
+        with suppress(*UNAVAILABLE):  # the server says so if more is known of it by now; else it is known when it runs
+            await keep(result_key(queue, task, task_id), Status(state="queued"), KEPT + seconds, is_new=True)
     return Ticket(queue, task, task_id, read, bool(ack.duplicate), result_ttl is not None)

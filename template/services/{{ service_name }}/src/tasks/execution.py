@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
-import nats.errors
-
 from src.domain.events import current
 from src.infrastructure.dead_letters import DeadLetters, Reason
-from src.infrastructure.errors import NotConnected, Reject, TooLarge, describe
+from src.infrastructure.errors import Reject, TooLarge, describe
 from src.infrastructure.message import Message
 from src.tasks.names import TASK_ID
-from src.tasks.results import KEPT, Status, keep, result_key, result_ttl_in
+from src.tasks.results import KEPT, UNAVAILABLE, Status, keep, result_key, result_ttl_in
 from src.utils.logging import logger
 
 
@@ -58,7 +56,7 @@ async def _note(message: Message, status: Status) -> None:
         return
     try:
         await keep(_key(message), status, ttl if status.state == "failed" else KEPT)
-    except (nats.errors.Error, NotConnected, TooLarge, TimeoutError) as error:
+    except (*UNAVAILABLE, TooLarge) as error:
         logger.warning("state of a task not noted", state=status.state, error=describe(error))
 
 

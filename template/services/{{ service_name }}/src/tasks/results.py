@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import nats.errors
 from nats.js.api import Header
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
+from src.infrastructure.errors import NotConnected
 from src.tasks.names import RESULT_TTL
 from src.toolkit.connection import connected
 from src.toolkit.kv import Bucket
 
 KEPT = 7 * 24 * 3600.0  # seconds that the state of a task that is not done is kept after its last change
+
+UNAVAILABLE = (nats.errors.Error, NotConnected, TimeoutError)  # raised if the state cannot be stored
 
 results = Bucket("task_results")
 

@@ -17,7 +17,6 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import structlog
-from nats.aio.msg import Msg
 from nats.js.api import PubAck
 
 from src.config import Settings, settings
@@ -111,17 +110,9 @@ class SyncNats:
             return [self.blocking(item) for item in original]
         return Blocking(self, original) if _is_asynchronous(type(original)) else original  # type: ignore[arg-type]
 
-    def call(self, subject: str, payload: Any = None, *, response: type[Result] | None = None, **options: Any) -> Any:
-        """Call an action and return its result, as `nats.call` of `src.requests.nats`."""
-        return self.run(nats.call, subject, payload, response=response, **options)
-
-    def request(self, subject: str, payload: Any = b"", *, timeout: float = 2.0, headers: Headers = None) -> Msg:
-        """Send a request and return the first reply, as `nats.request`."""
-        return self.run(nats.request, subject, payload, timeout=timeout, headers=headers)
-
-    def publish(self, subject: str, payload: Any, headers: Headers = None, *, flush: bool = False) -> None:
-        """Publish to everyone who listens right now, as `nats.publish`; what must arrive goes to a stream."""
-        self.run(nats.publish, subject, payload, headers, flush=flush)
+    def __getattr__(self, name: str) -> Any:
+        """Return `call`, `request`, `publish` or `unsubscribe` of `src.requests.nats`, which wait for their result."""
+        return self.blocking(getattr(nats, name))
 
     def publish_to_stream(
         self, subject: str, data: Payload, *, headers: Headers = None, message_id: str | None = None
@@ -147,10 +138,6 @@ class SyncNats:
             await asyncio.to_thread(handler, context)
 
         return self.run(nats.subscribe, subject, handle, queue)
-
-    def unsubscribe(self, subscription: Listener) -> None:
-        """End a subscription, as `nats.unsubscribe`."""
-        self.run(nats.unsubscribe, subscription)
 
     def run(self, function: Callable[..., Coroutine[Any, Any, Result]], *args: Any, **kwargs: Any) -> Result:
         """Call a coroutine function over this connection, and return its result unchanged."""

@@ -14,7 +14,7 @@ from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 from src.web.asgi import JSON, Application, Receive, Scope, Send, respond
 from src.web.exchange import Exchange
-from src.web.metrics import Counts
+from src.web.metrics import IN_FLIGHT, count
 from src.web.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_LATE,
@@ -53,9 +53,7 @@ class Gateway:
         self._application = application
         self._route_of = route_of
         self._body_bytes = 0
-        self._counts = Counts()
         self._endpoints = Endpoints(worker)
-        self._endpoints.more_stats["gateway"] = self._counts.stats
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP goes to the application unchanged."""
@@ -75,7 +73,7 @@ class Gateway:
         exchange = Exchange(scope)
         token = current.set(exchange)
         started = time.perf_counter()
-        self._counts.in_flight += 1
+        IN_FLIGHT.inc()
         send = self._sending(exchange, send)
         try:
             if problem := await self._answer(exchange, scope, receive, send):
@@ -83,10 +81,10 @@ class Gateway:
                 await respond(send, problem.status, JSON, problem.body, close)
         finally:
             self._body_bytes -= exchange.body_bytes
-            self._counts.in_flight -= 1
+            IN_FLIGHT.dec()
             exchange.status = exchange.status or CLIENT_LEFT
             route, seconds = self._route_of(scope), time.perf_counter() - started
-            self._counts.add(exchange, route, seconds)
+            count(exchange, route, seconds)
             _log(exchange, route, seconds)
             current.reset(token)
 
