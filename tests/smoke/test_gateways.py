@@ -223,7 +223,7 @@ async def test_a_route_that_fails_tells_its_client_nothing_and_its_log_everythin
     assert "KeyError" in line["exception"]
 
 
-async def test_metrics_and_stats_count_by_route_and_never_by_path(start: Start) -> None:
+async def test_metrics_count_by_route_and_never_by_path(start: Start) -> None:
     gateway = start()
     for number in range(3):
         await ask(gateway, "GET", f"/quotes/{number}")

@@ -19,12 +19,12 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_850  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_400  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
+ALL_LINES = 6_330  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
 PACKAGE_LINES = {
-    "actions": 421,
+    "actions": 414,
     "batch": 89,
     "batches": 96,
     "cloudevents": 146,
@@ -39,11 +39,11 @@ PACKAGE_LINES = {
     "schemas": 29,
     "streams": 5,
     "subscribers": 192,
-    "sync": 203,
-    "tasks": 610,
+    "sync": 196,
+    "tasks": 602,
     "tenancy": 75,
     "toolkit": 13,
-    "web": 745,
+    "web": 718,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
 
