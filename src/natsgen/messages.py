@@ -57,6 +57,11 @@ def there_are(names: Collection[str]) -> str:
     return f"there {'is' if len(names) == 1 else 'are'} {join_names(names)}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words, such as "1 file" or "2 files"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def join_names(names: Collection[str]) -> str:
     """The first few names, for a message that says what there is."""
     first = sorted(names)[:_JOINED_MAX]

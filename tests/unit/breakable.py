@@ -27,6 +27,7 @@ from natsgen.parts.routes import Route
 from natsgen.rendering import render, template_source
 from natsgen.services import create, edit, init_workspace
 from natsgen.services.edit import ServiceTarget
+from natsgen.services.writer import Writer
 from natsgen.transaction import transaction
 from natsgen.transaction.change import change_between
 from natsgen.workspace import Workspace
@@ -88,11 +89,11 @@ def as_gateway(worker: Tree) -> Tree:
 
 def new_worker(workspace: Workspace) -> None:
     wanted = answers.complete(BILLING, QUESTIONS, workspace.root)
-    create.new_service(workspace, TEMPLATE, QUESTIONS, wanted, dry_run=False, notify=str)
+    create.new_service(Writer(workspace, False, str), TEMPLATE, QUESTIONS, wanted)
 
 
 def site(workspace: Workspace) -> ServiceTarget:
-    return ServiceTarget(workspace, TEMPLATE, QUESTIONS, "billing", False, str)
+    return ServiceTarget(workspace, False, str, TEMPLATE, QUESTIONS, "billing")
 
 
 def add_handler(workspace: Workspace) -> None:
@@ -130,7 +131,7 @@ def update(workspace: Workspace) -> None:
 
 
 def init(workspace: Workspace) -> None:
-    init_workspace.init_workspace(workspace, QUESTIONS, dry_run=False, notify=str)
+    init_workspace.init_workspace(Writer(workspace, False, str), QUESTIONS)
 
 
 def commands(worker: Tree) -> dict[str, Command]:

@@ -44,7 +44,7 @@ def shop(workspace: Workspace, service_tree: Tree) -> Workspace:
 
 
 def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
-    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "greeter", dry_run, print)
+    return ServiceTarget(shop, dry_run, print, TEMPLATE, QUESTIONS, "greeter")
 
 
 def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) -> Added:

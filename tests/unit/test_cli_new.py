@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from natsgen.cli import main
-from natsgen.cli.new.run import next_commands
+from natsgen.cli.new import next_commands
 from natsgen.files import tree
 from natsgen.transaction import hashes, state
 from natsgen.workspace import Workspace
@@ -46,7 +46,7 @@ def test_one_line_makes_a_worker(here: Path, capsys: pytest.CaptureFixture[str])
     assert (here / "compose/billing.yml").is_file()
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert captured.out.startswith(f"Made the worker billing in {here}\n")
+    assert captured.out.startswith(f"Created the worker billing in {here}\n")
     assert "\n    natsgen dev\n" in captured.out
 
 
@@ -93,7 +93,7 @@ def test_one_line_makes_a_service_that_answers(here: Path, capsys: pytest.Captur
     assert main(["new", "service", "greeter", "--action", "greet", "--action", "leave", "--version", "2"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert captured.out.startswith(f"Made the service greeter in {here}\n")
+    assert captured.out.startswith(f"Created the service greeter in {here}\n")
     assert (
         "    greet answers requests on v2.greeter.greet\n    leave answers requests on v2.greeter.leave\n"
         in captured.out
@@ -112,7 +112,7 @@ def test_a_service_may_have_handlers_and_actions(kind: str, here: Path, capsys: 
     command = ["new", kind, "billing", "--action", "quote", "--subject", "orders.order.created"]
     assert main(command) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Made the worker billing in ")
+    assert out.startswith("Created the worker billing in ")
     assert "    order_created handles orders.order.created with the durable billing-order_created\n" in out
     assert "    quote answers requests on v1.billing.quote\n" in out
     answers = stored_answers(here)
@@ -417,7 +417,7 @@ def test_one_line_makes_a_gateway(framework: str, here: Path, capsys: pytest.Cap
     assert main([*GATEWAY, framework, *routes]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert captured.out.startswith(f"Made the gateway api in {here}\n")
+    assert captured.out.startswith(f"Created the gateway api in {here}\n")
     assert (
         "    greet answers POST /greet and calls v1.greeter.greet\n"
         "    order_created answers POST /orders/{id} and publishes to orders.order.created\n"
@@ -440,7 +440,7 @@ def test_a_gateway_may_do_all_that_a_service_does(here: Path, capsys: pytest.Cap
     document = json.loads(capsys.readouterr().out)
     assert document["answers"]["routes"] == {"hi": {"method": "GET", "path": "/hi/{name}", "call": "v1.api.hi"}}
     assert main(["new", "service", "other", "--framework", "fastapi", *options]) == 0
-    assert capsys.readouterr().out.startswith("Made the gateway other in ")
+    assert capsys.readouterr().out.startswith("Created the gateway other in ")
 
 
 @pytest.mark.parametrize("kind", ["worker", "service", "gateway"])

@@ -38,7 +38,7 @@ def here(tmp_path: Path, made: tree.Tree, monkeypatch: pytest.MonkeyPatch, capsy
 def test_a_worker_with_queues_has_a_task_each(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*NEW, "--workspace", "other"]) == 0
     out = capsys.readouterr().out
-    assert "Made the worker mailer in " in out
+    assert "Created the worker mailer in " in out
     assert "    process_emails is enqueued as emails.process_emails, and waits on queue.emails.*.pro" in out
     assert (
         '@task("build_report", queue="reports")\nasync def build_report(\n'

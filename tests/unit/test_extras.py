@@ -224,4 +224,4 @@ def test_a_template_without_extras_says_so(shop: Workspace, capsys: pytest.Captu
 
     without = questions.Questionnaire({k: v for k, v in QUESTIONS.questions.items() if k != "extras"}, ())
     with pytest.raises(ServiceError, match=r"billing is of .* which has no extras: natsgen update first"):
-        extras.add(ServiceTarget(shop, TEMPLATE, without, "billing", False, print), ["kv"])
+        extras.add(ServiceTarget(shop, False, print, TEMPLATE, without, "billing"), ["kv"])

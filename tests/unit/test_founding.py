@@ -13,6 +13,7 @@ from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import tree
 from natsgen.rendering import template_source
 from natsgen.services import init_workspace
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
 from natsgen.workspace import Workspace
 
@@ -21,7 +22,7 @@ ALL = "".join(f"{entry}\n" for entry in init_workspace.IGNORED)
 
 
 def found(workspace: Workspace, *, dry_run: bool = False) -> Change:
-    return init_workspace.init_workspace(workspace, ASKED, dry_run=dry_run, notify=print)
+    return init_workspace.init_workspace(Writer(workspace, dry_run, print), ASKED)
 
 
 def test_both_files_are_written_where_there_is_nothing(workspace: Workspace) -> None:

@@ -46,7 +46,7 @@ def shop(workspace: Workspace, worker_tree: Tree) -> Workspace:
 
 
 def site(shop: Workspace, service: str = "billing", *, dry_run: bool = False) -> ServiceTarget:
-    return ServiceTarget(shop, TEMPLATE, QUESTIONS, service, dry_run, print)
+    return ServiceTarget(shop, dry_run, print, TEMPLATE, QUESTIONS, service)
 
 
 def add(shop: Workspace, handler: Handler = PAID, service: str = "billing", *, dry_run: bool = False) -> Added:

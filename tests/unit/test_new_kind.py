@@ -10,8 +10,7 @@ import pytest
 
 from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
-from natsgen.cli import documents
-from natsgen.cli.parts import remove
+from natsgen.cli import documents, parts
 from natsgen.errors import ConflictError, InputError
 from natsgen.files import tree
 from natsgen.parts.kind import FoundPart, Option, Part, PartKind
@@ -21,6 +20,7 @@ from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create, edit, listing
 from natsgen.services.edit import ServiceTarget
+from natsgen.services.writer import Writer
 from natsgen.workspace import Workspace
 
 FILE = '''"""A probe."""
@@ -55,6 +55,7 @@ PROBES = PartKind(
     noun="probe",
     name=Name("probe", frozenset({"probe"}), "do"),
     part=Probe,
+    argument=("PROBE", "Name of the probe."),
     options=(Option("seconds", Number("number of seconds", 1, 60, "seconds"), keyword="every"),),
     found=FoundProbe,
     decorator="probe",
@@ -79,8 +80,8 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceTarget:
     workspace = Workspace(tmp_path / "shop")
     given = GivenAnswers.of({"service_name": "billing", "handlers": {"paid": "orders.order.paid"}})
     wanted = answers.complete(given, asked, workspace.root)
-    create.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
-    return ServiceTarget(workspace, template, asked, "billing", False, print)
+    create.new_service(Writer(workspace, False, print), template, asked, wanted)
+    return ServiceTarget(workspace, False, print, template, asked, "billing")
 
 
 def test_a_part_of_a_new_kind_is_added_listed_and_removed(target: ServiceTarget) -> None:
@@ -108,5 +109,5 @@ def test_its_options_have_the_rules_of_the_table() -> None:
 
 
 def test_the_command_that_removes_it_comes_from_the_factory() -> None:
-    text = remove.command(PROBES, "It is run no more.", "billing beat").__doc__ or ""
+    text = parts.removing(PROBES, "It is run no more.", "billing beat").__doc__ or ""
     assert text.startswith("Remove a probe and its test from a service.")

@@ -47,7 +47,7 @@ def changed(shop: Workspace) -> list[tuple[str, str, bool]]:
 
 
 def site(shop: Workspace) -> ServiceTarget:
-    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "billing", False, print)
+    return ServiceTarget(shop, False, print, TEMPLATE, QUESTIONS, "billing")
 
 
 def test_a_service_as_it_was_made_has_no_changed_file(shop: Workspace) -> None:

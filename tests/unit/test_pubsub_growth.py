@@ -252,7 +252,7 @@ def test_one_line_makes_a_publisher(here: Path, capsys: pytest.CaptureFixture[st
     command = ["new", "publisher", "pulse", "--subject", "events.pulse", "--interval", "0.5", "--core"]
     assert main([*command, "--envelope", "message"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"Made the publisher pulse in {here}\n")
+    assert out.startswith(f"Created the publisher pulse in {here}\n")
     assert "    events_pulse publishes on events.pulse, to whoever listens\n" in out
     folder = here / "services/pulse"
     source = (folder / "src/domain/publishers/events_pulse_publisher.py").read_text()
@@ -265,7 +265,7 @@ def test_one_line_makes_a_publisher(here: Path, capsys: pytest.CaptureFixture[st
 def test_one_line_makes_a_subscriber(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", "subscriber", "ear", "--subject", "events.>", "--queue-group", "workers"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"Made the subscriber ear in {here}\n")
+    assert out.startswith(f"Created the subscriber ear in {here}\n")
     assert "    events_all hears events.>, while it listens\n" in out
     folder = here / "services/ear"
     assert '@listens("events.>")\n' in (folder / "src/domain/subscribers/events_all_subscriber.py").read_text()

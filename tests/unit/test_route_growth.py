@@ -58,7 +58,7 @@ def put(workspace: Workspace, files: Tree) -> Workspace:
 
 
 def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
-    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "api", dry_run, print)
+    return ServiceTarget(shop, dry_run, print, TEMPLATE, QUESTIONS, "api")
 
 
 def add(shop: Workspace, route: Route = PLACED, *, dry_run: bool = False) -> Added:

@@ -17,6 +17,7 @@ from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create
 from natsgen.services.create import Outcome
+from natsgen.services.writer import Writer
 from natsgen.workspace import Workspace
 
 BILLING = Answers(
@@ -30,7 +31,7 @@ def make(workspace: Workspace, template: TemplateSource) -> Make:
     asked = questions.read(template.folder)
 
     def make(wanted: Answers = BILLING, *, dry_run: bool = False, at: Workspace = workspace) -> Outcome:
-        return create.new_service(at, template, asked, wanted, dry_run=dry_run, notify=print)
+        return create.new_service(Writer(at, dry_run, print), template, asked, wanted)
 
     return make
 
@@ -115,7 +116,7 @@ def test_the_real_template_has_the_files_that_the_tool_speaks_of(workspace: Work
     asked = questions.read(template.folder)
     given = GivenAnswers.of({"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}, {})
     wanted = answers.complete(given, asked, workspace.root)
-    create.new_service(workspace, template, asked, wanted, dry_run=False, notify=print)
+    create.new_service(Writer(workspace, False, print), template, asked, wanted)
     for path in ("services/billing/src/domain/handlers/order_created_handler.py", "compose/billing.yml"):
         assert (workspace.root / path).is_file()
 

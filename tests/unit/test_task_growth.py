@@ -42,7 +42,7 @@ def shop(workspace: Workspace, service_tree: Tree) -> Workspace:
 
 
 def site(shop: Workspace, *, dry_run: bool = False) -> ServiceTarget:
-    return ServiceTarget(shop, TEMPLATE, QUESTIONS, "mailer", dry_run, print)
+    return ServiceTarget(shop, dry_run, print, TEMPLATE, QUESTIONS, "mailer")
 
 
 def add(shop: Workspace, task: Task = SEND_SMS, *, dry_run: bool = False) -> Added:
@@ -76,14 +76,15 @@ def test_a_task_that_is_added_is_byte_for_byte_what_a_new_service_would_have(sho
 
 
 def test_a_service_with_one_queue_gets_the_next_task_of_it(shop: Workspace) -> None:
-    assert edit.queue_of(site(shop)) == "emails"
+    another = Task.from_text("another", None)
+    assert add(shop, another, dry_run=True).part == Task("another", "emails")
     add(shop)
     with pytest.raises(InputError, match="--queue must be given: mailer has the queues emails, sms"):
-        edit.queue_of(site(shop))
+        add(shop, another)
     remove(shop, "send_sms")
     remove(shop, "send_email")
     with pytest.raises(InputError, match="--queue must be given: mailer has no queue yet"):
-        edit.queue_of(site(shop))
+        add(shop, another)
 
 
 def test_a_file_or_task_or_handler_of_the_name_is_left_alone(shop: Workspace) -> None:

@@ -146,9 +146,6 @@ def _description_of(parts: Mapping[str, tuple[Part, ...]]) -> str:
     things = {KINDS[key]: list(dict.fromkeys(part.does for part in some)) for key, some in parts.items() if some}
     text = "; ".join(f"{kind.does[0]} {', '.join(named)}" for kind, named in things.items())
     if len(text) > naming.DESCRIPTION_MAX_LENGTH:
-        text = "; ".join(f"{kind.does[0]} {_counted(len(named), kind.does[1])}" for kind, named in things.items())
+        counts = [f"{kind.does[0]} {messages.counted(len(named), kind.does[1])}" for kind, named in things.items()]
+        text = "; ".join(counts)
     return text[:1].upper() + text[1:] if text else "HTTP gateway"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

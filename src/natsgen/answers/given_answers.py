@@ -85,21 +85,20 @@ class GivenAnswers:
 NOTHING = GivenAnswers({}, {})
 
 
-def from_flags(flags: Mapping[str, str | None], questionnaire: Questionnaire) -> GivenAnswers:
+def from_flags(flags: Mapping[str, Any], questionnaire: Questionnaire) -> GivenAnswers:
     """What the command's own options say.
 
     Args:
-        flags: the text by question, a key of `FLAGS`; None was not given.
+        flags: the text of each option by its name without hyphens in front; None was not given.
         questionnaire: what the template asks.
 
     Raises:
         InputError: a value is not one of its question's choices.
     """
-    given = {key: text for key, text in flags.items() if text is not None}
-    return GivenAnswers.of(
-        values={key: questionnaire.question(key, FLAGS[key]).check(text, FLAGS[key]) for key, text in given.items()},
-        sources={key: FLAGS[key] for key in given},
-    )
+    texts = {key: flags.get(flag.removeprefix("--")) for key, flag in FLAGS.items()}
+    given = {key: FLAGS[key] for key, text in texts.items() if text is not None}
+    values = {key: questionnaire.question(key, flag).check(texts[key], flag) for key, flag in given.items()}
+    return GivenAnswers.of(values, given)
 
 
 def from_texts(option: str, read: Callable[[Sequence[str]], Sequence[Part]], texts: Sequence[str]) -> GivenAnswers:

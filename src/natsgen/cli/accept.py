@@ -19,11 +19,9 @@ AllFiles = Annotated[bool, typer.Option("--all", help="Accept every file that di
 
 def accept(
     service: options.Service,
+    how: options.Writing,
     path: Paths = None,
     all_files: AllFiles = False,
-    workspace: options.Workspace = None,
-    dry_run: options.DryRun = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Accept your changes to files that the template owns.
 
@@ -35,15 +33,13 @@ def accept(
       natsgen accept billing Dockerfile
       natsgen accept billing --all
     """
-    from natsgen import workspace as workspaces
     from natsgen.update import accepting
 
     if bool(path) == all_files:
         raise InputError("specify files or --all, not both")
-    place = workspaces.find(workspace, Path.cwd())
-    found = accepting.accept(place, service, path or [], here=Path.cwd(), dry_run=dry_run, notify=output.note)
+    found = accepting.accept(how.writer, service, path or [], Path.cwd())
     story = [f"Accepted in {service}", *(f"  {output.printable(str(one))}" for one in found.paths)]
     if not found.paths:
         story = [f"No file of {service} differs from its template"]
     document = {"service": service, "accepted": [str(one) for one in found.paths]}
-    output.report(place.root, found.change, document, story, is_dry_run=dry_run, as_json=as_json)
+    how.report(found.change, document, story)

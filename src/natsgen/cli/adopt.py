@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from natsgen import messages
 from natsgen.cli import next_steps, options, output, templates
 from natsgen.workspace import SERVICES
 
@@ -20,14 +22,12 @@ def adopt(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="The service's folder, under services/.", show_default=False)
     ],
+    how: options.Writing,
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Replace its infrastructure with the template's, and subscribe its handlers."),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="List every file.")] = False,
-    workspace: options.Workspace = None,
-    dry_run: options.DryRun = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Bring an existing worker under natsgen management.
 
@@ -43,20 +43,15 @@ def adopt(
       natsgen adopt services/billing
       natsgen adopt services/billing --replace --dry-run
     """
-    from natsgen import workspace as workspaces
     from natsgen.answers import questions
     from natsgen.update import adoption
 
-    place = workspaces.find(workspace, Path.cwd())
-    with templates.for_new(None, place) as template:
-
-        def adopted(*, dry_run: bool) -> Adoption:
-            asked = questions.read(template.folder)
-            return adoption.adopt(place, template, asked, path, replace=replace, dry_run=dry_run, notify=output.note)
-
-        if replace and output.can_ask() and not (dry_run or as_json):
-            _ask(adopted(dry_run=True))
-        done = adopted(dry_run=dry_run)
+    with templates.for_new(None, how.place) as template:
+        asked = questions.read(template.folder)
+        if replace and output.can_ask() and not (how.dry_run or how.as_json):
+            trial = dataclasses.replace(how.writer, dry_run=True)
+            _ask(adoption.adopt(trial, template, asked, path, replace=replace))
+        done = adoption.adopt(how.writer, template, asked, path, replace=replace)
     change = done.change
     document = {
         "service": done.service,
@@ -67,9 +62,8 @@ def adopt(
         "missing": [str(path) for path in done.missing],
         "notes": list(done.notes),
     }
-    story = _story(place, done, replaced=replace, verbose=verbose)
-    output.report(place.root, change, document, story, is_dry_run=dry_run, as_json=as_json)
-    if dry_run and not as_json:
+    how.report(change, document, _story(how.place, done, replaced=replace, verbose=verbose))
+    if how.dry_run and not how.as_json:
         output.note("\n".join(_differences(done, replaced=replace, verbose=verbose)))
 
 
@@ -119,8 +113,7 @@ def _differences(done: Adoption, *, replaced: bool, verbose: bool) -> Iterator[s
     ):
         if paths:
             yield ""
-            count = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
-            yield title if verbose else f"{title} {count} (--verbose lists them)"
+            yield title if verbose else f"{title} {messages.counted(len(paths), 'file')} (--verbose lists them)"
             yield from (f"  {path}" for path in paths if verbose)
     if done.notes:
         yield ""

@@ -21,13 +21,11 @@ _NO_CHANGE = "service_name"
 
 def answers(
     service: options.Service,
+    how: options.Writing,
     change: Annotated[
         list[str] | None,
         typer.Argument(metavar="set KEY=VALUE", help="Answers to change.", show_default=False),
     ] = None,
-    workspace: options.Workspace = None,
-    dry_run: options.DryRun = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Show or change the answers that a service was created with.
 
@@ -40,28 +38,25 @@ def answers(
       natsgen answers billing set dedup=nats-kv
       natsgen answers billing set python_version=3.14 image=alpine --dry-run
     """
-    from natsgen import workspace as workspaces
     from natsgen.answers import answers_file
     from natsgen.services import listing
 
-    place = workspaces.find(workspace, Path.cwd())
+    place = how.place
     memory = answers_file.read(listing.require_service(place, service))
     if not change:
-        _show(memory, as_json=as_json)
+        _show(memory, as_json=how.as_json)
         return
     if change[0] != "set" or not change[1:]:
         raise InputError(f"usage: natsgen answers {service} set KEY=VALUE, such as set dedup=nats-kv")
     from natsgen.answers import questions
-    from natsgen.cli import update, update_report
+    from natsgen.cli import update
     from natsgen.update import fleet
     from natsgen.update.sources import Sources
 
     with ExitStack() as stack:
         template = Sources(place, stack).of(memory).template(memory.commit)
         given = _given(change[1:], memory, questions.read(template.folder), place.root)
-    wanted = fleet.Options(answers=given, dry_run=dry_run)
-    results = update.carry_out(place, [service], wanted)
-    update_report.show(place, results, dry_run=dry_run, as_json=as_json)
+    update.carry_out(how, [service], fleet.Options(answers=given))
 
 
 def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, root: Path) -> dict[str, Any]:

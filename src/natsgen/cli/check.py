@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from natsgen import messages
 from natsgen.cli import options, output
-from natsgen.cli.update import All, Services, wanted_services
+from natsgen.cli.update import wanted_services
 from natsgen.errors import FAILED, ServiceError
 
 if TYPE_CHECKING:
     from natsgen.update.drift import Drift, DriftedFile
 
 
-def check(
-    service: Services = None,
-    all_services: All = False,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
-) -> None:
+def check(how: options.Reading, service: options.Services = None, all_services: options.All = False) -> None:
     """Check that services are up to date and unmodified.
 
     For each service this reports a newer template version and the files in which an update would conflict; files that
@@ -35,15 +30,14 @@ def check(
       natsgen check --all
       natsgen check billing --json
     """
-    from natsgen import workspace as workspaces
     from natsgen.cli.progress import Progress
     from natsgen.update import drift
 
-    place = workspaces.find(workspace, Path.cwd())
+    place = how.place
     names = wanted_services(place, service or [], all_services=all_services)
     with Progress("checking") as bar:
         found = drift.check(place, names, progress=bar.show)
-    if as_json:
+    if how.as_json:
         output.document({"workspace": str(place.root), "services": [_document(one) for one in found]})
     elif found:
         output.result("\n".join(_lines(found)))
@@ -53,11 +47,7 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def diff(
-    service: options.Service,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
-) -> None:
+def diff(service: options.Service, how: options.Reading) -> None:
     """Show how a service differs from its template.
 
     The diff is from the service's version of the template to the current files. Apply it in reverse to restore the
@@ -68,14 +58,13 @@ def diff(
       natsgen diff billing
       natsgen diff billing | git apply --reverse
     """
-    from natsgen import workspace as workspaces
     from natsgen.update import drift
 
-    place = workspaces.find(workspace, Path.cwd())
+    place = how.place
     (found,) = drift.check(place, [service])
     if found.error:
         raise ServiceError(f"{service}: {found.error}")
-    if as_json:
+    if how.as_json:
         output.document({"workspace": str(place.root), **_document(found), "diff": found.diff})
     elif found.diff:
         output.result(found.diff)
@@ -86,11 +75,7 @@ def diff(
 def _lines(found: Sequence[Drift]) -> Iterator[str]:
     yield from output.columns([(one.service, *_state(one)) for one in found])
     for one in found:
-        said = list(_details(one))
-        if said:
-            yield ""
-            yield f"{one.service}:"
-            yield from (f"  {output.printable(line)}" for line in said)
+        yield from output.section(f"{one.service}:", [*_details(one)])
 
 
 def _state(one: Drift) -> tuple[str, str]:
@@ -98,21 +83,17 @@ def _state(one: Drift) -> tuple[str, str]:
         return "failed", one.version
     said = [f"{one.newest} available"] if one.is_behind else []
     if one.conflicting:
-        said.append(f"conflicts in {_count(one.conflicting)}")
+        said.append(f"conflicts in {messages.counted(len(one.conflicting), 'file')}")
     if one.files:
-        said.append(f"{_count(one.files)} modified")
+        said.append(f"{messages.counted(len(one.files), 'file')} modified")
     if one.unfinished:
         said.append("unfinished update")
     if one.repairable:
         said.append("packages need natsgen repair")
     if one.accepted:
         said = said or ["up to date"]
-        said.append(f"{_count(one.accepted)} modified and accepted")
+        said.append(f"{messages.counted(len(one.accepted), 'file')} modified and accepted")
     return one.version, ", ".join(said) or "up to date"
-
-
-def _count(files: Sequence[object]) -> str:
-    return f"{len(files)} file{'s' if len(files) > 1 else ''}"
 
 
 def _details(one: Drift) -> Iterator[str]:

@@ -5,10 +5,11 @@ To import and build them all would take longer than anything else that `natsgen 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from importlib import import_module
-from typing import Any
+from inspect import Parameter, Signature, signature
+from typing import Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -17,79 +18,53 @@ from typer.main import get_group
 from natsgen.cli import output, speed
 from natsgen.errors import WRONG_INPUT
 
+REQUIRED = Parameter.empty
+"""The default of a parameter that must be given."""
+
 _ANY_LENGTH = 1_000  # characters of a purpose, none of which is cut
 
-
-@dataclass(frozen=True)
-class Listed:
-    """A command as a list of commands shows it.
-
-    Attributes:
-        module: where it is.
-        attribute: what it is there: a function, or the Typer app of a group.
-        purpose: the first line of its help, which a test compares.
-    """
-
-    module: str
-    attribute: str
-    purpose: str
-
-
-COMMANDS: Mapping[str, Listed] = {
-    "new": Listed("natsgen.cli.new", "app", "Create a service."),
-    "init": Listed("natsgen.cli.init", "init", "Write natsgen.toml and complete .gitignore."),
-    "adopt": Listed("natsgen.cli.adopt", "adopt", "Bring an existing worker under natsgen management."),
-    "add-handler": Listed("natsgen.cli.parts.add", "add_handler", "Add a handler and its test to a service."),
-    "remove-handler": Listed(
-        "natsgen.cli.parts.remove", "remove_handler", "Remove a handler and its test from a service."
-    ),
-    "add-action": Listed("natsgen.cli.parts.add", "add_action", "Add an action and its test to a service."),
-    "remove-action": Listed(
-        "natsgen.cli.parts.remove", "remove_action", "Remove an action and its test from a service."
-    ),
-    "add-route": Listed("natsgen.cli.parts.add", "add_route", "Add a route and its test to a gateway."),
-    "remove-route": Listed("natsgen.cli.parts.remove", "remove_route", "Remove a route and its test from a gateway."),
-    "add-publisher": Listed("natsgen.cli.parts.add", "add_publisher", "Add a publisher and its test to a service."),
-    "remove-publisher": Listed(
-        "natsgen.cli.parts.remove", "remove_publisher", "Remove a publisher and its test from a service."
-    ),
-    "add-subscriber": Listed(
-        "natsgen.cli.parts.add", "add_subscriber", "Add a subscriber of core NATS, and its test, to a service."
-    ),
-    "remove-subscriber": Listed(
-        "natsgen.cli.parts.remove", "remove_subscriber", "Remove a subscriber and its test from a service."
-    ),
-    "add-task": Listed("natsgen.cli.parts.add", "add_task", "Add a task and its test to a service."),
-    "remove-task": Listed("natsgen.cli.parts.remove", "remove_task", "Remove a task and its test from a service."),
-    "add-extra": Listed("natsgen.cli.extras", "add_extra", "Add extras to a service."),
-    "remove-extra": Listed("natsgen.cli.extras", "remove_extra", "Remove extras from a service."),
-    "list": Listed("natsgen.cli.look", "list_services", "List the services and their parts."),
-    "show": Listed("natsgen.cli.look", "show", "Show one service in full."),
-    "check": Listed("natsgen.cli.check", "check", "Check that services are up to date and unmodified."),
-    "diff": Listed("natsgen.cli.check", "diff", "Show how a service differs from its template."),
-    "extras": Listed("natsgen.cli.extras", "extras", "List the extras, and which of them a service has."),
-    "dev": Listed("natsgen.cli.dev", "dev", "Run NATS and the services of the workspace, with reload and a page."),
-    "publish": Listed(
-        "natsgen.cli.dev_messages", "publish", "Publish an event to a handler, checked against its model."
-    ),
-    "call": Listed(
-        "natsgen.cli.dev_messages", "call", "Call an action and print its answer; exit with 1 for an error."
-    ),
-    "tail": Listed("natsgen.cli.dev_messages", "tail", "Show messages as they are published, until Ctrl-C."),
-    "replay-trace": Listed(
-        "natsgen.cli.dev_messages",
-        "replay_trace",
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "new": ("new:app", "Create a service."),
+    "init": ("init:init", "Write natsgen.toml and complete .gitignore."),
+    "adopt": ("adopt:adopt", "Bring an existing worker under natsgen management."),
+    "add-handler": ("parts:add_handler", "Add a handler and its test to a service."),
+    "remove-handler": ("parts:remove_handler", "Remove a handler and its test from a service."),
+    "add-action": ("parts:add_action", "Add an action and its test to a service."),
+    "remove-action": ("parts:remove_action", "Remove an action and its test from a service."),
+    "add-route": ("parts:add_route", "Add a route and its test to a gateway."),
+    "remove-route": ("parts:remove_route", "Remove a route and its test from a gateway."),
+    "add-publisher": ("parts:add_publisher", "Add a publisher and its test to a service."),
+    "remove-publisher": ("parts:remove_publisher", "Remove a publisher and its test from a service."),
+    "add-subscriber": ("parts:add_subscriber", "Add a subscriber of core NATS, and its test, to a service."),
+    "remove-subscriber": ("parts:remove_subscriber", "Remove a subscriber and its test from a service."),
+    "add-task": ("parts:add_task", "Add a task and its test to a service."),
+    "remove-task": ("parts:remove_task", "Remove a task and its test from a service."),
+    "add-extra": ("extras:add_extra", "Add extras to a service."),
+    "remove-extra": ("extras:remove_extra", "Remove extras from a service."),
+    "list": ("look:list_services", "List the services and their parts."),
+    "show": ("look:show", "Show one service in full."),
+    "check": ("check:check", "Check that services are up to date and unmodified."),
+    "diff": ("check:diff", "Show how a service differs from its template."),
+    "extras": ("extras:extras", "List the extras, and which of them a service has."),
+    "dev": ("dev:dev", "Run NATS and the services of the workspace, with reload and a page."),
+    "publish": ("dev_messages:publish", "Publish an event to a handler, checked against its model."),
+    "call": ("dev_messages:call", "Call an action and print its answer; exit with 1 for an error."),
+    "tail": ("dev_messages:tail", "Show messages as they are published, until Ctrl-C."),
+    "replay-trace": (
+        "dev_messages:replay_trace",
         "Publish the messages that started a chain once more, as a new chain.",
     ),
-    "dlq": Listed("natsgen.cli.dlq", "app", "Read, replay, purge, export and import dead letters."),
-    "update": Listed("natsgen.cli.update", "update", "Update services to a newer template."),
-    "answers": Listed("natsgen.cli.answers", "answers", "Show or change the answers that a service was created with."),
-    "accept": Listed("natsgen.cli.accept", "accept", "Accept your changes to files that the template owns."),
-    "repair": Listed("natsgen.cli.repair", "repair", "Repair the packages of a service after a git merge."),
-    "lock": Listed("natsgen.cli.lock", "lock", "Pin the dependencies of a service."),
-    "smoke": Listed("natsgen.cli.smoke", "smoke", "Create every kind of service and run each for real."),
+    "dlq": ("dlq:app", "Read, replay, purge, export and import dead letters."),
+    "update": ("update:update", "Update services to a newer template."),
+    "answers": ("answers:answers", "Show or change the answers that a service was created with."),
+    "accept": ("accept:accept", "Accept your changes to files that the template owns."),
+    "repair": ("repair:repair", "Repair the packages of a service after a git merge."),
+    "lock": ("lock:lock", "Pin the dependencies of a service."),
+    "smoke": ("smoke:smoke", "Create every kind of service and run each for real."),
 }
-"""In the order of `GROUPS`."""
+"""The function of each command, or the Typer app of a group, by module and name, and the first line of its help, which
+a test compares. In the order of `GROUPS`.
+"""
 
 GROUPS = {"Create": "new", "Grow": "add-handler", "Inspect": "list", "Operate": "dev", "Maintain": "update"}
 """The first command under each heading of the help."""
@@ -132,8 +107,8 @@ class Commands(Group):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        for name, listed in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=listed.purpose))
+        for name, (_, purpose) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=purpose))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under their headings."""
@@ -150,16 +125,72 @@ class Commands(Group):
 
 def load(name: str) -> Any:
     """Return the command of that name in full, as Typer builds it: one of `COMMANDS`."""
-    listed = COMMANDS[name]
-    found = getattr(import_module(listed.module), listed.attribute)
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(f"natsgen.cli.{module}"), attribute)
     holder = typer.Typer(rich_markup_mode=None)
     if isinstance(found, typer.Typer):
         holder.add_typer(found, name=name)
     else:
-        holder.command(name, cls=Command)(found)
+        add(holder, name, found)
     command = get_group(holder).commands[name]
     speed.take_as_typed(command)
     return command
+
+
+def group(purpose: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
+    """Return a group of commands, each a function by its name."""
+    app = typer.Typer(cls=Group)
+
+    @app.callback(invoke_without_command=True, help=purpose)
+    def show(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            show_help(context)
+
+    for name, function in commands.items():
+        add(app, name, function)
+    return app
+
+
+def add(app: typer.Typer, name: str, function: Callable[..., None]) -> None:
+    """Add a command.
+
+    Args:
+        app: the group.
+        name: of the command.
+        function: is called with the arguments and options. A parameter that is a dataclass stands for an argument or
+            an option for each of its fields.
+    """
+    groups: dict[str, type] = {}
+    parameters: dict[str, tuple[Any, Any]] = {}
+    hints = get_type_hints(function, include_extras=True)
+    for one in signature(function).parameters.values():
+        kind = hints[one.name]
+        if not is_dataclass(kind):
+            parameters[one.name] = (kind, one.default)
+            continue
+        assert isinstance(kind, type)
+        groups[one.name] = kind
+        of_fields = get_type_hints(kind, include_extras=True)
+        for field in fields(kind):
+            parameters[field.name] = (of_fields[field.name], field.default)
+
+    def command(**given: Any) -> None:
+        for parameter, kind in groups.items():
+            given[parameter] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        function(**given)
+
+    app.command(name, cls=Command, help=function.__doc__)(with_parameters(command, parameters))
+
+
+def with_parameters(function: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]]) -> Callable[..., None]:
+    """Return a function after giving it the parameters that Typer finds: their types and defaults by their names."""
+    found = [
+        Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in parameters.items()
+    ]
+    function.__signature__ = Signature(found)  # type: ignore[attr-defined]
+    function.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
+    return function
 
 
 def show_help(context: typer.Context) -> None:

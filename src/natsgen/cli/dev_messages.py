@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,15 @@ Data = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Streaming(dlq_options.Reaching):
+    """The options of a command that prints until it is stopped."""
+
+    as_json: Annotated[bool, typer.Option("--json", help="Print each message as a JSON object.")] = False
+
+
 def publish(
+    *,
     service: options.Service,
     handler: Annotated[
         str,
@@ -47,10 +56,8 @@ def publish(
         float | None,
         typer.Option(metavar="N", min=0.001, help="How many a second [default: as fast as they are stored]"),
     ] = None,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be published.")] = False,
-    as_json: options.AsJson = False,
+    how: dlq_options.Reaching,
 ) -> None:
     """Publish an event to a handler, checked against its model.
 
@@ -66,7 +73,7 @@ def publish(
     from natsgen.dev import samples, sending
     from natsgen.dlq import connection
 
-    source, settings = _service(service, workspace, server)
+    source, settings = _service(how, service)
     catalog = source.catalog()
     part = catalog.part(handler, "handler", "task", "subscriber")
     where = sending.subject_of(part, subject)
@@ -87,7 +94,7 @@ def publish(
             sent.append({"stream": stored.stream, "sequence": stored.sequence} if stored else {})
 
     connection.run(settings, work, so_far=lambda: f"{len(sent)} of {count} were published")
-    if as_json:
+    if how.as_json:
         output.document({"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]})
     else:
         place = f", as {sent[-1]['stream']}:{sent[-1]['sequence']}" if sent[-1] else "; nothing stores it"
@@ -95,14 +102,13 @@ def publish(
 
 
 def call(
+    *,
     service: options.Service,
     action: Annotated[
         str, typer.Argument(metavar="ACTION", help="Name of the action.", autocompletion=completion.parts_of("actions"))
     ],
     data: Data = None,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
+    how: dlq_options.Reaching,
 ) -> None:
     """Call an action and print its answer; exit with 1 for an error.
 
@@ -116,7 +122,7 @@ def call(
     from natsgen.dev import samples, sending
     from natsgen.dlq import connection
 
-    source, settings = _service(service, workspace, server)
+    source, settings = _service(how, service)
     catalog = source.catalog()
     part = catalog.part(action, "action")
     given = samples.sample(part) if data is None else _parsed(_text(data))
@@ -127,7 +133,7 @@ def call(
         answer: Any = json.loads(reply.payload)
     except ValueError:
         answer = reply.payload.decode(errors="replace")
-    if as_json:
+    if how.as_json:
         output.document({"subject": part.subject, "request": given, "reply": answer, "error": reply.error})
     else:
         output.result(samples.text(answer))
@@ -137,17 +143,13 @@ def call(
 
 
 def tail(
+    *,
     subject: Annotated[
         str | None, typer.Option(metavar="SUBJECT", help="Only this subject, perhaps with wildcards [default: all]")
     ] = None,
-    service: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Connect as this service does.", autocompletion=completion.services),
-    ] = None,
+    service: dlq_options.Connecting = None,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many.")] = None,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each message as a JSON object.")] = False,
+    how: _Streaming,
 ) -> None:
     """Show messages as they are published, until Ctrl-C.
 
@@ -164,23 +166,19 @@ def tail(
         output.note(f"waiting for messages at {connection.server}")
         async for message in subscription.messages:
             if subject or not message.subject.startswith(_OF_NATS):
-                output.result(_as_json(message) if as_json else _line(message))
+                output.result(_as_json(message) if how.as_json else _line(message))
                 seen += 1
                 if seen == count:
                     return
 
-    connection.run(dlq_options.settings(server, workspace, service), work)
+    connection.run(how.settings(service), work)
 
 
 def replay_trace(
+    *,
     correlation: Annotated[str, typer.Argument(metavar="ID", help="The correlation id.", show_default=False)],
-    service: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Connect as this service does.", autocompletion=completion.services),
-    ] = None,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
+    service: dlq_options.Connecting = None,
+    how: dlq_options.Reaching,
 ) -> None:
     """Publish the messages that started a chain once more, as a new chain.
 
@@ -193,34 +191,31 @@ def replay_trace(
     from natsgen.dev import traces
     from natsgen.dlq import connection
 
-    fresh, sent = connection.run(
-        dlq_options.settings(server, workspace, service), lambda connection, _: traces.replay(connection, correlation)
-    )
-    if as_json:
+    fresh, sent = connection.run(how.settings(service), lambda connection, _: traces.replay(connection, correlation))
+    if how.as_json:
         places = [{"stream": one.stream, "sequence": one.sequence, "subject": one.subject} for one in sent]
         output.document({"correlation_id": fresh, "published": places})
     else:
         output.result(f"published {', '.join(one.subject for one in sent)} with the correlation id {fresh}")
 
 
-def _service(name: str, workspace: Path | None, server: str | None) -> tuple[Source, Settings]:
-    """Return a service's code, and how to connect.
+def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
+    """Where a service's code is, and how to connect.
 
     Raises:
         InputError: there is no such service.
     """
-    from natsgen import workspace as workspaces
     from natsgen.dev import environment
     from natsgen.dev.catalog import Source
     from natsgen.harness.environment import environment_for
     from natsgen.harness.errors import HarnessError
     from natsgen.messages import did_you_mean
 
-    folder = workspaces.find(workspace, Path.cwd()).root / "services"
+    folder = how.place.root / "services"
     there = environment.services_in(folder) if folder.is_dir() else set()
     if name not in there:
         raise InputError(f"there is no service {name} in {folder}{did_you_mean(name, there)}")
-    settings = dlq_options.settings(server, workspace, name)
+    settings = how.settings(name)
     try:
         python = environment_for(folder / name / environment.REQUIREMENTS)
     except HarnessError as error:

@@ -6,34 +6,18 @@ from typing import Annotated
 
 import typer
 
-from natsgen.cli import commands, dlq_changes, dlq_files, dlq_options, options, output
+from natsgen.cli import commands, dlq_changes, dlq_files, dlq_options, output
 from natsgen.errors import InputError
 
 LIST_LIMIT = 100  # letters that `list --ids` shows unless told otherwise
 
-app = typer.Typer(cls=commands.Group)
 
-
-@app.callback(invoke_without_command=True)
-def dlq(context: typer.Context) -> None:
-    """Read, replay, purge, export and import dead letters."""
-    if context.invoked_subcommand is None:
-        commands.show_help(context)
-
-
-@app.command("list", cls=commands.Command)
 def list_letters(
-    service: dlq_options.Service = None,
-    handler: dlq_options.Handler = None,
-    reason: dlq_options.Reason = None,
-    correlation: dlq_options.Correlation = None,
-    since: dlq_options.Since = None,
-    until: dlq_options.Until = None,
+    *,
+    filters: dlq_options.Filters,
     ids: Annotated[bool, typer.Option("--ids", help="List each dead letter, the newest last.")] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Number of the newest that --ids lists.")] = LIST_LIMIT,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
+    how: dlq_options.Reaching,
 ) -> None:
     """Count dead letters by service, handler and reason, or list them.
 
@@ -45,9 +29,9 @@ def list_letters(
     """
     from natsgen.cli import dlq_story
 
-    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).selection()
-    chosen = dlq_options.choose(dlq_options.settings(server, workspace, service), wanted, [])
-    if as_json:
+    wanted = filters.selection()
+    chosen = dlq_options.choose(how.settings(filters.service), wanted)
+    if how.as_json:
         output.document(dlq_story.list_document(chosen, ids=ids, limit=limit))
     elif chosen.letters:
         output.result("\n".join(dlq_story.list_lines(chosen, ids=ids, limit=limit)))
@@ -55,14 +39,12 @@ def list_letters(
         output.note(dlq_story.nothing(chosen))
 
 
-@app.command(cls=commands.Command)
 def show(
+    *,
     number: Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the dead letter.", show_default=False)],
     raw: Annotated[bool, typer.Option("--raw", help="Write only the payload, byte for byte.")] = False,
-    service: dlq_options.Service = None,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
+    service: dlq_options.Connecting = None,
+    how: dlq_options.Reaching,
 ) -> None:
     """Show one dead letter in full.
 
@@ -76,12 +58,10 @@ def show(
     from natsgen.dlq.payload import is_text
     from natsgen.errors import LetterError
 
-    if raw and as_json:
+    if raw and how.as_json:
         raise InputError("specify --raw or --json, not both; the JSON document has the payload in base64")
-    found = connection.run(
-        dlq_options.settings(server, workspace, service), lambda server, _: reading.exhibit(server, number)
-    )
-    if as_json:
+    found = connection.run(how.settings(service), lambda server, _: reading.exhibit(server, number))
+    if how.as_json:
         output.document(dlq_letter.letter_document(found))
     elif not raw:
         output.result("\n".join(dlq_letter.letter_lines(found)))
@@ -93,7 +73,14 @@ def show(
         output.result_bytes(found.payload)
 
 
-app.command("replay", cls=commands.Command)(dlq_changes.replay)
-app.command("purge", cls=commands.Command)(dlq_changes.purge)
-app.command("export", cls=commands.Command)(dlq_files.export)
-app.command("import", cls=commands.Command)(dlq_files.import_)
+app = commands.group(
+    "Read, replay, purge, export and import dead letters.",
+    {
+        "list": list_letters,
+        "show": show,
+        "replay": dlq_changes.replay,
+        "purge": dlq_changes.purge,
+        "export": dlq_files.export,
+        "import": dlq_files.import_,
+    },
+)

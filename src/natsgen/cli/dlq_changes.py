@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from natsgen.cli import dlq_options, options, output
+from natsgen.cli import dlq_options, output
 from natsgen.cli.progress import Progress
 from natsgen.errors import FAILED, InputError
 
@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 
 def replay(
-    ids: dlq_options.Ids = None,
-    everything: dlq_options.Everything = False,
-    service: dlq_options.Service = None,
-    handler: dlq_options.Handler = None,
-    reason: dlq_options.Reason = None,
-    correlation: dlq_options.Correlation = None,
-    since: dlq_options.Since = None,
-    until: dlq_options.Until = None,
+    *,
+    which: dlq_options.Which,
     to_subject: Annotated[
         str | None,
         typer.Option(metavar="SUBJECT", help="Publish the originals to this subject, for all its subscribers."),
@@ -33,11 +27,7 @@ def replay(
     rate: Annotated[
         float | None, typer.Option(metavar="N", min=0.001, help="Maximum number of dead letters a second.")
     ] = None,
-    yes: dlq_options.Yes = False,
-    dry_run: dlq_options.DryRun = False,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
+    how: dlq_options.Reaching,
 ) -> None:
     """Send dead letters again, each to the handler that failed.
 
@@ -57,10 +47,10 @@ def replay(
 
     if rate is not None and not math.isfinite(rate):
         raise InputError("--rate takes a number of dead letters a second")
-    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
+    wanted = which.need()
     subject = None if to_subject is None else messages.located("--to-subject", plain_subject, to_subject)
-    settings = dlq_options.settings(server, workspace, service)
-    chosen = dlq_options.choose(settings, wanted, ids or [])
+    settings = how.settings(which.service)
+    chosen = dlq_options.choose(settings, wanted, which.ids or [])
 
     async def look(server: Connection, _: Stop) -> tuple[Target, list[str]]:
         target = await bulk.target_for(server, subject)
@@ -73,36 +63,25 @@ def replay(
     for warning in warnings:
         output.note(f"note: {output.printable(warning)}")
     tally = bulk.Tally(len(chosen.letters))
-    if chosen.letters and not dry_run:
-        if len(chosen.letters) > 1 and not yes and output.can_ask():
+    if chosen.letters and not which.dry_run:
+        if len(chosen.letters) > 1 and not which.yes and output.can_ask():
             _confirm(chosen, "Replay")
         with Progress("replaying") as bar:
             connection.run(
                 settings,
                 lambda server, stop: bulk.replay(server, stop, chosen.letters, target, tally, rate, bar.show),
-                so_far=lambda: _replayed_so_far(tally),
+                so_far=lambda: _so_far(
+                    tally,
+                    "replayed and removed",
+                    "replay the others (the stream's duplicate window prevents double replays)",
+                ),
                 notify=output.note,
             )
-    what = f"replayed to {target.subject or 'the handlers that failed'}"
-    more = {"warnings": warnings, "to_subject": target.subject}
-    _tell(chosen, tally, more, done="replayed", dry_run=dry_run, as_json=as_json, what=what)
+    to = f"to {target.subject or 'the handlers that failed'}"
+    _tell(which, how, chosen, tally, "replayed", to, warnings=warnings, to_subject=target.subject)
 
 
-def purge(
-    ids: dlq_options.Ids = None,
-    everything: dlq_options.Everything = False,
-    service: dlq_options.Service = None,
-    handler: dlq_options.Handler = None,
-    reason: dlq_options.Reason = None,
-    correlation: dlq_options.Correlation = None,
-    since: dlq_options.Since = None,
-    until: dlq_options.Until = None,
-    yes: dlq_options.Yes = False,
-    dry_run: dlq_options.DryRun = False,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
-) -> None:
+def purge(which: dlq_options.Which, how: dlq_options.Reaching) -> None:
     """Delete dead letters permanently.
 
     natsgen asks first, unless you pass --yes. To keep a copy, run natsgen dlq export before. Original messages that
@@ -116,23 +95,23 @@ def purge(
     """
     from natsgen.dlq import bulk, connection
 
-    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).need(ids, everything)
-    if not (yes or dry_run or output.can_ask()):
+    wanted = which.need()
+    if not (which.yes or which.dry_run or output.can_ask()):
         raise InputError("refusing to delete dead letters without confirmation; pass --yes")
-    settings = dlq_options.settings(server, workspace, service)
-    chosen = dlq_options.choose(settings, wanted, ids or [])
+    settings = how.settings(which.service)
+    chosen = dlq_options.choose(settings, wanted, which.ids or [])
     tally = bulk.Tally(len(chosen.letters))
-    if chosen.letters and not dry_run:
-        if not yes:
+    if chosen.letters and not which.dry_run:
+        if not which.yes:
             _confirm(chosen, "Delete")
         with Progress("deleting") as bar:
             connection.run(
                 settings,
                 lambda server, stop: bulk.purge(server, stop, chosen.letters, tally, bar.show),
-                so_far=lambda: _deleted_so_far(tally),
+                so_far=lambda: _so_far(tally, "deleted", "delete the others"),
                 notify=output.note,
             )
-    _tell(chosen, tally, {}, done="deleted", dry_run=dry_run, as_json=as_json, what="deleted")
+    _tell(which, how, chosen, tally, "deleted")
 
 
 def _confirm(chosen: Chosen, verb: str) -> None:
@@ -142,49 +121,44 @@ def _confirm(chosen: Chosen, verb: str) -> None:
     dlq_options.confirm(dlq_story.count_lines(chosen.letters), f"{verb} {letters} at {chosen.server}?")
 
 
-def _replayed_so_far(tally: Tally) -> str:
+def _so_far(tally: Tally, done: str, rest: str) -> str:
     from natsgen.cli import dlq_story
 
-    return (
-        f"{tally.done:,} of {dlq_story.counted(tally.total)} were replayed and removed; run the command again to "
-        "replay the others (the stream's duplicate window prevents double replays)"
-    )
-
-
-def _deleted_so_far(tally: Tally) -> str:
-    from natsgen.cli import dlq_story
-
-    return (
-        f"{tally.done:,} of {dlq_story.counted(tally.total)} were deleted; run the command again to delete the others"
-    )
+    return f"{tally.done:,} of {dlq_story.counted(tally.total)} were {done}; run the command again to {rest}"
 
 
 def _tell(
-    chosen: Chosen, tally: Tally, more: dict[str, Any], *, done: str, dry_run: bool, as_json: bool, what: str
+    which: dlq_options.Which,
+    how: dlq_options.Reaching,
+    chosen: Chosen,
+    tally: Tally,
+    done: str,
+    to: str = "",
+    **more: Any,
 ) -> None:
-    """Tells what became of the letters. Raises `typer.Exit` if some could not be done."""
+    """Tell what became of the letters. Raises `typer.Exit` if some could not be done."""
     from natsgen.cli import dlq_story
     from natsgen.dlq.letters import STREAM
 
+    document = {
+        "server": chosen.server,
+        "stream": STREAM,
+        "dry_run": which.dry_run,
+        "chosen": tally.total,
+        done: tally.done,
+        "gone": tally.gone,
+        "failed": dlq_story.failure_documents(tally),
+        "groups": dlq_story.group_documents(chosen.letters),
+        **more,
+    }
+    what = f"{done} {to}".rstrip()
     for line in dlq_story.failure_lines(tally, "kept dead letter"):
         output.note(line)
-    if as_json:
-        output.document(
-            {
-                "server": chosen.server,
-                "stream": STREAM,
-                "dry_run": dry_run,
-                "chosen": tally.total,
-                done: tally.done,
-                "gone": tally.gone,
-                "failed": dlq_story.failure_documents(tally),
-                "groups": dlq_story.group_documents(chosen.letters),
-                **more,
-            }
-        )
+    if how.as_json:
+        output.document(document)
     elif not chosen.letters:
         output.note(dlq_story.nothing(chosen))
-    elif dry_run:
+    elif which.dry_run:
         output.result("\n".join(dlq_story.count_lines(chosen.letters)))
         output.note(f"{dlq_story.counted(tally.total)} would be {what}; nothing was changed")
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from natsgen.cli import dlq_options, options, output
+from natsgen.cli import dlq_options, output
 from natsgen.cli.progress import Progress
 from natsgen.errors import FAILED, InputError
 
@@ -23,18 +23,12 @@ STANDARD = "-"  # instead of a file's name: standard input or output
 
 
 def export(
+    *,
     file: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="File to write; - is standard output.")
     ] = STANDARD,
-    service: dlq_options.Service = None,
-    handler: dlq_options.Handler = None,
-    reason: dlq_options.Reason = None,
-    correlation: dlq_options.Correlation = None,
-    since: dlq_options.Since = None,
-    until: dlq_options.Until = None,
-    server: dlq_options.Server = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
+    filters: dlq_options.Filters,
+    how: dlq_options.Reaching,
 ) -> None:
     """Write dead letters to a file.
 
@@ -49,19 +43,19 @@ def export(
     from natsgen.dlq import archive, connection
     from natsgen.dlq.bulk import Tally
 
-    if as_json and file == STANDARD:
+    if how.as_json and file == STANDARD:
         raise InputError("--json needs --output FILE, because the dead letters go to standard output")
-    wanted = dlq_options.Filters(service, handler, reason, correlation, since, until).selection()
-    settings = dlq_options.settings(server, workspace, service)
+    wanted = filters.selection()
+    settings = how.settings(filters.service)
     with _writer(file) as write:
-        chosen = dlq_options.choose(settings, wanted, [])
+        chosen = dlq_options.choose(settings, wanted)
         tally = Tally(len(chosen.letters))
         with Progress("exporting") as bar:
             connection.run(settings, lambda server, _: archive.export(server, chosen.letters, tally, write, bar.show))
     for line in dlq_story.failure_lines(tally, "exported without its payload: dead letter"):
         output.note(line)
     written = tally.done + len(tally.failed)
-    if as_json:
+    if how.as_json:
         failed = dlq_story.failure_documents(tally)
         output.document({"server": chosen.server, "file": file, "exported": written, "without_payload": failed})
     elif not chosen.letters:
@@ -75,17 +69,14 @@ def export(
 
 
 def import_(
+    *,
     file: Annotated[
         str,
         typer.Argument(metavar="FILE", help="File from natsgen dlq export; - is standard input.", show_default=False),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; publish nothing.")] = False,
-    server: dlq_options.Server = None,
-    service: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Connect as the .env of this service tells.")
-    ] = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
+    service: dlq_options.Connecting = None,
+    how: dlq_options.Reaching,
 ) -> None:
     """Put exported dead letters back into the stream.
 
@@ -100,7 +91,7 @@ def import_(
     from natsgen.dlq import archive, connection
     from natsgen.dlq.bulk import Tally
 
-    settings = dlq_options.settings(server, workspace, service)
+    settings = how.settings(service)
     with _reader(file) as (content, name), Progress("importing") as bar:
         tally = Tally(sum(1 for _ in archive.records(content, name)))
         if not dry_run and tally.total:
@@ -113,7 +104,7 @@ def import_(
             )
     for line in dlq_story.failure_lines(tally, "not imported: line"):
         output.note(line)
-    if as_json:
+    if how.as_json:
         failed = dlq_story.failure_documents(tally, "line")
         counts = {"letters": tally.total, "imported": tally.done, "were_there": tally.gone, "failed": failed}
         output.document({"file": file, "dry_run": dry_run, **counts})

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natsgen.cli import completion, options, output
-from natsgen.cli.parts import report
+from natsgen import messages
+from natsgen.cli import completion, options, output, parts, templates
 
 if TYPE_CHECKING:
-    from natsgen.services.edit import ServiceTarget
     from natsgen.services.extras import Changed, Extra
 
 _Names = Annotated[
@@ -22,6 +20,7 @@ _Names = Annotated[
 
 
 def extras(
+    how: options.Reading,
     service: Annotated[
         str | None,
         typer.Argument(
@@ -31,8 +30,6 @@ def extras(
             autocompletion=completion.services,
         ),
     ] = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
 ) -> None:
     """List the extras, and which of them a service has.
 
@@ -44,25 +41,17 @@ def extras(
       natsgen extras
       natsgen extras billing --json
     """
-    from natsgen import workspace as workspaces
     from natsgen.services import extras as packages
 
-    place = workspaces.find(workspace, Path.cwd())
-    found = packages.known() if service is None else packages.of(place, service)
-    if not as_json:
+    found = packages.known() if service is None else packages.of(how.place, service)
+    if not how.as_json:
         output.result("\n".join(output.columns([_row(one, of_service=service is not None) for one in found])))
         return
-    document: dict[str, object] = {} if service is None else {"workspace": str(place.root), "service": service}
+    document: dict[str, object] = {} if service is None else {"workspace": str(how.place.root), "service": service}
     output.document({**document, "extras": [_document(one, of_service=service is not None) for one in found]})
 
 
-def add_extra(
-    service: options.Service,
-    name: _Names,
-    workspace: options.Workspace = None,
-    dry_run: options.DryRun = False,
-    as_json: options.AsJson = False,
-) -> None:
+def add_extra(service: options.Service, name: _Names, how: options.Writing) -> None:
     """Add extras to a service.
 
     This adds their files and the packages that they need, and records them in the service's answers. It changes
@@ -75,19 +64,12 @@ def add_extra(
     """
     from natsgen.services import extras as packages
 
-    with report.target(service, workspace, dry_run=dry_run) as site:
+    with templates.target(how, service) as site:
         changed = packages.add(site, _names(name))
-    _tell(site, changed, "Added", as_json=as_json)
+    _tell(how, service, changed, "Added")
 
 
-def remove_extra(
-    service: options.Service,
-    name: _Names,
-    force: options.Force = False,
-    workspace: options.Workspace = None,
-    dry_run: options.DryRun = False,
-    as_json: options.AsJson = False,
-) -> None:
+def remove_extra(service: options.Service, name: _Names, how: options.Writing, force: options.Force = False) -> None:
     """Remove extras from a service.
 
     This removes their files and the packages that only they need. It keeps what a part needs or your own files import,
@@ -100,9 +82,9 @@ def remove_extra(
     """
     from natsgen.services import extras as packages
 
-    with report.target(service, workspace, dry_run=dry_run) as site:
+    with templates.target(how, service) as site:
         changed = packages.remove(site, _names(name), force=force)
-    _tell(site, changed, "Removed", as_json=as_json)
+    _tell(how, service, changed, "Removed")
 
 
 def _names(given: Sequence[str]) -> list[str]:
@@ -112,25 +94,22 @@ def _names(given: Sequence[str]) -> list[str]:
     return list(given_answers.from_extras(given, "NAME").values["extras"])
 
 
-def _tell(site: ServiceTarget, changed: Changed, verb: str, *, as_json: bool) -> None:
+def _tell(how: options.Writing, service: str, changed: Changed, verb: str) -> None:
     from natsgen.services.service_packages import told
 
     change = changed.change
     files = change.added or change.removed
     document = {
-        "service": site.service,
+        "service": service,
         "extras": changed.extras,
-        "created": [str(path) for path in change.added],
-        "changed": [str(path) for path in change.replaced],
-        "removed": [str(path) for path in change.removed],
+        **options.paths(change),
         "notes": changed.notes,
     }
-    story = f"Changed the answers of {site.service}: its extras are {', '.join(changed.extras) or 'none'}"
+    story = f"Changed the answers of {service}: its extras are {', '.join(changed.extras) or 'none'}"
     if files:
-        what = told(report.packages_of(site.service, files)) or "files"
-        story = f"{verb} {what} ({len(files)} file{'s' if len(files) > 1 else ''}) in services/{site.service}"
-    notes, root = changed.notes, site.workspace.root
-    output.report(root, change, document, [story], is_dry_run=site.dry_run, as_json=as_json, notes=notes)
+        what = told(parts.packages_of(service, files)) or "files"
+        story = f"{verb} {what} ({messages.counted(len(files), 'file')}) in services/{service}"
+    how.report(change, document, [story], changed.notes)
 
 
 def _row(extra: Extra, *, of_service: bool) -> tuple[str, ...]:

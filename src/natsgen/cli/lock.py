@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from natsgen.cli import options, output
+from natsgen.cli import options
 
 
-def lock(
-    service: options.Service,
-    workspace: options.Workspace = None,
-    dry_run: options.DryRun = False,
-    as_json: options.AsJson = False,
-) -> None:
+def lock(service: options.Service, how: options.Writing) -> None:
     """Pin the dependencies of a service.
 
     Run it after you edit pyproject.toml. It writes requirements.txt and requirements-dev.txt with hashes, for all
@@ -24,15 +17,13 @@ def lock(
       natsgen lock billing
       natsgen lock billing --dry-run
     """
-    from natsgen import workspace as workspaces
     from natsgen.services import pinning
 
-    place = workspaces.find(workspace, Path.cwd())
-    locked = pinning.lock(place, service, dry_run=dry_run, notify=output.note)
+    locked = pinning.lock(how.writer, service)
     change = locked.change
     story = [f"Pinned the dependencies of {service}", *(f"  {pin}" for pin in locked.pins)]
     if not (change.before or change.after):
         story = [f"The pins of {service} are up to date"]
     changed = [str(path) for path in (*change.added, *change.replaced)]
     document = {"service": service, "pins": list(locked.pins), "changed": changed}
-    output.report(place.root, change, document, story, is_dry_run=dry_run, as_json=as_json)
+    how.report(change, document, story)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import typer
-
-from natsgen.cli import completion, documents, options, output, templates
+from natsgen.cli import documents, options, output, templates
 
 if TYPE_CHECKING:
     from natsgen.parts.kind import FoundPart
@@ -17,19 +14,7 @@ if TYPE_CHECKING:
     from natsgen.services.listing import Service
 
 
-def list_services(
-    service: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SERVICE",
-            help="Only this one [default: all]",
-            show_default=False,
-            autocompletion=completion.services,
-        ),
-    ] = None,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
-) -> None:
+def list_services(how: options.Reading, service: options.OneOfAll = None) -> None:
     """List the services and their parts.
 
     Parts are handlers, actions, routes, tasks, publishers and subscribers. natsgen reads them from source; it imports
@@ -40,15 +25,14 @@ def list_services(
       natsgen list
       natsgen list billing --json
     """
-    from natsgen import workspace as workspaces
     from natsgen.services import listing
 
-    place = workspaces.find(workspace, Path.cwd())
+    place = how.place
     if service is not None:
         listing.require_service(place, service)
     names = listing.names(place) if service is None else (service,)
     services = [listing.service(place, name) for name in names]
-    if as_json:
+    if how.as_json:
         output.document({"workspace": str(place.root), "services": [documents.of_service(one) for one in services]})
     elif services:
         output.result("\n".join(line for one in services for line in _service_lines(one)))
@@ -56,11 +40,7 @@ def list_services(
         output.note(output.no_services(place.root))
 
 
-def show(
-    service: options.Service,
-    workspace: options.Workspace = None,
-    as_json: options.AsJson = False,
-) -> None:
+def show(service: options.Service, how: options.Reading) -> None:
     """Show one service in full.
 
     This shows its parts, answers, settings and published subjects, and the files that differ from its own version of
@@ -71,14 +51,13 @@ def show(
       natsgen show billing
       natsgen show billing --json
     """
-    from natsgen import workspace as workspaces
     from natsgen.answers import questions
     from natsgen.services import describe
 
-    place = workspaces.find(workspace, Path.cwd())
+    place = how.place
     with templates.of_service(place, service) as (template, newest):
         found = describe.describe_service(place, template, questions.read(template.folder), service, newest)
-    if as_json:
+    if how.as_json:
         output.document({"workspace": str(place.root), **documents.of_portrait(found, newest)})
     else:
         output.result("\n".join(_portrait_lines(found, newest)))
@@ -117,24 +96,16 @@ def _portrait_lines(found: ServiceReport, offered: str) -> Iterator[str]:
     yield from _service_lines(found.service)
     if found.is_outdated:
         yield f"  newer template version available: {offered}"
-    yield from _section("Answers", [(key, _plain(value)) for key, value in found.answers.items()])
-    yield from _section("Publishes", [(subject,) for subject in found.published])
-    yield from _section("Settings", [(one.name, _readable(one.default), one.meaning) for one in found.settings])
+    answers = [(key, _plain(value)) for key, value in found.answers.items()]
+    yield from output.section("Answers:", [*output.columns(answers)])
+    yield from output.section("Publishes:", found.published)
+    settings = [(one.name, _readable(one.default), one.meaning) for one in found.settings]
+    yield from output.section("Settings:", [*output.columns(settings)])
     if found.settings_error:
         yield f"  {output.printable(found.settings_error)}"
     changed = [(one.how, str(one.path), "yours to change" if one.is_own else "") for one in found.changed]
-    yield from _section(
-        f"Files that differ from the template ({found.service.version or 'no version'})", changed, "none"
-    )
-
-
-def _section(title: str, rows: Sequence[tuple[str, ...]], otherwise: str = "") -> Iterator[str]:
-    if rows or otherwise:
-        yield ""
-        yield f"{title}:"
-        yield from (f"  {line}" for line in output.columns(rows))
-        if not rows:
-            yield f"  {otherwise}"
+    title = f"Files that differ from the template ({found.service.version or 'no version'}):"
+    yield from output.section(title, [*output.columns(changed)], "none")
 
 
 def _plain(value: object) -> str:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from natsgen.cli import completion
+from natsgen import workspace as workspaces
+from natsgen.cli import completion, output
+
+if TYPE_CHECKING:
+    from natsgen.services.writer import Writer
+    from natsgen.transaction.change import Change
 
 Workspace = Annotated[
     Path | None,
@@ -32,8 +40,81 @@ Gateway = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print a diff of what would change; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+OneOfAll = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SERVICE", help="Only this one [default: all]", show_default=False, autocompletion=completion.services
+    ),
+]
+Services = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SERVICE", help="Services to work on.", show_default=False, autocompletion=completion.services
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="All services in the workspace.")]
 Force = Annotated[bool, typer.Option("--force", help="Remove files even if they were edited.")]
-Core = Annotated[bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The options of a command that reads a workspace."""
+
+    workspace: Workspace = None
+    as_json: AsJson = False
+
+    @cached_property
+    def place(self) -> workspaces.Workspace:
+        """Return the workspace."""
+        return workspaces.find(self.workspace, Path.cwd())
+
+
+@dataclass(frozen=True)
+class Writing(Reading):
+    """The options of a command that changes a workspace."""
+
+    dry_run: DryRun = False
+
+    @property
+    def writer(self) -> Writer:
+        """Return how the command changes its workspace."""
+        from natsgen.services.writer import Writer
+
+        return Writer(self.place, self.dry_run, output.note)
+
+    def report(
+        self, change: Change, facts: Mapping[str, Any], story: Iterable[str], notes: Sequence[str] = (), would: str = ""
+    ) -> None:
+        """Tell what a command did, or would do.
+
+        Args:
+            change: of the workspace's files.
+            facts: what `--json` prints, beside the workspace and, on a dry run, the diff.
+            story: the lines for a person.
+            notes: what the person should know beside.
+            would: what would be done to the files on a dry run, such as "created"; "changed" if it is not given.
+        """
+        root = self.place.root
+        if self.as_json:
+            whole = {**facts, "workspace": str(root), "dry_run": self.dry_run}
+            output.document({**whole, "diff": change.diff()} if self.dry_run else whole)
+            return
+        if self.dry_run:
+            output.dry_run(change.diff(), len({*change.before, *change.after}), would or "changed", root)
+        else:
+            output.result("\n".join(story))
+        for one in notes:
+            output.note(f"note: {output.printable(one)}")
+
+
+def paths(change: Change) -> dict[str, list[str]]:
+    """Return the files that a command creates, changes and removes, for its document."""
+    return {
+        "created": [str(path) for path in change.added],
+        "changed": [str(path) for path in change.replaced],
+        "removed": [str(path) for path in change.removed],
+    }
+
 
 # What the commands take that make a service.
 NewName = Annotated[
@@ -55,10 +136,6 @@ Context = Annotated[
     typer.Option(metavar="NAME", help="Bounded context [default: the first token of the first subject, else the name]"),
 ]
 Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What the service does, in one line.")]
-Dedup = Annotated[
-    str | None,
-    typer.Option(metavar="none|nats-kv|redis", help="Where handled message ids are kept [default: none]"),
-]
 Python = Annotated[
     str | None,
     typer.Option(metavar="3.11|3.12|3.13|3.14", help="Python of the container image [default: 3.13]"),

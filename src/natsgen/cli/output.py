@@ -6,14 +6,13 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
-if TYPE_CHECKING:
-    from natsgen.transaction.change import Change
+from natsgen import messages
 
 PROGRAM = "natsgen"
 _may_ask = True  # unless --no-input is given
@@ -44,41 +43,7 @@ def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
     result(diff)
     # git ignores, without a word, what lies outside of the folder that it is called in
     elsewhere = "" if root == Path.cwd() else f"; apply the diff with: git -C {shlex.quote(str(root))} apply"
-    files = "1 file" if count == 1 else f"{count} files"
-    note(f"{files} would be {what_would_be} in {root}; nothing was changed{elsewhere}")
-
-
-def report(
-    root: Path,
-    change: Change,
-    facts: Mapping[str, Any],
-    story: Iterable[str],
-    *,
-    is_dry_run: bool,
-    as_json: bool,
-    notes: Sequence[str] = (),
-) -> None:
-    """Tells what a command did, or would do.
-
-    Args:
-        root: the workspace.
-        change: of its files.
-        facts: what `--json` prints, beside the workspace and, on a dry run, the diff.
-        story: the lines for a person.
-        is_dry_run: whether nothing was changed.
-        as_json: whether a script is told.
-        notes: what the person should know beside.
-    """
-    if as_json:
-        whole = {**facts, "workspace": str(root), "dry_run": is_dry_run}
-        document({**whole, "diff": change.diff()} if is_dry_run else whole)
-        return
-    if is_dry_run:
-        dry_run(change.diff(), len({*change.before, *change.after}), "changed", root)
-    else:
-        result("\n".join(story))
-    for one in notes:
-        note(f"note: {printable(one)}")
+    note(f"{messages.counted(count, 'file')} would be {what_would_be} in {root}; nothing was changed{elsewhere}")
 
 
 def document(content: Mapping[str, Any]) -> None:
@@ -130,6 +95,14 @@ def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
     for row in plain:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def section(title: str, lines: Sequence[str], otherwise: str = "") -> Iterator[str]:
+    """Yield an empty line, a title and lines that may stand on a terminal; or another line, or nothing, for none."""
+    if lines or otherwise:
+        yield ""
+        yield title
+        yield from (f"  {printable(line)}" for line in lines or [otherwise])
 
 
 def ask(question: str, default: str, reason: str) -> str:

@@ -12,7 +12,9 @@ from natsgen.rendering import template_source
 from natsgen.workspace import MARKER
 
 if TYPE_CHECKING:
+    from natsgen.cli.options import Writing
     from natsgen.rendering.template_source import TemplateSource
+    from natsgen.services.edit import ServiceTarget
     from natsgen.workspace import Workspace
 
 OPTION = "--template"
@@ -55,8 +57,19 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
 
 
 @contextmanager
+def target(how: Writing, service: str) -> Iterator[ServiceTarget]:
+    """Provide a service to change, as long as its template is open: that of its own version."""
+    from natsgen.answers import questions
+    from natsgen.services.edit import ServiceTarget
+
+    with of_service(how.place, service) as (template, _):
+        asked = questions.read(template.folder)
+        yield ServiceTarget(how.place, how.dry_run, output.note, template, asked, service)
+
+
+@contextmanager
 def of_service(workspace: Workspace, service: str) -> Iterator[tuple[TemplateSource, str]]:
-    """The very version of the template that a service was made from, as long as it is open, and the newest there is.
+    """Provide the template of a service's version, as long as it is open, and the newest version that there is.
 
     Where the service or its answers cannot be read, it is natsgen's own: whoever needs them says what is wrong.
 

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from natsgen.cli import completion, options, output, update_report
-from natsgen.errors import InputError
+from natsgen.cli import options, output
+from natsgen.errors import FAILED, InputError
+from natsgen.transaction.change import Change
 
 if TYPE_CHECKING:
-    from natsgen.update.fleet import Result
+    from natsgen.update.fleet import Options, Result
     from natsgen.workspace import Workspace
 
 INLINE, REFUSE = "inline", "refuse"
 
-Services = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="SERVICE", help="Services to work on.", show_default=False, autocompletion=completion.services
-    ),
-]
-All = Annotated[bool, typer.Option("--all", help="All services in the workspace.")]
-
 
 def update(
-    service: Services = None,
-    all_services: All = False,
+    how: options.Writing,
+    service: options.Services = None,
+    all_services: options.All = False,
     to: Annotated[
         str | None, typer.Option("--to", metavar="VERSION", help="Template version [default: the newest]")
     ] = None,
@@ -43,9 +36,6 @@ def update(
         bool, typer.Option("--continue", help="Finish an update after you resolve its conflicts.")
     ] = False,
     abort: Annotated[bool, typer.Option("--abort", help="Undo an update that has conflict markers.")] = False,
-    workspace: options.Workspace = None,
-    dry_run: options.DryRun = False,
-    as_json: options.AsJson = False,
 ) -> None:
     """Update services to a newer template.
 
@@ -62,20 +52,21 @@ def update(
       natsgen update billing --conflicts inline
       natsgen update --continue billing
     """
-    from natsgen import workspace as workspaces
+    from natsgen.update import fleet
 
-    place = workspaces.find(workspace, Path.cwd())
     if go_on or abort:
         if to is not None or conflicts is not None:
             raise InputError("--to and --conflicts cannot be combined with --continue and --abort")
+        if go_on and abort:
+            raise InputError("specify --continue or --abort, not both")
         if service and all_services:
             raise InputError("specify services or --all, not both")
-        _end_unfinished(place, service or [], go_on=go_on, abort=abort, dry_run=dry_run, as_json=as_json)
+        _end_unfinished(how, service or [], go_on=go_on)
         return
-    names = wanted_services(place, service or [], all_services=all_services)
-    wanted = _options(to, conflicts, dry_run=dry_run)
-    results = carry_out(place, names, wanted)
-    update_report.show(place, results, dry_run=dry_run, as_json=as_json)
+    names = wanted_services(how.place, service or [], all_services=all_services)
+    if conflicts not in (None, REFUSE, INLINE):
+        raise InputError(f"--conflicts: invalid value {conflicts!r} (choose {REFUSE} or {INLINE})")
+    carry_out(how, names, fleet.Options(to=to, inline=conflicts == INLINE))
 
 
 def wanted_services(place: Workspace, named: Sequence[str], *, all_services: bool) -> tuple[str, ...]:
@@ -94,49 +85,106 @@ def wanted_services(place: Workspace, named: Sequence[str], *, all_services: boo
     return names
 
 
-def carry_out(place: Workspace, names: Sequence[str], wanted: Any) -> tuple[Result, ...]:
-    """Updates the services as the `fleet.Options` say, and shows how far it is."""
+def carry_out(how: options.Writing, names: Sequence[str], wanted: Options) -> None:
+    """Update the services, show how far it is, and tell what became of them.
+
+    Raises:
+        typer.Exit: some conflict or failed; with exit code 1.
+    """
     from natsgen.cli.progress import Progress
     from natsgen.update import fleet
 
     with Progress("updating") as bar:
-        return fleet.update(place, names, wanted, notify=output.note, progress=bar.show)
+        results = fleet.update(how.writer, names, wanted, bar.show)
+    if how.as_json:
+        services = [_document(result, dry_run=how.dry_run) for result in results]
+        output.document({"workspace": str(how.place.root), "dry_run": how.dry_run, "services": services})
+    elif how.dry_run:
+        changes = [result.plan.change for result in results if result.plan is not None]
+        files = {path for change in changes for path in (*change.before, *change.after)}
+        output.dry_run("".join(change.diff() for change in changes), len(files), "changed", how.place.root)
+        for line in _lines(results):
+            output.note(line)
+    elif results:
+        output.result("\n".join(_lines(results)))
+    else:
+        output.note(output.no_services(how.place.root))
+    if any(result.status in (fleet.CONFLICTING, fleet.FAILED) for result in results):
+        raise typer.Exit(FAILED)
 
 
-def _options(to: str | None, conflicts: str | None, *, dry_run: bool) -> Any:
+def _lines(results: Sequence[Result]) -> Iterator[str]:
     from natsgen.update import fleet
 
-    if conflicts not in (None, REFUSE, INLINE):
-        raise InputError(f"--conflicts: invalid value {conflicts!r} (choose {REFUSE} or {INLINE})")
-    return fleet.Options(to=to, inline=conflicts == INLINE, dry_run=dry_run)
+    yield from output.columns([_row(result) for result in results])
+    yield from (line for result in results for line in output.section(f"{result.service}:", [*_details(result)]))
+    yield ""
+    statuses = [result.status for result in results]
+    known = (fleet.UPDATED, fleet.CURRENT, fleet.CONFLICTING, fleet.FAILED)
+    yield ", ".join(f"{statuses.count(status)} {status}" for status in known)
 
 
-def _end_unfinished(
-    place: Workspace, named: Sequence[str], *, go_on: bool, abort: bool, dry_run: bool, as_json: bool
-) -> None:
+def _row(result: Result) -> tuple[str, str, str]:
+    if result.before == result.after or not result.after:
+        return result.service, result.status, result.before
+    return result.service, result.status, f"{result.before} -> {result.after}"
+
+
+def _details(result: Result) -> Iterator[str]:
+    if result.error:
+        yield result.error
+    if result.plan is None:
+        return
+    yield from (f"{one.path}: {one.why}" for one in result.plan.conflicts)
+    yield from (f"{path}: changed by the template, removed here; not restored" for path in result.plan.left_out)
+    yield from (f"{old} was renamed to {new}, with your changes" for old, new in result.plan.renamed.items())
+    yield from result.plan.migrations
+    for path in result.plan.kept:
+        yield f"{path}: written once and kept as it is, although the new answers make it different; edit it yourself"
+
+
+def _document(result: Result, *, dry_run: bool) -> dict[str, Any]:
+    plan = result.plan
+    files = options.paths(plan.change if plan else Change())
+    document: dict[str, Any] = {
+        "name": result.service,
+        "status": result.status,
+        "from": result.before or None,
+        "to": result.after or None,
+        "error": result.error or None,
+        "uncommitted": [str(path) for path in result.uncommitted],
+        "conflicts": [{"path": str(one.path), "why": one.why} for one in plan.conflicts] if plan else [],
+        "added": files["created"],
+        "changed": files["changed"],
+        "removed": files["removed"],
+        "left_out": [str(path) for path in plan.left_out] if plan else [],
+        "kept": [str(path) for path in plan.kept] if plan else [],
+    }
+    return {**document, "diff": plan.change.diff() if plan else ""} if dry_run else document
+
+
+def _end_unfinished(how: options.Writing, named: Sequence[str], *, go_on: bool) -> None:
     from natsgen.services import listing
     from natsgen.update import unfinished
 
-    if go_on and abort:
-        raise InputError("specify --continue or --abort, not both")
     for name in named:
-        listing.require_service(place, name)
-    names = tuple(dict.fromkeys(named)) or unfinished.names(place)
+        listing.require_service(how.place, name)
+    names = tuple(dict.fromkeys(named)) or unfinished.names(how.place)
     if not names:
-        raise InputError(f"no unfinished update in {place.root}")
+        raise InputError(f"no unfinished update in {how.place.root}")
     ended = []
     for name in names:
         if go_on:
-            found = unfinished.finish(place, name, output.note, dry_run=dry_run)
+            found = unfinished.finish(how.writer, name)
             ended.append({"name": name, "status": "finished", "version": found.after})
         else:
-            change = unfinished.abort(place, name, output.note, dry_run=dry_run)
-            ended.append({"name": name, "status": "put back", **({"diff": change.diff()} if dry_run else {})})
-    if as_json:
-        output.document({"workspace": str(place.root), "dry_run": dry_run, "services": ended})
+            change = unfinished.abort(how.writer, name)
+            ended.append({"name": name, "status": "put back", **({"diff": change.diff()} if how.dry_run else {})})
+    if how.as_json:
+        output.document({"workspace": str(how.place.root), "dry_run": how.dry_run, "services": ended})
         return
-    would = "would be " if dry_run else ""
+    would = "would be " if how.dry_run else ""
     lines = output.columns([(one["name"], would + one["status"], one.get("version", "")) for one in ended])
     output.result("\n".join([*(one["diff"] for one in ended if "diff" in one), *lines]))
-    if dry_run:
+    if how.dry_run:
         output.note("nothing was changed")

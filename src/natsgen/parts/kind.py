@@ -26,11 +26,13 @@ class Option:
         key: in the answer and, with hyphens, of the command's option.
         rule: what it takes.
         keyword: of the decorator's argument; "" if it is the key.
+        help: of the command's option; "" where the command has none.
     """
 
     key: str
     rule: Rule
     keyword: str = ""
+    help: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,20 @@ class Part:
     kind: ClassVar[PartKind]
 
     name: str
+
+    @classmethod
+    def from_text(cls: type[_Self], text: str, name: str | None, **options: Any) -> _Self:
+        """Return the part that a person typed.
+
+        Args:
+            text: the command's argument; see `PartKind.argument`.
+            name: of the part; None for the one that the text proposes.
+            options: checked, by key.
+
+        Raises:
+            InputError: the text or the name breaks its rule; the message says which.
+        """
+        return cls(messages.located(cls.kind.argument[0], cls.kind.name.check, text), **options)
 
     @classmethod
     def from_answer(cls: type[_Self], name: str, answer: Any) -> _Self:
@@ -266,9 +282,11 @@ class PartKind:
         noun: what one of them is called.
         name: the rule for their names.
         part: the class of one of them.
+        argument: of the command that adds one: what stands for it in its help, and its help.
         options: in the order of the answer; the first is the one that the decorator begins with.
         found: the class of one in the source.
         decorator: that makes a part of a function.
+        proposal: what the name is unless `--name` gives one; "" where the argument is the name.
         place: the folder that their folder is in.
         package: the runtime code that they do not work without; see `packages`.
         first: the name of the decorator's first argument.
@@ -287,9 +305,11 @@ class PartKind:
     noun: str
     name: Name
     part: type[Part]
+    argument: tuple[str, str]
     options: tuple[Option, ...]
     found: type[FoundPart]
     decorator: str
+    proposal: str = ""
     place: str = "src/domain"
     package: str = ""
     first: str = "subject"

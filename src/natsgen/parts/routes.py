@@ -7,6 +7,8 @@ import keyword
 import re
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from natsgen import messages, naming
 from natsgen.parts import source
@@ -54,6 +56,12 @@ class Route(Part):
     path: str
     call: str | None = None
     publish: str | None = None
+
+    @classmethod
+    def from_text(cls, text: str, name: str | None, **options: Any) -> Route:
+        """Return the route that a person typed."""
+        checked = None if name is None else messages.located("--name", ROUTES.name.check, name)
+        return messages.located("ROUTE", partial(from_text, name=checked), text)
 
     def problem(self) -> str:
         """Return what is wrong with its options together."""
@@ -258,6 +266,11 @@ ROUTES = PartKind(
     noun="route",
     name=Name("route", _RESERVED, "route"),
     part=Route,
+    argument=(
+        "ROUTE",
+        "METHOD PATH=SUBJECT: the action that it calls; or METHOD PATH=publish:SUBJECT: what it publishes to.",
+    ),
+    proposal="the action's, or that of the event's handler",
     options=(
         Option("method", Choice("method of a route", METHODS)),
         Option("path", Text("path of a route", _path_problem)),

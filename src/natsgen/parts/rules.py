@@ -20,6 +20,11 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 class Rule:
     """What an option takes."""
 
+    @property
+    def metavar(self) -> str:
+        """Return what stands for a value in the help of a command."""
+        return "NAME"
+
     def check(self, value: object) -> Any:
         """Return the value as the option keeps it.
 
@@ -50,6 +55,11 @@ class Number(Rule):
     most: float
     unit: str = ""
     form: str = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+
+    @property
+    def metavar(self) -> str:
+        """Return the unit, or "N" for a whole number."""
+        return self.unit.upper() or "N"
 
     def check(self, value: object) -> Any:
         """Return the number."""
@@ -88,6 +98,11 @@ class Choice(Rule):
 
     what: str
     among: tuple[str, ...]
+
+    @property
+    def metavar(self) -> str:
+        """Return the words."""
+        return "|".join(self.among)
 
     def check(self, value: object) -> str:
         """Return the word."""

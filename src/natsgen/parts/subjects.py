@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from natsgen import messages, naming
-from natsgen.parts.kind import Part, PartKind
+from natsgen.parts.kind import Part
 from natsgen.parts.rules import refuse_twice
 
 _Part = TypeVar("_Part", bound="SubjectPart")
+
+
+LAST_TOKENS = "the subject's last two tokens"
+"""The proposal for the name of a part for one subject."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,14 @@ class SubjectPart(Part):
     """
 
     subject: str
+
+    @classmethod
+    def from_text(cls: type[_Part], text: str, name: str | None, **options: Any) -> _Part:
+        """Return the part for the subject that a person typed."""
+        subject = messages.located("SUBJECT", cls.kind.option("subject").check, text)
+        if name is None:
+            return cls(naming.handler_for(subject), subject, **options)
+        return cls(messages.located("--name", cls.kind.name.check, name), subject, **options)
 
     @property
     def does(self) -> str:
@@ -49,15 +61,3 @@ def from_subjects(part: type[_Part], subjects: Sequence[str], why_once: str, **o
     checked = [rule.check(subject) for subject in subjects]
     refuse_twice("subject", checked, why_once)
     return tuple(part(name, subject, **options) for name, subject in naming.names_for(checked).items())
-
-
-def named(kind: PartKind, name: str | None, subject: str) -> tuple[str, str]:
-    """Return the name of a part, which its subject proposes where nobody gave one, and its checked subject.
-
-    Raises:
-        InputError: one of them breaks its rule; the message begins with "--name" or "SUBJECT".
-    """
-    checked = messages.located("SUBJECT", kind.option("subject").check, subject)
-    if name is None:
-        return naming.handler_for(checked), checked
-    return messages.located("--name", kind.name.check, name), checked

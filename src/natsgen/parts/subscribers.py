@@ -67,9 +67,16 @@ SUBSCRIBERS = PartKind(
     noun="subscriber",
     name=Name("subscriber", naming.RESERVED_HANDLERS),
     part=Subscriber,
+    argument=("SUBJECT", "Subject that it listens to; * and a last > are wildcards."),
+    proposal=subjects.LAST_TOKENS,
     options=(
         Option("subject", Text("subject for a subscriber", _problem)),
-        Option("queue_group", GROUP, keyword="queue"),
+        Option(
+            "queue_group",
+            GROUP,
+            keyword="queue",
+            help="Group of which one hears each message [default: what QUEUE_GROUP says]",
+        ),
     ),
     found=FoundSubscriber,
     decorator="listens",

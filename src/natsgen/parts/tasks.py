@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from natsgen import messages, naming
 from natsgen.errors import InputError
-from natsgen.parts.kind import FoundPart, Leftover, Option, Part, PartKind
+from natsgen.parts.kind import FoundPart, Leftover, Option, Part, PartFile, PartKind
 from natsgen.parts.rules import CONCURRENCY, Choice, Name, Number, pattern
 from natsgen.parts.source import Value, joined
 
@@ -32,7 +33,7 @@ class Task(Part):
     """A task.
 
     Attributes:
-        queue: that it is enqueued to.
+        queue: that it is enqueued to; "" for that of the service's other tasks.
         priority: that it has unless whoever enqueues it says another.
         concurrency: how many run at once; None for the runtime's own default.
         timeout: seconds that an attempt has; None for as long as it takes.
@@ -44,6 +45,22 @@ class Task(Part):
     concurrency: int | None = None
     timeout: float | None = None
     max_attempts: int | None = None
+
+    @classmethod
+    def from_text(cls, text: str, name: str | None, **options: Any) -> Task:
+        """Return the task of the name that a person typed."""
+        return super().from_text(text, name, **{"queue": "", **options})
+
+    def beside(self, there: Sequence[PartFile], service: str, queue_group: str) -> Task:
+        """Return it with the queue of the others where it has none."""
+        if self.queue:
+            return self
+        found = [part for file in there for part in file.parts]
+        queues = sorted({part.queue.text for part in found if isinstance(part, FoundTask) and part.queue.is_text})
+        if len(queues) == 1:
+            return replace(self, queue=queues[0])
+        what = f"has the queues {messages.join_names(queues)}" if queues else "has no queue yet"
+        raise InputError(f"--queue must be given: {service} {what}")
 
     @property
     def does(self) -> str:
@@ -136,6 +153,7 @@ TASKS = PartKind(
     noun="task",
     name=Name("task", _RESERVED, "do"),
     part=Task,
+    argument=("TASK", "Name of the task: lower-case letters, digits, underscores."),
     options=(
         Option(
             "queue",
@@ -146,11 +164,24 @@ TASKS = PartKind(
                 "lower-case letters, digits and single - and _, starting with a letter",
                 _as_queue,
             ),
+            help="Queue that it is enqueued to [default: the service's, if there is one]",
         ),
-        Option("priority", Choice("priority", PRIORITIES)),
-        Option("concurrency", CONCURRENCY),
-        Option("timeout", Number("time limit", 0.001, 604_800, "seconds")),
-        Option("max_attempts", Number("count of attempts", 1, 10_000)),
+        Option(
+            "priority",
+            Choice("priority", PRIORITIES),
+            help="Its priority where nobody says another [default: normal]",
+        ),
+        Option("concurrency", CONCURRENCY, help="How many one instance runs at once [default: 1]"),
+        Option(
+            "timeout",
+            Number("time limit", 0.001, 604_800, "seconds"),
+            help="How long an attempt may take [default: as long as it takes]",
+        ),
+        Option(
+            "max_attempts",
+            Number("count of attempts", 1, 10_000),
+            help="How often it is started before it is a dead letter [default: 5]",
+        ),
     ),
     found=FoundTask,
     decorator="task",

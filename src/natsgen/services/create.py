@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -15,7 +13,7 @@ from natsgen.errors import ConflictError
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
-from natsgen.transaction import transaction
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
@@ -33,31 +31,21 @@ class Outcome:
     kept: tuple[PurePosixPath, ...]
 
 
-def new_service(
-    workspace: Workspace,
-    template: TemplateSource,
-    questionnaire: Questionnaire,
-    answers: Answers,
-    *,
-    dry_run: bool,
-    notify: Callable[[str], None],
-) -> Outcome:
-    """Adds a service to the workspace, whole or not at all.
+def new_service(writer: Writer, template: TemplateSource, questionnaire: Questionnaire, answers: Answers) -> Outcome:
+    """Add a service to the workspace, whole or not at all.
 
     Args:
-        workspace: where to; made if it is missing.
+        writer: where to, and how.
         template: what is rendered.
         questionnaire: the template's questions.
         answers: the checked answers to them.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
 
     Raises:
         ConflictError: the service or one of its files exists.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    untouched = dry_run and not workspace.root.exists()
-    with nullcontext() if untouched else transaction.session(workspace, notify):
+    workspace = writer.workspace
+    with writer.session():
         _refuse_existing(workspace, answers.service_name)
         rendered = render.render(template, answers.as_data())
         ownership.need_answers_file(answers.service_name, rendered, template.url)
@@ -65,9 +53,7 @@ def new_service(
             path for path in rendered if questionnaire.is_written_once(path) and os.path.lexists(workspace.path(path))
         }
         change = Change(after={path: file for path, file in rendered.items() if path not in kept})
-        transaction.check(workspace, change)
-        if not dry_run:
-            transaction.apply(workspace, change, f"new {answers.kind} {answers.service_name}")
+        writer.write(change, f"new {answers.kind} {answers.service_name}")
     return Outcome(change, tuple(sorted(kept)))
 
 
@@ -75,6 +61,6 @@ def _refuse_existing(workspace: Workspace, name: str) -> None:
     for path in (PurePosixPath(SERVICES, name), PurePosixPath(COMPOSE, f"{name}.yml")):
         if os.path.lexists(workspace.path(path)):
             raise ConflictError(
-                f"{messages.quote(name)} exists already in {workspace.root} ({path}) and is left alone: choose another "
-                "name, or remove it first"
+                f"{messages.quote(name)} exists already in {workspace.root} ({path}): choose another name, or remove "
+                "it first"
             )

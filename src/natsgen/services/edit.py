@@ -5,8 +5,8 @@ The packages come with the first part that needs them and go with the last. No o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,36 +20,30 @@ from natsgen.files.tree import Tree
 from natsgen.parts import packages
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import Part, PartFile, PartKind
-from natsgen.parts.tasks import TASKS, FoundTask
+from natsgen.parts.tasks import TASKS
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing, service_packages
 from natsgen.services.listing import GATEWAY
 from natsgen.services.service_packages import Leaving, ServicePackages
-from natsgen.transaction import transaction
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
-from natsgen.workspace import SERVICES, Workspace
+from natsgen.workspace import SERVICES
 
 
 @dataclass(frozen=True)
-class ServiceTarget:
+class ServiceTarget(Writer):
     """Where a part comes or goes, and how.
 
     Attributes:
-        workspace: where the service is.
         template: what is rendered.
         questionnaire: the template's questions.
         service: the service's name.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
     """
 
-    workspace: Workspace
     template: TemplateSource
     questionnaire: Questionnaire
     service: str
-    dry_run: bool
-    notify: Callable[[str], None]
 
     @property
     def folder(self) -> Path:
@@ -116,7 +110,7 @@ def add(site: ServiceTarget, part: Part) -> Added:
         ConflictError: a file of that name, or what only one part may have, is there.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    with session(site) as folder:
+    with site.session_of(site.service) as folder:
         answers = site.answers()
         kind = part.kind
         if kind.for_gateways and answers.framework == NO_FRAMEWORK:
@@ -130,7 +124,7 @@ def add(site: ServiceTarget, part: Part) -> Added:
         _refuse_shared_consumer(site, part)
         files = render.render_part(site.template, answers.as_data(), part)
         change = Change(after={**files, **site.packages().coming(packages.needs_of_part(part))})
-        carry_out(site, change, f"add-{kind.noun} {site.service} {part.name}")
+        site.write(change, f"add-{kind.noun} {site.service} {part.name}")
     return Added(part, change, tuple(_notes_on_added(part, there)))
 
 
@@ -150,7 +144,7 @@ def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Re
         ConflictError: a person changed one of the files, and `force` is not given.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    with session(site) as folder:
+    with site.session_of(site.service) as folder:
         file = _file_of(kind, site.service, text, kind.files_in(folder))
         change = _removal(site, file)
         if not force:
@@ -158,48 +152,14 @@ def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Re
         leaving = _leaving_with(site, kind, change)
         change = with_packages(site, change, leaving.files)
         notes = (*_notes_without(site, file), *leaving.notes())
-        carry_out(site, change, f"remove-{kind.noun} {site.service} {file.name}")
+        site.write(change, f"remove-{kind.noun} {site.service} {file.name}")
     return Removed(file, change, notes)
-
-
-def queue_of(site: ServiceTarget) -> str:
-    """The one queue that a service's tasks are of, for another one.
-
-    Raises:
-        InputError: there is no such service, or it has no queue, or several.
-    """
-    found = [part for file in TASKS.files_in(folder_of(site)) for part in file.parts]
-    queues = sorted({part.queue.text for part in found if isinstance(part, FoundTask) and part.queue.is_text})
-    if len(queues) == 1:
-        return queues[0]
-    what = f"has the queues {messages.join_names(queues)}" if queues else "has no queue yet"
-    raise InputError(f"--queue must be given: {site.service} {what}")
 
 
 def with_packages(site: ServiceTarget, change: Change, files: Tree) -> Change:
     """A change that takes the files of packages away as well."""
     passing = change.passing | service_packages.passing(site.service, files)
     return Change({**change.before, **files}, change.after, passing)
-
-
-def folder_of(site: ServiceTarget) -> Path:
-    """The service's folder, where there is such a service; else that is an InputError."""
-    return listing.require_service(site.workspace, site.service)
-
-
-@contextmanager
-def session(site: ServiceTarget) -> Iterator[Path]:
-    """The service's folder, in which nobody else changes anything meanwhile."""
-    listing.require_service(site.workspace, site.service)  # before the session, which would make a missing workspace
-    with transaction.session(site.workspace, site.notify):
-        yield listing.require_service(site.workspace, site.service)
-
-
-def carry_out(site: ServiceTarget, change: Change, title: str) -> None:
-    """Does a change whole or not at all; on a dry run, finds out whether it could be done."""
-    transaction.check(site.workspace, change)
-    if not site.dry_run:
-        transaction.apply(site.workspace, change, title)
 
 
 def _refuse_clashes(site: ServiceTarget, wanted: Part, there: Sequence[PartFile]) -> None:

@@ -44,12 +44,12 @@ def add(site: ServiceTarget, names: Sequence[str]) -> Changed:
         NatsgenError: it could not be done; the workspace is as before.
     """
     wanted = packages.check_extras(names)
-    with edit.session(site):
+    with site.session_of(site.service):
         memory, asked = _asked(site)
         extras = sorted({*asked, *wanted})
         files = site.packages().coming(wanted)
         change = Change(after=files) if extras == sorted(asked) else _with_answers(site, memory, extras, after=files)
-        edit.carry_out(site, change, f"add-extra {site.service} {' '.join(wanted)}")
+        site.write(change, f"add-extra {site.service} {' '.join(wanted)}")
     notes = (f"{site.service} asks for {name} already" for name in wanted if name in asked)
     return Changed(tuple(extras), change, tuple(notes))
 
@@ -69,7 +69,7 @@ def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed
         NatsgenError: it could not be done; the workspace is as before.
     """
     unwanted = packages.check_extras(names)
-    with edit.session(site):
+    with site.session_of(site.service):
         memory, asked = _asked(site)
         there = packages.found(site.folder)
         _need_there(site, unwanted, {*asked, *there})
@@ -84,7 +84,7 @@ def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed
             raise ConflictError(f"the package {name} stays, and nothing was changed: {why}{forced}")
         change = _with_answers(site, memory, extras, after={}) if extras != sorted(asked) else Change()
         change = edit.with_packages(site, change, leaving.files)
-        edit.carry_out(site, change, f"remove-extra {site.service} {' '.join(unwanted)}")
+        site.write(change, f"remove-extra {site.service} {' '.join(unwanted)}")
     return Changed(tuple(extras), change, tuple(leaving.notes()))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +11,7 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError
 from natsgen.files import reading, tree
 from natsgen.files.tree import File, Tree
-from natsgen.transaction import transaction
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
 from natsgen.workspace import MARKER, Workspace
 
@@ -24,41 +22,28 @@ SETTINGS = PurePosixPath(MARKER)
 _GITIGNORE = PurePosixPath(".gitignore")
 
 
-def init_workspace(
-    workspace: Workspace,
-    questionnaire: Questionnaire,
-    *,
-    extra: Tree | None = None,
-    dry_run: bool,
-    notify: Callable[[str], None],
-) -> Change:
-    """Writes natsgen.toml, and what is missing in `.gitignore`, whole or not at all.
+def init_workspace(writer: Writer, questionnaire: Questionnaire, extra: Tree | None = None) -> Change:
+    """Write natsgen.toml, and what is missing in `.gitignore`, whole or not at all.
 
     A workspace that has a natsgen.toml gets only what is `extra`.
 
     Args:
-        workspace: where to; made if it is missing.
+        writer: where to, and how.
         questionnaire: what the template asks.
         extra: more files to write, by their path in the workspace.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
 
     Raises:
         ConflictError: there is a natsgen.toml, and nothing else to write; or one of the other files is there.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    untouched = dry_run and not workspace.root.exists()
-    with nullcontext() if untouched else transaction.session(workspace, notify):
+    workspace = writer.workspace
+    with writer.session():
         is_founded = os.path.lexists(workspace.root / MARKER)
         if is_founded and not extra:
-            raise ConflictError(
-                f"{workspace.root / MARKER} exists already and is left alone: edit it, or remove it first"
-            )
+            raise ConflictError(f"{workspace.root / MARKER} exists already: edit it, or remove it first")
         change = Change() if is_founded else _change(workspace, questionnaire)
         change = replace(change, after={**change.after, **_missing(workspace, extra or {})})
-        transaction.check(workspace, change)
-        if not dry_run:
-            transaction.apply(workspace, change, "init")
+        writer.write(change, "init")
     return change
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,10 +12,9 @@ from natsgen.errors import ServiceError
 from natsgen.files import requirements, tree
 from natsgen.files.requirements import Pinned
 from natsgen.files.tree import File, Tree
-from natsgen.services import listing
-from natsgen.transaction import transaction
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
-from natsgen.workspace import SERVICES, Workspace
+from natsgen.workspace import SERVICES
 
 PROJECT, RUNTIME, DEVELOPMENT = "pyproject.toml", "requirements.txt", "requirements-dev.txt"
 GROUP = "dev"
@@ -40,24 +39,22 @@ class Locked:
     pins: tuple[str, ...]
 
 
-def lock(workspace: Workspace, service: str, *, dry_run: bool, notify: Callable[[str], None]) -> Locked:
+def lock(writer: Writer, service: str) -> Locked:
     """Pin the dependencies of a service, whole or not at all.
 
     A pin stays as it is, with its hashes, unless a dependency no longer allows it. What nobody needs goes.
 
     Args:
-        workspace: where the service is.
+        writer: where the service is, and how.
         service: its name.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
 
     Raises:
         InputError: there is no such service.
         ServiceError: uv is missing, or cannot find versions that fit; the message has what it said.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    listing.require_service(workspace, service)  # before the session, which would make a missing workspace
-    with transaction.session(workspace, notify):
+    workspace = writer.workspace
+    with writer.session_of(service):
         folder = PurePosixPath(SERVICES, service)
         there = tree.read_files(workspace, [folder / name for name in (PROJECT, RUNTIME, DEVELOPMENT)])
         if folder / PROJECT not in there:
@@ -72,9 +69,7 @@ def lock(workspace: Workspace, service: str, *, dry_run: bool, notify: Callable[
             if pinned.packages or folder / name in there
         }
         change = change_between({path: file for path, file in there.items() if path in after}, after)
-        transaction.check(workspace, change)
-        if not dry_run and (change.before or change.after):
-            transaction.apply(workspace, change, f"lock {service}")
+        writer.write(change, f"lock {service}")
     return Locked(change, tuple(_differences(_all_pins(old.values()), _all_pins(files.values()))))
 
 

@@ -110,9 +110,7 @@ class Growing:
     @property
     def _target(self) -> ServiceTarget:
         work = self._work
-        return ServiceTarget(
-            work.workspace, work.template, work.questionnaire, work.service, dry_run=False, notify=lambda _: None
-        )
+        return ServiceTarget(work.workspace, False, lambda _: None, work.template, work.questionnaire, work.service)
 
     def _restored(self, before: Tree) -> str:
         if changed := tree.differences(before, tree.read(self._work.workspace.root)):

@@ -23,6 +23,7 @@ from natsgen.harness.programs import find_program
 from natsgen.harness.reaper import Reaper
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create
+from natsgen.services.writer import Writer
 from natsgen.smoke.matrix import Sample
 from natsgen.smoke.steps import CheckFailed, LeftOut, Stopping
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
@@ -104,9 +105,7 @@ class Work:
         with ONE_AT_A_TIME:
             given = GivenAnswers.of(self.answers)
             complete = answers.complete(given, self.questionnaire, workspace.root)
-            made = create.new_service(
-                workspace, template, self.questionnaire, complete, dry_run=False, notify=lambda _: None
-            )
+            made = create.new_service(Writer(workspace, False, lambda _: None), template, self.questionnaire, complete)
         return len(made.change.added)
 
     def python(self, requirements: str = "requirements-dev.txt") -> Path:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from natsgen import messages
 from natsgen.errors import InputError
 from natsgen.files import tree
-from natsgen.files.tree import File
-from natsgen.services import listing
-from natsgen.transaction import transaction
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import acceptance, drift
 from natsgen.workspace import SERVICES, Workspace
@@ -30,32 +28,22 @@ class Acceptance:
     change: Change
 
 
-def accept(
-    workspace: Workspace,
-    service: str,
-    paths: Sequence[str],
-    *,
-    here: Path,
-    dry_run: bool,
-    notify: Callable[[str], None],
-) -> Acceptance:
+def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Acceptance:
     """Accept the changes of files, so that a check lists them and does not fail for them.
 
     Args:
-        workspace: where the service is.
+        writer: where the service is, and how.
         service: its name.
         paths: the files, as typed in `here`, or as they are called in the service's folder or in the workspace; all
             that differ if none.
         here: the current folder.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
 
     Raises:
         InputError: there is no such service, or a file is as the template makes it.
         NatsgenError: the service cannot be compared with its template; the message says why.
     """
-    listing.require_service(workspace, service)  # before the session, which would make a missing workspace
-    with transaction.session(workspace, notify):
+    workspace = writer.workspace
+    with writer.session_of(service):
         found = drift.compare(workspace, service)
         differing = [file.path for file in found.files]
         wanted = tuple(dict.fromkeys(_path(workspace, service, text, here, differing) for text in paths))
@@ -65,13 +53,8 @@ def accept(
         record = acceptance.place(service)
         before = tree.read_files(workspace, [record])
         known = acceptance.read(workspace, service)
-        after: dict[PurePosixPath, File | None] = {
-            record: acceptance.write(acceptance.merged(known, new, differing)),
-        }
-        change = change_between(before, after)
-        transaction.check(workspace, change)
-        if not dry_run and (change.before or change.after):
-            transaction.apply(workspace, change, f"accept {service}")
+        change = change_between(before, {record: acceptance.write(acceptance.merged(known, new, differing))})
+        writer.write(change, f"accept {service}")
     return Acceptance(wanted, change)
 
 

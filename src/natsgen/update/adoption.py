@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +24,7 @@ from natsgen.files.tree import File, Tree
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import declared, ownership
-from natsgen.transaction import transaction
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import handwritten, keeping
 from natsgen.update.handwritten import Handwritten
@@ -59,33 +59,25 @@ class Adoption:
 
 
 def adopt(
-    workspace: Workspace,
-    template: TemplateSource,
-    questionnaire: Questionnaire,
-    folder: Path,
-    *,
-    replace: bool,
-    dry_run: bool,
-    notify: Callable[[str], None],
+    writer: Writer, template: TemplateSource, questionnaire: Questionnaire, folder: Path, *, replace: bool
 ) -> Adoption:
-    """Adopts the service in a folder, whole or not at all.
+    """Adopt the service in a folder, whole or not at all.
 
     Args:
-        workspace: where it is.
+        writer: where it is, and how.
         template: what it is compared with.
         questionnaire: the template's questions.
         folder: the service's.
         replace: make its infrastructure the template's.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
 
     Raises:
         InputError: the folder is no service's.
         ServiceError: it cannot be adopted; the message says why.
         NatsgenError: it could not be done; the workspace is as before.
     """
+    workspace = writer.workspace
     name = _name(workspace, folder)
-    with transaction.session(workspace, notify):
+    with writer.session():
         place = workspace.root / SERVICES / name
         is_adopted = os.path.lexists(place / ANSWERS_FILE)
         if is_adopted and not (replace and handwritten.is_written(place)):
@@ -100,9 +92,7 @@ def adopt(
         rendered = render.render(template, known, workspace.root.name)
         ownership.need_answers_file(name, rendered, template.url)
         adoption = _compare(workspace, questionnaire, name, written, known, rendered, replace=replace)
-        transaction.check(workspace, adoption.change)
-        if not dry_run:
-            transaction.apply(workspace, adoption.change, f"adopt {name}")
+        writer.write(adoption.change, f"adopt {name}")
     return adoption
 
 

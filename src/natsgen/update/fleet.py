@@ -20,6 +20,7 @@ from natsgen.files import git
 from natsgen.rendering import versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing, ownership
+from natsgen.services.writer import Writer
 from natsgen.transaction import transaction
 from natsgen.update import parallel, planning, unfinished
 from natsgen.update.planning import Plan, Task
@@ -60,33 +61,25 @@ class Options:
     Attributes:
         to: the version that is wanted, such as 1.2.3; the newest if None.
         inline: write conflict markers where both sides changed the same lines.
-        dry_run: find out everything and change nothing.
         answers: what is to be answered otherwise. Then the version stays, unless `to` names one.
         processes: how many plan at once; all processors if None.
     """
 
     to: str | None = None
     inline: bool = False
-    dry_run: bool = False
     answers: Mapping[str, Any] = field(default_factory=dict)
     processes: int | None = None
 
 
 def update(
-    workspace: Workspace,
-    services: Sequence[str],
-    options: Options,
-    *,
-    notify: Callable[[str], None],
-    progress: Callable[[int, int], None],
+    writer: Writer, services: Sequence[str], options: Options, progress: Callable[[int, int], None]
 ) -> tuple[Result, ...]:
-    """Updates services.
+    """Update services.
 
     Args:
-        workspace: where they are.
+        writer: where they are, and how.
         services: their names.
-        options: how.
-        notify: is told what else happened, such as that an interrupted command was finished.
+        options: of the update.
         progress: is told how many services are done, and of how many.
 
     Returns:
@@ -97,16 +90,17 @@ def update(
         GitError: there is no git, or the workspace is in no repository.
         NatsgenError: nothing could be done.
     """
+    workspace = writer.workspace
     for name in services:
-        listing.require_service(workspace, name)  # before the session, which would make a missing workspace
-    with transaction.session(workspace, notify), ExitStack() as stack:
+        listing.require_service(workspace, name)  # before the session, which would create a missing workspace
+    with writer.session(), ExitStack() as stack:
         sources = Sources(workspace, stack)
         prepared = [_prepared(workspace, name, options, sources) for name in services]
         results = {one.service: one for one in prepared if isinstance(one, Result)}
         tasks = [one for one in prepared if isinstance(one, Task)]
         results.update((result.service, result) for result in _refuse_uncommitted(workspace, tasks))
         tasks = [task for task in tasks if task.service not in results]
-        for result in _carry_out(workspace, tasks, options):
+        for result in _carry_out(writer, tasks, options):
             results[result.service] = result
             progress(len(results), len(services))
     return tuple(results[name] for name in services)
@@ -174,18 +168,19 @@ def _uncommitted(files: Sequence[PurePosixPath]) -> str:
     return f"it has uncommitted changes: commit or stash {', '.join(map(str, files))}"
 
 
-def _carry_out(workspace: Workspace, tasks: Sequence[Task], options: Options) -> Iterator[Result]:
-    for task, planned in parallel.each(partial(planning.plan, workspace), tasks, options.processes):
+def _carry_out(writer: Writer, tasks: Sequence[Task], options: Options) -> Iterator[Result]:
+    for task, planned in parallel.each(partial(planning.plan, writer.workspace), tasks, options.processes):
         if isinstance(planned, parallel.Failed):
             yield Result(task.service, FAILED, task.old.commit, task.new.commit, error=planned.reason)
             continue
         try:
-            yield _apply(workspace, planned, options)
+            yield _apply(writer, planned, options)
         except NatsgenError as error:
             yield Result(task.service, FAILED, task.old.commit, task.new.commit, error=str(error))
 
 
-def _apply(workspace: Workspace, plan: Plan, options: Options) -> Result:
+def _apply(writer: Writer, plan: Plan, options: Options) -> Result:
+    workspace = writer.workspace
     try:
         transaction.check(workspace, plan.change)
     except ConflictError:
@@ -197,7 +192,7 @@ def _apply(workspace: Workspace, plan: Plan, options: Options) -> Result:
     if not plan.change.before and not plan.change.after:
         return Result(task.service, CURRENT, task.old.commit, task.new.commit)
     status = CONFLICTING if plan.conflicts else UPDATED
-    if not options.dry_run and (options.inline or not plan.conflicts):
+    if not writer.dry_run and (options.inline or not plan.conflicts):
         if plan.conflicts:
             unfinished.remember(workspace, plan)
         transaction.apply(workspace, plan.change, f"update {task.service} to {task.new.commit}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import PurePosixPath
 
+from natsgen import messages
 from natsgen.files.tree import File, Tree
 from natsgen.update import file_merge
 from natsgen.update.file_merge import Names
@@ -138,7 +139,7 @@ def _merge_contents(
         result.after[path] = merged.file
     if merged.conflicts:
         has_markers = file_merge.has_markers(merged.file.content)
-        places = f"{merged.conflicts} place{'s' if merged.conflicts > 1 else ''}"
+        places = messages.counted(merged.conflicts, "place")
         why = (
             f"changed here and in {names.theirs}, in {places}" if has_markers else "binary file, changed on both sides"
         )

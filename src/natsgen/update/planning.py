@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -58,7 +58,7 @@ class Plan:
     change: Change
     conflicts: tuple[Conflict, ...] = ()
     left_out: tuple[PurePosixPath, ...] = ()
-    renamed: Mapping[PurePosixPath, PurePosixPath] | None = None
+    renamed: Mapping[PurePosixPath, PurePosixPath] = field(default_factory=dict)
     migrations: tuple[str, ...] = ()
     kept: tuple[PurePosixPath, ...] = ()
 

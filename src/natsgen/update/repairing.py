@@ -5,7 +5,7 @@ A merge may have taken a package away that a part needs, or brought one of an ol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -13,8 +13,7 @@ from natsgen.answers import answers_file
 from natsgen.errors import ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import File
-from natsgen.services import listing
-from natsgen.transaction import transaction
+from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import drift, unfinished
 from natsgen.update.drift import Comparison
@@ -38,35 +37,31 @@ class Repaired:
     notes: tuple[str, ...]
 
 
-def repair(workspace: Workspace, service: str, *, dry_run: bool, notify: Callable[[str], None]) -> Repaired:
-    """Mends the packages of a service, whole or not at all.
+def repair(writer: Writer, service: str) -> Repaired:
+    """Mend the packages of a service, whole or not at all.
 
     Packages that are missing come, and files that an older version made, and nobody edited, become those of the
     service's version. What is not in a package is left alone.
 
     Args:
-        workspace: where it is.
+        writer: where it is, and how.
         service: its name.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
 
     Raises:
         InputError: there is no such service.
         ServiceError: an update of it is unfinished.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    listing.require_service(workspace, service)  # before the session, which would make a missing workspace
-    with transaction.session(workspace, notify):
-        answers_file.need_own_name(answers_file.read(listing.require_service(workspace, service)))
+    workspace = writer.workspace
+    with writer.session_of(service) as folder:
+        answers_file.need_own_name(answers_file.read(folder))
         if unfinished.of(workspace, service):
             raise ServiceError(
                 f"{service} has an unfinished update; run natsgen update --continue {service} or --abort first"
             )
         found = drift.compare(workspace, service)
         change = _change(workspace, found)
-        transaction.check(workspace, change)
-        if not dry_run:
-            transaction.apply(workspace, change, f"repair {service}")
+        writer.write(change, f"repair {service}")
     touched = {name for path in (*change.before, *change.after) for name in found.held.packages_of(path)}
     added = tuple(found.held.missing)
     return Repaired(change, added, tuple(sorted(touched - set(added))), tuple(_notes(found)))

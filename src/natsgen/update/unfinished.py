@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +12,8 @@ from natsgen.errors import ConflictError, ServiceError, UnsafePathError
 from natsgen.files import places, reading, tree
 from natsgen.files.tree import File
 from natsgen.services import ownership
-from natsgen.transaction import fsops, state, transaction
+from natsgen.services.writer import Writer
+from natsgen.transaction import fsops, state
 from natsgen.transaction.change import Change, change_between
 from natsgen.transaction.hashes import digest_of
 from natsgen.update import file_merge
@@ -107,37 +107,34 @@ def with_markers(workspace: Workspace, found: Unfinished) -> tuple[PurePosixPath
     return tuple(path for path, file in there.items() if file_merge.has_markers(file.content))
 
 
-def finish(workspace: Workspace, service: str, notify: Callable[[str], None], *, dry_run: bool = False) -> Unfinished:
-    """Ends an update whose conflicts a person has decided.
+def finish(writer: Writer, service: str) -> Unfinished:
+    """End an update whose conflicts a person has decided.
 
     Args:
-        workspace: where it is.
+        writer: where it is, and how.
         service: whose.
-        notify: is told what else happened.
-        dry_run: find out whether it can be ended, and remember it still.
 
     Raises:
         ServiceError: there is none.
         ConflictError: some files have conflict markers still; the message lists them.
     """
-    with transaction.session(workspace, notify):
+    workspace = writer.workspace
+    with writer.session():
         found = _need(workspace, service)
         if left := with_markers(workspace, found):
             files = ", ".join(map(str, left))
             raise ConflictError(f"{service}: unresolved conflict markers in {files}; resolve them, then run this again")
-        if not dry_run:
+        if not writer.dry_run:
             forget(workspace, service)
     return found
 
 
-def abort(workspace: Workspace, service: str, notify: Callable[[str], None], *, dry_run: bool = False) -> Change:
-    """Puts everything that an unfinished update changed back to what it was.
+def abort(writer: Writer, service: str) -> Change:
+    """Put everything that an unfinished update changed back to what it was.
 
     Args:
-        workspace: where it is.
+        writer: where it is, and how.
         service: whose.
-        notify: is told what else happened.
-        dry_run: find out everything and change nothing.
 
     Returns:
         What was changed, or would be.
@@ -146,13 +143,13 @@ def abort(workspace: Workspace, service: str, notify: Callable[[str], None], *, 
         ServiceError: there is none.
         NatsgenError: it could not be done; the workspace is as before.
     """
-    with transaction.session(workspace, notify):
+    workspace = writer.workspace
+    with writer.session():
         found = _need(workspace, service)
         there = tree.read_files(workspace, found.files)
         change = change_between(there, found.files)
-        transaction.check(workspace, change)
-        if not dry_run:
-            transaction.apply(workspace, change, f"update --abort {service}")
+        writer.write(change, f"update --abort {service}")
+        if not writer.dry_run:
             forget(workspace, service)
     return change
 

@@ -1,0 +1,296 @@
+"""`natsgen new`: what a person or a script says about a new service, and what they are told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from natsgen.cli import commands, missing, next_steps, options, output, templates
+from natsgen.errors import InputError
+
+if TYPE_CHECKING:
+    from natsgen.answers.answers import Answers
+    from natsgen.parts.kind import Part
+    from natsgen.services.create import Outcome
+    from natsgen.workspace import Workspace
+
+    Read = Callable[[Sequence[str]], Sequence[Part]]
+
+INFRASTRUCTURE = "compose/infrastructure.yml"
+Texts = list[str] | None
+
+
+@dataclass(frozen=True)
+class _Common:
+    """The options that every kind of service has."""
+
+    context: options.Context = None
+    description: options.Description = None
+    envelope: options.Envelope = None
+    extras: options.Extras = None
+    python: options.Python = None
+    image: options.Image = None
+    network: options.Network = None
+    registry: options.Registry = None
+    template: options.Template = None
+    data: options.Data = None
+    data_file: options.DataFile = None
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """The options of services that handle events, answer requests and do tasks."""
+
+    subject: Annotated[
+        Texts,
+        typer.Option(metavar="SUBJECT", help="Subject of the events it handles, a handler each; may be repeated."),
+    ] = None
+    action: Annotated[
+        Texts, typer.Option(metavar="NAME", help="Action that it answers requests for; may be repeated.")
+    ] = None
+    queue: Annotated[
+        Texts,
+        typer.Option(
+            metavar="QUEUE", help="Queue that it works off, by a task each; QUEUE=TASK names it; may be repeated."
+        ),
+    ] = None
+    framework: Annotated[
+        str | None,
+        typer.Option(metavar="none|fastapi|django", help="Web framework, which makes it a gateway [default: none]"),
+    ] = None
+    route: Annotated[
+        Texts,
+        typer.Option(
+            metavar="ROUTE", help='Route of a gateway, such as "POST /greet=v1.greeter.greet"; may be repeated.'
+        ),
+    ] = None
+    version: Annotated[
+        str | None, typer.Option(metavar="N", help="Version of the actions, in their subjects [default: 1]")
+    ] = None
+    dedup: Annotated[
+        str | None,
+        typer.Option(metavar="none|nats-kv|redis", help="Where handled message ids are kept [default: none]"),
+    ] = None
+
+
+def worker(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
+    """Create a worker: services/NAME/ and compose/NAME.yml.
+
+    The worker runs as it is: it consumes its subjects from JetStream, registers in Consul, has its own tests and
+    its Dockerfile. With --queue it does tasks that anybody may enqueue, instead or as well; with --action it answers
+    requests as well. An existing service is never touched.
+
+    \b
+    Examples:
+      natsgen new worker billing --subject orders.order.created
+      natsgen new worker mailer --queue emails --queue reports=build_report
+      natsgen new worker audit --subject 'orders.>' --dedup nats-kv
+      natsgen new worker billing --subject orders.order.created --with kv,objects
+      natsgen new worker billing --data-file answers.yml --no-input --json
+      natsgen new worker billing --subject orders.order.created --dry-run
+      natsgen new worker billing --template ../our-template@1.2.0
+    """
+    _with_contents(missing.WORKER, name, contents, common, how)
+
+
+def service(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
+    """Create a service that answers requests.
+
+    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each action on vVERSION.NAME.ACTION,
+    is a NATS micro service (nats micro ls), registers in Consul, has its own tests and its Dockerfile. With --subject
+    it handles events as well. An existing service is never touched.
+
+    \b
+    Examples:
+      natsgen new service greeter --action greet
+      natsgen new service greeter --action greet --action farewell --version 2
+      natsgen new service billing --action quote --subject orders.order.created
+    """
+    _with_contents(missing.SERVICE, name, contents, common, how)
+
+
+def gateway(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
+    """Create a gateway: a service with FastAPI or Django in it.
+
+    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each route of HTTP by a call of an
+    action, or by publishing an event: METHOD PATH=SUBJECT or METHOD PATH=publish:SUBJECT. With --action and --subject
+    it answers requests of NATS and handles events as well. An existing service is never touched.
+
+    \b
+    Examples:
+      natsgen new gateway api --framework fastapi \\
+        --route "POST /greet=v1.greeter.greet"
+      natsgen new gateway api --framework django \\
+        --route "POST /orders=publish:orders.order.created"
+      natsgen new gateway api --framework fastapi \\
+        --route "GET /hi/{name}=v1.api.hi" --action hi
+    """
+    _with_contents(missing.GATEWAY, name, contents, common, how)
+
+
+def publisher(
+    *,
+    name: options.NewName = None,
+    subject: Annotated[
+        Texts, typer.Option(metavar="SUBJECT", help="Subject that it publishes on, a publisher each; may be repeated.")
+    ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="From one message to the next, for PUBLISH_INTERVAL [default: 2]"),
+    ] = None,
+    core: Annotated[
+        bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")
+    ] = False,
+    common: _Common,
+    how: options.Writing,
+) -> None:
+    """Create a publisher: a service that publishes again and again.
+
+    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It publishes on each subject, numbered without
+    holes, to the subject's stream, which confirms each message, or with --core to whoever listens. It waits for a
+    server that is away. An existing service is never touched.
+
+    \b
+    Examples:
+      natsgen new publisher beat --subject events.test --interval 2
+      natsgen new publisher beat --subject events.test --core --envelope message
+    """
+    from natsgen.parts import publishers
+
+    asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
+    read = partial(publishers.from_subjects, core=core)
+    _create(asked, common, how, {"--subject": (read, subject)}, {"NAME": name, "interval": interval})
+
+
+def subscriber(
+    *,
+    name: options.NewName = None,
+    subject: Annotated[
+        Texts, typer.Option(metavar="SUBJECT", help="Subject that it listens to, a subscriber each; may be repeated.")
+    ] = None,
+    queue_group: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Group of which one hears each message, for QUEUE_GROUP [default: none]"),
+    ] = None,
+    common: _Common,
+    how: options.Writing,
+) -> None:
+    """Create a subscriber: a service that listens by core NATS.
+
+    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It hears what is published on each subject while
+    it listens, and notes how old it is; with --queue-group, one of those in the group hears each message. What must not
+    be lost is for a worker. An existing service is never touched.
+
+    \b
+    Examples:
+      natsgen new subscriber ear --subject events.test
+      natsgen new subscriber ear --subject 'events.>' --queue-group workers
+    """
+    from natsgen.parts import subscribers
+
+    parts = {"--subject": (subscribers.from_subjects, subject)}
+    _create(missing.SUBSCRIBER, common, how, parts, {"NAME": name, "queue-group": queue_group})
+
+
+app = commands.group(
+    "Create a service.",
+    {"worker": worker, "service": service, "gateway": gateway, "publisher": publisher, "subscriber": subscriber},
+)
+
+
+def _with_contents(
+    asked: missing.Requirement, name: str | None, contents: _Contents, common: _Common, how: options.Writing
+) -> None:
+    from natsgen.parts import actions, handlers, routes, tasks
+
+    number = actions.ACTIONS.parse(version=contents.version).get("version")
+    parts: dict[str, tuple[Read, Texts]] = {
+        "--subject": (handlers.from_subjects, contents.subject),
+        "--route": (routes.from_texts, contents.route),
+        "--queue": (tasks.from_texts, contents.queue),
+        "--action": (partial(actions.from_names, version=1 if number is None else number), contents.action),
+    }
+    flags = {"NAME": name, "framework": contents.framework, "dedup": contents.dedup}
+    _create(asked, common, how, parts, flags, has_version=number is not None)
+
+
+def _create(
+    asked: missing.Requirement,
+    common: _Common,
+    how: options.Writing,
+    parts: Mapping[str, tuple[Read, Texts]],
+    flags: Mapping[str, str | None],
+    *,
+    has_version: bool = False,
+) -> None:
+    """Create the service, and tell of it.
+
+    Args:
+        asked: what the command cannot do without.
+        common: the options that every kind of service has.
+        how: the options of a command that changes a workspace.
+        parts: of each option that gives parts: what makes them of its texts, and the texts.
+        flags: the texts of other options that answer questions, by their names.
+        has_version: whether `--version` says the version of the actions that `--action` gives or that are asked for.
+    """
+    from natsgen.answers import answers, given_answers, questions, workspace_defaults
+    from natsgen.services import create
+
+    inside = given_answers.from_extras(common.extras or [])
+    for option, (read, texts) in parts.items():
+        inside = inside.over(given_answers.from_texts(option, read, texts or []))
+    with templates.for_new(common.template, how.place) as template:
+        questionnaire = questions.read(template.folder)
+        given = given_answers.from_flags({**vars(common), **flags}, questionnaire).over(inside)
+        given = given.over(given_answers.from_pairs(common.data or [], questionnaire))
+        if common.data_file is not None:
+            given = given.over(given_answers.from_file(common.data_file, questionnaire))
+        network = given.values.get("network")
+        defaults = workspace_defaults.read(how.place.root, questionnaire, strict=common.template is None)
+        # what the organisation's gateways are made with makes no gateway of others
+        given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
+        answers.refuse_unasked(given, questionnaire, template.url)
+        reader = parts[asked.option][0] if asked.option in parts else None
+        given = missing.completed(given, asked, reader, questionnaire.questions)
+        if has_version and given.sources.get("actions") != "--action":
+            raise InputError("--version: it is the version of what --action gives, and there is no --action")
+        complete = answers.complete(given, questionnaire, how.place.root)
+        done = create.new_service(how.writer, template, questionnaire, complete)
+    if network is not None and INFRASTRUCTURE in map(str, done.kept):
+        where = given.sources.get("network", "--network")
+        output.note(f"{INFRASTRUCTURE} exists, and its network is used for all services: {where} {network} is ignored")
+    _tell(how, complete, done)
+
+
+def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str, str]:
+    """Return what to type after a service was created: install, test, run."""
+    install, test = next_steps.to_install(workspace, name, here), next_steps.to_test(workspace, name, here)
+    return install, test, next_steps.to_run(workspace, name, here)
+
+
+def _tell(how: options.Writing, answers: Answers, done: Outcome) -> None:
+    name, added = answers.service_name, done.change.added
+    folder = f"services/{name}/"
+    inside = [path for path in added if str(path).startswith(folder)]
+    story = [f"Created the {answers.kind} {name} in {how.place.root}", f"  {folder} ({len(inside)} files)"]
+    story += [f"    {part.name} {part.story(name)}" for some in answers.parts.values() for part in some]
+    story += [f"  {path}" for path in added if path not in inside]
+    story += [f"  {path} (was there, kept as it is)" for path in done.kept]
+    install, test, run = commands_after = next_commands(how.place, name, Path.cwd())
+    story += ["", "Next, from here:"]
+    story += ["  run it here, with NATS, reload and a page:", f"    {next_steps.to_develop(how.place, Path.cwd())}"]
+    story += ["  install:", f"    {install}", "  see it work on a real NATS server:", f"    {test}"]
+    story += ["  run its image with NATS and Consul, until it is healthy or fails:", f"    {run}"]
+    document = {
+        "service": name,
+        "created": [str(path) for path in added],
+        "kept": [str(path) for path in done.kept],
+        "answers": answers.as_data(),
+        "next": commands_after,
+    }
+    how.report(done.change, document, story, would="created")

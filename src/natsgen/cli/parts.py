@@ -1,0 +1,286 @@
+"""`natsgen add-handler`, `remove-handler` and the like for each kind of part: one file and its test come or go."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from natsgen import messages
+from natsgen.cli import commands, completion, next_steps, options, output, templates
+from natsgen.parts.actions import ACTIONS
+from natsgen.parts.handlers import HANDLERS
+from natsgen.parts.kind import Leftover, PartKind
+from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.publishers import PUBLISHERS
+from natsgen.parts.routes import ROUTES
+from natsgen.parts.rules import Flag
+from natsgen.parts.subscribers import SUBSCRIBERS
+from natsgen.parts.tasks import TASKS
+from natsgen.workspace import SERVICES
+
+if TYPE_CHECKING:
+    from natsgen.services.edit import Added, Removed
+
+_REQUIRED = commands.REQUIRED
+
+
+def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]]:
+    """Return what turns a function without a body into the command that adds a part of a kind, with its docstring."""
+    metavar, about = kind.argument
+    argument = typer.Argument(metavar=metavar, help=about, show_default=False)
+    parameters: dict[str, tuple[Any, Any]] = {
+        "service": (options.Gateway if kind.for_gateways else options.Service, _REQUIRED),
+        "text": (Annotated[str, argument], _REQUIRED),
+    }
+    if kind.proposal:
+        help_of_name = f"Its name [default: {kind.proposal}]"
+        parameters["name"] = (Annotated[str | None, typer.Option(metavar="NAME", help=help_of_name)], None)
+    switches = {}
+    for option in (option for option in kind.options if option.help):
+        if isinstance(option.rule, Flag):
+            is_on = getattr(kind.part, option.key)
+            switches[option.key] = not is_on
+            switch = typer.Option(f"--{'no-' if is_on else ''}{option.key}", help=option.help)
+            parameters[option.key] = (Annotated[bool, switch], False)
+        else:
+            taken = typer.Option(metavar=option.rule.metavar, help=option.help)
+            parameters[option.key] = (Annotated[str | None, taken], None)
+    parameters["how"] = (options.Writing, _REQUIRED)
+
+    def add(service: str, text: str, how: options.Writing, name: str | None = None, **given: Any) -> None:
+        from natsgen.services import edit
+
+        switched = {key: value for key, value in switches.items() if given.pop(key)}
+        part = kind.part.from_text(text, name, **kind.parse(**given), **switched)
+        with templates.target(how, service) as target:
+            done = edit.add(target, part)
+        _tell_added(how, service, done)
+
+    def decorate(function: Callable[[], None]) -> Callable[..., None]:
+        add.__doc__ = function.__doc__
+        return commands.with_parameters(add, parameters)
+
+    return decorate
+
+
+@adding(HANDLERS)
+def add_handler() -> None:
+    """Add a handler and its test to a service.
+
+    Creates exactly two files, so that branches that each add a handler merge without a conflict. The worker finds it
+    when it starts.
+
+    \b
+    Examples:
+      natsgen add-handler billing orders.order.cancelled
+      natsgen add-handler billing 'orders.>' --name audit --concurrency 10
+      natsgen add-handler billing orders.order.created --name archive --batch
+    """
+
+
+@adding(ACTIONS)
+def add_action() -> None:
+    """Add an action and its test to a service.
+
+    Creates exactly two files, so that branches that each add an action merge without a conflict. The service answers on
+    vVERSION.SERVICE.ACTION when it starts. Another version of an action that is there is a file of its own, and both
+    are answered.
+
+    \b
+    Examples:
+      natsgen add-action greeter farewell
+      natsgen add-action greeter greet --version 2
+      natsgen add-action greeter report --concurrency 4 --timeout 30
+    """
+
+
+@adding(ROUTES)
+def add_route() -> None:
+    """Add a route and its test to a gateway.
+
+    Creates exactly two files, so that branches that each add a route merge without a conflict. The gateway finds it
+    when it starts. A call answers with what the action answers; what is published is answered with 202 as soon as a
+    stream has it.
+
+    \b
+    Examples:
+      natsgen add-route api "POST /greet=v1.greeter.greet"
+      natsgen add-route api "POST /orders/{order_id}=publish:orders.item.added"
+      natsgen add-route api "GET /orders/{order_id}=v1.orders.get" --name order
+    """
+
+
+@adding(PUBLISHERS)
+def add_publisher() -> None:
+    """Add a publisher and its test to a service.
+
+    Creates exactly two files, so that branches that each add a publisher merge without a conflict. The service
+    publishes when it starts.
+
+    \b
+    Examples:
+      natsgen add-publisher billing billing.heart.beat --interval 10
+      natsgen add-publisher billing events.test --name test --core
+    """
+
+
+@adding(SUBSCRIBERS)
+def add_subscriber() -> None:
+    """Add a subscriber of core NATS, and its test, to a service.
+
+    Creates exactly two files, so that branches that each add a subscriber merge without a conflict. It hears what is
+    published while the service runs; what must not be lost is for a handler.
+
+    \b
+    Examples:
+      natsgen add-subscriber billing events.test --queue-group workers
+      natsgen add-subscriber billing 'events.>' --name ear
+    """
+
+
+@adding(TASKS)
+def add_task() -> None:
+    """Add a task and its test to a service.
+
+    Creates exactly two files, so that branches that each add a task merge without a conflict. The service finds it when
+    it starts; anybody may enqueue it as QUEUE.TASK, before as well.
+
+    \b
+    Examples:
+      natsgen add-task mailer send_email --queue emails
+      natsgen add-task mailer send_invoice --timeout 30 --max-attempts 8
+    """
+
+
+def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., None]:
+    """Return the command that removes a part of a kind.
+
+    Args:
+        kind: of the part.
+        consequence: what a person should know before, in one sentence or two.
+        example: the service and the part of an example.
+    """
+    article = "an" if kind.noun[0] in "aeiou" else "a"
+    place = "gateway" if kind.for_gateways else "service"
+    line = f"natsgen remove-{kind.noun} {example}"
+    argument = typer.Argument(
+        metavar=kind.noun.upper(),
+        help=f"Name of the {kind.noun}, or of its file.",
+        show_default=False,
+        autocompletion=completion.parts_of(kind.question),
+    )
+
+    def remove(service: str, part: str, how: options.Writing, force: bool) -> None:
+        from natsgen.services import edit
+
+        with templates.target(how, service) as target:
+            done = edit.remove(target, kind, part, force=force)
+        _tell_removed(how, service, done)
+
+    remove.__doc__ = (
+        f"Remove {article} {kind.noun} and its test from a {place}.\n\n"
+        f"Refuses to delete edited files unless --force is given. {consequence}\n\n"
+        f"\b\nExamples:\n  {line}\n  {line} --dry-run\n"
+    )
+    parameters = {
+        "service": (options.Gateway if kind.for_gateways else options.Service, _REQUIRED),
+        "part": (Annotated[str, argument], _REQUIRED),
+        "force": (options.Force, False),
+        "how": (options.Writing, _REQUIRED),
+    }
+    return commands.with_parameters(remove, parameters)
+
+
+_STAYS = "What is on the NATS server is kept; the commands that delete it are printed."
+remove_handler = removing(HANDLERS, _STAYS, "billing order_cancelled")
+remove_task = removing(TASKS, _STAYS, "mailer send_email")
+remove_action = removing(
+    ACTIONS,
+    'Whoever calls it gets no answer any more when no instance with it runs: "no responders".',
+    "greeter farewell",
+)
+remove_route = removing(
+    ROUTES,
+    "A request for it is answered with 404 from then on, or with 405 where another route has the path.",
+    "api greet",
+)
+remove_publisher = removing(PUBLISHERS, "What it published stays in its stream.", "billing heart_beat")
+remove_subscriber = removing(SUBSCRIBERS, "Nothing of it is left on the NATS server.", "billing events_test")
+
+
+def packages_of(service: str, paths: Sequence[PurePosixPath]) -> list[str]:
+    """Return the packages that come or go with files of a service: those of which the marker is among them."""
+    from natsgen.parts import packages
+
+    place = PurePosixPath(SERVICES, service)
+    return [package.name for package in packages.PACKAGES if place / package.marker in paths]
+
+
+def _tell_added(how: options.Writing, service: str, done: Added) -> None:
+    part, change, here = done.part, done.change, Path.cwd()
+    test = next_steps.to_test(how.place, service, here, str(part.kind.test(part.name)))
+    run = next_steps.to_run(how.place, service, here)
+    story = [
+        f"Added the {part.kind.noun} {part.name} to {service} in {how.place.root}",
+        *_files(service, change.added, "with"),
+        f"  it {part.story(service)}",
+        "",
+        "Next, from here:",
+        "  test it:",
+        f"    {test}",
+        f"  run it; a service finds its {part.kind.question} when it starts:",
+        f"    {run}",
+    ]
+    facts = {"service": service, part.kind.noun: part.name, **part.facts(service)}
+    facts |= {"created": list(map(str, change.added)), "next": (test, run), "notes": done.notes}
+    how.report(change, facts, story, done.notes)
+
+
+def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
+    """Tell that a part went, what does not work without it, and what is to be deleted on the NATS server."""
+    file, kind = done.file, done.file.kind
+    left = [one for part in file.parts for one in part.on_server(service)]
+    commands = [_deletion(one) for one in sorted(left, key=lambda one: one.what, reverse=True)]
+    abouts = [about.text for part in file.parts if (about := part.about(service))]
+    facts: dict[str, object] = {"service": service, kind.noun: file.name}
+    facts["removed"] = list(map(str, done.change.removed))
+    if kind.leaves:
+        facts |= {what: [_leftover(one) for one in left if one.what == what] for what in kind.leaves}
+    else:
+        facts[kind.abouts] = abouts
+    story = [f"Removed the {kind.noun} {file.name} from {service} in {how.place.root}"]
+    story += _files(service, done.change.removed, "and")
+    if commands:
+        story += ["", f"These stay on the server. When no worker with this {kind.noun} runs any more, delete them:"]
+        story += [f"  {output.printable(command)}" for command in commands]
+    elif kind.goodbye and abouts:
+        story += ["", *(output.printable(kind.goodbye.format(service=service, about=about)) for about in abouts)]
+    how.report(done.change, {**facts, "next": commands, "notes": done.notes}, story, done.notes)
+
+
+def _deletion(left: Leftover) -> str:
+    stream, name = shlex.quote(left.stream), shlex.quote(left.name)
+    if left.what == "schedules":
+        return f"nats stream purge {stream} --subject {name}"
+    return f"nats consumer rm {stream} {name}"
+
+
+def _leftover(left: Leftover) -> dict[str, str]:
+    return {"stream": left.stream, "subject" if left.what == "schedules" else "durable": left.name}
+
+
+def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[str]:
+    """Yield the lines that say which files came or went: those of the part, and how many of which packages."""
+    from natsgen.services import service_packages
+
+    place = PurePosixPath(SERVICES, service)
+    of_part = [path for path in paths if is_persons_own(path.relative_to(place))]
+    yield from (f"  {path}" for path in of_part)
+    if more := [path for path in paths if path not in of_part]:
+        names = packages_of(service, more)
+        count = messages.counted(len(more), "file")
+        yield f"  {word} {service_packages.told(names)} ({count})" if names else f"  {word} {count} more"

@@ -1,1 +1,0 @@
-"""The commands that add a part to a service or remove one."""
