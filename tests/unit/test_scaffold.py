@@ -21,7 +21,8 @@ from natsgen.services.writer import Writer
 from natsgen.workspace import Workspace
 
 BILLING = Answers(
-    "billing", "orders", "Bills", "3.13", "none", "shop", parts={"handlers": (Handler("paid", "orders.paid"),)}
+    {"service_name": "billing", "bounded_context": "orders", "description": "Bills", "workspace": "shop"},
+    {"handlers": (Handler("paid", "orders.paid"),)},
 )
 Make = Callable[..., Outcome]
 

@@ -1,9 +1,9 @@
-"""What the template is told: what a person gave, and what is derived and default for the rest, checked."""
+"""The answers that a service is rendered with: given by a person, or derived, or default; and checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,50 +23,39 @@ FRAMEWORKS = ("fastapi", "django")  # the others
 
 @dataclass(frozen=True)
 class Answers:
-    """One checked answer for every question of copier.yml, under the question's key.
-
-    A template that is older, or a team's own, need not ask all of these: what it does not ask keeps its default.
+    """Checked answers to the questions of a template.
 
     Attributes:
+        values: by the question's key, but for the parts; where an own question's default is derived, Copier does it.
         parts: of the service, by the question of their kind.
-        extra: the answers to what only the template of a fork asks, by key; where its default is derived, Copier does.
     """
 
-    service_name: str
-    bounded_context: str
-    description: str
-    python_version: str = "3.13"
-    dedup: str = "none"
-    workspace: str = ""
-    network: str = ""
-    registry: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    framework: str = NO_FRAMEWORK
-    envelope: str = "domain"
-    image: str = "slim"
-    publish_interval: str = "2"
-    queue_group: str = ""
-    extras: Sequence[str] = field(default_factory=list)
-    parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any]
+    parts: Mapping[str, tuple[Part, ...]]
+
+    @property
+    def service_name(self) -> str:
+        """Return the name of the service."""
+        return str(self.values["service_name"])
+
+    @property
+    def is_gateway(self) -> bool:
+        """Return whether the service has a web framework."""
+        return bool(self.values.get("framework", NO_FRAMEWORK) != NO_FRAMEWORK)
 
     @property
     def kind(self) -> str:
-        """What they make: see `kind_of`."""
-        return kind_of(
-            self.framework != NO_FRAMEWORK, {KINDS[question] for question, some in self.parts.items() if some}
-        )
+        """Return what the service is called: see `kind_of`."""
+        return kind_of(self.is_gateway, {KINDS[question] for question, some in self.parts.items() if some})
 
     def as_data(self) -> dict[str, Any]:
-        """The answers as Copier takes them."""
-        data = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("extra", "parts")}
-        data["labels"], data["extras"] = dict(self.labels), list(self.extras)
+        """Return the answers as Copier takes them."""
         parts = {key: {part.name: part.to_answer() for part in self.parts.get(key, ())} for key in KINDS}
-        return {**self.extra, **data, **parts}
+        return {**self.values, **parts}
 
 
 def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path) -> Answers:
-    """Adds what is derived and what is default.
+    """Add what is derived and what is default.
 
     Args:
         given: holds at least `service_name`, and parts of some kind or a `framework`.
@@ -107,18 +96,17 @@ def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path)
     values["description"] = naming.description(values["description"])
     if packages.EXTRAS in values:
         values[packages.EXTRAS] = packages.check_extras(values[packages.EXTRAS])
-    own = {one.name for one in fields(Answers)} - {"extra", "parts"}
-    extra = {key: value for key, value in values.items() if key not in own and key not in KINDS and value is not None}
-    return Answers(**{key: value for key, value in values.items() if key in own}, parts=parts, extra=extra)
+    known = {key: value for key, value in values.items() if key not in KINDS and value is not None}
+    return Answers(known, parts)
 
 
 def asks_for_parts(questionnaire: Questionnaire) -> bool:
-    """Whether a template makes services of parts: a team's own need not."""
+    """Return whether a template makes services of parts: a team's own need not."""
     return any(question in questionnaire.questions for question in KINDS)
 
 
 def refuse_unasked(given: GivenAnswers, questionnaire: Questionnaire, template: str) -> None:
-    """Makes sure that a template asks for all that was given: an older one, or a team's own, may not.
+    """Make sure that a template asks for all that was given: an older one, or a team's own, may not.
 
     Args:
         given: so far.
@@ -142,7 +130,7 @@ def _refuse_shared_names(parts: Mapping[str, tuple[Part, ...]]) -> None:
 
 
 def _description_of(parts: Mapping[str, tuple[Part, ...]]) -> str:
-    """The description of a service that a person said nothing about, within the limit of length."""
+    """Return the description of a service that a person said nothing about, within the limit of length."""
     things = {KINDS[key]: list(dict.fromkeys(part.does for part in some)) for key, some in parts.items() if some}
     text = "; ".join(f"{kind.does[0]} {', '.join(named)}" for kind, named in things.items())
     if len(text) > naming.DESCRIPTION_MAX_LENGTH:

@@ -87,7 +87,7 @@ def _readable(default: str) -> str:
     match ast.parse(default, mode="eval").body:
         case ast.Constant(value=value) | ast.Call(args=[ast.Constant(value=value)]):
             return "" if value is None else str(value)
-        case ast.Subscript(slice=ast.Constant(value=key)):
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
             return f"{key} in pyproject.toml"
     return default
 

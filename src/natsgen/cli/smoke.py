@@ -99,13 +99,13 @@ def smoke(
     if as_json:
         output.document(report.document())
     else:
-        output.result("\n".join(map(_shown, report.lines())))
+        output.result("\n".join(map(output.printable, report.lines())))
     if not report.passed:
         raise typer.Exit(FAILED)
 
 
 def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[str]) -> None:
-    """Makes sure that there is what the option names; else that is an InputError."""
+    """Make sure that there is what the option names; else that is an InputError."""
     from natsgen import messages
 
     for name in wanted:
@@ -120,7 +120,3 @@ def _repeat(template: str | None, matrix: str, backend: str) -> list[str]:
     """Return the command with what chooses the samples and where they run."""
     given = ["--template", template] if template else []
     return [output.PROGRAM, "smoke", *given, "--matrix", matrix, "--backend", backend]
-
-
-def _shown(line: str) -> str:
-    return output.printable(line)

@@ -35,75 +35,61 @@ class Package:
 
     Attributes:
         name: what it is called.
-        paths: its files and folders below the service's folder, as globs. Several packages may list the same path: it
-            is there as long as one of them is.
-        marker: the file that is there if, and only if, the package is.
         summary: what it is for, on one line.
+        paths: its files and folders below the service's folder, as globs. Several packages may list the same path: it
+            is there as long as one of them is. The first is of this package alone.
         needs: the packages that it does not work without.
         is_extra: whether a person may ask for it.
     """
 
     name: str
-    paths: tuple[str, ...]
-    marker: str
     summary: str
+    paths: tuple[str, ...]
     needs: tuple[str, ...] = ()
     is_extra: bool = False
 
+    @property
+    def marker(self) -> str:
+        """Return the file that is there if, and only if, the package is."""
+        first = self.paths[0]
+        return first if first.endswith(".py") else f"{first}/__init__.py"
 
-def _of_kind(
-    question: str, *paths: str, marker: str, summary: str, needs: tuple[str, ...] = (), is_extra: bool = False
-) -> Package:
-    """The package of a kind of part in `src/domain/`, with the folders of the parts and of their tests."""
-    return Package(question, (*paths, f"src/domain/{question}", f"tests/{question}"), marker, summary, needs, is_extra)
 
-
-def _extra(name: str, summary: str, marker: str, *paths: str, needs: tuple[str, ...] = ("toolkit",)) -> Package:
-    """The package that a person may ask for, with its marker and its other paths."""
-    return Package(name, (marker, *paths), marker, summary, needs, is_extra=True)
+def _extra(name: str, summary: str, *paths: str, needs: tuple[str, ...] = ("toolkit",)) -> Package:
+    """Return a package that a person may ask for."""
+    return Package(name, summary, paths, needs, is_extra=True)
 
 
 _TOOLKIT = ("src/toolkit/__init__.py", "src/toolkit/README.md")
 _ORDERED = "src/toolkit/ordered_consumer.py"
+_PUBSUB = "src/pubsub/__init__.py"
+_TASKS = ("src/tasks", "src/domain/tasks", "tests/tasks")
+_SCHEMAS = ("src/utils/schemas.py", "schemas", "tests/test_schemas.py")
 
 # A package stands before those that it needs, here and in copier.yml.
 PACKAGES: tuple[Package, ...] = (
-    _of_kind("handlers", marker="src/domain/handlers/__init__.py", summary="handlers of JetStream events"),
-    Package(BATCH, ("src/batch",), "src/batch/__init__.py", "calls handlers with many messages at once"),
-    _of_kind(
+    Package("handlers", "handlers of JetStream events", ("src/domain/handlers", "tests/handlers")),
+    Package(BATCH, "calls handlers with many messages at once", ("src/batch",)),
+    Package(
         "actions",
-        "src/actions",
-        marker="src/actions/__init__.py",
-        summary="answers requests, as a NATS micro service",
-        needs=("requests",),
-    ),
-    _of_kind(
-        "publishers",
-        "src/pubsub/__init__.py",
-        "src/pubsub/publishers",
-        marker="src/domain/publishers/__init__.py",
-        summary="publishes again and again",
-    ),
-    _of_kind(
-        "subscribers",
-        "src/pubsub/__init__.py",
-        "src/pubsub/subscribers",
-        marker="src/domain/subscribers/__init__.py",
-        summary="listens by core NATS",
-        needs=("requests",),
-    ),
-    _of_kind(
-        "tasks",
-        "src/tasks",
-        marker="src/tasks/__init__.py",
-        summary="a task queue on JetStream",
-        needs=("kv", "toolkit"),
-        is_extra=True,  # for a service that only enqueues
+        "answers requests, as a NATS micro service",
+        ("src/actions", "src/domain/actions", "tests/actions"),
+        ("requests",),
     ),
     Package(
-        "web", ("src/web", "tests/routes"), "src/web/__init__.py", "answers HTTP with FastAPI or Django", ("requests",)
+        "publishers",
+        "publishes again and again",
+        ("src/domain/publishers", "tests/publishers", _PUBSUB, "src/pubsub/publishers"),
     ),
-    Package("inbox", ("src/inbox",), "src/inbox/__init__.py", "keeps a redelivery from being handled twice"),
+    Package(
+        "subscribers",
+        "listens by core NATS",
+        ("src/domain/subscribers", "tests/subscribers", _PUBSUB, "src/pubsub/subscribers"),
+        ("requests",),
+    ),
+    _extra("tasks", "a task queue on JetStream", *_TASKS, needs=("kv", "toolkit")),  # for whoever only enqueues
+    Package("web", "answers HTTP with FastAPI or Django", ("src/web", "tests/routes"), ("requests",)),
+    Package("inbox", "keeps a redelivery from being handled twice", ("src/inbox",)),
     _extra(
         "sync",
         "NATS for code that is not asynchronous",
@@ -113,14 +99,10 @@ PACKAGES: tuple[Package, ...] = (
     _extra(
         "schemas",
         "JSON schemas of the envelopes, and a test that keeps them current",
-        *("src/utils/schemas.py", "schemas", "tests/test_schemas.py"),
+        *_SCHEMAS,
         needs=("messages", "cloudevents"),
     ),
-    _extra(
-        "objects",
-        "object stores: files of any size",
-        *("src/toolkit/objects.py", _ORDERED),
-    ),
+    _extra("objects", "object stores: files of any size", "src/toolkit/objects.py", _ORDERED),
     _extra("tenancy", "subjects, keys and objects of one tenant", "src/toolkit/tenancy.py"),
     _extra("kv", "key-value buckets", "src/toolkit/kv.py", _ORDERED),
     _extra("streams", "nats-py's JetStream, for streams and consumers by hand", "src/toolkit/streams.py"),
@@ -139,11 +121,10 @@ PACKAGES: tuple[Package, ...] = (
     _extra("cloudevents", "the envelope CloudEvent, as CloudEvents 1.0 has it", "src/domain/cloud_events.py", needs=()),
     Package(
         "toolkit",
-        (*_TOOLKIT, "src/toolkit/connection.py"),
-        "src/toolkit/connection.py",
         "what the packages for NATS's stores share",
+        ("src/toolkit/connection.py", *_TOOLKIT),
     ),
-    Package("requests", ("src/requests",), "src/requests/__init__.py", "requests and replies by core NATS"),
+    Package("requests", "requests and replies by core NATS", ("src/requests",)),
 )
 
 BY_NAME: Mapping[str, Package] = {package.name: package for package in PACKAGES}

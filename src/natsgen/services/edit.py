@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from natsgen import messages
 from natsgen.answers import answers_file
-from natsgen.answers.answers import NO_FRAMEWORK, Answers
+from natsgen.answers.answers import Answers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError, InputError, ServiceError, TemplateError
 from natsgen.files import line_ends, tree
@@ -113,13 +113,13 @@ def add(site: ServiceTarget, part: Part) -> Added:
     with site.session_of(site.service) as folder:
         answers = site.answers()
         kind = part.kind
-        if kind.for_gateways and answers.framework == NO_FRAMEWORK:
+        if kind.for_gateways and not answers.is_gateway:
             raise ServiceError(
                 f"{site.service} is no gateway: it has no web framework to have {kind.question} with; natsgen new "
                 "gateway makes a service with one"
             )
         there = kind.files_in(folder)
-        part = part.beside(there, site.service, answers.queue_group)
+        part = part.beside(there, site.service, answers.values.get("queue_group", ""))
         _refuse_clashes(site, part, there)
         _refuse_shared_consumer(site, part)
         files = render.render_part(site.template, answers.as_data(), part)

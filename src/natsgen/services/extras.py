@@ -95,7 +95,7 @@ def _asked(site: ServiceTarget) -> tuple[AnswersFile, tuple[str, ...]]:
             f"{site.service} is of {site.template.commit} of its template, which has no extras: natsgen update first"
         )
     memory = answers_file.read(site.folder)
-    return memory, tuple(site.answers().extras)
+    return memory, tuple(site.answers().values[packages.EXTRAS])
 
 
 def _need_there(site: ServiceTarget, wanted: Sequence[str], there: set[str]) -> None:
