@@ -34,7 +34,7 @@ class Leaving:
     staying: Mapping[str, str] = field(default_factory=dict)
 
     def notes(self) -> Iterator[str]:
-        """What a person should know of what stays."""
+        """Yield what a person should know of what stays."""
         for name, why in self.staying.items():
             yield f"nothing needs the package {name} any more, and it stays: {why}"
 
@@ -55,24 +55,73 @@ class ServicePackages:
         self._workspace = workspace
         self._template = template
         self._place = PurePosixPath(SERVICES, service)
-        self._service = service
+        self.service = service
         self._answers = answers
         self._rendered: dict[frozenset[str], Tree] = {}
 
     @property
     def folder(self) -> Path:
-        """The service's folder."""
+        """Return the service's folder."""
         return self._workspace.root / self._place
 
     @cached_property
     def are_known(self) -> bool:
-        """Whether the service's version of the template knows packages at all."""
+        """Return whether the service's version of the template knows packages at all."""
         return render.knows_packages(self._template)
 
     @cached_property
     def found(self) -> frozenset[str]:
-        """The packages that are there."""
+        """Return the packages that are there."""
         return packages.found(self.folder)
+
+    @cached_property
+    def missing(self) -> Mapping[str, str]:
+        """Return why the service needs packages that are not there, as in "its actions need it", by their names."""
+        reasons: dict[str, str] = {}
+        for kind in packages.kinds_in(self.folder) if self.are_known else ():
+            for name in packages.closure(packages.needs_of(self.folder, kind)):
+                reasons.setdefault(name, f"its {kind.question} need it")
+        for names, why in (
+            (packages.of_answers(self._answers), "its answers ask for it"),
+            (self.found, "its other packages need it"),
+        ):
+            for name in packages.closure(names) if self.are_known else ():
+                reasons.setdefault(name, why)
+        return {name: why for name, why in sorted(reasons.items()) if name not in self.found}
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Return the packages that the service should have."""
+        return packages.closure({*self.found, *self.missing})
+
+    def after(self, changed_answers: Mapping[str, Any]) -> frozenset[str]:
+        """Return the packages that the service will have after an update.
+
+        It will have those that it has and those that it needs, without those that only an answer needed that changes,
+        as long as nobody imports them. A service of a template that knew no packages had everything: it will have what
+        it needs or imports.
+
+        Args:
+            changed_answers: what is to be answered otherwise.
+        """
+        needed = packages.needed(self.folder, {**self._answers, **changed_answers})
+        asked = packages.closure(packages.of_answers(self._answers)) if self.are_known else frozenset(packages.BY_NAME)
+        spare = (asked & self.found) - needed
+        if spare:
+            spare -= packages.closure(self._importers(spare, self._made(frozenset()), ()))
+        return packages.closure((self.found - spare) | needed)
+
+    def packages_of(self, path: PurePosixPath) -> frozenset[str]:
+        """Return the packages of a path in the workspace; none of the core's, or of a part, which is a person's."""
+        if not path.is_relative_to(self._place) or is_persons_own(path.relative_to(self._place)):
+            return frozenset()
+        return frozenset(packages.of_path(path.relative_to(self._place)))
+
+    def not_made(self, made: Tree) -> Iterator[PurePosixPath]:
+        """Yield the files in packages that are there, and that the template does not make, by their workspace path."""
+        for path in package_imports.files_in(self.folder):
+            if self._place / path not in made and self.packages_of(self._place / path):
+                yield self._place / path
 
     def coming(self, wanted: Collection[str]) -> Tree:
         """Return the files that the service lacks to have packages, and those that they need.
@@ -84,13 +133,13 @@ class ServicePackages:
         missing = packages.closure(wanted) - self.found
         if not missing or not self.are_known:
             return {}
-        files = {path: file for path, file in self._made(missing).items() if missing & self._packages_of(path)}
+        files = {path: file for path, file in self._made(missing).items() if missing & self.packages_of(path)}
         there = tree.read_files(self._workspace, files)
         for path, file in there.items():
             if file.content != files[path].content:
                 raise ConflictError(
                     f"{self._workspace.root / path} exists already and is not as {self._template.commit} of the "
-                    f"template makes it: natsgen repair {self._service} brings it there unless somebody edited it"
+                    f"template makes it: natsgen repair {self.service} brings it there unless somebody edited it"
                 )
         return {path: file for path, file in files.items() if path not in there}
 
@@ -123,26 +172,22 @@ class ServicePackages:
         gone = [
             path
             for path in made
-            if (names := self._packages_of(path))
+            if (names := self.packages_of(path))
             and not names & kept
             and names & going
             and path.relative_to(self._place) not in without
         ]
         return Leaving(tree.read_files(self._workspace, gone), tuple(sorted(going)), staying)
 
-    def importers(self, names: Collection[str], without: Collection[PurePosixPath] = ()) -> dict[str, PurePosixPath]:
-        """Return a file of a person's that imports a package, below the service's folder, by the package's name."""
-        return self._importers(frozenset(names), self._made(frozenset()), without)
-
     def _reasons_to_stay(
         self, spare: frozenset[str], made: Tree, without: Collection[PurePosixPath], even_edited: frozenset[str]
     ) -> dict[str, str]:
-        """Why packages stay that nobody needs, by their names."""
+        """Return why packages stay that nobody needs, by their names."""
         imported = self._importers(spare, made, without)
         reasons = {name: f"{path} imports it" for name, path in imported.items()}
         as_made = spare - even_edited
         for path, file in made.items():
-            for name in self._packages_of(path) & as_made:
+            for name in self.packages_of(path) & as_made:
                 if self._is_edited(path, file):
                     reasons.setdefault(name, f"{path.relative_to(self._place)} was edited")
         for path in package_imports.files_in(self.folder):
@@ -170,7 +215,7 @@ class ServicePackages:
         return found
 
     def _is_as_made(self, path: PurePosixPath, made: Tree) -> bool:
-        """Whether a file is the template's own and nobody edited it."""
+        """Return whether a file is the template's own and nobody edited it."""
         file = made.get(self._place / path)
         return file is not None and not is_persons_own(path) and self._is_same(self.folder / path, file)
 
@@ -183,14 +228,8 @@ class ServicePackages:
     def _is_same(self, target: Path, made: File) -> bool:
         return line_ends.is_same_text(reading.read_bytes(target), made.content)
 
-    def _packages_of(self, path: PurePosixPath) -> frozenset[str]:
-        """The packages of a path in the workspace; none of a part, which is a person's."""
-        if not path.is_relative_to(self._place) or is_persons_own(path.relative_to(self._place)):
-            return frozenset()
-        return frozenset(packages.of_path(path.relative_to(self._place)))
-
     def _made(self, more: frozenset[str]) -> Tree:
-        """What the template makes of the service with the packages that are there, and more."""
+        """Return what the template makes of the service with the packages that are there, and more."""
         wanted = self.found | more
         if wanted not in self._rendered:
             name = self._workspace.root.name

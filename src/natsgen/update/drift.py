@@ -6,7 +6,7 @@ every later update: a merge sees no difference between the two versions there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -17,16 +17,17 @@ from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import NatsgenError, UntrustedTemplateError
 from natsgen.files import by_key, line_ends, tree
 from natsgen.files.tree import File, Tree
+from natsgen.parts.packages import BY_NAME
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing
+from natsgen.services.service_packages import ServicePackages
 from natsgen.transaction import diff
-from natsgen.update import acceptance, file_merge, packages_held, parallel, planning, unfinished
+from natsgen.update import acceptance, file_merge, parallel, planning, unfinished
 from natsgen.update.file_merge import Names
-from natsgen.update.packages_held import PackagesHeld
 from natsgen.update.planning import Task
 from natsgen.update.sources import Sources
-from natsgen.workspace import Workspace
+from natsgen.workspace import SERVICES, Workspace
 
 CHANGED, MISSING, LACKING, LEFT_OVER = "changed", "missing", "lacking", "left over"
 
@@ -146,16 +147,16 @@ class Comparison:
     """A service beside what its template makes.
 
     Attributes:
-        held: its packages.
+        packages: of the service.
+        missing: those that it needs and has not, and that the template makes: why it needs each, by name.
         made: what its version of the template makes and goes on owning, with the packages that it should have.
         files: those that are not as they are made.
-        newest: the newest version that there is.
     """
 
-    held: PackagesHeld
+    packages: ServicePackages
+    missing: Mapping[str, str]
     made: Tree
     files: tuple[DriftedFile, ...]
-    newest: str
 
 
 def compare(workspace: Workspace, service: str) -> Comparison:
@@ -209,7 +210,7 @@ def _conflicting(workspace: Workspace, wanted: _Wanted) -> Iterator[PurePosixPat
 
 def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     service, answers = wanted.service, wanted.memory.values
-    held = packages_held.of(workspace, service, wanted.template, answers)
+    held = ServicePackages(workspace, wanted.template, service, answers)
     rendered = render.render(wanted.template, answers, workspace.root.name, held.wanted)
     made = planning.templates_own(service, rendered, wanted.template)
     there = line_ends.as_made(tree.read_files(workspace, made), made)
@@ -220,24 +221,26 @@ def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
         if not by_key.is_as_made(path, there.get(path), file)
     ]
     left_over = (_left_over(workspace, path, older) for path in held.not_made(made))
-    return Comparison(held.made_by(made), made, (*files, *(file for file in left_over if file)), wanted.newest)
+    folder = PurePosixPath(SERVICES, service)
+    missing = {name: why for name, why in held.missing.items() if folder / BY_NAME[name].marker in made}
+    return Comparison(held, missing, made, (*files, *(file for file in left_over if file)))
 
 
 def _repairable(found: Comparison, version: str) -> Iterator[str]:
     """Yield what is wrong with the packages of a service, each with the command that mends it."""
-    held, command = found.held, f"natsgen repair {found.held.service}"
-    for name, needed_by in held.missing.items():
+    service, command = found.packages.service, f"natsgen repair {found.packages.service}"
+    for name, needed_by in found.missing.items():
         yield f"the package {name} is missing, and {needed_by}: {command} adds it"
     since: dict[str, str] = {}
     lacking: set[str] = set()
     for file in found.files:
-        for name in set(held.packages_of(file.path)) - set(held.missing):
+        for name in found.packages.packages_of(file.path) - set(found.missing):
             if file.is_unedited:
                 since.setdefault(name, file.since)
             elif file.how == MISSING:
                 lacking.add(name)
     for name, older in sorted(since.items()):
-        of_versions = f"has files of {older}, and {held.service} is of {version}"
+        of_versions = f"has files of {older}, and {service} is of {version}"
         yield f"the package {name} {of_versions}: {command} updates it"
     for name in sorted(lacking - set(since)):
         yield f"the package {name} lacks some of its files: {command} adds them"

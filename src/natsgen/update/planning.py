@@ -13,8 +13,9 @@ from natsgen.files.tree import Tree
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
+from natsgen.services.service_packages import ServicePackages
 from natsgen.transaction.change import Change, change_between
-from natsgen.update import merging, migrations, packages_held
+from natsgen.update import merging, migrations
 from natsgen.update.file_merge import Names
 from natsgen.update.merging import Conflict
 from natsgen.update.migrations import State
@@ -72,11 +73,11 @@ def plan(workspace: Workspace, task: Task) -> Plan:
         GitError: git refuses, or there is none.
     """
     steps = migrations.between(task.old.commit, task.new.commit, task.new.url)
-    held = packages_held.around_update(workspace, task.service, task.old, task.answers, task.changed_answers)
-    rendered = render.render(task.old, task.answers, workspace.root.name, held.before)
+    packages = ServicePackages(workspace, task.old, task.service, task.answers)
+    rendered = render.render(task.old, task.answers, workspace.root.name, packages.found)
     base = migrations.run(steps, State(task.service, task.answers, rendered))
     answers = {**base.answers, **task.changed_answers}
-    theirs = render.render(task.new, answers, workspace.root.name, held.after)
+    theirs = render.render(task.new, answers, workspace.root.name, packages.after(task.changed_answers))
     found = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
     there = line_ends.as_made(found, rendered, base.files, theirs)
     ours = migrations.run(steps, State(task.service, task.answers, there)).files

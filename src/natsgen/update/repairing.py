@@ -62,20 +62,20 @@ def repair(writer: Writer, service: str) -> Repaired:
         found = drift.compare(workspace, service)
         change = _change(workspace, found)
         writer.write(change, f"repair {service}")
-    touched = {name for path in (*change.before, *change.after) for name in found.held.packages_of(path)}
-    added = tuple(found.held.missing)
+    touched = {name for path in (*change.before, *change.after) for name in found.packages.packages_of(path)}
+    added = tuple(found.missing)
     return Repaired(change, added, tuple(sorted(touched - set(added))), tuple(_notes(found)))
 
 
 def _change(workspace: Workspace, found: Comparison) -> Change:
     wanted: dict[PurePosixPath, File | None] = {}
     for file in found.files:
-        if found.held.packages_of(file.path) and (file.how == drift.MISSING or file.is_unedited):
+        if found.packages.packages_of(file.path) and (file.how == drift.MISSING or file.is_unedited):
             wanted[file.path] = found.made.get(file.path)
     return change_between(tree.read_files(workspace, wanted), wanted)
 
 
 def _notes(found: Comparison) -> Iterator[str]:
     for file in found.files:
-        if found.held.packages_of(file.path) and file.how != drift.MISSING and not file.is_unedited:
-            yield (f"{file.path} was edited, so it was not changed; see natsgen diff {found.held.service}")
+        if found.packages.packages_of(file.path) and file.how != drift.MISSING and not file.is_unedited:
+            yield (f"{file.path} was edited, so it was not changed; see natsgen diff {found.packages.service}")
