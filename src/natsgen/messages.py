@@ -15,7 +15,7 @@ _Checked = TypeVar("_Checked")
 
 
 def located(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _Checked:
-    """What a rule makes of a value that was given at `where`, such as "--dedup", which its error begins with."""
+    """Return what a rule makes of a value that was given at `where`, such as "--dedup", which its error begins with."""
     try:
         return rule(value)
     except InputError as error:
@@ -23,17 +23,17 @@ def located(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _C
 
 
 def invalid_choice(value: str, choices: Collection[str]) -> str:
-    """The message for a value that is none of the choices, with the nearest."""
+    """Return the message for a value that is none of the choices, with the nearest."""
     return f"invalid value {quote(value)} (choose {', '.join(choices)}){did_you_mean(value, choices)}"
 
 
 def suggest(name: str) -> str:
-    """A "; try ..." for a name that a rule refuses, or nothing if there is none to propose."""
+    """Return a "; try ..." for a name that a rule refuses, or nothing if there is none to propose."""
     return f"; try {name!r}" if name else ""
 
 
 def invalid(what: str, value: object, rule: str, suggestion: str = "") -> InputError:
-    """The error of a value that breaks its rule.
+    """Return the error of a value that breaks its rule.
 
     Args:
         what: the value is for, such as "queue group".
@@ -63,11 +63,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def join_names(names: Collection[str]) -> str:
-    """The first few names, for a message that says what there is."""
+    """Return the first few names, for a message that says what there is."""
     first = sorted(names)[:_JOINED_MAX]
     return ", ".join(first) + (f" and {len(names) - _JOINED_MAX} more" if len(names) > _JOINED_MAX else "")
 
 
 def quote(text: str) -> str:
-    """Text from outside as it may stand in a message: quoted, on one line, not too long, no control characters."""
+    """Return text from outside as it may stand in a message: quoted, on one line, short, without control characters."""
     return repr(text if len(text) <= _QUOTE_MAX_LENGTH else text[:_QUOTE_MAX_LENGTH] + "...")

@@ -64,7 +64,7 @@ _DECEIVING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 
 
 def service(name: str) -> str:
-    """Checks the name of a service.
+    """Check the name of a service.
 
     Args:
         name: what the person typed.
@@ -86,24 +86,24 @@ def service(name: str) -> str:
 
 
 def context(name: str) -> str:
-    """Checks the name of a bounded context; returns it or raises `InputError`."""
+    """Check the name of a bounded context; return it or raise `InputError`."""
     return _checked(name, _CONTEXT, CONTEXT_MAX_LENGTH, "bounded context", "lower-case letters, digits, _ and -")
 
 
 def workspace(name: str) -> str:
-    """Checks the name of a workspace, the Compose project; returns it or raises `InputError`."""
+    """Check the name of a workspace, the Compose project; return it or raise `InputError`."""
     return _checked(name, _WORKSPACE, WORKSPACE_MAX_LENGTH, "workspace name", "lower-case letters, digits, _ and -")
 
 
 def network(name: str) -> str:
-    """Checks the name of a Docker network, or "" for the workspace's own; returns it or raises `InputError`."""
+    """Check the name of a Docker network, or "" for the workspace's own; return it or raise `InputError`."""
     if name == "":
         return name
     return _checked(name, _NETWORK, NETWORK_MAX_LENGTH, "Docker network", "letters, digits, _, . and -")
 
 
 def description(text: str) -> str:
-    """Checks a description.
+    """Check a description.
 
     Args:
         text: one line; quotes, backslashes, braces and emoji are plain data.
@@ -127,7 +127,7 @@ def description(text: str) -> str:
 
 
 def registry(text: str) -> str:
-    """Checks the registry of base images, or "" for the public ones; returns it or raises `InputError`."""
+    """Check the registry of base images, or "" for the public ones; return it or raise `InputError`."""
     if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
         return text
     form = "use host[:port][/path] such as registry.example.com/mirror, without a scheme and a slash at the end"
@@ -135,7 +135,7 @@ def registry(text: str) -> str:
 
 
 def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
-    """Checks the labels of containers; returns them or raises `InputError`."""
+    """Check the labels of containers; return them or raise `InputError`."""
     if len(pairs) > LABELS_MAX:
         raise InputError(f"there are {len(pairs)} labels: a service takes at most {LABELS_MAX}")
     for key, value in pairs.items():
@@ -166,8 +166,7 @@ def matches(pattern: str, subject: str) -> bool:
 
 
 def names_for(subjects: Sequence[str]) -> dict[str, str]:
-    """The subjects by the names of their parts, each after its last two tokens, or more of them where
-    two would be the same; a subject may be there once."""
+    """Return the subjects by the names of their parts, each after its last two tokens, or more to tell them apart."""
     depths = dict.fromkeys(subjects, 2)
     while deeper := [text for text in _clashing(depths) if depths[text] < text.count(".") + 1]:
         for text in deeper:
@@ -179,36 +178,36 @@ def names_for(subjects: Sequence[str]) -> dict[str, str]:
 
 
 def handler_for(subject: str, taken: Collection[str] = ()) -> str:
-    """A name for the handler of one subject, after as many of its last tokens as it takes to be none of the taken."""
+    """Return a name for the handler of one subject, after as many last tokens as it takes to be none of the taken."""
     depths = range(2, max(2, subject.count(".") + 1) + 1)
     names = [_handler_for(subject, depth) for depth in depths]
     return next((name for name in names if name not in taken), free(names[0], taken))
 
 
 def service_for(subject: str) -> str:
-    """A name to propose for the service that listens to a subject, after the subject's first token."""
+    """Return a name to propose for the service that listens to a subject, after the subject's first token."""
     return _as_service(f"{subject.split('.')[0]}-worker")
 
 
 def context_for(subjects: Sequence[str], service: str) -> str:
-    """The bounded context that the first subject's first token names; the service's name if there is none such."""
+    """Return the bounded context that the first subject's first token names; else the service's name."""
     first = subjects[0].split(".")[0].lower() if subjects else ""
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
 
 
 def workspace_for(folder: PurePath) -> str:
-    """The workspace's name after its folder, as copier.yml derives it."""
+    """Return the workspace's name after its folder, as copier.yml derives it."""
     name = re.sub(r"[^a-z0-9_-]+", "-", folder.name.lower())
     return re.sub(r"^[^a-z0-9]+", "", name)[:WORKSPACE_MAX_LENGTH] or "workspace"
 
 
 def words_of(*texts: str) -> str:
-    """The words in texts of any kind, joined as Python joins them; "" where there is no ASCII letter or digit."""
+    """Return the words in texts of any kind, joined by underscores; "" where there is no ASCII letter or digit."""
     return "_".join(word.lower() for text in texts for part in _ascii_words(text) for word in _WORD_START.split(part))
 
 
 def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
-    """What is wrong with a subject, which may have wildcards, of a stream not as the first token; "" if nothing is."""
+    """Return what is wrong with a subject, which may have wildcards, of a stream not as the first token; "" if none."""
     if not text:
         return "it is empty; give one such as 'orders.order.created'"
     if len(text) > SUBJECT_MAX_LENGTH:
@@ -230,7 +229,7 @@ def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
 
 
 def free(name: str, taken: Collection[str]) -> str:
-    """The name, or it with the first number that nobody has: subjects that differ only in case or punctuation."""
+    """Return the name, or it with the first number that nobody has, for subjects that differ in case or punctuation."""
     number, free = 1, name
     while free in taken:
         number += 1
@@ -295,6 +294,6 @@ def _as_service(text: str) -> str:
 
 
 def _ascii_words(text: str) -> list[str]:
-    """Runs of ASCII letters and digits, accents taken off: what any name can be made from."""
+    """Return runs of ASCII letters and digits, accents taken off: what any name can be made from."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.findall(r"[A-Za-z0-9]+", plain)

@@ -25,7 +25,7 @@ class Workspace:
     root: Path
 
     def services(self) -> tuple[str, ...]:
-        """The names of the folders under `services/`, sorted.
+        """Return the names of the folders under `services/`, sorted.
 
         Raises:
             UnsafePathError: `services` is a symlink.
@@ -37,7 +37,7 @@ class Workspace:
         return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()))
 
     def path(self, relative: PurePosixPath) -> Path:
-        """Where `relative` is, having made sure that writing there stays in the workspace.
+        """Return where `relative` is, having made sure that writing there stays in the workspace.
 
         Raises:
             UnsafePathError: the path is absolute or has `..`, or a folder on its way is a symlink or no folder.
@@ -63,7 +63,7 @@ class Workspace:
 
 
 def find(given: Path | None, start: Path) -> Workspace:
-    """The workspace that a command works on.
+    """Return the workspace that a command works on.
 
     Args:
         given: what `--workspace` says; it need not exist.

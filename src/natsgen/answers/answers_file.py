@@ -37,7 +37,7 @@ class AnswersFile:
 
 
 def read(service: Path) -> AnswersFile:
-    """Reads the answers file in a service's folder.
+    """Read the answers file in a service's folder.
 
     Raises:
         ServiceError: there is none, or it is not what an answers file looks like.
@@ -61,7 +61,7 @@ def read(service: Path) -> AnswersFile:
 
 
 def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Path) -> Answers:
-    """The checked answers of a service; what its template did not ask yet gets its default.
+    """Return the checked answers of a service; what its template did not ask yet gets its default.
 
     Raises:
         ServiceError: an answer breaks its rule, or the answers are another service's.
@@ -85,7 +85,7 @@ def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Pat
 
 
 def need_own_name(stored: AnswersFile) -> None:
-    """Makes sure that the answers are those of the service that they are found in.
+    """Make sure that the answers are those of the service that they are found in.
 
     Raises:
         ServiceError: they are another one's.

@@ -67,15 +67,15 @@ class GivenAnswers:
         return cls({key: _checked(key, value, known.get(key, key)) for key, value in values.items()}, known)
 
     def parts(self, question: str) -> tuple[Any, ...]:
-        """The parts that answer a question; none where nothing does."""
+        """Return the parts that answer a question; none where nothing does."""
         return tuple(self.values.get(question, ()))
 
     def over(self, other: GivenAnswers) -> GivenAnswers:
-        """Both, where this one has the last word."""
+        """Return both, where this one has the last word."""
         return GivenAnswers({**other.values, **self.values}, {**other.sources, **self.sources})
 
     def without(self, key: str) -> GivenAnswers:
-        """All of it but what answers one question."""
+        """Return all of it but what answers one question."""
         return GivenAnswers(
             {one: value for one, value in self.values.items() if one != key},
             {one: source for one, source in self.sources.items() if one != key},
@@ -86,7 +86,7 @@ NOTHING = GivenAnswers({}, {})
 
 
 def from_flags(flags: Mapping[str, Any], questionnaire: Questionnaire) -> GivenAnswers:
-    """What the command's own options say.
+    """Return what the command's own options say.
 
     Args:
         flags: the text of each option by its name without hyphens in front; None was not given.
@@ -102,7 +102,7 @@ def from_flags(flags: Mapping[str, Any], questionnaire: Questionnaire) -> GivenA
 
 
 def from_texts(option: str, read: Callable[[Sequence[str]], Sequence[Part]], texts: Sequence[str]) -> GivenAnswers:
-    """The parts that an option which may be repeated gave; nothing if it was not there, so that others may say it.
+    """Return the parts that an option which may be repeated gave; nothing if it was not given, so that others may.
 
     Args:
         option: its name, for messages.
@@ -117,7 +117,7 @@ def from_texts(option: str, read: Callable[[Sequence[str]], Sequence[Part]], tex
 
 
 def from_extras(texts: Sequence[str], option: str = "--with") -> GivenAnswers:
-    """The extras that an option or an argument gave, each a name or several with commas between; nothing if none.
+    """Return the extras that an option or an argument gave, each a name or several with commas between.
 
     Raises:
         InputError: there is no such extra.
@@ -133,7 +133,7 @@ def from_extras(texts: Sequence[str], option: str = "--with") -> GivenAnswers:
 
 
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire, where: str = "--data") -> GivenAnswers:
-    """What `--data KEY=VALUE` says, or another argument like it, the last one of a key counting.
+    """Return what `--data KEY=VALUE` says, or another argument like it, the last one of a key counting.
 
     Raises:
         InputError: no `=`, an unknown key, or a value that its question does not take.
@@ -148,7 +148,7 @@ def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire, where: str = 
 
 
 def from_file(file: Path, questionnaire: Questionnaire) -> GivenAnswers:
-    """What a `--data-file` says: a mapping of question to value, in JSON if its name ends so, else in YAML.
+    """Return what a `--data-file` says: a mapping of question to value, in JSON if its name ends so, else in YAML.
 
     Raises:
         InputError: it cannot be read, is no mapping, or holds a key or value that its question does not take.

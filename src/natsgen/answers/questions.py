@@ -53,12 +53,12 @@ class Question:
     is_derived: bool = False
 
     def parse(self, text: str, where: str) -> Any:
-        """The value that `text` from a command line stands for, checked; `where` names the option in the error."""
+        """Return the value that a text on a command line stands for, checked; `where` names the option in errors."""
         is_yaml = self.kind not in ("text", *_NUMBERS)
         return self.check(_from_yaml(text, where) if is_yaml else text, where)
 
     def check(self, value: Any, where: str) -> Any:
-        """The value in the type of this question.
+        """Return the value in the type of this question.
 
         Args:
             value: what a data file or an option gave.
@@ -136,7 +136,7 @@ class Questionnaire:
     changes_jinja: bool = False
 
     def question(self, key: str, where: str) -> Question:
-        """The question of that key.
+        """Return the question of that key.
 
         Raises:
             InputError: there is none; the message names the nearest and lists them all.
@@ -149,7 +149,7 @@ class Questionnaire:
         return self.questions[key]
 
     def is_written_once(self, path: PurePosixPath) -> bool:
-        """Whether the file at `path`, relative to the workspace, is the workspace's own once it exists."""
+        """Return whether the file at `path`, relative to the workspace, is the workspace's own once it exists."""
         return bool(self.written_once) and self._spec.match_file(path)
 
     @cached_property
@@ -161,7 +161,7 @@ class Questionnaire:
 
 @lru_cache(maxsize=64)
 def read(template: Path) -> Questionnaire:
-    """Reads copier.yml, or copier.yaml, in a folder, which does not change while this process runs.
+    """Read copier.yml, or copier.yaml, in a folder, which does not change while this process runs.
 
     Raises:
         TemplateError: it is missing or not what a copier.yml looks like.
@@ -189,7 +189,7 @@ def read(template: Path) -> Questionnaire:
 
 
 def is_template(folder: Path) -> bool:
-    """Whether there are questions in a folder, which make it a template."""
+    """Return whether there are questions in a folder, which make it a template."""
     return any((folder / name).is_file() for name in FILES)
 
 

@@ -30,7 +30,7 @@ _EXAMPLE = "example"
 
 
 def read(workspace: Path, questionnaire: Questionnaire, *, strict: bool = True) -> GivenAnswers:
-    """What the workspace's natsgen.toml answers; nothing where there is none.
+    """Return what the workspace's natsgen.toml answers; nothing where there is none.
 
     Args:
         workspace: the workspace's folder.
@@ -51,7 +51,7 @@ def read(workspace: Path, questionnaire: Questionnaire, *, strict: bool = True) 
 
 
 def template(workspace: Path) -> str | None:
-    """The template that the workspace's natsgen.toml names for new services; None where it names none.
+    """Return the template that the workspace's natsgen.toml names for new services; None where it names none.
 
     Raises:
         InputError: it is no TOML, or names it with anything but text.
@@ -88,7 +88,7 @@ def _document(file: Path) -> dict[str, Any]:
 
 
 def new_document(questionnaire: Questionnaire, workspace: Path) -> str:
-    """A natsgen.toml that changes nothing and explains every key it takes.
+    """Return a natsgen.toml that changes nothing and explains every key it takes.
 
     Args:
         questionnaire: what the template asks: a new question is in here by itself.

@@ -9,7 +9,7 @@ _NESTED_IN_ITSELF = -1
 
 
 def load(text: str) -> Any:
-    """The content of a YAML document.
+    """Return the content of a YAML document.
 
     Raises:
         ValueError: it is no YAML, or holds a value that cannot be, such as `!!int y` or the 30th of February, or more
@@ -28,7 +28,7 @@ def load(text: str) -> Any:
 
 
 def _count(value: Any, known: dict[int, int]) -> int:
-    """How many values there are with all that aliases name again, found without making them."""
+    """Return how many values there are with all that aliases name again, found without making them."""
     if not isinstance(value, dict | list | set | tuple):
         str(value)  # numbers of thousands of digits can be read and not be shown
         return 1

@@ -37,7 +37,7 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; whatever happens in it, no exception leaves.
+    """Run one command; whatever happens in it, no exception leaves.
 
     Args:
         arguments: what was typed after `natsgen`; without it, the process's own.
@@ -116,7 +116,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _run_with_consent(arguments: Sequence[str], *, trusted: bool) -> None:
-    """Runs one command; where it needs a template that nobody has accepted, it is asked for and runs again."""
+    """Run one command; where it needs a template that nobody has accepted, it is asked for and runs again."""
     while True:
         try:
             _run(arguments)
@@ -127,7 +127,7 @@ def _run_with_consent(arguments: Sequence[str], *, trusted: bool) -> None:
 
 
 def _complete(arguments: Sequence[str]) -> int:
-    """Completes the line that a shell asks about. A person is typing it: whatever is wrong, nothing is said."""
+    """Complete the line that a shell asks about. A person is typing it: whatever is wrong, nothing is said."""
     with suppress(BaseException), redirect_stderr(io.StringIO()):
         _run(arguments)
     return DONE
@@ -182,7 +182,7 @@ def _show_traceback_if_wanted(error: BaseException) -> None:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    """Read off the arguments as they are: they may be the very thing that is wrong."""
+    """Return whether a script is told, by the arguments as they are: they may be the very thing that is wrong."""
     return "--json" in _options(arguments)
 
 
@@ -191,7 +191,7 @@ def _options(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _let_signals_interrupt() -> None:
-    """Ends on SIGTERM and SIGHUP as on Ctrl-C, so that what was begun is taken back."""
+    """End on SIGTERM and SIGHUP as on Ctrl-C, so that what was begun is taken back."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:  # and not ignored, as under nohup

@@ -68,7 +68,7 @@ def adopt(
 
 
 def _ask(would_be: Adoption) -> None:
-    """Asks before files are replaced; anything but yes ends the command."""
+    """Ask before files are replaced; anything but yes ends the command."""
     what = (
         f"{len(would_be.differing)} files of {would_be.service} are replaced by the template's; git keeps the old ones."
     )

@@ -194,6 +194,6 @@ def with_parameters(function: Callable[..., None], parameters: Mapping[str, tupl
 
 
 def show_help(context: typer.Context) -> None:
-    """Shows the help of a group that was called without a command, which is wrong usage."""
+    """Show the help of a group that was called without a command, which is wrong usage."""
     output.note(context.get_help())
     raise typer.Exit(WRONG_INPUT)

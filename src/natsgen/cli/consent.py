@@ -35,7 +35,7 @@ def is_given(error: UntrustedTemplateError, *, trusted: bool) -> bool:
 
 
 def remember(url: str, workspace: Path) -> None:
-    """Remembers that the person accepts a template."""
+    """Remember that the person accepts a template."""
     from natsgen.rendering import trust
 
     try:

@@ -200,7 +200,7 @@ def replay_trace(
 
 
 def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
-    """Where a service's code is, and how to connect.
+    """Return where a service's code is, and how to connect.
 
     Raises:
         InputError: there is no such service.

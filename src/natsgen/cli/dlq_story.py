@@ -15,7 +15,7 @@ _ERROR_SHOWN = 100  # characters of an error in a list
 
 
 def nothing(chosen: Chosen) -> str:
-    """Says why there are no letters."""
+    """Return why there are no letters."""
     if chosen.state is None:
         return f"no stream {STREAM} at {chosen.server}: no worker has stored a dead letter there yet"
     which = "" if chosen.selection.is_everything else "matching "

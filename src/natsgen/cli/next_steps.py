@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 
 def to_install(workspace: Workspace, service: str, here: Path) -> str:
-    """Installs what the service needs, in an environment of its own."""
+    """Return what installs the requirements of the service, in an environment of its own."""
     folder = _service_folder(workspace, service, here)
     return f"(cd {folder} && python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt)"
 
 
 def to_test(workspace: Workspace, service: str, here: Path, path: str = "tests/") -> str:
-    """Runs the service's tests, or those in `path`."""
+    """Return what runs the service's tests, or those in `path`."""
     return f"(cd {_service_folder(workspace, service, here)} && .venv/bin/pytest {shlex.quote(path)})"
 
 
 def to_run(workspace: Workspace, service: str, here: Path) -> str:
-    """Builds and starts the service anew, with what it needs."""
+    """Return what builds and starts the service anew, with what it needs."""
     file = shlex.quote(seen_from(here, workspace.root / "compose" / f"{service}.yml"))
     return f"docker compose -f {file} up -d --build --wait"
 
 
 def to_develop(workspace: Workspace, here: Path) -> str:
-    """Run the services on this machine, without Docker."""
+    """Return what runs the services on this machine, without Docker."""
     if here.resolve().is_relative_to(workspace.root):
         return "natsgen dev"
     return f"natsgen dev --workspace {shlex.quote(str(workspace.root))}"

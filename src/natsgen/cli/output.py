@@ -24,7 +24,7 @@ class ReaderGone(Exception):
 
 
 def result(text: str) -> None:
-    """Prints what was asked for, and nothing else, so that it can be piped."""
+    """Print what was asked for, and nothing else, so that it can be piped."""
     try:
         print(text, end="" if text.endswith("\n") else "\n", flush=True)
     except OSError as error:
@@ -32,7 +32,7 @@ def result(text: str) -> None:
 
 
 def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
-    """Prints the diff of a command that changes nothing, and how to apply it.
+    """Print the diff of a command that changes nothing, and how to apply it.
 
     Args:
         diff: from the workspace as it is to as it would be.
@@ -47,7 +47,7 @@ def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
 
 
 def document(content: Mapping[str, Any]) -> None:
-    """Prints the one JSON document of `--json`."""
+    """Print the one JSON document of `--json`."""
     result(json.dumps(_as_json(content), indent=2))
 
 
@@ -66,12 +66,12 @@ def no_services(root: Path) -> str:
 
 
 def note(text: str) -> None:
-    """Tells the person something beside the result; that nobody listens never stops the work."""
+    """Tell the person something beside the result; that nobody listens never stops the work."""
     _tell("\n".join(map(printable, text.split("\n"))))
 
 
 def error(text: str) -> None:
-    """Says what is wrong, on one line that can be read, whatever the text quotes."""
+    """Say what is wrong, on one line that can be read, whatever the text quotes."""
     line = printable(text)
     if len(line) > ERROR_MAX_LENGTH:
         half = ERROR_MAX_LENGTH // 2
@@ -85,7 +85,7 @@ def _tell(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Text from a file or a command line as it may stand on a terminal: on one line, control characters escaped."""
+    """Return text as it may stand on a terminal: on one line, control characters escaped."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
@@ -106,7 +106,7 @@ def section(title: str, lines: Sequence[str], otherwise: str = "") -> Iterator[s
 
 
 def ask(question: str, default: str, reason: str) -> str:
-    """Asks the person on the terminal.
+    """Ask the person on the terminal.
 
     Args:
         question: what is asked.
@@ -126,7 +126,7 @@ def ask(question: str, default: str, reason: str) -> str:
 
 
 def allow_questions(allowed: bool) -> None:
-    """Decides whether `can_ask` may say yes."""
+    """Decide whether `can_ask` may say yes."""
     global _may_ask
     _may_ask = allowed
 
@@ -147,7 +147,7 @@ def is_shown() -> bool:
 
 
 def result_bytes(content: bytes) -> None:
-    """Writes what was asked for to standard output as it is, byte for byte."""
+    """Write what was asked for to standard output as it is, byte for byte."""
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
@@ -157,7 +157,7 @@ def result_bytes(content: bytes) -> None:
 
 
 def take_any_character() -> None:
-    """Prints what the terminal's encoding lacks as escapes instead of failing: a path may hold anything."""
+    """Print what the terminal's encoding lacks as escapes instead of failing: a path may hold anything."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -27,7 +27,7 @@ class Progress:
         self._bar: Bar | None = None
 
     def show(self, done: int, total: int) -> None:
-        """Draws the bar, if it has been long enough."""
+        """Draw the bar, if it has been long enough."""
         if self._bar is None:
             if time.monotonic() - self._began < MOMENT or not output.can_animate():
                 return

@@ -16,7 +16,7 @@ THRESHOLD = 50_000
 
 
 def search_less() -> None:
-    """Searches seldom while the command runs, and not at all when the process ends.
+    """Search seldom while the command runs, and not at all when the process ends.
 
     The last search goes through all that was ever imported, to free it one by one. It takes a sixth of the time of
     `natsgen new worker`, and the system frees the memory anyway.
@@ -26,7 +26,7 @@ def search_less() -> None:
 
 
 def take_as_typed(command: Any) -> None:
-    """Spares a command that Typer built, and the commands in it, the conversion of values that need none."""
+    """Spare a command that Typer built, and the commands in it, the conversion of values that need none."""
     parameters_of = command.get_params  # and not `params`: --help comes only here
 
     def parameters(context: Any) -> list[Any]:

@@ -77,7 +77,7 @@ class FoundAction(FoundPart):
 
     @property
     def is_for_all(self) -> bool:
-        """Whether every instance of the service answers each request."""
+        """Return whether every instance of the service answers each request."""
         queue = self.options.get("queue")
         return queue is not None and queue.literal is False
 

@@ -106,12 +106,12 @@ class Part:
 
     @property
     def does(self) -> str:
-        """What it is there for, as the description of a service lists it: a subject, for one."""
+        """Return what it is there for, as the description of a service lists it: a subject, for one."""
         return self.name
 
     @property
     def key(self) -> Hashable:
-        """What no other part of its kind in the service may have."""
+        """Return what no other part of its kind in the service may have."""
         return self.name
 
     def durable_in(self, service: str) -> str:
@@ -335,12 +335,12 @@ class PartKind:
 
     @property
     def folder(self) -> PurePosixPath:
-        """Where their files are, in the service's folder."""
+        """Return where their files are, in the service's folder."""
         return PurePosixPath(self.place, self.question)
 
     @property
     def tests(self) -> PurePosixPath:
-        """Where the tests of them are."""
+        """Return where the tests of them are."""
         return PurePosixPath("tests", self.question)
 
     @property
@@ -350,7 +350,7 @@ class PartKind:
 
     @property
     def suffix(self) -> str:
-        """What the name of a part's file, and of its test, ends with."""
+        """Return what the name of a part's file, and of its test, ends with."""
         return f"_{self.noun}.py"
 
     def option(self, key: str) -> Rule:

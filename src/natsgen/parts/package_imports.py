@@ -62,7 +62,7 @@ def _modules_in(module: ast.Module, path: PurePosixPath, *, even_in_texts: bool)
 
 
 def _origin(node: ast.ImportFrom, path: PurePosixPath) -> str:
-    """The module that names are imported from, in full."""
+    """Return the module that names are imported from, in full."""
     if not node.level:
         return node.module or ""
     package = path.parent.parts[: len(path.parent.parts) - node.level + 1]
@@ -70,7 +70,7 @@ def _origin(node: ast.ImportFrom, path: PurePosixPath) -> str:
 
 
 def _paths_of(modules: Iterable[str]) -> Iterator[PurePosixPath]:
-    """The files that modules may be, and the packages on the way to them, which are imported first."""
+    """Yield the files that modules may be, and the packages on the way to them, which are imported first."""
     for module in modules:
         parts = module.split(".")
         if parts[0] != _ROOT:

@@ -69,7 +69,7 @@ class Route(Part):
 
     @property
     def subject(self) -> str:
-        """What it calls or publishes to."""
+        """Return what it calls or publishes to."""
         return self.call or self.publish or ""
 
     @property
@@ -304,7 +304,7 @@ def _for_fastapi(module: ast.Module) -> Iterator[tuple[Function, Value, Value | 
 
 
 def _prefixes_in(module: ast.Module) -> dict[str, str]:
-    """The prefix of each router that a module makes with one, by the router's name."""
+    """Return the prefix of each router that a module makes with one, by the router's name."""
     found = {}
     for node in module.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):

@@ -30,7 +30,7 @@ class Value:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a literal text."""
+        """Return whether it is a literal text."""
         return isinstance(self.literal, str)
 
     @property
@@ -54,7 +54,7 @@ def paths(service: Path, folder: PurePosixPath, suffix: str) -> tuple[PurePosixP
 
 
 def all_files(folder: Path) -> Iterator[Path]:
-    """The Python files in a folder and below it, sorted; links are not followed, and are not among them."""
+    """Yield the Python files in a folder and below it, sorted; links are not followed, and are not among them."""
     if folder.is_symlink():
         return
     for parent, folders, names in os.walk(folder):
@@ -65,7 +65,7 @@ def all_files(folder: Path) -> Iterator[Path]:
 
 
 def read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) -> tuple[_Extracted, ...]:
-    """What is wanted of a Python file; whatever stands in the way is a ValueError of one line."""
+    """Return what is wanted of a Python file; whatever stands in the way is a ValueError of one line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
@@ -79,7 +79,7 @@ def read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) ->
 
 
 def decorated(module: ast.Module, decorator: str) -> list[tuple[Function, ast.Call]]:
-    """The functions of a module that a decorator is called on, and that call, in their order."""
+    """Return the functions of a module that a decorator is called on, and that call, in their order."""
     names = _names_of(module, decorator)
     functions = [node for node in ast.walk(module) if isinstance(node, Function)]
     found = [
@@ -92,19 +92,19 @@ def decorated(module: ast.Module, decorator: str) -> list[tuple[Function, ast.Ca
 
 
 def called_name(call: ast.Call) -> str:
-    """The last part of the name of what is called."""
+    """Return the last part of the name of what is called."""
     function = call.func
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def arguments(call: ast.Call, first: str) -> tuple[Value | None, dict[str, Value]]:
-    """The argument `first`, by place or by name, and all others that are given by name."""
+    """Return the argument `first`, by place or by name, and all others that are given by name."""
     options = {keyword.arg: value(keyword.value) for keyword in call.keywords if keyword.arg is not None}
     return (value(call.args[0]) if call.args else options.pop(first, None)), options
 
 
 def value(node: ast.expr) -> Value:
-    """An expression as a value."""
+    """Return an expression as a value."""
     literal = node.value if isinstance(node, ast.Constant) else None
     known = literal if isinstance(literal, str | int | float | bool) else None
     return Value(ast.unparse(node), known)

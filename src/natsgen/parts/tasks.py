@@ -96,7 +96,7 @@ class FoundTask(FoundPart):
 
     @property
     def recurs(self) -> bool:
-        """Whether it has a schedule."""
+        """Return whether it has a schedule."""
         schedule = self.options.get("schedule")
         return schedule is not None and schedule.source != "None"
 

@@ -21,7 +21,7 @@ class Setting:
 
 
 def settings_of(service: Path) -> tuple[Setting, ...]:
-    """The settings that the classes in a service's `src/config.py` declare, in their order.
+    """Return the settings that the classes in a service's `src/config.py` declare, in their order.
 
     Raises:
         ValueError: the file cannot be read or parsed; the message says why.

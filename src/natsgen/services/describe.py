@@ -65,7 +65,7 @@ class ServiceReport:
 def describe_service(
     workspace: Workspace, template: TemplateSource, questionnaire: Questionnaire, name: str, newest: str
 ) -> ServiceReport:
-    """One service in full.
+    """Return one service in full.
 
     Args:
         workspace: where it is.
@@ -102,7 +102,7 @@ def describe_service(
 
 
 def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tree:
-    """The files of the parts that the answers do not name, as a command would make them."""
+    """Return the files of the parts that the answers do not name, as a command would make them."""
     made: dict[PurePosixPath, File] = {}
     for file in found.files:
         try:

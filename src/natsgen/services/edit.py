@@ -51,7 +51,7 @@ class ServiceTarget(Writer):
         return self.workspace.root / SERVICES / self.service
 
     def answers(self) -> Answers:
-        """What the service was made with.
+        """Return what the service was made with.
 
         Raises:
             ServiceError: its answers cannot be used.
@@ -59,7 +59,7 @@ class ServiceTarget(Writer):
         return answers_file.answers_of(answers_file.read(self.folder), self.questionnaire, self.workspace.root)
 
     def packages(self) -> ServicePackages:
-        """The packages that the service has, and those that it may get.
+        """Return the packages that the service has, and those that it may get.
 
         Raises:
             ServiceError: its answers cannot be used.
@@ -98,7 +98,7 @@ class Removed:
 
 
 def add(site: ServiceTarget, part: Part) -> Added:
-    """Adds a part and its test to a service, with the packages that it needs, whole or not at all.
+    """Add a part and its test to a service, with the packages that it needs, whole or not at all.
 
     Args:
         site: where and how.
@@ -129,7 +129,7 @@ def add(site: ServiceTarget, part: Part) -> Added:
 
 
 def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Removed:
-    """Removes the file of a part and its test from a service, whole or not at all.
+    """Remove the file of a part and its test from a service, whole or not at all.
 
     The packages go as well that only it needed, unless somebody imports or edited them.
 
@@ -157,13 +157,13 @@ def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Re
 
 
 def with_packages(site: ServiceTarget, change: Change, files: Tree) -> Change:
-    """A change that takes the files of packages away as well."""
+    """Return a change that takes the files of packages away as well."""
     passing = change.passing | service_packages.passing(site.service, files)
     return Change({**change.before, **files}, change.after, passing)
 
 
 def _refuse_clashes(site: ServiceTarget, wanted: Part, there: Sequence[PartFile]) -> None:
-    """Refuses a part of which the file, or what only one part may have, is there."""
+    """Refuse a part of which the file, or what only one part may have, is there."""
     kind = wanted.kind
     name = wanted.other_name(_names_in(there))
     otherwise = f"choose another name, such as --name {name}" if name else f"choose another name for the {kind.noun}"
@@ -189,7 +189,7 @@ def _refuse_clashes(site: ServiceTarget, wanted: Part, there: Sequence[PartFile]
 
 
 def _refuse_shared_consumer(site: ServiceTarget, wanted: Part) -> None:
-    """Refuses a part that would have the consumer or the dead letters of another one, perhaps of another kind."""
+    """Refuse a part that would have the consumer or the dead letters of another one, perhaps of another kind."""
     durable = wanted.durable_in(site.service)
     for file in (file for kind in (HANDLERS, TASKS) for file in kind.files_in(site.folder) if durable):
         for found in file.parts:
@@ -217,12 +217,12 @@ def _notes_on_added(wanted: Part, there: Sequence[PartFile]) -> Iterator[str]:
 
 
 def _names_in(there: Sequence[PartFile]) -> list[str]:
-    """The names of files and of what is in them."""
+    """Return the names of files and of what is in them."""
     return sorted({file.name for file in there} | {name for file in there for name in file.names})
 
 
 def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile]) -> PartFile:
-    """The file that a person means."""
+    """Return the file that a person means."""
     plain = PurePosixPath(text.strip()).name.removesuffix(".py").replace("-", "_")
     stem = plain.removesuffix(f"_{kind.noun}")
     function = stem.removeprefix(kind.prefix)
@@ -241,7 +241,7 @@ def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile])
 
 
 def _removal(site: ServiceTarget, file: PartFile) -> Change:
-    """The change that takes a part's file and its test away; one that is no regular file is a ServiceError."""
+    """Return the change that takes a part's file and its test away; one that is no regular file is a ServiceError."""
     kind = file.kind
     before = tree.read_files(site.workspace, kind.paths(site.service, file.name))
     made = (one for folder in (kind.folder, kind.tests) for one in (folder, *folder.parents[:-1]))
@@ -249,14 +249,14 @@ def _removal(site: ServiceTarget, file: PartFile) -> Change:
 
 
 def _leaving_with(site: ServiceTarget, kind: PartKind, change: Change) -> Leaving:
-    """The packages that go with a part."""
+    """Return the packages that go with a part."""
     place = PurePosixPath(SERVICES, site.service)
     gone = [path.relative_to(place) for path in change.removed]
     return site.packages().leaving((*kind.needs, packages.BATCH), site.answers().as_data(), gone)
 
 
 def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
-    """Refuses a removal of files that are not as natsgen makes them."""
+    """Refuse a removal of files that are not as natsgen makes them."""
     made: Tree = {}
     with suppress(InputError, TemplateError):  # what no command makes was not made by one
         made = render.render_part(site.template, site.answers().as_data(), file.regenerated())
@@ -275,7 +275,7 @@ def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
 
 
 def _notes_without(site: ServiceTarget, removed: PartFile) -> Iterator[str]:
-    """What a person should know of the service without one of its files: that nothing is left in it."""
+    """Yield what a person should know of the service without one of its files: that nothing is left in it."""
     service = listing.service(site.workspace, site.service)
     if service.kind != GATEWAY and not any(file.names for file in service.files if file.path != removed.path):
         yield f"{site.service} has no handler, no action and nothing else left, and does not start without any"

@@ -36,7 +36,7 @@ class Changed:
 
 
 def add(site: ServiceTarget, names: Sequence[str]) -> Changed:
-    """Adds extras to a service, with the packages that they need, whole or not at all.
+    """Add extras to a service, with the packages that they need, whole or not at all.
 
     Raises:
         InputError: there is no such service, or no such extra.
@@ -55,7 +55,7 @@ def add(site: ServiceTarget, names: Sequence[str]) -> Changed:
 
 
 def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed:
-    """Removes extras from a service, with the packages that only they needed, whole or not at all.
+    """Remove extras from a service, with the packages that only they needed, whole or not at all.
 
     Args:
         site: where and how.
@@ -89,7 +89,7 @@ def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed
 
 
 def _asked(site: ServiceTarget) -> tuple[AnswersFile, tuple[str, ...]]:
-    """What the service was made with, and the extras that it asks for."""
+    """Return what the service was made with, and the extras that it asks for."""
     if packages.EXTRAS not in site.questionnaire.questions:
         raise ServiceError(
             f"{site.service} is of {site.template.commit} of its template, which has no extras: natsgen update first"
@@ -107,7 +107,7 @@ def _need_there(site: ServiceTarget, wanted: Sequence[str], there: set[str]) -> 
 
 
 def _refuse_needed(site: ServiceTarget, names: Sequence[str], answers: dict[str, object]) -> None:
-    """Refuses to remove what parts, other answers or other extras need."""
+    """Refuse to remove what parts, other answers or other extras need."""
     by_package = {name: f"its package {name}" for name in packages.of_answers(answers)}
     by_package |= {name: f"its {kind.question}" for kind in packages.kinds_in(site.folder) for name in kind.needs}
     for name in names:
@@ -116,7 +116,7 @@ def _refuse_needed(site: ServiceTarget, names: Sequence[str], answers: dict[str,
 
 
 def _with_answers(site: ServiceTarget, memory: AnswersFile, extras: list[str], *, after: Tree) -> Change:
-    """The change that brings files, and the answers with these extras."""
+    """Return the change that brings files, and the answers with these extras."""
     path = PurePosixPath(SERVICES, site.service, ANSWERS_FILE)
     before = tree.read_files(site.workspace, [path])
     values = {**memory.values, packages.EXTRAS: extras}

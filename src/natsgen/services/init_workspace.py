@@ -48,7 +48,7 @@ def init_workspace(writer: Writer, questionnaire: Questionnaire, extra: Tree | N
 
 
 def with_ignored(content: bytes) -> bytes:
-    """The content of a .gitignore that ignores what is in `IGNORED`: what is there stays, what is missing follows."""
+    """Return the content of a .gitignore that ignores what is in `IGNORED`; what is missing is appended."""
     there = {_bare(line) for line in content.decode("utf-8", errors="replace").splitlines()}
     missing = [entry for entry in IGNORED if _bare(entry) not in there]
     end = b"\r\n" if b"\r\n" in content else b"\n"
@@ -57,7 +57,7 @@ def with_ignored(content: bytes) -> bytes:
 
 
 def _missing(workspace: Workspace, extra: Tree) -> Tree:
-    """The files without those that are there as they would be written; all of them if none is missing."""
+    """Return the files without those that are there as they would be written; all of them if none is missing."""
     missing = {path: file for path, file in extra.items() if not _is_there(workspace.root / path, file)}
     return missing or extra
 
@@ -75,5 +75,5 @@ def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
 
 
 def _bare(line: str) -> str:
-    """What a line of a .gitignore is about, whether it ignores it or, with `!`, says that a person wants it."""
+    """Return what a line of a .gitignore is about, whether it ignores it or, with `!`, says that a person wants it."""
     return line.strip().removeprefix("!").removeprefix("**/").rstrip("/")

@@ -45,13 +45,13 @@ class Service:
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
-    """The names of the services that natsgen or Copier made, sorted; other folders under `services/` are others'."""
+    """Return the names of the services that natsgen or Copier made, sorted, and of no other folders."""
     folder = workspace.root / SERVICES
     return tuple(name for name in workspace.services() if (folder / name / ANSWERS_FILE).exists())
 
 
 def require_service(workspace: Workspace, name: str) -> Path:
-    """The folder of a service.
+    """Return the folder of a service.
 
     Raises:
         InputError: there is no service of that name; the message names the nearest.
@@ -74,7 +74,7 @@ def require_service(workspace: Workspace, name: str) -> Path:
 
 
 def service(workspace: Workspace, name: str) -> Service:
-    """One service, as `list` tells it. What cannot be read is told with its error.
+    """Return one service, as `list` tells it. What cannot be read is told with its error.
 
     Args:
         workspace: where it is.
@@ -98,6 +98,6 @@ def _kind(folder: Path, there: Collection[PartKind]) -> str:
 
 
 def _version_in(answers: Path) -> str:
-    """The template's version in an answers file, without parsing the rest of it."""
+    """Return the template's version in an answers file, without parsing the rest of it."""
     found = _COMMIT.search(reading.read_bytes(answers, reading.ANSWERS_LIMIT).decode(errors="replace"))
     return found[1].strip() if found else ""

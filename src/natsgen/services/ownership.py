@@ -11,17 +11,17 @@ from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES
 
 
 def places_of(service: str) -> tuple[PurePosixPath, PurePosixPath]:
-    """Where a service's files are in the workspace: its folder and its compose file."""
+    """Return where a service's files are in the workspace: its folder and its compose file."""
     return PurePosixPath(SERVICES, service), PurePosixPath(COMPOSE, f"{service}.yml")
 
 
 def answers_file(service: str) -> PurePosixPath:
-    """Where a service's answers are in the workspace."""
+    """Return where a service's answers are in the workspace."""
     return PurePosixPath(SERVICES, service, ANSWERS_FILE)
 
 
 def need_answers_file(service: str, rendered: Tree, url: str) -> None:
-    """Makes sure that what a template makes of a service says by which answers, where natsgen finds it again.
+    """Make sure that what a template makes of a service says by which answers, where natsgen finds it again.
 
     Raises:
         TemplateError: it does not.
@@ -31,11 +31,11 @@ def need_answers_file(service: str, rendered: Tree, url: str) -> None:
 
 
 def is_persons(service: str, path: PurePosixPath) -> bool:
-    """Whether a file in the workspace is a part of the service, or a part's test: no update changes those."""
+    """Return whether a file in the workspace is a part of the service, or a part's test: no update changes those."""
     folder, _ = places_of(service)
     return path.is_relative_to(folder) and is_persons_own(path.relative_to(folder))
 
 
 def belongs_to(service: str, path: PurePosixPath) -> bool:
-    """Whether a file in the workspace is one of the service's."""
+    """Return whether a file in the workspace is one of the service's."""
     return any(path.is_relative_to(place) for place in places_of(service))

@@ -203,7 +203,7 @@ def _requirements(service: Path) -> set[str]:
 
 
 def _names(requirements: str) -> set[str]:
-    """The packages in requirements; python-consul is what py-consul replaces, and python-dotenv comes with settings."""
+    """Return the packages in requirements, but python-consul, which py-consul replaces, and python-dotenv."""
     found = {name.lower().replace("_", "-") for name in _REQUIREMENT.findall(requirements)}
     return found - {"python-consul", "python-dotenv"}
 

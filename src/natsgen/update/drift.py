@@ -80,12 +80,12 @@ class Drift:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is a newer version."""
+        """Return whether there is a newer version."""
         return versions.is_newer(self.newest, self.version)
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is nothing to do."""
+        """Return whether there is nothing to do."""
         return not (self.is_behind or self.files or self.unfinished or self.repairable or self.error)
 
 
@@ -107,7 +107,7 @@ class _Wanted:
 def check(
     workspace: Workspace, services: Sequence[str], *, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[Drift, ...]:
-    """Compares services with what their templates make; changes nothing.
+    """Compare services with what their templates make; change nothing.
 
     Args:
         workspace: where they are.
@@ -160,7 +160,7 @@ class Comparison:
 
 
 def compare(workspace: Workspace, service: str) -> Comparison:
-    """Compares one service with what its version of the template makes; changes nothing.
+    """Compare one service with what its version of the template makes; change nothing.
 
     Raises:
         NatsgenError: it cannot be compared; the message says why.

@@ -41,7 +41,7 @@ class MergedFile:
 
 
 def merge(path: PurePosixPath, ours: File, base: File, theirs: File, names: Names) -> MergedFile:
-    """Merges the change from `base` to `theirs` into `ours`, the file at `path` in the workspace.
+    """Merge the change from `base` to `theirs` into `ours`, the file at `path` in the workspace.
 
     Raises:
         GitError: git refuses, or there is none.

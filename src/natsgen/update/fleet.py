@@ -200,7 +200,7 @@ def _apply(writer: Writer, plan: Plan, options: Options) -> Result:
 
 
 def _refuse_uncommitted_elsewhere(workspace: Workspace, plan: Plan) -> None:
-    """A template may have files beside the service's folder; those must be committed as well."""
+    """Refuse uncommitted files beside the service's folder, which a template may have."""
     replaced = [path for path in plan.change.before if not ownership.belongs_to(plan.task.service, path)]
     if found := git.uncommitted(workspace.root, replaced):
         raise ServiceError(_uncommitted(found))

@@ -55,7 +55,7 @@ class Handwritten:
 
 
 def read(service: Path) -> Handwritten:
-    """Reads the service in a folder.
+    """Read the service in a folder.
 
     Raises:
         ServiceError: it registers its handlers otherwise than the reference does; the message says what is missing.
@@ -160,7 +160,7 @@ def _subscription(handler: Handler) -> str:
 
 
 def _place_of_import(before: Sequence[Any]) -> int:
-    """The index at which the import goes among the statements before a handler, in the order that tools sort in."""
+    """Return the index at which the import goes among the statements before a handler, as tools sort them."""
     from libcst import matchers as m
     from libcst.helpers import get_full_name_for_node
 

@@ -78,7 +78,7 @@ class Merge:
 
 
 def merge(base: Tree, theirs: Tree, ours: Tree, names: Names) -> Merge:
-    """Merges the change from `base` to `theirs` into `ours`.
+    """Merge the change from `base` to `theirs` into `ours`.
 
     Args:
         base: the older template's files.

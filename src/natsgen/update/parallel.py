@@ -28,7 +28,7 @@ class Failed:
 def each(
     function: Callable[[_Item], _Result], items: Sequence[_Item], processes: int | None = None
 ) -> Iterator[tuple[_Item, _Result | Failed]]:
-    """Calls the function with each item, in several processes that are copies of this one.
+    """Call the function with each item, in several processes that are copies of this one.
 
     Args:
         function: must change nothing but files, because what else it changes is changed only in the copy.
@@ -87,7 +87,7 @@ def _work(
     writer: Connection,
     others: Sequence[Connection],
 ) -> None:
-    """Writes the results to its pipe, until nobody reads from it: then this process's parent is gone."""
+    """Write the results to its pipe, until nobody reads from it: then this process's parent is gone."""
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_DFL)
     for reader in others:

@@ -65,7 +65,7 @@ class Plan:
 
 
 def plan(workspace: Workspace, task: Task) -> Plan:
-    """Finds out what the task comes to; changes nothing.
+    """Find out what the task comes to; change nothing.
 
     Raises:
         ServiceError: a file of the service is none that can be merged.
@@ -102,7 +102,7 @@ def plan(workspace: Workspace, task: Task) -> Plan:
 
 
 def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
-    """What a template makes of a service and goes on owning: not parts, not the answers, not what is written once."""
+    """Return what a template makes of a service and goes on owning: no parts, answers or what is written once."""
     wanted = questions.read(template.folder)
     own = ownership.answers_file(service)
     return {
@@ -113,7 +113,7 @@ def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tre
 
 
 def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, whole: bool) -> Tree:
-    """What is there of the files that the templates make; of the whole service where a migration may look at it."""
+    """Return what is there of the files that the templates make, or the whole service for a migration."""
     if whole:
         known = git.tracked(workspace.root, ownership.places_of(service))
         paths = paths | {path for path in known if not (workspace.root / path).is_symlink()}

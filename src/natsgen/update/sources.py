@@ -81,7 +81,7 @@ def named(given: str, here: Path, workspace: Path, where: str) -> Iterator[Templ
 
 
 def _need_layout(template: TemplateSource) -> None:
-    """Makes sure that services can be made from a template; that it makes an answers file is seen when it does."""
+    """Make sure that services can be made from a template; that it makes an answers file is seen when it does."""
     if not questions.is_template(template.folder):
         raise TemplateError(f"{template.url} is not a template: it has no {questions.FILE}")
     if _NAME not in questions.read(template.folder).questions:

@@ -77,7 +77,7 @@ def names(workspace: Workspace) -> tuple[str, ...]:
 
 
 def remember(workspace: Workspace, plan: Plan) -> None:
-    """Writes down what the plan changes, before it is done."""
+    """Write down what the plan changes, before it is done."""
     own = ownership.answers_file(plan.task.service)
     after = plan.change.after.get(own)
     digest = digest_of(after.content) if after else _digest_of_answers(workspace, plan.task.service)
@@ -92,7 +92,7 @@ def remember(workspace: Workspace, plan: Plan) -> None:
 
 
 def forget(workspace: Workspace, service: str) -> None:
-    """Removes what is remembered of a service, and the folder of it with the last one."""
+    """Remove what is remembered of a service, and the folder of it with the last one."""
     area = state.area(workspace)
     (area.unfinished / f"{service}.json").unlink(missing_ok=True)
     if area.unfinished.is_dir() and not any(area.unfinished.iterdir()):

@@ -19,7 +19,7 @@ _WORKFLOWS = {
 
 
 def workflow(server: str, where: str) -> Tree:
-    """The files for one kind of CI server, by their path in the workspace.
+    """Return the files for one kind of CI server, by their path in the workspace.
 
     Args:
         server: one of `SERVERS`.
