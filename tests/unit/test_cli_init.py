@@ -29,7 +29,7 @@ def test_one_line_prepares_a_workspace(here: Path, capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert out.startswith(f"Prepared the workspace {here}\n  natsgen.toml\n  .gitignore (extended)\n")
     assert main(["init"]) == 1
-    assert "natsgen.toml exists already and is left alone" in capsys.readouterr().err
+    assert "natsgen.toml exists already: edit it" in capsys.readouterr().err
 
 
 def test_the_diff_of_a_dry_run_applied_is_what_the_command_makes(

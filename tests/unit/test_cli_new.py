@@ -360,7 +360,7 @@ def test_the_framework_of_a_gateway_is_asked_for(here: Path, environment: dict[s
     assert code == 0
     assert "Name of the service [api]" in seen
     assert "Framework [fastapi]" in seen
-    assert seen.count("it is one of fastapi, django") == 2
+    assert seen.count("(choose fastapi, django)") == 2
     assert stored_answers(here, "api")["framework"] == "django"
 
 
