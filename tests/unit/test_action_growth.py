@@ -165,7 +165,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
     file.write_text(f"{file.read_text()}# mine\n")
     before = tree.read(shop.root)
     with pytest.raises(
-        ConflictError, match=rf"{path.name}: edited since natsgen made it, .*--force removes action and"
+        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*--force removes action and"
     ):
         remove(shop, "greet")
     assert tree.read(shop.root) == before

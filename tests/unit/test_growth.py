@@ -191,7 +191,7 @@ def test_an_unknown_service_is_refused_with_the_nearest(shop: Workspace) -> None
     with pytest.raises(InputError, match=r"no service 'biling' in .*; did you mean 'billing'\? \(there is billing\)"):
         add(shop, service="biling")
     (shop.root / "services/other").mkdir()
-    with pytest.raises(ServiceError, match="natsgen did not make it"):
+    with pytest.raises(ServiceError, match="it was not created by natsgen"):
         add(shop, service="other")
 
 
@@ -232,7 +232,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
     file = shop.root / path
     file.write_text(f"{file.read_text()}# mine\n")
     before = tree.read(shop.root)
-    with pytest.raises(ConflictError, match=rf"{path.name}: edited since natsgen made it, so nothing .*--force"):
+    with pytest.raises(ConflictError, match=rf"{path.name}: edited since natsgen created it, so nothing .*--force"):
         remove(shop, "order_created")
     assert tree.read(shop.root) == before
     add(shop)
@@ -242,14 +242,14 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
 
 def test_a_handler_that_a_person_wrote_goes_only_by_force(shop: Workspace) -> None:
     (shop.root / FOLDER / "own_handler.py").write_text('@subscriber("a.b")\nasync def handle_other(e): ...')
-    with pytest.raises(ConflictError, match="edited, or not made by natsgen"):
+    with pytest.raises(ConflictError, match="edited, or not created by natsgen"):
         remove(shop, "own")
     assert consumers(remove(shop, "other", force=True)) == (("A", "billing-other"),)
 
 
 def test_a_file_that_does_not_parse_goes_by_force(shop: Workspace) -> None:
     (shop.root / FOLDER / "broken_handler.py").write_text("def (")
-    with pytest.raises(ConflictError, match="edited, or not made by natsgen"):
+    with pytest.raises(ConflictError, match="edited, or not created by natsgen"):
         remove(shop, "broken")
     assert consumers(remove(shop, "broken", force=True)) == ()
 
@@ -296,7 +296,7 @@ def test_nothing_is_written_through_a_symlink_that_leads_out(shop: Workspace, tm
         ("[", "is no YAML"),
         ("- x", "holds no answers"),
         ("service_name: audit\n", "holds the answers of 'audit', not of 'billing'"),
-        ("service_name: billing\n", "names no handlers, actions or tasks"),
+        ("service_name: billing\n", "billing has no handlers, no actions and no tasks"),
         ("service_name: billing\nhandlers: {x: a b}\n", "invalid subject 'a b'"),
         ("service_name: billing\nhandlers: {x: a.b}\nbounded_context: ../x\n", "invalid bounded context"),
         ("[" * 100_000, "is no YAML"),

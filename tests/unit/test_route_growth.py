@@ -169,7 +169,9 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
     file = shop.root / path
     file.write_text(f"{file.read_text()}# mine\n")
     before = tree.read(shop.root)
-    with pytest.raises(ConflictError, match=rf"{path.name}: edited since natsgen made it, .*--force removes route and"):
+    with pytest.raises(
+        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*--force removes route and"
+    ):
         remove(shop, "greet")
     assert tree.read(shop.root) == before
     assert len(remove(shop, "greet", force=True).change.removed) == 2

@@ -112,7 +112,7 @@ def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) 
 def test_what_a_person_edited_goes_only_by_force(shop: Workspace) -> None:
     file = shop.root / FOLDER / "send_email_task.py"
     file.write_text(file.read_text().replace('queue="emails"', 'queue="emails", schedule=every(60)'))
-    with pytest.raises(ConflictError, match=r"send_email_task\.py: edited, or not made by natsgen"):
+    with pytest.raises(ConflictError, match=r"send_email_task\.py: edited, or not created by natsgen"):
         remove(shop, "send_email")
     removed = remove(shop, "send_email", force=True)
     assert [path.name for path in removed.change.removed][:2] == ["send_email_task.py", "test_send_email_task.py"]

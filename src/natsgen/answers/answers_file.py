@@ -14,8 +14,6 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import NatsgenError, ServiceError
 from natsgen.files import reading
-from natsgen.parts.kinds import KINDS
-from natsgen.parts.routes import ROUTES
 from natsgen.workspace import ANSWERS_FILE
 
 
@@ -46,7 +44,7 @@ def read(service: Path) -> AnswersFile:
     try:
         raw = yaml_text.load(reading.read_text(file, reading.ANSWERS_LIMIT))
     except FileNotFoundError as error:
-        raise ServiceError(f"{service} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone") from error
+        raise ServiceError(f"{service} has no {ANSWERS_FILE}: it was not created by natsgen") from error
     except OSError as error:
         raise ServiceError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -70,14 +68,6 @@ def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Pat
     known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
     try:
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
-        has_parts = any(checked.get(kind.question) for kind in KINDS.values() if kind is not ROUTES)
-        is_made_of_parts = answers.asks_for_parts(questionnaire)
-        if (
-            is_made_of_parts
-            and not has_parts
-            and checked.get("framework", answers.NO_FRAMEWORK) == answers.NO_FRAMEWORK
-        ):
-            raise ServiceError(f"{stored.file} names no handlers, actions or tasks: restore it from your repository")
         given = GivenAnswers.of(checked, dict.fromkeys(checked, str(stored.file)))
         return answers.complete(given, questionnaire, workspace)
     except NatsgenError as error:

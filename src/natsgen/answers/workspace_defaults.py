@@ -118,7 +118,7 @@ def _checked(table: dict[str, Any], file: Path, questionnaire: Questionnaire) ->
         key = ALIASES.get(name, name)
         where = f"{file}: [{TABLE}] {name}"
         if key in OF_ONE_SERVICE:
-            raise InputError(f"{where}: it is for one service only; say it when you make the service")
+            raise InputError(f"{where}: it is for one service only; say it when you create the service")
         if key not in allowed:
             known = [*allowed, *ALIASES]
             raise InputError(
@@ -140,7 +140,7 @@ def _explained(question: Question, name: str, workspace: str) -> Iterator[str]:
     if question.choices and not question.meanings:
         yield from _comment(f"  One of {', '.join(question.choices)}.")
     if question.default is None:
-        yield "# Made from the service or the workspace unless it is given, for example:"
+        yield "# Derived from the service or the workspace unless it is given, for example:"
     example = workspace if question.key == "workspace" else question.placeholder or _EXAMPLE
     yield f"# {name} = {_toml(example if question.default is None else question.default)}"
 

@@ -23,7 +23,7 @@ def dev(
         list[str] | None,
         typer.Argument(
             metavar="[SERVICE]...",
-            help="Only these services [default: all, also those that are made meanwhile]",
+            help="Only these services [default: all, also those that are created meanwhile]",
             show_default=False,
             autocompletion=completion.services,
         ),

@@ -33,7 +33,7 @@ class Options:
 
     Attributes:
         root: the workspace.
-        services: names of those to run; none for all, also those that are made meanwhile.
+        services: names of those to run; none for all, also those that are created meanwhile.
         server: the address of a NATS that runs already; empty to start one.
         data: where the started NATS keeps its streams; None for a folder that is removed at the end.
         port: the page's; None for any that is free.

@@ -203,12 +203,6 @@ def of_path(path: PurePosixPath) -> tuple[str, ...]:
     return tuple(package.name for package in PACKAGES if any(_is_in(path, pattern) for pattern in package.paths))
 
 
-def excluded(names: Collection[str]) -> frozenset[str]:
-    """Return the globs of the paths that a service with these packages does not have."""
-    listed = {pattern for package in PACKAGES for pattern in package.paths}
-    return frozenset(listed - {pattern for name in names for pattern in BY_NAME[name].paths})
-
-
 def check_extras(value: Iterable[str]) -> list[str]:
     """Check the names of extras.
 

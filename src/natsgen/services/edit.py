@@ -116,7 +116,7 @@ def add(site: ServiceTarget, part: Part) -> Added:
         if kind.for_gateways and not answers.is_gateway:
             raise ServiceError(
                 f"{site.service} is no gateway: it has no web framework to have {kind.question} with; natsgen new "
-                "gateway makes a service with one"
+                "gateway creates a service with one"
             )
         there = kind.files_in(folder)
         part = part.beside(there, site.service, answers.values.get("queue_group", ""))
@@ -267,7 +267,7 @@ def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
     ]
     if edited:
         names = " and ".join(str(site.workspace.root / path) for path in edited)
-        why = f"edited since natsgen made it{_older(site)}" if made else "edited, or not made by natsgen"
+        why = f"edited since natsgen created it{_older(site)}" if made else "edited, or not created by natsgen"
         raise ConflictError(
             f"{names}: {why}, so nothing was changed; "
             f"--force removes {file.kind.noun} and test with what was written there"
@@ -285,4 +285,5 @@ def _older(site: ServiceTarget) -> str:
     commit = answers_file.read(site.folder).commit
     if commit == site.template.commit:
         return ""
-    return f", or made by another natsgen (this one makes {site.template.commit}, the service is of {commit or 'none'})"
+    made_by = f"this one is of {site.template.commit}, the service of {commit or 'none'}"
+    return f", or created by another natsgen ({made_by})"

@@ -65,8 +65,8 @@ def require_service(workspace: Workspace, name: str) -> Path:
     if naming.words_of(name) and folder.is_symlink():
         workspace.path(PurePosixPath(SERVICES, name, ANSWERS_FILE))  # says what is wrong with it
     if name in workspace.services():
-        raise ServiceError(f"{folder} has no {ANSWERS_FILE}: natsgen did not make it, and leaves it alone")
-    there_are = messages.there_are(known) if known else "there is none; natsgen new makes one"
+        raise ServiceError(f"{folder} has no {ANSWERS_FILE}: it was not created by natsgen")
+    there_are = messages.there_are(known) if known else "there is none; natsgen new creates one"
     raise InputError(
         f"there is no service {messages.quote(name)} in {workspace.root}"
         f"{messages.did_you_mean(name, known)} ({there_are})"

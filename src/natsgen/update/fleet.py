@@ -62,13 +62,11 @@ class Options:
         to: the version that is wanted, such as 1.2.3; the newest if None.
         inline: write conflict markers where both sides changed the same lines.
         answers: what is to be answered otherwise. Then the version stays, unless `to` names one.
-        processes: how many plan at once; all processors if None.
     """
 
     to: str | None = None
     inline: bool = False
     answers: Mapping[str, Any] = field(default_factory=dict)
-    processes: int | None = None
 
 
 def update(
@@ -169,7 +167,7 @@ def _uncommitted(files: Sequence[PurePosixPath]) -> str:
 
 
 def _carry_out(writer: Writer, tasks: Sequence[Task], options: Options) -> Iterator[Result]:
-    for task, planned in parallel.each(partial(planning.plan, writer.workspace), tasks, options.processes):
+    for task, planned in parallel.each(partial(planning.plan, writer.workspace), tasks):
         if isinstance(planned, parallel.Failed):
             yield Result(task.service, FAILED, task.old.commit, task.new.commit, error=planned.reason)
             continue

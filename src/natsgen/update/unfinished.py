@@ -100,13 +100,6 @@ def forget(workspace: Workspace, service: str) -> None:
     area.remove_if_empty()
 
 
-def with_markers(workspace: Workspace, found: Unfinished) -> tuple[PurePosixPath, ...]:
-    """Return the files of an unfinished update that have conflict markers still."""
-    paths = [conflict.path for conflict in found.conflicts if conflict.has_markers]
-    there = tree.read_files(workspace, paths)
-    return tuple(path for path, file in there.items() if file_merge.has_markers(file.content))
-
-
 def finish(writer: Writer, service: str) -> Unfinished:
     """End an update whose conflicts a person has decided.
 
@@ -121,7 +114,8 @@ def finish(writer: Writer, service: str) -> Unfinished:
     workspace = writer.workspace
     with writer.session():
         found = _need(workspace, service)
-        if left := with_markers(workspace, found):
+        marked = tree.read_files(workspace, [conflict.path for conflict in found.conflicts if conflict.has_markers])
+        if left := [path for path, file in marked.items() if file_merge.has_markers(file.content)]:
             files = ", ".join(map(str, left))
             raise ConflictError(f"{service}: unresolved conflict markers in {files}; resolve them, then run this again")
         if not writer.dry_run:
@@ -177,15 +171,12 @@ def _to_document(found: Unfinished) -> dict[str, Any]:
         "before": found.before,
         "after": found.after,
         "conflicts": [{"path": str(c.path), "why": c.why, "has_markers": c.has_markers} for c in found.conflicts],
-        "files": {str(path): _file_document(file) for path, file in found.files.items()},
+        "files": {
+            str(path): file and {"content": base64.b64encode(file.content).decode(), "executable": file.executable}
+            for path, file in found.files.items()
+        },
         "answers": found.answers,
     }
-
-
-def _file_document(file: File | None) -> dict[str, Any] | None:
-    if file is None:
-        return None
-    return {"content": base64.b64encode(file.content).decode(), "executable": file.executable}
 
 
 def _from_document(document: Any) -> Unfinished:
