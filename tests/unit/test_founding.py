@@ -41,7 +41,7 @@ def test_a_dry_run_writes_nothing_and_does_not_make_the_workspace(workspace: Wor
 @pytest.mark.parametrize("content", ["mine", ""])
 def test_a_natsgen_toml_that_is_there_is_left_alone(workspace: Workspace, content: str) -> None:
     (workspace.root / "natsgen.toml").write_text(content)
-    with pytest.raises(ConflictError, match="exists already and is left alone"):
+    with pytest.raises(ConflictError, match="exists already: edit it"):
         found(workspace)
     assert (workspace.root / "natsgen.toml").read_text() == content
     assert not (workspace.root / ".gitignore").exists()

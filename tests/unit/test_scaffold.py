@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -27,6 +26,11 @@ BILLING = Answers(
 Make = Callable[..., Outcome]
 
 
+def other(**values: str) -> Answers:
+    """Return the answers of another service."""
+    return Answers({**BILLING.values, **values}, BILLING.parts)
+
+
 @pytest.fixture
 def make(workspace: Workspace, template: TemplateSource) -> Make:
     asked = questions.read(template.folder)
@@ -47,7 +51,7 @@ def test_an_existing_service_is_refused_and_stays_as_it_is_byte_for_byte(workspa
     make()
     before = tree.read(workspace.root)
     with pytest.raises(ConflictError, match=r"'billing' exists already in .* \(services/billing\)"):
-        make(replace(BILLING, description="Other"))
+        make(other(description="Other"))
     assert tree.read(workspace.root) == before
 
 
@@ -70,7 +74,7 @@ def test_a_file_that_is_written_once_is_kept_where_it_exists(workspace: Workspac
 
 def test_a_second_service_shares_what_the_first_one_made(workspace: Workspace, make: Make) -> None:
     make()
-    outcome = make(replace(BILLING, service_name="audit"))
+    outcome = make(other(service_name="audit"))
     assert outcome.kept == (PurePosixPath("compose/shared.yml"),)
     assert workspace.services() == ("audit", "billing")
 
@@ -100,14 +104,14 @@ def test_nothing_is_written_through_a_symlink_that_leads_out(
 
 def test_two_at_once_make_both_services(workspace: Workspace, make: Make) -> None:
     names = ["audit", "billing", "checkout", "delivery"]
-    failures = at_once(make, [replace(BILLING, service_name=name) for name in names])
+    failures = at_once(make, [other(service_name=name) for name in names])
     assert failures == []
     assert workspace.services() == tuple(names)
     assert {path.name for path in workspace.root.iterdir()} == {"compose", "services"}
 
 
 def test_two_at_once_for_one_name_make_it_once(workspace: Workspace, make: Make) -> None:
-    failures = at_once(make, [BILLING, replace(BILLING, description="Other")])
+    failures = at_once(make, [BILLING, other(description="Other")])
     assert [type(error) for error in failures] == [ConflictError]
     assert (workspace.root / "services/billing/text.txt").read_text() in ("Bills\n", "Other\n")
 
