@@ -10,7 +10,6 @@ import threading
 import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except output.ReaderGone:
         return DONE
     except BaseException as error:  # the one place that decides how a command ends
-        return _report(_ending(error), as_json=_wants_json(arguments))
+        return _report(error, as_json="--json" in _options(arguments))  # they may be the very thing that is wrong
     return DONE
 
 
@@ -96,15 +95,6 @@ def natsgen(
         commands.show_help(context)
 
 
-@dataclass(frozen=True)
-class _Ending:
-    """How a command that was not done ends: its exit code, what kind of error, and what the person is told."""
-
-    exit_code: int
-    kind: str
-    message: str
-
-
 def _run(arguments: Sequence[str]) -> None:
     command = get_command(app)
     speed.take_as_typed(command)
@@ -133,40 +123,35 @@ def _complete(arguments: Sequence[str]) -> int:
     return DONE
 
 
-def _ending(error: BaseException) -> _Ending:
+def _report(error: BaseException, *, as_json: bool) -> int:
+    """Tell why a command was not done, and return its exit code."""
+    code, kind, message = _ending(error)
+    if message:
+        output.error(message)
+        if as_json:
+            with suppress(output.ReaderGone, OSError):  # standard error has it
+                output.document({"error": {"type": kind, "message": message, "exit_code": code}})
+    return code
+
+
+def _ending(error: BaseException) -> tuple[int, str, str]:
+    """Return the exit code, the kind of error and the message for what a command raised."""
     kind = type(error).__name__
     if isinstance(error, NatsgenError):
-        return _Ending(error.exit_code, kind, str(error))
+        return error.exit_code, kind, str(error)
     if isinstance(error, _CLICK_ERROR):
-        return _Ending(WRONG_INPUT, "UsageError", _usage_message(error))
+        return WRONG_INPUT, "UsageError", _usage_message(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return _Ending(INTERRUPTED, "Interrupted", "interrupted")
+        return INTERRUPTED, "Interrupted", "interrupted"
     if isinstance(error, SystemExit):
-        return _Ending(error.code if isinstance(error.code, int) else DONE, kind, "")
+        return error.code if isinstance(error.code, int) else DONE, kind, ""
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
-        return _Ending(FAILED, "OSError", f"{error.strerror or error}{where}")
-    _show_traceback_if_wanted(error)
-    return _Ending(
-        FAILED,
-        "Bug",
-        f"this is a bug in natsgen, please report it: {kind}: {error} (set {TRACEBACK_VARIABLE}=1 to see where)",
-    )
-
-
-def _report(ending: _Ending, *, as_json: bool) -> int:
-    if ending.message:
-        output.error(ending.message)
-        if as_json:
-            _report_as_json(ending)
-    return ending.exit_code
-
-
-def _report_as_json(ending: _Ending) -> None:
-    try:
-        output.document({"error": {"type": ending.kind, "message": ending.message, "exit_code": ending.exit_code}})
-    except (output.ReaderGone, OSError):
-        return  # standard error has it
+        return FAILED, "OSError", f"{error.strerror or error}{where}"
+    if os.environ.get(TRACEBACK_VARIABLE):
+        output.note("".join(traceback.format_exception(error)).rstrip())
+    hint = f"(set {TRACEBACK_VARIABLE}=1 to see where)"
+    return FAILED, "Bug", f"this is a bug in natsgen, please report it: {kind}: {error} {hint}"
 
 
 def _usage_message(error: Exception) -> str:
@@ -174,16 +159,6 @@ def _usage_message(error: Exception) -> str:
     in_full = getattr(error, "format_message", None)  # names the option or argument, which the message alone does not
     message = " ".join(str(in_full() if in_full else error).split()).rstrip(".")
     return f"{message} (see {context.command_path if context else output.PROGRAM} --help)"
-
-
-def _show_traceback_if_wanted(error: BaseException) -> None:
-    if os.environ.get(TRACEBACK_VARIABLE):
-        output.note("".join(traceback.format_exception(error)).rstrip())
-
-
-def _wants_json(arguments: Sequence[str]) -> bool:
-    """Return whether a script is told, by the arguments as they are: they may be the very thing that is wrong."""
-    return "--json" in _options(arguments)
 
 
 def _options(arguments: Sequence[str]) -> Sequence[str]:

@@ -8,29 +8,23 @@ from typing import Annotated
 
 import typer
 
-from natsgen.cli import completion, options
+from natsgen.cli import options
 from natsgen.errors import InputError, NatsgenError
 
 NEEDED = ("watchfiles", "starlette", "uvicorn")
-Server = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="A NATS server that runs already [default: one is started]"),
-]
+Server = Annotated[str | None, options.option("URL", "A NATS server that runs already [default: one is started]")]
 
 
 def dev(
     services: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[SERVICE]...",
-            help="Only these services [default: all, also those that are created meanwhile]",
-            show_default=False,
-            autocompletion=completion.services,
+        options.service_argument(
+            "Only these services [default: all, also those that are created meanwhile]", "[SERVICE]..."
         ),
     ] = None,
     server: Server = None,
     data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the streams in this folder [default: gone at the end]")
+        Path | None, options.option("DIR", "Keep the streams in this folder [default: gone at the end]")
     ] = None,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, metavar="N", help="Port of the page [default: 8484, or a free one]")

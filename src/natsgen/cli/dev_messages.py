@@ -24,8 +24,7 @@ TAIL_PAYLOAD = 200  # characters of a payload in a line of `tail`
 _OF_NATS = ("$", "_INBOX")
 
 Data = Annotated[
-    str | None,
-    typer.Option(metavar="JSON|@FILE|-", help="The payload, or a file of it, or standard input [default: an example]"),
+    str | None, options.option("JSON|@FILE|-", "The payload, or a file of it, or standard input [default: an example]")
 ]
 
 
@@ -48,9 +47,7 @@ def publish(
         ),
     ],
     data: Data = None,
-    subject: Annotated[
-        str | None, typer.Option(metavar="SUBJECT", help="On this subject, for a handler of a wildcard.")
-    ] = None,
+    subject: Annotated[str | None, options.option("SUBJECT", "On this subject, for a handler of a wildcard.")] = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many, each with an id of its own.")] = 1,
     rate: Annotated[
         float | None,
@@ -145,7 +142,7 @@ def call(
 def tail(
     *,
     subject: Annotated[
-        str | None, typer.Option(metavar="SUBJECT", help="Only this subject, perhaps with wildcards [default: all]")
+        str | None, options.option("SUBJECT", "Only this subject, perhaps with wildcards [default: all]")
     ] = None,
     service: dlq_options.Connecting = None,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many.")] = None,

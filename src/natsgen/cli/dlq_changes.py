@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from natsgen.cli import dlq_options, output
+from natsgen.cli import dlq_options, options, output
 from natsgen.cli.progress import Progress
 from natsgen.errors import FAILED, InputError
 
@@ -21,8 +21,7 @@ def replay(
     *,
     which: dlq_options.Which,
     to_subject: Annotated[
-        str | None,
-        typer.Option(metavar="SUBJECT", help="Publish the originals to this subject, for all its subscribers."),
+        str | None, options.option("SUBJECT", "Publish the originals to this subject, for all its subscribers.")
     ] = None,
     rate: Annotated[
         float | None, typer.Option(metavar="N", min=0.001, help="Maximum number of dead letters a second.")

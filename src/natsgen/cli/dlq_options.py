@@ -30,9 +30,9 @@ Connecting = Annotated[
 ]
 Server = Annotated[
     str | None,
-    typer.Option(
-        metavar="URL[,URL]",
-        help="NATS servers [default: that of natsgen dev if it runs, else the worker's NATS_URL, else "
+    options.option(
+        "URL[,URL]",
+        "NATS servers [default: that of natsgen dev if it runs, else the worker's NATS_URL, else "
         "nats://localhost:4222]",
     ),
 ]
@@ -91,16 +91,12 @@ class Filters:
             autocompletion=completion.reasons,
         ),
     ] = None
-    correlation: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only dead letters with this correlation ID.")
-    ] = None
+    correlation: Annotated[str | None, options.option("ID", "Only dead letters with this correlation ID.")] = None
     since: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", help="Only dead letters since then: 2026-03-01T12:00:00Z, or 2h for two hours ago."
-        ),
+        options.option("TIME", "Only dead letters since then: 2026-03-01T12:00:00Z, or 2h for two hours ago."),
     ] = None
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only dead letters until then.")] = None
+    until: Annotated[str | None, options.option("TIME", "Only dead letters until then.")] = None
 
     def selection(self) -> Selection:
         """Return what they mean. Raises `InputError` for one that means nothing."""

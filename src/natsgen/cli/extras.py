@@ -21,15 +21,7 @@ _Names = Annotated[
 
 def extras(
     how: options.Reading,
-    service: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SERVICE",
-            help="Show which of them this service has.",
-            show_default=False,
-            autocompletion=completion.services,
-        ),
-    ] = None,
+    service: Annotated[str | None, options.service_argument("Show which of them this service has.")] = None,
 ) -> None:
     """List the extras, and which of them a service has.
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from natsgen.cli import options
 
 
 def init(
     how: options.Writing,
     ci: Annotated[
-        str | None,
-        typer.Option(metavar="github|gitlab", help="Also write a workflow that tests the services that changed."),
+        str | None, options.option("github|gitlab", "Also write a workflow that tests the services that changed.")
     ] = None,
 ) -> None:
     """Write natsgen.toml and complete .gitignore.

@@ -47,34 +47,21 @@ class _Contents:
     """The options of services that handle events, answer requests and do tasks."""
 
     subject: Annotated[
-        Texts,
-        typer.Option(metavar="SUBJECT", help="Subject of the events it handles, a handler each; may be repeated."),
+        Texts, options.option("SUBJECT", "Subject of the events it handles, a handler each; may be repeated.")
     ] = None
-    action: Annotated[
-        Texts, typer.Option(metavar="NAME", help="Action that it answers requests for; may be repeated.")
-    ] = None
+    action: Annotated[Texts, options.option("NAME", "Action that it answers requests for; may be repeated.")] = None
     queue: Annotated[
-        Texts,
-        typer.Option(
-            metavar="QUEUE", help="Queue that it works off, by a task each; QUEUE=TASK names it; may be repeated."
-        ),
+        Texts, options.option("QUEUE", "Queue that it works off, by a task each; QUEUE=TASK names it; may be repeated.")
     ] = None
     framework: Annotated[
-        str | None,
-        typer.Option(metavar="none|fastapi|django", help="Web framework, which makes it a gateway [default: none]"),
+        str | None, options.option("none|fastapi|django", "Web framework, which makes it a gateway [default: none]")
     ] = None
     route: Annotated[
-        Texts,
-        typer.Option(
-            metavar="ROUTE", help='Route of a gateway, such as "POST /greet=v1.greeter.greet"; may be repeated.'
-        ),
+        Texts, options.option("ROUTE", 'Route of a gateway, such as "POST /greet=v1.greeter.greet"; may be repeated.')
     ] = None
-    version: Annotated[
-        str | None, typer.Option(metavar="N", help="Version of the actions, in their subjects [default: 1]")
-    ] = None
+    version: Annotated[str | None, options.option("N", "Version of the actions, in their subjects [default: 1]")] = None
     dedup: Annotated[
-        str | None,
-        typer.Option(metavar="none|nats-kv|redis", help="Where handled message ids are kept [default: none]"),
+        str | None, options.option("none|nats-kv|redis", "Where handled message ids are kept [default: none]")
     ] = None
 
 
@@ -137,11 +124,10 @@ def publisher(
     *,
     name: options.NewName = None,
     subject: Annotated[
-        Texts, typer.Option(metavar="SUBJECT", help="Subject that it publishes on, a publisher each; may be repeated.")
+        Texts, options.option("SUBJECT", "Subject that it publishes on, a publisher each; may be repeated.")
     ] = None,
     interval: Annotated[
-        str | None,
-        typer.Option(metavar="SECONDS", help="From one message to the next, for PUBLISH_INTERVAL [default: 2]"),
+        str | None, options.option("SECONDS", "From one message to the next, for PUBLISH_INTERVAL [default: 2]")
     ] = None,
     core: Annotated[
         bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")
@@ -171,11 +157,10 @@ def subscriber(
     *,
     name: options.NewName = None,
     subject: Annotated[
-        Texts, typer.Option(metavar="SUBJECT", help="Subject that it listens to, a subscriber each; may be repeated.")
+        Texts, options.option("SUBJECT", "Subject that it listens to, a subscriber each; may be repeated.")
     ] = None,
     queue_group: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Group of which one hears each message, for QUEUE_GROUP [default: none]"),
+        str | None, options.option("NAME", "Group of which one hears each message, for QUEUE_GROUP [default: none]")
     ] = None,
     common: _Common,
     how: options.Writing,

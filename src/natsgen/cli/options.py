@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from natsgen.services.writer import Writer
     from natsgen.transaction.change import Change
 
+
+def option(metavar: str, help: str) -> Any:
+    """Return an option that takes a value."""
+    return typer.Option(metavar=metavar, help=help)
+
+
+def service_argument(help: str, metavar: str = "SERVICE") -> Any:
+    """Return an argument that names services."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=completion.services)
+
+
 Workspace = Annotated[
     Path | None,
     typer.Option(
@@ -26,32 +37,12 @@ Workspace = Annotated[
         "or the git repository]",
     ),
 ]
-Service = Annotated[
-    str,
-    typer.Argument(
-        metavar="SERVICE", help="Name of the service.", show_default=False, autocompletion=completion.services
-    ),
-]
-Gateway = Annotated[
-    str,
-    typer.Argument(
-        metavar="GATEWAY", help="Name of the gateway.", show_default=False, autocompletion=completion.services
-    ),
-]
+Service = Annotated[str, service_argument("Name of the service.")]
+Gateway = Annotated[str, service_argument("Name of the gateway.", "GATEWAY")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print a diff of what would change; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-OneOfAll = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="SERVICE", help="Only this one [default: all]", show_default=False, autocompletion=completion.services
-    ),
-]
-Services = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="SERVICE", help="Services to work on.", show_default=False, autocompletion=completion.services
-    ),
-]
+OneOfAll = Annotated[str | None, service_argument("Only this one [default: all]")]
+Services = Annotated[list[str] | None, service_argument("Services to work on.")]
 All = Annotated[bool, typer.Option("--all", help="All services in the workspace.")]
 Force = Annotated[bool, typer.Option("--force", help="Remove files even if they were edited.")]
 
@@ -125,45 +116,27 @@ NewName = Annotated[
 ]
 Template = Annotated[
     str | None,
-    typer.Option(
-        metavar="URL_OR_PATH[@VERSION]",
-        help="Template of your own: a git repository, a bundle or a folder [default: the one in natsgen.toml, else "
+    option(
+        "URL_OR_PATH[@VERSION]",
+        "Template of your own: a git repository, a bundle or a folder [default: the one in natsgen.toml, else "
         "natsgen's; the newest version]",
     ),
 ]
 Context = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Bounded context [default: the first token of the first subject, else the name]"),
+    str | None, option("NAME", "Bounded context [default: the first token of the first subject, else the name]")
 ]
-Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What the service does, in one line.")]
-Python = Annotated[
-    str | None,
-    typer.Option(metavar="3.11|3.12|3.13|3.14", help="Python of the container image [default: 3.13]"),
-]
-Network = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Existing Docker network to join [default: the workspace's own]"),
-]
-Registry = Annotated[
-    str | None,
-    typer.Option(metavar="HOST", help="Registry that base images are taken from [default: the public ones]"),
-]
+Description = Annotated[str | None, option("TEXT", "What the service does, in one line.")]
+Python = Annotated[str | None, option("3.11|3.12|3.13|3.14", "Python of the container image [default: 3.13]")]
+Network = Annotated[str | None, option("NAME", "Existing Docker network to join [default: the workspace's own]")]
+Registry = Annotated[str | None, option("HOST", "Registry that base images are taken from [default: the public ones]")]
 Data = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="Answer any question of the template by its key; may be repeated."),
+    list[str] | None, option("KEY=VALUE", "Answer any question of the template by its key; may be repeated.")
 ]
-DataFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Answers in a YAML or JSON mapping; options and --data go before it."),
-]
+DataFile = Annotated[Path | None, option("FILE", "Answers in a YAML or JSON mapping; options and --data go before it.")]
 Envelope = Annotated[
-    str | None,
-    typer.Option(metavar="domain|message|cloudevents", help="Envelope that its messages travel in [default: domain]"),
+    str | None, option("domain|message|cloudevents", "Envelope that its messages travel in [default: domain]")
 ]
-Image = Annotated[
-    str | None,
-    typer.Option(metavar="slim|alpine", help="Base of the container image [default: slim]"),
-]
+Image = Annotated[str | None, option("slim|alpine", "Base of the container image [default: slim]")]
 Extras = Annotated[
     list[str] | None,
     typer.Option(

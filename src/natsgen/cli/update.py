@@ -27,10 +27,7 @@ def update(
     ] = None,
     conflicts: Annotated[
         str | None,
-        typer.Option(
-            metavar="refuse|inline",
-            help="On a conflict, change nothing or write conflict markers [default: refuse]",
-        ),
+        options.option("refuse|inline", "On a conflict, change nothing or write conflict markers [default: refuse]"),
     ] = None,
     go_on: Annotated[
         bool, typer.Option("--continue", help="Finish an update after you resolve its conflicts.")
