@@ -82,7 +82,8 @@ def _pinned(service: Path, project: bytes, old: dict[str, Pinned]) -> tuple[Pinn
         options = ["--constraints", RUNTIME, "--group", f"{service / PROJECT}:{GROUP}"] if _has_group(project) else None
         everything = _compile(service, folder, DEVELOPMENT, known, options) if options else {}
     only = {name: block for name, block in everything.items() if name not in runtime}
-    return Pinned(_head(old[RUNTIME]), runtime), Pinned(_head(old[DEVELOPMENT], f"-r {RUNTIME}\n"), only)
+    head = old[DEVELOPMENT].head or f"{HEAD}-r {RUNTIME}\n"
+    return Pinned(old[RUNTIME].head or HEAD, runtime), Pinned(head, only)
 
 
 def _compile(service: Path, folder: Path, target: str, known: dict[str, str], options: list[str]) -> dict[str, str]:
@@ -100,16 +101,9 @@ def _compile(service: Path, folder: Path, target: str, known: dict[str, str], op
     if done.returncode:
         raise ServiceError(f"{service / PROJECT} cannot be pinned: {' '.join(done.stderr.split())}")
     found = requirements.parse((folder / target).read_text()).packages
-    same = {name for name, block in found.items() if requirements.pins_of(block) == _known_pins(known, name)}
+    pins = {name: requirements.pins_of(block) for name, block in known.items()}
+    same = {name for name, block in found.items() if requirements.pins_of(block) == pins.get(name)}
     return {name: known[name] if name in same else block for name, block in found.items()}
-
-
-def _known_pins(known: dict[str, str], name: str) -> list[str] | None:
-    return requirements.pins_of(known[name]) if name in known else None
-
-
-def _head(old: Pinned, more: str = "") -> str:
-    return old.head or HEAD + more
 
 
 def _has_group(project: bytes) -> bool:

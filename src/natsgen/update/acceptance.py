@@ -63,13 +63,10 @@ def digest(made: File | None, there: File | None) -> str:
         return REMOVED
     made = made or File(b"")
     old, new = (file.content.decode("latin-1").splitlines(keepends=True) for file in (made, there))
-    changed = [line for line in difflib.unified_diff(old, new, n=0) if _is_content(line)]
+    lines = difflib.unified_diff(old, new, n=0)
+    changed = [line for line in lines if line.startswith(("+", "-")) and line not in ("--- \n", "+++ \n")]
     mode = "" if made.executable == there.executable else f"executable: {there.executable}"
     return hashlib.sha256("".join([*changed, mode]).encode()).hexdigest()[:32]
-
-
-def _is_content(line: str) -> bool:
-    return line.startswith(("+", "-")) and line not in ("--- \n", "+++ \n")
 
 
 def merged(accepted: Accepted, new: Iterable[tuple[PurePosixPath, str]], still: Iterable[PurePosixPath]) -> Accepted:

@@ -154,12 +154,14 @@ def _refuse_uncommitted(workspace: Workspace, tasks: Sequence[Task]) -> Iterator
     known = git.tracked(workspace.root, [ownership.answers_file(task.service) for task in tasks])
     for task in tasks:
         mine = tuple(path for path in found if ownership.belongs_to(task.service, path))
-        versions_of = (task.old.commit, task.new.commit)
         if mine:
-            yield Result(task.service, FAILED, *versions_of, None, _uncommitted(mine), mine)
+            yield _failed(task, _uncommitted(mine), mine)
         elif ownership.answers_file(task.service) not in known:
-            error = "the service is git-ignored; un-ignore and commit it before updating"
-            yield Result(task.service, FAILED, *versions_of, None, error)
+            yield _failed(task, "the service is git-ignored; un-ignore and commit it before updating")
+
+
+def _failed(task: Task, error: str, uncommitted: tuple[PurePosixPath, ...] = ()) -> Result:
+    return Result(task.service, FAILED, task.old.commit, task.new.commit, None, error, uncommitted)
 
 
 def _uncommitted(files: Sequence[PurePosixPath]) -> str:
@@ -169,12 +171,12 @@ def _uncommitted(files: Sequence[PurePosixPath]) -> str:
 def _carry_out(writer: Writer, tasks: Sequence[Task], options: Options) -> Iterator[Result]:
     for task, planned in parallel.each(partial(planning.plan, writer.workspace), tasks):
         if isinstance(planned, parallel.Failed):
-            yield Result(task.service, FAILED, task.old.commit, task.new.commit, error=planned.reason)
+            yield _failed(task, planned.reason)
             continue
         try:
             yield _apply(writer, planned, options)
         except NatsgenError as error:
-            yield Result(task.service, FAILED, task.old.commit, task.new.commit, error=str(error))
+            yield _failed(task, str(error))
 
 
 def _apply(writer: Writer, plan: Plan, options: Options) -> Result:
