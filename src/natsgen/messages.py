@@ -44,6 +44,20 @@ def invalid(what: str, value: object, rule: str, suggestion: str = "") -> InputE
     return InputError(f"invalid {what} {quote(str(value))}: {rule}{suggestion}")
 
 
+def unknown(problem: str, name: str, known: Collection[str], there: str = "") -> InputError:
+    """Return the error of a name that is not known.
+
+    Args:
+        problem: such as "there is no extra".
+        name: as it was given.
+        known: those that may be meant.
+        there: what there is, in words; "" for a list of all that are known.
+    """
+    return InputError(
+        f"{problem} {quote(name)}{did_you_mean(name, known)} ({there or 'there are ' + ', '.join(known)})"
+    )
+
+
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """Return a "; did you mean ...?" for a mistyped name; nothing for a number, or if none of the known is near."""
     if name.replace(".", "").isdecimal():

@@ -142,10 +142,7 @@ class Questionnaire:
             InputError: there is none; the message names the nearest and lists them all.
         """
         if key not in self.questions:
-            raise InputError(
-                f"{where}: there is no question {messages.quote(key)}{messages.did_you_mean(key, self.questions)} "
-                f"(there are {', '.join(self.questions)})"
-            )
+            raise messages.unknown(f"{where}: there is no question", key, self.questions)
         return self.questions[key]
 
     def is_written_once(self, path: PurePosixPath) -> bool:

@@ -80,10 +80,8 @@ def _document(file: Path) -> dict[str, Any]:
         raise InputError(f"{file} is no TOML: {problem}") from error
     for key in document:
         if key not in (TABLE, TEMPLATE):
-            raise InputError(
-                f"{file}: there is no {messages.quote(key)}{messages.did_you_mean(key, [TABLE, TEMPLATE])} "
-                f"(it has {TEMPLATE} and [{TABLE}])"
-            )
+            has = f"it has {TEMPLATE} and [{TABLE}]"
+            raise messages.unknown(f"{file}: there is no", key, [TABLE, TEMPLATE], has)
     return document
 
 
@@ -120,11 +118,8 @@ def _checked(table: dict[str, Any], file: Path, questionnaire: Questionnaire) ->
         if key in OF_ONE_SERVICE:
             raise InputError(f"{where}: it is for one service only; say it when you create the service")
         if key not in allowed:
-            known = [*allowed, *ALIASES]
-            raise InputError(
-                f"{file}: [{TABLE}] has no key {messages.quote(name)}{messages.did_you_mean(name, known)} "
-                f"(it takes {', '.join(allowed)})"
-            )
+            takes = f"it takes {', '.join(allowed)}"
+            raise messages.unknown(f"{file}: [{TABLE}] has no key", name, [*allowed, *ALIASES], takes)
         if key in values:
             raise InputError(f"{where}: it is given twice, also as {messages.quote(key if name != key else name)}")
         values[key] = questionnaire.questions[key].check(value, where)

@@ -110,10 +110,7 @@ def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[
 
     for name in wanted:
         if name not in known:
-            raise InputError(
-                f"{option}: there is no {noun} {messages.quote(name)}{messages.did_you_mean(name, known)} (there are "
-                f"{', '.join(known)})"
-            )
+            raise messages.unknown(f"{option}: there is no {noun}", name, known)
 
 
 def _repeat(template: str | None, matrix: str, backend: str) -> list[str]:

@@ -79,10 +79,7 @@ class Part:
         if not isinstance(given, Mapping):
             raise InputError(f"{the_part} takes a mapping of {', '.join(keys)}")
         if unknown := next((str(key) for key in given if key not in keys), None):
-            raise InputError(
-                f"{the_part} has no option {messages.quote(unknown)}{messages.did_you_mean(unknown, keys)} "
-                f"(there are {', '.join(keys)})"
-            )
+            raise messages.unknown(f"{the_part} has no option", unknown, keys)
         for one in fields(cls):
             if one.name != "name" and one.default is MISSING and not isinstance(given.get(one.name), str):
                 raise InputError(f"{the_part} needs a {one.name}, as text")

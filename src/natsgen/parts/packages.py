@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen import messages
-from natsgen.errors import InputError
 from natsgen.parts.handlers import HANDLERS, FoundHandler, Handler
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
@@ -215,10 +214,7 @@ def check_extras(value: Iterable[str]) -> list[str]:
     names = sorted(set(value))
     for name in names:
         if name not in EXTRA_NAMES:
-            raise InputError(
-                f"there is no extra {messages.quote(name)}{messages.did_you_mean(name, EXTRA_NAMES)} "
-                f"(there are {', '.join(EXTRA_NAMES)})"
-            )
+            raise messages.unknown("there is no extra", name, EXTRA_NAMES)
     return names
 
 

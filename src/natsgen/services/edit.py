@@ -235,9 +235,7 @@ def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile])
                 return file
     names = _names_in(there)
     known = messages.there_are(names) if names else "it has none"
-    raise InputError(
-        f"{service} has no {kind.noun} {messages.quote(text)}{messages.did_you_mean(stem, names)} ({known})"
-    )
+    raise messages.unknown(f"{service} has no {kind.noun}", stem, names, known)
 
 
 def _removal(site: ServiceTarget, file: PartFile) -> Change:

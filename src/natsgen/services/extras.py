@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from natsgen import messages
 from natsgen.answers import answers_file
 from natsgen.answers.answers_file import AnswersFile
-from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
@@ -103,7 +103,7 @@ def _need_there(site: ServiceTarget, wanted: Sequence[str], there: set[str]) -> 
         if name not in there:
             known = sorted(there & set(packages.EXTRA_NAMES))
             has = f"it has {messages.join_names(known)}" if known else "it has none"
-            raise InputError(f"{site.service} has no extra {name}{messages.did_you_mean(name, known)} ({has})")
+            raise messages.unknown(f"{site.service} has no extra", name, known, has)
 
 
 def _refuse_needed(site: ServiceTarget, names: Sequence[str], answers: dict[str, object]) -> None:
