@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 from typing import TypeVar
 
 from natsgen.errors import InputError
@@ -62,6 +61,8 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     """Return a "; did you mean ...?" for a mistyped name; nothing for a number, or if none of the known is near."""
     if name.replace(".", "").isdecimal():
         return ""
+    from difflib import get_close_matches  # takes longer to import than all the rest here
+
     found = get_close_matches(name, known, n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 
