@@ -190,13 +190,6 @@ def install(template: Path, target: Path) -> Installed:
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, place)
-    if "platform:" in (template / "copier.yml").read_text():
-        # the natsgen of a release knows the questions of its template
-        Edit(
-            Path("natsgen/answers/answers.py"),
-            '    registry: str = ""\n',
-            '    registry: str = ""\n    platform: str = ""\n',
-        ).make(target)
     return Installed(target)
 
 
