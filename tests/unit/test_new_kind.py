@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pytest
+import typer
+from typer.main import get_command
 
 from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
-from natsgen.cli import documents, parts
+from natsgen.cli import commands, documents, parts, templates
 from natsgen.errors import ConflictError, InputError
 from natsgen.files import tree
 from natsgen.parts.kind import FoundPart, Option, Part, PartKind
@@ -56,7 +59,7 @@ PROBES = PartKind(
     name=Name("probe", frozenset({"probe"}), "do"),
     part=Probe,
     argument=("PROBE", "Name of the probe."),
-    options=(Option("seconds", Number("number of seconds", 1, 60, "seconds"), keyword="every"),),
+    options=(Option("seconds", Number("number of seconds", 1, 60, "seconds"), "every", "How often it is run."),),
     found=FoundProbe,
     decorator="probe",
     first="name",
@@ -108,6 +111,18 @@ def test_its_options_have_the_rules_of_the_table() -> None:
             Probe.from_answer("beat", answer)
 
 
-def test_the_command_that_removes_it_comes_from_the_factory() -> None:
-    text = parts.removing(PROBES, "It is run no more.", "billing beat").__doc__ or ""
-    assert text.startswith("Remove a probe and its test from a service.")
+def test_its_commands_come_from_the_table(
+    target: ServiceTarget, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def add_probe() -> None:
+        """Add a probe."""
+
+    monkeypatch.chdir(target.workspace.root)
+    monkeypatch.setattr(templates, "target", lambda how, service: nullcontext(target))
+    app = typer.Typer()
+    commands.add(app, "add", parts.adding(PROBES)(add_probe))
+    commands.add(app, "remove", parts.removing(PROBES, "It is run no more.", "billing beat"))
+    get_command(app)(["add", "billing", "beat", "--seconds", "5"], standalone_mode=False)
+    assert "it is run every 5 seconds" in capsys.readouterr().out
+    get_command(app)(["remove", "billing", "beat"], standalone_mode=False)
+    assert "Removed the probe beat from billing" in capsys.readouterr().out
