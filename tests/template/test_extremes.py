@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from natsgen.answers.answers import FRAMEWORKS
+from natsgen.cli import main
 from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
@@ -20,7 +21,7 @@ from natsgen.parts.routes import METHODS, without_names
 from natsgen.parts.routes import ROUTES as ROUTE_KIND
 from natsgen.parts.tasks import TASKS as TASK_KIND
 from tests.hostile.oracle import check_tree, quoted
-from tests.hostile.places import make_place
+from tests.hostile.places import Place, make_place
 from tests.hostile.rules import RULES
 from tests.hostile.texts import PLAIN, SUBJECTS, WORDS
 
@@ -73,6 +74,12 @@ def routes_of_paths() -> dict[str, object]:
     return found
 
 
+def natsgen(place: Place, *arguments: str) -> None:
+    """Types a command in the workspace."""
+    with contextlib.chdir(place.workspace):
+        assert main([*arguments, "--no-input"]) == 0, arguments
+
+
 def fits(rule: Callable[[str], str], name: str) -> bool:
     with contextlib.suppress(InputError):
         return bool(rule(name))
@@ -94,15 +101,12 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     derived = names_for(list(dict.fromkeys([*LONG, *filter(RULES["subject"].accepts, SUBJECTS.values())])))
     groups = {"words": taken, "options": options, "subjects": derived}
     for service, handlers in groups.items():
-        ran = place.run("new", "worker", service, "--data", f"handlers={json.dumps(handlers)}")
-        assert ran.code == 0, ran.err
+        natsgen(place, "new", "worker", service, "--data", f"handlers={json.dumps(handlers)}")
     for service, actions in {"actions": ACTIONS, "words-too": {name: {} for name in names}}.items():
-        ran = place.run("new", "service", service, "--data", f"actions={json.dumps(actions)}")
-        assert ran.code == 0, ran.err
+        natsgen(place, "new", "service", service, "--data", f"actions={json.dumps(actions)}")
     words = {name: {"queue": "emails"} for name in taken if fits(TASK_KIND.name.check, name)}
     for service, tasks in {"tasks": TASKS, "words-in-tasks": words}.items():
-        ran = place.run("new", "worker", service, "--data", f"tasks={json.dumps(tasks)}")
-        assert ran.code == 0, ran.err
+        natsgen(place, "new", "worker", service, "--data", f"tasks={json.dumps(tasks)}")
     named = {
         name: {"method": "GET", "path": f"/{name}", "call": "a.b"}
         for name in taken
@@ -111,24 +115,19 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for framework in FRAMEWORKS:
         routes = {**ROUTES, **named, **routes_of_paths()}
         options = [f"--framework={framework}", "--data", f"routes={json.dumps(routes)}"]
-        ran = place.run("new", "gateway", f"routes-{framework}", *options)
-        assert ran.code == 0, ran.err
-        ran = place.run("add-route", f"routes-{framework}", f"PATCH /{'p' * 150}/{{x}}=publish:a.{'path' * 5}")
-        assert ran.code == 0, ran.err
+        natsgen(place, "new", "gateway", f"routes-{framework}", *options)
+        natsgen(place, "add-route", f"routes-{framework}", f"PATCH /{'p' * 150}/{{x}}=publish:a.{'path' * 5}")
     for envelope in ("domain", "message", "cloudevents"):
         data = [
             f"--data={key}={json.dumps(value)}" for key, value in (("publishers", PUBLISHERS), ("subscribers", HEARD))
         ]
         words = [f"--data=handlers={json.dumps({**taken, **dict.fromkeys(PUBLISHERS, 'a.b')})}"]
-        ran = place.run("new", "worker", f"envelopes-{envelope}", f"--envelope={envelope}", *data, *words)
-        assert ran.code == 0, ran.err
-    ran = place.run("add-handler", "subjects", f"a.{'added' * 20}")
-    assert ran.code == 0, ran.err
+        natsgen(place, "new", "worker", f"envelopes-{envelope}", f"--envelope={envelope}", *data, *words)
+    natsgen(place, "add-handler", "subjects", f"a.{'added' * 20}")
     for number, name in enumerate(DESCRIPTIONS):
         labels = f"labels={{note: {quoted(PLAIN[name])}}}"
         text = f"--description={PLAIN[name]}"
-        ran = place.run("new", "worker", f"text-{number}", "--subject", "a.b", text, "--data", labels)
-        assert ran.code == 0, ran.err
+        natsgen(place, "new", "worker", f"text-{number}", "--subject", "a.b", text, "--data", labels)
     check_tree(place.workspace)
     return place.workspace / "services"
 
