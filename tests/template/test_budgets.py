@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from natsgen.cli import main
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.parts import packages
@@ -77,9 +77,7 @@ class Services:
 def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
     def new(*arguments: str) -> Path:
         workspace = tmp_path_factory.mktemp(arguments[1])
-        command = [sys.executable, "-m", "natsgen", "new", *arguments, "--workspace", str(workspace), "--no-input"]
-        made = subprocess.run(command, capture_output=True, text=True)
-        assert made.returncode == 0, made.stderr
+        assert main(["new", *arguments, "--workspace", str(workspace), "--no-input"]) == 0
         return workspace / "services" / arguments[1]
 
     return Services(new(*WORKER), new(*FULL))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from natsgen.cli import main
 from natsgen.parts.kinds import is_persons_own
 from tests.template import source
 from tests.template.test_budgets import FULL, WORKER
@@ -23,8 +23,7 @@ OWN = (
 
 @pytest.mark.parametrize("arguments", [WORKER, FULL], ids=["worker", "full"])
 def test_a_review_shows_the_files_of_the_owner(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "natsgen", "new", *arguments, "--workspace", str(tmp_path), "--no-input"]
-    subprocess.run(command, check=True, capture_output=True)
+    assert main(["new", *arguments, "--workspace", str(tmp_path), "--no-input"]) == 0
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     service = tmp_path / "services" / arguments[1]
     files = [str(path.relative_to(service)) for path in service.rglob("*") if path.is_file()]

@@ -14,6 +14,7 @@ import natsgen
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.workspace import Workspace
 
+LIMIT = 300.0  # seconds for a command, which takes one unless the machine is busy
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 COPIER_YML = """
@@ -73,7 +74,7 @@ def natsgen_process(tmp_path: Path, environment: dict[str, str]) -> Run:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
         )
 
     return run
