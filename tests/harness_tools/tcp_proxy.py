@@ -28,15 +28,16 @@ class Direction(Flag):
 
 
 class TcpProxy:
-    """Listens on a port of its own and passes bytes to and from 127.0.0.1:`target_port`.
+    """Listens on a port of its own, of 127.0.0.1 or another `address`, and passes bytes to and from `target_port`.
 
     `stall` makes it silent with everything open, as a dead link does; `abandon` makes only the connections of this
     moment silent, for good; `resume` passes on again, also what was held; `cut` resets all connections. Each takes
     effect for bytes that have not been passed on yet. As a context manager it is started and stopped.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, address: str = LOOPBACK) -> None:
         self.target_port = target_port
+        self._address = address
         self._open = {direction: threading.Event() for direction in (Direction.TO_SERVER, Direction.TO_CLIENT)}
         self._lock = threading.Lock()
         self._links: set[_Link] = set()
@@ -58,7 +59,9 @@ class TcpProxy:
 
     def start(self) -> None:
         """Listen, and pass everything on."""
-        self._listener = socket.create_server((LOOPBACK, 0))
+        self._listener = socket.create_server(
+            (self._address, 0), family=socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        )
         self.resume()
         self._accepting = threading.Thread(target=self._accept, name="proxy", daemon=True)
         self._accepting.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,8 @@ from src.infrastructure import nats_client
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_options import connect_options
 from src.infrastructure.provisioning import Provisioning
+from tests.runtime import rotations
+from tests.runtime.rotations import Credentials
 
 
 async def eventually(condition: Any, what: str) -> None:
@@ -139,4 +142,37 @@ async def test_jetstream_in_another_domain(tmp_path: Path, service_settings: Set
         assert client.jetstream._prefix == "$JS.hub.API"
         assert (await client.publish("events.one", b"1", {})).seq == 1
         assert (await client.ask("STREAM.NAMES", {"subject": "events.one"}))["streams"] == ["EVENTS"]
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "reason"),
+    [
+        (rotations.nkey, {"seed": "NATS_NKEY_SEED_FILE"}, "Authorization Violation"),
+        (rotations.creds, {"creds": "NATS_CREDS_FILE"}, "Authorization Violation"),
+        (rotations.tls, {"ca": "NATS_TLS_CA", "cert": "NATS_TLS_CERT", "key": "NATS_TLS_KEY"}, "certificate verify"),
+    ],
+    ids=["nkey", "creds", "certificates and authority"],
+)
+async def test_rotated_credentials_are_noticed_and_used_without_a_restart(
+    make: Callable[[Path], Credentials], names: dict[str, str], reason: str, service_settings: Settings, tmp_path: Path
+) -> None:
+    """The server has the new ones first: until the service has them too, it is unready and says why."""
+    old, new = make(tmp_path / "old"), make(tmp_path / "new")
+    for name, content in old.files.items():
+        (tmp_path / name).write_text(content)
+    with NatsServer(tmp_path / "nats", configuration=old.configuration) as server:
+        paths = {setting: tmp_path / name for name, setting in names.items()}
+        client = NatsClient(service_settings.model_copy(update={"NATS_URL": server.url, **paths}))
+        await client.connect()
+        server._configuration = new.configuration
+
+        await asyncio.to_thread(server.restart)
+        await eventually(lambda: reason in client.trouble, f"{reason} as the trouble")
+        assert not client.connected
+        for name, content in new.files.items():
+            (tmp_path / name).write_text(content)
+
+        await eventually(lambda: client.connected, "a connection with the new ones")
+        assert (client.connections, client.trouble) == (2, "")
         await client.close()

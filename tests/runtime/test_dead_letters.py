@@ -23,13 +23,17 @@ async def test_it_keeps_the_headers_but_those_that_instruct_the_server(no_server
 
     nats: Any = no_server
     nats.client = SimpleNamespace(max_payload=1_000_000)
-    message = message_of(no_server, {"Nats-Msg-Id": "1", "Nats-Expected-Stream": "ORDERS", "Mine": "kept"})
+    forged = {"Dlq-Payload": "original", "dlq-Sequence": "7", "DLQ-STREAM": "OTHER", "Dlq-Object": "x"}
+    given = {"Nats-Msg-Id": "1", "Nats-Expected-Stream": "ORDERS", "Mine": "kept", **forged}
+    message = message_of(no_server, given)
 
     await DeadLetters(nats, provision, "handler").give_up(message, Reason.REJECTED, None)
 
     ((_, _, headers),) = no_server.published
     assert headers["Mine"] == "kept"
     assert "Nats-Expected-Stream" not in headers
+    assert not headers.keys() & (forged.keys() - {"Dlq-Stream"})
+    assert (headers["Dlq-Stream"], headers["Dlq-Sequence"]) == ("STREAM", "1")
     assert no_server.answered == [TERM + b" rejected"]
 
 

@@ -55,7 +55,8 @@ async def test_health_and_statistics_over_http(run_worker: Any, client: NatsClie
 
         await asyncio.to_thread(nats_server.kill)
         await asyncio.to_thread(wait_until, lambda: not worker.nats.connected, limit=5, what="the loss to be noticed")
-        assert await asked("/readyz") == (503, {"ready": False, "reason": "not connected to NATS"})
+        status, found = await asked("/readyz")
+        assert (status, found["reason"].startswith("not connected to NATS")) == (503, True)
         assert await asked("/healthz") == (200, {"status": "ok"})
         await http.stop()
         await asyncio.to_thread(nats_server.start)

@@ -13,6 +13,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.harness_tools.consul import agent_services, check_output, check_status
+from tests.harness_tools.tcp_proxy import TcpProxy
 from tests.smoke.conftest import StartWorker
 from tests.smoke.traffic import publish, settled
 
@@ -51,21 +52,40 @@ def test_it_is_registered_with_its_endpoints_tags_and_version(
 ) -> None:
     (instance,) = consul_agent.api.service_instances("billing")
 
-    assert instance["Service"]["ID"] == f"billing-one-{registered.port}"
+    assert instance["Service"]["ID"] == f"billing-one-127.0.0.1-{registered.port}"
     assert (instance["Service"]["Address"], instance["Service"]["Port"]) == ("127.0.0.1", registered.port)
     assert instance["Service"]["Tags"] == ["worker", "python", "orders"]
     assert instance["Service"]["Meta"] == {"version": "0.1.0"}
     assert check_output(consul_agent.api, id_in(consul_agent)) == "consuming"
 
 
-def test_two_on_one_machine_have_a_registration_each(
-    registered: GeneratedService, consul_agent: ConsulAgent, nats_server: NatsServer, start_worker: StartWorker
+@pytest.mark.parametrize("same", ["port", "address"])
+def test_two_of_one_name_have_a_registration_each(
+    same: str,
+    registered: GeneratedService,
+    consul_agent: ConsulAgent,
+    nats_server: NatsServer,
+    start_worker: StartWorker,
 ) -> None:
-    other = start_worker(NATS_URL=nats_server.url, **in_consul(consul_agent))
-    ids = {f"billing-one-{worker.port}" for worker in (registered, other)}
+    there = {"HTTP_HOST": "127.0.0.2", "HTTP_PORT": str(registered.port)} if same == "port" else {}
+    other = start_worker(ready=False, NATS_URL=nats_server.url, **in_consul(consul_agent), **there)
+    ids = {f"billing-one-{there.get('HTTP_HOST', '127.0.0.1')}-{other.port}", id_in(consul_agent)}
     wait_until(lambda: set(agent_services(consul_agent.api)) >= ids, limit=15, what="both to be registered")
     other.stop()
-    assert set(agent_services(consul_agent.api)) & ids == {f"billing-one-{registered.port}"}
+    assert set(agent_services(consul_agent.api)) & ids == {f"billing-one-127.0.0.1-{registered.port}"}
+
+
+def test_an_agent_at_an_ipv6_address(
+    nats_server: NatsServer, consul_agent: ConsulAgent, start_worker: StartWorker
+) -> None:
+    with TcpProxy(consul_agent.http_port, "::1") as proxy:
+        settings = {**in_consul(consul_agent), "CONSUL_HOST": "::1", "CONSUL_PORT": str(proxy.port), "HTTP_HOST": "::1"}
+        worker = start_worker(ready=False, NATS_URL=nats_server.url, **settings)
+        wait_for_status(consul_agent, "passing")
+        (instance,) = consul_agent.api.service_instances("billing")
+        assert (instance["Service"]["Address"], instance["Service"]["Port"]) == ("::1", worker.port)
+        worker.stop()
+        assert consul_agent.api.service_instances("billing") == []
 
 
 def test_it_stays_passing_for_longer_than_its_ttl(registered: GeneratedService, consul_agent: ConsulAgent) -> None:
@@ -88,7 +108,7 @@ def test_it_is_critical_while_it_does_not_consume(
 ) -> None:
     nats_server.stop()
     wait_for_status(consul_agent, "critical")
-    assert check_output(consul_agent.api, id_in(consul_agent)) == "not connected to NATS"
+    assert str(check_output(consul_agent.api, id_in(consul_agent))).startswith("not connected to NATS")
 
     nats_server.start()
     wait_for_status(consul_agent, "passing")

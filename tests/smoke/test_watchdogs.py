@@ -86,7 +86,7 @@ async def test_a_half_open_connection_makes_it_unready_and_messages_come_again_i
     assert time.monotonic() - started < WITHIN
     proxy.stall()
     await asyncio.to_thread(wait_until, lambda: worker.get("/readyz").status == 503, limit=9, what="it to be unready")
-    assert reason(worker) == "not connected to NATS"
+    assert reason(worker).startswith("not connected to NATS")
     proxy.resume()
     await asyncio.to_thread(worker.wait_ready, 10)
 

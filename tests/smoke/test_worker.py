@@ -146,7 +146,8 @@ async def test_a_worker_without_nats_and_consul_waits_and_begins_when_nats_comes
     )
     assert worker.get("/healthz").status == 200
     unready = worker.get("/readyz")
-    assert (unready.status, unready.json()) == (503, {"ready": False, "reason": "not connected to NATS"})
+    assert unready.status == 503
+    assert unready.json()["reason"].startswith("not connected to NATS")
 
     nats_server.start()
     worker.wait_ready()

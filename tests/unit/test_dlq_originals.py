@@ -6,13 +6,16 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nats
 import pytest
 from nats.js import JetStreamContext
 
+from natsgen.dlq import bulk
+from natsgen.dlq.letters import summary_of
+from natsgen.errors import GoneError
 from natsgen.harness.nats_server import NatsServer
 from tests.smoke.letters import run
 
@@ -138,3 +141,16 @@ async def test_what_fits_into_no_letter_is_imported_only_where_its_original_is(
     await jetstream.delete_msg("ORDERS", 1)
     said = await dlq(server, "import", str(file), code=1)
     assert "its payload is gone: it was too large for the letter" in said
+
+
+async def test_a_letter_that_took_the_place_of_another_is_not_removed() -> None:
+    """The stream was deleted and has filled again since the letters were listed."""
+    listed = summary_of(3, LETTERS, datetime.now(UTC) - timedelta(minutes=1), {}, 0)
+
+    class Anew:
+        async def api(self, subject: str, request: dict[str, object]) -> object:
+            assert subject == "STREAM.MSG.GET.DLQ", "nothing is deleted"
+            return {"message": {"subject": LETTERS, "time": datetime.now(UTC).isoformat()}}
+
+    with pytest.raises(GoneError, match="dead letter 3 is another one now"):
+        await bulk.remove(Anew(), listed)  # type: ignore[arg-type]

@@ -106,18 +106,31 @@ async def each(
 _NO_SUCH_SEQUENCE = 10043
 
 
-async def remove(connection: Connection, number: int) -> None:
-    """Remove a letter.
+async def remove(connection: Connection, wanted: Summary) -> None:
+    """Remove a letter, and no other one that has its number since the stream was made anew.
 
     Raises:
         GoneError: somebody else has removed it.
     """
+    await read(connection, wanted)
     try:
-        await connection.api(f"STREAM.MSG.DELETE.{STREAM}", {"seq": number, "no_erase": True})
+        await connection.api(f"STREAM.MSG.DELETE.{STREAM}", {"seq": wanted.id, "no_erase": True})
     except ApiError as error:
         if error.error_code == _NO_SUCH_SEQUENCE:
-            raise GoneError(f"dead letter {number} is no longer in the stream") from error
+            raise GoneError(f"dead letter {wanted.id} is no longer in the stream") from error
         raise
+
+
+async def read(connection: Connection, wanted: Summary) -> Letter:
+    """Return a letter in full.
+
+    Raises:
+        GoneError: there is none of its number any more, or it is another one.
+    """
+    found = await reading.letter(connection, wanted.id)
+    if not found.summary().is_same(wanted):
+        raise GoneError(f"dead letter {wanted.id} is another one now: the stream was made anew")
+    return found
 
 
 async def purge(
@@ -131,7 +144,7 @@ async def purge(
     """
 
     await each(
-        letters, lambda one: remove(connection, one.id), tally, stop, number=lambda one: one.id, progress=progress
+        letters, lambda one: remove(connection, one), tally, stop, number=lambda one: one.id, progress=progress
     )
 
 
@@ -195,9 +208,8 @@ async def replay(
     """
 
     async def replay_one(summary: Summary) -> None:
-        letter = await reading.letter(connection, summary.id)
-        await _publish(connection, letter, target)
-        await remove(connection, summary.id)
+        await _publish(connection, await read(connection, summary), target)
+        await remove(connection, summary)
 
     await each(letters, replay_one, tally, stop, number=lambda one: one.id, rate=rate, progress=progress)
 

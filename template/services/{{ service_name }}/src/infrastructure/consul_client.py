@@ -45,8 +45,6 @@ class ConsulClient:
         Args:
             port: the port of the HTTP endpoints, for the registration.
         """
-        # Instances on one machine differ in their port alone; one with the same port takes its registration over again.
-        self.service_id = f"{self._settings.SERVICE_NAME}-{self._settings.HOSTNAME}-{port}"
         host, token = self._settings.CONSUL_HOST, self._settings.CONSUL_TOKEN
         self._client = Consul(
             f"[{host}]" if ":" in host else host,
@@ -83,6 +81,8 @@ class ConsulClient:
     async def _register(self, client: Consul, port: int) -> None:
         settings = self._settings
         address = await asyncio.get_running_loop().run_in_executor(None, self._address)
+        # No two instances share address and port. One that is started again takes its registration over.
+        self.service_id = self.service_id or f"{settings.SERVICE_NAME}-{settings.HOSTNAME}-{address}-{port}"
         await client.agent.service.register(
             name=settings.SERVICE_NAME,
             service_id=self.service_id,

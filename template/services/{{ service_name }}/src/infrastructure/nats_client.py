@@ -57,6 +57,7 @@ class NatsClient:
         self.finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
         self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque(maxlen=self.MOST_UNSENT)
         self._announced: list[str] = []
+        self._told = ""  # why the latest attempt to connect failed
         self.refusals = Refusals()
         self._unconfirmed: set[tuple[str, asyncio.Timeout]] = set()
         self._keeper: asyncio.Task[None] | None = None
@@ -69,7 +70,9 @@ class NatsClient:
     @property
     def trouble(self) -> str:
         """Return why the connection cannot be used as it should; empty if it can."""
-        return str(self.refusals) if self.connected else "not connected to NATS"
+        if self.connected:
+            return str(self.refusals)
+        return f"not connected to NATS: {self._told}".removesuffix(": ")
 
     async def connect(self) -> None:
         """Return once connected, however long that takes, and keep connected from then on.
@@ -203,7 +206,7 @@ class NatsClient:
             Exception: something that will not be over later. After the first connection there is no such thing.
         """
         wait = self.FIRST_WAIT
-        told = ""
+        self._told = ""
         while True:
             try:
                 settings = self.settings.refreshed()
@@ -212,8 +215,9 @@ class NatsClient:
                         return
             except (OSError, ValueError) as failure:
                 error = failure
-            if told != (told := describe(error)):
-                logger.warning("waiting for NATS", error=told)
+            if self._told != (reason := describe(error)):
+                logger.warning("waiting for NATS", error=reason)
+            self._told = reason
             await asyncio.sleep(wait * random.uniform(0.5, 1))
             wait = min(2 * wait, self.settings.NATS_RECONNECT_WAIT)
 
