@@ -12,7 +12,7 @@ import pytest
 
 from natsgen.errors import TemplateError
 from natsgen.parts.handlers import HANDLERS, Handler
-from natsgen.rendering import render
+from natsgen.rendering import limits, render
 from natsgen.rendering.template_source import TemplateSource
 from tests.hostile import oracle
 from tests.hostile.places import Place
@@ -236,6 +236,22 @@ def test_what_an_answers_file_names_is_not_followed(command: tuple[str, ...], ur
     ran = with_service.run(*command)
     oracle.check_refused(ran)
     assert f".copier-answers.yml names the template {url}, which you have not accepted yet" in ran.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in range(9999) %}{% for b in range(9999) %}{{ range(9999) | sum }}{% endfor %}{% endfor %}",
+        "{{ 'x' * 2000000000 }}",
+        "{% set n = namespace(x='x') %}{% for _ in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    ],
+)
+def test_what_takes_too_much_is_ended(template: TemplateSource, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    write(template.folder, **{f"{SERVICE}/bomb.txt.jinja": text})
+    assert "could not be rendered" in refusal(template)
 
 
 def test_a_version_that_an_answers_file_has_writes_nothing_on_the_terminal(with_service: Place) -> None:

@@ -143,9 +143,7 @@ async def purge(
         StoppedError: the person stopped it.
     """
 
-    await each(
-        letters, lambda one: remove(connection, one), tally, stop, number=lambda one: one.id, progress=progress
-    )
+    await each(letters, lambda one: remove(connection, one), tally, stop, number=lambda one: one.id, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,18 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from natsgen.rendering import template_rules
+from natsgen.rendering import limits, template_rules
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2.sandbox import SandboxedEnvironment
 
 
-def forbid_filters(environment: Environment) -> None:
-    """Remove the filters with which a template would read the machine's variables and files."""
+def contain(environment: SandboxedEnvironment) -> None:
+    """Remove the filters with which a template would read the machine's variables and files, and bound its powers."""
     for name in template_rules.FORBIDDEN_FILTERS:
         environment.filters.pop(name, None)
+    environment.intercepted_binops = frozenset({"**"})
+    environment.binop_table = {**environment.binop_table, "**": limits.power}
 
 
 @lru_cache(maxsize=1)
@@ -32,9 +34,9 @@ def worker_class() -> Any:
 
     class ContainedWorker(base):  # type: ignore[misc]
         @cached_property
-        def jinja_env(self) -> Environment:
-            environment: Environment = super().jinja_env
-            forbid_filters(environment)
+        def jinja_env(self) -> SandboxedEnvironment:
+            environment: SandboxedEnvironment = super().jinja_env
+            contain(environment)
             return environment
 
         _answers_path: Path | None = None

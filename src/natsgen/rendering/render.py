@@ -7,6 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,8 +19,8 @@ from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
-from natsgen.rendering import cached_jinja, copier_worker, template_rules
-from natsgen.rendering.template_source import TemplateSource
+from natsgen.rendering import cached_jinja, copier_worker, limits, template_rules
+from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 from natsgen.workspace import ANSWERS_FILE
 
 _SUFFIX = ".jinja"
@@ -56,7 +57,8 @@ def render(
         data = {**data, packages.QUESTION: sorted(with_packages)}
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         target = Path(folder, workspace_name)
-        _run_copier(template.folder, target, data)
+        with _limits(template):
+            _run_copier(template.folder, target, data)
         rendered = tree.read(target)
     template_rules.check_written(template, rendered, data["service_name"])
     return {path: _with_stable_source(path, file, template) for path, file in rendered.items()}
@@ -87,7 +89,8 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -
     paths = kind.paths(data["service_name"], part.name)
     rendered: Tree = {}
     if not questions.read(template.folder).changes_jinja:
-        rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
+        with _limits(template):
+            rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
     if paths[0] not in rendered:
         rendered = render(template, only)  # whatever is wrong, Copier says it best
     if paths[0] not in rendered:
@@ -98,7 +101,6 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -
 def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: PartKind) -> Tree:
     """Return the files that the template makes for each part, in an environment like Copier's; none if that fails."""
     from jinja2 import FileSystemLoader
-    from jinja2 import TemplateError as JinjaError
     from jinja2.sandbox import SandboxedEnvironment
 
     environment = SandboxedEnvironment(
@@ -106,7 +108,7 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Part
         extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
         keep_trailing_newline=True,
     )
-    copier_worker.forbid_filters(environment)
+    copier_worker.contain(environment)
     begin = f"{{% yield {kind.noun} from {kind.question} %}}"
     found = {}
     try:
@@ -118,9 +120,13 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Part
             if path.suffix:  # where a condition renders the name empty, there is no file
                 content = environment.get_template(source.as_posix()).render(context)
                 found[path] = File(content.encode(), os.access(file, os.X_OK))
-    except (JinjaError, OSError, ValueError, TypeError):
+    except Exception:
         return {}
     return found
+
+
+def _limits(template: TemplateSource) -> AbstractContextManager[None]:
+    return nullcontext() if template.url == REPOSITORY else limits.imposed()
 
 
 def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
