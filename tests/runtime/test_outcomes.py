@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from pydantic import SecretStr
@@ -41,13 +42,16 @@ async def test_an_event_is_handled_and_acknowledged(run_worker: Any, jetstream: 
     assert (state.num_pending, state.num_ack_pending) == (0, 0)
 
 
-async def test_a_failing_event_is_retried(run_worker: Any, jetstream: JetStreamContext) -> None:
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, KeyboardInterrupt])
+async def test_a_failing_event_is_retried(
+    error: type[BaseException], run_worker: Any, jetstream: JetStreamContext
+) -> None:
     attempts: list[int] = []
 
     async def handle(event: dict[str, Any], message: Any) -> None:
         attempts.append(message.attempt)
         if len(attempts) < 3:
-            raise RuntimeError("not yet")
+            raise error("not yet")
 
     async with run_worker(subscription(handle, backoff=SOON)) as worker:
         await jetstream.publish(SUBJECT, b"{}")

@@ -141,7 +141,7 @@ class Delivery:
                 if one.has_published:
                     await one.all_published()
             return None
-        except (asyncio.CancelledError, Exception) as error:
+        except (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt) as error:
             return self._failure(error)
         finally:
             self.metrics.durations.observe(time.monotonic() - started)
