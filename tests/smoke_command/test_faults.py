@@ -25,7 +25,7 @@ SIDE_BY_SIDE = 8
 PATIENCE = 10.0
 """Seconds that are waited for what a fault keeps from happening; a person's own run waits longer, to be sure."""
 LIMITS = {
-    delivery: ("HANDLED_SECONDS", "LETTER_SECONDS"),
+    delivery: ("HANDLED_SECONDS",),
     lifecycle: ("READY_SECONDS", "PASSING_SECONDS"),
     pubsub: ("PUBLISHED_SECONDS", "HEARD_SECONDS"),
 }
@@ -67,7 +67,7 @@ def job(name: str, fault: Fault, folder: Path) -> run.Job:
     # all of them share a Consul agent, in which two of one name would meet
     service = f"{fault.sample}-{list(FAULTS).index(name)}"
     answers = {**plain.answers, "service_name": service, **plain.shape.answers(service, longest=False)}
-    sample = replace(plain, service=service, answers=answers)
+    sample = replace(plain, answers=answers)
     return run.Job(name, sample, TemplateSource(folder, "fault", "v0.0.1"), questionnaire, (fault.step, *fault.after))
 
 

@@ -14,8 +14,6 @@ EVENTS_EACH = 20
 TASKS_EACH = 4
 """Tasks of each priority: more than are done at once where the sample says how many."""
 HANDLED_SECONDS = 30.0
-LETTER_SECONDS = 30.0
-RESULT_SECONDS = 600
 
 
 def events(run: Running) -> str:
@@ -135,7 +133,7 @@ def _enqueue(run: Running, task: Task, priority: str, payload: bytes) -> str:
     """Enqueue a task whose result is wanted; return its id."""
     identity = f"smoke-{run.published}"
     run.published += 1
-    headers = {MESSAGE_ID: identity, "Task-Id": identity, "Task-Result-Ttl": str(RESULT_SECONDS)}
+    headers = {MESSAGE_ID: identity, "Task-Id": identity, "Task-Result-Ttl": "600"}
     traffic.send(run.url, [Sent(f"queue.{task.queue}.{priority}.{task.name}", payload, headers)])
     return identity
 
@@ -163,7 +161,7 @@ def _await_result(run: Running, task: Task, identity: str) -> None:
 def _await_letter(run: Running, name: str) -> None:
     payload, headers = run.wait(
         lambda: traffic.latest(run.url, "DLQ", f"dlq.{run.name}.{name}"),
-        limit=LETTER_SECONDS,
+        limit=HANDLED_SECONDS,
         otherwise=lambda: f"{name} has made no dead letter of what it cannot read",
     )
     if payload != UNREADABLE or b"Dlq-Reason:" not in headers:

@@ -165,17 +165,20 @@ class Sample:
 
     Attributes:
         name: of the sample, for a person.
-        service: the service's name.
         shape: what it is made of.
         answers: what the template is told; it derives or has a default for everything else.
         levels: what distinguishes it from other samples, by what is varied.
     """
 
     name: str
-    service: str
     shape: Shape
     answers: Mapping[str, Any]
     levels: Mapping[str, str]
+
+    @property
+    def service(self) -> str:
+        """The service's name."""
+        return str(self.answers["service_name"])
 
     @property
     def kind(self) -> str:
@@ -256,4 +259,4 @@ def _sample(shape: Shape, number: int, row: Mapping[str, Any]) -> Sample:
             answers |= {key: TEXTS[key]} if level == GIVEN else {}
         elif key not in (SHAPE, NAMES):
             answers[key] = level
-    return Sample(name, service, shape, answers, {key: str(level) for key, level in row.items()})
+    return Sample(name, shape, answers, {key: str(level) for key, level in row.items()})
