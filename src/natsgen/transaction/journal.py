@@ -15,13 +15,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen.errors import TransactionError, UnsafePathError
-from natsgen.files import places, reading
+from natsgen.files import places
 from natsgen.files.tree import File
-from natsgen.transaction import fsops, hashes
+from natsgen.transaction import fsops, hashes, state
 from natsgen.transaction.state import Area
 from natsgen.workspace import Workspace
 
-_LIMIT = 50_000_000  # bytes: far more than the longest journal that natsgen writes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -123,19 +122,20 @@ def read_journal(area: Area) -> Journal | None:
     Raises:
         TransactionError: it cannot be understood, or holds what natsgen would not do.
     """
-    file = area.journal
-    try:
-        journal = Journal.from_document(json.loads(reading.read_bytes(file, _LIMIT)))
+
+    def checked(document: Any) -> Journal:
+        journal = Journal.from_document(document)
         for move in journal.moves:
             move.check(area)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, UnsafePathError) as error:
+        return journal
+
+    try:
+        return state.read_document(area.journal, checked)
+    except ValueError as error:
         raise TransactionError(
-            f"{file} is damaged ({' '.join(str(error).split())}), so that what was interrupted here can be neither "
+            f"{area.journal} is damaged ({error}), so that what was interrupted here can be neither "
             f"finished nor undone: take from {area.staged.parent} what you need, then remove {area.folder}"
         ) from error
-    return journal
 
 
 def _is_half_moved(source: Path, target: Path) -> bool:

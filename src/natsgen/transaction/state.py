@@ -6,14 +6,17 @@ That is in git's own directory. Outside of every repository it is in the user's 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
-from natsgen.errors import GitError, TransactionError
+from natsgen.errors import GitError, TransactionError, UnsafePathError
 from natsgen.files import git, reading
 from natsgen.files.tree import File
 from natsgen.transaction import fsops
@@ -22,8 +25,10 @@ from natsgen.workspace import Workspace
 FORMER = ".natsgen"
 """Where it was once: what is there may be anybody's, and is left alone."""
 
+_LIMIT = 50_000_000  # bytes: a document may hold every file of a service that an update changed
 _STAGE = "stage"
 _STAGE_NAME = re.compile(r"\.natsgen-[0-9a-f]{16}")
+_Document = TypeVar("_Document")
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,20 @@ def areas(workspace: Workspace) -> tuple[Area, ...]:
     with suppress(GitError):
         found.insert(0, git.own_folder(workspace.root))
     return tuple(Area(workspace.root, folder) for folder in found)
+
+
+def read_document(file: Path, parse: Callable[[Any], _Document]) -> _Document | None:
+    """Return what `parse` makes of a JSON file that is kept here; None if there is none.
+
+    Raises:
+        ValueError: it is damaged; the message says how.
+    """
+    try:
+        return parse(json.loads(reading.read_bytes(file, _LIMIT)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, UnsafePathError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def make_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen.errors import ConflictError, ServiceError, UnsafePathError
+from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import places, reading, tree
 from natsgen.files.tree import File
 from natsgen.services import ownership
@@ -20,8 +20,6 @@ from natsgen.update import file_merge
 from natsgen.update.merging import Conflict
 from natsgen.update.planning import Plan
 from natsgen.workspace import Workspace
-
-_LIMIT = 50_000_000  # bytes: it holds every file of a service that an update changed
 
 
 @dataclass(frozen=True)
@@ -53,17 +51,12 @@ def of(workspace: Workspace, service: str) -> Unfinished | None:
     """
     file = _file(workspace, service)
     try:
-        document = json.loads(reading.read_bytes(file, _LIMIT))
-        found = _from_document(document)
-        for path in (*found.files, *(conflict.path for conflict in found.conflicts)):
-            places.check(path)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, UnsafePathError) as error:
+        found = state.read_document(file, _from_document)
+    except ValueError as error:
         raise ServiceError(
             f"{file} is damaged: undo the update of {service} with git, then delete this file"
         ) from error
-    return found if found.answers == _digest_of_answers(workspace, service) else None
+    return found if found and found.answers == _digest_of_answers(workspace, service) else None
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
@@ -184,6 +177,8 @@ def _from_document(document: Any) -> Unfinished:
         Conflict(PurePosixPath(one["path"]), str(one["why"]), bool(one["has_markers"])) for one in document["conflicts"]
     ]
     files = {PurePosixPath(path): _file_from(entry) for path, entry in document["files"].items()}
+    for path in (*files, *(conflict.path for conflict in conflicts)):
+        places.check(path)
     service, before, after, answers = (str(document[key]) for key in ("service", "before", "after", "answers"))
     return Unfinished(service, before, after, tuple(conflicts), files, answers)
 
