@@ -397,8 +397,8 @@ function tree(chain, current) {
     element("ul", parents.map((one) => {
       const children = chain.filter((other) => other.causation === one.id && other !== one);
       const name = button(one.subject, () => { showTab("messages"); openMessage(one.number); }, { className: "link" });
-      const ends = Object.entries(one.outcomes).map(([who, what]) =>
-        element("span", ` ${what === "dead" ? "dead letter" : what} ${who}`, { className: OUTCOMES[what] ?? "" }));
+      const ends = Object.entries(one.outcomes).map(([who, what], at) =>
+        element("span", `${at ? ", " : " "}${what === "dead" ? "dead letter" : what} ${who}`, { className: OUTCOMES[what] ?? "" }));
       if (one.number === current) name.setAttribute("aria-current", "true");
       return element("li", [name, ...ends, ...(children.length ? [branch(children, "tree")] : [])]);
     }), { className });
