@@ -5,13 +5,13 @@ Importing natsgen and Copier takes longer than most commands, and tests run hund
 
 from __future__ import annotations
 
-import atexit
 import json
 import select
 import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -65,7 +65,8 @@ class ForkedNatsgen:
             text=True,
         )
         self._one_at_a_time = threading.Lock()
-        atexit.register(self._end)
+        assert self._process.stdin
+        weakref.finalize(self, self._process.stdin.close)  # at which it ends
 
     def run(self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Runs one command in a folder, with these variables and nothing on standard input.
@@ -87,6 +88,3 @@ class ForkedNatsgen:
                 raise subprocess.TimeoutExpired(list(arguments), SECONDS, out.read_bytes(), err.read_bytes())
             code = int(self._process.stdout.readline())
             return subprocess.CompletedProcess(list(arguments), code, out.read_text(), err.read_text())
-
-    def _end(self) -> None:
-        self._process.communicate()

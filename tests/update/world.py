@@ -132,7 +132,7 @@ def make_release(root: Path, version: str, change: Callable[[Path], None] = lamb
     commit(root, f"Release {version}")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=8)
 def _waiting(root: Path) -> ForkedNatsgen:
     return ForkedNatsgen(root, environment())
 
