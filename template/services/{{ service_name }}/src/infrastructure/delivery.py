@@ -148,9 +148,6 @@ class Delivery:
 
     async def give_back(self, message: Message) -> None:
         """Give back a message that was not started or not finished at stop, at once and without using up an attempt.
-
-        Raises:
-            nats.errors.Error: it could not be sent; the server delivers the message again after `ack_wait`.
         """
         if not message.settled:
             await self._release(message)

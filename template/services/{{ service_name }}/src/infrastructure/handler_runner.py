@@ -14,7 +14,6 @@ from nats.aio.msg import Msg
 
 from src.infrastructure import metrics
 from src.infrastructure.delivery import Delivery
-from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
 from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.nats_client import NatsClient
@@ -66,7 +65,7 @@ class HandlerRunner:
         self.replays = PullConsumer(nats, provide_replays, receive_replay, min(subscription.prefetch, REPLAYS_PREFETCH))
         metrics.BUFFERED.labels(self.name).set_function(lambda: len(self.buffer))
         metrics.IN_FLIGHT.labels(self.name).set_function(lambda: len(self.buffer.running))
-        metrics.OLDEST.labels(self.name).set_function(lambda: self.buffer.longest())
+        metrics.OLDEST.labels(self.name).set_function(lambda: self.buffer.age())
 
     @property
     def in_flight(self) -> int:
@@ -199,14 +198,10 @@ class HandlerRunner:
             await self._give_back(self.buffer.take())
 
     async def _give_back(self, message: Message) -> None:
-        if message.settled:
-            return
-        try:
-            if not self._nats.connected:
-                raise nats.errors.ConnectionClosedError
+        if self._nats.connected:
             await self.delivery.give_back(message)
-        except nats.errors.Error as error:
-            logger.warning("message not given back", message_id=message.id, error=describe(error))
+        elif not message.settled:
+            logger.warning("message not given back: not connected to NATS", message_id=message.id)
 
     async def _finish(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
         """Wait for running handlers; cancel those that are late, and give their messages back."""
@@ -237,7 +232,7 @@ class HandlerRunner:
     async def _give_way(self) -> None:
         """Give waiting messages to other replicas if no handler has returned for long; one that hangs never does."""
         limit = STUCK_AFTER * self._ack_wait
-        if self.buffer and self.buffer.since_start() > limit:
+        if self.buffer and self.buffer.age(max) > limit:
             if not self._stuck:
                 ids = [message.id for message in self.buffer.running]
                 logger.error("no handler returns", handler=self.name, message_ids=ids, seconds=limit)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from src.infrastructure.message import Message
 
@@ -42,24 +41,16 @@ class MessageBuffer:
             message.source.started(len(message.data))
         return message
 
-    def longest(self) -> float:
-        """Return for how many seconds the handler that began first has run."""
-        return self._age(min)
-
-    def since_start(self) -> float:
-        """Return how many seconds ago the handler that runs and began last did so."""
-        return self._age(max)
+    def age(self, choose: Callable[..., float] = min) -> float:
+        """Return for how many seconds the handler that began first has run, or by `max` the one that began last."""
+        now = time.monotonic()
+        return now - choose((message.started or now for message in self.running), default=now)
 
     async def arrival(self) -> None:
         """Wait until a message has arrived that no other task was woken for, or until `wake_all`."""
         arrived = asyncio.get_running_loop().create_future()
         self._waiting.append(arrived)
-        try:
-            await arrived
-        except asyncio.CancelledError:
-            with suppress(ValueError):
-                self._waiting.remove(arrived)
-            raise
+        await arrived
 
     def wake_all(self) -> None:
         """Wake all waiting tasks."""
@@ -71,10 +62,6 @@ class MessageBuffer:
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self._messages)
-
-    def _age(self, choose: Callable[..., float]) -> float:
-        now = time.monotonic()
-        return now - choose((message.started or now for message in self.running), default=now)
 
     def _add(self, message: Message) -> None:
         self._messages.append(message)

@@ -53,11 +53,7 @@ class PullConsumer:
     REQUEST_BYTES = 8 * 1024 * 1024  # bytes that one request may bring; a larger message comes alone
 
     def __init__(
-        self,
-        nats: NatsClient,
-        provision: Provide,
-        receive: Callable[[Msg, PullConsumer], None],
-        prefetch: int,
+        self, nats: NatsClient, provision: Provide, receive: Callable[[Msg, PullConsumer], None], prefetch: int
     ) -> None:
         self.consumer: Consumer | None = None
         self.paused = False
@@ -104,12 +100,9 @@ class PullConsumer:
                 await self._step()
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 self._fail(describe(error))
-            until_retry = self._not_before - time.monotonic()
-            try:
-                async with asyncio.timeout(min(until_retry, self.TICK) if until_retry > 0 else self.TICK):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            until_retry = max(self._not_before - time.monotonic(), 0) or self.TICK
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), min(until_retry, self.TICK))
             self._wake.clear()
 
     async def look(self, consumer: Consumer) -> None:
@@ -184,13 +177,12 @@ class PullConsumer:
             self._last_frame = time.monotonic()
         batch = consumer.limit("max_batch", batch)
         expires = consumer.limit("max_expires", int(self.EXPIRES * NANOSECONDS))
-        max_bytes = max(self.REQUEST_BYTES, 2 * self._nats.client.max_payload)
         token = f"{self._requests}-{batch}"
         self._requests += 1
         self._pending += batch
         request = {
             "batch": batch,
-            "max_bytes": consumer.limit("max_bytes", max_bytes),
+            "max_bytes": consumer.limit("max_bytes", max(self.REQUEST_BYTES, 2 * self._nats.client.max_payload)),
             "expires": expires,
             "idle_heartbeat": min(int(self.HEARTBEAT * NANOSECONDS), expires // 2),
         }

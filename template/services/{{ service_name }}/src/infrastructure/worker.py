@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from importlib import import_module
@@ -163,10 +163,6 @@ class Worker:
         """Add a component; call this before `start`."""
         self.components.append(component)
 
-    def at_stop(self, finish: Callable[[float], Coroutine[Any, Any, None]]) -> None:
-        """Await `finish`, with the seconds it has, before the connection closes."""
-        self.nats.finishing.append(finish)
-
     def readiness(self) -> Readiness:
         """Return whether every consumer pulls and every component works."""
         if self.stopping:
@@ -249,7 +245,6 @@ class Worker:
         if in_flight := sum(part.in_flight for part in parts):
             logger.info("waiting for handlers; a second signal ends the wait", in_flight=in_flight, seconds=limit)
         await _ended((part.stop(limit, hurry) for part in parts), limit + self.STOP_MARGIN)
-        await _ended((finish(limit) for finish in self.nats.finishing), limit + self.STOP_MARGIN)
         if self.working:
             self.working.cancel()
             await asyncio.wait([self.working], timeout=self.STOP_MARGIN)
