@@ -30,6 +30,11 @@ def in_worker(module: str, old: str, new: str, *tests: str) -> Fault:
     return Fault(f"{INFRASTRUCTURE}/{module}.py", old, new, names)
 
 
+def in_inbox(old: str, new: str, test: str) -> Fault:
+    """A fault of the inbox; the test is a name in tests/runtime."""
+    return Fault(f"{INBOX}/__init__.py", old, new, (f"tests/runtime/test_{test}.py",))
+
+
 def in_tool(module: str, old: str, new: str, *tests: str) -> Fault:
     """A fault of natsgen; tests are paths below tests/."""
     return Fault(f"src/natsgen/{module}.py", old, new, tuple(f"tests/{name}.py" for name in tests))
@@ -44,15 +49,10 @@ FAULTS = (
     in_worker("delivery", "await self.give_up(message, Reason.INVALID, error)", "pass", *DELIVERY),
     in_worker("delivery", "Reason.CRASHED if spent.crashed else Reason.EXHAUSTED", "Reason.EXHAUSTED", *DELIVERY),
     in_worker("delivery", "await one.all_published()", "pass", "publications"),
-    in_worker("delivery", "subscription.ack_wait * 2 / 3", "subscription.ack_wait * 2", "inbox"),
-    in_worker("delivery", "await message.nak(self.subscription.ack_wait / 3)", "await message.ack()", "claims"),
+    in_inbox("subscription.ack_wait * 2 / 3", "subscription.ack_wait * 2", "inbox"),
+    in_inbox("await message.nak(delivery.subscription.ack_wait / 3)", "await message.ack()", "claims"),
+    in_inbox("await asyncio.gather(*map(self._renew, held))", "pass", "inbox"),
     in_worker("delivery", "task.uncancel()", "break", "claims"),
-    Fault(
-        f"{INBOX}/__init__.py",
-        "await asyncio.gather(*map(self._renew, held))",
-        "pass",
-        ("tests/runtime/test_inbox.py",),
-    ),
     # attempts
     in_worker("attempts", "if done >= most and latest != BESIDE:", "if done > most and latest != BESIDE:", *DELIVERY),
     in_worker("attempts", "message.attempt = min(done, most - 1) + 1", "message.attempt = 1", *DELIVERY),

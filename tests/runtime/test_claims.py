@@ -8,24 +8,23 @@ from typing import Any
 
 import pytest
 
-from src.infrastructure.delivery import Claim, Delivery
+from src.inbox import StoredInbox
+from src.inbox.claim import Claim
+from src.inbox.settings import InboxSettings
+from src.infrastructure.delivery import Delivery
 from src.infrastructure.message import ACK, NAK, Message
 from src.infrastructure.subscription import Subscription
 from tests.runtime.conftest import NoServer
 
 
-class Inbox:
-    """Answers each claim alike, and keeps what it was asked."""
-
-    trouble = ""
+class Answering:
+    """A store that answers each claim alike."""
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
 
-    def check(self, handler: str, lease: float) -> None: ...
-
-    async def claim(self, message: Message, lease: float) -> Claim:
-        return self._claim
+    async def claim(self, key: str, lease: float) -> tuple[Claim, None]:
+        return self._claim, None
 
 
 async def nothing(*_: Any, **__: Any) -> None: ...
@@ -35,10 +34,10 @@ async def unwanted(event: dict[str, Any]) -> None:
     raise AssertionError("the handler was called")
 
 
-def delivery_of(function: Any, inbox: Inbox | None) -> Delivery:
+def delivery_of(function: Any, inbox: StoredInbox | None) -> Delivery:
     attempts: Any = SimpleNamespace(take_back=nothing, start=nothing, end=nothing)
     letters: Any = SimpleNamespace()
-    return Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)  # type: ignore[arg-type]
+    return Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)
 
 
 @pytest.mark.parametrize(("claim", "answer"), [(Claim.HELD, NAK), (Claim.DONE, ACK)])
@@ -47,7 +46,9 @@ async def test_a_message_of_another_worker_comes_again_and_a_handled_one_does_no
 ) -> None:
     message._raw.data = message.data = b"{}"
 
-    await delivery_of(unwanted, Inbox(claim)).deliver(message)
+    inbox = StoredInbox(Answering(claim), InboxSettings())  # type: ignore[arg-type]
+
+    await delivery_of(unwanted, inbox).deliver(message)
 
     assert [said.split(b" ")[0] for said in no_server.answered] == [answer]
 

@@ -27,7 +27,7 @@ from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from src.domain.cloud_events import CloudEvent
 from src.infrastructure import decoding
-from src.infrastructure.decoding import default_decoding, signature_of
+from src.infrastructure.decoding import reader_for, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
 from src.toolkit import decoders
@@ -116,7 +116,7 @@ def shared() -> Iterator[None]:
     """Forgets the decoder that the test has the whole service use."""
     yield
     decoders._of_the_service.clear()
-    decoding.subscription_decoding = default_decoding
+    decoding.subscription_decoding = reader_for
 
 
 def logged(worker: GeneratedService, message: str) -> list[dict[str, Any]]:
@@ -178,7 +178,7 @@ async def test_custom_decoders_fall_back_to_the_default_chain_unless_strict(
 
 
 def read_with(function: Any, decoder: Any, payload: bytes, *, strict: bool = False) -> Any:
-    return signature_of(function, decode_with(decoder, strict=strict)).decode(payload)
+    return signature_of(function, decode_with(decoder, strict=strict)).decode(payload, {})
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,8 @@ def test_custom_decoder_leaves_alone_what_headers_hold() -> None:
     signature = signature_of(takes_cloud_event, decode_with(msgpack.unpackb))
     whole = {"id": "1", "source": "s", "type": "t", "specversion": "1.0", "data": {"number": 7}}
 
-    assert signature.read
-    assert signature.read(b'{"number": 7}', headers).data == Order(number=7)
-    assert signature.read(msgpack.packb(whole), {}).data == Order(number=7)
+    assert signature.decode(b'{"number": 7}', headers).data == Order(number=7)
+    assert signature.decode(msgpack.packb(whole), {}).data == Order(number=7)
 
 
 async def test_custom_decoder_in_a_batch_refuses_what_it_cannot_read_and_that_alone(
@@ -279,6 +278,6 @@ def test_custom_decoder_of_the_service_is_for_what_has_none_of_its_own(shared: N
     plain = Subscription(handler="plain", subject="a.c", function=takes_anything)
     use_decoder(msgpack.unpackb)
 
-    assert plain.signature.decode(msgpack.packb([1])) == [1]
-    assert own.signature.decode(b"[1]") == [1]
-    assert signature_of(takes_anything).decode(b"[1]") == [1]  # as of a task
+    assert plain.signature.decode(msgpack.packb([1]), {}) == [1]
+    assert own.signature.decode(b"[1]", {}) == [1]
+    assert signature_of(takes_anything).decode(b"[1]", {}) == [1]  # as of a task

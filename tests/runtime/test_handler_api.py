@@ -52,11 +52,11 @@ def is_no_coroutine(event: str) -> None: ...
     ],
 )
 def test_the_annotation_decides_what_the_handler_gets(function: Any, payload: bytes, expected: object) -> None:
-    assert signature_of(function).decode(payload) == expected
+    assert signature_of(function).decode(payload, {}) == expected
 
 
 def test_an_event_is_validated_with_its_data() -> None:
-    event = signature_of(takes_event).decode(EVENT)
+    event = signature_of(takes_event).decode(EVENT, {})
 
     assert event.data == Order(number=7)
     assert (event.id, event.aggregate_id) == ("e1", "a1")
@@ -76,14 +76,14 @@ def test_an_event_is_validated_with_its_data() -> None:
 )
 def test_a_payload_that_does_not_fit_is_a_value_error(function: Any, payload: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        signature_of(function).decode(payload)
+        signature_of(function).decode(payload, {})
 
 
 def test_a_list_is_a_batch_of_what_is_in_it() -> None:
     signature = signature_of(takes_list)
 
     assert signature.takes_list
-    assert signature.decode(EVENT).data == Order(number=7)
+    assert signature.decode(EVENT, {}).data == Order(number=7)
 
 
 def test_the_message_may_be_left_out() -> None:
@@ -155,4 +155,4 @@ def test_an_event_on_the_wire_has_the_names_that_others_read() -> None:
     event = Event[Order].new("orders.order.created", "a1", Order(number=7))
 
     assert list(event.model_dump(by_alias=True)) == ["id", "type", "timestamp", "aggregateId", "data"]
-    assert signature_of(takes_event).decode(event.model_dump_json(by_alias=True).encode()) == event
+    assert signature_of(takes_event).decode(event.model_dump_json(by_alias=True).encode(), {}) == event

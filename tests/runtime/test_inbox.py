@@ -15,10 +15,10 @@ from nats.js import JetStreamContext
 import src.inbox
 from src.config import Settings
 from src.inbox import StoredInbox, inbox_for
+from src.inbox.claim import Claim
 from src.inbox.kv_inbox import KvInbox
 from src.inbox.redis_inbox import RedisInbox
 from src.inbox.settings import InboxSettings
-from src.infrastructure.delivery import Claim
 from src.infrastructure.errors import ConfigurationError, Retry
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient

@@ -219,4 +219,4 @@ async def test_what_is_confirmed_is_not_kept(run_worker: Any, jetstream: JetStre
         for number in range(10):
             await messages[0].publish("elsewhere.to", {"n": number})
 
-    assert messages[0]._unconfirmed == set()
+    assert messages[0].unconfirmed == set()

@@ -90,7 +90,7 @@ async def test_a_message_whose_ack_is_lost_again_and_again_is_no_dead_letter(
         handled.append(message.attempt)
 
     tested = Subscription(handler="tested", subject=SUBJECT, function=handle, ack_wait=1.0, max_attempts=2)
-    monkeypatch.setattr(Message, "settle_handled", lambda message: setattr(message, "settled", True))
+    monkeypatch.setattr(Message, "settle", lambda message, _: setattr(message, "settled", True))
     async with run_worker(tested) as worker:
         await jetstream.publish(SUBJECT, b"1")
         await until(lambda: len(handled) == 6, "six deliveries", limit=15)

@@ -143,7 +143,7 @@ async def test_batch_in_a_handler_counts_as_what_it_published(run_worker: Any, j
         if message.attempt == 1:
             await batch
             raise RuntimeError("after the batch")
-        unconfirmed_at_the_end.append(len(message._unconfirmed or ()))
+        unconfirmed_at_the_end.append(len(message.unconfirmed or ()))
         keep.append(batch)
 
     keep: list[Any] = []

@@ -162,9 +162,9 @@ FAULTS: dict[str, Fault] = {
         "20 events that were not acknowledged",
         (
             (
-                _src("infrastructure/message.py"),
-                'without a coroutine."""\n        self._settle(ACK)',
-                'x."""\n        self.settled = True',
+                _src("infrastructure/delivery.py"),
+                "message.settle(ACK)",
+                "message.settled = True",
             ),
         ),
     ),

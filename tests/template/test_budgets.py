@@ -30,7 +30,7 @@ PACKAGE_LINES = {
     "cloudevents": 146,
     "decoders": 58,
     "handlers": 6,
-    "inbox": 280,
+    "inbox": 308,
     "kv": 139,
     "messages": 34,
     "objects": 147,

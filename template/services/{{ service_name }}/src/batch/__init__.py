@@ -44,7 +44,7 @@ class BatchDelivery(Delivery):
 
     async def _accept(self, message: Message, batch: Batch, errors: list[Exception]) -> None:
         try:
-            event = self.decode(message)
+            event = self.decode(message.data, message.headers)
         except Exception as error:
             await self.give_up(message, Reason.INVALID, error)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -55,14 +55,14 @@ class Wire(NamedTuple):
     headers: dict[str, str]
 
 
-class Sendable(ABC):
-    """Something that knows how it is sent. `publish`, `message.publish` and `nats.publish` accept it."""
+class Envelope(BaseModel):
+    """The base class of `Event` and of other envelopes around data, which know how they are sent."""
 
-    __slots__ = ()
+    READS_HEADERS: ClassVar[bool] = False  # whether message headers hold a part of it
 
-    @abstractmethod
     def wire(self) -> Wire:
-        """Return the message to send."""
+        """Return its JSON, without headers."""
+        return Wire(self.model_dump_json(by_alias=True).encode(), {})
 
     @abstractmethod
     def identity(self) -> str:
@@ -71,16 +71,6 @@ class Sendable(ABC):
     @abstractmethod
     def about(self) -> str:
         """Return the subject that this belongs on; empty if it names none."""
-
-
-class Envelope(BaseModel, Sendable):
-    """The base class of `Event` and of other envelopes around data."""
-
-    READS_HEADERS: ClassVar[bool] = False  # whether message headers hold a part of it
-
-    def wire(self) -> Wire:
-        """Return its JSON, without headers."""
-        return Wire(self.model_dump_json(by_alias=True).encode(), {})
 
     @abstractmethod
     def made_at(self) -> datetime | None:

@@ -13,11 +13,14 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from src.config import load
+from src.inbox.claim import Claim
 from src.inbox.settings import InboxSettings
-from src.infrastructure.delivery import Claim, Inbox
+from src.infrastructure import metrics
+from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 
@@ -38,6 +41,11 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Close connections."""
+
+
+def lease_of(subscription: Subscription) -> float:
+    """Return the seconds that a claim lasts: it ends before the server delivers the message again."""
+    return subscription.ack_wait * 2 / 3
 
 
 @dataclass(slots=True)
@@ -95,17 +103,29 @@ class StoredInbox:
         self._claims: dict[str, Held] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}  # by handler
 
-    def check(self, handler: str, lease: float) -> None:
+    def check(self, subscription: Subscription) -> None:
         """Check that the store remembers a claim until it is renewed.
 
         Raises:
             ConfigurationError: `DEDUP_TTL` is shorter than the lease.
         """
-        if self._ttl < lease:
+        if self._ttl < (lease := lease_of(subscription)):
             raise ConfigurationError(
-                f"DEDUP_TTL is {self._ttl:g} s, and the handler {handler} needs at least {lease:g} s: two thirds of "
-                f"its ack_wait"
+                f"DEDUP_TTL is {self._ttl:g} s, and the handler {subscription.handler} needs at least {lease:g} s: two "
+                f"thirds of its ack_wait"
             )
+
+    async def admit(self, message: Message, delivery: Delivery) -> bool:
+        """See `Inbox.admit`."""
+        claim = await self.claim(message, lease_of(delivery.subscription))
+        if claim is Claim.DONE:
+            metrics.DUPLICATES.labels(message.handler).inc()
+            await delivery.finish(message)
+        elif claim is Claim.HELD:
+            await delivery.attempts.take_back(message)
+            await message.nak(delivery.subscription.ack_wait / 3)
+            metrics.HELD.labels(message.handler).inc()
+        return claim is Claim.TAKEN
 
     async def claim(self, message: Message, lease: float) -> Claim:
         """Claim a message; it is taken as well if the store is away and messages do not wait for it.
@@ -137,6 +157,14 @@ class StoredInbox:
 
     async def done(self, message: Message) -> None:
         """Mark a message that was handled; return once the store has it, or if nobody waits for the store."""
+        try:
+            await self._mark(message)
+        except asyncio.CancelledError:
+            await message.ack()  # the worker stops before the store is back: do not handle it once more
+            raise
+        self._forget(message)  # also if the store does not know that it is done
+
+    async def _mark(self, message: Message) -> None:
         while self._waits or time.monotonic() >= self._not_before:
             try:
                 await self._store.done(message.dedup_key)
@@ -151,7 +179,6 @@ class StoredInbox:
             else:
                 self.trouble = ""
                 break
-        self._forget(message)  # also if the store does not know that it is done
 
     async def release(self, message: Message) -> None:
         """Give up a claim within a moment, so that the next attempt does not wait for its end."""

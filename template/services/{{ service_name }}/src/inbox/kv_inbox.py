@@ -10,7 +10,7 @@ import nats.errors
 from nats.js.errors import BucketNotFoundError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
 
-from src.infrastructure.delivery import Claim
+from src.inbox.claim import Claim
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 

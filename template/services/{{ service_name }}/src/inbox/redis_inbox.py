@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from src.infrastructure.delivery import Claim
+from src.inbox.claim import Claim
 
 DONE = b"done"
 TIME_LIMIT = 2.0  # seconds for one command

@@ -124,8 +124,6 @@ class ConsulClient:
         """Return the address of the HTTP endpoints: `HTTP_HOST`, or the one that reaches Consul."""
         if self._settings.HTTP_HOST not in ("0.0.0.0", "::", ""):
             return self._settings.HTTP_HOST
-        host = (self._settings.CONSUL_HOST, self._settings.CONSUL_PORT)
-        family, kind, protocol, _, address = socket.getaddrinfo(*host, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.connect(address)  # sends nothing: it only makes the system choose a local address
+        consul = (self._settings.CONSUL_HOST, self._settings.CONSUL_PORT)
+        with socket.create_connection(consul, self.TIME_LIMIT) as probe:
             return str(probe.getsockname()[0])

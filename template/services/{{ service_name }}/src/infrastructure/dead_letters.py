@@ -18,7 +18,6 @@ from enum import StrEnum
 
 import nats.errors
 from nats.js.api import RetentionPolicy
-from nats.js.errors import NoStreamResponseError
 
 from src.config import redacted
 from src.infrastructure.errors import describe
@@ -43,11 +42,6 @@ class Reason(StrEnum):
     INVALID = "invalid"  # the payload is not what the handler takes
     EXHAUSTED = "exhausted"  # every attempt failed
     CRASHED = "crashed"  # the worker did not survive any of its attempts
-
-
-def replay_subject(service: str, handler: str) -> str:
-    """Return the subject on which a handler gets its dead letters back."""
-    return f"replay.{service}.{handler}"
 
 
 class DeadLetters:
@@ -98,6 +92,7 @@ class DeadLetters:
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))
             delay = min(2 * delay, 10.0)
             try:
+                await self._provision()  # the stream may be missing
                 await self._store(message, reason, error)
                 del self.unsaved[message]
                 if message.source:
@@ -132,11 +127,7 @@ class DeadLetters:
         subject = f"dlq.{self._nats.service}.{message.handler}"
         headers = self._headers(message, reason, error)
         data = self._fit(message.data, headers)
-        try:
-            await self._nats.publish(subject, data, headers)
-        except NoStreamResponseError:
-            await self._provision()
-            await self._nats.publish(subject, data, headers)
+        await self._nats.publish(subject, data, headers)
         return "Dlq-Payload" not in headers
 
     async def remove_replayed(self, message: Message) -> None:

@@ -15,7 +15,7 @@ from src.infrastructure.errors import ConfigurationError
 
 Decoder = Callable[[bytes], Any]
 Reader = Callable[[bytes, Mapping[str, str]], Any]  # of payload and headers
-Decoding = Callable[[Any, str], tuple[Decoder, Reader | None]]  # of an annotation, and of the place to name in errors
+Decoding = Callable[[Any, str], Reader]  # of an annotation, and of the place to name in errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,12 @@ class Signature:
     """How a handler is called.
 
     Attributes:
-        decode: decodes one payload.
-        read: does so if headers hold a part of the event; else None.
+        decode: decodes one payload, with the headers beside it.
         takes_message: whether the handler takes the message as well.
         takes_list: whether it takes a batch: a list of events, and of messages.
     """
 
-    decode: Decoder
-    read: Reader | None
+    decode: Reader
     takes_message: bool
     takes_list: bool
 
@@ -83,23 +81,23 @@ def signature_of(function: Callable[..., Any], decoding: Decoding | None = None)
     takes_list = annotation is list or get_origin(annotation) is list
     if takes_list:
         annotation = (*get_args(annotation), Any)[0]
-    decode, read = (decoding or default_decoding)(annotation, place_of(function))
-    return Signature(decode, read, takes_message=len(types) == 2, takes_list=takes_list)
+    decode = (decoding or reader_for)(annotation, place_of(function))
+    return Signature(decode, takes_message=len(types) == 2, takes_list=takes_list)
 
 
-def default_decoding(annotation: Any, where: str) -> tuple[Decoder, Reader | None]:
-    """Return the decoder and the reader of an annotation."""
-    return decoder_for(annotation, where), reader_for(annotation)
+def reader_for(annotation: Any, where: str) -> Reader:
+    """Return what decodes a message for an annotation: an envelope may read a part of it from the headers.
 
-
-subscription_decoding: Decoding = default_decoding  # for subscriptions without `decoder=`; see the extra `decoders`
-
-
-def reader_for(annotation: Any) -> Reader | None:
-    """Return the reader of an envelope that message headers hold a part of; None for other annotations."""
+    Raises:
+        ConfigurationError: nothing can be decoded into the annotation.
+    """
     if isinstance(annotation, type) and issubclass(annotation, Envelope) and annotation.READS_HEADERS:
         return annotation.read
-    return None
+    decode = decoder_for(annotation, where)
+    return lambda payload, _: decode(payload)
+
+
+subscription_decoding: Decoding = reader_for  # for subscriptions without `decoder=`; see the extra `decoders`
 
 
 def decoder_for(annotation: Any, where: str) -> Decoder:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from enum import Enum, auto
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,21 +14,13 @@ from src.infrastructure import metrics
 from src.infrastructure.attempts import Attempts, Spent
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry, describe
-from src.infrastructure.message import Message
+from src.infrastructure.message import ACK, Message
 from src.infrastructure.publishing import Publications
 from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 PUT_OFF_MARGIN = 2.0  # seconds after a delay in which a message that was put off has come again
-
-
-class Claim(Enum):
-    """What the inbox knows of a message."""
-
-    TAKEN = auto()  # this worker handles it now
-    HELD = auto()  # another worker handles it right now
-    DONE = auto()  # it has been handled
 
 
 class Inbox(Protocol):
@@ -39,11 +30,14 @@ class Inbox(Protocol):
     def trouble(self) -> str:
         """Return why messages cannot be marked as handled; empty while they can."""
 
-    def check(self, handler: str, lease: float) -> None:
-        """Raise ConfigurationError if the store would forget a claim of `lease` seconds."""
+    def check(self, subscription: Subscription) -> None:
+        """Raise ConfigurationError if the store would forget a claim of the subscription's messages."""
 
-    async def claim(self, message: Message, lease: float) -> Claim:
-        """Claim a message until it is done or released; the claim of a worker that died ends after `lease` seconds.
+    async def admit(self, message: Message, delivery: Delivery) -> bool:
+        """Claim a message for this worker. If it has been handled, or another worker has it, settle it instead.
+
+        Returns:
+            Whether it may be handled now.
 
         Raises:
             Exception: the store cannot be reached, and messages wait for it.
@@ -66,6 +60,7 @@ class Delivery:
     given back with a delay, and becomes a dead letter after the last attempt.
 
     Attributes:
+        decode: returns the event of a payload and headers, or raises if they do not hold what the handler takes.
         stopping: whether the worker stops. While it does not, a CancelledError is the handler's own, and a failure.
         last_error: the latest failure, for people.
     """
@@ -81,10 +76,9 @@ class Delivery:
         self.attempts = attempts
         self._inbox = inbox
         self._call = subscription.caller()
-        self._signature = subscription.signature
-        self._lease = subscription.ack_wait * 2 / 3  # ends before the server delivers the message again
+        self.decode = subscription.signature.decode
         if inbox is not None:
-            inbox.check(subscription.handler, self._lease)
+            inbox.check(subscription)
         self._debug = logging.getLogger().isEnabledFor(logging.DEBUG)  # a call for each message costs time
         self._waiting_for = ""
         self._waiting_until = 0.0
@@ -108,7 +102,7 @@ class Delivery:
             if self._debug:
                 logger.debug("message received", deliveries=message.deliveries, bytes=len(message.data))
             try:
-                event = self.decode(message)
+                event = self.decode(message.data, message.headers)
             except Exception as error:
                 await self.give_up(message, Reason.INVALID, error)
                 return
@@ -138,7 +132,7 @@ class Delivery:
             else:
                 await self._call(event, received)
             for one in published:
-                if one.has_published:
+                if one.unconfirmed is not None:
                     await one.all_published()
             return None
         except (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt) as error:
@@ -147,29 +141,19 @@ class Delivery:
             self.metrics.durations.observe(time.monotonic() - started)
 
     async def give_back(self, message: Message) -> None:
-        """Give back a message that was not started or not finished at stop, at once and without using up an attempt.
-        """
+        """Give back a message that was not started or not finished at stop, at once and without using up an attempt."""
         if not message.settled:
             await self._release(message)
             await self.attempts.take_back(message)
             await message.nak()
             metrics.RELEASED.labels(message.handler).inc()
 
-    def decode(self, message: Message) -> Any:
-        """Return the event in a message.
-
-        Raises:
-            Exception: the payload is not what the handler takes.
-        """
-        signature = self._signature
-        return signature.read(message.data, message.headers) if signature.read else signature.decode(message.data)
-
     async def may_start(self, message: Message) -> bool:
         """Return whether inbox and attempts let the handler have the message; if not, the message is settled."""
         try:
-            claim = Claim.TAKEN if self._inbox is None else await self._inbox.claim(message, self._lease)
-            if claim is Claim.TAKEN:
-                await self.attempts.start(message, self.subscription.max_attempts)
+            if self._inbox is not None and not await self._inbox.admit(message, self):
+                return False
+            await self.attempts.start(message, self.subscription.max_attempts)
         except Spent as spent:
             self._waiting_until = 0.0
             await self._release(message)
@@ -179,14 +163,7 @@ class Delivery:
             await self._put_off(message, error)
             return False
         self._waiting_until = 0.0
-        if claim is Claim.DONE:
-            metrics.DUPLICATES.labels(message.handler).inc()
-            await self._finish(message)
-        elif claim is Claim.HELD:
-            await self.attempts.take_back(message)
-            await message.nak(self.subscription.ack_wait / 3)
-            metrics.HELD.labels(message.handler).inc()
-        return claim is Claim.TAKEN
+        return True
 
     def _failure(self, error: BaseException) -> BaseException:
         """Return what a handler failed with.
@@ -213,8 +190,9 @@ class Delivery:
             if failure is not None and not by_hand:
                 await self._fail(message, failure)
         else:
-            await self._mark_done(message)
-            await self._finish(message)
+            if self._inbox is not None:
+                await self._inbox.done(message)
+            await self.finish(message)
             if message.noted:
                 await self.attempts.end(message, handled=True)
         if failure is None:
@@ -222,19 +200,12 @@ class Delivery:
             if self._debug:
                 logger.debug("message handled", settled_by_hand=by_hand)
 
-    async def _mark_done(self, message: Message) -> None:
-        if self._inbox is not None:
-            try:
-                await self._inbox.done(message)
-            except asyncio.CancelledError:
-                await message.ack()  # the worker stops before the store is back: do not handle it once more
-                raise
-
-    async def _finish(self, message: Message) -> None:
+    async def finish(self, message: Message) -> None:
+        """Settle a message that was handled."""
         if self.subscription.ack_sync:
             await message.ack_sync()
         else:
-            message.settle_handled()
+            message.settle(ACK)
         if message.replayed:
             await self.dead_letters.remove_replayed(message)
 

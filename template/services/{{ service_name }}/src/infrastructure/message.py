@@ -59,7 +59,7 @@ class Message(Publications):
         self, raw: Msg, handler: str, nats: NatsClient, source: Source | None = None, replayed: bool = False
     ) -> None:
         self._nats = nats  # not by super().__init__: this runs for every message
-        self._unconfirmed = None
+        self.unconfirmed = None
         self._derived = None
         self._raw = raw
         self.data = raw.data
@@ -168,11 +168,7 @@ class Message(Publications):
 
     async def ack(self) -> None:
         """Settle the message as handled: the server does not deliver it to this durable again."""
-        self._settle(ACK)
-
-    def settle_handled(self) -> None:
-        """Do as `ack` does, without a coroutine."""
-        self._settle(ACK)
+        self.settle(ACK)
 
     async def ack_sync(self) -> None:
         """Settle the message as handled, and wait for the server's confirmation.
@@ -187,12 +183,12 @@ class Message(Publications):
     async def nak(self, delay: float | None = None) -> None:
         """Give the message back. It is delivered again after `delay` seconds, at once by default."""
         if not self.settled:
-            self._settle(NAK if not delay else NAK + b" " + json.dumps({"delay": int(delay * 1e9)}).encode())
+            self.settle(NAK if not delay else NAK + b" " + json.dumps({"delay": int(delay * 1e9)}).encode())
             self.given_back = True
 
     async def term(self, reason: str = "") -> None:
         """Settle the message as never to be delivered again. The server's advisory shows the reason."""
-        self._settle(TERM + b" " + reason.encode() if reason else TERM)
+        self.settle(TERM + b" " + reason.encode() if reason else TERM)
 
     async def in_progress(self) -> None:
         """Restart the server's `ack_wait`. You can call this as often as you need."""
@@ -202,7 +198,8 @@ class Message(Publications):
     def _original(self, name: str) -> str:
         return self.headers.get(name, "") if self.replayed else ""
 
-    def _settle(self, payload: bytes) -> None:
+    def settle(self, payload: bytes) -> None:
+        """Answer the server, unless that has been done; the other methods do it for handlers."""
         if not self.settled:
             self._nats.answer(self._raw.reply, payload)
             self.settled = True

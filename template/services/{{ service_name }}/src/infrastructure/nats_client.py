@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import nats.errors
@@ -37,6 +37,7 @@ class NatsClient:
         listeners: functions that are called after every connect.
         refusals: what the server refuses.
         connections: how many connections there have been. A changed number means that the server forgot everything.
+        finishing: functions that the worker awaits, with the seconds they have, before it closes the connection.
     """
 
     PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm a publish or an ack
@@ -53,6 +54,7 @@ class NatsClient:
         self.connections = 0
         self._lost: asyncio.Future[str] | None = None  # why the connection is lost, when it is
         self.listeners: set[Callable[[], None]] = set()
+        self.finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
         self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque(maxlen=self.MOST_UNSENT)
         self._announced: list[str] = []
         self._told = ""  # why the latest attempt to connect failed

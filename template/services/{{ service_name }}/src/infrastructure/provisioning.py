@@ -120,7 +120,7 @@ class Provisioning:
         await self.dead_letters()
         service = self._nats.service
         consumer = Consumer(dead_letters.STREAM, f"{subscription.durable_for(service)}-replay")
-        subject = dead_letters.replay_subject(service, subscription.handler)
+        subject = f"replay.{service}.{subscription.handler}"
         return await self._ensure_consumer(consumer, subscription, subject, {"deliver_policy": DeliverPolicy.ALL.value})
 
     async def _ensure_consumer(

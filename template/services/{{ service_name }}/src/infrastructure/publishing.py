@@ -18,7 +18,7 @@ from nats.js.api import PubAck
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from src.domain.events import Incoming, Sendable, Wire, current
+from src.domain.events import Envelope, Incoming, Wire, current
 from src.infrastructure.errors import NoStream, NotConnected
 from src.infrastructure.nats_client import NatsClient
 
@@ -37,12 +37,12 @@ TRANSIENT = (
 
 declared: set[str] = set()  # subjects that the service says to publish to; the worker makes sure of their streams
 
-Payload = BaseModel | Sendable | Mapping[str, Any] | bytes
+Payload = BaseModel | Mapping[str, Any] | bytes
 
 
 def wire(data: Payload) -> Wire:
     """Return the payload for `data`, and the headers that belong to it. A model is sent as JSON by its aliases."""
-    if isinstance(data, Sendable):
+    if isinstance(data, Envelope):
         return data.wire()
     return Wire(data if isinstance(data, bytes) else to_json(data, by_alias=True), {})
 
@@ -52,7 +52,7 @@ def id_of(data: Payload, subject: str) -> str | None:
 
     A stream drops the second of two messages with one id, even if their subjects differ.
     """
-    if not isinstance(data, Sendable):
+    if not isinstance(data, Envelope):
         return None
     return data.identity() if data.about() == subject else id_from(data.identity(), subject)
 
@@ -103,13 +103,17 @@ class Publication(Awaitable[PubAck]):
 
 
 class Publications(Incoming):
-    """Something being handled that publishes, and knows whether all of it has been confirmed."""
+    """Something being handled that publishes, and knows whether all of it has been confirmed.
 
-    __slots__ = ("_derived", "_nats", "_unconfirmed")
+    Attributes:
+        unconfirmed: publications that have no confirmation yet; None if there was none in this attempt.
+    """
+
+    __slots__ = ("_derived", "_nats", "unconfirmed")
 
     def __init__(self, nats: NatsClient) -> None:
         self._nats = nats
-        self._unconfirmed: set[Publication] | None = None
+        self.unconfirmed: set[Publication] | None = None
         self._derived: Counter[str] | None = None
 
     @property
@@ -140,16 +144,11 @@ class Publications(Incoming):
             nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
         """
         publication = published_over(self._nats, subject, data, headers=headers, message_id=message_id, incoming=self)
-        if self._unconfirmed is None:
-            self._unconfirmed = set()
-        self._unconfirmed.add(publication)
-        publication.on_confirmed(self._unconfirmed.discard)
+        if self.unconfirmed is None:
+            self.unconfirmed = set()
+        self.unconfirmed.add(publication)
+        publication.on_confirmed(self.unconfirmed.discard)
         return publication
-
-    @property
-    def has_published(self) -> bool:
-        """Return whether anything was published in this attempt."""
-        return self._unconfirmed is not None
 
     async def all_published(self) -> None:
         """Return when everything published has been confirmed.
@@ -157,7 +156,7 @@ class Publications(Incoming):
         Raises:
             nats.errors.Error: a publication failed, and nobody who awaited it caught the error.
         """
-        while waiting := [one for one in self._unconfirmed or () if not one.failure_seen]:
+        while waiting := [one for one in self.unconfirmed or () if not one.failure_seen]:
             await asyncio.gather(*waiting)
 
     def derived_id(self, *content: str | bytes) -> str:

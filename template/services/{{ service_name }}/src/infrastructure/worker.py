@@ -98,8 +98,6 @@ class Worker:
         self._consul: ConsulClient | None = None
         self._open_resources: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
         self._prepared = False
-        self._leaving: asyncio.Task[None] | None = None
-        self._stopped: asyncio.Task[None] | None = None
         metrics.READY.set_function(lambda: self.readiness().ready)
         metrics.CONNECTED.set_function(lambda: self.nats.connected)
 
@@ -225,8 +223,8 @@ class Worker:
         """Become unready and deregister from Consul; the worker goes on until `stop`."""
         self.stopping = True
         if self._consul:
-            self._leaving = self._leaving or asyncio.create_task(self._consul.deregister(), name="leave")
-            await self._leaving
+            consul, self._consul = self._consul, None
+            await consul.deregister()
 
     async def stop(self, hurry: asyncio.Future[None] | None = None, limit: float | None = None) -> None:
         """Stop in order: wait for running handlers, give back the rest, close the connection.
@@ -236,15 +234,12 @@ class Worker:
             limit: seconds that they have; `GRACEFUL_SHUTDOWN_TIMEOUT` by default.
         """
         limit = self.settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
-        self._stopped = self._stopped or asyncio.create_task(self._stop(hurry, limit), name="stop")
-        await self._stopped
-
-    async def _stop(self, hurry: asyncio.Future[None] | None, limit: float) -> None:
         await self.leave()
         parts: list[HandlerRunner | Component] = [*self.runners, *self.components]
         if in_flight := sum(part.in_flight for part in parts):
             logger.info("waiting for handlers; a second signal ends the wait", in_flight=in_flight, seconds=limit)
         await _ended((part.stop(limit, hurry) for part in parts), limit + self.STOP_MARGIN)
+        await _ended((finish(limit) for finish in self.nats.finishing), limit + self.STOP_MARGIN)
         if self.working:
             self.working.cancel()
             await asyncio.wait([self.working], timeout=self.STOP_MARGIN)

@@ -143,7 +143,7 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         """
         data = encoded(payload)
         try:
-            self.subscription.signature.decode(data)
+            self.subscription.signature.decode(data, {})
         except ValueError as error:
             raise InvalidTask(f"{self.where}: {self.name} cannot have this payload: {error}") from error
         return data

@@ -7,6 +7,7 @@ whole service.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 
 from src.infrastructure import decoding
-from src.infrastructure.decoding import Decoder, Decoding, Reader, decode_untyped, decoder_for, place_of, reader_for
+from src.infrastructure.decoding import Decoder, Decoding, Reader, decode_untyped, place_of, reader_for
 from src.infrastructure.errors import ConfigurationError, describe
 from src.utils.logging import logger
 
@@ -63,17 +64,17 @@ def use_decoder(decoder: Decoder, *, strict: bool = False) -> None:
     decoding.subscription_decoding = new
 
 
-def _decoding(decoder: Decoder, strict: bool, annotation: Any, where: str) -> tuple[Decoder, Reader | None]:
+def _decoding(decoder: Decoder, strict: bool, annotation: Any, where: str) -> Reader:
     try:
         validate = _validator_for(annotation)
     except Exception as error:
         raise ConfigurationError(f"{where}: nothing decoded can be {annotation!r}: {error}") from error
     try:
-        default = decoder_for(annotation, where)
+        default = reader_for(annotation, where)
     except ConfigurationError:  # only the decoder makes such a value, for example a Protobuf message
-        default = lambda data: validate(decode_untyped(data))  # noqa: E731
+        default = lambda payload, _: validate(decode_untyped(payload))  # noqa: E731
 
-    def read(otherwise: Decoder, payload: bytes) -> Any:
+    def read(payload: bytes, headers: Mapping[str, str]) -> Any:
         try:
             value = decoder(payload)
         except Exception as error:
@@ -81,13 +82,10 @@ def _decoding(decoder: Decoder, strict: bool, annotation: Any, where: str) -> tu
                 raise
             name, reason = _name(decoder), describe(error)
             logger.warning("decoder failed: reading JSON, text or bytes instead", decoder=name, error=reason)
-            return otherwise(payload)
+            return default(payload, headers)
         return validate(value)
 
-    by_headers = reader_for(annotation)
-    if by_headers is None:
-        return partial(read, default), None
-    return partial(read, default), lambda data, headers: read(lambda payload: by_headers(payload, headers), data)
+    return read
 
 
 def _validator_for(annotation: Any) -> Decoder:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import nats.errors
 import prometheus_client as prometheus
 
-from src.domain.events import Sendable
+from src.domain.events import Envelope
 from src.infrastructure.errors import ConfigurationError, NoStream, NotConnected, describe
 from src.infrastructure.metrics import BUCKETS
 from src.infrastructure.nats_client import NatsClient
@@ -127,7 +127,7 @@ class PublisherRunner:
             made = await (self._function(tick) if publisher.takes_tick else self._function())
             if made is None:
                 return
-            own = made.identity() if isinstance(made, Sendable) else ""
+            own = made.identity() if isinstance(made, Envelope) else ""
             identity = own or f"{self._nats.settings.HOSTNAME}-{tick.sequence}-{uuid4().hex[:8]}"
             with SECONDS.labels(publisher.name).time():
                 if not await self._repeat(partial(self._send, made, identity)):

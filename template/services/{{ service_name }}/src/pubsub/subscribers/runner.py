@@ -101,9 +101,8 @@ class SubscriberRunner(Listener):
 
     async def _hear(self, context: Context) -> None:
         name, signature = self.subscriber.name, self._signature
-        payload = context.message.data
         try:
-            event = signature.read(payload, context.headers) if signature.read else signature.decode(payload)
+            event = signature.decode(context.message.data, context.headers)
         except Exception as error:
             self._failed("invalid", error)
             logger.warning("invalid message", subscriber=name, error=describe(error))
