@@ -47,7 +47,6 @@ DELIVERY = ("delivery", "outcomes", "attempts")
 FAULTS = (
     # delivery
     in_worker("delivery", "await self.give_up(message, Reason.INVALID, error)", "pass", *DELIVERY),
-    in_worker("delivery", "Reason.CRASHED if spent.crashed else Reason.EXHAUSTED", "Reason.EXHAUSTED", *DELIVERY),
     in_worker("delivery", "await one.all_published()", "pass", "publications"),
     in_inbox("subscription.ack_wait * 2 / 3", "subscription.ack_wait * 2", "inbox"),
     in_inbox("await message.nak(delivery.subscription.ack_wait / 3)", "await message.ack()", "claims"),
@@ -55,6 +54,7 @@ FAULTS = (
     in_worker("delivery", "task.uncancel()", "break", "claims"),
     # attempts
     in_worker("attempts", "if done >= most and latest != BESIDE:", "if done > most and latest != BESIDE:", *DELIVERY),
+    in_worker("attempts", "Reason.CRASHED if latest == ALONE else Reason.EXHAUSTED", "Reason.EXHAUSTED", "suspects"),
     in_worker("attempts", "message.attempt = min(done, most - 1) + 1", "message.attempt = 1", *DELIVERY),
     # dead letters
     in_worker("dead_letters", "await message.term(reason.value)", "await message.nak()", *DELIVERY),

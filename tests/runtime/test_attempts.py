@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
 
 from src.config import Settings
-from src.infrastructure.attempts import Attempts, Spent
+from src.infrastructure.attempts import Attempts
 from src.infrastructure.errors import Retry
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
@@ -29,14 +29,12 @@ async def started(attempts: Attempts, message: Message, most: int) -> int:
     """Return the number of the attempt that begins, and end its isolation; `most + 1` if there is none left."""
     attempts.running += 1
     try:
-        await attempts.start(message, most)
-    except Spent:
-        return most + 1
+        spent = await attempts.start(message, most)
     finally:
         attempts.running -= 1
         if message.alone:
             attempts.alone.release()
-    return message.attempt
+    return most + 1 if spent else message.attempt
 
 
 async def stored(client: NatsClient) -> None:

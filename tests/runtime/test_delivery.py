@@ -11,8 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 
 from src.batch import BatchDelivery
-from src.infrastructure.attempts import Spent
-from src.infrastructure.dead_letters import DeadLetters
+from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.errors import Reject, Retry
 from src.infrastructure.message import Message
@@ -43,10 +42,9 @@ class Recorder:
     async def answer_confirmed(self, reply: str, payload: bytes) -> None:
         self.said.append(f"{payload.decode()} confirmed")
 
-    async def start(self, message: Message, most: int) -> None:
+    async def start(self, message: Message, most: int) -> Reason | None:
         message.attempt = min(message.deliveries, most)
-        if message.deliveries > most:
-            raise Spent(crashed=True)
+        return Reason.CRASHED if message.deliveries > most else None
 
     async def take_back(self, message: Message) -> None: ...
 
@@ -339,7 +337,7 @@ async def test_an_exception_that_one_message_of_a_batch_causes_costs_the_others_
 
 async def test_a_batch_of_which_the_last_had_to_be_put_off_is_in_trouble() -> None:
     class Away(Numbered):
-        async def start(self, message: Message, most: int) -> None:
+        async def start(self, message: Message, most: int) -> Reason | None:
             if message.sequence == 1:
                 raise NatsTimeout
             return 2

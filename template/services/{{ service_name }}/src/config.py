@@ -42,7 +42,7 @@ def redacted(text: str) -> str:
 
 
 class ServiceSettings(BaseSettings):
-    """The base class of the service's settings; `read_settings` reads them."""
+    """The base class of the service's settings; `load` reads them."""
 
     SECRETS: ClassVar[tuple[str, ...]] = ()  # settings that may come as `X_FILE`, and are not shown in errors
 
@@ -71,7 +71,7 @@ class ServiceSettings(BaseSettings):
         """Return each secret `X` from the file that `X_FILE` names, as Docker and Kubernetes provide secrets.
 
         Raises:
-            BadSettings: a file cannot be read, or is empty.
+            ValueError: a file cannot be read, or is empty.
         """
         known = {**dotenv_values(ENV_FILE, encoding="utf-8-sig"), **os.environ}
         found = {}
@@ -80,16 +80,16 @@ class ServiceSettings(BaseSettings):
                 try:
                     found[name] = Path(path).read_text(encoding="utf-8-sig").strip()
                 except (OSError, UnicodeDecodeError) as error:
-                    raise BadSettings(f"{name}_FILE: {path!r} cannot be read ({error})") from error
+                    raise ValueError(f"{name}_FILE: {path!r} cannot be read ({error})") from error
                 if not found[name]:
-                    raise BadSettings(f"{name}_FILE: {path!r} is empty; it takes the path of a file with the value")
+                    raise ValueError(f"{name}_FILE: {path!r} is empty; it takes the path of a file with the value")
         return found
 
     def refreshed(self) -> Self:
         """Return these settings with the secrets that their files hold now.
 
         Raises:
-            BadSettings: a file cannot be read, or is empty.
+            ValueError: a file cannot be read, or is empty.
         """
         secrets = self.secrets_in_files()
         return type(self)(**{**dict(self), **secrets}) if secrets else self
@@ -188,24 +188,6 @@ def scheme_of(url: str) -> str:
     return parts.scheme if usable else ""
 
 
-class BadSettings(ValueError):
-    """Raised for settings that the worker cannot start with; its text has one line for each."""
-
-
-def read_settings(kind: type[SettingsT]) -> SettingsT:
-    """Return the settings of this kind: from the environment, then files that hold secrets, then `.env`.
-
-    Raises:
-        BadSettings: a value is invalid.
-    """
-    try:
-        return kind(**kind.secrets_in_files())
-    except UnicodeDecodeError as error:
-        raise BadSettings(f"{ENV_FILE}: it is not UTF-8 ({error}); save it in that encoding") from error
-    except ValidationError as error:
-        raise BadSettings("\n".join(_explained(kind, problem) for problem in error.errors())) from error
-
-
 def _explained(kind: type[ServiceSettings], problem: ErrorDetails) -> str:
     """Return one line: the variable, what it takes, and its value."""
     takes = problem["msg"].removeprefix("Value error, ")
@@ -217,13 +199,21 @@ def _explained(kind: type[ServiceSettings], problem: ErrorDetails) -> str:
 
 
 def load(kind: type[SettingsT]) -> SettingsT:
-    """Return the settings of this kind, or exit with a line for each invalid value."""
+    """Return the settings of this kind, or exit with a line for each invalid value.
+
+    They come from the environment, then from files that hold secrets, then from `.env`.
+    """
     try:
-        return read_settings(kind)
-    except BadSettings as error:
-        for line in str(error).splitlines():
-            print(f"invalid setting {line}", file=sys.stderr)
-        raise SystemExit(2) from None
+        return kind(**kind.secrets_in_files())
+    except ValidationError as error:
+        problems = [_explained(kind, problem) for problem in error.errors()]
+    except UnicodeDecodeError as error:
+        problems = [f"{ENV_FILE}: it is not UTF-8 ({error}); save it in that encoding"]
+    except ValueError as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(f"invalid setting {problem}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 settings = load(Settings)

@@ -18,6 +18,7 @@ import nats.errors
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 from nats.js.kv import KeyValue
 
+from src.infrastructure.dead_letters import Reason
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
@@ -28,18 +29,6 @@ LOOK = 0.01  # seconds between looks whether all other handlers have ended
 TIME_LIMIT = 2.0  # seconds for one request; a server that elects a leader never answers it
 
 UNKNOWN, ENDED, BESIDE, ALONE = "", "ended", "beside", "alone"  # what is known of the latest attempt
-
-
-class Spent(Exception):
-    """Raised when a message has no attempt left.
-
-    Args:
-        crashed: whether the worker did not survive the last one.
-    """
-
-    def __init__(self, *, crashed: bool) -> None:
-        super().__init__()
-        self.crashed = crashed
 
 
 class Attempts:
@@ -86,32 +75,32 @@ class Attempts:
                 )
         self._connections = self._nats.connections
 
-    async def start(self, message: Message, most: int) -> None:
+    async def start(self, message: Message, most: int) -> Reason | None:
         """Set and note the number of the attempt that is about to start; wait until the message may run.
 
         Args:
             message: the message.
             most: the most attempts there may be.
 
+        Returns:
+            Why the message is given up instead; None if the attempt may start.
+
         Raises:
-            Spent: there were that many.
             nats.errors.Error: the bucket cannot be reached, so the handler must not be called.
         """
         if message.deliveries == 1:
-            return
+            return None
         if self._connections != self._nats.connections:
             await self.prepare()
         if self._bucket is None:
             message.attempt = min(message.deliveries, most)
-            if message.deliveries > most:
-                raise Spent(crashed=True)
-            return
+            return Reason.CRASHED if message.deliveries > most else None
         key = _key(message)
         try:
             done, latest = await self._noted(key, most)
             if done >= most and latest != BESIDE:
                 message.attempt = most
-                raise Spent(crashed=latest == ALONE)
+                return Reason.CRASHED if latest == ALONE else Reason.EXHAUSTED
             message.attempt = min(done, most - 1) + 1
             is_suspect = latest in (BESIDE, ALONE) or (latest == UNKNOWN and message.attempt == most)
             how = ALONE if is_suspect and await self._isolate(message) else BESIDE
@@ -121,6 +110,7 @@ class Attempts:
             except BaseException:  # the server may have stored it, and the handler will not be called
                 await self._note(key, done, latest or ENDED)
                 raise
+            return None
         except nats.errors.Error:
             self._connections = 0  # open the bucket again: it may have been deleted
             raise

@@ -7,7 +7,6 @@ it to `replay.<service>.<handler>`, which only the handler that failed consumes.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 import traceback
@@ -132,10 +131,8 @@ class DeadLetters:
 
     async def remove_replayed(self, message: Message) -> None:
         """Remove a replayed message that was settled from the stream; if that fails, it stays and does no harm."""
-        request = json.dumps({"seq": message.replay_sequence, "no_erase": True}).encode()
         with suppress(nats.errors.Error):
-            subject = f"{self._nats.settings.js_api_prefix}.STREAM.MSG.DELETE.{STREAM}"
-            await self._nats.client.publish(subject, request)
+            await self._nats.jetstream.delete_msg(STREAM, message.replay_sequence)
 
     def _fit(self, data: bytes, headers: dict[str, str]) -> bytes:
         """Return the payload; drop the long headers, then other headers, and last the payload, until all of it fits."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from src.domain.events import current
 from src.infrastructure import metrics
-from src.infrastructure.attempts import Attempts, Spent
+from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry, describe
 from src.infrastructure.message import ACK, Message
@@ -153,17 +153,15 @@ class Delivery:
         try:
             if self._inbox is not None and not await self._inbox.admit(message, self):
                 return False
-            await self.attempts.start(message, self.subscription.max_attempts)
-        except Spent as spent:
-            self._waiting_until = 0.0
-            await self._release(message)
-            await self.give_up(message, Reason.CRASHED if spent.crashed else Reason.EXHAUSTED, None)
-            return False
+            spent = await self.attempts.start(message, self.subscription.max_attempts)
         except Exception as error:
             await self._put_off(message, error)
             return False
         self._waiting_until = 0.0
-        return True
+        if spent:
+            await self._release(message)
+            await self.give_up(message, spent, None)
+        return spent is None
 
     def _failure(self, error: BaseException) -> BaseException:
         """Return what a handler failed with.
