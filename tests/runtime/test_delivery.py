@@ -340,7 +340,7 @@ async def test_a_batch_of_which_the_last_had_to_be_put_off_is_in_trouble() -> No
         async def start(self, message: Message, most: int) -> Reason | None:
             if message.sequence == 1:
                 raise NatsTimeout
-            return 2
+            return None
 
     async def handle(events: list[dict[str, int]]) -> None: ...
 
