@@ -151,9 +151,8 @@ class Delivery:
     async def may_start(self, message: Message) -> bool:
         """Return whether inbox and attempts let the handler have the message; if not, the message is settled."""
         try:
-            if self._inbox is not None and not await self._inbox.admit(message, self):
-                return False
-            spent = await self.attempts.start(message, self.subscription.max_attempts)
+            admitted = self._inbox is None or await self._inbox.admit(message, self)
+            spent = await self.attempts.start(message, self.subscription.max_attempts) if admitted else None
         except Exception as error:
             await self._put_off(message, error)
             return False
@@ -161,7 +160,7 @@ class Delivery:
         if spent:
             await self._release(message)
             await self.give_up(message, spent, None)
-        return spent is None
+        return admitted and spent is None
 
     def _failure(self, error: BaseException) -> BaseException:
         """Return what a handler failed with.
