@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -104,11 +103,9 @@ def test_the_real_template_takes_hostile_answers_as_data() -> None:
     template = template_source.bundled()
     asked = questions.read(template.folder)
     hostile = "'\"\\ {{ 7 * 7 }} {% raw %} ${HOME} $(id) `id` # : - | & * ! 🎉"
-    given = GivenAnswers.of(
-        {"service_name": "b" * 48, "handlers": naming.names_for(["a.none", "A-b_c.>", "orders"])}, {}
-    )
-    found = replace(answers.complete(given, asked, Path("/w")), description=naming.description(hostile))
-    rendered = render.render(template, found.as_data())
+    handlers = naming.names_for(["a.none", "A-b_c.>", "orders"])
+    given = GivenAnswers.of({"service_name": "b" * 48, "handlers": handlers, "description": hostile}, {})
+    rendered = render.render(template, answers.complete(given, asked, Path("/w")).as_data())
     stored = yaml.safe_load(rendered[PurePosixPath("services", "b" * 48, ".copier-answers.yml")].content)
     assert stored["description"] == hostile
     assert stored["handlers"] == {"a_none": "a.none", "a_b_c_all": "A-b_c.>", "orders": "orders"}
