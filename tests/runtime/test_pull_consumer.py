@@ -188,7 +188,9 @@ async def test_nothing_is_lost_between_stop_and_what_the_server_had_sent(client:
     await traffic
 
     state = await client.jetstream.consumer_info(CONSUMER.stream, CONSUMER.durable)
-    assert state.num_ack_pending == seen == len(reader.received)
+    assert len(reader.received) == seen
+    # one may be in the server's own queue as it takes the interest away; it comes again after `ack_wait`
+    assert state.num_ack_pending - seen in (0, 1)
 
 
 class Quitter(Reader):

@@ -102,7 +102,8 @@ class PullConsumer:
                 self._fail(describe(error))
             until_retry = max(self._not_before - time.monotonic(), 0) or self.TICK
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(until_retry, self.TICK))
+                async with asyncio.timeout(min(until_retry, self.TICK)):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def look(self, consumer: Consumer) -> None:

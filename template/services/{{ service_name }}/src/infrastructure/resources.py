@@ -63,7 +63,8 @@ class SharedResources:
                     self.trouble = f"opening the resources: {describe(error)}"
                     logger.error("resources not opened: trying again", error=describe(error), exc_info=error)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._closing.wait(), pause)
+                        async with asyncio.timeout(pause):
+                            await self._closing.wait()
                     pause = min(2 * pause, LONGEST_PAUSE)
         self.value = None
 
