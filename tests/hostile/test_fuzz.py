@@ -29,6 +29,7 @@ from natsgen.parts.kinds import KINDS
 from natsgen.rendering import render, template_rules, template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import declared, listing
+from natsgen.services.writer import Writer
 from natsgen.transaction import hashes
 from natsgen.update import unfinished
 from natsgen.workspace import Workspace
@@ -167,7 +168,7 @@ def test_journals(content: bytes, staged: bool, victim: Place) -> None:
                 (state / "staged" / path).write_bytes(fuzz_inputs.STAGED)
 
         with told() as notify:
-            unfinished.abort(Workspace(victim.workspace), SERVICE, notify)
+            unfinished.abort(Writer(Workspace(victim.workspace), dry_run=False, notify=notify), SERVICE)
 
 
 @fuzzed(10)
@@ -180,7 +181,7 @@ def test_unfinished_records(data: st.DataObject, end: Callable[..., object], vic
         (victim.workspace / STATE / "unfinished" / f"{SERVICE}.json").write_bytes(content)
 
         with told() as notify:
-            end(Workspace(victim.workspace), SERVICE, notify)
+            end(Writer(Workspace(victim.workspace), dry_run=False, notify=notify), SERVICE)
 
 
 @fuzzed(15)

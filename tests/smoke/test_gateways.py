@@ -418,7 +418,7 @@ async def test_it_leaves_consul_before_its_requests_end(
 
     await client.subscribe("v1.pricing.quote", cb=quote)
     gateway = start(CONSUL_ENABLED="true", CONSUL_HOST=LOOPBACK, CONSUL_PORT=str(consul_agent.http_port))
-    passing = lambda: check_status(consul_agent.api, f"greeter-one-{gateway.port}") == "passing"  # noqa: E731
+    passing = lambda: check_status(consul_agent.api, f"greeter-one-{LOOPBACK}-{gateway.port}") == "passing"  # noqa: E731
     await asyncio.to_thread(wait_until, passing, limit=15, what="Consul to call the gateway passing")
     (instance,) = consul_agent.api.service_instances("greeter")
     assert instance["Service"]["Port"] == gateway.port

@@ -361,7 +361,9 @@ def test_it_leaves_consul_also_after_a_request_went_wrong(
     worker = start_worker(NATS_URL=nats_server.url, CONSUL_HOST="127.0.0.1", **in_consul)
     api = consul_agent.api
     wait_until(
-        lambda: check_status(api, f"billing-billing-{worker.port}") == "passing", limit=15, what="it to be passing"
+        lambda: check_status(api, f"billing-billing-127.0.0.1-{worker.port}") == "passing",
+        limit=15,
+        what="it to be passing",
     )
     consul_agent.freeze()
     worker.process.wait_for_line("no heartbeat to Consul", limit=20)

@@ -255,8 +255,8 @@ FAULTS: dict[str, Fault] = {
         (
             (
                 _src("infrastructure/dead_letters.py"),
-                "        try:\n            await self._nats.publish(subject, data, headers)\n        except",
-                "        try:\n            pass\n        except",
+                "        await self._nats.publish(subject, data, headers)\n",
+                "",
             ),
         ),
     ),

@@ -119,8 +119,7 @@ def problem(part: Any, text: str) -> str:
             if part.request_type is not None:
                 import_module("src.infrastructure.decoding").decoder_for(part.request_type, part.name)(payload)
         else:
-            signature = subscription_of(part).signature
-            signature.read(payload, {}) if signature.read else signature.decode(payload)
+            subscription_of(part).signature.decode(payload, {})
     except Exception as error:
         return explained(error)
     return ""

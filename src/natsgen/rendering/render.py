@@ -57,6 +57,7 @@ def render(
         data = {**data, packages.QUESTION: sorted(with_packages)}
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         target = Path(folder, workspace_name)
+        copier_worker.worker_class()  # imported before the limits begin, which could leave modules imported in part
         with _limits(template):
             _run_copier(template.folder, target, data)
         rendered = tree.read(target)
