@@ -190,8 +190,9 @@ class Certificates(Access):
     def _make(self) -> None:
         folder = self.folder / str(self.generation)
         folder.mkdir()
-        _openssl(folder, "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority")
-        (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+        authority = "-days 2 -subj /CN=authority -addext keyUsage=critical,keyCertSign"
+        _openssl(folder, f"req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem {authority}")
+        (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
         for who in ("server", "client"):
             _openssl(folder, f"req -newkey rsa:2048 -nodes -keyout {who}.key -out {who}.csr -subj /CN={who}")
             signed = "-CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names"

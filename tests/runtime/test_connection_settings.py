@@ -164,7 +164,8 @@ async def test_rotated_credentials_are_noticed_and_used_without_a_restart(
     with NatsServer(tmp_path / "nats", configuration=old.configuration) as server:
         paths = {setting: tmp_path / name for name, setting in names.items()}
         client = NatsClient(service_settings.model_copy(update={"NATS_URL": server.url, **paths}))
-        await client.connect()
+        async with asyncio.timeout(30):  # a client never gives up
+            await client.connect()
         server._configuration = new.configuration
 
         await asyncio.to_thread(server.restart)
