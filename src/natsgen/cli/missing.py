@@ -1,4 +1,4 @@
-"""What only the person can know of a new service is asked, where there is one to ask, or else an error."""
+"""Asks for what only a person can know of a new service; if there is nobody to ask, it is an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WILDCARDS = f"{SEVERAL}; * is any token, a last > all the rest"
 
 @dataclass(frozen=True)
 class Requirement:
-    """What a command that creates a service cannot do without, beside the name.
+    """Holds what a command that creates a service cannot do without, beside the name.
 
     Attributes:
         command: as it is typed.

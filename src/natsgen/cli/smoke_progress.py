@@ -1,4 +1,4 @@
-"""How far `natsgen smoke` is, in lines on standard error."""
+"""Reports the progress of `natsgen smoke`, in lines on standard error."""
 
 from __future__ import annotations
 

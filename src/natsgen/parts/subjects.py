@@ -1,4 +1,4 @@
-"""What the parts for one subject share: handlers, publishers and subscribers."""
+"""Holds what the parts for one subject share: handlers, publishers and subscribers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a template of somebody else's may compute and hold."""
+"""Limits what a template of somebody else's computes and holds."""
 
 from __future__ import annotations
 

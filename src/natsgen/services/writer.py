@@ -1,4 +1,4 @@
-"""How a command changes a workspace: alone, whole or not at all, and on a dry run not at all."""
+"""Changes a workspace for a command: alone, whole or not at all, and on a dry run not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from natsgen.workspace import Workspace
 
 @dataclass(frozen=True)
 class Writer:
-    """What a command does to a workspace.
+    """Changes one workspace.
 
     Attributes:
         workspace: that is changed; created if it is missing.

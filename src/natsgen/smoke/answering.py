@@ -1,4 +1,4 @@
-"""How a sample answers requests over NATS and HTTP."""
+"""Checks that a sample answers requests over NATS and HTTP."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from natsgen.smoke.steps import CheckFailed, LeftOut
 from natsgen.smoke.work import ENGINE_SECONDS, PULL_SECONDS, Work, on_engine
 
 PORTS = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT", "REDIS_PORT")
-"""What the compose files read, so that samples side by side do not meet on this machine's ports."""
+"""Variables that the compose files read, so that samples side by side do not meet on this machine's ports."""
 UP_SECONDS = 180.0
 PASSING_SECONDS = 30.0
 STOP_SECONDS = 45

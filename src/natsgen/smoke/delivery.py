@@ -1,4 +1,4 @@
-"""What becomes of events and tasks: each handled once and acknowledged; what nobody can read is kept."""
+"""Checks that each event and task is handled once and acked, and that what nobody can read is kept."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from natsgen.smoke.work import ENGINE_SECONDS, Work, need_program, on_engine
 CONSUL_TTL = 3.0
 """Seconds: the least that a service takes, so that a heartbeat that is missing shows soon."""
 GRACEFUL_SECONDS = 10.0
-"""What a service is told that it may take to stop; idle ones take less than one."""
+"""The seconds that a service is given to stop; an idle one takes less than one."""
 POLL_SECONDS = 0.05
 NO_INBOX = "none"
 REDIS = ("redis:8-alpine", "redis-server", "--protected-mode", "no")

@@ -71,7 +71,7 @@ class Interrupted(Exception):
 
 
 class Stopping:
-    """Whether the run goes on. Giving it up kills what runs, so that every thread hears of it."""
+    """Tells all threads whether the run goes on. Giving it up kills what runs, so that every one hears of it."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()

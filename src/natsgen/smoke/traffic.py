@@ -21,9 +21,9 @@ DOMAIN, MESSAGE, CLOUD_EVENTS = "domain", "message", "cloudevents"
 """The envelopes that the template's question has."""
 SOURCE = "natsgen-smoke"
 REQUEST = {"name": "Ada"}
-"""What an action takes as it is made."""
+"""The request that a generated action takes."""
 TASK = json.dumps({"to": "ada@example.com"}).encode()
-"""What a task takes as it is made."""
+"""The arguments that a generated task takes."""
 UNREADABLE = b"\xffno event"
 """No handler can do anything with it, and so it has to end as a dead letter."""
 MESSAGE_ID = "Nats-Msg-Id"
