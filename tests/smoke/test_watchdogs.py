@@ -220,6 +220,6 @@ async def test_many_lost_connections_leave_no_tasks(
     await handle_with_cuts(10)
 
     deadline = time.monotonic() + 10
-    while (now := await tasks()) > before + 5:  # one comes and goes; what ten cuts leave behind is ten
+    while (now := await tasks()) > before + 1:  # nats-py has one more on a connection that has made a request
         assert time.monotonic() < deadline, f"{now} tasks, {before} before"
         await asyncio.sleep(0.2)
