@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nats.js import JetStreamContext
@@ -14,7 +15,7 @@ from tests.chaos.handler import DURABLE, LINE, STREAM
 from tests.chaos.plan import POISON
 from tests.chaos.surroundings import block, shift, unblock
 from tests.chaos.verdict import read_letters, read_records
-from tests.chaos.waiting import until
+from tests.chaos.waiting import patiently, until
 from tests.harness_tools.tcp_proxy import Direction
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ async def letters_deleted(run: Run) -> None:
         await run.until(moment)
         run.traffic.hold(set(POISON))  # a letter that arrives between reading and deleting would be that person's loss
         await until(lambda: _all_letters_there(run), limit=NOTICE_SECONDS, what="the letters so far")
-        run.letters_before = await read_letters(run.jetstream)
+        run.letters_before = await patiently(partial(read_letters, run.jetstream))
         await run.jetstream.delete_stream("DLQ")
         run.traffic.release()
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
 
-from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT
+from tests.chaos.handler import EFFECTS
 
 READ_SECONDS = 10.0
 
@@ -84,27 +86,30 @@ def read_records(file: Path) -> list[Record]:
 async def read_effects(jetstream: JetStreamContext) -> Counter[str]:
     """How often each event's effect is in its stream."""
     count = (await jetstream.stream_info(EFFECTS)).state.messages
-    found: Counter[str] = Counter()
-    subscription = await jetstream.subscribe(EFFECTS_SUBJECT, stream=EFFECTS, ordered_consumer=True)
-    for _ in range(count):
-        found[json.loads((await subscription.next_msg(READ_SECONDS)).data)["event"]] += 1
-    await subscription.unsubscribe()
-    return found
+    return Counter([json.loads(message.data)["event"] async for message in _read(jetstream, EFFECTS, count)])
 
 
 async def read_letters(jetstream: JetStreamContext) -> dict[str, list[Letter]]:
     """The dead letters of each event; a payload that did not fit is read from its stream."""
     subjects = (await jetstream.stream_info("DLQ", subjects_filter="dlq.>")).state.subjects or {}
     letters: dict[str, list[Letter]] = defaultdict(list)
-    subscription = await jetstream.subscribe("dlq.>", stream="DLQ", ordered_consumer=True)
-    for _ in range(sum(subjects.values())):
-        message = await subscription.next_msg(READ_SECONDS)
+    async for message in _read(jetstream, "DLQ", sum(subjects.values()), "dlq.>"):
         headers, payload = message.headers or {}, message.data
         if headers.get("Dlq-Payload") == "original":
             payload = (await jetstream.get_msg(headers["Dlq-Stream"], int(headers["Dlq-Sequence"]))).data or b""
         letters[headers["Dlq-Msg-Id"]].append(Letter(headers["Dlq-Reason"], payload))
-    await subscription.unsubscribe()
     return dict(letters)
+
+
+async def _read(jetstream: JetStreamContext, stream: str, count: int, subject: str = ">") -> AsyncIterator[Msg]:
+    """Yield the first `count` messages of a stream by pulling them, which needs no flow control as pushing does."""
+    nothing_to_ack = ConsumerConfig(ack_policy=AckPolicy.NONE, mem_storage=True, num_replicas=1)
+    subscription = await jetstream.pull_subscribe(subject, stream=stream, config=nothing_to_ack)
+    while count:
+        for message in await subscription.fetch(min(count, 1_000), READ_SECONDS):
+            count -= 1
+            yield message
+    await subscription.unsubscribe()
 
 
 def first_handled(records: Iterable[Record]) -> dict[str, float]:
