@@ -1,5 +1,5 @@
-"""natsgen: generates NATS JetStream workers that run, survive and stay current."""
+"""natsgen: generates NATS JetStream services and keeps them up to date."""
 
-# The one place for the version at run time: reading the package's metadata would double the start-up, and a checkout
-# has none. A test holds it equal to pyproject.toml.
+# The version at run time. Reading the package's metadata would double the start-up time, and a checkout has none. A
+# test checks that it equals the version in pyproject.toml.
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m natsgen`, for where the console script is not on the path."""
+"""Run natsgen as `python -m natsgen`, where the console script is not on PATH."""
 
 from natsgen.cli import main
 

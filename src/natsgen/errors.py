@@ -1,4 +1,4 @@
-"""Everything that natsgen gives up with: a message for a person, and the exit code that goes with it."""
+"""The errors that natsgen reports to the user, each with its exit code."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ INTERRUPTED = 130
 
 
 class NatsgenError(Exception):
-    """It could not be done. The message says what is wrong, where, and what to do."""
+    """Raised when a command fails. The message says what is wrong, where, and what to do."""
 
     exit_code: ClassVar[int] = FAILED
 
 
 class InputError(NatsgenError):
-    """An option, a name or a file that was given is not one that natsgen takes."""
+    """Raised when an option, a name or a file that the user gave is invalid."""
 
     exit_code = WRONG_INPUT
 
 
 class TemplateError(NatsgenError):
-    """The template is missing, unreadable, or could not be rendered."""
+    """Raised when the template is missing, unreadable, or cannot be rendered."""
 
 
 class UntrustedTemplateError(NatsgenError):
-    """A repository names a template that nobody has accepted yet.
+    """Raised when a repository names a template that the user has not accepted yet.
 
     Attributes:
-        url: as it is named.
-        workspace: what a relative path is relative to.
+        url: the template's URL or path.
+        workspace: the folder that a relative path starts from.
     """
 
     def __init__(self, message: str, url: str, workspace: Path) -> None:
@@ -42,42 +42,42 @@ class UntrustedTemplateError(NatsgenError):
 
 
 class ConflictError(NatsgenError):
-    """Something that natsgen would have to overwrite is there already."""
+    """Raised when natsgen would have to overwrite something that exists."""
 
 
 class UnsafePathError(NatsgenError):
-    """A path leads out of the workspace."""
+    """Raised when a path leads out of the workspace."""
 
 
 class LockedError(NatsgenError):
-    """Another natsgen command is at work in the workspace."""
+    """Raised when another natsgen command is running in the workspace."""
 
 
 class TransactionError(NatsgenError):
-    """The workspace could not be changed; what it says about the workspace's state is true."""
+    """Raised when the workspace cannot be changed. The message describes the state that the workspace is in."""
 
 
 class ServiceError(NatsgenError):
-    """A service of the workspace is not what natsgen made: its answers or its files cannot be used."""
+    """Raised when the answers or files of a service cannot be used."""
 
 
 class GitError(NatsgenError):
-    """Git is missing, or refuses."""
+    """Raised when git is not installed, or a git command fails."""
 
 
 class NatsError(NatsgenError):
-    """NATS cannot be reached, refuses, or lacks what a command needs."""
+    """Raised when NATS cannot be reached, refuses a request, or lacks what a command needs."""
 
 
 class LetterError(NatsgenError):
-    """One dead letter cannot be read, sent or kept; the others can."""
+    """Raised when one dead letter cannot be read, sent or stored. Others are not affected."""
 
 
 class GoneError(LetterError):
-    """There is no such dead letter, or no longer."""
+    """Raised when a dead letter does not exist, or no longer exists."""
 
 
 class StoppedError(NatsgenError):
-    """The person stopped a command that had begun; the message says how far it came."""
+    """Raised when the user stopped a running command. The message says how far it got."""
 
     exit_code = INTERRUPTED

@@ -1,4 +1,4 @@
-"""The wording of messages: text from outside, quoted; names, joined; and the nearest name to a mistyped one."""
+"""Helpers for the wording of messages: quote input, join names, and suggest the nearest valid name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Checked = TypeVar("_Checked")
 
 
 def located(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _Checked:
-    """Return what a rule makes of a value that was given at `where`, such as "--dedup", which its error begins with."""
+    """Apply a rule to a value; its error begins with `where`, the place of the value, such as "--dedup"."""
     try:
         return rule(value)
     except InputError as error:
@@ -22,35 +22,35 @@ def located(where: str, rule: Callable[[_Given], _Checked], value: _Given) -> _C
 
 
 def invalid_choice(value: str, choices: Collection[str]) -> str:
-    """Return the message for a value that is none of the choices, with the nearest."""
+    """Return the message for a value that is not one of the choices, with the nearest choice."""
     return f"invalid value {quote(value)} (choose {', '.join(choices)}){did_you_mean(value, choices)}"
 
 
 def suggest(name: str) -> str:
-    """Return a "; try ..." for a name that a rule refuses, or nothing if there is none to propose."""
+    """Return "; try ..." with a suggested name; "" if there is no suggestion."""
     return f"; try {name!r}" if name else ""
 
 
 def invalid(what: str, value: object, rule: str, suggestion: str = "") -> InputError:
-    """Return the error of a value that breaks its rule.
+    """Return the error for a value that breaks its rule.
 
     Args:
-        what: the value is for, such as "queue group".
-        value: as it was given.
+        what: what the value is for, such as "queue group".
+        value: the value as given.
         rule: what is wrong with it, or what to use.
-        suggestion: of another value, such as `suggest` or `did_you_mean` makes; "" for none.
+        suggestion: another value, worded by `suggest` or `did_you_mean`; "" for none.
     """
     return InputError(f"invalid {what} {quote(str(value))}: {rule}{suggestion}")
 
 
 def unknown(problem: str, name: str, known: Collection[str], there: str = "") -> InputError:
-    """Return the error of a name that is not known.
+    """Return the error for an unknown name.
 
     Args:
         problem: such as "there is no extra".
-        name: as it was given.
-        known: those that may be meant.
-        there: what there is, in words; "" for a list of all that are known.
+        name: the name as given.
+        known: the known names.
+        there: a description of the known names; "" to list them all.
     """
     return InputError(
         f"{problem} {quote(name)}{did_you_mean(name, known)} ({there or 'there are ' + ', '.join(known)})"
@@ -58,31 +58,31 @@ def unknown(problem: str, name: str, known: Collection[str], there: str = "") ->
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """Return a "; did you mean ...?" for a mistyped name; nothing for a number, or if none of the known is near."""
+    """Return "; did you mean ...?" for a mistyped name; "" for a number, or if no known name is near."""
     if name.replace(".", "").isdecimal():
         return ""
-    from difflib import get_close_matches  # takes longer to import than all the rest here
+    from difflib import get_close_matches  # slow to import
 
     found = get_close_matches(name, known, n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def there_are(names: Collection[str]) -> str:
-    """Return the first few of at least one name, for a message that says what there is."""
+    """Return "there is ..." or "there are ..." with the first few of at least one name."""
     return f"there {'is' if len(names) == 1 else 'are'} {join_names(names)}"
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number of things in words, such as "1 file" or "2 files"."""
+    """Return a number with its noun, such as "1 file" or "2 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def join_names(names: Collection[str]) -> str:
-    """Return the first few names, for a message that says what there is."""
+    """Return the first few names, sorted and joined by commas."""
     first = sorted(names)[:_JOINED_MAX]
     return ", ".join(first) + (f" and {len(names) - _JOINED_MAX} more" if len(names) > _JOINED_MAX else "")
 
 
 def quote(text: str) -> str:
-    """Return text from outside as it may stand in a message: quoted, on one line, short, without control characters."""
+    """Return input quoted for a message: on one line, shortened, with control characters escaped."""
     return repr(text if len(text) <= _QUOTE_MAX_LENGTH else text[:_QUOTE_MAX_LENGTH] + "...")

@@ -1,6 +1,6 @@
-"""Every name and subject: its rule, what is derived from it, and the error when it breaks the rule.
+"""The rules for names and subjects, and the names that are derived from them.
 
-Checks take text and return it, or raise `InputError`; derivations take checked values and return valid ones.
+A check returns its text, or raises `InputError`. A derivation expects checked values and returns valid ones.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ REGISTRY_MAX_LENGTH = 200
 LABELS_MAX = 50
 LABEL_MAX_LENGTH = 63
 LABEL_VALUE_MAX_LENGTH = 200
-WORKSPACE_MAX_LENGTH = 63  # Compose takes it into container names, which end up in DNS
+WORKSPACE_MAX_LENGTH = 63  # part of Compose's container names, which become DNS labels
 
-# Names of files and of Compose services that workspaces have anyway: a service of that name would shadow them.
+# Names of files and Compose services that every workspace has: a service with such a name would shadow them.
 RESERVED_SERVICES = frozenset({"compose", "consul", "infrastructure", "nats", "redis"})
 
-# What YAML 1.1 takes for something else than text where it is not quoted.
+# Unquoted words that YAML 1.1 reads as booleans or null.
 YAML_WORDS = frozenset({"false", "n", "no", "null", "off", "on", "true", "y", "yes"})
 
 RESERVED_LABELS = frozenset({"bounded-context"})
 
-# First tokens that belong to others: dead letters and their replay, and the replies of NATS. Compared without case,
-# because a stream is named after the token in upper case.
+# Reserved first tokens: those of dead letters, replays and NATS replies. Compared case-insensitively, because a stream
+# is named after the upper-case token.
 RESERVED_FIRST_TOKENS = {
-    "dlq": "dead letters live there",
-    "replay": "dead letters are replayed there",
-    "_inbox": "NATS sends replies there",
+    "dlq": "for dead letters",
+    "replay": "for replayed dead letters",
+    "_inbox": "for NATS replies",
 }
 
 # `<Name>` becomes a class next to these in the file of a handler, publisher or subscriber and its test; copier.yml
@@ -59,7 +59,7 @@ _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-# Invisible characters that make a line read differently from what it holds, or that YAML does not carry.
+# Invisible characters that make a line look different from its content, or that YAML cannot contain.
 _DECEIVING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
@@ -67,13 +67,13 @@ def service(name: str) -> str:
     """Check the name of a service.
 
     Args:
-        name: what the person typed.
+        name: the name as typed.
 
     Returns:
         The same name.
 
     Raises:
-        InputError: it breaks the rule, or is taken by Python, the standard library or the workspace's own files.
+        InputError: the name breaks the rule, or Python, its standard library or the workspace already uses it.
     """
     if len(name) > SERVICE_MAX_LENGTH or not _SERVICE.fullmatch(name):
         takes = "use lower-case letters, digits and single hyphens, starting with a letter"
@@ -112,16 +112,16 @@ def description(text: str) -> str:
         The text without the spaces around it.
 
     Raises:
-        InputError: it is empty, too long, more than one line, or holds characters that cannot be seen.
+        InputError: the text is empty, too long, has several lines, or contains invisible characters.
     """
     text = text.strip(" ")
     if not text:
-        raise InputError("the description is empty: say in one line what the service does, or leave it out")
+        raise InputError("the description is empty: describe the service in one line, or omit the description")
     if len(text) > DESCRIPTION_MAX_LENGTH:
-        raise InputError(f"the description has {len(text)} characters: it takes at most {DESCRIPTION_MAX_LENGTH}")
+        raise InputError(f"the description has {len(text)} characters: use at most {DESCRIPTION_MAX_LENGTH}")
     if hidden := next((character for character in text if _is_hidden(character)), None):
         raise InputError(
-            f"the description holds the character U+{ord(hidden):04X}: it takes one line of characters that can be seen"
+            f"the description contains the character U+{ord(hidden):04X}: use one line of visible characters"
         )
     return text
 
@@ -130,25 +130,25 @@ def registry(text: str) -> str:
     """Check the registry of base images, or "" for the public ones; return it or raise `InputError`."""
     if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
         return text
-    form = "use host[:port][/path] such as registry.example.com/mirror, without a scheme and a slash at the end"
+    form = "use host[:port][/path] such as registry.example.com/mirror, without a scheme or a trailing slash"
     raise invalid("registry", text, f"{form}, at most {REGISTRY_MAX_LENGTH} characters")
 
 
 def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
     """Check the labels of containers; return them or raise `InputError`."""
     if len(pairs) > LABELS_MAX:
-        raise InputError(f"there are {len(pairs)} labels: a service takes at most {LABELS_MAX}")
+        raise InputError(f"there are {len(pairs)} labels: use at most {LABELS_MAX}")
     for key, value in pairs.items():
         if key in RESERVED_LABELS:
-            raise InputError(f"the label {quote(key)} is taken: every service has one that says so of itself")
+            raise InputError(f"the label {quote(key)} is reserved: every service sets it")
         if len(key) > LABEL_MAX_LENGTH or not _LABEL.fullmatch(key):
             takes = "use lower-case letters, digits, ., _, / and -, starting with a letter or a digit"
             raise invalid("label", key, f"{takes}, at most {LABEL_MAX_LENGTH} characters")
         if not isinstance(value, str):
-            raise InputError(f"the label {quote(key)} takes text; put its value in quotes")
+            raise InputError(f"the value of the label {quote(key)} must be text; put it in quotes")
         if len(value) > LABEL_VALUE_MAX_LENGTH or any(_is_hidden(character) for character in value):
             raise InputError(
-                f"the label {quote(key)} takes one line of characters that can be seen, at most "
+                f"invalid value of the label {quote(key)}: use one line of visible characters, at most "
                 f"{LABEL_VALUE_MAX_LENGTH}"
             )
     return pairs
@@ -166,7 +166,7 @@ def matches(pattern: str, subject: str) -> bool:
 
 
 def names_for(subjects: Sequence[str]) -> dict[str, str]:
-    """Return the subjects by the names of their parts, each after its last two tokens, or more to tell them apart."""
+    """Return the subjects by part name: the last two tokens of each, or more to keep the names distinct."""
     depths = dict.fromkeys(subjects, 2)
     while deeper := [text for text in _clashing(depths) if depths[text] < text.count(".") + 1]:
         for text in deeper:
@@ -178,36 +178,41 @@ def names_for(subjects: Sequence[str]) -> dict[str, str]:
 
 
 def handler_for(subject: str, taken: Collection[str] = ()) -> str:
-    """Return a name for the handler of one subject, after as many last tokens as it takes to be none of the taken."""
+    """Return a name for the handler of a subject, from as few of its last tokens as make the name free."""
     depths = range(2, max(2, subject.count(".") + 1) + 1)
     names = [_handler_for(subject, depth) for depth in depths]
     return next((name for name in names if name not in taken), free(names[0], taken))
 
 
 def service_for(subject: str) -> str:
-    """Return a name to propose for the service that listens to a subject, after the subject's first token."""
+    """Return a name to propose for the service that subscribes to a subject, from the subject's first token."""
     return _as_service(f"{subject.split('.')[0]}-worker")
 
 
 def context_for(subjects: Sequence[str], service: str) -> str:
-    """Return the bounded context that the first subject's first token names; else the service's name."""
+    """Return the bounded context from the first subject's first token, or else the service's name."""
     first = subjects[0].split(".")[0].lower() if subjects else ""
     return re.sub(r"^[^a-z0-9]+", "", first)[:CONTEXT_MAX_LENGTH] or service
 
 
 def workspace_for(folder: PurePath) -> str:
-    """Return the workspace's name after its folder, as copier.yml derives it."""
+    """Return the workspace's name from its folder, as copier.yml derives it."""
     name = re.sub(r"[^a-z0-9_-]+", "-", folder.name.lower())
     return re.sub(r"^[^a-z0-9]+", "", name)[:WORKSPACE_MAX_LENGTH] or "workspace"
 
 
 def words_of(*texts: str) -> str:
-    """Return the words in texts of any kind, joined by underscores; "" where there is no ASCII letter or digit."""
+    """Return the words in some texts, joined by underscores; "" if there is no ASCII letter or digit."""
     return "_".join(word.lower() for text in texts for part in _ascii_words(text) for word in _WORD_START.split(part))
 
 
 def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
-    """Return what is wrong with a subject, which may have wildcards, of a stream not as the first token; "" if none."""
+    """Return what is wrong with a subject; "" if it is valid.
+
+    Args:
+        text: the subject; it may contain wildcards.
+        of_a_stream: whether the first token must not be a wildcard, because it names the stream.
+    """
     if not text:
         return "it is empty; give one such as 'orders.order.created'"
     if len(text) > SUBJECT_MAX_LENGTH:
@@ -222,14 +227,14 @@ def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
     for number, token in enumerate(tokens, start=1):
         if token not in ("*", ">") and not _TOKEN.fullmatch(token):
             what = f"token {number} is {quote(token)}" if token else f"token {number} is empty"
-            return f"{what}; a token takes letters, digits, _ and -, or is * or a last >"
+            return f"{what}; use letters, digits, _ and - in a token, or *, or > as the last token"
     if owner := RESERVED_FIRST_TOKENS.get(tokens[0].lower()):
         return f"{tokens[0]!r} is reserved, {owner}"
     return ""
 
 
 def free(name: str, taken: Collection[str]) -> str:
-    """Return the name, or it with the first number that nobody has, for subjects that differ in case or punctuation."""
+    """Return the name, or the name with the first free number if it is taken."""
     number, free = 1, name
     while free in taken:
         number += 1
@@ -239,11 +244,11 @@ def free(name: str, taken: Collection[str]) -> str:
 
 def _service_taken_by(name: str) -> str:
     if name in RESERVED_SERVICES:
-        return "every workspace has something of that name beside its services"
+        return "every workspace already uses this name"
     if keyword.iskeyword(name):
-        return "it is a keyword of Python"
+        return "it is a Python keyword"
     if name in YAML_WORDS:
-        return "it is no text but a value in YAML, which Compose reads"
+        return "Compose would read it as a YAML boolean or null"
     if name in sys.stdlib_module_names or name.replace("-", "_") in sys.stdlib_module_names:
         return "it is a module of Python's standard library"
     return ""
@@ -277,7 +282,7 @@ def _handler_for(subject: str, depth: int) -> str:
 
 
 def event_name(tokens: Sequence[str]) -> str:
-    """Return a name for what happens on a subject with these last tokens."""
+    """Return a name for the event of a subject with these last tokens."""
     name = words_of(*tokens)
     if not name or not name[0].isalpha():
         name = f"event_{name}".strip("_")
@@ -294,6 +299,6 @@ def _as_service(text: str) -> str:
 
 
 def _ascii_words(text: str) -> list[str]:
-    """Return runs of ASCII letters and digits, accents taken off: what any name can be made from."""
+    """Return the runs of ASCII letters and digits in a text, without accents."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.findall(r"[A-Za-z0-9]+", plain)

@@ -1,4 +1,4 @@
-"""The monorepo that services live in: finding it, its services, and that no path leads out of it."""
+"""The workspace, the monorepo of services: finds it, lists its services, and keeps paths inside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from natsgen.errors import InputError, UnsafePathError
 MARKER = "natsgen.toml"
 SERVICES = "services"
 COMPOSE = "compose"
-ANSWERS_FILE = ".copier-answers.yml"  # in a service's folder: what it was made with
+ANSWERS_FILE = ".copier-answers.yml"  # in a service's folder: the answers that it was created with
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Workspace:
     """A workspace.
 
     Attributes:
-        root: its folder, absolute, without symlinks; need not exist yet.
+        root: its folder, absolute, without symlinks; it may not exist yet.
     """
 
     root: Path
@@ -37,13 +37,13 @@ class Workspace:
         return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()))
 
     def path(self, relative: PurePosixPath) -> Path:
-        """Return where `relative` is, having made sure that writing there stays in the workspace.
+        """Return the full path of `relative`, after checking that it stays in the workspace.
 
         Raises:
-            UnsafePathError: the path is absolute or has `..`, or a folder on its way is a symlink or no folder.
+            UnsafePathError: the path is absolute or has `..`, or a parent is a symlink or not a folder.
         """
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-            raise UnsafePathError(f"{relative} is no path inside the workspace {self.root}")
+            raise UnsafePathError(f"{relative} is not inside the workspace {self.root}")
         for parent in reversed(relative.parents[:-1]):
             self._check_folder(self.root / parent)
         return self.root / relative
@@ -53,10 +53,10 @@ class Workspace:
             return
         if folder.is_symlink():
             target = Path(os.path.realpath(folder))
-            outside = "" if target.is_relative_to(self.root) else f", outside of the workspace {self.root}"
+            outside = "" if target.is_relative_to(self.root) else f", outside the workspace {self.root}"
             raise UnsafePathError(
-                f"{folder} is a symlink to {target}{outside}: natsgen goes through none; put the folder itself there, "
-                "or use --workspace to name the real workspace"
+                f"{folder} is a symlink to {target}{outside}, and natsgen does not follow symlinks: replace it with "
+                "the folder, or use --workspace to name the real workspace"
             )
         if not folder.is_dir():
             raise UnsafePathError(f"{folder} is not a folder; move it away")
@@ -66,13 +66,13 @@ def find(given: Path | None, start: Path) -> Workspace:
     """Return the workspace that a command works on.
 
     Args:
-        given: what `--workspace` says; it need not exist.
+        given: the value of `--workspace`; it may not exist yet.
         start: the current folder. Without `given`, the workspace is the nearest folder upwards with a natsgen.toml;
             else, within the git repository if there is one, the nearest with `services/` or `compose/`; else the root
             of the git repository; else `start`.
 
     Raises:
-        InputError: what is given is not a folder.
+        InputError: `given` is not a folder.
     """
     if given is not None:
         root = (start / given).resolve()

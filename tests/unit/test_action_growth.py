@@ -126,7 +126,7 @@ def test_a_file_that_holds_something_else_is_left_alone(shop: Workspace) -> None
 
 def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
     (shop.root / TESTS / "test_farewell_action.py").write_text("a person's")
-    with pytest.raises(ConflictError, match="exists already and is left alone"):
+    with pytest.raises(ConflictError, match="exists already: nothing was changed"):
         add(shop)
     assert not (shop.root / FOLDER / "farewell_action.py").exists()
 

@@ -138,7 +138,7 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
         ({"routes": {"greet": GREET}, "framework": "none"}, "answers.yml: routes need a web framework"),
         ({"registry": "https://registry"}, "answers.yml: invalid registry 'https://registry'"),
         ({"labels": {"Team": "x"}}, "answers.yml: invalid label 'Team'"),
-        ({"labels": {"team": "a\nb"}}, "answers.yml: the label 'team' takes one line"),
+        ({"labels": {"team": "a\nb"}}, "answers.yml: invalid value of the label 'team': use one line"),
         ({"network": "a b"}, "answers.yml: invalid Docker network 'a b'"),
     ],
 )

@@ -256,7 +256,7 @@ def test_a_symlink_out_of_the_workspace_is_refused(
     (tmp_path / "outside").mkdir()
     (here / "services").symlink_to(tmp_path / "outside")
     assert main(WORKER) == 1
-    assert "outside of the workspace" in capsys.readouterr().err
+    assert "outside the workspace" in capsys.readouterr().err
     assert list((tmp_path / "outside").iterdir()) == []
 
 
@@ -268,7 +268,7 @@ def test_an_interrupted_command_is_finished_by_the_next(here: Path, capsys: pyte
     move = {"path": "services", "leaves": False, "digests": {"audit/x": hashes.digest_of(b"")}}
     area.journal.write_text(json.dumps({"title": "new worker audit", "moves": [move]}))
     assert main(WORKER) == 0
-    assert capsys.readouterr().err == "finished what was interrupted here: new worker audit\n"
+    assert capsys.readouterr().err == "finished an interrupted command: new worker audit\n"
     assert sorted(path.name for path in here.iterdir()) == ["compose", "services"]
     assert sorted(path.name for path in (here / "services").iterdir()) == ["audit", "billing"]
 

@@ -65,7 +65,7 @@ def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Wor
     (folder / ".copier-answers.yml").mkdir()
     (folder / "src/domain/handlers/x_handler.py").write_text('@subscriber("a.b")\nasync def handle_x(e): ...')
     found = listing.service(workspace, "billing")
-    assert found.error == ".copier-answers.yml: it is a folder and no regular file"
+    assert found.error == ".copier-answers.yml: it is a folder, not a regular file"
     assert [file.name for file in found.files] == ["x"]
 
 

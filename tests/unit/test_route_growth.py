@@ -134,7 +134,7 @@ def test_the_name_that_a_clash_proposes_is_free(shop: Workspace) -> None:
 
 def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
     (shop.root / TESTS / "test_order_placed_route.py").write_text("a person's")
-    with pytest.raises(ConflictError, match="exists already and is left alone"):
+    with pytest.raises(ConflictError, match="exists already: nothing was changed"):
         add(shop)
     assert not (shop.root / FOLDER / "order_placed_route.py").exists()
 

@@ -229,7 +229,7 @@ def test_the_person_is_told_what_was_finished(shop: Workspace, tmp_path: Path, e
     at = at_first("link", shop)
     fresh = a_copy_of(BEFORE, tmp_path / "fresh")
     kill_at(fresh, at, environment)
-    assert recover(fresh) == ["finished what was interrupted here: new worker billing"]
+    assert recover(fresh) == ["finished an interrupted command: new worker billing"]
     assert recover(fresh) == []
 
 
@@ -238,7 +238,7 @@ def test_what_cannot_be_finished_is_undone(shop: Workspace, tmp_path: Path, envi
     fresh = a_copy_of(BEFORE, tmp_path / "fresh")
     kill_at(fresh, at, environment)
     (fresh.root / "compose" / "billing.yml").write_text("a person's")
-    assert "undid what was interrupted here, new worker billing" in recover(fresh)[0]
+    assert "undid an interrupted command, new worker billing" in recover(fresh)[0]
     assert not (fresh.root / "services").exists()
     assert (fresh.root / "compose" / "billing.yml").read_text() == "a person's"
 
@@ -252,10 +252,10 @@ def test_what_can_be_neither_finished_nor_undone_loses_nothing_and_says_what_to_
         interrupted_after_first_move(fresh, files)
     (fresh.root / "services" / "billing" / "README.md").write_text("edited")
     (fresh.root / "compose" / "billing.yml").write_text("a person's")
-    with pytest.raises(TransactionError, match="was changed since; move it away"):
+    with pytest.raises(TransactionError, match="was modified since; move it away"):
         recover(fresh)
     (fresh.root / "compose" / "billing.yml").unlink()
-    assert recover(fresh) == ["finished what was interrupted here: new worker billing"]
+    assert recover(fresh) == ["finished an interrupted command: new worker billing"]
     assert (fresh.root / "services" / "billing" / "README.md").read_text() == "edited"
     assert (fresh.root / "compose" / "billing.yml").read_bytes() == b"compose"
 
@@ -277,7 +277,7 @@ def changing(shop: Workspace) -> Change:
     return Change(
         before={PurePosixPath("natsgen.toml"): File(b"root"), PurePosixPath("services/old/gone.py"): File(b"gone")},
         after={PurePosixPath("natsgen.toml"): File(b"new"), PurePosixPath("services/x.py"): File(b"x")},
-        passing=frozenset({PurePosixPath("services/old")}),
+        removable_folders=frozenset({PurePosixPath("services/old")}),
     )
 
 
@@ -325,7 +325,7 @@ def test_a_folder_that_may_pass_stays_while_anything_else_is_in_it(shop: Workspa
 
 
 def test_a_folder_that_may_not_pass_stays_empty(shop: Workspace) -> None:
-    apply(shop, replace(changing(shop), passing=frozenset()))
+    apply(shop, replace(changing(shop), removable_folders=frozenset()))
     assert list((shop.root / "services/old").iterdir()) == []
 
 
@@ -333,7 +333,7 @@ def test_a_folder_that_may_not_pass_stays_empty(shop: Workspace) -> None:
 def test_what_was_changed_before_it_goes_is_a_conflict(shop: Workspace, path: str) -> None:
     change = changing(shop)
     (shop.root / path).write_text("a person's")
-    with pytest.raises(ConflictError, match="was changed meanwhile"):
+    with pytest.raises(ConflictError, match="was modified meanwhile"):
         apply(shop, change)
     assert contents(shop)[path] == "a person's"
 
@@ -343,7 +343,7 @@ def test_a_symlink_is_neither_replaced_nor_removed(shop: Workspace, path: str, t
     change = changing(shop)
     (shop.root / path).rename(tmp_path / "elsewhere")
     (shop.root / path).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConflictError, match="is no regular file"):
+    with pytest.raises(ConflictError, match="is not a regular file"):
         apply(shop, change)
     assert (shop.root / path).is_symlink()
 
@@ -351,7 +351,7 @@ def test_a_symlink_is_neither_replaced_nor_removed(shop: Workspace, path: str, t
 def test_what_a_person_changes_while_it_goes_comes_back_as_they_left_it(shop: Workspace) -> None:
     change = changing(shop)
     before = contents(shop)
-    with pytest.raises(ConflictError, match=r"natsgen\.toml was changed meanwhile; nothing was changed"):
+    with pytest.raises(ConflictError, match=r"natsgen\.toml was modified meanwhile; nothing was changed"):
         apply_with(shop, change, 1, lambda: (shop.root / "natsgen.toml").write_text("a person's") and None)
     assert contents(shop) == {**before, "natsgen.toml": "a person's"}
 
@@ -377,7 +377,7 @@ def test_a_file_that_takes_the_place_of_a_replaced_one_is_kept_and_so_is_the_old
     with pytest.raises(TransactionError, match="move it away"):
         recover(shop)
     (shop.root / "natsgen.toml").unlink()
-    assert recover(shop) == ["finished what was interrupted here: change"]
+    assert recover(shop) == ["finished an interrupted command: change"]
     assert contents(shop) == {"natsgen.toml": "new", "compose/infrastructure.yml": "theirs", "services/x.py": "x"}
 
 
@@ -388,7 +388,7 @@ def test_a_symlink_in_a_new_folder_is_not_lost_when_the_folder_is_taken_back(sho
         (shop.root / "services" / "theirs").symlink_to("somewhere")
         (shop.root / "compose" / "y").write_text("a person's")
 
-    with pytest.raises(TransactionError, match="was changed since; move it away"):
+    with pytest.raises(TransactionError, match="was modified since; move it away"):
         apply_with(shop, add_only, 1, intrude)
     assert (shop.root / "services" / "theirs").is_symlink()
 
@@ -486,7 +486,7 @@ def test_what_a_clone_brings_along_as_natsgens_own_is_told_and_left_alone(
     else:
         former.symlink_to(tmp_path / "elsewhere")
     (message,) = recover(shop)
-    assert f"{former} is not natsgen's own any more and is left alone" in message
+    assert f"{former} is ignored, because natsgen no longer uses it" in message
     assert not (shop.root / "services").exists()
     assert os.path.lexists(former)
 
@@ -518,7 +518,7 @@ def test_outside_of_git_it_is_in_the_users_state_directory_and_found_after_git_i
     area = plant(shop, "compose/x.py")
     assert area.folder.is_relative_to(tmp_path / "state/natsgen")
     git(shop.root, "init", "--quiet")
-    assert recover(shop) == ["finished what was interrupted here: x"]
+    assert recover(shop) == ["finished an interrupted command: x"]
     assert (shop.root / "compose/x.py").exists()
     assert list((tmp_path / "state").iterdir()) == []
 
@@ -534,7 +534,7 @@ def test_where_the_state_is_on_another_file_system_files_come_and_go_from_the_wo
         fresh = a_copy_of(BEFORE, tmp_path / "fresh")
         area = plant(fresh, "compose/x.py", "x")
         assert area.staged.parent.parent == fresh.root
-        assert recover(fresh) == ["finished what was interrupted here: x"]
+        assert recover(fresh) == ["finished an interrupted command: x"]
         apply(fresh, Change(before={PurePosixPath("compose/x.py"): File(b"x")}))
         assert contents(fresh) == {"natsgen.toml": "root", "compose/infrastructure.yml": "theirs"}
         assert folders(fresh) == {"compose"}

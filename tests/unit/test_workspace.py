@@ -62,7 +62,7 @@ def test_a_path_that_leaves_the_workspace_is_refused(workspace: Workspace, path:
 def test_a_symlink_that_leads_out_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (workspace.root / "services").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UnsafePathError, match="outside of the workspace"):
+    with pytest.raises(UnsafePathError, match="outside the workspace"):
         workspace.path(PurePosixPath("services/billing/README.md"))
 
 

@@ -1,1 +1,1 @@
-"""Files of a workspace: read, compared and merged as text, never changed here."""
+"""Reading, comparing and merging files in memory; nothing here writes to a workspace."""

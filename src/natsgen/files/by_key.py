@@ -1,7 +1,7 @@
-"""Merges and compares what a service's owner and the template write into the same files: pyproject.toml and the pins.
+"""Merges by key the files that both the owner and the template change: pyproject.toml and the requirements files.
 
-A dependency of the owner's stands beside those of the template, so that a merge by lines would find a conflict in
-nearly every update. Here pyproject.toml is merged by key and by dependency, and the requirements by package.
+The owner's dependencies are next to the template's, so a merge by lines would conflict in nearly every update. This
+module merges pyproject.toml by key and by dependency, and the requirements files by package.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _ChangedTwice(Exception):
 
 
 def is_shared(path: PurePosixPath) -> bool:
-    """Return whether both the owner and the template write into the file at this path in the workspace."""
+    """Return whether both the owner and the template change the file at this path in the workspace."""
     return len(path.parts) == 3 and path.parts[0] == SERVICES and path.name in (PROJECT, *REQUIREMENTS)
 
 
@@ -34,7 +34,7 @@ def merge(path: PurePosixPath, ours: bytes, base: bytes, theirs: bytes) -> bytes
     """Merge the change from `base` to `theirs` into `ours`.
 
     Returns:
-        The merged content; None where both sides changed the same value, or where one of them cannot be read.
+        The merged content; None if both sides changed the same value, or one of them cannot be parsed.
     """
     from tomlkit.exceptions import TOMLKitError
 
@@ -46,23 +46,23 @@ def merge(path: PurePosixPath, ours: bytes, base: bytes, theirs: bytes) -> bytes
 
 
 def is_same(path: PurePosixPath, one: bytes, other: bytes) -> bool:
-    """Return whether two contents of a shared file say the same, whatever their comments and spaces."""
+    """Return whether two contents of a shared file are equivalent, apart from comments and spaces."""
     if path.name != PROJECT:
         return one == other
     return bool(_read(one) == _read(other))
 
 
-def is_as_made(path: PurePosixPath, there: File | None, made: File) -> bool:
-    """Return whether a file is what the template makes, perhaps with the owner's dependencies and settings beside."""
-    if there is None or there == made or not is_shared(path):
-        return there == made
-    return there.executable == made.executable and _has_all(path, there.content, made.content)
+def is_unmodified(path: PurePosixPath, there: File | None, rendered: File) -> bool:
+    """Return whether a file is what the template renders; the owner may have added dependencies and settings."""
+    if there is None or there == rendered or not is_shared(path):
+        return there == rendered
+    return there.executable == rendered.executable and _has_all(path, there.content, rendered.content)
 
 
-def _has_all(path: PurePosixPath, there: bytes, made: bytes) -> bool:
+def _has_all(path: PurePosixPath, there: bytes, rendered: bytes) -> bool:
     if path.name == PROJECT:
-        return _covers(_read(there), _read(made), ())
-    own, templates = (requirements.parse(side.decode(errors="replace")).packages for side in (there, made))
+        return _covers(_read(there), _read(rendered), ())
+    own, templates = (requirements.parse(side.decode(errors="replace")).packages for side in (there, rendered))
     return all(
         name in own and (own[name] == block or requirements.version_of(own[name]) > requirements.version_of(block))
         for name, block in templates.items()
@@ -78,7 +78,7 @@ def _merged_requirements(*sides: str) -> str:
         if new == old:
             chosen = own
         elif new is None:
-            # an own dependency may need what the template no longer does; `natsgen lock` drops it if none does
+            # an own dependency may need a package that the template no longer needs; `natsgen lock` drops unused ones
             chosen = own if has_own or own != old else None
         elif own in (old, None):
             chosen = new
@@ -90,7 +90,7 @@ def _merged_requirements(*sides: str) -> str:
 
 
 def _read(project: bytes) -> Any:
-    """Return what a pyproject.toml says; nothing if it cannot be read."""
+    """Return the content of a pyproject.toml; None if it cannot be parsed."""
     import tomllib
 
     try:
@@ -142,7 +142,7 @@ def _merge_list(ours: Any, base: list[Any], theirs: list[Any], place: tuple[str,
 
 
 def _insert(ours: Any, order: list[Any], key: Any, key_of: Callable[[Any], Any], value: Any) -> None:
-    """Insert a value after that which it follows in the template."""
+    """Insert a value after the one that it follows in the template."""
     import tomlkit
 
     before = set(order[: order.index(key)])
@@ -160,18 +160,18 @@ def _put(ours: Any, key: str, value: Any) -> None:
         ours[key] = value
 
 
-def _covers(there: Any, made: Any, place: tuple[str, ...]) -> bool:
+def _covers(there: Any, rendered: Any, place: tuple[str, ...]) -> bool:
     if place in _OWNERS_KEYS:
         return True
-    if isinstance(made, dict) and isinstance(there, dict):
-        return all(key in there and _covers(there[key], value, (*place, key)) for key, value in made.items())
-    if isinstance(made, list) and isinstance(there, list):
-        return all(one in there for one in made)
-    return bool(there == made)
+    if isinstance(rendered, dict) and isinstance(there, dict):
+        return all(key in there and _covers(there[key], value, (*place, key)) for key, value in rendered.items())
+    if isinstance(rendered, list) and isinstance(there, list):
+        return all(one in there for one in rendered)
+    return bool(there == rendered)
 
 
 def _key_in(place: tuple[str, ...]) -> Callable[[Any], Any]:
-    """Return what tells apart the values of a list: for dependencies, their name and platform."""
+    """Return the function that identifies a value of a list: a dependency by its name and platform."""
     if not any(place[: len(one)] == one for one in _DEPENDENCIES):
         return lambda value: repr(_plain(value))
     return _dependency

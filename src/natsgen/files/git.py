@@ -1,4 +1,4 @@
-"""The few things that natsgen asks git, none of which changes a person's repository: not its index, stash or refs."""
+"""Read-only git commands: none changes the user's index, stash or refs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from natsgen.errors import GitError
 
-# A repository that a hook or a person's shell names is not the one that is meant here.
+# Variables of a hook or shell that would direct git to another repository.
 _OF_ANOTHER_REPOSITORY = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -25,7 +25,7 @@ _OF_ANOTHER_REPOSITORY = (
     "GIT_WORK_TREE",
 )
 
-# A repository may come from anybody: nothing that it says is run, and a bare one inside of it is none of ours.
+# A repository may come from anyone: run no program that it configures, and ignore bare repositories inside it.
 _CAREFUL = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
@@ -41,16 +41,16 @@ def run(
     """Run git.
 
     Args:
-        arguments: what follows `git`.
-        folder: where it is run.
-        variables: of its environment, beside the process's own.
-        fine: the exit codes that are no error.
+        arguments: the arguments of `git`.
+        folder: the folder to run it in.
+        variables: environment variables to add to the process's own.
+        fine: the exit codes that are not errors.
 
     Raises:
-        GitError: there is no git, or it ended with another exit code; the message holds what it said.
+        GitError: git is not installed, or exits with another code; the message contains its standard error.
     """
     own = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
-    # no lock, so that a person's own git commands never meet one; no question, because nobody may be there
+    # take no lock that would block the user's own git commands; never prompt, because nobody may be there to answer
     settings = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(variables or {})}
     try:
         done = subprocess.run(
@@ -73,27 +73,27 @@ def run(
 def run_bare(
     repository: Path, *arguments: str | Path, variables: Mapping[str, str] | None = None, fine: Sequence[int] = (0,)
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run git in a bare repository, which git uses only where it is named: a clone may have one hidden in it.
+    """Run git in a bare repository, named explicitly because git otherwise ignores bare repositories.
 
     Raises:
-        GitError: as `run`.
+        GitError: see `run`.
     """
     return run(f"--git-dir={repository}", *arguments, folder=repository, variables=variables, fine=fine)
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which no address has a user, a password or a token any more."""
+    """Return the text without the users, passwords and tokens in its URLs."""
     return _SECRET.sub("", text)
 
 
 @lru_cache(maxsize=64)
 def own_folder(root: Path) -> Path:
-    """Return the folder in git's own directory that is natsgen's, for a folder in a working tree. It need not exist.
+    """Return natsgen's folder in git's own directory, for a folder in a working tree. It may not exist yet.
 
-    A repository with several workspaces has one for each, and each worktree has its own.
+    Each workspace of a repository and each worktree has its own.
 
     Raises:
-        GitError: the folder is in no repository that can be read.
+        GitError: the folder is not in a git repository, or the repository cannot be read.
     """
     said = run("rev-parse", "--path-format=absolute", "--git-path", "natsgen", "--show-prefix", folder=root).stdout
     place, inside = os.fsdecode(said).removesuffix("\n").rsplit("\n", 1)
@@ -105,22 +105,23 @@ def _folder_name(inside: str) -> str:
 
 
 def prefix(root: Path) -> PurePosixPath:
-    """Return where a folder is in its repository.
+    """Return the path of a folder in its repository.
 
     Raises:
-        GitError: it is in none.
+        GitError: the folder is not in a repository.
     """
     try:
         said = run("rev-parse", "--show-prefix", folder=root).stdout
     except GitError as error:
         raise GitError(
-            f"{root} is not in a git repository, which updates need to be undone: commit it to one first ({error})"
+            f"{root} is not in a git repository, without which an update cannot be undone: commit it to one first "
+            f"({error})"
         ) from error
     return PurePosixPath(os.fsdecode(said).removesuffix("\n") or ".")
 
 
 def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
-    """Return the files under some paths that are not as the last commit has them, new ones included, ignored ones not.
+    """Return the files under some paths that differ from the last commit, including new files but not ignored ones.
 
     Args:
         root: a folder in a repository.
@@ -130,7 +131,7 @@ def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPa
         The files, relative to `root`.
 
     Raises:
-        GitError: there is no repository, or git refuses.
+        GitError: the folder is not in a repository, or git fails.
     """
     wanted = [str(path) for path in paths]
     if not wanted:
@@ -144,10 +145,10 @@ def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPa
 
 
 def tracked(root: Path, paths: Iterable[PurePosixPath]) -> frozenset[PurePosixPath]:
-    """Return those of the files, relative to `root`, that the repository knows.
+    """Return the files, relative to `root`, that git tracks.
 
     Raises:
-        GitError: there is no repository, or git refuses.
+        GitError: the folder is not in a repository, or git fails.
     """
     wanted = [str(path) for path in paths]
     if not wanted:

@@ -1,4 +1,4 @@
-"""Reads files that anybody may have written: regular ones of a bounded size, never through a symbolic link."""
+"""Reads untrusted files: only regular files of a bounded size, never through a symbolic link."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 import stat
 from pathlib import Path, PurePosixPath
 
-LIMIT = 5_000_000  # bytes; a file of a service has some thousands
-ANSWERS_LIMIT = 200_000  # of an answers file
-SOURCE_LIMIT = 1_000_000  # of what is parsed, which takes a hundred times as much memory
+LIMIT = 5_000_000  # bytes; a file of a service has a few thousand
+ANSWERS_LIMIT = 200_000  # bytes of an answers file
+SOURCE_LIMIT = 1_000_000  # bytes of a parsed file; parsing needs a hundred times as much memory
 _BLOCK = 1 << 20
 
 
@@ -17,7 +17,7 @@ def read_bytes(file: Path, limit: int = LIMIT) -> bytes:
     """Return the content of a regular file.
 
     Raises:
-        OSError: it is none, or larger than the limit, or cannot be read; `strerror` says it for a person.
+        OSError: it is not a regular file, exceeds the limit, or cannot be read; `strerror` is readable.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -44,14 +44,14 @@ def read_text(file: Path, limit: int = LIMIT) -> str:
     """Return the content of a regular file in UTF-8, with a byte order mark or without.
 
     Raises:
-        OSError: as `read_bytes`.
+        OSError: see `read_bytes`.
         UnicodeDecodeError: it is not UTF-8.
     """
     return read_bytes(file, limit).decode("utf-8-sig")
 
 
 def is_regular(file: Path) -> bool:
-    """Return whether there is a regular file, and no link to one."""
+    """Return whether the path is a regular file, not a link to one."""
     try:
         return stat.S_ISREG(file.lstat().st_mode)
     except (OSError, ValueError):
@@ -59,11 +59,11 @@ def is_regular(file: Path) -> bool:
 
 
 def is_folder(below: Path, path: PurePosixPath) -> bool:
-    """Return whether there is a folder at a path below another, and no link on the way."""
+    """Return whether a path below a folder is a folder, with no link on the way."""
     way = [below / step for step in (*reversed(path.parents[:-1]), path)]
     return all(step.is_dir() and not step.is_symlink() for step in way)
 
 
 def _refused(file: Path, number: int) -> OSError:
     kind = "a symbolic link" if file.is_symlink() else "a folder" if file.is_dir() else "a device, a pipe or a socket"
-    return OSError(number, f"it is {kind} and no regular file", str(file))
+    return OSError(number, f"it is {kind}, not a regular file", str(file))

@@ -1,4 +1,4 @@
-"""A file of pinned requirements, taken apart by package: each has a block of lines with its pins and hashes."""
+"""Parses a file of pinned requirements into packages: each has a block of lines with its pins and hashes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Pinned:
     packages: Mapping[str, str]
 
     def text(self) -> str:
-        """Return the text of the file, its packages in order."""
+        """Return the text of the file, with its packages sorted."""
         return self.head + "".join(self.packages[name] for name in sorted(self.packages))
 
 
 def parse(text: str) -> Pinned:
-    """Take the text of a requirements file apart."""
+    """Parse the text of a requirements file."""
     from packaging.utils import canonicalize_name
 
     head, *blocks = _BLOCK.split(text) if _BLOCK.match(text) is None else ["", *_BLOCK.split(text)]
@@ -46,7 +46,7 @@ def parse(text: str) -> Pinned:
 
 
 def version_of(block: str) -> Version:
-    """Return the newest version that the lines of a package pin; 0 where they pin none."""
+    """Return the newest version that the lines of a package pin; 0 if they pin none."""
     from packaging.version import InvalidVersion, Version
 
     found = [Version("0")]

@@ -1,4 +1,4 @@
-"""Files in memory, by their path in the workspace: what is rendered, compared and applied."""
+"""Files in memory, by their path in the workspace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class File:
 
     Attributes:
         content: its bytes.
-        executable: whether it may be run; the rest of its mode is the umask's.
+        executable: whether it is executable; the umask decides the rest of its mode.
     """
 
     content: bytes
@@ -29,7 +29,7 @@ Tree = Mapping[PurePosixPath, File]
 
 
 def read(folder: Path) -> Tree:
-    """Return every file under `folder`, by its path relative to it, sorted; symlinks are not followed and not read."""
+    """Return every file under `folder`, sorted by its path relative to it; symlinks are skipped."""
     found = {}
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -40,10 +40,10 @@ def read(folder: Path) -> Tree:
 
 
 def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
-    """Return those of the files that are there.
+    """Return the files that exist.
 
     Raises:
-        ServiceError: there is something else than a file.
+        ServiceError: a path is not a regular file.
         UnsafePathError: a path leads out of the workspace.
     """
     found = {}
@@ -52,7 +52,7 @@ def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
         if not os.path.lexists(target):
             continue
         if target.is_symlink() or not target.is_file():
-            raise ServiceError(f"{target} is not a regular file, and nothing was changed: put the file itself there")
+            raise ServiceError(f"{target} is not a regular file: nothing was changed; replace it with a regular file")
         try:
             found[path] = File(reading.read_bytes(target), os.access(target, os.X_OK))
         except OSError as error:
@@ -61,5 +61,5 @@ def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
 
 
 def differences(before: Tree, after: Tree) -> list[str]:
-    """Return the paths of the files that are not the same in both, sorted."""
+    """Return the sorted paths of the files that differ."""
     return sorted(str(path) for path in {*before, *after} if before.get(path) != after.get(path))

@@ -121,10 +121,10 @@ def _changed(workspace: Workspace, questionnaire: Questionnaire, name: str, made
         target = workspace.root / path
         if not os.path.lexists(target):
             yield ChangedFile(path, "missing", is_own)
-        elif not reading.is_regular(target) or not by_key.is_as_made(path, _there(target, path, file), file):
+        elif not reading.is_regular(target) or not by_key.is_unmodified(path, _there(target, path, file), file):
             yield ChangedFile(path, "changed", is_own)
 
 
 def _there(target: Path, path: PurePosixPath, made: File) -> File:
     there = {path: File(reading.read_bytes(target), os.access(target, os.X_OK))}
-    return line_ends.as_made(there, {path: made})[path]
+    return line_ends.as_rendered(there, {path: made})[path]

@@ -158,7 +158,7 @@ def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Re
 
 def with_packages(site: ServiceTarget, change: Change, files: Tree) -> Change:
     """Return a change that takes the files of packages away as well."""
-    passing = change.passing | service_packages.passing(site.service, files)
+    passing = change.removable_folders | service_packages.passing(site.service, files)
     return Change({**change.before, **files}, change.after, passing)
 
 
@@ -243,7 +243,9 @@ def _removal(site: ServiceTarget, file: PartFile) -> Change:
     kind = file.kind
     before = tree.read_files(site.workspace, kind.paths(site.service, file.name))
     made = (one for folder in (kind.folder, kind.tests) for one in (folder, *folder.parents[:-1]))
-    return Change(before=before, passing=frozenset(PurePosixPath(SERVICES, site.service) / folder for folder in made))
+    return Change(
+        before=before, removable_folders=frozenset(PurePosixPath(SERVICES, site.service) / folder for folder in made)
+    )
 
 
 def _leaving_with(site: ServiceTarget, kind: PartKind, change: Change) -> Leaving:

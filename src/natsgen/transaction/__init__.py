@@ -1,1 +1,1 @@
-"""Changing a workspace whole or not at all."""
+"""Atomic changes of a workspace."""

@@ -1,4 +1,4 @@
-"""A change of the workspace as data: which files are there before and after it."""
+"""A change of the workspace as data: the affected files before and after it."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from natsgen.transaction import diff
 
 @dataclass(frozen=True)
 class Change:
-    """What a command does, by paths in the workspace.
+    """The files that a command adds, replaces and removes, by their paths in the workspace.
 
     Attributes:
         before: the files that it replaces or removes, as they were read.
         after: the files that it replaces or adds, as they will be.
-        passing: folders that go together with their last file. Any other folder stays, empty or not.
+        removable_folders: folders that are removed together with their last file. Any other folder stays, even if it
+            is empty.
     """
 
     before: Tree = field(default_factory=dict)
     after: Tree = field(default_factory=dict)
-    passing: frozenset[PurePosixPath] = frozenset()
+    removable_folders: frozenset[PurePosixPath] = frozenset()
 
     @property
     def added(self) -> tuple[PurePosixPath, ...]:
-        """The paths that are new."""
+        """The new paths."""
         return tuple(path for path in self.after if path not in self.before)
 
     @property
     def replaced(self) -> tuple[PurePosixPath, ...]:
-        """The paths that get another content."""
+        """The paths whose content changes."""
         return tuple(path for path in self.after if path in self.before)
 
     @property
     def removed(self) -> tuple[PurePosixPath, ...]:
-        """The paths that will be gone."""
+        """The paths that no longer exist afterwards."""
         return tuple(path for path in self.before if path not in self.after)
 
     def diff(self) -> str:
-        """Return the change as a diff that `git apply` takes."""
+        """Return the change as a diff that `git apply` accepts."""
         return diff.unified(self.before, self.after)
 
 
 def change_between(there: Tree, wanted: Mapping[PurePosixPath, File | None]) -> Change:
-    """Return the change from what is there to what is wanted; None is a file that shall not be there."""
+    """Return the change from the current files to the wanted ones; None stands for a file to remove."""
     differing = sorted(path for path, file in wanted.items() if file != there.get(path))
     after = {path: file for path in differing if (file := wanted[path]) is not None}
     before = {path: there[path] for path in differing if path in there}
-    return Change(before, after, _passing(before, after))
+    return Change(before, after, _removable_folders(before, after))
 
 
-def _passing(before: Tree, after: Tree) -> frozenset[PurePosixPath]:
-    """Return the folders that may go with their last file: git keeps no empty ones either."""
+def _removable_folders(before: Tree, after: Tree) -> frozenset[PurePosixPath]:
+    """Return the folders to remove with their last file: git does not keep empty folders either."""
     staying = {parent for path in after for parent in path.parents}
     leaving = {parent for path in before if path not in after for parent in path.parents[:-2]}
     return frozenset(leaving - staying)

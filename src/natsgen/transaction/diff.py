@@ -1,4 +1,4 @@
-"""What a change would do to a file, as a diff that `git apply` takes."""
+"""Diffs that `git apply` accepts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from natsgen.files.tree import File, Tree
 
 
 def unified(before: Tree, after: Tree) -> str:
-    """Return the unified diff from one tree to another, in the order of the paths; equal files are left out."""
+    """Return the unified diff from one tree to another, sorted by path, without equal files."""
     parts: list[str] = []
     for path in sorted({*before, *after}):
         old, new = before.get(path), after.get(path)

@@ -1,4 +1,4 @@
-"""The few file operations that change a workspace: each is on the disk when it returns, and none overwrites a file."""
+"""The file operations that change a workspace: each is on disk when it returns, and none overwrites a file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from natsgen.files.tree import File
 
 
 def write(path: Path, file: File) -> None:
-    """Write a file that is not there yet, with the mode that the umask gives it.
+    """Write a new file, with the mode that the umask allows.
 
     Raises:
-        OSError: it exists, or cannot be written.
+        OSError: the file exists, or cannot be written.
     """
     mode = 0o777 if file.executable else 0o666
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -27,7 +27,7 @@ def write(path: Path, file: File) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Put the names in a folder on the disk, where the file system can do that for folders."""
+    """Flush the entries of a folder to disk, where the file system supports that."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -39,27 +39,27 @@ def sync(folder: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file or folder to a name that is free; moving again after an interruption completes it.
+    """Move a file or folder to a free name; moving again after an interruption completes the move.
 
     Raises:
-        FileExistsError: something else has the name; only an empty folder gives way to a folder.
+        FileExistsError: something else has the name; only an empty folder is replaced, by a folder.
         OSError: the file system refuses.
     """
     if source.is_dir():
         _move_folder(source, target)
         return
     try:
-        target.hardlink_to(source)  # unlike a rename, this never replaces what appeared meanwhile
+        target.hardlink_to(source)  # unlike a rename, this never replaces a file that appeared meanwhile
     except FileExistsError:
         if not is_same(source, target):
             raise
     except OSError:
-        # Not every file system has hard links. The gap between look and rename is then the best there is.
+        # Not every file system has hard links. Without them, a short gap between check and rename is unavoidable.
         if os.path.lexists(target):
             raise
         source.rename(target)
         return
-    sync(target.parent)  # the new name first: a power cut between the two must not leave the file without any
+    sync(target.parent)  # the new name first: a power cut between the two must not lose the file
     source.unlink()
 
 
@@ -69,7 +69,7 @@ def is_same(path: Path, other: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it; symlinks are removed, not followed. Nothing there is fine."""
+    """Remove a file, or a folder with its content, if it exists; symlinks are removed, not followed."""
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
         return

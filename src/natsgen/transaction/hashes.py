@@ -1,4 +1,4 @@
-"""What files hold, as SHA-256, so that nothing is taken away that somebody has changed meanwhile."""
+"""SHA-256 digests of files, to detect files that were modified meanwhile."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def digest_of(content: bytes) -> str:
 
 
 def under(path: PurePosixPath, files: Tree) -> dict[PurePosixPath, str]:
-    """Return the digests of the files at a path or below it, by their paths from there."""
+    """Return the digests of the files at or below a path, by their paths relative to it."""
     return {one.relative_to(path): digest_of(file.content) for one, file in files.items() if one.is_relative_to(path)}
 
 
 def is_changed(path: Path, digests: Mapping[PurePosixPath, str]) -> bool:
-    """Return whether what is at a path, a file or a folder, holds anything but what these digests are of."""
+    """Return whether a file or folder differs from the content that has these digests."""
     if path.is_symlink():
         return True
     if not path.is_dir():
@@ -38,7 +38,7 @@ def is_changed(path: Path, digests: Mapping[PurePosixPath, str]) -> bool:
 
 
 def all_in(folder: Path) -> Iterator[Path]:
-    """Yield everything under a folder that is no folder, symlinks to folders included."""
+    """Yield everything under a folder that is not a folder, including symlinks to folders."""
     for parent, folders, names in os.walk(folder):
         yield from (Path(parent, name) for name in names)
         yield from (path for name in folders if (path := Path(parent, name)).is_symlink())

@@ -1,7 +1,7 @@
-"""What a transaction on a workspace is about to do, written down first, so that it can be finished or undone.
+"""The journal of a transaction: written before the transaction changes anything, so that it can be finished or undone.
 
-It is kept where no clone can bring one along. It is checked all the same, as a whole and before any of it is done: it
-names only places where natsgen writes, and the digest of each file that comes.
+The journal is stored outside the files that a clone contains. It is nevertheless checked as a whole before any of it
+runs: it may name only paths where natsgen writes, with the digest of each file.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Move:
-    """One step: a file, or a folder that is new or goes as a whole, on its way into the workspace or out of it.
+    """One step: moves a file or a whole folder into the workspace or out of it.
 
     Attributes:
-        path: its place in the workspace.
-        leaves: whether it goes from there to the kept files; otherwise it comes from the staged ones.
-        digests: the SHA-256 of every file in it, so that nothing is taken away that a person has changed.
+        path: its path in the workspace.
+        leaves: whether it moves from the workspace to the kept files; if not, it moves from the staged files to the
+            workspace.
+        digests: the SHA-256 of every file in it, so that a file that the user modified is never removed.
     """
 
     path: PurePosixPath
@@ -39,42 +40,42 @@ class Move:
     digests: Mapping[PurePosixPath, str]
 
     def source(self, area: Area) -> Path:
-        """Return where it comes from."""
+        """Return the path that it moves from."""
         return area.root / self.path if self.leaves else area.staged / self.path
 
     def target(self, area: Area) -> Path:
-        """Return where it goes."""
+        """Return the path that it moves to."""
         return area.kept / self.path if self.leaves else area.root / self.path
 
     def is_pending(self, area: Area) -> bool:
-        """Return whether it is still to be done. The side that is natsgen's tells: nobody else changes that."""
+        """Return whether it is not done yet, judged by natsgen's own folder, which nobody else changes."""
         source, target = self.source(area), self.target(area)
         if not self.leaves:
             return os.path.lexists(source)
         return not os.path.lexists(target) or _is_half_moved(source, target)
 
     def is_begun(self, area: Area) -> bool:
-        """Return whether there is something to take back."""
+        """Return whether there is something to undo."""
         source, target = self.source(area), self.target(area)
         if not os.path.lexists(target):
             return False
         return self.leaves or not os.path.lexists(source) or fsops.is_same(source, target)
 
     def check(self, area: Area) -> None:
-        """Make sure that it is one that natsgen would write down, and that what comes is what was staged.
+        """Check that natsgen could have written this move, and that the staged files are unchanged.
 
         Raises:
-            UnsafePathError: it leads to where natsgen does not write.
-            ValueError: a digest is none, or what is staged is something else.
+            UnsafePathError: natsgen does not write to this path.
+            ValueError: a digest is invalid, or the staged files differ from it.
         """
         Workspace(area.root).path(self.path)
         inside = [self.path if path == hashes.ITSELF else self.path / path for path in self.digests]
         if not places.may_be_moved(self.path) or not inside:
-            raise UnsafePathError(f"{self.path} is no place for natsgen")
+            raise UnsafePathError(f"natsgen does not write {self.path}")
         for path in inside:
             places.check(path)
         if not all(_DIGEST.fullmatch(digest) for digest in self.digests.values()):
-            raise ValueError(f"{self.path} has a digest that is none")
+            raise ValueError(f"{self.path} has an invalid digest")
         source = self.source(area)
         if not self.leaves and os.path.lexists(source) and hashes.is_changed(source, self.digests):
             raise ValueError(f"{source} is not what was staged")
@@ -91,7 +92,12 @@ class Move:
 
 @dataclass(frozen=True)
 class Journal:
-    """What an interrupted command was about to do: its name for a person, and its moves in their order."""
+    """The steps of a command.
+
+    Attributes:
+        title: what the command does, for messages.
+        moves: its moves, in order.
+    """
 
     title: str
     moves: tuple[Move, ...]
@@ -104,12 +110,12 @@ class Journal:
     def from_document(cls, document: Any) -> Journal:
         title = str(document["title"])
         if not title.isprintable():
-            raise ValueError("its title cannot be shown")
+            raise ValueError("its title contains unprintable characters")
         return cls(title, tuple(Move.from_document(move) for move in document["moves"]))
 
 
 def write_journal(area: Area, journal: Journal) -> None:
-    """Write the journal of a transaction: whole, and on the disk, when this returns."""
+    """Write the journal of a transaction; it is complete and on disk when this returns."""
     fsops.write(area.journal_draft, journal.to_file())
     area.journal_draft.rename(area.journal)
     fsops.sync(area.folder)
@@ -117,10 +123,10 @@ def write_journal(area: Area, journal: Journal) -> None:
 
 
 def read_journal(area: Area) -> Journal | None:
-    """Return the journal of what was interrupted, checked; None if nothing was.
+    """Return the checked journal of an interrupted command; None if there is none.
 
     Raises:
-        TransactionError: it cannot be understood, or holds what natsgen would not do.
+        TransactionError: the journal is damaged, or contains moves that natsgen would not make.
     """
 
     def checked(document: Any) -> Journal:
@@ -133,11 +139,11 @@ def read_journal(area: Area) -> Journal | None:
         return state.read_document(area.journal, checked)
     except ValueError as error:
         raise TransactionError(
-            f"{area.journal} is damaged ({error}), so that what was interrupted here can be neither "
-            f"finished nor undone: take from {area.staged.parent} what you need, then remove {area.folder}"
+            f"{area.journal} is damaged ({error}), so the interrupted command can be neither finished nor undone: "
+            f"copy what you need from {area.staged.parent}, then remove {area.folder}"
         ) from error
 
 
 def _is_half_moved(source: Path, target: Path) -> bool:
-    """Return whether a file has its new name and still the old one: a move is interrupted there."""
+    """Return whether a file has both its old and its new name, because the move was interrupted."""
     return os.path.lexists(source) and os.path.lexists(target) and fsops.is_same(source, target)

@@ -1,4 +1,4 @@
-"""One natsgen command at a time in a workspace."""
+"""The lock that allows one natsgen command at a time in a workspace."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def exclusive(folder: Path, wait: float = WAIT_SECONDS) -> Iterator[None]:
-    """Hold the folder's lock; the system releases it when the process ends, however it ends.
+    """Hold the folder's lock; the operating system releases it when the process ends, even if it is killed.
 
     Args:
-        folder: an existing folder. The lock is on the folder itself, so no lock file is ever left behind.
+        folder: an existing folder. The lock is on the folder itself, so there is no lock file to leave behind.
         wait: seconds to wait for another holder.
 
     Raises:
-        LockedError: another command held it all that time.
+        LockedError: another command held the lock for all that time.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -32,8 +32,8 @@ def exclusive(folder: Path, wait: float = WAIT_SECONDS) -> Iterator[None]:
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
                 raise LockedError(
-                    f"another natsgen command has been working in {folder} for {wait:.0f} s: nothing was changed; "
-                    "run this again when it has ended"
+                    f"another natsgen command has been running in {folder} for {wait:.0f} s: nothing was changed; "
+                    "run this again when it has finished"
                 )
             time.sleep(_POLL_SECONDS)
         yield

@@ -1,6 +1,6 @@
-"""Where natsgen keeps what it must remember of a workspace: never in files that a clone brings along.
+"""The state that natsgen stores for a workspace, outside the files that a clone contains.
 
-That is in git's own directory. Outside of every repository it is in the user's state directory.
+It is in git's own directory or, for a workspace without a repository, in the user's state directory.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from natsgen.transaction import fsops
 from natsgen.workspace import Workspace
 
 FORMER = ".natsgen"
-"""Where it was once: what is there may be anybody's, and is left alone."""
+"""The folder in the workspace that once contained the state. A clone may contain one, so it is ignored."""
 
-_LIMIT = 50_000_000  # bytes: a document may hold every file of a service that an update changed
+_LIMIT = 50_000_000  # bytes: a document may contain every file of a service that an update changed
 _STAGE = "stage"
 _STAGE_NAME = re.compile(r"\.natsgen-[0-9a-f]{16}")
 _Document = TypeVar("_Document")
@@ -33,11 +33,11 @@ _Document = TypeVar("_Document")
 
 @dataclass(frozen=True)
 class Area:
-    """The folder of one workspace.
+    """The state folder of one workspace.
 
     Attributes:
         root: the workspace's folder.
-        folder: where the state is; need not exist.
+        folder: the state folder; it may not exist yet.
     """
 
     root: Path
@@ -45,34 +45,34 @@ class Area:
 
     @property
     def journal(self) -> Path:
-        """What is about to be done."""
+        """The journal of the running or interrupted command."""
         return self.folder / "journal.json"
 
     @property
     def journal_draft(self) -> Path:
-        """The same while it is being written."""
+        """The journal while it is being written."""
         return self.folder / "journal.draft"
 
     @property
     def unfinished(self) -> Path:
-        """The folder of the updates that a person must finish."""
+        """The folder of the updates that the user must finish."""
         return self.folder / "unfinished"
 
     @property
     def staged(self) -> Path:
-        """What is about to come into the workspace."""
+        """The folder of the files that will move into the workspace."""
         return self._stage() / "staged"
 
     @property
     def kept(self) -> Path:
-        """What has gone from the workspace, until it is gone for good."""
+        """The folder of the files that moved out of the workspace, until the command succeeds."""
         return self._stage() / "kept"
 
-    def make(self) -> None:
-        """Make the folder, and the place for what comes and goes.
+    def create(self) -> None:
+        """Create the folder, and the stage for moved files.
 
-        That must be on the workspace's own file system. Where the folder is on another one, it is a folder in the
-        workspace whose name nobody can know before, and which is written down first.
+        The stage must be on the workspace's file system. If the state folder is on another one, the stage is a folder
+        in the workspace with a random name, which is recorded first.
         """
         make_folder(self.folder)
         if self.folder.stat().st_dev == self.root.stat().st_dev:
@@ -82,7 +82,7 @@ class Area:
         self._stage().mkdir()
 
     def clear(self) -> None:
-        """Remove what is staged and kept, then the folder itself if nothing else is in it."""
+        """Remove the staged and kept files, then the folder itself if nothing else is in it."""
         for path in (self.journal_draft, self.staged, self.kept):
             fsops.remove(path)
         stage = self._stage()
@@ -92,7 +92,7 @@ class Area:
         self.remove_if_empty()
 
     def remove_if_empty(self) -> None:
-        """Remove the folder, and the one of all workspaces, where nothing is in them."""
+        """Remove the folder and its parent, each only if it is empty."""
         for folder in (self.folder, self.folder.parent):
             if not folder.is_dir() or any(folder.iterdir()):
                 return
@@ -109,12 +109,15 @@ class Area:
 
 
 def area(workspace: Workspace) -> Area:
-    """Return where the state of a workspace is kept now; the workspace's folder must be there."""
+    """Return where the state of a workspace is stored now; the workspace's folder must exist."""
     return areas(workspace)[0]
 
 
 def areas(workspace: Workspace) -> tuple[Area, ...]:
-    """Return where the state of a workspace may be, first where it is kept now: it may have come into git since."""
+    """Return where the state of a workspace may be, the current place first.
+
+    There are two places if the workspace is in a git repository: natsgen may have run before the repository existed.
+    """
     found = [_of_user(workspace.root)]
     with suppress(GitError):
         found.insert(0, git.own_folder(workspace.root))
@@ -122,10 +125,10 @@ def areas(workspace: Workspace) -> tuple[Area, ...]:
 
 
 def read_document(file: Path, parse: Callable[[Any], _Document]) -> _Document | None:
-    """Return what `parse` makes of a JSON file that is kept here; None if there is none.
+    """Parse a JSON file of the state folder; return None if the file does not exist.
 
     Raises:
-        ValueError: it is damaged; the message says how.
+        ValueError: the file is damaged; the message says how.
     """
     try:
         return parse(json.loads(reading.read_bytes(file, _LIMIT)))
@@ -136,14 +139,14 @@ def read_document(file: Path, parse: Callable[[Any], _Document]) -> _Document | 
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, of which only the person may see what is new."""
+    """Create a folder and its parents; only the user can read the new ones."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
         one.mkdir(mode=0o700, exist_ok=True)
 
 
 def users_folder(variable: str, otherwise: str) -> Path:
-    """Return a folder of the user's, as the XDG Base Directory Specification finds it."""
+    """Return a folder of the user, as the XDG Base Directory Specification defines it."""
     given = Path(os.environ.get(variable, ""))
     return given if given.is_absolute() else Path("~", otherwise).expanduser()
 

@@ -1,10 +1,9 @@
-"""Adds, replaces and removes files of a workspace whole or not at all, whatever happens on the way.
+"""Transactions: a command adds, replaces and removes all of its files in a workspace, or none.
 
-Everything is a move. What is new is staged (`state` says where) and moves from there into the workspace; what goes
-moves to the kept files and stays there until the end, so that taking it back is exact. A journal says which moves
-there are, then they are done, then the journal is removed: from there on it is done for good. An error or Ctrl-C
-before that takes back the moves. After `kill -9` or a power cut, the next command finds the journal and does the
-remaining moves, or takes back the ones done if they have become impossible.
+Each step is a move. New files are staged (see `state`) and move from there into the workspace. Removed files move to
+the kept files and stay there until the end, so that undoing is exact. A transaction writes a journal of its moves, does
+them, and then removes the journal, which commits it. An error or Ctrl-C before that undoes the moves. After `kill -9`
+or a power cut, the next command finds the journal and does the remaining moves; if that is impossible, it undoes them.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ from natsgen.workspace import Workspace
 
 @contextmanager
 def session(workspace: Workspace, notify: Callable[[str], None]) -> Iterator[None]:
-    """Have the workspace to oneself, made if it is missing, with what was interrupted there finished or undone.
+    """Lock the workspace, create it if it does not exist, and finish or undo an interrupted command.
 
     Args:
-        workspace: whose folder is locked, and removed again if it was made here and the body fails.
-        notify: is told about an interrupted command that was finished or undone.
+        workspace: the workspace; its folder is removed again if it was created here and the body fails.
+        notify: called with a message about an interrupted command that was finished or undone.
 
     Raises:
-        LockedError: another command is at work.
-        TransactionError: what was interrupted can be neither finished nor undone.
+        LockedError: another command is running.
+        TransactionError: the interrupted command can be neither finished nor undone.
     """
     missing = [folder for folder in (workspace.root, *workspace.root.parents) if not os.path.lexists(folder)]
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
         with lock.exclusive(workspace.root):
-            _tell_of_former(workspace, notify)
+            _warn_about_former(workspace, notify)
             for area in state.areas(workspace):
                 _recover(area, notify)
             yield
@@ -52,38 +51,36 @@ def session(workspace: Workspace, notify: Callable[[str], None]) -> Iterator[Non
 
 
 def check(workspace: Workspace, change: Change) -> None:
-    """Make sure that the change can be made: what it adds is not there, what it takes is as it was read.
+    """Check that the change is possible: added files do not exist, and replaced and removed ones are unchanged.
 
     Raises:
-        ConflictError: something is there already, or is not what it was.
-        UnsafePathError: a path leads to where natsgen does not write.
+        ConflictError: a file exists already, or has changed.
+        UnsafePathError: natsgen does not write to a path.
     """
     for path in {*change.before, *change.after}:
         places.check(path)
     if taken := [path for path in change.added if os.path.lexists(workspace.path(path))]:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        raise ConflictError(f"{workspace.root / taken[0]}{more} exists already and is left alone: nothing was changed")
+        raise ConflictError(f"{workspace.root / taken[0]}{more} exists already: nothing was changed")
     for path, file in change.before.items():
         target = workspace.path(path)
         if target.is_symlink() or not target.is_file():
-            raise ConflictError(f"{target} is no regular file and is left alone: nothing was changed")
+            raise ConflictError(f"{target} is not a regular file: nothing was changed")
         if reading.read_bytes(target) != file.content:
-            raise ConflictError(
-                f"{target} was changed meanwhile and is left alone: nothing was changed; run this again"
-            )
+            raise ConflictError(f"{target} was modified meanwhile: nothing was changed; run this again")
 
 
 def apply(workspace: Workspace, change: Change, title: str) -> None:
-    """Make the change, inside a `session`.
+    """Apply the change, inside a `session`.
 
     Args:
-        workspace: where to.
-        change: as `check` found it possible.
-        title: what is being done, for the person who meets an interrupted command, such as "new worker billing".
+        workspace: the workspace.
+        change: a change that `check` accepted.
+        title: what the command does, for messages about an interrupted one, such as "new worker billing".
 
     Raises:
-        ConflictError: a file appeared or was changed meanwhile; the workspace is as before.
-        TransactionError: it could not be done; the message says in what state the workspace is.
+        ConflictError: a file appeared or was modified meanwhile; the workspace is as before.
+        TransactionError: the change failed; the message describes the state that the workspace is in.
     """
     for path in {*change.before, *change.after}:
         places.check(path)
@@ -103,7 +100,7 @@ def apply(workspace: Workspace, change: Change, title: str) -> None:
 
 
 class _ChangedMeanwhile(OSError):
-    """A person changed what was about to go; undoing gives it back as they left it."""
+    """Raised when a file was modified while it was moved out; undoing restores the modified file."""
 
 
 def _area(workspace: Workspace, title: str) -> Area:
@@ -113,14 +110,14 @@ def _area(workspace: Workspace, title: str) -> Area:
         raise _as_natsgen_error(error, title) from error
 
 
-def _tell_of_former(workspace: Workspace, notify: Callable[[str], None]) -> None:
+def _warn_about_former(workspace: Workspace, notify: Callable[[str], None]) -> None:
     former = workspace.root / state.FORMER
     if os.path.lexists(former):
-        notify(f"{former} is not natsgen's own any more and is left alone: remove it unless you know what it is")
+        notify(f"{former} is ignored, because natsgen no longer uses it: remove it unless it is yours")
 
 
 def _plan(workspace: Workspace, change: Change, title: str) -> Journal:
-    leaving = dict.fromkeys(_topmost_passing(workspace, path, change) for path in change.removed)
+    leaving = dict.fromkeys(_topmost_removable(workspace, path, change) for path in change.removed)
     coming = dict.fromkeys(_topmost_missing(workspace, path) for path in change.added)
     moves = [Move(path, True, hashes.under(path, change.before)) for path in leaving]
     for path in change.replaced:
@@ -135,12 +132,12 @@ def _topmost_missing(workspace: Workspace, path: PurePosixPath) -> PurePosixPath
     return next((step for step in way if not os.path.lexists(workspace.root / step)), path)
 
 
-def _topmost_passing(workspace: Workspace, path: PurePosixPath, change: Change) -> PurePosixPath:
-    """Return the highest folder that goes with the file because nothing else is in it, else the file itself."""
+def _topmost_removable(workspace: Workspace, path: PurePosixPath, change: Change) -> PurePosixPath:
+    """Return the highest folder to remove with the file because nothing else is in it, or else the file itself."""
     gone = path
     removed = {workspace.root / one for one in change.removed}
     for folder in path.parents:
-        if folder not in change.passing or any(
+        if folder not in change.removable_folders or any(
             entry not in removed for entry in hashes.all_in(workspace.root / folder)
         ):
             break
@@ -149,7 +146,7 @@ def _topmost_passing(workspace: Workspace, path: PurePosixPath, change: Change) 
 
 
 def _stage(area: Area, change: Change, journal: Journal) -> None:
-    area.make()
+    area.create()
     staged, kept = area.staged, area.kept
     files = [staged / path for path in change.after] + [kept / move.path for move in journal.moves if move.leaves]
     folders = {parent for file in files for parent in file.parents if staged.parent in parent.parents}
@@ -174,14 +171,14 @@ def _do_moves(area: Area, journal: Journal) -> None:
         if move.is_pending(area):
             fsops.move(move.source(area), move.target(area))
         if move.leaves and hashes.is_changed(move.target(area), move.digests):
-            raise _ChangedMeanwhile(f"{area.root / move.path} was changed meanwhile")
+            raise _ChangedMeanwhile(f"{area.root / move.path} was modified meanwhile")
     _sync_parents(area, journal)
 
 
 def _undo(area: Area, journal: Journal, cause: BaseException) -> None:
-    """Take back the moves that were done, then forget the whole transaction."""
+    """Undo the moves that were done, then remove the journal and the stage."""
     try:
-        if area.journal.exists():  # before it is written, nothing moves
+        if area.journal.exists():  # nothing moves before it is written
             _take_back_moves(area, journal)
         _forget(area)
     except OSError as error:
@@ -195,7 +192,7 @@ def _take_back_moves(area: Area, journal: Journal) -> None:
     begun = [move for move in journal.moves if move.is_begun(area)]
     came = [move for move in begun if not move.leaves]
     if changed := [move.path for move in came if hashes.is_changed(move.target(area), move.digests)]:
-        raise FileExistsError(f"{area.root / changed[0]} was changed since; move it away")
+        raise FileExistsError(f"{area.root / changed[0]} was modified since; move it away")
     ours = {move.path for move in came}
     if taken := [move.path for move in begun if move.leaves and _is_taken(area, move) and move.path not in ours]:
         raise FileExistsError(f"{area.root / taken[0]} appeared meanwhile; move it away")
@@ -206,7 +203,7 @@ def _take_back_moves(area: Area, journal: Journal) -> None:
 
 
 def _is_taken(area: Area, leaving: Move) -> bool:
-    """Return whether something else has come to where the move would be taken back to."""
+    """Return whether something else has appeared at the path that the move would restore."""
     source, target = leaving.source(area), leaving.target(area)
     return os.path.lexists(source) and not fsops.is_same(source, target)
 
@@ -222,20 +219,20 @@ def _recover(area: Area, notify: Callable[[str], None]) -> None:
         _do_moves(area, journal)
     except OSError as error:
         _undo(area, journal, error)
-        notify(f"undid what was interrupted here, {journal.title}, because it cannot be finished: {_reason(error)}")
+        notify(f"undid an interrupted command, {journal.title}, because it could not be finished: {_reason(error)}")
         return
     _close(area)
-    notify(f"finished what was interrupted here: {journal.title}")
+    notify(f"finished an interrupted command: {journal.title}")
 
 
 def _close(area: Area) -> None:
-    # Everything is in its place. What cannot be cleared away now is cleared away by the next command.
+    # The change is complete. The next command removes what cannot be removed now.
     with suppress(OSError):
         _forget(area)
 
 
 def _forget(area: Area) -> None:
-    """Remove the journal, durably before all else: without one, what is staged or kept is mere rubbish."""
+    """Remove the journal first and durably, and then the stage, which is of no use without it."""
     if not area.folder.exists():
         return
     if os.path.lexists(area.journal):
@@ -256,7 +253,7 @@ def _as_natsgen_error(error: OSError, title: str) -> NatsgenError:
         return ConflictError(f"{title}: {error}; nothing was changed; run this again")
     if isinstance(error, FileExistsError):
         return ConflictError(f"{title}: {_reason(error)}, which appeared meanwhile; nothing was changed")
-    return TransactionError(f"{title} could not be done: {_reason(error)}; nothing was changed")
+    return TransactionError(f"{title} failed: {_reason(error)}; nothing was changed")
 
 
 def _reason(error: BaseException) -> str:

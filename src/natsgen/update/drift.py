@@ -181,7 +181,7 @@ def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
 def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
     found = _comparison(workspace, wanted)
     paths = [file.path for file in found.files]
-    there = line_ends.as_made(tree.read_files(workspace, paths), found.made)
+    there = line_ends.as_rendered(tree.read_files(workspace, paths), found.made)
     pending = unfinished.of(workspace, wanted.service)
     known = acceptance.read(workspace, wanted.service)
     accepted = {
@@ -213,12 +213,12 @@ def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     held = ServicePackages(workspace, wanted.template, service, answers)
     rendered = render.render(wanted.template, answers, workspace.root.name, held.wanted)
     made = planning.templates_own(service, rendered, wanted.template)
-    there = line_ends.as_made(tree.read_files(workspace, made), made)
+    there = line_ends.as_rendered(tree.read_files(workspace, made), made)
     older = _Older(workspace, service, wanted, held.wanted)
     files = [
         _drifted(path, file, there.get(path), older)
         for path, file in made.items()
-        if not by_key.is_as_made(path, there.get(path), file)
+        if not by_key.is_unmodified(path, there.get(path), file)
     ]
     left_over = (_left_over(workspace, path, older) for path in held.not_made(made))
     folder = PurePosixPath(SERVICES, service)
@@ -280,7 +280,7 @@ def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> Drif
     """Return a file that the template does not make, where an older version made it; None where a person did."""
     found = tree.read_files(workspace, [path])
     for version, file in older.newest_first(path):
-        if file == line_ends.as_made(found, {path: file}).get(path):
+        if file == line_ends.as_rendered(found, {path: file}).get(path):
             return DriftedFile(path, LEFT_OVER, version, is_unedited=True)
     return None
 

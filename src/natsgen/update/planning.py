@@ -79,7 +79,7 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     answers = {**base.answers, **task.changed_answers}
     theirs = render.render(task.new, answers, workspace.root.name, packages.after(task.changed_answers))
     found = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
-    there = line_ends.as_made(found, rendered, base.files, theirs)
+    there = line_ends.as_rendered(found, rendered, base.files, theirs)
     ours = migrations.run(steps, State(task.service, task.answers, there)).files
 
     merged = merging.merge(
@@ -92,7 +92,7 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     wanted = {**{path: ours.get(path) for path in {*there, *ours}}, **merged.after, own: theirs.get(own)}
     return Plan(
         task,
-        change_between(found, line_ends.as_there(wanted, found)),
+        change_between(found, line_ends.as_on_disk(wanted, found)),
         tuple(merged.conflicts),
         tuple(merged.left_out),
         merged.renamed,
