@@ -120,5 +120,5 @@ def test_the_configuration_has_only_keys_that_the_version_knows(
 
 def test_a_missing_program_is_named_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("natsgen.harness.consul_agent.find_program", lambda name: None)
-    with pytest.raises(ConsulMissing, match="no `consul` program on PATH"):
+    with pytest.raises(ConsulMissing, match="`consul` is not on PATH"):
         ConsulAgent(tmp_path)

@@ -140,7 +140,7 @@ def test_two_servers_run_side_by_side(tmp_path: Path) -> None:
 
 
 def test_is_not_started_twice(nats_server: NatsServer) -> None:
-    with pytest.raises(HarnessError, match="running already"):
+    with pytest.raises(HarnessError, match="already runs"):
         nats_server.start()
 
 

@@ -135,7 +135,7 @@ def test_log_records_are_those_of_standard_output(service: Make) -> None:
 def test_a_line_that_is_no_json_is_an_error(service: Make) -> None:
     with service({"PRINTS": "1"}) as running:
         wait_until(lambda: len(running.process.lines()) == 3, limit=5, what="the third line")
-        with pytest.raises(HarnessError, match="line 3 of the log of stand-in is no JSON object: 'not JSON'"):
+        with pytest.raises(HarnessError, match="line 3 of the log of stand-in is not a JSON object: 'not JSON'"):
             running.log_records()
 
 

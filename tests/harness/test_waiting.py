@@ -28,7 +28,7 @@ def test_an_exception_counts_as_not_yet() -> None:
 
 
 def test_the_error_says_what_was_waited_for_and_the_last_value() -> None:
-    with pytest.raises(WaitTimeout, match=r"waited 0\.01 s for two messages, in vain; last value: 0"):
+    with pytest.raises(WaitTimeout, match=r"timed out after 0\.01 s waiting for two messages; last value: 0"):
         wait_until(lambda: 0, limit=0.01, what="two messages")
 
 

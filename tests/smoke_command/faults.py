@@ -58,28 +58,26 @@ FAULTS: dict[str, Fault] = {
         "generate", "'nothing' is undefined", ((f"{SERVICE}/.env.example.jinja", "# Copy", "# {{ nothing.here }}"),)
     ),
     "missing requirement": Fault(
-        "environment", "cannot make the environment", ((REQUIREMENTS, "structlog==", "lost=="),)
+        "environment", "cannot create the environment", ((REQUIREMENTS, "structlog==", "lost=="),)
     ),
     "unpinned version": Fault(
-        "environment", "cannot make the environment", ((REQUIREMENTS, "aiohttp==", "aiohttp>="),)
+        "environment", "cannot create the environment", ((REQUIREMENTS, "aiohttp==", "aiohttp>="),)
     ),
     "unpinned hash": Fault(
-        "environment", "cannot make the environment", ((REQUIREMENTS, "structlog==", "six==1.17.0\nstructlog=="),)
+        "environment", "cannot create the environment", ((REQUIREMENTS, "structlog==", "six==1.17.0\nstructlog=="),)
     ),
     "root user in the image": Fault("dockerfile", "runs as root", ((DOCKERFILE, "USER 10001:10001\n", ""),)),
     "no health check": Fault("dockerfile", "no HEALTHCHECK", ((DOCKERFILE, "HEALTHCHECK --interval", "# --interval"),)),
     "careless Dockerfile": Fault(
         "hadolint", "hadolint found", ((DOCKERFILE, "EXPOSE 8080", "RUN sudo true\nEXPOSE 8080"),)
     ),
-    "YAML indentation": Fault("compose", "is no YAML", ((COMPOSE, "    restart: unless", "   restart: unless"),)),
-    "unknown key in compose": Fault(
-        "compose config", "Compose does not take", ((COMPOSE, "    restart:", "    retry:"),)
-    ),
+    "YAML indentation": Fault("compose", "is not a YAML", ((COMPOSE, "    restart: unless", "   restart: unless"),)),
+    "unknown key in compose": Fault("compose config", "Compose rejects", ((COMPOSE, "    restart:", "    retry:"),)),
     "no time to stop": Fault("compose", "is 5 s", ((COMPOSE, "stop_grace_period: 45s", "stop_grace_period: 5s"),)),
     "wrong name in compose": Fault("compose", "sets NATS_URI", ((COMPOSE, "NATS_URL:", "NATS_URI:"),)),
     "wrong hash": Fault(
         "environment",
-        "cannot make the environment",
+        "cannot create the environment",
         ((REQUIREMENTS, "structlog==", f"six==1.17.0 --hash=sha256:{'0' * 64}\nstructlog=="),),
     ),
     "syntax error": Fault(
@@ -92,7 +90,7 @@ FAULTS: dict[str, Fault] = {
         "ruff found something",
         ((HANDLER, "from src.utils.logging import logger\n", ""),),
     ),
-    "careless layout": Fault("format", "formatted otherwise", ((HANDLER, "    logger.info(", "    logger . info("),)),
+    "careless layout": Fault("format", "would reformat", ((HANDLER, "    logger.info(", "    logger . info("),)),
     "wrong type": Fault(
         "mypy",
         "mypy found",
@@ -100,7 +98,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "failing test": Fault(
         "tests",
-        "a test of its own failed",
+        "one of its own tests failed",
         ((f"{SERVICE}/tests/conftest.py", "\nimport pytest\n", "\nimport pytest\nimport pytests\n"),),
     ),
     # seen when it runs
@@ -133,7 +131,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "TTL never passed": Fault(
         "consul",
-        "calls it critical",
+        "reports it as critical",
         (
             (
                 _src("infrastructure/consul_client.py"),
@@ -149,17 +147,17 @@ FAULTS: dict[str, Fault] = {
     ),
     "TTL passed once": Fault(
         "heartbeat",
-        "calls it critical",
+        "reports it as critical",
         ((_src("infrastructure/consul_client.py"), "clock() >= due:", "clock() >= due + 60:"),),
     ),
     "wrong subject": Fault(
         "events",
-        "no stream takes orders.order.created",
+        "no stream captures orders.order.created",
         (("includes/subscriber.jinja", "['\"' ~ spec", "['\"wrong.' ~ spec"),),
     ),
     "ack forgotten": Fault(
         "events",
-        "20 events that were not acknowledged",
+        "20 unacknowledged events",
         (
             (
                 _src("infrastructure/delivery.py"),
@@ -185,7 +183,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "result that nobody learns": Fault(
         "tasks",
-        "its result says nothing",
+        "its stored result is nothing",
         ((_src("tasks/results.py"), "return seconds if 1 <= seconds < 1e9", "return seconds if seconds < 1"),),
         "task-worker",
     ),
@@ -197,7 +195,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "number left out": Fault(
         "publishers",
-        "leaves numbers out or has them twice: [2, 4, 6",
+        "skips or repeats numbers: [2, 4, 6",
         (
             (
                 _src("pubsub/publishers/runner.py"),
@@ -209,7 +207,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "publisher of nothing": Fault(
         "publishers",
-        "holds fewer than 3 messages of the publisher taken",
+        "received fewer than 3 messages of the publisher taken",
         (
             (
                 _src("pubsub/publishers/runner.py"),
@@ -245,13 +243,13 @@ FAULTS: dict[str, Fault] = {
     ),
     "inbox that forgets": Fault(
         "inbox",
-        "did not know the event again",
+        "did not recognize the repeated event",
         ((_src("inbox/kv_inbox.py"), "return Claim.DONE", "return Claim.TAKEN"),),
         "worker-with-actions",
     ),
     "dead letter lost": Fault(
         "dead letter",
-        "has made no dead letter",
+        "stored no dead letter",
         (
             (
                 _src("infrastructure/dead_letters.py"),
@@ -260,9 +258,9 @@ FAULTS: dict[str, Fault] = {
             ),
         ),
     ),
-    "log line that is no JSON": Fault(
+    "log line that is not JSON": Fault(
         "logs",
-        "is no JSON object: 'here'",
+        "is not a JSON object: 'here'",
         ((_src("main.py"), "    worker.check()\n", '    worker.check()\n    print("here")\n'),),
     ),
     "log line without its service": Fault(
@@ -280,19 +278,19 @@ FAULTS: dict[str, Fault] = {
         ),
     ),
     "broken health check": Fault(
-        "health", "ends with 1", ((_src("utils/health_check.py"), '"/healthz")', '"/health")'),)
+        "health", "exits with 1", ((_src("utils/health_check.py"), '"/healthz")', '"/health")'),)
     ),
     "shutdown ignored": Fault(
         "stop",
-        "SIGTERM did not end it",
+        "it did not stop within",
         ((_src("main.py"), "        if not future.done():", "        if False:"),),
     ),
     "wrong exit code": Fault(
-        "stop", "exit code 3", ((_src("main.py"), "    sys.exit(code)", "    sys.exit(code or 3)"),)
+        "stop", "exited with code 3", ((_src("main.py"), "    sys.exit(code)", "    sys.exit(code or 3)"),)
     ),
     "not deregistered": Fault(
         "stop",
-        "Consul still has it",
+        "it to deregister from Consul",
         (
             (
                 _src("infrastructure/consul_client.py"),
@@ -305,12 +303,12 @@ FAULTS: dict[str, Fault] = {
     # seen when it is updated, and when it grows
     "file that is never updated": Fault(
         "update",
-        "after an update these files are not as they are made: services/worker-",
+        "after the update these files differ from a new service's: services/worker-",
         (("copier.yml", "  - compose/redis.yml\n", "  - compose/redis.yml\n  - services/*/src/main.py\n"),),
     ),
     "answers that are not kept": Fault(
         "update",
-        "it cannot be updated from a version before",
+        "the update from an earlier version failed",
         ((ANSWERS, "{{ _copier_answers |", "{{ {} |"),),
     ),
     "task not found": Fault(

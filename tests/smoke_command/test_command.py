@@ -158,7 +158,7 @@ def test_ended_while_containers_run_it_leaves_nothing(start: Start, temporary: P
         (("--kinds", "workr"), "did you mean 'worker'?"),
         (("--step", "hartbeat"), "did you mean 'heartbeat'?"),
         (("--only", "nobody"), "there is no service 'nobody'"),
-        (("--template", "/nowhere"), "there is no folder /nowhere"),
+        (("--template", "/nowhere"), "no such folder: /nowhere"),
         (("--junit", "/nowhere/report.xml"), "no such folder: /nowhere"),
     ],
 )

@@ -124,7 +124,7 @@ def test_only_the_kinds_that_are_wanted_are_made() -> None:
 def test_rows_skip_what_cannot_be() -> None:
     factors: dict[str, tuple[Any, ...]] = {"a": (1, 2), "b": (1, 2), "c": (1, 2)}
     made = covering.rows(
-        factors, covering.together(factors, 2), lambda row: not (row.get("a") == 2 and row.get("b") == 2)
+        factors, covering.combinations_of(factors, 2), lambda row: not (row.get("a") == 2 and row.get("b") == 2)
     )
     assert not any(row["a"] == row["b"] == 2 for row in made)
     assert {(row["a"], row["c"]) for row in made} == {(1, 1), (1, 2), (2, 1), (2, 2)}
@@ -134,7 +134,7 @@ def test_two_levels_that_leave_no_third_are_in_no_row() -> None:
     factors: dict[str, tuple[Any, ...]] = {"a": (1, 2), "b": (1, 2), "c": (1, 2)}
     made = covering.rows(
         factors,
-        covering.together(factors, 2),
+        covering.combinations_of(factors, 2),
         lambda row: "a" not in row or not (row["a"] == 2 == row.get("b") or (row["a"], row.get("c")) == (1, 2)),
     )
     assert not any(row["b"] == row["c"] == 2 for row in made)

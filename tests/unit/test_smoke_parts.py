@@ -1,4 +1,4 @@
-"""The small parts of `natsgen smoke`: what is read off files and subjects, and how steps follow each other."""
+"""The small parts of `natsgen smoke`: what is read from files and subjects, and the order of steps."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_template_is_a_folder_or_a_repository_at_a_tag(tmp_path: Path) -> None
 def test_a_template_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no copier\.yml"), template_at.template(str(tmp_path)):
         pass
-    with pytest.raises(InputError, match="there is no folder"), template_at.template(str(tmp_path / "nothing")):
+    with pytest.raises(InputError, match="no such folder"), template_at.template(str(tmp_path / "nothing")):
         pass
     given = f"file://{tmp_path}/nothing"
     with pytest.raises(GitError, match=r"nothing cannot be read: .*does not"), template_at.template(given):

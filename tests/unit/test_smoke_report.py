@@ -41,7 +41,7 @@ def test_a_failure_says_service_step_command_and_log() -> None:
 
 def test_what_is_left_out_is_listed_once_with_its_reason() -> None:
     text = "\n".join(report().lines())
-    assert f"Left out on this machine:\n  {TWO}: image, start\n    because no image\n" in text
+    assert f"Skipped on this machine:\n  {TWO}: image, start\n    because no image\n" in text
 
 
 def test_strict_takes_what_is_left_out_for_a_failure() -> None:

@@ -75,7 +75,7 @@ def smoke(
     if junit is not None and not junit.resolve().parent.is_dir():
         raise InputError(f"--junit: no such folder: {junit.resolve().parent}")
     chosen = run.backend_for(backend, docker_available())
-    with template_at.template(template) as source, run.folder_of_its_own(keep=keep) as folder:
+    with template_at.template(template) as source, run.run_folder(keep=keep) as folder:
         questionnaire = questions.read(source.folder)
         wanted = [kind for text in kinds or [] for kind in text.split(",")]
         made = matrices.samples(questionnaire, matrix, wanted)

@@ -1,9 +1,9 @@
-"""Start the real parts that a generated service lives with, and watch them.
+"""Starting and watching the servers and services that natsgen tests with.
 
-NATS servers, Consul agents and generated services, as processes or as containers, with waiting on conditions,
-captured output, and a clean-up that also happens when the program that uses this is killed. Plain synchronous code for
-POSIX systems that needs nothing but the standard library; from a coroutine, call it through `asyncio.to_thread`.
+Starts NATS servers, Consul agents and generated services, as processes or containers, waits for conditions, captures
+output, and cleans up even if the calling program is killed. Synchronous code for POSIX systems that needs only the
+standard library; from a coroutine, call it through `asyncio.to_thread`.
 
-Import from the modules: `nats_server`, `consul_agent`, `consul_api`, `service`, `containers`,
-`environment`, and beneath them `processes`, `commands`, `reaper`, `waiting`, `ports`.
+Import from the modules: `nats_server`, `consul_agent`, `consul_api`, `service`, `containers`, `environment`; they use
+`processes`, `commands`, `reaper`, `waiting` and `ports`.
 """

@@ -1,4 +1,4 @@
-"""Running one command to its end: bounded in time, and gone when this process is."""
+"""Running one command to its end, with a time limit; it is killed when this process ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from natsgen.harness.reaper import Reaper
 
 
 class Completed(NamedTuple):
-    """How a command ended, and what it printed on standard output and standard error."""
+    """The exit code of a command, with its standard output and standard error."""
 
     exit_code: int
     output: str
@@ -36,11 +36,11 @@ def run(
     inherit: tuple[int, ...] = (),
     check: bool = True,
 ) -> Completed:
-    """Run `command`, in a process group of its own and with empty input, for at most `limit` seconds.
+    """Run `command` in its own process group, with empty input, for at most `limit` seconds.
 
-    `environment` is the whole environment (default: this process's); `inherit` are file descriptors it keeps open.
-    Raises `CommandFailed` when the limit passes (the group is killed) and, unless `check` is off, for an exit code
-    other than 0; `ProgramMissing` when the program cannot be started.
+    `environment` is the whole environment (default: this process's); `inherit` lists file descriptors to keep open.
+    Raises `CommandFailed` when the limit passes (the group is killed) and, if `check` is set, for an exit code other
+    than 0; `ProgramMissing` if the program cannot be started.
     """
     words = [str(part) for part in command]
     with Reaper() as reaper:

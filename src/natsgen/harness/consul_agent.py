@@ -1,4 +1,4 @@
-"""A Consul agent (a server on its own, in memory) as a process on 127.0.0.1."""
+"""A Consul agent (a single server, in memory) as a process on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from natsgen.harness.waiting import wait_until
 
 
 class ConsulMissing(ProgramMissing):
-    """There is no `consul` program."""
+    """Raised when `consul` is not installed."""
 
 
 class ConsulAgent(FixedPortServer):
-    """A `consul agent -dev` whose configuration and log live in `folder`; Consul 1.8 and newer.
+    """A `consul agent -dev` with its configuration and log in `folder`; Consul 1.8 and newer.
 
-    Its ports are chosen at the first start and stay. It keeps everything in memory: an agent that was restarted has
-    forgotten what was registered. With `acl`, everything is denied without a token, and `token` may do everything.
-    As a context manager it is started and stopped. Raises `ConsulMissing` if there is no `consul` program.
+    Its ports are chosen at the first start and stay the same. It keeps all data in memory: a restart loses the
+    registrations. With `acl`, requests without a token are denied, and `token` has all permissions.
+    As a context manager it is started and stopped. Raises `ConsulMissing` if `consul` is not installed.
     """
 
     def __init__(self, folder: Path, *, name: str = "consul", acl: bool = False) -> None:
@@ -35,7 +35,7 @@ class ConsulAgent(FixedPortServer):
         program = find_program("consul")
         if program is None:
             raise ConsulMissing(
-                "no `consul` program on PATH: install it (https://developer.hashicorp.com/consul/install), "
+                "`consul` is not on PATH: install it (https://developer.hashicorp.com/consul/install), "
                 "or use the container"
             )
         self.folder = folder.resolve()
@@ -50,7 +50,7 @@ class ConsulAgent(FixedPortServer):
 
     @property
     def api(self) -> ConsulApi:
-        """The HTTP API, with the token that may do everything. Raises `HarnessError` before the first start."""
+        """The HTTP API, with the management token if `acl` is set. Raises `HarnessError` before the first start."""
         return ConsulApi(LOOPBACK, self.http_port, self.token)
 
     def _spawn(self, ports: Ports) -> ManagedProcess:
@@ -66,8 +66,8 @@ class ConsulAgent(FixedPortServer):
         api = ConsulApi(LOOPBACK, ports[0], self.token)
 
         def ready() -> bool:
-            # The node's name proves that the agent which answers on this port is ours. That the catalog has it means
-            # that a leader is there, that tokens work, and that registrations will reach the health endpoints.
+            # The node's name proves that our agent answers on this port. Its entry in the catalog proves that there is
+            # a leader, that tokens work, and that registrations reach the health endpoints.
             ours = api.get("/v1/agent/self")["Config"]["NodeName"] == self._node
             return ours and any(node["Node"] == self._node for node in api.get("/v1/catalog/nodes"))
 
@@ -75,9 +75,9 @@ class ConsulAgent(FixedPortServer):
 
 
 def agent_configuration(node: str, ports: Ports, token: str | None, version: tuple[int, int]) -> dict[str, Any]:
-    """Return the configuration of an agent; `ports` are those for HTTP, Serf and RPC, `version` is Consul's.
+    """Return the configuration of an agent; `ports` are for HTTP, Serf and RPC, `version` is Consul's.
 
-    An agent refuses to start with a key that it does not know, so the newer keys depend on the version.
+    An agent does not start with an unknown key, so newer keys depend on the version.
     """
     configuration: dict[str, Any] = {
         "node_name": node,
@@ -89,10 +89,10 @@ def agent_configuration(node: str, ports: Ports, token: str | None, version: tup
             **{"http": ports[0], "serf_lan": ports[1], "server": ports[2]},
             **dict.fromkeys(("dns", "grpc", "https", "serf_wan"), -1),
         },
-        "connect": {"enabled": False},  # its certificates take a second of every start
+        "connect": {"enabled": False},  # creating its certificates delays each start by a second
     }
     if version >= (1, 14):
-        configuration["ports"]["grpc_tls"] = -1  # a server listens on 8503 otherwise
+        configuration["ports"]["grpc_tls"] = -1  # otherwise a server listens on 8503
     if token is not None:
         management = "initial_management" if version >= (1, 11) else "master"
         configuration["acl"] = {
@@ -107,5 +107,5 @@ def _version(program: Path) -> tuple[int, int]:
     output = run([program, "version"], limit=10).output
     found = re.search(r"Consul v(\d+)\.(\d+)", output)
     if found is None:
-        raise HarnessError(f"{program} does not tell its version: {output.strip()!r}")
+        raise HarnessError(f"{program} does not print its version: {output.strip()!r}")
     return int(found[1]), int(found[2])

@@ -1,4 +1,4 @@
-"""Reading a Consul agent, wherever it runs: what is registered there, and how healthy Consul thinks it is."""
+"""A client for the HTTP API of a Consul agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from natsgen.harness.http_client import Response, request
 class ConsulApi:
     """The HTTP API of the agent at `host`:`port`; `token` is sent with every request.
 
-    All methods raise `HarnessError` for another status than 200, and `OSError` when the agent cannot be reached.
+    All methods raise `HarnessError` for a status other than 200, and `OSError` if the agent cannot be reached.
     """
 
     def __init__(self, host: str, port: int, token: str | None = None) -> None:
@@ -25,7 +25,7 @@ class ConsulApi:
         return self._send("GET", path).json()
 
     def put(self, path: str, body: str = "") -> str:
-        """Send a change, and return the answer as text."""
+        """Send a PUT request, and return the answer as text."""
         return self._send("PUT", path, body).body
 
     def service_instances(self, name: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Containers as a compose project of their own, so that runs side by side do not meet, and nothing of it stays."""
+"""Containers of a compose project with a unique name, so that parallel runs do not collide and nothing stays behind."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ UP_SECONDS = 300.0
 """Images may have to be pulled first."""
 BUILD_SECONDS = 900.0
 STOP_SECONDS = 10
-"""What Docker gives a container between SIGTERM and SIGKILL."""
+"""The time that Docker gives a container between SIGTERM and SIGKILL."""
 
 
 class Container(NamedTuple):
-    """A row of `docker compose ps`; `health` is empty without a health check, `exit_code` counts once it has exited."""
+    """A row of `docker compose ps`; `health` is "" without a health check, `exit_code` is valid once it has exited."""
 
     service: str
     name: str
@@ -33,12 +33,12 @@ class Container(NamedTuple):
 
 
 class ComposeProject:
-    """The services of the compose `files`, under a project name of their own.
+    """The services of the compose `files`, under a unique project name.
 
-    Paths in the files are relative to the first file's folder. `environment` is added to
-    this process's own, of which what steers Compose (`COMPOSE_*`) is left out; it fills `${...}` in the files. An
-    override (build arguments, other images, ports) is one more file at the end. With `remove_images`, `down` also
-    removes the images that the project built and did not name. Everything is removed when this process dies, too.
+    Paths in the files are relative to the first file's folder. `environment` is added to this process's environment,
+    without its `COMPOSE_*` variables, and fills `${...}` in the files. An override (build arguments, other images,
+    ports) is one more file at the end. With `remove_images`, `down` also removes the images that the project built and
+    did not name. Everything is also removed when this process dies.
     As a context manager it takes everything down at the end; it does not bring it up.
 
     Methods raise `CommandFailed` with the command, its exit code and the end of its output.
@@ -59,7 +59,7 @@ class ComposeProject:
         self._removal = ["down", "--volumes", "--remove-orphans", "--timeout", "0"]
         if remove_images:
             self._removal += ["--rmi", "local"]
-        # By name alone: the files may be gone by then. The pause lets the reaper of a command that is at work kill it.
+        # By name alone: the files may be gone by then. The pause lets the reaper of a running command kill it first.
         command = f"sleep 1; exec docker compose --project-name {self.name} {' '.join(self._removal)}"
         self._reaper = Reaper("sh", "-c", command, environment=self._environment)
 
@@ -70,7 +70,7 @@ class ComposeProject:
     def up(self, *services: str, limit: float = UP_SECONDS) -> None:
         """Create and start the services (default: all), and wait until they run and their health checks pass.
 
-        The error when they do not also shows their states and the end of their logs.
+        If they do not, the error also shows their states and the end of their logs.
         """
         try:
             self.compose("up", "--detach", "--wait", *services, limit=limit)
@@ -82,7 +82,7 @@ class ComposeProject:
         self.compose("stop", "--timeout", str(timeout), service, limit=timeout + COMMAND_SECONDS)
 
     def down(self) -> None:
-        """Remove all containers, networks and volumes of the project. May be called again, also after another `up`."""
+        """Remove all containers, networks and volumes of the project. May be called repeatedly, also after `up`."""
         self.compose(*self._removal, limit=UP_SECONDS)
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class ComposeProject:
         return parse_containers(self.compose("ps", "--all", "--format", "json").output)
 
     def container(self, service: str) -> Container:
-        """Return the container of a service. Raises `HarnessError` if there is none or more than one."""
+        """Return the container of a service. Raises `HarnessError` unless it has exactly one."""
         found = [container for container in self.ps() if container.service == service]
         if len(found) != 1:
             raise HarnessError(f"the service {service} of {self.name} has {len(found)} containers, not one")
@@ -109,11 +109,11 @@ class ComposeProject:
         return container.exit_code
 
     def logs(self, service: str) -> str:
-        """Return what a service has printed: all of its standard output, then all of its standard error."""
+        """Return the output of a service: its standard output, then its standard error."""
         return self._logs(service).everything
 
     def exec(self, service: str, *command: str, limit: float = COMMAND_SECONDS) -> str:
-        """Run a command in a service's container, and return what it prints on standard output."""
+        """Run a command in a service's container, and return its standard output."""
         return self.compose("exec", "--no-TTY", service, *command, limit=limit).output
 
     def compose(self, *arguments: str, limit: float = COMMAND_SECONDS) -> Completed:
@@ -128,11 +128,11 @@ class ComposeProject:
         self.close()
 
     def _logs(self, service: str) -> Completed:
-        # Not `compose logs`: that mixes what the container printed with Compose's own words.
+        # Not `compose logs`, which mixes the container's output with Compose's.
         return self._docker("logs", self.container(service).id)
 
     def _account(self) -> str:
-        """Return states and last words of all containers, for an error message."""
+        """Return the states and last log lines of all containers, for an error message."""
         try:
             return "\n".join(
                 f"{container.service} is {container.state} {container.health}".rstrip()
@@ -140,7 +140,7 @@ class ComposeProject:
                 for container in self.ps()
             )
         except HarnessError as error:
-            return f"(no more is known: {error})"
+            return f"(the containers' states are unknown: {error})"
 
     def _docker(self, *arguments: str, limit: float = COMMAND_SECONDS) -> Completed:
         return run(["docker", *arguments], limit=limit, folder=self.project_directory, environment=self._environment)

@@ -1,4 +1,4 @@
-"""The Docker engine: whether it is there."""
+"""Checking whether a Docker engine is available."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANSWER_SECONDS = 20.0
 
 
 class Availability(NamedTuple):
-    """True when something is there; `reason` says what is missing when it is not."""
+    """True if something is available; otherwise `reason` says what is missing."""
 
     reason: str
 
@@ -20,7 +20,7 @@ class Availability(NamedTuple):
 
 
 def docker_available() -> Availability:
-    """Return whether containers can be run here: a Docker engine that answers, and Compose 2."""
+    """Return whether containers can run here: a Docker engine answers, and Compose 2 is installed."""
     try:
         engine = run(["docker", "version", "--format", "{{.Server.Version}}"], limit=ANSWER_SECONDS, check=False)
         if engine.exit_code != 0:

@@ -1,4 +1,4 @@
-"""Python environments, made once for each set of requirements and shared by everything that needs the same set."""
+"""Python environments, created once for each set of requirements and shared by all users of that set."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from natsgen.harness.errors import CommandFailed, HarnessError
 from natsgen.harness.programs import absolute_program, find_program
 
 INSTALL_SECONDS = 900.0
-"""For the largest set over a slow line."""
+"""For the largest set over a slow network."""
 
 UNUSED_SECONDS = 30 * 24 * 3600.0
-"""Environments that nobody asked for in this time are removed."""
+"""Environments unused for this long are removed."""
 
-# What would send an installer to another environment than the one it is given.
+# Variables that would make an installer use another environment.
 _FOREIGN = (
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
@@ -37,11 +37,11 @@ _FOREIGN = (
 
 
 def environment_for(requirements_file: Path, python: str | Path = sys.executable) -> Path:
-    """Return the interpreter of an environment that holds exactly what `requirements_file` pins, made with `python`.
+    """Return the interpreter of an environment with exactly what `requirements_file` pins, created with `python`.
 
-    Made at the first call with this content, interpreter and platform, under `$XDG_CACHE_HOME/natsgen/environments`;
-    any number of processes may ask at once. Every requirement must carry a hash. `uv` installs if it is
-    there, else pip. Raises `HarnessError` with the end of the installer's output.
+    The first call with this content, interpreter and platform creates it under `$XDG_CACHE_HOME/natsgen/environments`;
+    processes may call concurrently. Every requirement must have a hash. `uv` installs if it is available, otherwise
+    pip. Raises `HarnessError` with the end of the installer's output.
     """
     requirements_file = requirements_file.resolve()
     python = absolute_program(python)
@@ -52,14 +52,14 @@ def environment_for(requirements_file: Path, python: str | Path = sys.executable
     interpreter = folder / "bin" / "python"
     stamp = folder / "natsgen-complete"
     with _locked(root / f"{key}.lock") as lock:
-        # Environments contain their own path, so one is made where it stays; the stamp, written last, makes it valid.
+        # An environment contains its own path, so it is created in place; the stamp, written last, makes it valid.
         if not (stamp.exists() and interpreter.exists()):
             shutil.rmtree(folder, ignore_errors=True)
             try:
                 _install(folder, requirements_file, python, lock)
             except CommandFailed as error:
                 shutil.rmtree(folder, ignore_errors=True)
-                raise HarnessError(f"cannot make the environment for {requirements_file}: {error}") from error
+                raise HarnessError(f"cannot create the environment for {requirements_file}: {error}") from error
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -69,20 +69,20 @@ def environment_for(requirements_file: Path, python: str | Path = sys.executable
 
 
 def cache_folder() -> Path:
-    """Return where environments are kept."""
+    """Return the folder of the environments."""
     base = os.environ.get("XDG_CACHE_HOME") or ""
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "natsgen" / "environments"
 
 
 def prune(root: Path, *, unused: float = UNUSED_SECONDS) -> list[Path]:
-    """Remove the environments under `root` that were last asked for more than `unused` seconds ago; return them."""
+    """Remove the environments under `root` that were last used more than `unused` seconds ago; return them."""
     removed = []
     for stamp in root.glob("*/natsgen-complete"):
         if not _is_older(stamp, unused):
             continue
         with _locked(root / f"{stamp.parent.name}.lock"):
-            if _is_older(stamp, unused):  # again, now that nobody can take it into use
-                stamp.unlink()  # first, so that a half-removed environment is not taken for a whole one
+            if _is_older(stamp, unused):  # again, now that no other process can start using it
+                stamp.unlink()  # first, so that a half-removed environment is not valid
                 shutil.rmtree(stamp.parent, ignore_errors=True)
                 removed.append(stamp.parent)
     return removed
@@ -133,7 +133,7 @@ def _install(folder: Path, requirements_file: Path, python: str, lock: int) -> N
             [new, "-m", "pip", "install", "--quiet", "--no-input", *what],
         ]
     for command in commands:
-        # The installer holds the lock too: should this process be killed, nobody builds here until it is gone as well.
+        # The installer holds the lock too: if this process is killed, no other process builds here until it has ended.
         run(command, limit=INSTALL_SECONDS, folder=folder.parent, environment=_clean_environment(), inherit=(lock,))
 
 
@@ -143,10 +143,10 @@ def _clean_environment() -> Mapping[str, str]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """Hold the lock at `path`, whose descriptor is given; waits as long as another process is at work."""
+    """Hold the lock at `path` and provide its descriptor; waits until no other process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:
-        os.close(descriptor)  # not unlocked by hand: that would also take it from an installer that still runs
+        os.close(descriptor)  # not LOCK_UN, which would also release the lock of an installer that still runs

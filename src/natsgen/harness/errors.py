@@ -1,4 +1,4 @@
-"""What can go wrong in the harness: one root, and one type for each thing that a caller may want to tell apart."""
+"""The harness's errors: one root, and one type for each error that a caller may handle differently."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 
 
 class HarnessError(Exception):
-    """The root. Its message is for a person: what went wrong, where, and what to do."""
+    """The root. Its message says what went wrong, where, and what to do."""
 
 
 class WaitTimeout(HarnessError):
-    """A condition did not come true within its limit."""
+    """Raised when a condition does not become true within its limit."""
 
 
 class ProcessDied(HarnessError):
-    """A watched process ended while something was still expected of it."""
+    """Raised when a watched process ended too early."""
 
 
 class ProgramMissing(HarnessError):
-    """A program that is needed is not installed."""
+    """Raised when a required program is not installed."""
 
 
 class CommandFailed(HarnessError):
-    """A command ended with another exit code than 0, or not within its limit.
+    """Raised when a command's exit code is not 0, or it does not end within its limit.
 
-    `exit_code` is None when the limit (seconds) passed first; `output` is all that the command printed.
+    `exit_code` is None if the limit passed first; `output` is everything that the command printed.
     """
 
     def __init__(self, command: Sequence[str], exit_code: int | None, output: str, *, hint: str = "") -> None:

@@ -1,4 +1,4 @@
-"""One HTTP request to a server on this machine or in a container; proxies of the environment play no part."""
+"""Sending one HTTP request to a server on this machine or in a container, without proxies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Response(NamedTuple):
     body: str
 
     def json(self) -> Any:
-        """Return the body, parsed. Raises `ValueError` if it is no JSON."""
+        """Return the body, parsed. Raises `ValueError` if it is not valid JSON."""
         return json.loads(self.body)
 
 
@@ -31,9 +31,9 @@ def request(
     headers: Mapping[str, str] | None = None,
     limit: float = REQUEST_SECONDS,
 ) -> Response:
-    """Send one request and read the answer, whatever its status.
+    """Send one request and return the response, whatever its status.
 
-    Raises `OSError` or `http.client.HTTPException` when there is none; each wait for bytes may take `limit` seconds.
+    Raises `OSError` or `http.client.HTTPException` if there is none; each wait for bytes may take `limit` seconds.
     """
     connection = http.client.HTTPConnection(host, port, timeout=limit)
     try:

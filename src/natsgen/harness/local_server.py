@@ -1,4 +1,4 @@
-"""What every server that runs here as a process has in common: one process at a time, and the same port for life."""
+"""Base classes of the servers that run as processes on this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from natsgen.harness.ports import Ports, start_on_free_ports, start_on_same_port
 from natsgen.harness.processes import STOP_SECONDS, ManagedProcess, Stopped
 
 START_SECONDS = 30.0
-"""All of them start within two seconds; a busy machine, or a large store to recover, takes longer."""
+"""Each server starts within two seconds; a busy machine or a large store to recover takes longer."""
 
 
 class LocalServer(ABC):
-    """A program that runs as one process at a time, and can be ended and started again.
+    """A program that runs as one process at a time, and can be stopped and started again.
 
     As a context manager it is started and stopped.
     """
@@ -37,9 +37,9 @@ class LocalServer(ABC):
 
     @abstractmethod
     def start(self, *, limit: float = START_SECONDS) -> None:
-        """Start it and wait up to `limit` seconds until it can be used.
+        """Start it and wait up to `limit` seconds until it is usable.
 
-        Raises `ProcessDied` or `WaitTimeout`, each with the end of its output; `HarnessError` if it runs already.
+        Raises `ProcessDied` or `WaitTimeout`, each with the end of its output; `HarnessError` if it already runs.
         """
 
     def stop(self, limit: float = STOP_SECONDS) -> Stopped:
@@ -47,7 +47,7 @@ class LocalServer(ABC):
         return self.process.stop(limit)
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill it, as a crash would."""
         self.process.kill()
 
     def restart(self, *, limit: float = START_SECONDS) -> None:
@@ -56,11 +56,11 @@ class LocalServer(ABC):
         self.start(limit=limit)
 
     def freeze(self) -> None:
-        """Make it silent, its connections open (SIGSTOP)."""
+        """Stop it from running, with its connections open (SIGSTOP)."""
         self.process.freeze()
 
     def resume(self) -> None:
-        """Let it run on after `freeze`."""
+        """Continue it after `freeze`."""
         self.process.resume()
 
     def __enter__(self) -> Self:
@@ -73,11 +73,11 @@ class LocalServer(ABC):
 
     def _refuse_if_running(self) -> None:
         if self._process is not None and self._process.running:
-            raise HarnessError(f"{self.name} is running already (process {self._process.pid})")
+            raise HarnessError(f"{self.name} already runs (process {self._process.pid})")
 
 
 class FixedPortServer(LocalServer):
-    """A server whose ports are chosen at its first start and stay the same from then on."""
+    """A server whose ports are chosen at its first start and then stay the same."""
 
     def __init__(self, name: str, *, port_count: int) -> None:
         super().__init__(name)
@@ -92,9 +92,9 @@ class FixedPortServer(LocalServer):
         return self._ports
 
     def start(self, *, limit: float = START_SECONDS) -> None:
-        """Start it, on the ports it had before, and wait up to `limit` seconds until it is ready for its clients.
+        """Start it, on its previous ports if any, and wait up to `limit` seconds until it is ready for clients.
 
-        Raises `ProcessDied` or `WaitTimeout`, each with the end of its output; `HarnessError` if it runs already.
+        Raises `ProcessDied` or `WaitTimeout`, each with the end of its output; `HarnessError` if it already runs.
         """
         self._refuse_if_running()
         if self._ports is None:
@@ -117,4 +117,4 @@ class FixedPortServer(LocalServer):
 
     @abstractmethod
     def _wait_until_ready(self, process: ManagedProcess, ports: Ports, limit: float) -> None:
-        """Wait until this very process serves its clients on `ports`."""
+        """Wait until this process, and no other, serves clients on `ports`."""

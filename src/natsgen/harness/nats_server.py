@@ -17,14 +17,14 @@ from natsgen.harness.waiting import wait_until
 
 
 class NatsServer(FixedPortServer):
-    """A `nats-server` whose store, configuration and log live in `folder`.
+    """A `nats-server` with its store, configuration and log in `folder`.
 
-    Its ports are chosen at the first start and stay, as the store does, through `stop`, `kill` and `restart`.
-    `configuration` is text in the server's own configuration language; what the harness needs (address, ports, store
-    folder, JetStream) is given on the command line and wins, but the server refuses a second `store_dir`.
-    `program` is the server's own, where it is in an unusual place. As a context manager it is started and stopped.
+    Its ports, chosen at the first start, and its store stay the same through `stop`, `kill` and `restart`.
+    `configuration` is text in the server's configuration language. The harness sets the address, ports, store folder
+    and JetStream on the command line, which wins; but the server rejects a second `store_dir`.
+    `program` is the path of the server (default: found). As a context manager it is started and stopped.
 
-    Raises `ProgramMissing` if there is no `nats-server` program beside the interpreter or on PATH.
+    Raises `ProgramMissing` if `nats-server` is neither beside the interpreter nor on PATH.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class NatsServer(FixedPortServer):
 
     @property
     def url(self) -> str:
-        """What a client connects to. Raises `HarnessError` before the first start."""
+        """The address for clients. Raises `HarnessError` before the first start."""
         if not self._url:
             raise HarnessError(f"{self.name} has no address before its first start")
         return self._url
@@ -58,7 +58,7 @@ class NatsServer(FixedPortServer):
     def monitor(self, path: str, *, limit: float = 5.0) -> Any:
         """Return the parsed JSON of an endpoint such as `/varz`; each wait for bytes may take `limit` seconds.
 
-        Raises `HarnessError` for another status than 200, `OSError` when the server cannot be reached.
+        Raises `HarnessError` for a status other than 200, `OSError` if the server cannot be reached.
         """
         response = request(LOOPBACK, self.monitor_port, path, limit=limit)
         if response.status != 200:
@@ -66,7 +66,7 @@ class NatsServer(FixedPortServer):
         return response.json()
 
     def jsz(self, query: str = "streams=true&consumers=true&config=true") -> dict[str, Any]:
-        """JetStream's account of itself (`/jsz`). Raises as `monitor` does."""
+        """Return JetStream's report (`/jsz`). Raises as `monitor` does."""
         return dict(self.monitor(f"/jsz?{query}"))
 
     def connz(self, query: str = "subs=true") -> dict[str, Any]:
@@ -74,14 +74,14 @@ class NatsServer(FixedPortServer):
         return dict(self.monitor(f"/connz?{query}"))
 
     def reload(self, configuration: str) -> None:
-        """Have the server read another configuration, now or at its start; it says nothing when it has done so."""
+        """Make the server read another configuration; it does not report when it has done so."""
         self._configuration = configuration
         self._write_configuration()
         self.process.signal(signal.SIGHUP)
 
     def _spawn(self, ports: Ports) -> ManagedProcess:
         self._ports_folder.mkdir(parents=True, exist_ok=True)
-        for stale in self._ports_folder.iterdir():  # a killed server leaves its file, and process ids come again
+        for stale in self._ports_folder.iterdir():  # a killed server leaves its file, and process ids are reused
             stale.unlink()
         configuration = self._write_configuration()
         return ManagedProcess(
@@ -100,7 +100,7 @@ class NatsServer(FixedPortServer):
         return file
 
     def _wait_until_ready(self, process: ManagedProcess, ports: Ports, limit: float) -> None:
-        # The server writes this file, named by its process id, when it listens: so what answers on the port is ours.
+        # The server writes this file, named by its process id, when it listens, which proves that the port is its own.
         file = self._ports_folder / f"{self._program.name}_{process.pid}.ports"
         addresses = wait_until(
             lambda: json.loads(file.read_text()), limit=limit, what=f"{file} to appear", alive=process.check_alive
@@ -111,7 +111,7 @@ class NatsServer(FixedPortServer):
             what=f"{self.name} on port {ports[0]} to be healthy",
             alive=process.check_alive,
         )
-        self._url = str(addresses["nats"][0])  # as the server tells it: another scheme if TLS is configured
+        self._url = str(addresses["nats"][0])  # from the server, because the scheme depends on TLS
 
     @property
     def _ports_folder(self) -> Path:

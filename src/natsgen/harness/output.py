@@ -1,4 +1,4 @@
-"""What a process prints, captured in a file and read back while it runs."""
+"""Capturing a process's output in a file, and reading it while the process runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from natsgen.harness.errors import HarnessError
 
 
 class OutputFile:
-    """The part of a log file that is written from now on; what was there before belongs to an earlier run."""
+    """The part of a log file that is written from now on, without the output of earlier runs."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -20,7 +20,7 @@ class OutputFile:
         self._start = path.stat().st_size
 
     def text(self) -> str:
-        """Return all of it so far; bytes that are no UTF-8 are replaced."""
+        """Return all of it so far; invalid UTF-8 is replaced."""
         with self.path.open("rb") as log:
             log.seek(self._start)
             return log.read().decode(errors="replace")
@@ -30,15 +30,15 @@ class OutputFile:
         return self.text().splitlines()
 
     def find(self, pattern: str) -> re.Match[str] | None:
-        """Return the match of a regular expression in the first whole line that has one; None so far without."""
+        """Return the first match of a regular expression in a whole line; None if there is none so far."""
         lines = self.text().rpartition("\n")[0].splitlines()
         return next((match for line in lines if (match := re.search(pattern, line))), None)
 
 
 def json_records(lines: list[str], source: str) -> list[dict[str, Any]]:
-    """Return each line as the JSON object it must be.
+    """Return each line, parsed as a JSON object.
 
-    Raises `HarnessError`, naming `source` and the line, for one that is not: a collector would lose it.
+    Raises `HarnessError`, naming `source` and the line, for any other line, which a log collector would lose.
     """
     records = []
     for number, line in enumerate(lines, start=1):
@@ -47,6 +47,6 @@ def json_records(lines: list[str], source: str) -> list[dict[str, Any]]:
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            raise HarnessError(f"line {number} of the log of {source} is no JSON object: {line!r}")
+            raise HarnessError(f"line {number} of the log of {source} is not a JSON object: {line!r}")
         records.append(record)
     return records

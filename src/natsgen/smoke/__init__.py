@@ -1,14 +1,14 @@
-"""`natsgen smoke`: every kind of service that a template makes, made, checked and run on real servers.
+"""`natsgen smoke`: generate every kind of service that a template supports, check it, and run it on real servers.
 
-    matrix      which samples are made, from the template's questions (`covering`)
-    steps       steps one after the other, each with a verdict
-    gates       what a sample passes as it is made
-    checks      what it does when it runs (`running`, `lifecycle`, `delivery`, `answering`, `pubsub`, `records`)
-    container   its image, and how it runs with its compose files
-    updating    how it comes from an earlier version of the template
-    growing     how it takes more parts and loses them
-    run         the samples side by side, and the end of everything that was started
-    report      what became of them, for a person, for a script and for a CI server
+    matrix      choose the samples from the template's questions (with `covering`)
+    steps       run steps in order, each with a verdict
+    gates       check a generated sample before it runs
+    checks      check the running sample (`running`, `lifecycle`, `delivery`, `answering`, `pubsub`, `records`)
+    container   build the image and run it with its compose files
+    updating    update a sample from an earlier version of the template
+    growing     add parts and extras, and remove them again
+    run         run the samples in parallel, and stop everything that was started
+    report      report the results to people, scripts and CI servers
 
-It stands on `natsgen.harness`, which starts the servers and the services.
+`natsgen.harness` starts the servers and the services.
 """

@@ -17,7 +17,7 @@ WITHOUT_BODY = ("GET", "DELETE")
 
 
 def requests(run: Running) -> str:
-    """Check that each action answers, refuses invalid requests, and is an endpoint of a NATS micro service."""
+    """Check that each action answers, rejects invalid requests, and is an endpoint of a NATS micro service."""
     subjects = [action.subject_in(run.name) for action in run.parts(Action)]
     for subject in subjects:
         answer = traffic.ask(run.url, subject, REQUEST)
@@ -25,19 +25,20 @@ def requests(run: Running) -> str:
             raise run.failure(f"{subject} answered a request with {answer}")
         refused = traffic.ask(run.url, subject, {"": None})
         if refused.get("error", {}).get("code") != str(REFUSED):
-            raise run.failure(f"{subject} answered a request that lacks everything with {refused}, not with {REFUSED}")
+            raise run.failure(f"{subject} answered an empty request with {refused}, not {REFUSED}")
     known = traffic.ask(run.url, f"$SRV.INFO.{run.name}")
     endpoints = {endpoint["subject"] for endpoint in known.get("endpoints", [])}
     if missing := sorted(set(subjects) - endpoints):
-        raise run.failure(f"$SRV.INFO does not tell of {', '.join(missing)}")
-    for told in run.service.stats()["actions"]:
-        if told["subject"] in subjects and (told["requests"], told["errors"]) != (2, {str(REFUSED): 1}):
-            raise run.failure(f"/stats says of {told['subject']} {told['requests']} requests, errors {told['errors']}")
-    return f"{len(subjects)} actions answered, known to nats micro"
+        raise run.failure(f"$SRV.INFO does not list {', '.join(missing)}")
+    for stats in run.service.stats()["actions"]:
+        if stats["subject"] in subjects and (stats["requests"], stats["errors"]) != (2, {str(REFUSED): 1}):
+            counts = f"{stats['requests']} requests and the errors {stats['errors']}"
+            raise run.failure(f"/stats reports {counts} for {stats['subject']}")
+    return f"{len(subjects)} actions answered and are listed by nats micro"
 
 
 def http(run: Running) -> str:
-    """Check that each route answers, that what it publishes is handled, and that invalid requests are refused."""
+    """Check that each route answers, that its publications are handled, and that invalid requests are rejected."""
     routes = run.parts(Route)
     for route in routes:
         answer = _ask(run, route, json.dumps(REQUEST))
@@ -49,7 +50,7 @@ def http(run: Running) -> str:
         if route.method not in WITHOUT_BODY:
             refused = _ask(run, route, "{")
             if refused.status != REFUSED:
-                raise run.failure(f"{route.does} answered {refused.status} to what is no JSON, not {REFUSED}")
+                raise run.failure(f"{route.does} answered invalid JSON with {refused.status}, not {REFUSED}")
     delivery.await_handled(run)
     return f"{len(routes)} routes answered"
 

@@ -1,4 +1,4 @@
-"""The steps of a sample that runs, from its start to its end."""
+"""The steps for a running sample, from start to stop."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OF_PARTS: tuple[tuple[type[Part], str, Callable[[Running], str], tuple[str, ...]
     (Subscriber, "subscribers", pubsub.subscribers, ()),
     (Route, "http", answering.http, (EVENTS, "requests")),
 )
-"""The check of each kind of part, its step, and what that needs."""
+"""Each kind of part with its step, its check, and the steps that it needs."""
 
 
 def steps(run: Running) -> list[Step]:
-    """Return the steps of a running sample, those of its parts among them."""
+    """Return the steps for a running sample and its parts."""
     whole = (*UP, PARTS)
     found = [
         Step(START, run.guarded(lifecycle.start), (ENVIRONMENT,)),

@@ -1,4 +1,4 @@
-"""A sample in a container, with its compose files as they were made, on a network of its own."""
+"""Running a sample in a container, with its generated compose files, on a separate network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from natsgen.smoke.steps import CheckFailed, LeftOut
 from natsgen.smoke.work import ENGINE_SECONDS, PULL_SECONDS, Work, on_engine
 
 PORTS = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT", "REDIS_PORT")
-"""Variables that the compose files read, so that samples side by side do not meet on this machine's ports."""
+"""Variables that the compose files read; they give parallel samples different ports."""
 UP_SECONDS = 180.0
 PASSING_SECONDS = 30.0
 STOP_SECONDS = 45
@@ -28,13 +28,13 @@ ASK_UID = "import os; print(os.getuid())"
 
 
 def container(work: Work) -> str:
-    """Check that the image builds, and that its container gets healthy and passing in Consul, is not root, and stops.
+    """Check that the image builds, and that its container becomes healthy, passes in Consul, is not root, and stops.
 
-    Whatever was made on the engine is removed at the end, or when this process dies.
+    Everything created on the engine is removed at the end, or when this process dies.
     """
     ports = {name: str(free_port()) for name in PORTS}
     override = work.root / "override.yml"
-    # `restart` would hide that it ends by itself
+    # `restart` would hide a crash
     own = {"restart": "no", "labels": {LABEL: work.run_id}}
     override.write_text(yaml.safe_dump({"services": {work.service: own}}), encoding="utf-8")
     with ExitStack() as stack:
@@ -57,7 +57,7 @@ def _check(work: Work, project: ComposeProject, consul: ConsulApi) -> str:
     wait_until(
         lambda: statuses(consul, work.service) == ["passing"],
         limit=PASSING_SECONDS,
-        what="it to be passing in Consul",
+        what="it to pass in Consul",
         alive=work.stopping.check,
     )
     user = project.exec(work.service, "python", "-c", ASK_UID).strip()
@@ -70,14 +70,14 @@ def _check(work: Work, project: ComposeProject, consul: ConsulApi) -> str:
 
 
 def _provide_images(work: Work, stack: ExitStack) -> None:
-    """Have the images that the sample needs under the names that it uses: its registry need not exist."""
+    """Tag the public images with the names that the sample uses, because its registry need not exist."""
     text = (work.folder / "Dockerfile").read_text(encoding="utf-8")
     stages = re.findall(r"^FROM (?:--\S+ )*(\S+)(?: AS (\S+))?", text, re.MULTILINE)
-    made_here = {name for _, name in stages}
+    built_stages = {name for _, name in stages}
     command = ("docker", "compose", "--file", work.compose_file, "config", "--images")
-    printed = work.command(*command, limit=ENGINE_SECONDS, what="Compose does not take the files").output
+    printed = work.command(*command, limit=ENGINE_SECONDS, what="Compose rejects the files").output
     own = f"{work.workspace.root.name}-{work.service}"
-    for image in {base for base, _ in stages if base not in made_here} | (set(printed.split()) - {own}):
+    for image in {base for base, _ in stages if base not in built_stages} | (set(printed.split()) - {own}):
         public = image.removeprefix(f"{work.answers.get('registry', '')}/")
         if why := _missing(public):
             raise LeftOut(f"the image {public} is not on this machine and cannot be pulled ({why})")
@@ -87,7 +87,7 @@ def _provide_images(work: Work, stack: ExitStack) -> None:
 
 @lru_cache
 def _missing(image: str) -> str:
-    """Return why an image is neither on the engine nor can be pulled; "" if it is there."""
+    """Return why an image is unavailable; "" if it is on the engine or can be pulled."""
     if run(["docker", "image", "inspect", image], limit=ENGINE_SECONDS, check=False).exit_code == 0:
         return ""
     done = run(["docker", "pull", "--quiet", image], limit=PULL_SECONDS, check=False)

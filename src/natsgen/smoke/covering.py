@@ -1,4 +1,7 @@
-"""Rows of levels that cover each level, or each pair of levels, of several factors: always the same rows."""
+"""Combinations of factors' levels that cover each level, or each pair of levels; the result is deterministic.
+
+`allpairspy` misses reachable pairs when some combinations are not allowed.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from typing import TypeVar
 Level = TypeVar("Level", bound=Hashable)
 Row = dict[str, Level]
 Goal = frozenset[tuple[str, Level]]
-"""Levels of different factors that one row has to have together."""
+"""Levels of different factors that one row must combine."""
 
 
-def together(factors: Mapping[str, Sequence[Level]], count: int) -> list[Goal[Level]]:
+def combinations_of(factors: Mapping[str, Sequence[Level]], count: int) -> list[Goal[Level]]:
     """Return a goal for each combination of levels of any `count` factors."""
     return [
         frozenset(zip(names, levels, strict=True))
@@ -24,23 +27,23 @@ def together(factors: Mapping[str, Sequence[Level]], count: int) -> list[Goal[Le
 def rows(
     factors: Mapping[str, Sequence[Level]], goals: Sequence[Goal[Level]], allowed: Callable[[Row[Level]], bool]
 ) -> list[Row[Level]]:
-    """Return as few rows as a greedy choice finds that reach every goal which can be reached.
+    """Return rows that reach every reachable goal; a greedy choice keeps them few.
 
     Args:
-        factors: the levels of each; the first level of each is taken where nothing speaks for another.
-        goals: what has to be in some row.
-        allowed: whether a row, complete or not, makes sense.
+        factors: the levels of each factor, the default level first.
+        goals: combinations that must occur in a row.
+        allowed: returns whether a row, complete or partial, is valid.
     """
     left = dict.fromkeys(goals)
-    made: list[Row[Level]] = []
+    chosen: list[Row[Level]] = []
     while left:
         goal = next(iter(left))
         row = _row(factors, goal, left, allowed)
         del left[goal]
         if row:
-            made.append(row)
+            chosen.append(row)
             left = {goal: None for goal in left if not goal <= row.items()}
-    return made
+    return chosen
 
 
 def _row(
@@ -49,11 +52,11 @@ def _row(
     goals: Collection[Goal[Level]],
     allowed: Callable[[Row[Level]], bool],
 ) -> Row[Level] | None:
-    """Return a row that reaches one goal, and of the others as many as it can; None if no row can reach it."""
+    """Return a row that reaches one goal and as many others as possible; None if the goal is unreachable."""
     row = dict(goal)
     for factor, levels in factors.items():
 
-        def worth(level: Level, factor: str = factor) -> int:
+        def goals_open_with(level: Level, factor: str = factor) -> int:
             wanted = {**row, factor: level}
             return sum((factor, level) in one and all(wanted.get(key, it) == it for key, it in one) for one in goals)
 
@@ -61,5 +64,5 @@ def _row(
         candidates = [level for level in candidates if allowed({**row, factor: level})]
         if not candidates:
             return None
-        row[factor] = max(candidates, key=worth)
+        row[factor] = max(candidates, key=goals_open_with)
     return {factor: row[factor] for factor in factors}

@@ -1,4 +1,4 @@
-"""Checks that each event and task is handled once and acked, and that what nobody can read is kept."""
+"""Checks that events and tasks are handled once and acknowledged, and that unreadable messages become dead letters."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from natsgen.smoke.running import Running
 from natsgen.smoke.traffic import MESSAGE_ID, UNREADABLE, Sent, event, literal
 
 EVENTS_EACH = 20
-"""Events for each handler: more than are handled at once."""
+"""Events for each handler: more than it handles concurrently."""
 TASKS_EACH = 4
-"""Tasks of each priority: more than are done at once where the sample says how many."""
+"""Tasks of each priority: more than run concurrently where the sample sets a concurrency."""
 HANDLED_SECONDS = 30.0
 
 
@@ -23,18 +23,18 @@ def events(run: Running) -> str:
         _publish(run, literal(handler.subject), EVENTS_EACH)
     await_handled(run)
     for handler in handlers:
-        counts = run.told(None, handler.name)
+        counts = run.stats_of(None, handler.name)
         for wrong in ("retried", "duplicates", "dead_letters"):
             if counts.get(wrong):
-                raise run.failure(f"{handler.name}: {wrong} is {counts[wrong]} for events that nothing is wrong with")
+                raise run.failure(f"{handler.name}: {wrong} is {counts[wrong]} for valid events")
     return f"{run.published} published, {run.handled.total()} handled by {len(handlers)} handlers"
 
 
 def await_handled(run: Running) -> None:
-    """Wait until every handler and task has handled what it was sent, and its consumer has nothing left.
+    """Wait until every handler and task has handled its messages, and its consumer has none left.
 
     Raises:
-        CheckFailed: it does not.
+        CheckFailed: not within `HANDLED_SECONDS`.
     """
     for handler in run.parts(Handler):
         _await_count(run, handler.name, f"events on {handler.subject}")
@@ -45,21 +45,21 @@ def await_handled(run: Running) -> None:
 
 
 def inbox(run: Running) -> str:
-    """Check that a handled event that is sent again is not handled again."""
+    """Check that an event that is published twice is handled once."""
     handler = run.parts(Handler)[0]
     subject = literal(handler.subject)
     (known,) = _publish(run, subject, 1)
     await_handled(run)
-    before = run.told(None, handler.name)["duplicates"]
+    before = run.stats_of(None, handler.name)["duplicates"]
     traffic.forget_ids(run.url, subject)
     traffic.send(run.url, [known])
     run.wait(
-        lambda: run.told(None, handler.name)["duplicates"] == before + 1,
+        lambda: run.stats_of(None, handler.name)["duplicates"] == before + 1,
         limit=HANDLED_SECONDS,
-        otherwise=lambda: f"{handler.name} did not know the event again, with the inbox {run.inbox}",
+        otherwise=lambda: f"{handler.name} did not recognize the repeated event, with the inbox {run.inbox}",
     )
     await_handled(run)
-    return f"{run.inbox} knows an event again"
+    return f"{run.inbox} recognizes a repeated event"
 
 
 def tasks(run: Running) -> str:
@@ -72,44 +72,44 @@ def tasks(run: Running) -> str:
     await_handled(run)
     for task, identity in sent:
         _await_result(run, task, identity)
-    return f"{len(sent)} enqueued, done, and their results seen"
+    return f"{len(sent)} enqueued and done, results stored"
 
 
 def dead_letter(run: Running) -> str:
-    """Check that an invalid message becomes a dead letter of each handler or task, and is acknowledged."""
-    kept: list[Handler | Task] = []
+    """Check that an unreadable message becomes a dead letter of each handler or task, and is acknowledged."""
+    failing: list[Handler | Task] = []
     for handler in run.parts(Handler)[:1]:
         subject = literal(handler.subject)
         traffic.send(run.url, [Sent(subject, UNREADABLE, {MESSAGE_ID: "smoke-unreadable"})])
-        kept += [one for one in run.parts(Handler) if naming.matches(one.subject, subject)]
+        failing += [one for one in run.parts(Handler) if naming.matches(one.subject, subject)]
     for task in run.parts(Task)[:1]:
         _enqueue(run, task, task.priority, UNREADABLE)
-        kept.append(task)
-    for part in kept:
+        failing.append(task)
+    for part in failing:
         _await_letter(run, part.name)
         await_settled(run, part)
-    return f"kept for {', '.join(part.name for part in kept)}"
+    return f"stored for {', '.join(part.name for part in failing)}"
 
 
 def await_settled(run: Running, part: Handler | Task) -> None:
-    """Wait until the consumer of a handler, or the queue of a task, has nothing that is not settled.
+    """Wait until the consumer of a handler, or the queue of a task, has no unsettled messages.
 
     Raises:
-        CheckFailed: it has.
+        CheckFailed: not within `HANDLED_SECONDS`.
     """
 
     def unsettled() -> str:
         if isinstance(part, Task):
             left = run.streams()[stream_of(part.queue)]["state"]["messages"]
-            return f"the queue {part.queue} still holds {left} tasks that were done or given up" if left else ""
+            return f"the queue {part.queue} still contains {left} finished tasks" if left else ""
         durable = part.durable_in(run.name)
         consumers = [one for stream in run.streams().values() for one in stream.get("consumer_detail", [])]
         found = next((one for one in consumers if one["name"] == durable), None)
         if found is None:
-            return f"there is no consumer {durable} for {part.subject}"
-        pending, open_ = found["num_pending"], found["num_ack_pending"]
-        seen = f"the consumer {durable} has {open_} events that were not acknowledged and {pending} not fetched"
-        return seen if pending or open_ else ""
+            return f"the consumer {durable} for {part.subject} does not exist"
+        pending, unacked = found["num_pending"], found["num_ack_pending"]
+        seen = f"the consumer {durable} has {unacked} unacknowledged events and {pending} not yet fetched"
+        return seen if pending or unacked else ""
 
     run.wait(lambda: not unsettled(), limit=HANDLED_SECONDS, otherwise=unsettled)
 
@@ -124,13 +124,13 @@ def _publish(run: Running, subject: str, count: int) -> list[Sent]:
 
 
 def expect(run: Running, subject: str, count: int) -> None:
-    """Note that so many events on a subject have to reach the handlers that it matches."""
+    """Expect `count` more events on a subject, for each handler that matches it."""
     for handler in run.parts(Handler):
         run.handled[handler.name] += count * naming.matches(handler.subject, subject)
 
 
 def _enqueue(run: Running, task: Task, priority: str, payload: bytes) -> str:
-    """Enqueue a task whose result is wanted; return its id."""
+    """Enqueue a task that stores its result; return its id."""
     identity = f"smoke-{run.published}"
     run.published += 1
     headers = {MESSAGE_ID: identity, "Task-Id": identity, "Task-Result-Ttl": "600"}
@@ -140,7 +140,7 @@ def _enqueue(run: Running, task: Task, priority: str, payload: bytes) -> str:
 
 def _await_count(run: Running, name: str, what: str) -> None:
     run.await_count(
-        lambda: run.told(None, name), "handled", run.handled[name], name=name, what=what, limit=HANDLED_SECONDS
+        lambda: run.stats_of(None, name), "handled", run.handled[name], name=name, what=what, limit=HANDLED_SECONDS
     )
 
 
@@ -154,7 +154,7 @@ def _await_result(run: Running, task: Task, identity: str) -> None:
     run.wait(
         lambda: '"done"' in result(),
         limit=HANDLED_SECONDS,
-        otherwise=lambda: f"a task {task.name} was done, and its result says {result()}",
+        otherwise=lambda: f"a task {task.name} is done, but its stored result is {result()}",
     )
 
 
@@ -162,7 +162,7 @@ def _await_letter(run: Running, name: str) -> None:
     payload, headers = run.wait(
         lambda: traffic.latest(run.url, "DLQ", f"dlq.{run.name}.{name}"),
         limit=HANDLED_SECONDS,
-        otherwise=lambda: f"{name} has made no dead letter of what it cannot read",
+        otherwise=lambda: f"{name} stored no dead letter for an unreadable message",
     )
     if payload != UNREADABLE or b"Dlq-Reason:" not in headers:
-        raise run.failure(f"the dead letter of {name} has another payload than the message, or no header Dlq-Reason")
+        raise run.failure(f"the dead letter of {name} lacks the message's payload or the header Dlq-Reason")

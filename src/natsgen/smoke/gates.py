@@ -1,4 +1,4 @@
-"""What a service has to pass as it is made, before it runs."""
+"""Checks of a generated service before it runs."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TYPES_SECONDS = 300.0
 TESTS_SECONDS = 600.0
 
 ALIKE = 0.75
-"""How alike two names are when one was probably meant for the other: other names a service may set as it likes."""
+"""How similar a name must be to a known setting to count as a typing error; a service may set any other name."""
 GRACEFUL = "GRACEFUL_SHUTDOWN_TIMEOUT"
 
 GENERATE, ENVIRONMENT, COMPOSE_CONFIG = "generate", "environment", "compose config"
 
 
 class Gates:
-    """The gates of one sample."""
+    """The checks of one generated sample."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
 
     def steps(self) -> list[Step]:
-        """Return the steps, in the order of the quickest answer."""
+        """Return the steps, the quickest first."""
         made = (GENERATE,)
         installed = (GENERATE, ENVIRONMENT)
         return [
@@ -51,7 +51,7 @@ class Gates:
         ]
 
     def environment(self) -> None:
-        """Check that its requirements, pinned with hashes, can be installed, to run it and to develop it."""
+        """Check that its runtime and development requirements can be installed, pinned with hashes."""
         for file in ("requirements.txt", "requirements-dev.txt"):
             self._work.python(file)
 
@@ -60,19 +60,19 @@ class Gates:
         self._python("ruff", "check", "--no-cache", ".", limit=LINT_SECONDS, what="ruff found something")
 
     def format(self) -> None:
-        """Check that it is formatted as ruff formats."""
+        """Check that it is formatted with ruff."""
         words = ("ruff", "format", "--no-cache", "--check", ".")
-        self._python(*words, limit=LINT_SECONDS, what="it is formatted otherwise")
+        self._python(*words, limit=LINT_SECONDS, what="ruff would reformat it")
 
     def types(self) -> str:
-        """Check the types, as strictly as the service's own configuration says."""
+        """Check its types with `mypy --strict` and the service's configuration."""
         printed = self._python("mypy", "--strict", limit=TYPES_SECONDS, what="mypy found something")
         return printed.strip().splitlines()[-1]
 
     def tests(self, *paths: str) -> str:
-        """Check that its own tests pass; `paths` are some of them."""
+        """Check that its own tests pass; `paths` selects some of them."""
         words = ("pytest", "-q", "-p", "no:cacheprovider", *(paths or ("tests/",)))
-        printed = self._python(*words, limit=TESTS_SECONDS, what="a test of its own failed")
+        printed = self._python(*words, limit=TESTS_SECONDS, what="one of its own tests failed")
         summary = printed.strip().splitlines()[-1]
         if not re.search(r"\d+ passed", summary):
             raise CheckFailed(f"none of its own tests ran: {summary}", log=printed)
@@ -82,7 +82,8 @@ class Gates:
         """Check that the image does not run as root and has a health check."""
         user, health_check = last_stage(self._work.folder / "Dockerfile")
         if user.partition(":")[0] in ("", "root", "0"):
-            raise CheckFailed(f"the image runs as root: its Dockerfile's last stage has USER {user or 'nowhere'}")
+            given = f"USER {user}" if user else "no USER"
+            raise CheckFailed(f"the image runs as root: the last stage of its Dockerfile has {given}")
         if not health_check:
             raise CheckFailed("the image has no HEALTHCHECK")
         return f"user {user}"
@@ -93,14 +94,14 @@ class Gates:
         self._work.command(*command, limit=LINT_SECONDS, what="hadolint found something")
 
     def compose(self) -> str:
-        """Check that the compose file gives the service time to stop, and that nothing sets a mistyped setting."""
+        """Check that the compose file gives the service time to stop, and that no setting is mistyped."""
         service = _read_compose(self._work.compose_file)["services"][self._work.service]
         given = service.get("environment") or {}
         if isinstance(given, list):
             given = dict(one.partition("=")[::2] for one in given)
-        takes, grace = float(given.get(GRACEFUL, 0)), _seconds(service.get("stop_grace_period", "10s"))
-        if grace <= takes:
-            raise CheckFailed(f"stop_grace_period is {grace:g} s, and {GRACEFUL} lets the service take {takes:g} s")
+        needed, grace = float(given.get(GRACEFUL, 0)), _seconds(service.get("stop_grace_period", "10s"))
+        if grace <= needed:
+            raise CheckFailed(f"stop_grace_period is {grace:g} s; it must be longer than {GRACEFUL}, {needed:g} s")
         example = self._work.folder / ".env.example"
         lines = example.read_text(encoding="utf-8").splitlines() if example.is_file() else []
         self._check_settings(given, COMPOSE)
@@ -111,21 +112,21 @@ class Gates:
         """Check that Compose accepts the files."""
         self._work.need_docker()
         command = ("docker", "compose", "--file", self._work.compose_file, "config", "--quiet")
-        self._work.command(*command, limit=ENGINE_SECONDS, what="Compose does not take the files")
+        self._work.command(*command, limit=ENGINE_SECONDS, what="Compose rejects the files")
 
     def _check_settings(self, given: Iterable[str], where: str) -> None:
         known = [setting.name for setting in declared.settings_of(self._work.folder)]
         known += [f"{name}_FILE" for name in known]
         for name in given:
             if name not in known and (meant := get_close_matches(name, known, n=1, cutoff=ALIKE)):
-                raise CheckFailed(f"{where} sets {name}, which the service does not read; did it mean {meant[0]}?")
+                raise CheckFailed(f"{where} sets {name}, which the service does not read; did you mean {meant[0]}?")
 
     def _python(self, *words: str, limit: float, what: str) -> str:
         return self._work.command(self._work.python(), "-m", *words, limit=limit, what=what).everything
 
 
 def last_stage(dockerfile: Path) -> tuple[str, list[str]]:
-    """Return the user of a Dockerfile's last stage, "" where it names none, and the words of its health check."""
+    """Return the user of a Dockerfile's last stage ("" without one) and the arguments of its health check."""
     text = dockerfile.read_text(encoding="utf-8").replace("\\\n", " ")
     stage = re.split(r"^FROM ", text, flags=re.MULTILINE)[-1]
     users = re.findall(r"^USER +(\S+)", stage, re.MULTILINE)
@@ -138,7 +139,7 @@ def _read_compose(file: Path) -> dict[str, Any]:
     try:
         return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise CheckFailed(f"compose/{file.name} is no YAML mapping: {' '.join(str(error).split())}") from error
+        raise CheckFailed(f"compose/{file.name} is not a YAML mapping: {' '.join(str(error).split())}") from error
 
 
 def _seconds(duration: str) -> float:

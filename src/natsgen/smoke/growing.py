@@ -1,4 +1,4 @@
-"""How a sample takes more parts and extras, with the packages that they need, and loses them again without a trace."""
+"""Adding parts and extras to a sample, with the packages that they need, and removing them without a trace."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ADD = "add"
 
 
 class Growing:
-    """The growth of one sample.
+    """Adds parts and extras to one sample, and removes them.
 
     Args:
         work: the sample.
-        run: gives a place where the grown service runs, with the parts that it has to have.
+        run: returns the grown service, ready to start, with the parts that it must have.
     """
 
     def __init__(self, work: Work, run: Callable[[Sequence[Part]], Running]) -> None:
@@ -42,7 +42,7 @@ class Growing:
         self._extras = list(work.sample.answers.get(packages.EXTRAS, ()))
 
     def steps(self) -> list[Step]:
-        """Return the steps, in the order in which a person would do it."""
+        """Return the steps, in the order of a typical session."""
         grown = (ENVIRONMENT, ADD)
         found = [
             Step(ADD, self.add, (ENVIRONMENT,)),
@@ -55,17 +55,17 @@ class Growing:
         return [*found, Step("extras", self.extras, (GENERATE,))] if self._extras else found
 
     def add(self) -> str:
-        """Add a part of each kind as `natsgen add-...` does, and check that files come and none changes."""
+        """Add a part of each kind as `natsgen add-...` does, and check that it only adds files."""
         self._before = tree.read(self._work.workspace.root)
         for part in self._parts:
             with ONE_AT_A_TIME:
                 edit.add(self._target, part)
         after = tree.read(self._work.workspace.root)
         if changed := tree.differences(self._before, {path: after[path] for path in self._before if path in after}):
-            raise CheckFailed(f"adding parts changed files that were there: {', '.join(changed)}")
+            raise CheckFailed(f"adding parts changed existing files: {', '.join(changed)}")
         expected = {path for part in self._parts for path in part.kind.paths(self._work.service, part.name)}
         if missing := sorted(map(str, expected - after.keys())):
-            raise CheckFailed(f"these files of the added parts are not there: {', '.join(missing)}")
+            raise CheckFailed(f"files of the added parts are missing: {', '.join(missing)}")
         return f"{len(self._parts)} parts, {len(after) - len(self._before)} files"
 
     def lint(self) -> None:
@@ -103,9 +103,9 @@ class Growing:
         with ONE_AT_A_TIME:
             extras.remove(self._target, names, force=False)
             if left := packages.found(self._work.folder) & set(names):
-                raise CheckFailed(f"these extras were to go, and stayed: {', '.join(sorted(left))}")
+                raise CheckFailed(f"these extras were not removed: {', '.join(sorted(left))}")
             extras.add(self._target, names)
-        return f"{', '.join(names)} went and came, and all is {self._restored(before)}"
+        return f"{', '.join(names)} removed and added again, {self._restored(before)}"
 
     @property
     def _target(self) -> ServiceTarget:
@@ -114,12 +114,12 @@ class Growing:
 
     def _restored(self, before: Tree) -> str:
         if changed := tree.differences(before, tree.read(self._work.workspace.root)):
-            raise CheckFailed(f"coming and going left a trace: {', '.join(changed)}")
-        return "as before"
+            raise CheckFailed(f"adding and removing left a trace: {', '.join(changed)}")
+        return "workspace as before"
 
 
 def _additions(work: Work) -> list[Part]:
-    """Return a part of each kind that the template has, in the order in which they are added."""
+    """Return a part of each kind that the template has, in the order of adding."""
     action = Action("smoke_added", version=3, concurrency=2, timeout=1.5)
     parts: list[Part] = [
         Handler("smoke_added", "additions.addition.made", concurrency=2),

@@ -1,4 +1,4 @@
-"""A report in the form that CI servers show: JUnit's."""
+"""Writing a report in JUnit's XML format, for CI servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def write(report: Report, file: Path) -> None:
     """Write the report to a file: a suite for each sample, a case for each step.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     root = ElementTree.Element("testsuites", name="natsgen smoke", time=f"{report.seconds:.1f}")
     for sample in report.samples:
@@ -48,5 +48,5 @@ def _add_case(suite: ElementTree.Element, result: Result, report: Report) -> Non
 
 
 def _text(text: str) -> str:
-    """Return the text without what no XML file may hold."""
+    """Return the text with characters that XML does not allow replaced."""
     return _NO_XML.sub("?", text)

@@ -1,4 +1,4 @@
-"""How a sample starts, shows that it is there, and stops."""
+"""Checks that a sample starts, registers, stays healthy, and stops."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSING_SECONDS = 20.0
 GONE_SECONDS = 10.0
 HEALTH_SECONDS = 10.0
 OVER_TIME = 5.0
-"""Seconds that a service gets beyond what it was told that it may take to stop."""
+"""Seconds that a service gets beyond its own limit to stop."""
 
 
 def start(run: Running) -> None:
@@ -33,14 +33,14 @@ def start(run: Running) -> None:
 
 
 def ready(run: Running) -> str:
-    """Check that it becomes alive and ready."""
-    alive = run.request("/healthz")
-    if alive.status != 200:
-        raise run.failure(f"/healthz answered {alive.status}: {alive.body.strip()}")
+    """Check that it becomes healthy and ready."""
+    health = run.request("/healthz")
+    if health.status != 200:
+        raise run.failure(f"/healthz answered {health.status}: {health.body.strip()}")
     run.wait(
         lambda: run.request("/readyz").status == 200,
         limit=READY_SECONDS,
-        otherwise=lambda: f"it does not get ready; /readyz says {run.request('/readyz').body.strip()}",
+        otherwise=lambda: f"it does not become ready; /readyz answers {run.request('/readyz').body.strip()}",
     )
     return "/healthz and /readyz answer 200"
 
@@ -50,7 +50,7 @@ def parts(run: Running) -> str:
     seen = found(run)
     for kind, names in _names(run).items():
         if unknown := sorted(names - _wanted(run)[kind]):
-            raise run.failure(f"the service has the {kind} {', '.join(unknown)}, which nobody asked for")
+            raise run.failure(f"the service has the {kind} {', '.join(unknown)}, which it should not have")
     return seen
 
 
@@ -64,14 +64,14 @@ def found(run: Running) -> str:
 
 
 def _wanted(run: Running) -> dict[str, set[str]]:
-    """Return the names that `/stats` has to have, by kind."""
+    """Return the names that `/stats` must list, by kind."""
     kinds: dict[str, type[Part]] = {"handler": Handler, "task": Task, "publisher": Publisher, "subscriber": Subscriber}
     named = {noun: {part.name for part in run.parts(kind)} for noun, kind in kinds.items()}
     return {**named, "action": {one.subject_in(run.name) for one in run.parts(Action)}}
 
 
 def _names(run: Running) -> dict[str, set[str]]:
-    """Return the names that `/stats` has, by kind."""
+    """Return the names that `/stats` lists, by kind."""
     stats = run.service.stats()
     subscriptions = stats.get("subscriptions", {})
     tasks = {name for name, one in subscriptions.items() if str(one.get("subject", "")).startswith("queue.")}
@@ -84,36 +84,36 @@ def _names(run: Running) -> dict[str, set[str]]:
 
 
 def consul(run: Running) -> str:
-    """Check that it is passing in Consul, with an address at which it answers."""
+    """Check that it passes in Consul, and answers at the registered address."""
     api = run.consul()
     run.wait(
         lambda: statuses(api, run.name) == ["passing"],
         limit=PASSING_SECONDS,
-        otherwise=lambda: f"it does not get passing in Consul, which {_known_as(api, run.name)}",
+        otherwise=lambda: f"it does not pass in Consul, which {_known_as(api, run.name)}",
     )
     run.passing_since = time.monotonic()
     (instance,) = api.service_instances(run.name)
     address, port = instance["Service"]["Address"], instance["Service"]["Port"]
     status = request(address, port, "/readyz").status
     if status != 200:
-        raise run.failure(f"Consul has it at {address}:{port}, where /readyz answers {status}")
+        raise run.failure(f"at its address in Consul, {address}:{port}, /readyz answers {status}")
     return "passing"
 
 
 def heartbeat(run: Running) -> str:
-    """Check that it is still passing in Consul after its time to live."""
+    """Check that it still passes in Consul after its time to live."""
     api = run.consul()
     enough = run.passing_since + CONSUL_TTL + 1
     run.wait(
         lambda: time.monotonic() >= enough and statuses(api, run.name) == ["passing"],
         limit=3 * CONSUL_TTL + 1,
-        otherwise=lambda: f"it was passing in Consul, which now {_known_as(api, run.name)}",
+        otherwise=lambda: f"it passed in Consul, which now {_known_as(api, run.name)}",
     )
-    return f"passing for longer than its time to live, {CONSUL_TTL:g} s"
+    return f"still passing after its time to live, {CONSUL_TTL:g} s"
 
 
 def health(run: Running) -> str:
-    """Check that the health check of its Dockerfile passes, run here."""
+    """Check that the health check of its Dockerfile passes on this machine."""
     _, command = last_stage(run.work.folder / "Dockerfile")
     environment = {
         "PATH": environment_path(run.work.python("requirements.txt")),
@@ -129,7 +129,7 @@ def health(run: Running) -> str:
     run.wait(
         lambda: code() == 0,
         limit=READY_SECONDS,
-        otherwise=lambda: f"the image's health check ends with {code()} while the service is well",
+        otherwise=lambda: f"the image's health check exits with {code()} although the service is healthy",
     )
     return "healthy"
 
@@ -138,9 +138,9 @@ def stop(run: Running) -> str:
     """Check that SIGTERM ends it in time with exit code 0, and that it deregisters from Consul."""
     stopped = run.service.stop(GRACEFUL_SECONDS + OVER_TIME)
     if stopped.forced:
-        raise run.failure(f"SIGTERM did not end it within {stopped.seconds:.0f} s")
+        raise run.failure(f"it did not stop within {stopped.seconds:.0f} s of SIGTERM")
     if stopped.exit_code != 0:
-        raise run.failure(f"it ended with exit code {stopped.exit_code} on SIGTERM")
+        raise run.failure(f"it exited with code {stopped.exit_code} on SIGTERM")
     seen = f"exit code 0 after {stopped.seconds:.1f} s"
     try:
         api = run.consul()
@@ -149,14 +149,14 @@ def stop(run: Running) -> str:
     wait_until(
         lambda: not statuses(api, run.name),
         limit=GONE_SECONDS,
-        what="it to be gone from Consul, and Consul still has it",
+        what="it to deregister from Consul",
         alive=run.work.stopping.check,
     )
-    return f"{seen}, gone from Consul"
+    return f"{seen}, deregistered from Consul"
 
 
 def statuses(api: ConsulApi, service: str) -> list[str]:
-    """Return the states of the checks of a service's own, of all its instances."""
+    """Return the states of a service's checks, over all its instances."""
     return [
         check["Status"]
         for instance in api.service_instances(service)
@@ -167,4 +167,4 @@ def statuses(api: ConsulApi, service: str) -> list[str]:
 
 def _known_as(api: ConsulApi, service: str) -> str:
     found = statuses(api, service)
-    return f"calls it {', '.join(found)}" if found else "does not know it"
+    return f"reports it as {', '.join(found)}" if found else "does not list it"

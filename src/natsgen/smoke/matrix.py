@@ -1,4 +1,4 @@
-"""Which samples are made of a template: a pure function of its questions, so that a fork is covered as well."""
+"""Choosing the samples of a template from its questions alone, so that forks are covered too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = "b" * naming.HANDLER_MAX_LENGTH
 
 
 def plain_parts(service: str) -> dict[str, dict[str, Any]]:
-    """Return the parts of a service, by question: every option is used by one of them."""
+    """Return the parts of a service, by question; one of them uses each option."""
     call = f"v1.{service}.{ACTION}"
     return {
         "handlers": {
@@ -55,7 +55,7 @@ def plain_parts(service: str) -> dict[str, dict[str, Any]]:
 
 
 def longest_parts(service: str) -> dict[str, dict[str, Any]]:
-    """Return the parts of a service, by question: with names as long as they may be."""
+    """Return the parts of a service, by question, with names of the maximum length."""
     call, publish = f"v1.{service}.{LONGEST}", LONGEST_SUBJECT
     return {
         "handlers": {one.name: one.to_answer() for one in handlers.from_subjects([LONGEST_SUBJECT])},
@@ -71,19 +71,19 @@ def longest_parts(service: str) -> dict[str, dict[str, Any]]:
 
 
 LEADS_TO = {"call": "actions", "publish": "handlers"}
-"""The kind of part that a route's option leads to: a template may leave out either."""
+"""The kind of part that each option of a route needs; a template may lack either."""
 FRAMEWORK = "framework"
 KINDS = ("worker", "service", "publisher", "subscriber", "gateway")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a service is made of.
+    """A kind of service and its kinds of parts.
 
     Attributes:
-        name: of the shape, for a person.
-        kind: the kind that natsgen would make it as: one of `KINDS`.
-        questions: which kinds of parts it has, as the template's questions call them.
+        name: shown in reports.
+        kind: the kind of service, one of `KINDS`.
+        questions: the template's questions for its kinds of parts.
         framework: the web framework of a gateway; "" for others.
     """
 
@@ -93,10 +93,10 @@ class Shape:
     framework: str = ""
 
     def answers(self, service: str, *, longest: bool) -> dict[str, Any]:
-        """Return the parts of a service of that name: every option in use, or names as long as they may be."""
+        """Return the parts of a service of that name: with every option in use, or with the longest names."""
         parts = (longest_parts if longest else plain_parts)(service)
-        there = {option for option, question in LEADS_TO.items() if question in self.questions}
-        parts["routes"] = {name: route for name, route in parts["routes"].items() if there & route.keys()}
+        possible = {option for option, question in LEADS_TO.items() if question in self.questions}
+        parts["routes"] = {name: route for name, route in parts["routes"].items() if possible & route.keys()}
         framework = {FRAMEWORK: self.framework} if self.framework else {}
         return {**{question: parts[question] for question in self.questions}, **framework}
 
@@ -109,14 +109,14 @@ SHAPES = (
     Shape("publisher", "publisher", ("publishers",)),
     Shape("subscriber", "subscriber", ("subscribers",)),
 )
-"""Those without a framework."""
+"""The shapes without a web framework."""
 
 
 def shapes(questionnaire: Questionnaire) -> tuple[Shape, ...]:
-    """Return the shapes that the template makes, in a fixed order.
+    """Return the shapes that the template supports, in a fixed order.
 
     Raises:
-        TemplateError: it asks for neither handlers nor actions, so that there is nothing that could be sent to it.
+        TemplateError: the template asks for neither handlers nor actions.
     """
     asked = questionnaire.questions
     if not {"handlers", "actions"} & asked.keys():
@@ -144,9 +144,9 @@ SHOWS_IN: Mapping[str, frozenset[str]] = {
     "publish_interval": frozenset({"publishers"}),
     "queue_group": frozenset({"subscribers"}),
 }
-"""Questions whose answers, the default aside, show only in services with a part of one of these kinds."""
+"""Questions whose answers, apart from the default, matter only in services with a part of one of these kinds."""
 
-# Answers to questions that take any text, on one of which breaks whoever renders files by hand; and all the extras.
+# Answers to questions that accept any text: some break templates that do not quote them. And all the extras.
 TEXTS: Mapping[str, Any] = {
     "description": """He said "it's" \\n {{ 7*7 }} ${HOME} $(id) `id` <b> # : - 'x' \u00e9\U0001f600 %s {% raw %}""",
     "bounded_context": "smoke_context-1",
@@ -161,13 +161,13 @@ TEXTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One service that is made.
+    """One service to generate.
 
     Attributes:
-        name: of the sample, for a person.
-        shape: what it is made of.
-        answers: what the template is told; it derives or has a default for everything else.
-        levels: what distinguishes it from other samples, by what is varied.
+        name: shown in reports.
+        shape: its kind and its kinds of parts.
+        answers: the given answers; the template derives the others or uses their defaults.
+        levels: the level of each factor in this sample.
     """
 
     name: str
@@ -182,7 +182,7 @@ class Sample:
 
     @property
     def kind(self) -> str:
-        """Such as `worker`."""
+        """The kind of service, such as `worker`."""
         return self.shape.kind
 
 
@@ -190,14 +190,13 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
     """Return the samples of one matrix.
 
     Args:
-        questionnaire: what the template asks.
-        matrix: `quick` has every shape, and each choice of each question at least once; `full` each two of them
-            together.
-        kinds: only these kinds of services; all without it.
+        questionnaire: the template's questions.
+        matrix: `quick` covers every shape and each choice of each question; `full` covers each pair of them.
+        kinds: only these kinds of services; all if empty.
 
     Raises:
-        InputError: there is no such matrix, or a kind that this template does not make.
-        TemplateError: it makes nothing that smoke knows.
+        InputError: the matrix does not exist, or the template does not support a kind.
+        TemplateError: smoke cannot send anything to the template's services.
     """
     if matrix not in MATRICES:
         raise InputError(f"--matrix: {messages.invalid_choice(matrix, MATRICES)}")
@@ -205,7 +204,7 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
     factors = {SHAPE: tuple(wanted), **_factors(questionnaire)}
 
     def allowed(row: Mapping[str, Any]) -> bool:
-        """Return whether every answer of the row shows in a service of its shape."""
+        """Return whether every answer of the row matters in a service of its shape."""
         parts = set(wanted[row[SHAPE]].questions) if SHAPE in row else None
         return parts is None or all(
             kinds & parts or row.get(key, factors[key][0]) == factors[key][0]
@@ -213,34 +212,31 @@ def samples(questionnaire: Questionnaire, matrix: str = QUICK, kinds: Sequence[s
             if key in factors
         )
 
-    goals = covering.together(factors, 2 if matrix == FULL else 1)
+    goals = covering.combinations_of(factors, 2 if matrix == FULL else 1)
     counted: Counter[str] = Counter()
-    made = []
+    chosen = []
     for row in covering.rows(factors, goals, allowed):
         counted[str(row[SHAPE])] += 1
-        made.append(_sample(wanted[str(row[SHAPE])], counted[str(row[SHAPE])], row))
-    return tuple(made)
+        chosen.append(_sample(wanted[str(row[SHAPE])], counted[str(row[SHAPE])], row))
+    return tuple(chosen)
 
 
-def _of_kinds(there: Sequence[Shape], kinds: Sequence[str]) -> list[Shape]:
-    makes = [kind for kind in KINDS if any(shape.kind == kind for shape in there)]
+def _of_kinds(available: Sequence[Shape], kinds: Sequence[str]) -> list[Shape]:
+    supported = [kind for kind in KINDS if any(shape.kind == kind for shape in available)]
     for kind in kinds:
-        if kind not in makes:
-            raise InputError(
-                f"--kinds: the template makes no {messages.quote(kind)}{messages.did_you_mean(kind, makes)} "
-                f"(it makes {', '.join(makes)})"
-            )
-    return [shape for shape in there if not kinds or shape.kind in kinds]
+        if kind not in supported:
+            raise InputError(f"--kinds: {messages.invalid_choice(kind, supported)}")
+    return [shape for shape in available if not kinds or shape.kind in kinds]
 
 
 def _factors(questionnaire: Questionnaire) -> dict[str, tuple[Any, ...]]:
-    """Return what is varied beside the shape, and its levels, the template's default first."""
+    """Return the factors other than the shape, with their levels, the template's default first."""
     found = {key: _levels(question) for key, question in questionnaire.questions.items()}
     return {**{key: levels for key, levels in found.items() if len(levels) > 1}, NAMES: (SHORT, LONG)}
 
 
 def _levels(question: Question) -> tuple[Any, ...]:
-    if question.key == FRAMEWORK:  # is in the shape
+    if question.key == FRAMEWORK:  # part of the shape
         return ()
     if question.kind == "switch":
         return (bool(question.default), not question.default)

@@ -1,4 +1,4 @@
-"""What a sample says of itself in its log and its metrics."""
+"""Checks of a sample's log and metrics."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def logs(run: Running) -> str:
     """Check that each log line is a JSON object with the keys that dashboards need, and that none is an error."""
     found = run.service.log_records()
     if errors := run.service.process.error_lines():
-        raise run.failure(f"it prints on standard error, which is no JSON: {errors[0]}")
+        raise run.failure(f"it prints text on standard error, not JSON: {errors[0]}")
     for record in found:
         wrong = [f"no {key}" for key in ALWAYS if key not in record]
         if record.get("service") != run.name:
             wrong.append(f"the service {record.get('service')!r}")
         if record.get("level") not in LEVELS:
-            wrong.append(f"the level {record.get('level')!r} although nothing is wrong")
+            wrong.append(f"the level {record.get('level')!r} without an error")
         if not _is_utc(str(record.get("timestamp"))):
-            wrong.append(f"the timestamp {record.get('timestamp')!r}, which is no ISO 8601 in UTC")
+            wrong.append(f"the timestamp {record.get('timestamp')!r}, not ISO 8601 in UTC")
         if wrong:
             raise run.failure(f"a line has {', '.join(wrong)}: {json.dumps(record)[:300]}")
     if _handling(run) and not any(all(key in record for key in IN_HANDLERS) for record in found):
@@ -38,24 +38,24 @@ def logs(run: Running) -> str:
 
 
 def metrics(run: Running) -> str:
-    """Check that the metrics have every part, and agree with `/stats`."""
+    """Check that the metrics cover every part, and agree with `/stats`."""
     samples = run.service.metrics()
     for name in _handling(run):
-        handled = run.told(None, name)["handled"]
+        handled = run.stats_of(None, name)["handled"]
         if handled not in [value for sample, value in samples.items() if f'handler="{name}"' in sample]:
-            raise run.failure(f"/metrics nowhere has the {handled} that the handler {name} has handled")
+            raise run.failure(f"/metrics does not show the {handled} messages that {name} has handled")
     for action in run.parts(Action):
         labels = (f'action="{action.does}"', f'version="{action.version}"')
         if not any(all(label in name for label in labels) for name in samples):
-            raise run.failure(f"/metrics has nothing of {action.does} version {action.version}")
-    for publisher in run.parts(Publisher):  # which go on meanwhile
+            raise run.failure(f"/metrics has no sample for {action.does} version {action.version}")
+    for publisher in run.parts(Publisher):  # it goes on publishing
         published = samples.get(f'worker_published_total{{publisher="{publisher.name}"}}', 0)
-        if not 1 <= published <= (told := run.told(PUBLISHERS, publisher.name)["sequence"]):
-            raise run.failure(f"/metrics has {published:g} messages of {publisher.name}, and /stats {told}")
+        if not 1 <= published <= (in_stats := run.stats_of(PUBLISHERS, publisher.name)["sequence"]):
+            raise run.failure(f"/metrics has {published:g} messages of {publisher.name}, but /stats {in_stats}")
     for subscriber in run.parts(Subscriber):
-        heard = samples.get(f'worker_heard_total{{subscriber="{subscriber.name}"}}')
-        if heard != (told := run.told(SUBSCRIBERS, subscriber.name)["received"]):
-            raise run.failure(f"/metrics has {heard} messages that {subscriber.name} has heard, and /stats {told}")
+        received = samples.get(f'worker_heard_total{{subscriber="{subscriber.name}"}}')
+        if received != (in_stats := run.stats_of(SUBSCRIBERS, subscriber.name)["received"]):
+            raise run.failure(f"/metrics has {received} messages for {subscriber.name}, but /stats {in_stats}")
     return f"{len(samples)} samples"
 
 

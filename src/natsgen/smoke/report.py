@@ -1,4 +1,4 @@
-"""What became of a run: for a person who has never seen it, and for a script."""
+"""The report of a run, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from natsgen.smoke.steps import Result, Verdict
 
 @dataclass(frozen=True)
 class Report:
-    """A run that has ended.
+    """The results of a finished run.
 
     Attributes:
-        template: which one was used, for a person.
+        template: the template, as shown.
         backend: where the services ran.
-        samples: that were made.
-        results: of every step of each.
-        seconds: how long it took.
-        repeat: the words of the command that repeats it.
-        strict: whether what had to be left out counts as failed.
-        folder: where the services still are; None where they were removed.
+        samples: the generated services.
+        results: one for each step of each sample.
+        seconds: the duration.
+        repeat: the arguments of the command that repeats it.
+        strict: whether a skipped step counts as a failure.
+        folder: where the services are kept; None if they were removed.
     """
 
     template: str
@@ -43,7 +43,7 @@ class Report:
 
     @property
     def left_out(self) -> dict[str, list[Result]]:
-        """What could not be done on this machine, by the reason."""
+        """The steps that were skipped on this machine, by reason."""
         found: dict[str, list[Result]] = {}
         for result in self._of(Verdict.LEFT_OUT):
             found.setdefault(result.message, []).append(result)
@@ -51,15 +51,15 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found wrong."""
+        """Whether no step failed."""
         return not self.failures and not (self.strict and self.left_out)
 
     def lines(self) -> Iterator[str]:
-        """Yield the report as a person reads it."""
+        """Yield the lines of the report as text."""
         for failure in self.failures:
             yield from self._failure(failure)
         if self.left_out:
-            yield "Left out on this machine:"
+            yield "Skipped on this machine:"
             for reason, results in self.left_out.items():
                 samples, steps = ({getattr(one, of): None for one in results} for of in ("sample", "step"))
                 yield f"  {_listed(samples)}: {_listed(steps)}"
@@ -73,7 +73,7 @@ class Report:
         yield self._verdict()
 
     def document(self) -> dict[str, Any]:
-        """Return the report as a script reads it."""
+        """Return the report as a JSON document."""
         return {
             "passed": self.passed,
             "template": self.template,
@@ -84,7 +84,7 @@ class Report:
         }
 
     def repeated(self, sample: str) -> str:
-        """Return the command that works on one sample again, and keeps it."""
+        """Return the command that repeats one sample, and keeps it."""
         return shlex.join([*self.repeat, "--only", sample, "--keep"])
 
     def _of(self, verdict: Verdict) -> list[Result]:
@@ -118,7 +118,7 @@ class Report:
             failed = {result.sample for result in self.failures}
             return f"FAILED: {len(failed)} of {count}"
         if not self.passed:
-            return f"FAILED: steps had to be left out, and --strict allows none; {count}"
+            return f"FAILED: some steps were skipped, which --strict does not allow; {count}"
         return f"Passed: {count}"
 
     def _sample_document(self, sample: Sample) -> dict[str, Any]:
@@ -145,6 +145,6 @@ _WHERE = {"process": "run as processes", "docker": "run as processes and in cont
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Return names as a person reads them, the first few of many."""
+    """Return names as text; of many, the first few and how many more."""
     all = list(names)
     return ", ".join(all[:_LISTED]) + (f" and {len(all) - _LISTED} more" if len(all) > _LISTED else "")

@@ -1,4 +1,4 @@
-"""The samples of a run, side by side; whatever happens, what it started is ended and removed."""
+"""Running the samples in parallel; everything that a run starts is stopped and removed, even after an error."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Job:
     """One sample of one template.
 
     Attributes:
-        name: under which its results are.
-        sample: what is made.
-        template: what makes it.
+        name: identifies its results.
+        sample: the service to generate.
+        template: the template to render.
         questionnaire: the template's questions.
-        only: names of the steps that are done, with those that they need; all without it.
+        only: names of the steps to run, with those that they need; all if empty.
     """
 
     name: str
@@ -57,31 +57,31 @@ class Job:
 
 
 def backend_for(wanted: str, docker: Availability) -> str:
-    """Return `process` or `docker`: the one that is wanted, or for `auto` the one that can be had.
+    """Return `process` or `docker`; for `auto`, `docker` if it is available.
 
     Raises:
-        InputError: there is none such.
-        NatsgenError: Docker is wanted and not there.
+        InputError: `wanted` is not a backend.
+        NatsgenError: Docker is wanted but not available.
     """
     if wanted not in BACKENDS:
         raise InputError(f"--backend: {messages.invalid_choice(wanted, BACKENDS)}")
     if wanted == AUTO:
         return DOCKER if docker else PROCESS
     if wanted == DOCKER and not docker:
-        raise NatsgenError(f"--backend docker: {docker.reason}; --backend process does without")
+        raise NatsgenError(f"--backend docker: {docker.reason}; --backend process works without it")
     return wanted
 
 
 def run(
     jobs: Sequence[Job], listener: Listener, folder: Path, *, backend: str = PROCESS, side_by_side: int = 0
 ) -> list[Result]:
-    """Work on all samples in `folder`, `side_by_side` at once, and return a result for each step of each.
+    """Run the steps of all samples in `folder`, `side_by_side` at once, and return a result for each step.
 
     Raises:
-        KeyboardInterrupt: the person gave up. Whatever was started is ended before this leaves.
+        KeyboardInterrupt: the user interrupted the run. Everything that was started has been stopped.
     """
     stopping, run_id, docker = Stopping(), uuid.uuid4().hex[:8], docker_available()
-    most = side_by_side or (os.cpu_count() or 1) + 1  # each of them waits at times
+    most = side_by_side or (os.cpu_count() or 1) + 1  # each one waits part of the time
     with SharedServers(folder / "shared") as shared, ThreadPoolExecutor(most) as pool:
 
         def work_on(job: Job) -> list[Result]:
@@ -92,13 +92,13 @@ def run(
                 wanted = leading_to(steps, job.only) if job.only else steps
                 return run_steps(job.name, wanted, listener, stopping)
             finally:
-                running.end()  # whatever happened; done already where every step had its turn
+                running.end()  # no effect after the step clean-up
 
         futures = [pool.submit(work_on, job) for job in jobs]
         try:
             while (state := wait(futures, POLL_SECONDS)).not_done:
                 for future in state.done:
-                    future.result()  # raises what a thread ended with: a bug
+                    future.result()  # raises the thread's error: a bug
         except BaseException:
             for future in futures:
                 future.cancel()
@@ -108,10 +108,10 @@ def run(
 
 
 @contextmanager
-def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
+def run_folder(*, keep: bool) -> Iterator[Path]:
     """Provide the folder of a run; it is removed at the end, or when this process dies, unless it is kept.
 
-    Whatever else this process makes for the moment is in it as well, so that nothing of that can stay behind.
+    This process's other temporary files are in it too, so that nothing stays behind.
     """
     before = tempfile.tempdir
     with ExitStack() as stack:
@@ -126,7 +126,7 @@ def folder_of_its_own(*, keep: bool) -> Iterator[Path]:
 
 
 def step_names(jobs: Sequence[Job], backend: str) -> list[str]:
-    """Return the names of the steps that there are for some samples; nothing is begun."""
+    """Return the names of the steps for these jobs; starts nothing."""
     nowhere = Path()
     names: dict[str, None] = {}
     for job in jobs:
@@ -137,7 +137,7 @@ def step_names(jobs: Sequence[Job], backend: str) -> list[str]:
 
 
 def _parts(job: Job) -> list[Part]:
-    """Return the parts of a sample as it is made."""
+    """Return the parts of a sample as generated."""
     return [
         kind.part.from_answer(name, answer)
         for question, kind in KINDS.items()
@@ -146,7 +146,7 @@ def _parts(job: Job) -> list[Part]:
 
 
 def _steps(work: Work, running: Running, shared: SharedServers, backend: str) -> list[Step]:
-    """Return all that is done with a sample."""
+    """Return the steps of a sample."""
     contained = [Step("container", partial(container, work), (GENERATE, COMPOSE_CONFIG))]
     return [
         *Gates(work).steps(),

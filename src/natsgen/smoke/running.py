@@ -1,4 +1,4 @@
-"""A sample that runs as a process, beside a NATS server of its own: its parts, and what checks may ask of it."""
+"""A sample that runs as a process with its own NATS server, and what checks can ask of it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from natsgen.smoke.steps import CheckFailed, LeftOut
 from natsgen.smoke.work import ENGINE_SECONDS, Work, need_program, on_engine
 
 CONSUL_TTL = 3.0
-"""Seconds: the least that a service takes, so that a heartbeat that is missing shows soon."""
+"""Seconds: the minimum that a service accepts, so that a missing heartbeat shows soon."""
 GRACEFUL_SECONDS = 10.0
-"""The seconds that a service is given to stop; an idle one takes less than one."""
+"""The seconds that a service gets to stop; an idle one needs less than one."""
 POLL_SECONDS = 0.05
 NO_INBOX = "none"
 REDIS = ("redis:8-alpine", "redis-server", "--protected-mode", "no")
@@ -37,10 +37,10 @@ AnyPart = TypeVar("AnyPart", bound=Part)
 
 
 class SharedServers(ExitStack):
-    """A Consul agent and a Redis server for all samples of a run, each started when the first sample asks for it.
+    """A Consul agent and a Redis server for all samples of a run, each started when the first sample needs it.
 
-    Samples have different names and so do not meet in them. A NATS server each sample has of its own: streams would be
-    shared. As a context manager it stops at the end what was started; logs are in `folder`.
+    Samples have different names, so they do not collide. Each sample has its own NATS server, because they would share
+    streams. As a context manager it stops the servers at the end; logs are in `folder`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class SharedServers(ExitStack):
         self._redis = ""
 
     def consul(self) -> ConsulApi:
-        """Return the Consul agent. Raises `LeftOut` where there is no `consul` program."""
+        """Return the Consul agent. Raises `LeftOut` if `consul` is not installed."""
         need_program("consul")
         with self._lock:
             if self._consul is None:
@@ -63,23 +63,23 @@ class SharedServers(ExitStack):
         with self._lock:
             if not self._redis:
                 name = f"natsgen-redis-{uuid.uuid4().hex[:10]}"
-                made = ("run", "--detach", "--name", name, "--publish", f"{LOOPBACK}::6379", *REDIS)
-                on_engine(self, made, ("rm", "--force", "--volumes", name))
+                create = ("run", "--detach", "--name", name, "--publish", f"{LOOPBACK}::6379", *REDIS)
+                on_engine(self, create, ("rm", "--force", "--volumes", name))
                 port = run(["docker", "port", name, "6379"], limit=ENGINE_SECONDS).output.rpartition(":")[2].strip()
                 self._redis = f"redis://{LOOPBACK}:{port}/0"
             return self._redis
 
 
 class Running:
-    """A sample with its NATS server: `start` starts both, `end` ends them and may be called at any time and again.
+    """A sample with its NATS server: `start` starts both; `end` stops them and may be called at any time, repeatedly.
 
     Attributes:
         work: the sample.
-        handled: how many events each handler, and how many tasks each kind of task, has to have handled.
-        published: how many events have been published, which also numbers them.
-        passing_since: when Consul first called it passing, on the monotonic clock.
-        nats: the server, once it is started.
-        service: the process, once it is started.
+        handled: the expected number of handled messages, by handler or task.
+        published: the number of published events, which also numbers them.
+        passing_since: when Consul first reported it as passing, on the monotonic clock.
+        nats: the server, once started.
+        service: the process, once started.
     """
 
     nats: NatsServer
@@ -107,16 +107,16 @@ class Running:
 
     @property
     def inbox(self) -> str:
-        """The inbox that it is made for."""
+        """The answer to `dedup`: the kind of inbox."""
         return str(self.work.answers.get("dedup", NO_INBOX))
 
     def parts(self, kind: type[AnyPart]) -> list[AnyPart]:
-        """Return the parts of one kind that it has to have."""
+        """Return the parts of one kind that it must have."""
         return [part for part in self._parts if isinstance(part, kind)]
 
     def start(self) -> None:
         """Start the NATS server and the service, and wait until it serves HTTP."""
-        own = self.work.python().parent / "nats-server"  # comes with the service's development requirements
+        own = self.work.python().parent / "nats-server"  # installed with its development requirements
         self.nats = NatsServer(self._folder / "nats", program=own if own.is_file() else None)
         self._stack.enter_context(self.nats)
         self.service = GeneratedService(
@@ -129,68 +129,68 @@ class Running:
         self._stack.enter_context(self.service)
 
     def end(self) -> None:
-        """End the service and its NATS server."""
+        """Stop the service and its NATS server."""
         self._stack.close()
 
     def consul(self) -> ConsulApi:
-        """Return the Consul agent that it registers with. Raises `LeftOut` where there is none."""
+        """Return the Consul agent that it registers with. Raises `LeftOut` if `consul` is not installed."""
         return self._shared.consul()
 
     def request(self, path: str, *, method: str = "GET", body: str | None = None) -> Response:
-        """Return what the service answers."""
+        """Send the service an HTTP request, and return its response."""
         headers = {"Content-Type": "application/json"} if body else {}
         return request(LOOPBACK, self.service.port, path, method=method, body=body, headers=headers)
 
-    def told(self, kind: PartKind | None, name: str) -> dict[str, Any]:
-        """Return what `/stats` says of a publisher or a subscriber; without a kind, of a handler or a task."""
+    def stats_of(self, kind: PartKind | None, name: str) -> dict[str, Any]:
+        """Return the entry of a publisher or subscriber in `/stats`; without a kind, of a handler or task."""
         stats = self.service.stats()
         if kind is None:
             return dict(stats["subscriptions"][name])
         return next(one for one in stats[kind.question] if one[kind.noun] == name)
 
     def streams(self) -> dict[str, dict[str, Any]]:
-        """Return what the NATS server says of each stream, with its consumers."""
+        """Return the NATS server's report on each stream, with its consumers."""
         accounts = self.nats.jsz()["account_details"]
         return {stream["name"]: stream for account in accounts for stream in account.get("stream_detail", [])}
 
     def wait(self, condition: Callable[[], Value | None], *, limit: float, otherwise: Callable[[], str]) -> Value:
-        """Wait until the condition is something truthy, and return that.
+        """Wait until the condition returns a truthy value, and return that.
 
         Raises:
-            CheckFailed: it was not within `limit` seconds, for which `otherwise` has the words, or the service ended.
-            Interrupted: the run is given up.
+            CheckFailed: it did not within `limit` seconds (`otherwise` returns the message), or the service ended.
+            Interrupted: the user interrupted the run.
         """
 
-        def go_on() -> None:
+        def check_running() -> None:
             self.work.stopping.check()
             self.service.process.check_alive()
 
         try:
-            return wait_until(condition, limit=limit, what="it", every=POLL_SECONDS, alive=go_on)
+            return wait_until(condition, limit=limit, what="it", every=POLL_SECONDS, alive=check_running)
         except ProcessDied as error:
             raise self.failure(str(error).partition(". ")[0]) from error
         except WaitTimeout as error:
             raise self.failure(f"{otherwise()} (waited {limit:g} s)") from error
 
     def await_count(
-        self, told: Callable[[], dict[str, Any]], key: str, expected: int, *, name: str, what: str, limit: float
+        self, stats: Callable[[], dict[str, Any]], key: str, expected: int, *, name: str, what: str, limit: float
     ) -> None:
-        """Wait until `/stats` counts so many under a key. Raises `CheckFailed` if it does not."""
+        """Wait until an entry of `/stats` has the expected count. Raises `CheckFailed` if it does not."""
 
         def otherwise() -> str:
-            found = told()
+            found = stats()
             seen = f"{name} has {key} {found[key]} of {expected} {what}"
             return f"{seen}; its last error: {found['last_error']}" if found.get("last_error") else seen
 
-        self.wait(lambda: told()[key] == expected, limit=limit, otherwise=otherwise)
+        self.wait(lambda: stats()[key] == expected, limit=limit, otherwise=otherwise)
 
     def failure(self, message: str) -> CheckFailed:
-        """Return the message with the end of the service's log."""
+        """Return an error with the message and the end of the service's log."""
         service = getattr(self, "service", None)
         return CheckFailed(message, log=service.process.tail() if service and service.started else "")
 
     def guarded(self, check: Callable[[Running], str | None]) -> Callable[[], str | None]:
-        """Return the check as a step, whose every failure shows the service's log."""
+        """Return the check as a function whose every failure shows the service's log."""
 
         def do() -> str | None:
             try:
@@ -221,5 +221,5 @@ class Running:
 
 
 def environment_path(python: Path) -> str:
-    """Return a PATH on which an environment's programs come first."""
+    """Return a PATH that begins with an environment's programs."""
     return f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

@@ -1,4 +1,4 @@
-"""Steps one after the other: each is judged on its own, and what builds on a failed one is not begun."""
+"""Running steps in order: each gets a verdict, and a step that needs a failed one does not start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from natsgen.harness.errors import HarnessError, last_lines
 from natsgen.harness.reaper import kill_guarded
 
 LOG_LINES = 40
-"""Lines of a log that a report shows: a traceback, and what led to it."""
+"""Lines of a log that a report shows: a traceback and the lines before it."""
 
 
 class Verdict(StrEnum):
@@ -24,23 +24,23 @@ class Verdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     LEFT_OUT = "left out"
-    """Something that it needs is not on this machine."""
+    """This machine lacks something that the step needs."""
     NOT_REACHED = "not reached"
-    """A step that it builds on failed."""
+    """A step that it needs failed."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one step of one sample.
+    """The result of one step of one sample.
 
     Attributes:
-        sample: its name.
-        step: its name.
+        sample: the sample's name.
+        step: the step's name.
         verdict: how it ended.
-        seconds: how long it took.
-        message: what it saw, where it passed; else why it did not.
-        command: what a person types to see the failure again, where it is one command.
-        log: the end of what was printed, where that helps.
+        seconds: the duration.
+        message: what it found if it passed; otherwise why it did not.
+        command: the shell command that reproduces the failure; "" if there is none.
+        log: the end of the output; "" if it does not help.
     """
 
     sample: str
@@ -53,7 +53,7 @@ class Result:
 
 
 class CheckFailed(Exception):
-    """Raised when a step finds something wrong; the attributes are as `Result` has them."""
+    """Raised when a step fails; the attributes are those of `Result`."""
 
     def __init__(self, message: str, *, command: str = "", log: str = "") -> None:
         super().__init__(message)
@@ -63,39 +63,39 @@ class CheckFailed(Exception):
 
 
 class LeftOut(Exception):
-    """Raised when a step cannot be done on this machine; the message says what is missing."""
+    """Raised when a step cannot run on this machine; the message says what is missing."""
 
 
 class Interrupted(Exception):
-    """Raised when the person does not want the run any more. No step has failed."""
+    """Raised when the user interrupts the run. No step has failed."""
 
 
 class Stopping:
-    """Tells all threads whether the run goes on. Giving it up kills what runs, so that every one hears of it."""
+    """Tells all threads to stop. A request kills the running processes, so that no thread waits for them."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
 
     def request(self) -> None:
-        """End the run, and with it every command, server and service."""
+        """Stop the run, with every command, server and service."""
         self._requested.set()
         kill_guarded()
 
     def check(self) -> None:
-        """Raise `Interrupted` if the run is over."""
+        """Raise `Interrupted` if the run was stopped."""
         if self._requested.is_set():
             raise Interrupted
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that is done with a sample.
+    """One check of a sample, or one action on it.
 
     Attributes:
-        name: of the step, which reports and options use.
-        do: does it, and returns what it saw, for a person. Raises `CheckFailed` when something is wrong and `LeftOut`
-            when it cannot be done here; any other exception is a failure as well.
-        needs: names of the steps without which it makes no sense.
+        name: shown in reports and accepted by `--step`.
+        do: runs it, and returns what it found, as text. Raises `CheckFailed` if the step fails and `LeftOut` if it
+            cannot run on this machine; any other exception is a failure too.
+        needs: names of the steps that must pass first.
     """
 
     name: str
@@ -104,32 +104,32 @@ class Step:
 
 
 class Listener(Protocol):
-    """Is told what happens, from any thread."""
+    """Receives the progress of a run, from any thread."""
 
     def began(self, sample: str, step: str) -> None:
-        """Hear that a step begins."""
+        """Receive the start of a step."""
 
     def ended(self, result: Result) -> None:
-        """Hear that a step has ended, or is not begun."""
+        """Receive the result of a step that ended or did not start."""
 
 
 def leading_to(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
-    """Return those of the steps that have these names, and what they need, in their order."""
+    """Return the steps with these names and those that they need, in their order."""
     wanted = set(names)
-    for step in reversed(steps):  # what a step needs comes before it
+    for step in reversed(steps):  # a step comes after those that it needs
         if step.name in wanted:
             wanted.update(step.needs)
     return [step for step in steps if step.name in wanted]
 
 
 def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stopping) -> list[Result]:
-    """Do the steps of one sample.
+    """Run the steps of one sample.
 
     Returns:
-        A result for each.
+        A result for each step.
 
     Raises:
-        Interrupted: the run is given up.
+        Interrupted: the user interrupted the run.
     """
     results: dict[str, Result] = {}
     for step in steps:
@@ -137,23 +137,23 @@ def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stoppi
         needed = [results[name] for name in step.needs if name in results]
         missing = next((one for one in needed if one.verdict is not Verdict.PASSED), None)
         if missing is not None:
-            result = _not_begun(sample, step, missing)
+            result = _not_started(sample, step, missing)
         else:
             listener.began(sample, step.name)
-            result = _done(sample, step)
-            stopping.check()  # what was ended from outside has not failed
+            result = _run_step(sample, step)
+            stopping.check()  # a step that was killed has not failed
         results[step.name] = result
         listener.ended(result)
     return list(results.values())
 
 
-def _not_begun(sample: str, step: Step, missing: Result) -> Result:
+def _not_started(sample: str, step: Step, missing: Result) -> Result:
     verdict = Verdict.LEFT_OUT if missing.verdict is Verdict.LEFT_OUT else Verdict.NOT_REACHED
     cause = f"{missing.step} failed" if missing.verdict is Verdict.FAILED else missing.message
     return Result(sample, step.name, verdict, 0.0, cause)
 
 
-def _done(sample: str, step: Step) -> Result:
+def _run_step(sample: str, step: Step) -> Result:
     began = time.monotonic()
     verdict, command, log = Verdict.FAILED, "", ""
     try:
@@ -167,7 +167,7 @@ def _done(sample: str, step: Step) -> Result:
         message, _, log = str(failure).partition("\n")
     except Interrupted:
         raise
-    except Exception as error:  # the service answered what no check expects: that is a finding, too
+    except Exception as error:  # an answer that no check expects is a failure too
         message = f"unexpected {type(error).__name__}: {error}"
         log = "".join(traceback.format_exception(error))
     seconds = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""The template that `--template` names for smoke: one that is being changed, so that it need not be released."""
+"""Finding the template that `--template` names for smoke; it need not be released."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from natsgen.rendering import addresses, template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.update import releases
 
-NAME = "smoke"  # of the version that services say they are of
+NAME = "smoke"  # the template version recorded in the services
 _DEFAULT_BRANCH = "HEAD"
 
 
 @contextmanager
 def template(given: str | None) -> Iterator[TemplateSource]:
-    """Provide the template, as long as it is open.
+    """Provide the template; a clone is removed at the end.
 
     Args:
-        given: a folder as it is, uncommitted changes included; or what git can clone, with `@` and a branch or tag at
-            its end if it is not to be the default one. Without it, the template of this natsgen.
+        given: a folder, used with its uncommitted changes; or the address of a git repository, optionally with `@` and
+            a branch or tag at the end. None for the template of this natsgen.
 
     Raises:
-        InputError: it holds no template, or there is no such folder.
-        NatsgenError: it cannot be read.
+        InputError: the folder does not exist, or there is no template in it.
+        NatsgenError: the repository cannot be read.
     """
     if given is None:
         yield template_source.bundled()
         return
     here = Path.cwd()
     if Path(given).is_dir():
-        yield _needed(Path(given).resolve(), given)
+        yield _source(Path(given).resolve(), given)
         return
     address = addresses.read(given, here, here)
     if addresses.is_missing(address.url, here):
-        raise InputError(f"--template: there is no folder {given}; a repository has an address such as https://...")
+        raise InputError(f"--template: no such folder: {given}; a repository has an address such as https://...")
     with releases.of(address.url, here) as known:
-        yield _needed(known.at(address.version or _DEFAULT_BRANCH).folder, given)
+        yield _source(known.at(address.version or _DEFAULT_BRANCH).folder, given)
 
 
-def _needed(folder: Path, given: str) -> TemplateSource:
+def _source(folder: Path, given: str) -> TemplateSource:
     if not questions.is_template(folder):
         raise InputError(f"--template: {given} is not a template: it has no {questions.FILE}")
     return TemplateSource(folder, given, NAME)

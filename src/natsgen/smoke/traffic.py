@@ -1,4 +1,4 @@
-"""What a sample is sent over NATS, and what it sends, by a client that knows nothing of its runtime."""
+"""Sending messages to a sample over NATS and receiving its own, with a client that is independent of its runtime."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from nats.aio.msg import Msg
 from natsgen.smoke.steps import CheckFailed
 
 DOMAIN, MESSAGE, CLOUD_EVENTS = "domain", "message", "cloudevents"
-"""The envelopes that the template's question has."""
+"""The choices of the template's question `envelope`."""
 SOURCE = "natsgen-smoke"
 REQUEST = {"name": "Ada"}
-"""The request that a generated action takes."""
+"""A valid request for a generated action."""
 TASK = json.dumps({"to": "ada@example.com"}).encode()
-"""The arguments that a generated task takes."""
+"""Valid arguments for a generated task."""
 UNREADABLE = b"\xffno event"
-"""No handler can do anything with it, and so it has to end as a dead letter."""
+"""A payload that no handler can decode: it must become a dead letter."""
 MESSAGE_ID = "Nats-Msg-Id"
 API = "$JS.API"
 SECONDS = 10.0
-"""The limit for a connection, and for an answer."""
+"""The limit for connecting, and for each answer."""
 
 Answer = TypeVar("Answer")
 
@@ -48,7 +48,7 @@ def literal(pattern: str) -> str:
 
 
 def event(subject: str, number: int, envelope: str = DOMAIN) -> Sent:
-    """Return an event as another service would publish it, in an envelope that the template's question names."""
+    """Return an event as another service would publish it, in the given envelope."""
     id = f"smoke-{number}"
     now = datetime.now(UTC).isoformat()
     headers = {MESSAGE_ID: id}
@@ -64,21 +64,21 @@ def event(subject: str, number: int, envelope: str = DOMAIN) -> Sent:
 
 
 def send(url: str, messages: Sequence[Sent]) -> None:
-    """Publish messages, each confirmed by its stream.
+    """Publish messages, and wait for each publish acknowledgement.
 
     Raises:
-        CheckFailed: no stream takes one of them.
+        CheckFailed: no stream captures one of them.
     """
     for message, answer in zip(messages, _answers(url, messages), strict=True):
         if "stream" not in answer:
-            raise CheckFailed(f"{message.subject} was answered with {answer}, and not by a stream")
+            raise CheckFailed(f"{message.subject} was answered with {answer}, not with a publish acknowledgement")
 
 
 def ask(url: str, subject: str, content: object = None) -> dict[str, Any]:
     """Return the answer to a request.
 
     Raises:
-        CheckFailed: nobody answers, or not with a JSON object.
+        CheckFailed: there is no answer, or it is not a JSON object.
     """
     return _answers(url, [Sent(subject, b"" if content is None else json.dumps(content).encode(), {})])[0]
 
@@ -96,11 +96,11 @@ async def _answer(client: Client, message: Sent) -> dict[str, Any]:
         answer = (await client.request(subject, payload, timeout=SECONDS, headers=dict(headers))).data
         return dict(json.loads(answer))
     except nats.errors.NoRespondersError as error:
-        raise CheckFailed(f"no stream takes {subject}, and nobody answers on it") from error
+        raise CheckFailed(f"no stream captures {subject}, and nobody answers on it") from error
     except nats.errors.TimeoutError as error:
         raise CheckFailed(f"no answer on {subject} within {SECONDS:g} s") from error
     except (ValueError, TypeError) as error:
-        raise CheckFailed(f"the answer on {subject} is no JSON object: {answer[:200]!r}") from error
+        raise CheckFailed(f"the answer on {subject} is not a JSON object: {answer[:200]!r}") from error
 
 
 def _with_client(url: str, do: Callable[[Client], Awaitable[Answer]]) -> Answer:
@@ -115,7 +115,7 @@ def _with_client(url: str, do: Callable[[Client], Awaitable[Answer]]) -> Answer:
 
 
 def publish_core(url: str, messages: Sequence[Sent]) -> None:
-    """Publish messages to whoever listens, with core NATS."""
+    """Publish messages with core NATS."""
 
     async def do(client: Client) -> None:
         for subject, payload, headers in messages:
@@ -125,19 +125,19 @@ def publish_core(url: str, messages: Sequence[Sent]) -> None:
     _with_client(url, do)
 
 
-def heard_on(url: str, subject: str, count: int, *, limit: float) -> list[bytes]:
-    """Return the next messages on a subject: `count` of them, or as many as come within `limit` seconds."""
+def next_messages(url: str, subject: str, count: int, *, limit: float) -> list[bytes]:
+    """Return the next `count` messages on a subject; fewer if they do not arrive within `limit` seconds."""
 
     async def do(client: Client) -> list[bytes]:
         found: list[bytes] = []
         enough = asyncio.Event()
 
-        async def hear(message: Msg) -> None:
+        async def receive(message: Msg) -> None:
             found.append(message.data)
             if len(found) >= count:
                 enough.set()
 
-        await client.subscribe(subject, cb=hear)
+        await client.subscribe(subject, cb=receive)
         with suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await enough.wait()
@@ -146,11 +146,11 @@ def heard_on(url: str, subject: str, count: int, *, limit: float) -> list[bytes]
     return _with_client(url, do)
 
 
-def kept_on(url: str, subject: str, count: int) -> list[bytes]:
-    """Return the first messages on a subject that its stream holds: `count` of them, or as many as there are."""
+def stored_messages(url: str, subject: str, count: int) -> list[bytes]:
+    """Return the first `count` messages that a stream stores on a subject; fewer if it has fewer."""
     found: list[bytes] = []
     number = 1
-    for stream in stream_of(url, subject):
+    for stream in streams_of(url, subject):
         while len(found) < count:
             wanted = {"seq": number, "next_by_subj": subject}
             message = ask(url, f"{API}.STREAM.MSG.GET.{stream}", wanted).get("message")
@@ -162,20 +162,20 @@ def kept_on(url: str, subject: str, count: int) -> list[bytes]:
 
 
 def latest(url: str, stream: str, subject: str) -> tuple[bytes, bytes] | None:
-    """Return payload and headers of the latest message on a subject of a stream; None without any."""
+    """Return the payload and headers of the latest message on a subject of a stream; None if there is none."""
     message = ask(url, f"{API}.STREAM.MSG.GET.{stream}", {"last_by_subj": subject}).get("message")
     return message and (b64decode(message.get("data", "")), b64decode(message.get("hdrs", "")))
 
 
-def stream_of(url: str, subject: str) -> list[str]:
-    """Return the name of the stream of a subject, as a list; an empty one where there is none."""
+def streams_of(url: str, subject: str) -> list[str]:
+    """Return the names of the streams that capture a subject: one, or none."""
     return list(ask(url, f"{API}.STREAM.NAMES", {"subject": subject}).get("streams") or ())
 
 
 def forget_ids(url: str, subject: str) -> None:
-    """Have the stream of a subject forget the ids of its messages, so that one can be published again."""
-    (stream,) = stream_of(url, subject)
+    """Make the stream of a subject forget its message ids, so that it accepts a message again."""
+    (stream,) = streams_of(url, subject)
     config = ask(url, f"{API}.STREAM.INFO.{stream}")["config"]
     shortest = 100_000_000  # nanoseconds
     ask(url, f"{API}.STREAM.UPDATE.{stream}", {**config, "duplicate_window": shortest})
-    asyncio.run(asyncio.sleep(2 * shortest / 1e9))  # there is nothing to see of it
+    asyncio.run(asyncio.sleep(2 * shortest / 1e9))  # nothing shows when the window has passed

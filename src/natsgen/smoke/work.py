@@ -1,4 +1,4 @@
-"""One sample as it is worked on: where it is, what it was made of, and how commands are run in it."""
+"""One sample's folder, answers and commands."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from natsgen.smoke.steps import CheckFailed, LeftOut, Stopping
 from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "DOCKER_HOST", "DOCKER_CONFIG")
-"""What the commands see of this process's environment: nothing that happens to be set may decide whether they pass."""
+"""The only variables of this process's environment that commands see, so that no other can affect a result."""
 
 ENGINE_SECONDS = 60.0
 PULL_SECONDS = 600.0
 ONE_AT_A_TIME = threading.Lock()
-"""Held by whoever renders: Copier changes what belongs to the whole process."""
+"""Held while rendering, because Copier changes the state of the whole process."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Work:
     """A sample and its folder.
 
     Attributes:
-        sample: what is made.
-        template: what makes it.
+        sample: the service to generate.
+        template: the template to render.
         questionnaire: the template's questions.
-        root: a folder of its own, for the workspace, logs and caches.
-        run_id: of the whole run; what the engine or Consul knows globally has it in its name.
-        docker: whether containers can be run.
-        stopping: whether the run goes on.
+        root: the sample's folder, for the workspace, logs and caches.
+        run_id: identifies the run; part of every name that is global to the engine or Consul.
+        docker: whether containers can run.
+        stopping: tells whether the run was stopped.
     """
 
     sample: Sample
@@ -61,12 +61,12 @@ class Work:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """Where the service is made; the folder's name becomes that of the compose project and of its network."""
+        """The workspace; its folder's name becomes that of the compose project and its network."""
         return Workspace((self.root / f"smoke-{self.run_id}-{self.sample.name}").resolve())
 
     @cached_property
     def answers(self) -> Mapping[str, Any]:
-        """What the template is told: the sample's answers, names that the whole engine knows made unique."""
+        """The sample's answers, with names unique where they are global to the engine."""
         unique = {
             key: f"{self.sample.answers[key]}-{self.run_id}-{self.sample.name}"
             for key in ("network", "registry")
@@ -86,38 +86,37 @@ class Work:
 
     @property
     def compose_file(self) -> Path:
-        """The file that starts it in containers."""
+        """The service's compose file."""
         return self.workspace.root / COMPOSE / f"{self.service}.yml"
 
     @property
     def bytecode(self) -> Path:
-        """Where Python keeps what it compiles: the service's folder stays as it was made, and all samples of a run
-        share what they have in common.
-        """
+        """Where Python writes bytecode: outside the service's folder, and shared by all samples of a run."""
         return self.root.parent / "shared" / "bytecode"
 
     def generate(self) -> str:
-        """Make the service."""
-        return f"{self.make(self.workspace, self.template)} files"
+        """Generate the service."""
+        return f"{self.create(self.workspace, self.template)} files"
 
-    def make(self, workspace: Workspace, template: TemplateSource) -> int:
-        """Make the service as `natsgen new` does, somewhere, of some template; return how many files it has."""
+    def create(self, workspace: Workspace, template: TemplateSource) -> int:
+        """Generate the service in a workspace as `natsgen new` does; return how many files it has."""
         with ONE_AT_A_TIME:
             given = GivenAnswers.of(self.answers)
             complete = answers.complete(given, self.questionnaire, workspace.root)
-            made = create.new_service(Writer(workspace, False, lambda _: None), template, self.questionnaire, complete)
-        return len(made.change.added)
+            created = create.new_service(
+                Writer(workspace, False, lambda _: None), template, self.questionnaire, complete
+            )
+        return len(created.change.added)
 
     def python(self, requirements: str = "requirements-dev.txt") -> Path:
-        """Return the interpreter of an environment with what that file pins, made once for all that pin the same."""
+        """Return the interpreter of an environment with these requirements, shared by equal pins."""
         return environment_for(self.folder / requirements)
 
     def command(self, *words: str | Path, limit: float, what: str, folder: Path | None = None) -> Completed:
-        """Run a command in the service's folder, or another one, in a bare environment.
+        """Run a command in `folder` (default: the service's) with a minimal environment.
 
         Raises:
-            CheckFailed: it ended with another exit code than 0, or not within `limit` seconds; `what` says, in a few
-                words, what that means.
+            CheckFailed: its exit code is not 0, or it does not end within `limit` seconds; `what` begins the message.
         """
         self.stopping.check()
         folder = folder or self.folder
@@ -129,7 +128,7 @@ class Work:
             raise CheckFailed(f"{what} ({how})", command=typed, log=error.output) from error
 
     def need_docker(self) -> None:
-        """Raise `LeftOut` where containers cannot be run."""
+        """Raise `LeftOut` if containers cannot run."""
         if not self.docker:
             raise LeftOut(self.docker.reason)
 
@@ -139,11 +138,11 @@ class Work:
         return {
             **{name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
             "TMPDIR": str(temporary),
-            # the service's folder stays as it was made
+            # keep caches out of the service's folder
             "PYTHONPYCACHEPREFIX": str(self.bytecode),
             "MYPY_CACHE_DIR": str(self.root / "caches/mypy"),
             "RUFF_CACHE_DIR": str(self.root / "caches/ruff"),
-            # neither does a person's configuration of git or natsgen count, nor is anything remembered in it
+            # neither read nor change the user's configuration of git and natsgen
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "XDG_CONFIG_HOME": os.devnull,
@@ -151,15 +150,15 @@ class Work:
 
 
 def need_program(name: str) -> Path:
-    """Return a program of this machine. Raises `LeftOut` where there is none."""
+    """Return the path of a program. Raises `LeftOut` if it is not installed."""
     program = find_program(name)
     if program is None:
-        raise LeftOut(f"there is no `{name}` program on this machine")
+        raise LeftOut(f"`{name}` is not installed")
     return program
 
 
-def on_engine(stack: ExitStack, make: tuple[str, ...], remove: tuple[str, ...]) -> None:
-    """Make something with `docker`, and have it removed at the end of the stack, or when this process dies."""
+def on_engine(stack: ExitStack, create: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """Create something with `docker`; it is removed at the end of the stack, or when this process dies."""
     stack.enter_context(Reaper("docker", *remove))
-    run(["docker", *make], limit=PULL_SECONDS)
+    run(["docker", *create], limit=PULL_SECONDS)
     stack.callback(run, ["docker", *remove], limit=ENGINE_SECONDS, check=False)
