@@ -1,7 +1,7 @@
 """The demonstration, `python -m scripts.demo`: from one line to a worker that consumes, in a minute.
 
-Nothing is mocked, and nothing is claimed that was not checked: each line of the summary was found so. Everything is
-started on free ports in a temporary folder, and is gone afterwards, also after Ctrl-C.
+Nothing is mocked, and nothing is claimed that was not checked: each line of the summary was found so. `natsgen dev`
+runs the server and the worker on free ports, in a temporary folder. All of it is gone afterwards, also after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import os
 import shlex
 import signal
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import nats
+
 from natsgen.errors import DONE, FAILED, INTERRUPTED
 from natsgen.harness.commands import run
-from natsgen.harness.consul_agent import ConsulAgent
-from natsgen.harness.environment import cache_folder, environment_for
+from natsgen.harness.environment import cache_folder
 from natsgen.harness.errors import HarnessError, WaitTimeout
-from natsgen.harness.local_server import LocalServer
-from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.programs import find_program, need_program
+from natsgen.harness.http_client import request
+from natsgen.harness.metrics_text import parse_metrics
+from natsgen.harness.ports import LOOPBACK, is_free
+from natsgen.harness.processes import ManagedProcess
+from natsgen.harness.programs import need_program
 from natsgen.harness.reaper import temporary_folder
-from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from natsgen.workspace import MARKER
 
@@ -103,15 +103,42 @@ DURABLE = f"{SERVICE}-{HANDLER}"
 
 MESSAGES = 20
 POISON_AT = 8
-POISON = b"this is no JSON, and no number of attempts will change that"
+POISON = "this is no JSON, and no number of attempts will change that"
 
-GENERATE_SECONDS = 60.0
+COMMAND_SECONDS = 60.0
+READY_SECONDS = 900.0
+"""The first run installs the worker's requirements."""
 SETTLE_SECONDS = 20.0
 """For work of milliseconds, on the slowest machine."""
-GRACE_SECONDS = 30.0
-"""The worker's own default of GRACEFUL_SHUTDOWN_TIMEOUT."""
+STOP_SECONDS = 30.0
 
-LETTER_HEADERS = ("Reason", "Error-Type", "Error", "Attempts", "Stream", "Sequence", "Subject", "Handler", "Failed-At")
+
+@dataclass(frozen=True)
+class Natsgen:
+    """The program, as a person types it in the workspace.
+
+    Attributes:
+        program: its path.
+        folder: the workspace.
+        environment: the environment variables that it runs with.
+    """
+
+    program: Path
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, line: str) -> list[str]:
+        """Run a command to its end, and return the lines that it printed."""
+        words = [str(self.program), *shlex.split(line)]
+        return run(words, limit=COMMAND_SECONDS, folder=self.folder, environment=self.environment).output.splitlines()
+
+    def start(self, line: str) -> ManagedProcess:
+        """Start a command."""
+        words = [str(self.program), *shlex.split(line)]
+        log_folder = self.folder.parent
+        return ManagedProcess(
+            words, name="natsgen", log_folder=log_folder, folder=self.folder, environment=self.environment
+        )
 
 
 def main() -> int:
@@ -139,127 +166,71 @@ def main() -> int:
 
 def _tell(screen: Screen) -> None:
     with temporary_folder("natsgen-demo-") as folder:
-        servers = _tell_in(screen, folder)
-    left = [server.name for server in servers if server.process.running] + [folder] * folder.exists()
+        workspace = folder / "shop"
+        workspace.mkdir()
+        (workspace / MARKER).touch()  # the workspace is here, whatever lies above the temporary folder
+        program = need_program("natsgen", hint="install natsgen into the environment that runs this demo")
+        own = {"XDG_STATE_HOME": str(folder / "state"), "LOG_LEVEL": "INFO"}
+        natsgen = Natsgen(program, workspace, {**os.environ, **own})
+        _generate(screen, natsgen)
+        with natsgen.start("dev --json --no-ui") as dev:
+            server, port = _start(screen, dev)
+            sent = _publish(screen, server)
+            _show_handled(screen, dev, server, port, sent)
+            _show_dead_letter(screen, natsgen)
+            _show_counts(screen, server, port)
+            _stop(screen, dev)
+    left = [one for one in (int(server.rpartition(":")[2]), port) if not is_free(one)] + [folder] * folder.exists()
     screen.check("everything that was started or written for this is gone again", not left, left)
 
 
-def _tell_in(screen: Screen, folder: Path) -> list[LocalServer]:
-    """Tell the story, everything of it in `folder`, and return what was started and stopped again."""
-    with ExitStack() as parts:
-        workspace = folder / "shop"
-        service_folder = _generate(screen, workspace)
-        python = _install(screen, service_folder)
-
-        screen.chapter("A real NATS server, and the worker as it was generated")
-        server = parts.enter_context(NatsServer(folder / "nats"))
-        screen.say(f"   nats-server {server.monitor('/varz')['version']} with JetStream on {server.url}")
-        consul = _consul(screen, folder / "consul", parts)
-        settings = {"NATS_URL": server.url, **_consul_settings(consul)}
-        service = GeneratedService(service_folder, python=python, log_folder=folder / "logs", settings=settings)
-        parts.enter_context(_started(screen, service))
-        if consul is not None:
-            _show_passing(screen, consul)
-
-        sent = _publish(screen, server)
-        _show_handled(screen, server, service, sent)
-        _show_dead_letter(screen, server)
-        _show_counts(screen, server, service)
-        _stop(screen, server, service, consul)
-    return [server, service, *([consul] if consul else [])]
-
-
-def _generate(screen: Screen, workspace: Path) -> Path:
+def _generate(screen: Screen, natsgen: Natsgen) -> None:
     screen.chapter("One line makes a worker")
-    workspace.mkdir()
-    (workspace / MARKER).touch()  # the workspace is here, whatever lies above the temporary folder
-    program = need_program("natsgen", hint="install natsgen into the environment that runs this demo")
-    line = ["natsgen", "new", "worker", SERVICE, "--subject", SUBJECT]
+    line = f"new worker {SERVICE} --subject {SUBJECT}"
     screen.command("mkdir shop && cd shop")
-    screen.command(shlex.join(line))
-    done = run([program, *line[1:]], limit=GENERATE_SECONDS, folder=workspace)
-    screen.show(done.output.splitlines())
-    folder = workspace / "services" / SERVICE
+    screen.command(f"natsgen {line}")
+    screen.show(natsgen.run(line))
+    folder = natsgen.folder / "services" / SERVICE
     count = sum(path.is_file() for path in folder.rglob("*"))
-    complete = (folder / "src" / "main.py").is_file() and (workspace / "compose" / f"{SERVICE}.yml").is_file()
+    complete = (folder / "src" / "main.py").is_file() and (natsgen.folder / "compose" / f"{SERVICE}.yml").is_file()
     screen.check(f"one line made services/{SERVICE}/ ({count} files) and compose/{SERVICE}.yml", complete, "not both")
-    return folder
 
 
-def _install(screen: Screen, service_folder: Path) -> Path:
-    screen.chapter("Its requirements, pinned with hashes")
-    screen.say(f"   services/{SERVICE}/requirements.txt is installed once, into {cache_folder()},")
-    screen.say("   and taken from there the next time.")
-    started = time.monotonic()
-    python = environment_for(service_folder / "requirements.txt")
-    screen.say(f"   ready after {time.monotonic() - started:.1f} s")
-    return python
+def _start(screen: Screen, dev: ManagedProcess) -> tuple[str, int]:
+    """Return the address of the NATS server and the port of the worker, once it is ready."""
+    screen.chapter("A real NATS server, and the worker as it was generated")
+    screen.say(f"   The worker's requirements, pinned with hashes, are installed once, into {cache_folder()}.")
+    screen.command("natsgen dev --json")
+    dev.wait_for_line(rf'"message": "{SERVICE} (is ready|did not start|has no environment)', limit=READY_SECONDS)
+    said = [(line, record) for line, record in _records(dev) if record["service"] == "natsgen"]
+    screen.show(line for line, _ in said)
+    addresses = [record["url"] for _, record in said if "url" in record]
+    if not said[-1][1]["message"].startswith(f"{SERVICE} is ready"):
+        raise HarnessError(f"the worker did not start:\n{dev.tail()}")
+    port = int(addresses[-1].rpartition(":")[2])
+    screen.command(f"curl {addresses[-1]}/readyz")
+    ready = request(LOOPBACK, port, "/readyz")
+    screen.show([ready.body])
+    screen.check("the worker is ready", ready.status == 200, ready)
+    return next(one for one in addresses if one.startswith("nats:")), port
 
 
-def _consul(screen: Screen, folder: Path, parts: ExitStack) -> ConsulAgent | None:
-    if find_program("consul") is None:
-        screen.say(
-            "   Consul: there is no `consul` program here, so the worker is told to do without (CONSUL_ENABLED)."
-        )
-        screen.say("   It does not need Consul to consume, only to be found.")
-        return None
-    agent = parts.enter_context(ConsulAgent(folder))
-    screen.say(f"   consul agent on 127.0.0.1:{agent.http_port}")
-    return agent
-
-
-def _consul_settings(agent: ConsulAgent | None) -> dict[str, str]:
-    if agent is None:
-        return {"CONSUL_ENABLED": "false"}
-    return {"CONSUL_HOST": agent.api.host, "CONSUL_PORT": str(agent.http_port)}
-
-
-@contextmanager
-def _started(screen: Screen, service: GeneratedService) -> Iterator[None]:
-    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in service.settings.items())
-    screen.command(f"cd services/{SERVICE} && {variables} HTTP_PORT=0 python -m src.main")
-    started = time.monotonic()
-    with service:
-        service.wait_ready()
-        seconds = time.monotonic() - started
-        ready = service.get("/readyz")
-        screen.show(service.process.lines()[-1:])
-        screen.command(f"curl http://127.0.0.1:{service.port}/readyz")
-        screen.show([ready.body])
-        screen.check(f"the worker was ready {seconds:.1f} s after its start", ready.status == 200, ready)
-        yield
-
-
-def _show_passing(screen: Screen, agent: ConsulAgent) -> None:
-    def statuses() -> list[str]:
-        return [
-            check["Status"]
-            for instance in agent.api.service_instances(SERVICE)
-            for check in instance["Checks"]
-            if check["ServiceName"] == SERVICE
-        ]
-
-    _wait_for(lambda: statuses() == ["passing"], f"{SERVICE} to be passing in Consul")
-    screen.say(f"   Consul has {SERVICE}: {', '.join(statuses()) or 'not registered'}")
-    screen.check("Consul has the worker as passing", statuses() == ["passing"], statuses())
-
-
-def _publish(screen: Screen, server: NatsServer) -> list[str]:
-    """Publishes the events and the poison; returns the events' ids."""
+def _publish(screen: Screen, server: str) -> list[str]:
+    """Publish the events and the poison, and return the events' ids."""
     screen.chapter(f"{MESSAGES - 1} events and one poisonous message")
     payloads = [_event(number) for number in range(1, MESSAGES + 1)]
     payloads[POISON_AT - 1] = POISON
     screen.say(f"   published on {SUBJECT}, such as:")
-    screen.show([payloads[0].decode()])
+    screen.show([payloads[0]])
     screen.say(f"   and, as number {POISON_AT}:")
-    screen.show([POISON.decode()])
-    streams = asyncio.run(_publish_all(server.url, payloads))
+    screen.show([POISON])
+    streams = asyncio.run(_publish_all(server, payloads))
     confirmed = streams == [STREAM] * MESSAGES
     screen.check(f"the stream {STREAM}, which the worker made, confirmed {MESSAGES} messages", confirmed, streams)
     return [json.loads(payload)["id"] for payload in payloads if payload != POISON]
 
 
-def _event(number: int) -> bytes:
+def _event(number: int) -> str:
     event = {
         "id": str(uuid.uuid4()),
         "type": SUBJECT,
@@ -267,26 +238,24 @@ def _event(number: int) -> bytes:
         "aggregateId": f"order-{number}",
         "data": {"total": f"{number * 10}.00", "currency": "EUR"},
     }
-    return json.dumps(event).encode()
+    return json.dumps(event)
 
 
-async def _publish_all(url: str, payloads: list[bytes]) -> list[str]:
+async def _publish_all(server: str, payloads: list[str]) -> list[str]:
     """Return the stream that confirmed each payload, in order."""
-    import nats
-
-    async with await nats.connect(url) as client:
-        return [(await client.jetstream().publish(SUBJECT, payload)).stream for payload in payloads]
+    async with await nats.connect(server) as client:
+        return [(await client.jetstream().publish(SUBJECT, payload.encode())).stream for payload in payloads]
 
 
-def _show_handled(screen: Screen, server: NatsServer, service: GeneratedService, sent: list[str]) -> None:
+def _show_handled(screen: Screen, dev: ManagedProcess, server: str, port: int, sent: list[str]) -> None:
     def settled() -> bool:
-        consumer, stats = _consumer(server), service.stats()["subscriptions"][HANDLER]
+        stats = _stats(port)
         done = stats["handled"] + sum(stats["dead_letters"].values())
-        return bool(done >= MESSAGES and consumer["num_pending"] == consumer["num_ack_pending"] == 0)
+        return bool(done >= MESSAGES and asyncio.run(_left(server)) == (0, 0))
 
     _wait_for(settled, "all messages to be settled")
     screen.say("   The worker's log, a few lines as they are:")
-    records = list(zip(service.process.lines(), service.log_records(), strict=False))
+    records = _records(dev)
     handled = [(line, record) for line, record in records if record["message"] == "event handled"]
     letters = [line for line, record in records if record["message"] == "dead letter"]
     screen.show([*(line for line, _ in handled[:2]), *letters])
@@ -296,37 +265,22 @@ def _show_handled(screen: Screen, server: NatsServer, service: GeneratedService,
     screen.check(claim, once, f"{len(ids)} handled, {len(set(ids))} of them different")
 
 
-def _show_dead_letter(screen: Screen, server: NatsServer) -> None:
+def _show_dead_letter(screen: Screen, natsgen: Natsgen) -> None:
     screen.chapter("The poisonous message is kept, with why")
-    subject = f"dlq.{SERVICE}.{HANDLER}"
-    payload, headers = asyncio.run(_last_message(server.url, "DLQ", subject))
-    screen.say(f"   read back from the stream DLQ, subject {subject}:")
-    screen.show([payload.decode(errors="replace")])
-    screen.show(f"Dlq-{name}: {headers.get(f'Dlq-{name}', '(missing)')}" for name in LETTER_HEADERS)
-    reason = headers.get("Dlq-Reason")
-    kept = payload == POISON and reason == "invalid" and _messages(server, "DLQ") == 1
-    found = f"{_messages(server, 'DLQ')} messages, the last {payload!r} with reason {reason!r}"
-    screen.check("the poison is in the stream DLQ, byte for byte, with the reason `invalid`", kept, found)
+    for line in ("dlq list", "dlq show 1"):
+        screen.command(f"natsgen {line}")
+        lines = natsgen.run(line)
+        screen.show(lines)
+    size = f"  payload         {len(POISON)} bytes"
+    kept = {size, "  Dlq-Reason: invalid"} <= set(lines) and lines[-1] == f"  {POISON}"
+    screen.check("the poison is in the stream DLQ, byte for byte, with the reason `invalid`", kept, lines)
 
 
-async def _last_message(url: str, stream: str, subject: str) -> tuple[bytes, dict[str, str]]:
-    """Return the payload and headers of the newest message; empty if there is none."""
-    import nats
-    from nats.js.errors import NotFoundError
-
-    async with await nats.connect(url) as client:
-        try:
-            message = await client.jetstream().get_last_msg(stream, subject)
-        except NotFoundError:
-            return b"", {}
-        return message.data or b"", dict(message.headers or {})
-
-
-def _show_counts(screen: Screen, server: NatsServer, service: GeneratedService) -> None:
+def _show_counts(screen: Screen, server: str, port: int) -> None:
     screen.chapter("The counts")
-    stats, metrics = service.stats()["subscriptions"][HANDLER], service.metrics()
+    stats, metrics = _stats(port), parse_metrics(request(LOOPBACK, port, "/metrics").body)
     names = ("received", "handled", "retried", "dead_letters", "buffered", "in_flight")
-    screen.command(f"curl http://127.0.0.1:{service.port}/stats")
+    screen.command(f"curl http://{LOOPBACK}:{port}/stats")
     screen.show([json.dumps({name: stats[name] for name in names})])
     label = f'{{handler="{HANDLER}"}}'
     samples = {
@@ -335,10 +289,9 @@ def _show_counts(screen: Screen, server: NatsServer, service: GeneratedService) 
         f"worker_messages_retried_total{label}": stats["retried"],
         f'worker_dead_letters_total{{handler="{HANDLER}",reason="invalid"}}': stats["dead_letters"].get("invalid"),
     }
-    screen.command(f"curl http://127.0.0.1:{service.port}/metrics")
+    screen.command(f"curl http://{LOOPBACK}:{port}/metrics")
     screen.show(f"{name} {metrics.get(name)}" for name in samples)
-    consumer = _consumer(server)
-    left = (consumer["num_pending"], consumer["num_ack_pending"])
+    left = asyncio.run(_left(server))
     screen.say(f"   and the server, of the consumer {DURABLE}: {left[0]} pending, {left[1]} not acknowledged")
 
     counts = {name: stats[name] for name in ("received", "handled", "retried", "dead_letters")}
@@ -349,20 +302,16 @@ def _show_counts(screen: Screen, server: NatsServer, service: GeneratedService) 
     screen.check("the server has nothing pending and nothing unacknowledged", left == (0, 0), left)
 
 
-def _stop(screen: Screen, server: NatsServer, service: GeneratedService, consul: ConsulAgent | None) -> None:
+def _stop(screen: Screen, dev: ManagedProcess) -> None:
     screen.chapter("SIGTERM")
-    screen.command(f"kill -TERM {service.process.pid}")
-    before = len(service.process.lines())
-    stopped = service.stop(GRACE_SECONDS)
-    screen.show(service.process.lines()[before:])
-    screen.say(f"   exit code {stopped.exit_code} after {stopped.seconds:.2f} s")
-    clean = stopped.exit_code == 0 and not stopped.forced
-    screen.check(f"on SIGTERM the worker ended by itself with exit code 0, in {stopped.seconds:.2f} s", clean, stopped)
-    if consul is not None:
-        left = consul.api.service_instances(SERVICE)
-        screen.check("it took itself out of Consul", not left, left)
-    unsettled = _consumer(server)["num_ack_pending"]
-    screen.check("it left nothing to time out on the server", unsettled == 0, f"{unsettled} not acknowledged")
+    screen.command(f"kill -TERM {dev.pid}")
+    before = len(dev.lines())
+    stopped = dev.stop(STOP_SECONDS)
+    screen.show(dev.lines()[before:])
+    screen.say(f"   natsgen dev: exit code {stopped.exit_code} after {stopped.seconds:.2f} s")
+    clean = dev.output.find(f"{SERVICE} ended with exit code 0") is not None
+    screen.check("on SIGTERM the worker ended by itself with exit code 0", clean, dev.lines()[before:])
+    screen.check("and natsgen dev after it", stopped.exit_code == 0 and not stopped.forced, stopped)
 
 
 def _say_what_next(screen: Screen) -> None:
@@ -379,26 +328,23 @@ def _as_typed(program: Path) -> str:
     return str(program.relative_to(here)) if program.is_relative_to(here) else str(program)
 
 
-def _stream(server: NatsServer, name: str) -> dict[str, Any]:
-    accounts = server.jsz()["account_details"]
-    streams = [stream for account in accounts for stream in account.get("stream_detail", [])]
-    return next((stream for stream in streams if stream["name"] == name), {})
+def _records(dev: ManagedProcess) -> list[tuple[str, dict[str, Any]]]:
+    return [(line, json.loads(line)) for line in dev.lines()]
 
 
-def _consumer(server: NatsServer) -> dict[str, Any]:
-    """Return the server's account of the worker's consumer."""
-    for consumer in _stream(server, STREAM).get("consumer_detail", []):
-        if consumer["name"] == DURABLE:
-            return dict(consumer)
-    raise HarnessError(f"the stream {STREAM} has no consumer {DURABLE}")
+def _stats(port: int) -> dict[str, Any]:
+    return dict(request(LOOPBACK, port, "/stats").json()["subscriptions"][HANDLER])
 
 
-def _messages(server: NatsServer, stream: str) -> int:
-    return int(_stream(server, stream).get("state", {}).get("messages", 0))
+async def _left(server: str) -> tuple[int, int]:
+    """Return how many messages the server has for the worker, and how many it waits for the acknowledgement of."""
+    async with await nats.connect(server) as client:
+        consumer = await client.jetstream().consumer_info(STREAM, DURABLE)
+    return consumer.num_pending or 0, consumer.num_ack_pending or 0
 
 
 def _wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Waits a while; what is not so then is found by the check that follows."""
+    """Wait a while; what is not so then is found by the check that follows."""
     try:
         wait_until(condition, limit=SETTLE_SECONDS, what=what)
     except WaitTimeout as error:

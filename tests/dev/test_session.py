@@ -58,6 +58,7 @@ def test_an_edit_restarts_only_its_service_and_a_broken_one_keeps_events_waiting
     assert len(dev.said("worker starting", service="greeter")) == 1, "nobody edited it"
     assert not dev.said("killed")
     assert dev.stop().exit_code == 0
+    assert dev.said("billing ended with exit code 0")
 
 
 def test_a_spare_with_the_libraries_imported_becomes_the_service(start: Start, workspace: Path) -> None:

@@ -167,10 +167,12 @@ class DevService:
         if not ended:
             self._console.say(f"{self.name} did not stop within {limit:g} s: killed", level="ERROR")
             program.kill()
-            await reading
+        code = await reading
+        if code or self._stopping:
+            self._console.say(f"{self.name} ended with {_how(code)}", level="ERROR" if code else "INFO")
 
     async def _ended(self, code: int, *, was_ready: bool) -> None:
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        how = _how(code)
         if not was_ready:
             self._make_spare()
             await self._broken(f"it ended with {how}", self._last_line)
@@ -250,6 +252,10 @@ class DevService:
         if line.strip():
             self._last_line = line.strip()
         self._take(self.name, line, record_of(line))
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _shown(files: set[Path], folder: Path) -> str:
