@@ -262,7 +262,7 @@ def test_a_symlink_out_of_the_workspace_is_refused(
 
 def test_an_interrupted_command_is_finished_by_the_next(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     area = state.area(Workspace(here))
-    area.make()
+    area.create()
     (area.staged / "services/audit").mkdir(parents=True)
     (area.staged / "services/audit/x").touch()
     move = {"path": "services", "leaves": False, "digests": {"audit/x": hashes.digest_of(b"")}}

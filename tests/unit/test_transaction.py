@@ -396,7 +396,7 @@ def test_a_symlink_in_a_new_folder_is_not_lost_when_the_folder_is_taken_back(sho
 def plant(workspace: Workspace, path: str, content: str = "", digest: str | None = None, staged: str = "") -> Area:
     """A journal that moves a staged file to a path, where natsgen itself would have written one."""
     area = state.area(workspace)
-    area.make()
+    area.create()
     source = area.staged / (staged or path.lstrip("/").replace("..", "up"))
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(content)
@@ -465,7 +465,7 @@ FORGED = '{"title": "\\u001b[2Jdone", "moves": []}'
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"title": 1, "moves": 2}', "\xff", "[" * 100_000, FORGED])
 def test_a_damaged_journal_is_an_error_that_says_what_to_do(shop: Workspace, content: str) -> None:
     area = state.area(shop)
-    area.make()
+    area.create()
     area.journal.write_text(content, encoding="latin-1")
     with pytest.raises(TransactionError, match="is damaged"):
         recover(shop)
