@@ -45,7 +45,7 @@ def test_an_import_is_checked_before_it_connects(tmp_path: Path, capsys: pytest.
     (tmp_path / "x.jsonl").write_text("{}\n")
     assert main(["dlq", "import", str(tmp_path / "x.jsonl"), *NOWHERE, "--json"]) == 2
     captured = capsys.readouterr()
-    assert "x.jsonl, line 1: it takes an object with" in captured.err
+    assert "x.jsonl, line 1: invalid record: use an object with" in captured.err
     assert json.loads(captured.out)["error"]["type"] == "InputError"
 
 

@@ -95,7 +95,7 @@ def test_a_letter_has_a_time_whatever_its_header_says(failed_at: str) -> None:
 )
 def test_a_selection_takes_what_fits_all_of_it(chosen: Selection, taken: bool) -> None:
     found = {"Dlq-Reason": "exhausted", "Correlation-Id": "c"}
-    assert chosen.takes(summary_of(1, "dlq.billing.order_created", NOW, found, 0)) is taken
+    assert chosen.matches(summary_of(1, "dlq.billing.order_created", NOW, found, 0)) is taken
     assert naming.matches(chosen.subject, "dlq.billing.order_created") or not taken
 
 
@@ -181,21 +181,21 @@ def test_a_record_comes_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"id": True}, "id takes"),
-        ({"id": 0}, "id takes"),
-        ({"subject": "replay.a.b"}, "subject takes"),
-        ({"subject": "dlq.>"}, "subject takes"),
-        ({"subject": "dlq.a b"}, "subject takes"),
-        ({"stored": "soon"}, "stored takes"),
-        ({"stored": 5}, "stored takes"),
-        ({"headers": []}, "headers takes"),
-        ({"headers": {"a b": ["x"]}}, "is no header name"),
-        ({"headers": {"a": ["x\r\nEvil: y"]}}, "of one line"),
-        ({"headers": {"a": ["\ud800"]}}, "of one line"),
-        ({"headers": {"a": [1]}}, "of one line"),
-        ({"payload": "not base64!"}, "payload takes"),
-        ({"payload": 3}, "payload takes"),
-        ({"more": 1}, "and no others"),
+        ({"id": True}, "invalid id"),
+        ({"id": 0}, "invalid id"),
+        ({"subject": "replay.a.b"}, "invalid subject"),
+        ({"subject": "dlq.>"}, "invalid subject"),
+        ({"subject": "dlq.a b"}, "invalid subject"),
+        ({"stored": "soon"}, "invalid stored"),
+        ({"stored": 5}, "invalid stored"),
+        ({"headers": []}, "invalid headers"),
+        ({"headers": {"a b": ["x"]}}, "invalid header name"),
+        ({"headers": {"a": ["x\r\nEvil: y"]}}, "use text without line breaks"),
+        ({"headers": {"a": ["\ud800"]}}, "use text without line breaks"),
+        ({"headers": {"a": [1]}}, "use text without line breaks"),
+        ({"payload": "not base64!"}, "invalid payload"),
+        ({"payload": 3}, "invalid payload"),
+        ({"more": 1}, "with exactly the keys"),
     ],
 )
 def test_a_bad_line_is_named_with_its_number(changed: dict[str, object], said: str) -> None:
@@ -264,7 +264,7 @@ async def test_a_wish_to_stop_ends_it_between_two() -> None:
     async def work(number: int) -> None:
         begun.append(number)
         if number == 10:
-            stop.wish()
+            stop.request()
         await asyncio.sleep(0)
 
     with pytest.raises(StoppedError):
@@ -279,7 +279,7 @@ async def test_a_rate_is_kept_and_a_wish_to_stop_does_not_wait_for_it() -> None:
     await each(range(11), work, Tally(11), Stop(), number=lambda one: one, rate=50)
     assert 0.2 <= time.monotonic() - began < 5
     stop = Stop()
-    asyncio.get_running_loop().call_later(0.05, stop.wish)
+    asyncio.get_running_loop().call_later(0.05, stop.request)
     with pytest.raises(StoppedError):
         await each(range(2), work, Tally(2), stop, number=lambda one: one, rate=0.001)
     assert time.monotonic() - began < 10

@@ -58,8 +58,8 @@ def test_secrets_are_not_in_its_representation(service: Path) -> None:
         ({"NATS_URL": " , "}, "NATS_URL: invalid address"),
         ({"NATS_USER": "me"}, "set both or neither of NATS_USER and NATS_PASSWORD"),
         ({"NATS_TLS_CERT": __file__}, "set both or neither of NATS_TLS_CERT and NATS_TLS_KEY"),
-        ({"NATS_CREDS_FILE": "/nowhere"}, "NATS_CREDS_FILE: takes the path of a file"),
-        ({"NATS_TOKEN_FILE": "/nowhere"}, "NATS_TOKEN_FILE: takes the path of a file"),
+        ({"NATS_CREDS_FILE": "/nowhere"}, "NATS_CREDS_FILE: invalid path '/nowhere'"),
+        ({"NATS_TOKEN_FILE": "/nowhere"}, "NATS_TOKEN_FILE: invalid path '/nowhere'"),
         ({"NATS_URL": "consul://nats"}, "NATS_URL: invalid address"),
     ],
 )

@@ -90,7 +90,7 @@ def publish(
             stored = await sending.publish(connection, part, payload, where)
             sent.append({"stream": stored.stream, "sequence": stored.sequence} if stored else {})
 
-    connection.run(settings, work, so_far=lambda: f"{len(sent)} of {count} were published")
+    connection.run(settings, work, progress_text=lambda: f"{len(sent)} of {count} were published")
     if how.as_json:
         output.document({"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]})
     else:

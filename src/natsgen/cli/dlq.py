@@ -60,7 +60,7 @@ def show(
 
     if raw and how.as_json:
         raise InputError("specify --raw or --json, not both; the JSON document has the payload in base64")
-    found = connection.run(how.settings(service), lambda server, _: reading.exhibit(server, number))
+    found = connection.run(how.settings(service), lambda server, _: reading.letter_with_payload(server, number))
     if how.as_json:
         output.document(dlq_letter.letter_document(found))
     elif not raw:

@@ -53,7 +53,7 @@ def replay(
 
     async def look(server: Connection, _: Stop) -> tuple[Target, list[str]]:
         target = await bulk.target_for(server, subject)
-        return target, await bulk.unattended(server, chosen.letters, target)
+        return target, await bulk.subjects_without_consumer(server, chosen.letters, target)
 
     target, unattended = connection.run(settings, look)
     warnings = [
@@ -69,7 +69,7 @@ def replay(
             connection.run(
                 settings,
                 lambda server, stop: bulk.replay(server, stop, chosen.letters, target, tally, rate, bar.show),
-                so_far=lambda: _so_far(
+                progress_text=lambda: _progress_text(
                     tally,
                     "replayed and removed",
                     "replay the others (the stream's duplicate window prevents double replays)",
@@ -107,7 +107,7 @@ def purge(which: dlq_options.Which, how: dlq_options.Reaching) -> None:
             connection.run(
                 settings,
                 lambda server, stop: bulk.purge(server, stop, chosen.letters, tally, bar.show),
-                so_far=lambda: _so_far(tally, "deleted", "delete the others"),
+                progress_text=lambda: _progress_text(tally, "deleted", "delete the others"),
                 notify=output.note,
             )
     _tell(which, how, chosen, tally, "deleted")
@@ -120,7 +120,7 @@ def _confirm(chosen: Chosen, verb: str) -> None:
     dlq_options.confirm(dlq_story.count_lines(chosen.letters), f"{verb} {letters} at {chosen.server}?")
 
 
-def _so_far(tally: Tally, done: str, rest: str) -> str:
+def _progress_text(tally: Tally, done: str, rest: str) -> str:
     from natsgen.cli import dlq_story
 
     return f"{tally.done:,} of {dlq_story.counted(tally.total)} were {done}; run the command again to {rest}"

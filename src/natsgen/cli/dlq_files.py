@@ -99,7 +99,7 @@ def import_(
             connection.run(
                 settings,
                 lambda server, stop: archive.import_(server, stop, archive.records(content, name), tally, bar.show),
-                so_far=lambda: _so_far(tally),
+                progress_text=lambda: _progress_text(tally),
                 notify=output.note,
             )
     for line in dlq_story.failure_lines(tally, "not imported: line"):
@@ -117,7 +117,7 @@ def import_(
         raise typer.Exit(FAILED)
 
 
-def _so_far(tally: Tally) -> str:
+def _progress_text(tally: Tally) -> str:
     there = tally.done + tally.gone
     return f"{there:,} of {tally.total:,} dead letters are in the stream; run the command again to import the others"
 

@@ -13,12 +13,12 @@ from natsgen.dlq import headers
 from natsgen.dlq.headers import Headers
 from natsgen.dlq.letters import shown_time
 from natsgen.dlq.payload import decode
-from natsgen.dlq.reading import Exhibit
+from natsgen.dlq.reading import LetterWithPayload
 
 _STACK = "Dlq-Stack"
 
 
-def letter_lines(found: Exhibit) -> Iterator[str]:
+def letter_lines(found: LetterWithPayload) -> Iterator[str]:
     """Yield the answer of `show`."""
     letter, short = found.letter, found.letter.summary()
     yield output.printable(f"Dead letter {letter.id} of {short.service or '-'} {short.handler}")
@@ -45,7 +45,7 @@ def letter_lines(found: Exhibit) -> Iterator[str]:
     yield from _payload_lines(found)
 
 
-def letter_document(found: Exhibit) -> dict[str, Any]:
+def letter_document(found: LetterWithPayload) -> dict[str, Any]:
     """Return the answer of `show`, for programs."""
     letter = found.letter
     payload = found.payload
@@ -87,7 +87,7 @@ def _header_lines(found: Headers) -> list[str]:
     return [f"{name}: {value}" for name, value in found]
 
 
-def _payload_lines(found: Exhibit) -> Iterator[str]:
+def _payload_lines(found: LetterWithPayload) -> Iterator[str]:
     if found.payload is None:
         yield from _section("Payload", [found.problem])
         return

@@ -147,7 +147,7 @@ class Board:
 
     async def letter(self, number: int) -> dict[str, Any]:
         """Return a dead letter in full."""
-        found = await reading.exhibit(self._connection(), number)
+        found = await reading.letter_with_payload(self._connection(), number)
         headers = dict(found.letter.headers)
         shown = found.payload if found.payload is not None else b""
         return {

@@ -1,7 +1,7 @@
-"""Dead letters on a NATS server: read, replayed, purged, and carried from one server to another.
+"""Reading, replaying, purging, exporting and importing dead letters on a NATS server.
 
-A dead letter is a message of the stream `DLQ` on `dlq.<service>.<handler>`, as a generated worker keeps it. Its ID is
-its sequence in that stream. Everything in a letter may come from anyone: nothing here trusts it.
+A dead letter is a message that a generated worker stored in the stream `DLQ` on `dlq.<service>.<handler>`. Its ID is
+its sequence in that stream. Anyone may have written a dead letter, so its content is never trusted.
 
-nats-py is imported by `connection` alone, which commands import when they run.
+Only `connection` and `reading` import nats-py; commands import them when they run.
 """

@@ -1,4 +1,4 @@
-"""Dead letters in a file, one JSON object a line: exported with their payloads, and imported each once."""
+"""Exporting dead letters to a file with one JSON object a line, and importing each of them once."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from natsgen.errors import ConflictError, GoneError, InputError, LetterError, Na
 from natsgen.transaction import fsops
 
 KEYS = ("id", "subject", "stored", "headers", "payload")
-_IDENTITY_SIZE = 256  # bytes that the message id takes at most
+_IDENTITY_SIZE = 256  # maximum bytes of the message id
 _SUBJECT = re.compile(r"dlq(\.[^\s.*>\x00-\x1f\x7f]+)+")
-_SENDABLE = re.compile("[^\r\n\ud800-\udfff]*")  # surrogates have no bytes
+_SENDABLE = re.compile("[^\r\n\ud800-\udfff]*")  # surrogates cannot be encoded
 
 
 @dataclass(frozen=True)
 class Record:
-    """A letter as a file has it.
+    """A dead letter in a file.
 
     Attributes:
-        id: what its sequence was.
-        headers: all of them.
-        payload: the whole, also of a letter that it did not fit into; None where the original was gone.
-        line: where it is in the file, from 1; 0 if it is in none.
+        id: its sequence when it was exported.
+        headers: all its headers.
+        payload: the whole payload, even if it did not fit into the letter; None if the original was gone.
+        line: its line in the file, from 1; 0 if it is not from a file.
     """
 
     id: int
@@ -50,7 +50,7 @@ class Record:
     line: int = 0
 
     def as_line(self) -> bytes:
-        """Return the record as a line of a file, in ASCII."""
+        """Return the record as a line of ASCII JSON."""
         document = {
             "id": self.id,
             "subject": self.subject,
@@ -65,11 +65,11 @@ def records(file: BinaryIO, name: str) -> Iterator[Record]:
     """Yield the records in a file; empty lines are skipped.
 
     Args:
-        file: from where it stands.
-        name: how messages call it.
+        file: read from its current position.
+        name: the file's name in messages.
 
     Raises:
-        InputError: a line is no record; the message has its number.
+        InputError: a line is not a valid record; the message has its number.
     """
     for number, line in enumerate(file, start=1):
         if line.strip():
@@ -85,30 +85,30 @@ def _record(line: bytes, number: int) -> Record:
     except (ValueError, RecursionError) as error:
         raise InputError("invalid JSON; use a file from natsgen dlq export") from error
     if not isinstance(document, dict) or sorted(document) != sorted(KEYS):
-        raise InputError(f"it takes an object with {messages.join_names(KEYS)}, and no others")
+        raise InputError(f"invalid record: use an object with exactly the keys {messages.join_names(KEYS)}")
     id, subject, sent, payload = (document[key] for key in ("id", "subject", "headers", "payload"))
-    _need(type(id) is int and id >= 1, "id takes a whole number from 1")
+    _need(type(id) is int and id >= 1, "invalid id: use a whole number from 1")
     _need(
         isinstance(subject, str) and len(subject) <= naming.SUBJECT_MAX_LENGTH and _SUBJECT.fullmatch(subject),
-        f"subject takes one that begins with {PREFIX}, such as dlq.billing.order_created",
+        f"invalid subject: use one that begins with {PREFIX}, such as dlq.billing.order_created",
     )
     _need(
         isinstance(sent, dict) and all(isinstance(values, list) for values in sent.values()),
-        "headers takes an object with a list of values for each name",
+        "invalid headers: use an object with a list of values for each name",
     )
     pairs = tuple((name, one) for name, values in sent.items() for one in values)
     for name, one in pairs:
-        _need(headers.NAME.fullmatch(name), f"{messages.quote(name)} is no header name")
+        _need(headers.NAME.fullmatch(name), f"invalid header name {messages.quote(name)}")
         is_sendable = isinstance(one, str) and _SENDABLE.fullmatch(one)
-        _need(is_sendable, f"the header {messages.quote(name)} takes texts of one line")
+        _need(is_sendable, f"invalid value of the header {messages.quote(name)}: use text without line breaks")
     try:
         stored = as_time(document["stored"])
     except (TypeError, ValueError) as error:
-        raise InputError("stored takes a time such as 2026-03-01T12:00:00+00:00") from error
+        raise InputError("invalid stored: use a time such as 2026-03-01T12:00:00+00:00") from error
     try:
         content = None if payload is None else base64.b64decode(payload, validate=True)
     except (TypeError, ValueError) as error:
-        raise InputError("payload takes base64, or null") from error
+        raise InputError("invalid payload: use base64 or null") from error
     return Record(id, subject, stored, pairs, content, number)
 
 
@@ -117,32 +117,32 @@ def _need(holds: object, problem: str) -> None:
         raise InputError(problem)
 
 
-_PRIVATE = 0o600  # payloads are nobody else's business
+_PRIVATE = 0o600  # payloads may be confidential
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Callable[[bytes], object]]:
-    """Provide what writes to the file, which gets its name when the block ends without an error.
+    """Provide a function that writes to a new file; the file appears when the block ends without an error.
 
     Raises:
-        ConflictError: something of that name is there; an older export may be all that is left of its letters.
-        OSError: it cannot be written.
+        ConflictError: the path exists; an older export may contain the only copy of its letters.
+        OSError: the file cannot be written.
     """
     _refuse_existing(path)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # the name that the person knows
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the name that the user gave
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file.write
             file.flush()
             os.fsync(file.fileno())
         _refuse_existing(path)
-        fsops.move(aside, path)
+        fsops.move(temporary, path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _refuse_existing(path: Path) -> None:
@@ -160,11 +160,11 @@ async def export(
     """Write the letters as lines, in their order.
 
     Args:
-        connection: to the server.
-        letters: which.
-        tally: is kept; one whose payload is missing is written without, and counts as failed.
-        write: takes the lines of some letters.
-        progress: told how many are settled, and of how many.
+        connection: the connection to the server.
+        letters: the letters to export.
+        tally: updated; a letter whose payload is missing is written without it, and counts as failed.
+        write: receives the lines of some letters.
+        progress: receives the number of settled letters and the total.
     """
     for start in range(0, len(letters), IN_FLIGHT):
         some = letters[start : start + IN_FLIGHT]
@@ -175,7 +175,7 @@ async def export(
 
 async def _line(connection: Connection, number: int, tally: Tally) -> bytes:
     try:
-        found = await reading.exhibit(connection, number)
+        found = await reading.letter_with_payload(connection, number)
     except GoneError:
         tally.gone += 1
         return b""
@@ -190,11 +190,11 @@ async def _line(connection: Connection, number: int, tally: Tally) -> bytes:
 async def import_(
     connection: Connection, stop: Stop, records: Iterable[Record], tally: Tally, progress: Callable[[int, int], None]
 ) -> None:
-    """Publish the records; those that the stream has, from before or from an import, count as gone.
+    """Publish the records; those that the stream already has count as gone.
 
     Raises:
-        NatsError: there is no stream, or it could not go on; `tally` says how far it came.
-        StoppedError: the person stopped it.
+        NatsError: the stream does not exist, or an error stopped the import; `tally` has its progress.
+        StoppedError: the user stopped it.
     """
     state = await reading.stream_state(connection)
     if state is None:
@@ -214,7 +214,7 @@ async def import_(
 
 
 def message_id(record: Record) -> str:
-    """Return the same for the same record, so that the stream keeps it once, and for no other."""
+    """Return an ID that is the same for equal records only, so that the stream stores each record once."""
     found = hashlib.sha256()
     for part in (record.subject, str(record.id), record.stored.isoformat(), *map(": ".join, record.headers)):
         found.update(part.encode() + b"\n")
@@ -223,46 +223,46 @@ def message_id(record: Record) -> str:
 
 
 async def _publish(connection: Connection, record: Record) -> None:
-    same = await _there(connection, record.id)
+    same = await _find(connection, record.id)
     if same and (same.subject, same.stored) == (record.subject, record.stored):
-        raise GoneError("it never left")
+        raise GoneError("the stream still has it")
     identity = message_id(record)
     sent, payload = await _message(connection, record)
     while True:
         found = await connection.publish(record.subject, payload, (*sent, (MESSAGE_ID, identity)))
         if found.stream != STREAM:
-            raise NatsError(f"{record.subject} is taken by the stream {found.stream}, and not by {STREAM}")
+            raise NatsError(f"{record.subject} is captured by the stream {found.stream}, not by {STREAM}")
         if not found.duplicate:
             return
-        if await _there(connection, found.sequence):
-            raise GoneError("it is there already")
-        # The stream remembers it, and somebody has removed it since: it is to come back all the same.
+        if await _find(connection, found.sequence):
+            raise GoneError("the stream already has it")
+        # The stream remembers the ID, but the message has been removed since: publish it with another ID.
         identity = f"{identity}.{found.sequence}"
 
 
 async def _message(connection: Connection, record: Record) -> tuple[Headers, bytes]:
-    """Return headers and payload to publish; a payload that does not fit must be with its original message.
+    """Return headers and payload to publish; a payload that does not fit stays with its original message.
 
     Raises:
-        LetterError: it does not fit, and the original is not there.
+        LetterError: the payload does not fit, and this server does not have the original.
     """
     sent = tuple((name, value) for name, value in record.headers if not headers.is_of(name, "Nats-", PAYLOAD))
     if not headers.first(sent, FAILED_AT):
-        sent = (*sent, (FAILED_AT, record.stored.isoformat()))  # the stream will have a later time
+        sent = (*sent, (FAILED_AT, record.stored.isoformat()))  # the stream will record a later time
     without = (*sent, (PAYLOAD, WITH_ORIGINAL))
     if headers.size(without) + _IDENTITY_SIZE > connection.max_payload:
-        raise LetterError(f"its headers alone are larger than the server takes ({connection.max_payload} bytes)")
+        raise LetterError(f"its headers alone exceed the server's maximum payload of {connection.max_payload} bytes")
     if record.payload is None:
         return without, b""
     if len(record.payload) + headers.size(sent) + _IDENTITY_SIZE <= connection.max_payload:
         return sent, record.payload
     if await reading.original(connection, record.headers) != record.payload:
-        raise LetterError("its payload is too large for a letter, and its original is another one on this server")
+        raise LetterError("its payload is too large for a letter, and this server does not have the original message")
     return without, b""
 
 
-async def _there(connection: Connection, sequence: int) -> Letter | None:
-    """Return the letter of a sequence, None if the stream has none."""
+async def _find(connection: Connection, sequence: int) -> Letter | None:
+    """Return the letter with a sequence; None if the stream has none."""
     try:
         return await reading.letter(connection, sequence)
     except LetterError:

@@ -1,4 +1,4 @@
-"""Many dead letters at once, at a rate: replayed or deleted, each of them settled or left in the stream."""
+"""Replaying or deleting many dead letters concurrently; each is settled or stays in the stream."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from natsgen.dlq.letters import STREAM, Letter, Summary
 from natsgen.errors import GoneError, LetterError, NatsError, StoppedError
 
 IN_FLIGHT = 100
-"""Letters that are worked on at once: enough for a distant server, little enough to settle within a moment."""
+"""Letters processed concurrently: enough for a distant server, few enough to settle quickly after an interrupt."""
 
 _Item = TypeVar("_Item")
 
 
 @dataclass
 class Tally:
-    """How far it came.
+    """The progress of a bulk operation.
 
     Attributes:
-        total: how many there are.
-        done: how many are settled.
-        gone: how many somebody else had removed.
-        failed: what could not be done, by ID.
+        total: the number of items.
+        done: the number of items that succeeded.
+        gone: the number of letters that were already removed.
+        failed: the reason for each failed item, by ID.
     """
 
     total: int
@@ -37,7 +37,7 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        """How many need no more work, or cannot be done."""
+        """The number of items that need no more work."""
         return self.done + self.gone + len(self.failed)
 
 
@@ -51,36 +51,36 @@ async def each(
     rate: float | None = None,
     progress: Callable[[int, int], None] = lambda _, total: None,
 ) -> None:
-    """Do `work` for each item, several at once, begun in their order.
+    """Call `work` for each item, several concurrently, started in their order.
 
-    A `LetterError` is counted and the others go on. On any other error, and when the person wishes to stop, nothing
-    new begins, and it returns when what had begun is settled.
+    A `LetterError` is counted, and the other items continue. After any other error, or a request to stop, no new item
+    starts, and the function returns when the started ones have settled.
 
     Args:
-        items: what there is to do.
-        work: does one.
-        tally: is kept while it runs.
-        stop: the person's wish.
-        number: the ID of an item, for the tally.
-        rate: how many may begin in a second; None for no limit.
-        progress: told how many are settled, and of how many.
+        items: the items to process.
+        work: processes one item.
+        tally: updated while it runs.
+        stop: the user's request to stop.
+        number: returns the ID of an item, for the tally.
+        rate: the number of items to start in a second; None for no limit.
+        progress: receives the number of settled items and the total.
 
     Raises:
         NatsError: the first error of another kind.
-        StoppedError: the person stopped it, and some are left.
+        StoppedError: the user stopped it before all items were settled.
     """
     rest = iter(items)
     errors: list[NatsError] = []
     clock = asyncio.get_running_loop().time
     turn = clock()
 
-    async def work_on() -> None:
+    async def process() -> None:
         nonlocal turn
         for item in rest:
             if rate:
                 pause, turn = turn - clock(), max(turn, clock()) + 1 / rate
                 await stop.wait(max(pause, 0))
-            if stop.is_wished or errors:
+            if stop.is_requested or errors:
                 return
             try:
                 await work(item)
@@ -95,11 +95,11 @@ async def each(
                 tally.done += 1
             progress(tally.settled, tally.total)
 
-    stop.is_gentle = True
-    await asyncio.gather(*(work_on() for _ in range(IN_FLIGHT)))
+    stop.is_graceful = True
+    await asyncio.gather(*(process() for _ in range(IN_FLIGHT)))
     if errors:
         raise errors[0]
-    if stop.is_wished and tally.settled < tally.total:
+    if stop.is_requested and tally.settled < tally.total:
         raise StoppedError("stopped")
 
 
@@ -107,10 +107,10 @@ _NO_SUCH_SEQUENCE = 10043
 
 
 async def remove(connection: Connection, wanted: Summary) -> None:
-    """Remove a letter, and no other one that has its number since the stream was made anew.
+    """Remove a letter, but not another one that has its ID because the stream was created again.
 
     Raises:
-        GoneError: somebody else has removed it.
+        GoneError: it was already removed.
     """
     await read(connection, wanted)
     try:
@@ -125,22 +125,22 @@ async def read(connection: Connection, wanted: Summary) -> Letter:
     """Return a letter in full.
 
     Raises:
-        GoneError: there is none of its number any more, or it is another one.
+        GoneError: it was removed, or another letter has its ID.
     """
     found = await reading.letter(connection, wanted.id)
     if not found.summary().is_same(wanted):
-        raise GoneError(f"dead letter {wanted.id} is another one now: the stream was made anew")
+        raise GoneError(f"dead letter {wanted.id} is now a different one, because the stream was created again")
     return found
 
 
 async def purge(
     connection: Connection, stop: Stop, letters: Sequence[Summary], tally: Tally, progress: Callable[[int, int], None]
 ) -> None:
-    """Delete the letters, oldest first. A payload that is with its original message stays there.
+    """Delete the letters, oldest first. A payload that is still with its original message stays there.
 
     Raises:
-        NatsError: it could not go on; `tally` says how far it came.
-        StoppedError: the person stopped it.
+        NatsError: an error stopped it; `tally` has its progress.
+        StoppedError: the user stopped it.
     """
 
     await each(letters, lambda one: remove(connection, one), tally, stop, number=lambda one: one.id, progress=progress)
@@ -148,11 +148,11 @@ async def purge(
 
 @dataclass(frozen=True)
 class Target:
-    """Where replays go.
+    """The target of replays.
 
     Attributes:
-        subject: for everyone who listens to it; None for the handler that failed.
-        stream: which must confirm.
+        subject: the subject to publish on; None for the handler that failed.
+        stream: the stream that must acknowledge.
     """
 
     subject: str | None
@@ -163,7 +163,7 @@ async def target_for(connection: Connection, subject: str | None) -> Target:
     """Return the target of a replay to `subject`, or to the failing handlers.
 
     Raises:
-        NatsError: no stream takes the subject.
+        NatsError: no stream captures the subject.
     """
     if subject is None:
         return Target(None, STREAM)
@@ -173,8 +173,8 @@ async def target_for(connection: Connection, subject: str | None) -> Target:
     return Target(subject, str(names[0]))
 
 
-async def unattended(connection: Connection, letters: Iterable[Summary], target: Target) -> list[str]:
-    """Return the subjects of replays to handlers that no consumer of the stream takes, sorted."""
+async def subjects_without_consumer(connection: Connection, letters: Iterable[Summary], target: Target) -> list[str]:
+    """Return the subjects of replays to handlers that no consumer of the stream receives, sorted."""
     subjects = {f"replay.{letter.service}.{letter.handler}" for letter in letters if letter.service}
     if not subjects or target.subject is not None:
         return []
@@ -201,8 +201,8 @@ async def replay(
     """Replay the letters, oldest first.
 
     Raises:
-        NatsError: it could not go on; `tally` says how far it came.
-        StoppedError: the person stopped it.
+        NatsError: an error stopped it; `tally` has its progress.
+        StoppedError: the user stopped it.
     """
 
     async def replay_one(summary: Summary) -> None:
@@ -218,12 +218,12 @@ async def _publish(connection: Connection, letter: Letter, target: Target) -> No
     payload = await reading.payload_of(connection, letter)
     sent = letter.replay_headers(to_handler=to_handler)
     if bad := next((name for name, _ in sent if not headers.NAME.fullmatch(name)), None):
-        raise LetterError(f"its header {bad!r} cannot be sent: a name takes letters, digits and - and the like")
+        raise LetterError(f"invalid header name {bad!r}: use letters, digits and hyphens")
     if (size := len(payload) + headers.size(sent)) > connection.max_payload:
         instead = "; --to-subject sends it with fewer headers" if to_handler else ""
-        raise LetterError(f"it takes {size} bytes with its headers, and the server {connection.max_payload}{instead}")
+        raise LetterError(f"{size} bytes with headers exceed the server's limit of {connection.max_payload}{instead}")
     acknowledged = await connection.publish(subject, payload, sent)
     if acknowledged.stream != target.stream:
         raise NatsError(
-            f"{subject} was confirmed by the stream {acknowledged.stream} and not by {target.stream}: the letter stays"
+            f"{subject} was captured by the stream {acknowledged.stream}, not by {target.stream}; the letter was kept"
         )

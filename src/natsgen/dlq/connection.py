@@ -1,6 +1,6 @@
-"""One connection for one command: made at once or not at all, and ended in order on a signal.
+"""The connection of one command: established without retries, and closed in order on a signal.
 
-Every way in which the server does not do what it is asked is told in one message.
+Every failure of the server becomes one message.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ _NOT_FOUND = 404
 
 
 class ApiError(NatsError):
-    """JetStream refused a request.
+    """Raised when JetStream rejects a request.
 
     Attributes:
-        code: as in HTTP.
-        error_code: JetStream's own.
+        code: an HTTP status code.
+        error_code: JetStream's error code.
     """
 
     def __init__(self, verb: str, error: dict[str, Any]) -> None:
-        super().__init__(f"JetStream refused {verb}: {error.get('description', 'no reason given')}")
+        super().__init__(f"JetStream rejected {verb}: {error.get('description', 'no reason given')}")
         self.code = int(error.get("code", 0))
         self.error_code = int(error.get("err_code", 0))
 
     @property
     def is_not_found(self) -> bool:
-        """Whether what was asked for is not there."""
+        """Whether the requested object does not exist."""
         return self.code == _NOT_FOUND
 
 
 class NoStreamError(NatsError):
-    """No stream takes a subject."""
+    """Raised when no stream captures a subject."""
 
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A stream's confirmation that it holds a message; `duplicate` if it held it before."""
+    """A publish acknowledgement; `duplicate` if the stream already had the message."""
 
     stream: str
     sequence: int
@@ -62,51 +62,51 @@ class Acknowledged:
 
 
 class Connection:
-    """A connected client. All methods raise `NatsError` when the server does not answer or refuses."""
+    """A connected client. All methods raise `NatsError` if the server does not answer or rejects a request."""
 
     def __init__(self, client: Client, failed: asyncio.Future[NatsError]) -> None:
         self.client = client
-        self.failed = failed  # done as soon as the connection is lost, or the server forbids something
+        self.failed = failed  # done when the connection is lost or the server denies permission
         url = client.connected_url
         self.server = without_secrets(url.geturl()) if url else ""
 
     @property
     def max_payload(self) -> int:
-        """Bytes that the server takes in one message, headers included."""
+        """The server's limit for one message in bytes, headers included."""
         return self.client.max_payload
 
     async def api(self, verb: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what JetStream answers to a request such as `STREAM.INFO.DLQ`.
+        """Return JetStream's answer to a request such as `STREAM.INFO.DLQ`.
 
         Raises:
-            ApiError: it refused.
+            ApiError: JetStream rejected the request.
         """
         payload = json.dumps(request).encode() if request is not None else b""
         try:
             answer = await self._request(f"{API}.{verb}", payload)
         except nats.errors.NoRespondersError as error:
-            raise NatsError(f"NATS at {self.server} has no JetStream, or not for this account") from error
+            raise NatsError(f"JetStream is not enabled at {self.server}, or not for this account") from error
         document: dict[str, Any] = json.loads(answer)
         if "error" in document:
             raise ApiError(verb, document["error"])
         return document
 
     async def publish(self, subject: str, payload: bytes, headers: Headers) -> Acknowledged:
-        """Publish to a stream, and return when it has confirmed.
+        """Publish to a stream, and return its acknowledgement.
 
         Raises:
-            NoStreamError: no stream takes the subject.
+            NoStreamError: no stream captures the subject.
         """
         try:
             answer = json.loads(await self._request(subject, payload, Outgoing(headers)))
         except nats.errors.NoRespondersError as error:
             raise NoStreamError(f"no stream captures {subject} at {self.server}") from error
         except ValueError as error:
-            raise NatsError(f"what answered on {subject} is no stream") from error
+            raise NatsError(f"the answer on {subject} is not a publish acknowledgement") from error
         if not isinstance(answer, dict) or not ("error" in answer or answer.get("stream")):
-            raise NatsError(f"what answered on {subject} is no stream")
+            raise NatsError(f"the answer on {subject} is not a publish acknowledgement")
         if "error" in answer:
-            raise NatsError(f"the stream refused {subject}: {answer['error'].get('description')}")
+            raise NatsError(f"the stream rejected {subject}: {answer['error'].get('description')}")
         return Acknowledged(str(answer["stream"]), int(answer.get("seq", 0)), bool(answer.get("duplicate")))
 
     async def _request(self, subject: str, payload: bytes, headers: Outgoing | None = None) -> bytes:
@@ -118,38 +118,38 @@ class Connection:
             raise NatsError(f"NATS at {self.server} did not answer within {REQUEST_LIMIT:g} s") from error
         except (nats.errors.Error, OSError) as error:
             if not self.client.is_connected:
-                raise NatsError(f"the connection to NATS at {self.server} was lost: {said(error)}") from error
-            raise NatsError(f"NATS at {self.server}: {said(error)}") from error
+                raise NatsError(f"the connection to NATS at {self.server} was lost: {error_text(error)}") from error
+            raise NatsError(f"NATS at {self.server}: {error_text(error)}") from error
 
 
 def without_secrets(url: str) -> str:
-    """Return an address as it may be shown: host and port."""
+    """Return the host and port of an address, which are safe to show."""
     parts = urlsplit(url if "://" in url else f"nats://{url}")
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{host}:{parts.port or 4222}"
 
 
-def said(error: BaseException) -> str:
-    """Return what an error says, without nats-py's prefix."""
+def error_text(error: BaseException) -> str:
+    """Return the text of an error, without nats-py's prefix."""
     if isinstance(error, OSError) and (error.errno or 0) > 0:
-        return os.strerror(error.errno or 0)  # asyncio's own text repeats the address, its way
+        return os.strerror(error.errno or 0)  # asyncio's text repeats the address
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).removeprefix("nats: ").replace("'", "").split())
 
 
 CONNECT_LIMIT = 6.0  # seconds for all servers together
 CONNECT_ATTEMPT = 2  # seconds for one of them
-CLOSE_LIMIT = 2.0  # seconds; nothing that matters is on its way then
-PING_INTERVAL = 3  # seconds; a server that is silent for twice as long is gone
+CLOSE_LIMIT = 2.0  # seconds; nothing important is in flight
+PING_INTERVAL = 3  # seconds; a server that is silent for twice as long counts as lost
 
 _Result = TypeVar("_Result")
 
 
 async def with_connection(settings: Settings, work: Callable[[Connection], Coroutine[Any, Any, _Result]]) -> _Result:
-    """Connect, and return what `work` returns; end it as soon as the connection fails.
+    """Connect, and return the result of `work`, which ends as soon as the connection fails.
 
     Raises:
-        NatsError: there is no connection, or it is lost, or the server forbids something.
+        NatsError: connecting fails, the connection is lost, or the server denies permission.
     """
     failed: asyncio.Future[NatsError] = asyncio.get_running_loop().create_future()
     connection = await _connect(settings, failed)
@@ -157,10 +157,10 @@ async def with_connection(settings: Settings, work: Callable[[Connection], Corou
     try:
         either: list[asyncio.Future[Any]] = [task, failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if task.done() and _is_of_connection(task.exception()):
-            await asyncio.wait({failed}, timeout=CLOSE_LIMIT)  # the work has heard of a lost connection first
+        if task.done() and _may_be_lost_connection(task.exception()):
+            await asyncio.wait({failed}, timeout=CLOSE_LIMIT)  # the work may notice a lost connection first
         if failed.done() and not (task.done() and task.exception() is None):
-            raise failed.result()  # it also is why the work failed, if it did
+            raise failed.result()  # also the cause if the work failed
         return await task
     finally:
         task.cancel()
@@ -169,8 +169,8 @@ async def with_connection(settings: Settings, work: Callable[[Connection], Corou
         await asyncio.wait({asyncio.create_task(connection.client.close())}, timeout=CLOSE_LIMIT)
 
 
-def _is_of_connection(error: BaseException | None) -> bool:
-    """Return whether work failed by something that may well be the end of the connection."""
+def _may_be_lost_connection(error: BaseException | None) -> bool:
+    """Return whether an error may come from a lost connection."""
     cause = error.__cause__ if error else None
     if isinstance(cause, nats.errors.NoRespondersError | nats.errors.TimeoutError):
         return False
@@ -189,7 +189,7 @@ async def _connect(settings: Settings, failed: asyncio.Future[NatsError]) -> Con
     async def on_error(error: Exception) -> None:
         problems.append(error)
         if "permissions violation" in str(error).lower():
-            fail(f"{where} denied permission: {said(error)} (the guide to dead letters lists what it needs)")
+            fail(f"{where} denied permission: {error_text(error)} (the guide to dead letters lists what it needs)")
 
     async def on_closed() -> None:
         fail(f"the connection to {where} was lost{_because(problems)}")
@@ -205,8 +205,8 @@ async def _connect(settings: Settings, failed: asyncio.Future[NatsError]) -> Con
                 connect_timeout=CONNECT_ATTEMPT,
                 ping_interval=PING_INTERVAL,
                 max_outstanding_pings=1,
-                allow_reconnect=False,  # a command fails at once, and can be run again
-                max_reconnect_attempts=1,  # without it, nats-py tries for ever
+                allow_reconnect=False,  # a command fails at once and can be repeated
+                max_reconnect_attempts=1,  # without it, nats-py retries forever
                 reconnect_time_wait=0,
                 error_cb=on_error,
                 closed_cb=on_closed,
@@ -214,19 +214,19 @@ async def _connect(settings: Settings, failed: asyncio.Future[NatsError]) -> Con
                 **credentials,
             )
     except ModuleNotFoundError as error:
-        raise NatsError(f"{where}: this address or these credentials need the Python package {error.name}") from error
+        raise NatsError(f"{where}: this address or credential needs the Python package {error.name}") from error
     except TimeoutError as error:
         raise NatsError(f"{where} does not answer{_because(problems)}{_ADVICE}") from error
     except nats.errors.NoServersError as error:
         raise NatsError(f"{where} cannot be reached{_because(problems)}{_ADVICE}") from error
     except ssl.SSLError as error:
-        raise NatsError(f"{where}: no TLS: {said(error)} (NATS_TLS_CA, NATS_TLS_CERT, NATS_TLS_KEY)") from error
+        raise NatsError(f"{where}: TLS: {error_text(error)} (NATS_TLS_CA, NATS_TLS_CERT, NATS_TLS_KEY)") from error
     except (nats.errors.Error, OSError) as error:
         advice = _REFUSED if "authorization" in str(error).lower() else _ADVICE
-        raise NatsError(f"{where}: {said(error)}{advice}") from error
-    except Exception as error:  # credentials are parsed by nats-py and nkeys, each with errors of its own
+        raise NatsError(f"{where}: {error_text(error)}{advice}") from error
+    except Exception as error:  # nats-py and nkeys parse credentials, each with other errors
         raise NatsError(
-            f"{where}: the credentials of NATS_CREDS_FILE or NATS_NKEY_SEED_FILE are unusable ({type(error).__name__})"
+            f"{where}: invalid credentials in NATS_CREDS_FILE or NATS_NKEY_SEED_FILE ({type(error).__name__})"
         ) from error
     return Connection(client, failed)
 
@@ -247,60 +247,61 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
             context.load_cert_chain(settings.tls_cert, settings.tls_key)
     except OSError as error:
         raise InputError(
-            f"NATS_TLS_CA, NATS_TLS_CERT and NATS_TLS_KEY: the certificates cannot be used: {said(error)}"
+            f"NATS_TLS_CA, NATS_TLS_CERT and NATS_TLS_KEY: the certificates cannot be used: {error_text(error)}"
         ) from error
     return context
 
 
 def _because(problems: list[Exception]) -> str:
-    return f": {said(problems[-1])}" if problems else ""
+    return f": {error_text(problems[-1])}" if problems else ""
 
 
 class Stop:
-    """The person's wish to stop. Work that must settle what it has begun says so with `is_gentle`."""
+    """The user's request to stop. Work that must finish what it has started sets `is_graceful`."""
 
     def __init__(self) -> None:
-        self.is_gentle = False
-        self._wished = asyncio.Event()
+        self.is_graceful = False
+        self._requested = asyncio.Event()
 
     @property
-    def is_wished(self) -> bool:
-        """Whether nothing new may begin."""
-        return self._wished.is_set()
+    def is_requested(self) -> bool:
+        """Whether the user requested a stop."""
+        return self._requested.is_set()
 
-    def wish(self) -> None:
-        """Let what has begun be settled, and nothing new begin."""
-        self._wished.set()
+    def request(self) -> None:
+        """Request a stop: started work finishes, and no new work starts."""
+        self._requested.set()
 
     async def wait(self, limit: float) -> None:
-        """Return after `limit` seconds, or as soon as the person wishes to stop."""
+        """Return after `limit` seconds, or as soon as a stop is requested."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wished.wait(), limit)
+            await asyncio.wait_for(self._requested.wait(), limit)
 
 
 def run(
     settings: Settings,
     work: Callable[[Connection, Stop], Coroutine[Any, Any, _Result]],
     *,
-    so_far: Callable[[], str] = lambda: "",
+    progress_text: Callable[[], str] = lambda: "",
     notify: Callable[[str], None] = lambda _: None,
 ) -> _Result:
     """Connect, run `work` to its end, and disconnect.
 
     Args:
         settings: how to connect.
-        work: what to do. On the first signal it is stopped gently if it asked for that; on the next at once.
-        so_far: how far the work came, which is told with an error.
-        notify: told what a first signal does.
+        work: the work. The first signal stops it gracefully if it supports that; the next one at once.
+        progress_text: returns the progress of the work, which is added to an error's message.
+        notify: receives a message about the effect of the first signal.
 
     Raises:
-        NatsError: NATS cannot be reached, or refuses.
-        StoppedError: the person stopped it.
+        NatsError: NATS cannot be reached or rejects a request.
+        StoppedError: the user stopped it.
     """
     try:
         return asyncio.run(_run(settings, work, notify))
     except (NatsError, StoppedError) as error:
-        raise (type(error) if isinstance(error, StoppedError) else NatsError)(str(error) + _after(so_far())) from error
+        kind = type(error) if isinstance(error, StoppedError) else NatsError
+        raise kind("; ".join(filter(None, (str(error), progress_text())))) from error
 
 
 async def _run(
@@ -312,9 +313,9 @@ async def _run(
     task = asyncio.create_task(with_connection(settings, lambda connection: work(connection, stop)))
 
     def interrupt() -> None:
-        if stop.is_gentle and not stop.is_wished:
+        if stop.is_graceful and not stop.is_requested:
             notify("stopping after the messages in flight; interrupt again to stop at once")
-            stop.wish()
+            stop.request()
         else:
             task.cancel()
 
@@ -327,7 +328,7 @@ async def _run(
 
 @contextmanager
 def _on_signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have `interrupt` called where Python would raise KeyboardInterrupt; outside the main thread, nothing."""
+    """Call `interrupt` on a signal instead of raising KeyboardInterrupt; no effect outside the main thread."""
     loop = asyncio.get_running_loop()
     handled: list[tuple[signal.Signals, Any]] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -344,7 +345,3 @@ def _on_signals(interrupt: Callable[[], None]) -> Iterator[None]:
         for number, before in handled:
             loop.remove_signal_handler(number)
             signal.signal(number, before)
-
-
-def _after(text: str) -> str:
-    return f"; {text}" if text else ""

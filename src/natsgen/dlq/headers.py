@@ -1,4 +1,4 @@
-"""The headers of a message: read from the bytes as the server keeps them, and handed to nats-py without loss."""
+"""The headers of a message, parsed from the server's bytes and passed to nats-py without loss."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
-"""Name and value, in their order; a name may come several times."""
+"""Names and values in order; a name may occur several times."""
 
-NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 7230's token, which is all that nats-py sends
-FRAME = 64  # bytes around the headers, and some to spare
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 7230's token; nats-py sends no other names
+FRAME = 64  # bytes around the headers, with a margin
 
 
 def parse(raw: bytes) -> Headers:
@@ -34,24 +34,24 @@ def by_name(headers: Headers) -> dict[str, list[str]]:
 
 
 def size(headers: Headers) -> int:
-    """Return how many bytes the headers take in a message, and some to spare."""
+    """Return the size of the headers in a message in bytes, with a margin."""
     return FRAME + sum(len(name.encode()) + len(value.encode()) + 4 for name, value in headers)
 
 
 def is_of(name: str, *prefixes: str) -> bool:
-    """Return whether a header's name begins with one of the prefixes, in any case."""
+    """Return whether a header's name begins with one of the prefixes; case does not matter."""
     return name.lower().startswith(tuple(prefix.lower() for prefix in prefixes))
 
 
 class Outgoing(dict[str, Any]):
-    """Headers as nats-py takes them: a dict, of which it only asks `items`; so a name may come several times."""
+    """Headers for nats-py: a dict of which it only calls `items`, so a name may occur several times."""
 
     def __init__(self, headers: Headers) -> None:
         super().__init__(headers)
         self._headers = headers
 
     def items(self) -> Iterable[tuple[str, Any]]:  # type: ignore[override]
-        """Return each name and value that is to be sent."""
+        """Return the names and values to send."""
         return self._headers
 
 

@@ -1,4 +1,4 @@
-"""A dead letter, and what is made of it: the message that is replayed."""
+"""A dead letter, and the message of its replay."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PREFIX = "dlq."
 ALL = f"{PREFIX}>"
 REASONS = ("crashed", "exhausted", "invalid", "rejected")
 
-# Of the failure alone: a replay begins afresh.
+# Headers about the failure, which a replay does not repeat.
 OF_THE_FAILURE = frozenset(
     {"dlq-reason", "dlq-error-type", "dlq-error", "dlq-stack", "dlq-attempts", "dlq-failed-at", "dlq-payload"}
 )
 PAYLOAD = "Dlq-Payload"
-WITH_ORIGINAL = "original"  # the value of that header where the payload did not fit into the letter
+WITH_ORIGINAL = "original"  # the header's value if the payload did not fit into the letter
 FAILED_AT = "Dlq-Failed-At"
 MESSAGE_ID = "Nats-Msg-Id"
 CORRELATION = "Correlation-Id"
@@ -35,11 +35,11 @@ class Summary:
 
     Attributes:
         id: its sequence in the stream.
-        service: as its subject says; "" if the subject is not of the form `dlq.<service>.<handler>`.
-        handler: as its subject says; the whole subject if it is of another form.
-        when: when the message failed, or was stored if the letter does not say.
+        service: from its subject; "" if the subject does not have the form `dlq.<service>.<handler>`.
+        handler: from its subject; the whole subject if it has another form.
+        when: when the message failed, or when it was stored if the letter does not say.
         error: type and text of the error, on one line.
-        is_with_original: whether its payload did not fit and is where the message was first.
+        is_with_original: whether its payload did not fit and is still with the original message.
         size: bytes of the payload in the letter.
     """
 
@@ -55,20 +55,20 @@ class Summary:
     size: int
 
     def is_same(self, other: Summary) -> bool:
-        """Return whether both are of one letter: a number comes again when a stream is made anew."""
-        return self.subject == other.subject and abs((self.when - other.when).total_seconds()) < 1  # one is rounded
+        """Return whether both describe one letter: IDs repeat when a stream is created again."""
+        return self.subject == other.subject and abs((self.when - other.when).total_seconds()) < 1  # one may be rounded
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A letter in full, as the stream holds it.
+    """A letter in full, as stored in the stream.
 
     Attributes:
         id: its sequence in the stream.
-        subject: where the stream took it.
-        stored: when.
-        headers: all of them.
-        payload: as the letter has it: empty where it is with the original message.
+        subject: its subject in the stream.
+        stored: when the stream stored it.
+        headers: all its headers.
+        payload: its payload; empty if that is with the original message.
     """
 
     id: int
@@ -79,11 +79,11 @@ class Letter:
 
     @property
     def is_with_original(self) -> bool:
-        """Return whether its payload did not fit, so that it is where the message was first."""
+        """Whether its payload did not fit and is still with the original message."""
         return headers.first(self.headers, PAYLOAD) == WITH_ORIGINAL
 
     def summary(self) -> Summary:
-        """Return the letter in short."""
+        """Return the summary of the letter."""
         return summary_of(self.id, self.subject, self.stored, dict(reversed(self.headers)), len(self.payload))
 
     def original_headers(self) -> Headers:
@@ -95,10 +95,10 @@ class Letter:
         return tuple((name, value) for name, value in self.headers if headers.is_of(name, "Dlq-", "Nats-"))
 
     def replay_subject(self) -> str:
-        """Return where the handler that failed takes it again.
+        """Return the subject on which the handler that failed receives replays.
 
         Raises:
-            LetterError: its subject names no handler.
+            LetterError: its subject does not name a handler.
         """
         found = _OF_A_HANDLER.fullmatch(self.subject)
         if not found:
@@ -106,7 +106,7 @@ class Letter:
         return f"replay.{found[1]}.{found[2]}"
 
     def replay_headers(self, *, to_handler: bool) -> Headers:
-        """Return the headers of its replay: to its handler with its origin, to everyone as the original had them."""
+        """Return the headers of its replay: with its origin for its handler, else the original's headers."""
         if to_handler:
             kept = tuple(
                 (name, value)
@@ -118,12 +118,12 @@ class Letter:
         return (*kept, (MESSAGE_ID, self.replay_id()))
 
     def replay_id(self) -> str:
-        """Return the same for every replay of this letter, so that a stream keeps one where a confirmation was lost."""
+        """Return an ID that all replays of this letter share, so that a stream stores a repeated replay once."""
         return f"replay.{self.id}.{int(self.stored.timestamp())}"
 
 
 def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, str], size: int) -> Summary:
-    """Return a letter in short, from its headers by name."""
+    """Return the summary of a letter from its headers by name."""
     service, handler = place_of(subject)
     kind, text = found.get("Dlq-Error-Type", ""), found.get("Dlq-Error", "")
     return Summary(
@@ -141,13 +141,13 @@ def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, 
 
 
 def place_of(subject: str) -> tuple[str, str]:
-    """Service and handler of a letter's subject; no service and the whole subject where it is of another form."""
+    """Return the service and handler in a letter's subject; "" and the whole subject if it has another form."""
     tokens = subject.split(".")
     return (tokens[1], tokens[2]) if len(tokens) == 3 else ("", subject)
 
 
 def as_time(text: str) -> datetime:
-    """Return an ISO 8601 time in UTC; without a zone it is taken as UTC. Raises `ValueError` if it is none."""
+    """Return an ISO 8601 time in UTC; the default zone is UTC. Raises `ValueError` if it is invalid."""
     time = datetime.fromisoformat(text)
     try:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
@@ -156,7 +156,7 @@ def as_time(text: str) -> datetime:
 
 
 def shown_time(time: datetime) -> str:
-    """Return a time as people and programs read it: ISO 8601, UTC, seconds."""
+    """Return a time as text: ISO 8601 in UTC, to the second."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -164,4 +164,4 @@ def _failed_at(text: str) -> datetime | None:
     try:
         return as_time(text) if text else None
     except ValueError:
-        return None  # a header can be anyone's
+        return None  # anyone may have set the header

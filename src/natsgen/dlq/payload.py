@@ -1,4 +1,4 @@
-"""A payload as a person can read it."""
+"""Decoding a payload for display."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-DUMP_MAX = 1_024  # bytes of a payload that is no text; `--raw` gives all
+DUMP_MAX = 1_024  # bytes shown of a binary payload; `--raw` writes all
 _WIDTH = 16  # bytes on a line of the dump
 _FIRST_PRINTABLE, _LAST_PRINTABLE = 0x20, 0x7E
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A payload.
+    """A decoded payload.
 
     Attributes:
-        kind: what it is.
-        lines: what to show.
-        rest: bytes that are not shown.
+        kind: its format.
+        lines: the lines to show.
+        rest: the number of bytes not shown.
     """
 
     kind: Literal["empty", "json", "text", "binary"]
@@ -27,7 +27,7 @@ class Decoded:
 
 
 def decode(payload: bytes) -> Decoded:
-    """Return JSON indented, else text as it is, else the first bytes in hexadecimal."""
+    """Return indented JSON, else text, else the first bytes in hexadecimal."""
     if not payload:
         return Decoded("empty", [])
     try:
@@ -37,13 +37,13 @@ def decode(payload: bytes) -> Decoded:
     try:
         document = json.loads(text)
         return Decoded("json", json.dumps(document, indent=2, ensure_ascii=False).splitlines())
-    except (ValueError, RecursionError):  # no JSON, or some that Python does not take
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
         pass
     return Decoded("text", text.splitlines()) if is_text(text) else _dump(payload)
 
 
 def is_text(text: str) -> bool:
-    """Return whether there is nothing in it but what can be seen, tabs and line breaks."""
+    """Return whether the text contains only printable characters, tabs and line breaks."""
     return all(character.isprintable() or character in "\t\r\n" for character in text)
 
 

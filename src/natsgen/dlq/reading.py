@@ -1,4 +1,4 @@
-"""The dead letters of the stream: all in short, quickly; one in full, with its payload wherever that is kept."""
+"""Reading dead letters: summaries of many quickly, or one in full, with its payload from where it is stored."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from natsgen.dlq.headers import Headers
 from natsgen.dlq.letters import PREFIX, STREAM, Letter, Summary, as_time, summary_of
 from natsgen.errors import GoneError, LetterError, NatsError
 
-BATCH = 1_000  # letters asked for at once
-ENOUGH = 2  # requests in a row that brought nothing: the letters that were counted are gone
-ABANDONED_AFTER = 30  # seconds after which the server removes the consumer of a command that was killed
+BATCH = 1_000  # letters in one request
+MAX_EMPTY = 2  # empty responses in a row, after which the counted letters are assumed to be gone
+ABANDONED_AFTER = 30  # seconds until the server removes the consumer of a killed command
 _NO_MORE = ("404", "408")
 _NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """The stream, as it was when a command began: what comes later is not the command's.
+    """The state of the stream when a command began; the command ignores later messages.
 
     Attributes:
-        last: sequence of the newest.
-        replicas: on how many servers it is kept.
+        last: the sequence of the newest message.
+        replicas: the number of replicas.
     """
 
     last: int
@@ -38,7 +38,7 @@ class StreamState:
 
 
 async def stream_state(connection: Connection) -> StreamState | None:
-    """Return the stream's state; None if there is no such stream."""
+    """Return the stream's state; None if it does not exist."""
     try:
         info = await connection.api(f"STREAM.INFO.{STREAM}")
     except ApiError as error:
@@ -54,36 +54,35 @@ async def summaries(
 ) -> AsyncIterator[list[Summary]]:
     """Yield the letters on `subject` up to the sequence `last`, oldest first, in batches.
 
-    Only headers are sent, by a consumer that is gone afterwards. `counted` is told how many there are, before the
-    first batch.
+    A temporary consumer sends only the headers. `counted` receives the number of letters before the first batch.
     """
     name, pending = await _consumer(connection, subject)
     counted(pending)
     if not pending:
         return
     arrived: list[Msg] = []
-    news = asyncio.Event()
+    arrival = asyncio.Event()
 
-    async def take(message: Msg) -> None:
+    async def receive(message: Msg) -> None:
         arrived.append(message)
-        news.set()
+        arrival.set()
 
     inbox = connection.client.new_inbox()
-    subscription = await connection.client.subscribe(inbox, cb=take)
+    subscription = await connection.client.subscribe(inbox, cb=receive)
     try:
-        empty_handed = 0
-        while pending and empty_handed < ENOUGH:
-            # One request at a time: a second one is refused at once, before what the first asked for has been sent.
+        empty = 0
+        while pending and empty < MAX_EMPTY:
+            # One request at a time: the server rejects a second one before it has answered the first.
             await connection.client.publish(
                 f"{API}.CONSUMER.MSG.NEXT.{STREAM}.{name}", b'{"batch": %d, "no_wait": true}' % BATCH, reply=inbox
             )
             received, is_over = 0, False
             while received < BATCH and not is_over:
-                await _news(news, connection)
+                await _await_arrival(arrival, connection)
                 batch, arrived[:] = arrived[:], []
-                # A status comes on the inbox, a letter on its own subject; headers alone cannot tell them apart.
+                # A status arrives on the inbox, a letter on its own subject; headers cannot distinguish them.
                 letters = [message for message in batch if message.subject != inbox]
-                is_over = _says_end([message for message in batch if message.subject == inbox])
+                is_over = _is_end([message for message in batch if message.subject == inbox])
                 if letters:
                     received += len(letters)
                     pending = letters[-1].metadata.num_pending
@@ -91,7 +90,7 @@ async def summaries(
                     yield [letter for letter in found if letter.id <= last]
                     if found[-1].id >= last:
                         return
-            empty_handed = 0 if received else empty_handed + 1
+            empty = 0 if received else empty + 1
     finally:
         await subscription.unsubscribe()
         await connection.client.publish(f"{API}.CONSUMER.DELETE.{STREAM}.{name}")
@@ -101,8 +100,8 @@ async def letter(connection: Connection, number: int) -> Letter:
     """Return one letter in full.
 
     Raises:
-        GoneError: there is none of that number.
-        LetterError: the message of that number is something else.
+        GoneError: the stream has no message with that ID.
+        LetterError: the message with that ID is not a dead letter.
     """
     try:
         found = await message(connection, STREAM, number)
@@ -114,10 +113,10 @@ async def letter(connection: Connection, number: int) -> Letter:
 
 
 async def message(connection: Connection, stream: str, number: int) -> Letter:
-    """Return one message of a stream in full, a letter or not.
+    """Return one message of any stream in full.
 
     Raises:
-        GoneError: there is none of that number, or no such stream.
+        GoneError: the message or the stream does not exist.
     """
     try:
         document = await connection.api(f"STREAM.MSG.GET.{stream}", {"seq": number})
@@ -136,7 +135,7 @@ async def message(connection: Connection, stream: str, number: int) -> Letter:
 
 
 async def _consumer(connection: Connection, subject: str) -> tuple[str, int]:
-    """Make a consumer; return its name, and how many messages it has."""
+    """Create a consumer; return its name and its number of messages."""
     name = f"natsgen-{secrets.token_hex(8)}"
     configuration: dict[str, Any] = {
         "name": name,
@@ -150,27 +149,27 @@ async def _consumer(connection: Connection, subject: str) -> tuple[str, int]:
         "num_replicas": 1,
         "inactive_threshold": ABANDONED_AFTER * _NANOSECONDS,
     }
-    made = await connection.api(
+    created = await connection.api(
         f"CONSUMER.CREATE.{STREAM}.{name}.{subject}", {"stream_name": STREAM, "config": configuration}
     )
-    return name, int(made["num_pending"])
+    return name, int(created["num_pending"])
 
 
-def _says_end(statuses: list[Msg]) -> bool:
-    """Return whether the server has said that a request is over; raises `NatsError` if it said anything else."""
+def _is_end(statuses: list[Msg]) -> bool:
+    """Return whether the server ended a request. Raises `NatsError` for any other status."""
     for message in statuses:
         found = message.headers or {}
         if found.get("Status") not in _NO_MORE:
-            raise NatsError(f"reading was broken off: {found.get('Description', 'no reason given')}; try again")
+            raise NatsError(f"reading was interrupted: {found.get('Description', 'no reason given')}; try again")
     return bool(statuses)
 
 
-async def _news(news: asyncio.Event, connection: Connection) -> None:
+async def _await_arrival(arrival: asyncio.Event, connection: Connection) -> None:
     try:
-        await asyncio.wait_for(news.wait(), REQUEST_LIMIT)
+        await asyncio.wait_for(arrival.wait(), REQUEST_LIMIT)
     except TimeoutError as error:
-        raise NatsError(f"NATS at {connection.server} sent no letters for {REQUEST_LIMIT:g} s") from error
-    news.clear()
+        raise NatsError(f"NATS at {connection.server} sent no dead letters for {REQUEST_LIMIT:g} s") from error
+    arrival.clear()
 
 
 def _summary(message: Msg) -> Summary:
@@ -187,40 +186,40 @@ def _summary(message: Msg) -> Summary:
 
 
 _STREAM, _SEQUENCE, _SUBJECT, _STORED_AT = "Dlq-Stream", "Dlq-Sequence", "Dlq-Subject", "Dlq-Stored-At"
-_CLOCK = 1.0  # seconds that two notes of one message's time may differ, as one is rounded
+_CLOCK = 1.0  # seconds by which two records of one message's time may differ, because one is rounded
 
 
 async def payload_of(connection: Connection, letter: Letter) -> bytes:
-    """Return the payload of a letter, wherever it is.
+    """Return the payload of a letter, from the original message if necessary.
 
     Raises:
-        LetterError: it is with the original, which is gone, or the letter does not say where that is.
+        LetterError: the original is gone, or the letter does not say where it is.
     """
     return await original(connection, letter.headers) if letter.is_with_original else letter.payload
 
 
 async def original(connection: Connection, found: Headers) -> bytes:
-    """Return the payload of the message that a letter's headers name.
+    """Return the payload of the original message that a letter's headers name.
 
     Raises:
-        LetterError: it is gone, or the headers do not say where it is.
+        LetterError: the message is gone, or the headers do not name it.
     """
     stream, number = headers.first(found, _STREAM), headers.first(found, _SEQUENCE)
     if not stream or not number.isdecimal() or any(character in stream for character in ".*> \t"):
-        raise LetterError("its payload is with the original message, and the letter does not say where that is")
+        raise LetterError("its payload is with the original message, but its headers do not say where that is")
     where = f"message {number} of stream {stream}"
     try:
-        found_there = await message(connection, stream, int(number))
+        stored_message = await message(connection, stream, int(number))
     except GoneError as error:
-        raise LetterError(f"its payload is gone: it was too large for the letter, and {where} is no more") from error
+        raise LetterError(f"its payload is gone: it was too large for the letter, and {where} is gone") from error
     subject, stored = headers.first(found, _SUBJECT), headers.first(found, _STORED_AT)
-    if (subject and subject != found_there.subject) or not _is_same_time(stored, found_there):
-        raise LetterError(f"its payload is gone: it was too large for the letter, and {where} is another one now")
-    return found_there.payload
+    if (subject and subject != stored_message.subject) or not _is_same_time(stored, stored_message):
+        raise LetterError(f"its payload is gone: it was too large for the letter, and {where} is now a different one")
+    return stored_message.payload
 
 
 def _is_same_time(stored: str, message: Letter) -> bool:
-    """Return whether a message was stored when a letter says so, in epoch seconds; a header can be anyone's."""
+    """Return whether a message was stored at the time in a letter's header (epoch seconds, if valid)."""
     try:
         return not stored or abs(float(stored) - message.stored.timestamp()) <= _CLOCK
     except ValueError:
@@ -228,11 +227,11 @@ def _is_same_time(stored: str, message: Letter) -> bool:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A letter and what was in the message.
+class LetterWithPayload:
+    """A letter and its payload.
 
     Attributes:
-        payload: None if it is not there any more; `problem` then says why.
+        payload: None if it no longer exists; `problem` then says why.
     """
 
     letter: Letter
@@ -240,14 +239,14 @@ class Exhibit:
     problem: str = ""
 
 
-async def exhibit(connection: Connection, number: int) -> Exhibit:
-    """Return the letter of that ID.
+async def letter_with_payload(connection: Connection, number: int) -> LetterWithPayload:
+    """Return the letter with that ID.
 
     Raises:
-        LetterError: there is none.
+        LetterError: the letter does not exist.
     """
     found = await letter(connection, number)
     try:
-        return Exhibit(found, await payload_of(connection, found))
+        return LetterWithPayload(found, await payload_of(connection, found))
     except LetterError as error:
-        return Exhibit(found, None, str(error))
+        return LetterWithPayload(found, None, str(error))

@@ -1,4 +1,4 @@
-"""Which dead letters a command is about: found by ID or by what they have in common, and counted."""
+"""Selecting dead letters by ID or by common properties, and counting them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 @dataclass(frozen=True)
 class Selection:
-    """Letters that fit everything that is given; one without anything takes all.
+    """Conditions that all apply to the selected letters; without any, all letters are selected.
 
     Attributes:
         since: not older than this.
@@ -39,18 +39,18 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing is given."""
+        """Whether there are no conditions."""
         return self == Selection()
 
     @property
     def subject(self) -> str:
-        """The subject that covers the letters, and others if more than service and handler is given."""
+        """A subject that matches all selected letters, and possibly others."""
         if self.service is None and self.handler is None:
             return ALL
         return f"{PREFIX}{self.service or '*'}.{self.handler or '*'}"
 
-    def takes(self, letter: Summary) -> bool:
-        """Return whether a letter fits."""
+    def matches(self, letter: Summary) -> bool:
+        """Return whether a letter meets all conditions."""
         return (
             self.service in (None, letter.service)
             and self.handler in (None, letter.handler)
@@ -70,21 +70,21 @@ def reason(text: str) -> str:
 
 
 def token(name: str) -> str:
-    """Check the name of a service or handler as it stands in subjects; return it or raise `InputError`."""
+    """Check the name of a service or handler in subjects; return it or raise `InputError`."""
     if not _TOKEN.fullmatch(name):
         raise InputError(f"invalid name {messages.quote(name)}: use letters, digits, _ and -")
     return name
 
 
 def time(text: str, now: datetime) -> datetime:
-    """Return the time that a person means.
+    """Return the time that an option gives.
 
     Args:
-        text: ISO 8601, in UTC unless it names a zone, or how long ago, such as `90s`, `30m`, `2h`, `7d`, `1w`.
-        now: what "ago" counts from.
+        text: ISO 8601, by default in UTC, or how long ago: `90s`, `30m`, `2h`, `7d`, `1w`.
+        now: the current time.
 
     Raises:
-        InputError: it is neither.
+        InputError: the text is invalid.
     """
     if found := _AGO.fullmatch(text):
         try:
@@ -120,13 +120,13 @@ def plain_subject(text: str) -> str:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was found.
+    """The selected letters.
 
     Attributes:
-        server: where.
-        selection: what they had to fit.
-        state: of the stream, when the search began; None if there is no stream.
-        letters: oldest first.
+        server: the server's address.
+        selection: the conditions.
+        state: the state of the stream when the search began; None if the stream does not exist.
+        letters: the letters, oldest first.
     """
 
     server: str
@@ -141,14 +141,14 @@ async def choose(
     """Find letters.
 
     Args:
-        connection: to the server.
-        selection: what they must fit.
-        ids: those wanted; none for all that fit.
-        progress: told how many were read, and of how many.
+        connection: the connection to the server.
+        selection: the conditions.
+        ids: the IDs of the letters; if empty, all that match.
+        progress: receives the number of letters read and the total.
 
     Raises:
-        LetterError: an ID is no letter's.
-        InputError: a letter of an ID does not fit.
+        LetterError: an ID does not belong to a dead letter.
+        InputError: the letter with an ID does not match the conditions.
     """
     state = await reading.stream_state(connection)
     if ids:
@@ -157,7 +157,7 @@ async def choose(
     if state is not None:
         read, totals = 0, [0]
         async for batch in reading.summaries(connection, selection.subject, state.last, totals.append):
-            letters += [letter for letter in batch if selection.takes(letter)]
+            letters += [letter for letter in batch if selection.matches(letter)]
             read += len(batch)
             progress(read, totals[-1])
     return Chosen(connection.server, selection, state, letters)
@@ -168,9 +168,9 @@ async def _by_ids(connection: Connection, selection: Selection, ids: Sequence[in
     for start in range(0, len(ids), IN_FLIGHT):
         letters = await asyncio.gather(*(reading.letter(connection, one) for one in ids[start : start + IN_FLIGHT]))
         found += [letter.summary() for letter in letters]
-    if stranger := next((letter for letter in found if not selection.takes(letter)), None):
+    if other := next((letter for letter in found if not selection.matches(letter)), None):
         raise InputError(
-            f"dead letter {stranger.id} of stream {STREAM} ({stranger.subject}) does not match the other options"
+            f"dead letter {other.id} of stream {STREAM} ({other.subject}) does not match the other options"
         )
     return found
 

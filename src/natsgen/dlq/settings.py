@@ -1,4 +1,4 @@
-"""How to reach NATS: as the worker's own settings say it, read from the same names in the same order."""
+"""The settings for connecting to NATS: the worker's, read from the same sources in the same order."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from natsgen.errors import InputError
 DEFAULT_URL = "nats://localhost:4222"
 ENV_FILE = ".env"
 SECRETS = ("NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN")
-"""May be given as `X_FILE`, the path of a file that holds the value; never shown."""
+"""May be set as `X_FILE`, the path of a file with the value; never shown."""
 
 _SCHEMES = {"nats", "tls", "ws", "wss"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What it takes to connect.
+    """The settings of a connection.
 
     Attributes:
-        servers: addresses.
-        inbox: what the subjects begin with on which replies are received; credentials may be limited to it.
-        credentials: nats-py's own names, secrets among them.
+        servers: the servers' addresses.
+        inbox: the prefix of reply subjects; permissions may be limited to it.
+        credentials: nats-py's options for credentials, with secrets.
     """
 
     servers: tuple[str, ...]
@@ -42,12 +42,12 @@ def read(server: str | None, environment: Mapping[str, str], folder: Path | None
     """Return the settings for a command.
 
     Args:
-        server: what `--server` says, which goes before `NATS_URL`.
-        environment: the environment, which goes before files that hold secrets, and those before `.env`.
-        folder: the service whose `.env` counts, if there is one; paths in it are relative to that folder.
+        server: the value of `--server`, which overrides `NATS_URL`.
+        environment: the environment, which overrides files with secrets, which override `.env`.
+        folder: the folder of the service whose `.env` is read, if any; paths in it are relative to the folder.
 
     Raises:
-        InputError: a value does not fit; the message names the variable, and no secret.
+        InputError: a value is invalid; the message names the variable but shows no secret.
     """
     sources = _Sources(environment, folder)
     where, address = ("--server", server) if server is not None else ("NATS_URL", sources.value("NATS_URL"))
@@ -78,7 +78,7 @@ _USER_AND_PASSWORD = "NATS_USER and NATS_PASSWORD"
 
 
 class _Sources:
-    """Where values come from; an empty one counts as none."""
+    """The sources of values; an empty value counts as missing."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path | None) -> None:
         self._environment = environment
@@ -86,7 +86,7 @@ class _Sources:
         self._file = _read_env_file(folder / ENV_FILE) if folder else {}
 
     def value(self, name: str) -> str | None:
-        """Return the value of a variable, from its `X_FILE` where it is a secret."""
+        """Return the value of a variable; for a secret, also from its `X_FILE`."""
         if given := self._environment.get(name):
             return given
         if name in SECRETS and (path := self.file(f"{name}_FILE")):
@@ -94,7 +94,7 @@ class _Sources:
         return self._file.get(name) or None
 
     def file(self, name: str) -> Path | None:
-        """Return the path that a variable holds, of a file that can be read."""
+        """Return the path in a variable, of a readable file."""
         if given := self._environment.get(name):
             path = Path(given)
         elif (found := self._file.get(name)) and self._folder:
@@ -102,7 +102,7 @@ class _Sources:
         else:
             return None
         if not (path.is_file() and os.access(path, os.R_OK)):
-            raise InputError(f"{name}: takes the path of a file that can be read; {messages.quote(str(path))} cannot")
+            raise InputError(f"{name}: invalid path {messages.quote(str(path))}: use the path of a readable file")
         return path
 
 
@@ -121,20 +121,20 @@ def _read_secret(name: str, path: Path) -> str:
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise InputError(f"{name}: {path} cannot be read; it takes the path of a text file") from error
+        raise InputError(f"{name}: {path} cannot be read; use a UTF-8 text file") from error
     if not secret:
-        raise InputError(f"{name}: {path} is empty; it takes the path of a file with the value")
+        raise InputError(f"{name}: {path} is empty; use a file with the value")
     return secret
 
 
 def _inbox_name(sources: _Sources) -> str:
-    """Return the worker's name where its settings say it: its credentials may be limited to its own inbox."""
+    """Return the worker's name, if set, because its permissions may be limited to its own inbox."""
     name = sources.value("SERVICE_NAME") or "natsgen"
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else "natsgen"
 
 
 def _addresses(where: str, text: str) -> tuple[str, ...]:
-    # The value is not shown: addresses may hold passwords.
+    # The value is not shown: addresses may contain passwords.
     urls = tuple(url.strip() for url in text.split(",") if url.strip())
     if not urls or not all(_is_address(url) for url in urls):
         raise InputError(f"{where}: invalid address; use nats://host:4222, several separated by commas")
