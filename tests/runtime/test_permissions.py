@@ -13,13 +13,20 @@ import nats.errors
 import pytest
 from nats.js import JetStreamContext
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from natsgen.harness.nats_server import NatsServer
+from src.actions.action import Action
 from src.config import Settings, settings
-from src.infrastructure import nats_client
+from src.infrastructure import liveness, nats_client
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
-from tests.runtime.conftest import RunWorker, until
+from src.infrastructure.worker import Worker
+from src.pubsub.subscribers.runner import SubscriberRunner
+from src.pubsub.subscribers.subscriber import Subscriber
+from src.tasks import Task
+from tests.runtime.conftest import RunWorker, add, until
 
 SUBJECT = "integration.order.created"
 
@@ -96,24 +103,78 @@ async def is_denied(client: NatsClient) -> bool:
     return False
 
 
-async def test_a_worker_that_may_not_subscribe_pulls_again_once_it_may(
-    run_worker: RunWorker, deny: Deny, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+PARTS: dict[str, Callable[[Callable[[Any], Any]], Any]] = {
+    "a handler": lambda function: subscription(function),
+    "a task": lambda function: Task(function, "tested", "work"),
+    "an action": lambda function: Action("tested", function),
+    "a subscriber": lambda function: (
+        lambda worker: SubscriberRunner(Subscriber("tested", "heard.>", function), worker.nats)
+    ),
+}
+SUBJECTS = {
+    "a handler": SUBJECT,
+    "a task": "queue.work.normal.tested",
+    "an action": "v1.billing.tested",
+    "a subscriber": "heard.one",
+}
+INBOX, REQUESTS = 'subscribe: {deny: ["_INBOX_billing.>"]}', 'publish: {deny: ["$JS.API.CONSUMER.MSG.NEXT.>"]}'
+REFUSED = "permissions violation for"
+
+
+@pytest.fixture
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nats_client, "REFUSED_FOR", 0.6)
+    monkeypatch.setattr(liveness, "REFUSED_FOR", 3.0)
+    monkeypatch.setattr(PullConsumer, "HEARTBEAT", 1.0)
+    monkeypatch.setattr(PullConsumer, "EXPIRES", 2.0)  # a request that waits on the server is served all the same
+
+
+@pytest.mark.parametrize(
+    ("part", "denied", "from_the_start"),
+    [
+        ("a handler", INBOX, False),
+        ("an action", 'subscribe: {deny: ["v1.billing.>"]}', False),
+        pytest.param("a handler", REQUESTS, False, marks=pytest.mark.slow),
+        pytest.param("a task", INBOX, True, marks=pytest.mark.slow),
+        pytest.param("an action", 'subscribe: {deny: ["$SRV.>"]}', True, marks=pytest.mark.slow),
+        pytest.param("a subscriber", 'subscribe: {deny: [">"]}', False, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.usefixtures("_short_pauses")
+async def test_a_part_that_is_denied_its_messages_says_so_and_works_again_once_it_may(
+    service_settings: Settings, deny: Deny, jetstream: JetStreamContext, part: str, denied: str, from_the_start: bool
 ) -> None:
-    monkeypatch.setattr(nats_client, "REFUSED_FOR", 1.0)
-    handled: list[Any] = []
+    handled: list[int] = []
 
-    async def handle(event: dict[str, Any]) -> None:
-        handled.append(event["n"])
+    async def function(number: int) -> None:
+        handled.append(number)
 
-    async with run_worker(subscription(handle)) as worker:
-        deny('subscribe: {deny: ["_INBOX_billing.>"]}')
-        await until(lambda: "permissions violation for subscription" in worker.readiness().reason, "the refusal")
-        assert not worker.readiness().ready
-        await jetstream.publish(SUBJECT, b'{"n": 1}')
-        deny("")
+    outside = jetstream._nc
+    worker = Worker(service_settings.model_copy(update={"DEDUP": "none", "GRACEFUL_SHUTDOWN_TIMEOUT": 2.0}))
+    add(worker, (PARTS[part](function),), {})
+    if from_the_start:
+        deny(denied)
+        await asyncio.sleep(0.5)  # the server says nothing when it has read its configuration
+    with capture_logs() as lines:
+        worker.working = work = asyncio.create_task(worker.run())
+        try:
+            if not from_the_start:
+                await until(lambda: worker.readiness().ready, "the worker to be ready", limit=30)
+                deny(denied)
+            await until(lambda: REFUSED in worker.readiness().reason, "the refusal", limit=30)
+            for _ in range(150):  # longer than until it subscribes again
+                assert not worker.readiness().ready
+                await asyncio.sleep(0.01)
+            refused = [line["error"] for line in lines if line["event"] == "the server refuses"]
+            assert len(refused) == len(set(refused)) < 12
 
-        await until(lambda: handled == [1], "the event to be handled", limit=20)
-        await until(lambda: worker.readiness().ready, "the worker to be ready")
+            deny("")
+            await until(lambda: worker.readiness().ready, "the worker to be ready", limit=30)
+            await outside.publish(SUBJECTS[part], b"1", headers={"Task-Id": "one"})
+            await until(lambda: handled == [1], "the message to be handled", limit=30)
+        finally:
+            await worker.stop()
+            await asyncio.wait([work])
 
 
 async def test_events_whose_acks_are_denied_wait_and_become_no_dead_letters(

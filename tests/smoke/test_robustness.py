@@ -266,7 +266,7 @@ async def test_a_subject_in_several_streams_stops_the_start(
     worker = start_worker(ready=False, NATS_URL=nats_server.url)
 
     assert await asyncio.to_thread(worker.process.wait, 10) == 2
-    assert "orders.> is in several streams, and a consumer has one: A, B" in worker.log_records()[-1]["message"]
+    assert "orders.> is in several streams; set stream= to one: A, B" in worker.log_records()[-1]["message"]
 
 
 @pytest.mark.usefixtures("inbox")

@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 
 from src.infrastructure import metrics
 from src.infrastructure.delivery import Delivery
-from src.infrastructure.message import Message
+from src.infrastructure.message import ACK, Message
 from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, Provisioning
@@ -55,7 +55,6 @@ class HandlerRunner:
         self._provisioning = provisioning
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
         self._kept_alive = time.monotonic()  # when the server was last told
-        self._alive_connection = 0  # over which connection
         self._stuck = ""
         self._workers: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
@@ -96,7 +95,7 @@ class HandlerRunner:
             ConfigurationError: the consumer cannot be as the subscription wants it.
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
-        self._alive_connection = self._nats.connections
+        self._alive_connection = self._nats.connections  # over which the server was told
         self._workers = [asyncio.create_task(self._run_worker()) for _ in range(self.subscription.concurrency)]
         works = [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._watch]
         self._background = [asyncio.create_task(work()) for work in works]
@@ -128,9 +127,14 @@ class HandlerRunner:
         return consumer
 
     def receive(self, raw: Msg, source: PullConsumer, replayed: bool = False) -> None:
-        """Buffer a message that has arrived."""
-        self.metrics.new_received += 1
-        self.buffer.put(Message(raw, self.subscription.handler, self._nats, source, replayed))
+        """Buffer a message that has arrived; skip the delete markers that a server stores where messages were."""
+        message = Message(raw, self.subscription.handler, self._nats, source, replayed)
+        if raw.data or "Nats-Marker-Reason" not in message.headers:
+            self.metrics.new_received += 1
+            self.buffer.put(message)
+        else:
+            message.settle(ACK)
+            source.started(0)
 
     async def _run_worker(self) -> None:
         pause_due = time.monotonic() + YIELD_AFTER
@@ -251,7 +255,7 @@ class HandlerRunner:
         """Look at the consumers' progress from time to time."""
         while True:
             await asyncio.sleep(WATCH_EVERY)
-            for pull in self.pulls.values():
+            for pull in self._all_pulls():
                 if pull.consumer:
                     await pull.look(pull.consumer)
             metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls.values()))

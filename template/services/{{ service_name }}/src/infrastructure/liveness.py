@@ -17,7 +17,7 @@ LOOK = 0.5  # seconds between looks
 ASK_AFTER = 2.0  # seconds of silence, after which the server gets a PING
 DEAD_AFTER = (6.0, 8.0)  # seconds of silence; drawn at random so that a fleet does not reconnect at once
 ANSWER_LIMIT = 120  # seconds, never reached: an answer that nobody awaits would end nats-py's read loop
-REFUSED_FOR = 10.0  # seconds after a refusal in which the worker is not ready, and then subscribes again
+REFUSED_FOR = 10.0  # seconds after a refusal in which the worker is not ready
 ACK_MARGIN = 1.0  # seconds that a message takes to come again; its keep-alive follows within a third of `ack_wait`
 REFUSAL = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')  # nats-py says it in lower case
 MANY = 32 * 1024  # bytes received between two looks: a busy link of 0.5 Mbit/s
@@ -72,8 +72,8 @@ class Refusals:
         if (found := REFUSAL.search(error)) is None:
             return None
         (kind, subject), now = found.groups(), time.monotonic()
-        if subject.startswith("$js.ack."):  # each message has another
-            subject, self._latest_ack = "$js.ack.>", now
+        subject = re.sub(r"^(\$js\.ack|_inbox[^.]*)\..*", r"\1.>", subject)  # each message or connection has another
+        self._latest_ack = now if subject == "$js.ack.>" else self._latest_ack
         what = f"permissions violation for {kind} to {subject}"
         self._until = {other: until for other, until in self._until.items() if until > now}
         if what not in self._until:

@@ -40,8 +40,7 @@ class NatsClient:
         finishing: functions that the worker awaits, with the seconds they have, before it closes the connection.
     """
 
-    PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm a publish or an ack
-    API_TIMEOUT = 5.0  # seconds that JetStream's API has to answer
+    PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm a publish or an ack, or to answer
     FIRST_WAIT = 0.1  # seconds between the first two attempts to connect
     CLOSE_LIMIT = 2.0  # seconds that the last flush may take, and as much again the closing
     MOST_UNSENT = 100_000  # acks and replies kept while there is no connection
@@ -178,7 +177,7 @@ class NatsClient:
             nats.errors.Error: it does not answer.
         """
         subject = f"{self.settings.js_api_prefix}.{subject}"
-        answer = await self.client.request(subject, json.dumps(request or {}).encode(), timeout=self.API_TIMEOUT)
+        answer = await self.client.request(subject, json.dumps(request or {}).encode(), timeout=self.PUBLISH_TIMEOUT)
         response: dict[str, Any] = json.loads(answer.data)
         if "error" in response:
             raise nats.js.errors.APIError.from_error(response["error"])
@@ -258,20 +257,19 @@ class NatsClient:
         return None
 
     def _on_refusal(self, kind: str, subject: str) -> None:
-        """Fail publications of a subject at once; subscribe again some time later, by a new connection."""
+        """Fail publications of a subject at once; subscribe again on a new connection before that is forgotten."""
         for publishing, limit in self._unconfirmed:
             if publishing == subject:
                 limit.reschedule(0)
         if kind == "subscription":
-            asyncio.get_running_loop().call_later(REFUSED_FOR, self.reconnect, f"no permission for {subject}")
+            asyncio.get_running_loop().call_later(0.8 * REFUSED_FOR, self.reconnect, f"no permission for {subject}")
 
     async def _discard(self, client: Client) -> None:
         """Close a client in whatever state it is; one that does not close in time is left behind."""
         closing = asyncio.create_task(client.close())
-        _, late = await asyncio.wait([closing], timeout=0.2)
+        await asyncio.wait([closing], timeout=0.2)
         abort(client)
-        if late:
-            await asyncio.wait([closing], timeout=self.CLOSE_LIMIT)
+        await asyncio.wait([closing], timeout=self.CLOSE_LIMIT)
 
 
 def size_of(data: bytes, headers: Mapping[str, str]) -> int:

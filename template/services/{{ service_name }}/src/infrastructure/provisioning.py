@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import nats.js.errors
-from nats.js.api import AckPolicy, DeliverPolicy, RetentionPolicy, StreamConfig
+from nats.js.api import AckPolicy, DeliverPolicy, RetentionPolicy, StreamConfig, StreamInfo
 
 from src.infrastructure import dead_letters
 from src.infrastructure.errors import ConfigurationError
@@ -19,7 +20,6 @@ from src.utils.logging import logger
 
 # No suitable peers, no leader or quorum yet, too few resources: https://github.com/nats-io/nats-server errors.json
 TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10047})
-NANOSECONDS = 1_000_000_000
 LOSE_MESSAGES = ("ack_policy", "max_deliver", "headers_only", "priority_groups", "deliver_subject")
 """The parts of a consumer's configuration that matter even if the worker takes it as it is."""
 
@@ -61,12 +61,12 @@ class Provisioning:
         """
         if self._mode == "off":
             return
-        retention = (await self._ensure_stream(dead_letters.STREAM, dead_letters.SUBJECTS)).retention
+        retention = (await self._ensure_stream(dead_letters.STREAM, dead_letters.SUBJECTS)).config.retention
         if retention != RetentionPolicy.LIMITS:
             raise ConfigurationError(f"stream {dead_letters.STREAM} has the retention {retention}; it needs limits")
 
-    async def stream_for(self, subject: str, stream: str | None = None) -> str:
-        """Return the name of the stream that stores a subject.
+    async def stream_for(self, subject: str, stream: str | None = None) -> StreamInfo:
+        """Return the stream that stores a subject.
 
         Args:
             subject: the subject, perhaps with wildcards.
@@ -78,17 +78,14 @@ class Provisioning:
         """
         names = await self._streams_with(subject) if stream is None else [stream]
         if len(names) > 1:
-            several = ", ".join(sorted(names))
-            raise ConfigurationError(f"{subject} is in several streams, and a consumer has one: {several}; set stream=")
-        if names and (stream is None or await self._stream(stream)):
-            return names[0]
+            raise ConfigurationError(f"{subject} is in several streams; set stream= to one: {', '.join(sorted(names))}")
+        if names and (found := await self._stream(names[0])):
+            return found
         first, missing = subject.split(".")[0], stream or f"for {subject}"
         if self._mode != "create" or first in ("*", ">"):
             why = f"STREAM_MODE={self._mode} creates none" + (" for a wildcard" if self._mode == "create" else "")
             raise ConfigurationError(f"there is no stream {missing}, and {why}")
-        name = stream or first.upper()
-        await self._ensure_stream(name, [f"{first}.>"] if "." in subject else [first])
-        return name
+        return await self._ensure_stream(stream or first.upper(), [f"{first}.>"] if "." in subject else [first])
 
     async def consumer_for(self, subscription: Subscription, progress: tuple[Consumer, int] | None = None) -> Consumer:
         """Return the subscription's consumer, created or brought up to date.
@@ -102,14 +99,16 @@ class Provisioning:
             ConfigurationError: the server does not have, or refuses, what the subscription asks for.
             nats.errors.Error: the server does not answer, or with `STREAM_MODE=off` has no consumer; try again.
         """
-        stream = await self.stream_for(subscription.subject, subscription.stream)
-        info = await self._nats.jetstream.stream_info(stream)
+        info, subject = await self.stream_for(subscription.subject, subscription.stream), subscription.subject
+        stream, moved = str(info.config.name), info.config.subject_transform
+        if moved and not {"*", ">"} & set(subject) and matches(moved.src, subject) and not matches(moved.dest, subject):
+            raise ConfigurationError(f"stream {stream} stores {subject} as {moved.dest}, so subscribe to that")
         consumer = Consumer(stream, subscription.durable_for(self._nats.service), info.created)
         start: dict[str, Any] = {"deliver_policy": subscription.deliver}
         # a work queue stream has deleted what was settled, and accepts no other start
         if progress and progress[0] == consumer and info.config.retention != RetentionPolicy.WORK_QUEUE:
             start = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE.value, "opt_start_seq": progress[1] + 1}
-        return await self._ensure_consumer(consumer, subscription, subscription.subject, start)
+        return await self._ensure_consumer(consumer, subscription, subject, start)
 
     async def replay_consumer_for(self, subscription: Subscription) -> Consumer:
         """Return the consumer of messages that are replayed to the subscription's handler.
@@ -118,9 +117,8 @@ class Provisioning:
             ConfigurationError, nats.errors.Error: as `consumer_for` does.
         """
         await self.dead_letters()
-        service = self._nats.service
-        consumer = Consumer(dead_letters.STREAM, f"{subscription.durable_for(service)}-replay")
-        subject = f"replay.{service}.{subscription.handler}"
+        consumer = Consumer(dead_letters.STREAM, f"{subscription.durable_for(self._nats.service)}-replay")
+        subject = f"replay.{self._nats.service}.{subscription.handler}"
         return await self._ensure_consumer(consumer, subscription, subject, {"deliver_policy": DeliverPolicy.ALL.value})
 
     async def _ensure_consumer(
@@ -128,7 +126,7 @@ class Provisioning:
     ) -> Consumer:
         wanted = {
             "ack_policy": AckPolicy.EXPLICIT.value,
-            "ack_wait": round(subscription.ack_wait * NANOSECONDS),
+            "ack_wait": round(subscription.ack_wait * 1e9),
             "max_ack_pending": subscription.max_ack_pending,
             "max_deliver": -1,  # the worker counts: nothing counts what the server gives up
             "filter_subject": subject,
@@ -179,13 +177,13 @@ class Provisioning:
         names: list[str] = found["streams"] or []
         return [name for name in names if name != dead_letters.STREAM and not name.startswith(("KV_", "OBJ_"))]
 
-    async def _stream(self, name: str) -> StreamConfig | None:
+    async def _stream(self, name: str) -> StreamInfo | None:
         try:
-            return (await self._nats.jetstream.stream_info(name)).config
+            return await self._nats.jetstream.stream_info(name)
         except nats.js.errors.NotFoundError:
             return None
 
-    async def _ensure_stream(self, name: str, subjects: list[str]) -> StreamConfig:
+    async def _ensure_stream(self, name: str, subjects: list[str]) -> StreamInfo:
         found = await self._stream(name)
         listed = ", ".join(subjects)
         if found is None and self._mode != "create":
@@ -195,17 +193,22 @@ class Provisioning:
         if found is None:
             config = StreamConfig(name=name, subjects=subjects, num_replicas=self._nats.settings.STREAM_REPLICAS)
             try:
-                found = (await self._nats.jetstream.add_stream(config)).config
+                found = await self._nats.jetstream.add_stream(config)
                 logger.info("stream created", stream=name, stream_subjects=subjects)
             except nats.js.errors.APIError as error:
                 raise_if_transient(error)
                 found = await self._stream(name)  # perhaps another service was faster
                 if found is None:
                     raise ConfigurationError(f"stream {name} for {listed} is refused: {error.description}") from error
-        if set(subjects) - set(found.subjects or ()):
-            has = ", ".join(found.subjects or ())
+        if set(subjects) - set(found.config.subjects or ()):
+            has = ", ".join(found.config.subjects or ())
             raise ConfigurationError(f"stream {name} has {has}; add {listed} to them, or name another with `stream=`")
         return found
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Return whether a subject matches a pattern, which may also be the target of a subject transform."""
+    return bool(re.fullmatch(re.sub(r"\\{\\{.*?\\}\\}|\\\*", "[^.]+", re.escape(pattern)).replace(">", ".+"), subject))
 
 
 def raise_if_transient(error: nats.js.errors.APIError) -> None:

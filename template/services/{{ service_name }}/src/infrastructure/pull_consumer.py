@@ -25,8 +25,6 @@ from src.utils.logging import logger
 
 Provide = Callable[[], Awaitable[Consumer]]
 
-NANOSECONDS = 1_000_000_000
-
 
 class PullConsumer:
     """Keeps one durable's messages coming.
@@ -76,7 +74,7 @@ class PullConsumer:
         self._last_frame = 0.0
         self._not_before = 0.0
         self._pause = self.FIRST_PAUSE
-        self._problem = ""
+        self._problem = self._on_hold = ""  # the latter: somebody has paused the consumer
         self._ended = False
 
     @property
@@ -86,7 +84,7 @@ class PullConsumer:
             return "not connected to NATS"
         if self._connections != self._nats.connections:
             return "not pulling on the new connection yet"
-        return self._problem or ("" if self.consumer else "the consumer is not there yet")
+        return self._problem or self._on_hold or ("" if self.consumer else "the consumer is not there yet")
 
     async def run(self) -> None:
         """Pull until `stop` is called.
@@ -111,6 +109,7 @@ class PullConsumer:
         with suppress(nats.errors.Error, TimeoutError, OSError):  # the requests fail as well, and report it
             info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
             self.waiting = info.num_pending or 0
+            self._on_hold = "the consumer is paused" if info.paused else ""
             self.progress = (consumer, info.ack_floor.stream_seq) if info.ack_floor else self.progress
 
     def hold(self, size: int) -> None:
@@ -177,7 +176,7 @@ class PullConsumer:
         if not self._pending:
             self._last_frame = time.monotonic()
         batch = consumer.limit("max_batch", batch)
-        expires = consumer.limit("max_expires", int(self.EXPIRES * NANOSECONDS))
+        expires = consumer.limit("max_expires", int(self.EXPIRES * 1e9))
         token = f"{self._requests}-{batch}"
         self._requests += 1
         self._pending += batch
@@ -185,7 +184,7 @@ class PullConsumer:
             "batch": batch,
             "max_bytes": consumer.limit("max_bytes", max(self.REQUEST_BYTES, 2 * self._nats.client.max_payload)),
             "expires": expires,
-            "idle_heartbeat": min(int(self.HEARTBEAT * NANOSECONDS), expires // 2),
+            "idle_heartbeat": min(int(self.HEARTBEAT * 1e9), expires // 2),
         }
         await self._nats.client.publish(
             f"{self._nats.settings.js_api_prefix}.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.durable}",
