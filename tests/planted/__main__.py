@@ -1,6 +1,6 @@
 """Plants each fault in a copy of the repository and runs the tests that must catch it: `make planted`.
 
-Exits with 1 if a fault was not caught, or if its text is no longer there.
+Exits with 1 unless each was caught, also if the text of one is no longer there, or its tests did not end in time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tests.planted.faults import FAULTS, Fault
 ROOT = Path(__file__).parents[2]
 LIMIT = 300.0  # seconds for the tests of one fault
 CAUGHT, NOT_CAUGHT, STALE = "caught", "NOT CAUGHT", "NOT THERE: mend tests/planted/faults.py"
+NOT_DECIDED = "NOT DECIDED: time limit"
 TESTS_PASSED, TESTS_FAILED = 0, 1  # pytest's exit codes
 
 
@@ -64,7 +65,7 @@ def outcome(fault: Fault, copy: Path) -> str:
             ran.returncode, f"PYTEST ENDED WITH {ran.returncode}"
         )
     except subprocess.TimeoutExpired:
-        return CAUGHT  # a run that hangs is seen
+        return NOT_DECIDED  # on a busy machine, tests that pass are late as well
     finally:
         file.write_text(text)
 
