@@ -86,12 +86,28 @@ def test_a_spare_with_the_libraries_imported_becomes_the_service(start: Start, w
     assert processes_of(workspace) == []
 
 
-def a_spare(folder: Path) -> int:
-    """The process that waits to become a service, once it has imported the service's libraries."""
+@pytest.mark.slow
+def test_a_gateway_and_a_queue_are_started_again_by_a_spare_too(start: Start, workspace: Path) -> None:
+    natsgen(workspace, "new", "gateway", "shop", "--framework", "fastapi", "--route", "GET /prices=v1.greeter.greet")
+    natsgen(workspace, "new", "worker", "mails", "--queue", "mails")
+    dev = start("shop", "mails", "--no-ui")
+    for name, library in (("shop", "pydantic_core"), ("mails", "aiohttp")):
+        folder = workspace / "services" / name
+        dev.wait(f"{name} is ready")
+        spare = a_spare(folder, library)
+        (folder / "src" / "config.py").touch()
+        dev.wait(f"{name} is ready after an edit")
+        assert processes(folder) == [spare]
+    assert dev.said("gateway stopped", service="shop")
+    assert not dev.said("killed")
+
+
+def a_spare(folder: Path, library: str = "aiohttp") -> int:
+    """The process that waits to become a service, once it has imported a library of the service's."""
 
     def has_imported() -> bool:
         found = processes(folder, waiting=True)
-        return len(found) == 1 and "aiohttp" in Path(f"/proc/{found[0]}/maps").read_text()
+        return len(found) == 1 and library in Path(f"/proc/{found[0]}/maps").read_text()
 
     wait_until(has_imported, limit=LIMIT, what="a spare process with the libraries")
     return processes(folder, waiting=True)[0]
@@ -221,5 +237,6 @@ def test_what_env_says_goes_before_defaults_and_the_servers_before_both(tmp_path
         str(port),
     )
     assert environment.grace_of(found) == 60
+    assert found["HTTP_DRAIN_TIME"] == "0", "there is no load balancer that a gateway would wait for"
     again = environment.variables(tmp_path / "without", environment.Servers("nats://127.0.0.1:1", 8500), port)
     assert (again["HTTP_PORT"], again["CONSUL_PORT"], again["GRACEFUL_SHUTDOWN_TIMEOUT"]) == (str(port), "8500", "5")

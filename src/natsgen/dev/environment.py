@@ -16,6 +16,8 @@ ENV_FILE = ".env"
 REQUIREMENTS = "requirements.txt"
 GRACE = "GRACEFUL_SHUTDOWN_TIMEOUT"
 STOP_SECONDS = "5"  # for running handlers at a restart: what they do not finish is given back, and comes again
+DRAIN = "HTTP_DRAIN_TIME"
+DRAIN_SECONDS = "0"  # a gateway waits for load balancers to notice that it stops, of which there are none here
 
 # What would send the service's Python elsewhere than to its own environment.
 _FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
@@ -64,6 +66,7 @@ def variables(folder: Path, servers: Servers, port: int | None) -> dict[str, str
         **own,
         **servers.settings(),
         GRACE: said.get(GRACE) or STOP_SECONDS,
+        DRAIN: said.get(DRAIN) or DRAIN_SECONDS,
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": http_port,
         "HTTP_INTERNAL_PORT": http_port,  # a gateway shows everything to its developer

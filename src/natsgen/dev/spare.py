@@ -7,6 +7,7 @@ of natsgen, and nothing of the service before it is told to by a line on standar
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import os
 import runpy
@@ -22,6 +23,7 @@ def main() -> None:
     for statement in libraries():
         with suppress(Exception):  # the service itself will say what is wrong
             exec(compile(ast.Module([statement], []), "libraries", "exec"), {})
+    gc.freeze()  # or the collector scans the libraries once more when the service ends
     if not sys.stdin.readline():
         return
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
