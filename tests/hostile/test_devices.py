@@ -158,4 +158,4 @@ def test_answers_that_aliases_make_endless_are_refused_at_once(places: Places) -
         answers.write_text(answers.read_text() + more)
     for more, ended in zip(ENDLESS, run(spoilt, COMMANDS[1:3]), strict=True):
         for _, _, said in ended:
-            assert "is no YAML" in said, more
+            assert "is not valid YAML" in said, more

@@ -105,8 +105,8 @@ def test_it_does_not_write_outside(template: TemplateSource, name: str, tmp_path
         ("_jinja_extensions: [os.path]", "copier.yml:5: _jinja_extensions"),
         ("_external_data: {secret: /etc/passwd}", "copier.yml:5: _external_data"),
         ('"_tasks":\n  - touch ran', "copier.yml:5: _tasks"),
-        ("_envops: {loader: x}", "copier.yml:5: _envops takes no loader"),
-        ("_envops: {extensions: [os.path]}", "copier.yml:5: _envops takes no extensions"),
+        ("_envops: {loader: x}", "copier.yml:5: _envops must not set loader"),
+        ("_envops: {extensions: [os.path]}", "copier.yml:5: _envops must not set extensions"),
         ("---\n_tasks: [touch ran]", "copier.yml:6: _tasks"),
         ("other: !include /etc/passwd", "copier.yml:5: !include"),
         ("other: {default: [!include ../../secret.yml]}", "copier.yml:5: !include"),
@@ -127,18 +127,18 @@ def test_settings_that_copier_breaks_at_are_refused(template: TemplateSource, se
 def test_its_files_are_in_it(template: TemplateSource, folder: str) -> None:
     text = FILES["copier.yml"].replace("_subdirectory: template", f'_subdirectory: "{folder}"')
     write(template.folder, **{"copier.yml": text})
-    assert "copier.yml:1: _subdirectory takes a folder of the template" in refusal(template)
+    assert "copier.yml:1: _subdirectory must be a folder of the template" in refusal(template)
 
 
 @pytest.mark.parametrize(
     ("target", "why"),
     [
-        ("/etc/passwd", "outside of it"),
-        ("/dev/zero", "outside of it"),
-        ("../../../../secret", "outside of it"),
-        ("nowhere", "which is no file"),
-        ("leak", "which is no file"),
-        (".", "which is no file"),
+        ("/etc/passwd", "outside the template"),
+        ("/dev/zero", "outside the template"),
+        ("../../../../secret", "outside the template"),
+        ("nowhere", "which is not a file"),
+        ("leak", "which is not a file"),
+        (".", "which is not a file"),
     ],
 )
 @pytest.mark.parametrize("folder", [SERVICE, "includes"])
@@ -152,7 +152,7 @@ def test_a_link_out_of_it_is_refused(template: TemplateSource, folder: str, targ
 
 def test_a_pipe_in_it_is_refused(template: TemplateSource) -> None:
     os.mkfifo(template.folder / SERVICE / "pipe.jinja")
-    assert f"{SERVICE}/pipe.jinja is no file and no folder" in refusal(template)
+    assert f"{SERVICE}/pipe.jinja is neither a file nor a folder" in refusal(template)
 
 
 def test_a_link_within_it_is_a_file(template: TemplateSource) -> None:

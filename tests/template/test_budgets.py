@@ -13,7 +13,7 @@ from natsgen.cli import main
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.parts import packages
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from tests.template import source
 
 FILES = 48  # of a default worker, with its compose files
@@ -91,7 +91,7 @@ def template_code(service: Path) -> dict[str, int]:
 
 def is_own(path: Path) -> bool:
     """Return whether a file is the owner's."""
-    return path.as_posix() in source.CREATED_ONCE or is_persons_own(PurePosixPath(path.as_posix()))
+    return path.as_posix() in source.CREATED_ONCE or is_owners(PurePosixPath(path.as_posix()))
 
 
 def table(lines: dict[str, int]) -> str:

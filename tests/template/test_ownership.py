@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from natsgen.cli import main
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from tests.template import source
 from tests.template.test_budgets import FULL, WORKER
 
@@ -37,6 +37,6 @@ def test_a_review_shows_the_files_of_the_owner(arguments: tuple[str, ...], tmp_p
     ).stdout.splitlines()
     shown = {line.split(":")[0] for line in checked if not line.endswith(": set")}
 
-    parts = {file for file in files if is_persons_own(PurePosixPath(file))}
+    parts = {file for file in files if is_owners(PurePosixPath(file))}
     assert parts
     assert shown == parts | SHARED | source.CREATED_ONCE | {*OWN}

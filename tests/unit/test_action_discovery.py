@@ -75,7 +75,7 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
     broken, good, none = ACTIONS.files_in(service)
     assert (broken.error, broken.names) == ("line 1: invalid syntax", ())
     assert (good.error, good.names) == ("", ("greet",))
-    assert none.error == "there is no @action in it"
+    assert none.error == "it has no @action"
 
 
 def test_what_a_command_makes_is_known_again_from_its_source(service: Path) -> None:

@@ -36,8 +36,8 @@ def test_an_action_without_options_has_none_in_its_answer() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("greet", "takes a mapping of action, version"),
-        (1, "takes a mapping"),
+        ("greet", "must be a mapping of action, version"),
+        (1, "must be a mapping"),
         ({"verison": 2}, "no option 'verison'; did you mean 'version'"),
         ({"queue": 1}, "invalid queue '1': use true or false"),
         ({"action": 1}, "invalid action name"),

@@ -77,7 +77,7 @@ def test_an_option_that_cannot_be_read_is_refused_and_one_that_is_not_there_says
 
 
 def test_without_handlers_and_actions_there_is_no_service(asked: Questionnaire) -> None:
-    with pytest.raises(InputError, match="billing has no handlers, no actions and no tasks"):
+    with pytest.raises(InputError, match="billing would be empty"):
         answers.complete(GivenAnswers.of({"service_name": "billing", "handlers": {}}, {}), asked, WORKSPACE)
 
 
@@ -125,11 +125,14 @@ def test_subjects_on_the_command_line_go_before_handlers_in_the_file(asked: Ques
         ({"handlers": {"x": {"subject": "a.b", "batch": "yes"}}}, "answers.yml: invalid batch 'yes': use true"),
         ({"handlers": {"x": {"durable": "y"}}}, "answers.yml: the handler 'x' needs a subject"),
         ({"actions": {"Greet": {}}}, "answers.yml: invalid action name 'Greet'"),
-        ({"actions": {"greet": "1"}}, "answers.yml: the action 'greet' takes a mapping"),
+        ({"actions": {"greet": "1"}}, "answers.yml: the action 'greet' must be a mapping"),
         ({"actions": {"greet": {"timeout": -1}}}, "answers.yml: invalid time limit '-1'"),
         ({"actions": {"a": {"action": "b"}, "b": {}}}, "answers.yml: the actions 'a' and 'b' both answer b"),
         ({"routes": {"Greet": GREET}, "framework": "django"}, "answers.yml: invalid route name 'Greet'"),
-        ({"routes": {"greet": "GET /a=a.b"}, "framework": "django"}, "answers.yml: the route 'greet' takes a mapping"),
+        (
+            {"routes": {"greet": "GET /a=a.b"}, "framework": "django"},
+            "answers.yml: the route 'greet' must be a mapping",
+        ),
         (
             {"routes": {"a": GREET, "b": GREET}, "framework": "django"},
             "answers.yml: the routes 'a' and 'b' both answer",
@@ -210,9 +213,9 @@ def test_a_teams_question_may_be_called_extra(tmp_path: Path) -> None:
             {"routes": {"greet": GREET}, "handlers": {"x": "a.b"}, "actions": {"hi": {}}, "framework": "django"},
             "Handles a.b; answers hi; serves POST /greet",
         ),
-        ({"publishers": {"x": "a.b"}, "subscribers": {"y": "c.d"}}, "Publishes a.b; hears c.d"),
-        ({"tasks": {"x": {"queue": "a"}, "y": {"queue": "a"}, "z": {"queue": "b"}}}, "Works off a, b"),
-        ({"handlers": {"x": "a" * 200}, "tasks": {"y": {"queue": "b"}}}, "Handles 1 subject; works off 1 queue"),
+        ({"publishers": {"x": "a.b"}, "subscribers": {"y": "c.d"}}, "Publishes a.b; subscribes to c.d"),
+        ({"tasks": {"x": {"queue": "a"}, "y": {"queue": "a"}, "z": {"queue": "b"}}}, "Processes a, b"),
+        ({"handlers": {"x": "a" * 200}, "tasks": {"y": {"queue": "b"}}}, "Handles 1 subject; processes 1 queue"),
     ],
 )
 def test_a_service_is_described_by_what_it_does(

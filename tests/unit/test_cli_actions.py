@@ -99,7 +99,7 @@ def test_the_diffs_of_dry_runs_applied_are_what_the_commands_do(here: Path, caps
 def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["remove-action", "greeter", "greet"]) == 0
     captured = capsys.readouterr()
-    assert captured.out.endswith("\n\ngreeter will not answer v1.greeter.greet any more.\n")
+    assert captured.out.endswith("\n\ngreeter no longer answers v1.greeter.greet.\n")
     assert captured.err == (
         "note: greeter has no handler, no action and nothing else left, and does not start without any\n"
     )

@@ -80,7 +80,7 @@ def test_the_workspaces_defaults_are_used_and_anything_else_goes_before_them(her
     [
         ('[defaults]\npyton = "3.12"', "did you mean 'python'?"),
         ('[defaults]\nregistry = "https://r"', "[defaults] registry: invalid registry 'https://r'"),
-        ("[defaults", "is no TOML"),
+        ("[defaults", "is not valid TOML"),
     ],
 )
 def test_a_mistake_in_natsgen_toml_is_one_line_that_names_it(

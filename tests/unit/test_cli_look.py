@@ -196,7 +196,7 @@ def test_show_tells_one_service_in_full(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_service_whose_answers_cannot_be_used_is_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "audit"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "services/audit/.copier-answers.yml holds the answers of" in line
+    assert "services/audit/.copier-answers.yml contains the answers of" in line
 
 
 def test_what_json_has_no_type_for_is_text(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

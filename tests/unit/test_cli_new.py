@@ -204,7 +204,7 @@ def test_an_existing_service_is_refused_and_stays_as_it_is(here: Path, capsys: p
         (["billing", "--data", "labels={Team: x}"], "--data: invalid label 'Team'"),
         (["billing", "--data", "labels={team: 1}"], "put them in quotes"),
         (["billing", "--data", "dedupe=none"], "did you mean 'dedup'?"),
-        (["billing", "--data", "x"], "it takes KEY=VALUE"),
+        (["billing", "--data", "x"], "use KEY=VALUE"),
         (["billing", "--data-file", "missing.yml"], "--data-file missing.yml: No such file"),
         (["billing", "--workspace", "/dev/null"], "--workspace: /dev/null is not a folder"),
         (["../billing"], "invalid service name"),
@@ -472,7 +472,7 @@ def test_the_organisations_framework_is_for_its_gateways_only(here: Path) -> Non
             [*GATEWAY, "django", "--route", "GET /a=a.b", "--route", "GET /a=c.d"],
             "--route: the routes 'b' and 'd' both",
         ),
-        ([*WORKER, "--route", "GET /a=a.b"], "--route: routes need a web framework, and there is no --framework"),
+        ([*WORKER, "--route", "GET /a=a.b"], "--route: routes need a web framework; add --framework"),
         ([*WORKER, "--data", "routes={a: {}}"], "--data: the route 'a' needs a method, as text"),
     ],
 )

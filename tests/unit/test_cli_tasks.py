@@ -39,7 +39,7 @@ def test_a_worker_with_queues_has_a_task_each(here: Path, capsys: pytest.Capture
     assert main([*NEW, "--workspace", "other"]) == 0
     out = capsys.readouterr().out
     assert "Created the worker mailer in " in out
-    assert "    process_emails is enqueued as emails.process_emails, and waits on queue.emails.*.pro" in out
+    assert "    process_emails is enqueued as emails.process_emails, on queue.emails.*.pro" in out
     assert (
         '@task("build_report", queue="reports")\nasync def build_report(\n'
         in (here / FOLDER / "build_report_task.py").read_text()
@@ -60,7 +60,7 @@ def test_one_line_adds_a_task(here: Path, capsys: pytest.CaptureFixture[str]) ->
         f"Added the task send_sms to mailer in {here}\n"
         f"  {FOLDER}/send_sms_task.py\n"
         "  services/mailer/tests/tasks/test_send_sms_task.py\n"
-        "  it is enqueued as sms.send_sms, and waits on queue.sms.*.send_sms\n"
+        "  it is enqueued as sms.send_sms, on queue.sms.*.send_sms\n"
         "\n"
         "Next, from here:\n"
         "  test it:\n"
@@ -113,7 +113,7 @@ def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[st
         (["add-task", "mialer", "a"], 2, "did you mean 'mailer'?"),
         (["add-task", "mailer", "send sms", "--queue", "b"], 2, "TASK: invalid task name 'send sms'"),
         (["add-task", "mailer", "a", "--queue", "a.b"], 2, "--queue: invalid queue 'a.b'"),
-        (["add-task", "mailer", "a"], 2, "--queue must be given: mailer has the queues emails, reports"),
+        (["add-task", "mailer", "a"], 2, "--queue is required: mailer has the queues emails, reports"),
         (
             ["add-task", "mailer", "a", "--queue", "b", "--priority", "urgent"],
             2,

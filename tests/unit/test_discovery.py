@@ -110,7 +110,7 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path, c
 
 def test_a_file_without_a_subscription_says_so(service: Path) -> None:
     write(service, "a_handler.py", "async def handle_a(event): ...")
-    assert HANDLERS.files_in(service)[0].error == "there is no @subscriber in it"
+    assert HANDLERS.files_in(service)[0].error == "it has no @subscriber"
 
 
 def test_only_handler_files_are_read_and_nothing_is_imported(service: Path) -> None:

@@ -16,7 +16,7 @@ from natsgen.errors import ConflictError, InputError, NatsgenError, ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts.handlers import HANDLERS, Handler
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render, template_source
 from natsgen.services import edit
 from natsgen.services.edit import Added, Removed, ServiceTarget
@@ -215,7 +215,7 @@ def test_an_unknown_service_makes_no_workspace(tmp_path: Path) -> None:
 )
 def test_a_handler_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
     removed = remove(shop, name)
-    assert [path.name for path in removed.change.removed if is_persons_own(path.relative_to("services/billing"))] == [
+    assert [path.name for path in removed.change.removed if is_owners(path.relative_to("services/billing"))] == [
         "order_created_handler.py",
         "test_order_created_handler.py",
     ]
@@ -293,13 +293,13 @@ def test_nothing_is_written_through_a_symlink_that_leads_out(shop: Workspace, tm
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[", "is no YAML"),
-        ("- x", "holds no answers"),
-        ("service_name: audit\n", "holds the answers of 'audit', not of 'billing'"),
-        ("service_name: billing\n", "billing has no handlers, no actions and no tasks"),
+        ("[", "is not valid YAML"),
+        ("- x", "contains no answers"),
+        ("service_name: audit\n", "contains the answers of 'audit', not of 'billing'"),
+        ("service_name: billing\n", "billing would be empty"),
         ("service_name: billing\nhandlers: {x: a b}\n", "invalid subject 'a b'"),
         ("service_name: billing\nhandlers: {x: a.b}\nbounded_context: ../x\n", "invalid bounded context"),
-        ("[" * 100_000, "is no YAML"),
+        ("[" * 100_000, "is not valid YAML"),
     ],
 )
 def test_answers_that_cannot_be_used_are_one_error(shop: Workspace, content: str, message: str) -> None:

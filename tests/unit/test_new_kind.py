@@ -17,7 +17,7 @@ from natsgen.cli import commands, documents, parts, templates
 from natsgen.errors import ConflictError, InputError
 from natsgen.files import tree
 from natsgen.parts.kind import FoundPart, Option, Part, PartKind
-from natsgen.parts.kinds import KINDS, is_persons_own
+from natsgen.parts.kinds import KINDS, is_owners
 from natsgen.parts.rules import Name, Number
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
@@ -92,7 +92,7 @@ def test_a_part_of_a_new_kind_is_added_listed_and_removed(target: ServiceTarget)
     added = edit.add(target, Probe("beat", seconds=5))
     path = PurePosixPath("services/billing/src/domain/probes/beat_probe.py")
     assert added.change.added == (path,)
-    assert is_persons_own(path.relative_to("services/billing"))
+    assert is_owners(path.relative_to("services/billing"))
     found = listing.service(target.workspace, "billing")
     assert [(part.name, part.line) for _, part in found.parts_of(PROBES)] == [("beat", 5)]
     assert documents.of_service(found)["probes"][0]["options"] == {"every": "5"}

@@ -55,20 +55,20 @@ def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) ->
     [
         (
             '[defaults]\npyton = "3.12"',
-            r"\[defaults\] has no key 'pyton'; did you mean 'python'\? \(it takes framework, ",
+            r"\[defaults\] has no key 'pyton'; did you mean 'python'\? \(available: framework, ",
         ),
         ('[defaults]\nnetwrok = "x"', "did you mean 'network'"),
         ('[default]\npython = "3.12"', r"there is no 'default'; did you mean 'defaults'\? \(it has template "),
         ('python = "3.12"', r"there is no 'python'.*\[defaults\]"),
-        ("defaults = 1", "takes a table"),
+        ("defaults = 1", "must be a table"),
         ('tempalte = "x"', "there is no 'tempalte'; did you mean 'template'"),
         ('[defaults]\npython = "2.7"', r"\[defaults\] python: invalid value '2.7'"),
         ('[defaults]\ndedup = "rediss"', "did you mean 'redis'"),
-        ("[defaults]\nnetwork = true", "takes text, not yes or no"),
-        ("[defaults]\nnetwork = 2024-01-01", "takes text"),
-        ('[defaults]\nlabels = "x"', r"takes a mapping"),
+        ("[defaults]\nnetwork = true", "must be text, not yes or no"),
+        ("[defaults]\nnetwork = 2024-01-01", "must be text"),
+        ('[defaults]\nlabels = "x"', r"must be a mapping"),
         ("[defaults]\nlabels = { team = 1 }", "put them in quotes"),
-        ('[defaults]\ncontext = "a"\nbounded_context = "b"', "given twice"),
+        ('[defaults]\ncontext = "a"\nbounded_context = "b"', "set twice"),
         ('[defaults]\nservice_name = "x"', "for one service only"),
         ('[defaults]\ndescription = "x"', "for one service only"),
         ('[defaults.handlers]\nx = "a.b"', "for one service only"),
@@ -76,9 +76,9 @@ def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) ->
         ("[defaults.routes]\nx = {}", "for one service only"),
         ("[defaults.tasks]\nx = {}", "for one service only"),
         ('[defaults]\nframework = "flask"', r"framework: invalid value 'flask' \(choose none, fastapi, django\)"),
-        ("[defaults]\nx = ", "is no TOML: .*line 2"),
-        ("\n\n[defaults", "is no TOML: .*line 3"),
-        ("x = " + "[" * 100_000, "is no TOML"),
+        ("[defaults]\nx = ", "is not valid TOML: .*line 2"),
+        ("\n\n[defaults", "is not valid TOML: .*line 3"),
+        ("x = " + "[" * 100_000, "is not valid TOML"),
     ],
 )
 def test_what_no_question_takes_is_one_error_that_names_the_file_and_the_key(
@@ -105,14 +105,14 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         workspace_defaults.read(tmp_path, ASKED)
     (tmp_path / "natsgen.toml").rmdir()
     (tmp_path / "natsgen.toml").write_bytes(b"\xff")
-    with pytest.raises(InputError, match="is no TOML"):
+    with pytest.raises(InputError, match="is not valid TOML"):
         workspace_defaults.read(tmp_path, ASKED)
 
 
 @pytest.mark.parametrize("content", ["template = 1", 'template = " "', "[template]"])
 def test_a_template_that_is_no_text_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "natsgen.toml").write_text(content)
-    with pytest.raises(InputError, match=r"natsgen\.toml: template takes text"):
+    with pytest.raises(InputError, match=r"natsgen\.toml: template must be text"):
         workspace_defaults.template(tmp_path)
 
 

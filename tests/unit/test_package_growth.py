@@ -16,7 +16,7 @@ from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts import package_imports, packages
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render, template_source
 from natsgen.workspace import Workspace
 
@@ -148,7 +148,7 @@ def test_what_comes_is_what_a_new_service_would_have(made: Make, noun: str) -> N
     )
     whole = render.render(TEMPLATE, data.as_data(), with_packages={"handlers", *PACKAGES[noun]})
     came = {path: file for path, file in tree.read(shop.root).items() if path not in before}
-    own = {path for path in came if is_persons_own(path.relative_to(BILLING))}
+    own = {path for path in came if is_owners(path.relative_to(BILLING))}
     assert len(own) == 2
     assert came.keys() - own == {path for path in whole if path not in before}
     assert all(file == whole[path] for path, file in came.items() if path not in own)

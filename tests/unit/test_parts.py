@@ -63,7 +63,7 @@ def test_a_service_is_called_after_what_is_in_it(there: set[PartKind], name: str
 
 @pytest.mark.parametrize("kind", kinds.KINDS.values())
 def test_parts_and_their_tests_are_a_persons_own(kind: PartKind) -> None:
-    assert kinds.is_persons_own(kind.file("paid"))
-    assert kinds.is_persons_own(kind.test("paid"))
+    assert kinds.is_owners(kind.file("paid"))
+    assert kinds.is_owners(kind.test("paid"))
     for path in (kind.folder / "__init__.py", PurePosixPath("src") / f"paid{kind.suffix}", kind.tests / "__init__.py"):
-        assert not kinds.is_persons_own(path)
+        assert not kinds.is_owners(path)

@@ -152,5 +152,5 @@ def test_what_cannot_be_read_says_why_and_hides_no_other(service: Path) -> None:
     write(service, "subscriber", "x = 1", "nothing")
     broken, nothing = SUBSCRIBERS.files_in(service)
     assert broken.error.startswith("line 1")
-    assert nothing.error == "there is no @listens in it"
+    assert nothing.error == "it has no @listens"
     assert PUBLISHERS.files_in(service) == ()

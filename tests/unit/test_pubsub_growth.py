@@ -63,7 +63,7 @@ def test_one_line_adds_a_publisher(here: Path, capsys: pytest.CaptureFixture[str
         f"Added the publisher heart_beat to beat in {here}\n"
         "  services/beat/src/domain/publishers/heart_beat_publisher.py\n"
         "  services/beat/tests/publishers/test_heart_beat_publisher.py\n"
-        "  it publishes on events.heart.beat every 10 s, to its stream\n"
+        "  it publishes to events.heart.beat every 10 s, by JetStream\n"
         "\n"
         "Next, from here:\n"
         "  test it:\n"
@@ -253,7 +253,7 @@ def test_one_line_makes_a_publisher(here: Path, capsys: pytest.CaptureFixture[st
     assert main([*command, "--envelope", "message"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"Created the publisher pulse in {here}\n")
-    assert "    events_pulse publishes on events.pulse, to whoever listens\n" in out
+    assert "    events_pulse publishes to events.pulse, by core NATS\n" in out
     folder = here / "services/pulse"
     source = (folder / "src/domain/publishers/events_pulse_publisher.py").read_text()
     assert '@publishes("events.pulse", core=True)\n' in source
@@ -266,7 +266,7 @@ def test_one_line_makes_a_subscriber(here: Path, capsys: pytest.CaptureFixture[s
     assert main(["new", "subscriber", "ear", "--subject", "events.>", "--queue-group", "workers"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"Created the subscriber ear in {here}\n")
-    assert "    events_all hears events.>, while it listens\n" in out
+    assert "    events_all subscribes to events.>\n" in out
     folder = here / "services/ear"
     assert '@listens("events.>")\n' in (folder / "src/domain/subscribers/events_all_subscriber.py").read_text()
     assert 'queue_group = "workers"\n' in (folder / "pyproject.toml").read_text()

@@ -78,7 +78,7 @@ def test_a_value_outside_the_choices_is_refused_with_the_nearest(template: Templ
 
 @pytest.mark.parametrize("value", [None, True, [], {}, ["redis"]])
 def test_what_is_not_text_is_refused_where_text_is_taken(template: TemplateSource, value: Any) -> None:
-    with pytest.raises(InputError, match="takes text"):
+    with pytest.raises(InputError, match="must be text"):
         questions.read(template.folder).question("description", "f").check(value, "f")
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_mapping_of_text_is_refused_where_one_is_taken(template: Temp
 def test_a_mapping_on_the_command_line_is_yaml(template: TemplateSource) -> None:
     question = questions.read(template.folder).question("handlers", "--data")
     assert question.parse("{made: a.b}", "--data") == {"made": "a.b"}
-    with pytest.raises(InputError, match="is no YAML"):
+    with pytest.raises(InputError, match="is not valid YAML"):
         question.parse("{made: ", "--data")
 
 

@@ -97,7 +97,7 @@ def test_a_file_that_does_not_parse_says_why_and_hides_no_other(service: Path) -
     broken, good, none = ROUTES.files_in(service)
     assert (broken.error, broken.names) == ("line 1: invalid syntax", ())
     assert (good.error, good.names) == ("", ("greet",))
-    assert none.error.startswith("there is no @router.post or @route in it")
+    assert none.error.startswith("it has no @router.post, @route")
 
 
 @pytest.mark.parametrize("source", [FASTAPI, DJANGO])

@@ -64,7 +64,7 @@ def test_a_route_is_read_from_what_a_person_types(text: str, route: Route) -> No
         ("POST /greet=a=b", "invalid subject for a route 'a=b'"),
         ("POST /greet=publish:", "invalid subject for a route ''"),
         ("POST /greet=call: a.b", "invalid subject for a route ' a.b'"),
-        ("POST /greet=send:a.b", "before the : is call or publish, not 'send'"),
+        ("POST /greet=send:a.b", "use call or publish before the :, not 'send'"),
         ("POST /greet=PUBLISH:a.b", "not 'PUBLISH'"),
         ("POST /greet=publish:a.>", "without wildcards"),
     ],
@@ -77,9 +77,9 @@ def test_what_is_no_route_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("POST /greet=a.b", "takes a mapping of method, path"),
+        ("POST /greet=a.b", "must be a mapping of method, path"),
         ({}, "needs a method"),
-        ({**GREET, "publish": "a.b"}, "takes one of call and publish"),
+        ({**GREET, "publish": "a.b"}, "needs either call or publish"),
         ({**GREET, "pth": "/x"}, "no option 'pth'; did you mean 'path'"),
         ({**GREET, "method": None}, "needs a method, as text"),
         ({**GREET, "path": 1}, "needs a path, as text"),

@@ -79,11 +79,11 @@ def test_a_service_with_one_queue_gets_the_next_task_of_it(shop: Workspace) -> N
     another = Task.from_text("another", None)
     assert add(shop, another, dry_run=True).part == Task("another", "emails")
     add(shop)
-    with pytest.raises(InputError, match="--queue must be given: mailer has the queues emails, sms"):
+    with pytest.raises(InputError, match="--queue is required: mailer has the queues emails, sms"):
         add(shop, another)
     remove(shop, "send_sms")
     remove(shop, "send_email")
-    with pytest.raises(InputError, match="--queue must be given: mailer has no queue yet"):
+    with pytest.raises(InputError, match="--queue is required: mailer has no queue yet"):
         add(shop, another)
 
 

@@ -35,7 +35,7 @@ def test_a_task_without_options_has_its_queue_in_its_answer() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("emails", "takes a mapping of queue, priority"),
+        ("emails", "must be a mapping of queue, priority"),
         ({}, "needs a queue"),
         ({"queeu": "a"}, "no option 'queeu'; did you mean 'queue'"),
         ({"queue": 1}, "needs a queue, as text"),

@@ -1,1 +1,1 @@
-"""What the template asks, and where each answer comes from."""
+"""The template's questions, and the sources of their answers."""

@@ -1,4 +1,4 @@
-"""The answers that a service is rendered with: given by a person, or derived, or default; and checked."""
+"""Completes the given answers with derived and default ones, and checks them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from natsgen.parts.kind import Part
 from natsgen.parts.kinds import KINDS, kind_of
 from natsgen.parts.subscribers import refuse_shared
 
-NO_FRAMEWORK = "none"  # the answer `framework` of a service that is no gateway
+NO_FRAMEWORK = "none"  # the answer `framework` of a service that is not a gateway
 FRAMEWORKS = ("fastapi", "django")  # the others
 
 
@@ -26,8 +26,8 @@ class Answers:
     """Checked answers to the questions of a template.
 
     Attributes:
-        values: by the question's key, but for the parts; where an own question's default is derived, Copier does it.
-        parts: of the service, by the question of their kind.
+        values: the answers by key, without the parts; Copier derives the defaults of a team's own questions.
+        parts: the parts of the service, by the question of their kind.
     """
 
     values: Mapping[str, Any]
@@ -45,26 +45,26 @@ class Answers:
 
     @property
     def kind(self) -> str:
-        """Return what the service is called: see `kind_of`."""
+        """Return the kind of the service; see `kind_of`."""
         return kind_of(self.is_gateway, {KINDS[question] for question, some in self.parts.items() if some})
 
     def as_data(self) -> dict[str, Any]:
-        """Return the answers as Copier takes them."""
+        """Return the answers in Copier's form."""
         parts = {key: {part.name: part.to_answer() for part in self.parts.get(key, ())} for key in KINDS}
         return {**self.values, **parts}
 
 
 def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path) -> Answers:
-    """Add what is derived and what is default.
+    """Add derived and default answers.
 
     Args:
-        given: holds at least `service_name`, and parts of some kind or a `framework`.
-        questionnaire: what the template asks.
-        workspace: the workspace's folder, which names the workspace if nobody does.
+        given: at least `service_name`, and parts of some kind or a `framework`.
+        questionnaire: the template's questions.
+        workspace: the workspace's folder, the default for the workspace's name.
 
     Raises:
-        InputError: an answer breaks its rule; the message names the option or file that it comes from. Or there is
-            neither a part of any kind nor a framework, or there are routes without a framework.
+        InputError: an answer is invalid; the message names the option or file that it comes from. Or the service has
+            neither parts nor a framework, or has routes without a framework.
     """
     service_name = given.values["service_name"]
     parts = {question: given.parts(question) for question in KINDS}
@@ -72,13 +72,13 @@ def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path)
     for question, kind in KINDS.items():
         where = given.sources.get(question, question)
         if parts[question] and kind.for_gateways and not is_gateway:
-            raise InputError(f"{where}: {question} need a web framework, and there is no --framework")
+            raise InputError(f"{where}: {question} need a web framework; add --framework")
         messages.located(where, kind.refuse_same, parts[question])
     messages.located(given.sources.get("tasks", "tasks"), _refuse_shared_names, parts)
     if not any(parts.values()) and not is_gateway and asks_for_parts(questionnaire):
         raise InputError(
-            f"{service_name} has no handlers, no actions and no tasks: it needs one of any kind, a publisher, a "
-            "subscriber, or a web framework"
+            f"{service_name} would be empty: add a handler, an action, a task, a publisher, a subscriber, or a web "
+            "framework"
         )
     subjects = [part.does for part in parts["handlers"] or parts["publishers"] or parts["subscribers"]]
     derived = {
@@ -101,20 +101,20 @@ def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path)
 
 
 def asks_for_parts(questionnaire: Questionnaire) -> bool:
-    """Return whether a template makes services of parts: a team's own need not."""
+    """Return whether a template asks for parts; a team's own may not."""
     return any(question in questionnaire.questions for question in KINDS)
 
 
 def refuse_unasked(given: GivenAnswers, questionnaire: Questionnaire, template: str) -> None:
-    """Make sure that a template asks for all that was given: an older one, or a team's own, may not.
+    """Check that a template asks for every given answer; an older one, or a team's own, may not.
 
     Args:
-        given: so far.
-        questionnaire: what it asks.
-        template: what to call it.
+        given: the given answers.
+        questionnaire: the template's questions.
+        template: the name of the template, for the message.
 
     Raises:
-        InputError: it does not ask for something; the message names the option that it comes from.
+        InputError: the template does not have a question; the message names the option of the answer.
     """
     for key in given.values:
         if key not in questionnaire.questions:
@@ -122,7 +122,7 @@ def refuse_unasked(given: GivenAnswers, questionnaire: Questionnaire, template: 
 
 
 def _refuse_shared_names(parts: Mapping[str, tuple[Part, ...]]) -> None:
-    """Refuse a task and a handler of one name."""
+    """Refuse a task and a handler with the same name."""
     both = {part.name for part in parts["tasks"]} & {part.name for part in parts["handlers"]}
     if both:
         name = messages.quote(min(both))
@@ -130,7 +130,7 @@ def _refuse_shared_names(parts: Mapping[str, tuple[Part, ...]]) -> None:
 
 
 def _description_of(parts: Mapping[str, tuple[Part, ...]]) -> str:
-    """Return the description of a service that a person said nothing about, within the limit of length."""
+    """Return the default description of a service, within the length limit."""
     things = {KINDS[key]: list(dict.fromkeys(part.does for part in some)) for key, some in parts.items() if some}
     text = "; ".join(f"{kind.does[0]} {', '.join(named)}" for kind, named in things.items())
     if len(text) > naming.DESCRIPTION_MAX_LENGTH:

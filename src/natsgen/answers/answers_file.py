@@ -1,4 +1,4 @@
-"""What a service remembers of how it was made: its answers file."""
+"""The answers file of a service: the answers and the template version that it was created with."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class AnswersFile:
     """The content of an answers file.
 
     Attributes:
-        file: where it is.
-        values: the answer by the question's key, as it is there, unchecked.
-        commit: the template's version, such as v0.1.0; "" where it says none.
-        source: where the template comes from; "" where it says nothing.
+        file: its path.
+        values: the unchecked answers, by the question's key.
+        commit: the template's version, such as v0.1.0; "" if missing.
+        source: the template's address; "" if missing.
     """
 
     file: Path
@@ -38,7 +38,7 @@ def read(service: Path) -> AnswersFile:
     """Read the answers file in a service's folder.
 
     Raises:
-        ServiceError: there is none, or it is not what an answers file looks like.
+        ServiceError: the file does not exist, or is invalid.
     """
     file = service / ANSWERS_FILE
     try:
@@ -48,23 +48,25 @@ def read(service: Path) -> AnswersFile:
     except OSError as error:
         raise ServiceError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ServiceError(f"{file} is no YAML ({_on_one_line(error)}): restore it from your repository") from error
+        raise ServiceError(
+            f"{file} is not valid YAML ({_on_one_line(error)}): restore it from your repository"
+        ) from error
     if not isinstance(raw, dict):
-        raise ServiceError(f"{file} holds no answers: restore it from your repository")
+        raise ServiceError(f"{file} contains no answers: restore it from your repository")
     values = {str(key): value for key, value in raw.items() if not str(key).startswith("_")}
     commit, source = (str(raw.get(key) or "") for key in ("_commit", "_src_path"))
     if not (commit + source).isprintable():
-        raise ServiceError(f"{file} names a template that cannot be shown: restore it from your repository")
+        raise ServiceError(f"{file} names a template with unprintable characters: restore it from your repository")
     return AnswersFile(file, values, commit, source)
 
 
 def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Path) -> Answers:
-    """Return the checked answers of a service; what its template did not ask yet gets its default.
+    """Return the checked answers of a service; newer questions get their defaults.
 
     Raises:
-        ServiceError: an answer breaks its rule, or the answers are another service's.
+        ServiceError: an answer is invalid, or the answers belong to another service.
     """
-    need_own_name(stored)
+    require_matching_name(stored)
     known = {key: value for key, value in stored.values.items() if key in questionnaire.questions}
     try:
         checked = {key: questionnaire.questions[key].check(value, str(stored.file)) for key, value in known.items()}
@@ -74,17 +76,17 @@ def answers_of(stored: AnswersFile, questionnaire: Questionnaire, workspace: Pat
         raise ServiceError(str(error)) from error
 
 
-def need_own_name(stored: AnswersFile) -> None:
-    """Make sure that the answers are those of the service that they are found in.
+def require_matching_name(stored: AnswersFile) -> None:
+    """Check that the answers belong to the service whose folder they are in.
 
     Raises:
-        ServiceError: they are another one's.
+        ServiceError: they belong to another service.
     """
     name = stored.file.parent.name
     if stored.values.get("service_name") != name:
         raise ServiceError(
-            f"{stored.file} holds the answers of {messages.quote(str(stored.values.get('service_name')))}, not of "
-            f"{messages.quote(name)}: give the folder its name back, or correct the answer"
+            f"{stored.file} contains the answers of {messages.quote(str(stored.values.get('service_name')))}, not of "
+            f"{messages.quote(name)}: restore the name of the folder, or correct the answer"
         )
 
 

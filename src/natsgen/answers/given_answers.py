@@ -1,6 +1,6 @@
-"""What a person gave for the template's questions, each checked by its question.
+"""The answers that the user gave, each checked by its question.
 
-A flag has the last word, then `--data`, then `--data-file`; what nobody gave is derived or default (`answers.py`).
+Options override `--data`, which overrides `--data-file`. `answers.py` adds derived and default answers.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from natsgen.parts.kinds import KINDS
 from natsgen.parts.publishers import INTERVAL
 from natsgen.parts.subscribers import GROUP
 
-# The option of each question that has one of its own, as messages name it. The handlers come from --subject, as the
-# publishers and the subscribers do, the actions from --action, the routes from --route, the tasks from --queue.
+# The options of questions, for messages. Handlers, publishers and subscribers come from --subject, actions from
+# --action, routes from --route, and tasks from --queue.
 FLAGS = {
     "service_name": "NAME",
     "bounded_context": "--context",
@@ -42,10 +42,10 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class GivenAnswers:
-    """What a person gave for some of the questions, in the questions' types.
+    """The given answers, in the types of their questions.
 
     Attributes:
-        values: the value by the question's key: text, for one, or the parts of a kind.
+        values: the values by the question's key: text or the parts of a kind, for example.
         sources: where each value comes from, for messages: "--data", the data file's name, an option.
     """
 
@@ -54,28 +54,28 @@ class GivenAnswers:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> GivenAnswers:
-        """Check what was given by the rules of names, and make parts of what describes them.
+        """Check the given answers, and convert descriptions of parts to parts.
 
         Args:
-            values: in the questions' types, by the question's key.
-            sources: where each comes from.
+            values: the values in the types of their questions, by the question's key.
+            sources: where each value comes from.
 
         Raises:
-            InputError: an answer breaks its rule; the message names where it comes from.
+            InputError: an answer is invalid; the message names where it comes from.
         """
         known = sources or {}
         return cls({key: _checked(key, value, known.get(key, key)) for key, value in values.items()}, known)
 
     def parts(self, question: str) -> tuple[Any, ...]:
-        """Return the parts that answer a question; none where nothing does."""
+        """Return the parts that answer a question."""
         return tuple(self.values.get(question, ()))
 
     def over(self, other: GivenAnswers) -> GivenAnswers:
-        """Return both, where this one has the last word."""
+        """Return the answers of both, where these override the others."""
         return GivenAnswers({**other.values, **self.values}, {**other.sources, **self.sources})
 
     def without(self, key: str) -> GivenAnswers:
-        """Return all of it but what answers one question."""
+        """Return the answers without that of one question."""
         return GivenAnswers(
             {one: value for one, value in self.values.items() if one != key},
             {one: source for one, source in self.sources.items() if one != key},
@@ -86,11 +86,11 @@ NOTHING = GivenAnswers({}, {})
 
 
 def from_flags(flags: Mapping[str, Any], questionnaire: Questionnaire) -> GivenAnswers:
-    """Return what the command's own options say.
+    """Return the answers that the command's options give.
 
     Args:
-        flags: the text of each option by its name without hyphens in front; None was not given.
-        questionnaire: what the template asks.
+        flags: the text of each option by its name without leading hyphens; None if it was not given.
+        questionnaire: the template's questions.
 
     Raises:
         InputError: a value is not one of its question's choices.
@@ -102,56 +102,56 @@ def from_flags(flags: Mapping[str, Any], questionnaire: Questionnaire) -> GivenA
 
 
 def from_texts(option: str, read: Callable[[Sequence[str]], Sequence[Part]], texts: Sequence[str]) -> GivenAnswers:
-    """Return the parts that an option which may be repeated gave; nothing if it was not given, so that others may.
+    """Return the parts that a repeatable option gives; nothing if it was not given, so that other sources apply.
 
     Args:
-        option: its name, for messages.
-        read: what makes the parts of its texts.
-        texts: as they were typed.
+        option: the option's name, for messages.
+        read: converts texts to parts.
+        texts: the texts as typed.
 
     Raises:
-        InputError: `read` cannot make parts of them.
+        InputError: `read` refuses a text.
     """
     parts = messages.located(option, read, texts)
     return GivenAnswers({parts[0].kind.question: tuple(parts)}, {parts[0].kind.question: option}) if parts else NOTHING
 
 
 def from_extras(texts: Sequence[str], option: str = "--with") -> GivenAnswers:
-    """Return the extras that an option or an argument gave, each a name or several with commas between.
+    """Return the extras in the texts of an option or argument, each one name or several separated by commas.
 
     Raises:
-        InputError: there is no such extra.
+        InputError: an extra does not exist.
     """
     if not texts:
         return NOTHING
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError(f"{option} takes names of extras, such as kv,objects")
+        raise InputError(f"{option} needs the names of extras, such as kv,objects")
     return GivenAnswers(
         {packages.EXTRAS: messages.located(option, packages.check_extras, names)}, {packages.EXTRAS: option}
     )
 
 
 def from_pairs(pairs: Sequence[str], questionnaire: Questionnaire, where: str = "--data") -> GivenAnswers:
-    """Return what `--data KEY=VALUE` says, or another argument like it, the last one of a key counting.
+    """Return the answers in `--data KEY=VALUE` or a similar argument; the last value of a key wins.
 
     Raises:
-        InputError: no `=`, an unknown key, or a value that its question does not take.
+        InputError: a pair has no `=`, an unknown key, or an invalid value.
     """
     values = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not separator:
-            raise InputError(f"{where}: {messages.quote(pair)} has no '='; it takes KEY=VALUE")
+            raise InputError(f"{where}: {messages.quote(pair)} has no '='; use KEY=VALUE")
         values[key] = questionnaire.question(key, where).parse(text, f"{where} {key}")
     return GivenAnswers.of(values, dict.fromkeys(values, where))
 
 
 def from_file(file: Path, questionnaire: Questionnaire) -> GivenAnswers:
-    """Return what a `--data-file` says: a mapping of question to value, in JSON if its name ends so, else in YAML.
+    """Return the answers in a `--data-file`: a mapping of questions to values, in YAML, or in JSON in a .json file.
 
     Raises:
-        InputError: it cannot be read, is no mapping, or holds a key or value that its question does not take.
+        InputError: the file cannot be read, is not a mapping, or contains an unknown key or an invalid value.
     """
     where = f"--data-file {file}"
     raw = _read_mapping(file, where)
@@ -171,15 +171,15 @@ def _checked(key: str, value: Any, where: str) -> Any:
 
 def _read_mapping(file: Path, where: str) -> dict[Any, Any]:
     try:
-        text = file.read_text(encoding="utf-8-sig")  # the person's own file, which may be a pipe
+        text = file.read_text(encoding="utf-8-sig")  # the user's own file, which may be a pipe
         raw = json.loads(text) if file.suffix.lower() == ".json" else yaml_text.load(text)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise InputError(f"{where}: it is neither YAML nor JSON: {problem}") from error
+        raise InputError(f"{where}: it is neither valid YAML nor JSON: {problem}") from error
     if not isinstance(raw, dict):
-        raise InputError(f"{where}: it takes a mapping of questions to answers, one a line, such as 'dedup: redis'")
+        raise InputError(f"{where}: use a mapping of questions to answers, one per line, such as 'dedup: redis'")
     return raw
 
 

@@ -1,4 +1,4 @@
-"""What the template asks: the keys, types, choices and defaults of its copier.yml, and the check of a given value."""
+"""The template's questions: reads their keys, types, choices and defaults from copier.yml, and checks given values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES = (FILE, "copier.yaml")
 Kind = Literal["text", "integer", "number", "switch", "mapping", "texts", "choices", "any"]
 _MAPPINGS = frozenset({*KINDS, "labels"})
 _TEXTS = frozenset({"extras"})
-_TYPES = {str: "str", int: "int", float: "float", bool: "bool"}  # of a question that names none, by its default
+_TYPES = {str: "str", int: "int", float: "float", bool: "bool"}  # of a question without a type, by its default
 _KINDS: Mapping[str, Kind] = {"int": "integer", "float": "number", "bool": "switch", "yaml": "any", "json": "any"}
 _NUMBERS: Mapping[Kind, type[int] | type[float]] = {"integer": int, "number": float}
 _OF_THE_ENGINE = ("_envops", "_jinja_extensions", "_templates_suffix")
@@ -34,11 +34,11 @@ class Question:
 
     Attributes:
         key: its name in the answers.
-        kind: what the answer is: "texts" is a list of texts, "choices" one of choices, "any" whatever YAML can say.
-        choices: the values it takes; empty for any.
-        default: the answer where nobody gives one; None where it is derived or asked.
-        help: what it is about, for a person.
-        meanings: what each choice means, where that is more than the choice itself.
+        kind: the type of the answer: "texts" is a list of texts, "choices" a list of choices, "any" any YAML value.
+        choices: the valid values; empty for any.
+        default: the default answer; None if it is derived or asked for.
+        help: its description.
+        meanings: the descriptions of choices, if they have any.
         placeholder: an example of an answer.
         is_derived: the default depends on other answers.
     """
@@ -53,7 +53,7 @@ class Question:
     is_derived: bool = False
 
     def parse(self, text: str, where: str) -> Any:
-        """Return the value that a text on a command line stands for, checked; `where` names the option in errors."""
+        """Return the checked value of a text on a command line; `where` names the option in errors."""
         is_yaml = self.kind not in ("text", *_NUMBERS)
         return self.check(_from_yaml(text, where) if is_yaml else text, where)
 
@@ -61,11 +61,11 @@ class Question:
         """Return the value in the type of this question.
 
         Args:
-            value: what a data file or an option gave.
+            value: the value from a data file or an option.
             where: what to name in the error, such as "--dedup".
 
         Raises:
-            InputError: wrong type, or not one of the choices.
+            InputError: the value has the wrong type, or is not one of the choices.
         """
         if self.kind == "any":
             return value
@@ -75,17 +75,17 @@ class Question:
             return self._check_list(value, where)
         if self.kind == "switch":
             if not isinstance(value, bool):
-                raise InputError(f"{where}: {self.key} takes true or false, not {_kind(value)}")
+                raise InputError(f"{where}: {self.key} must be true or false, not {_kind(value)}")
             return value
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise InputError(f"{where}: {self.key} takes text, not {_kind(value)}; put it in quotes")
+            raise InputError(f"{where}: {self.key} must be text, not {_kind(value)}; put it in quotes")
         self._check_choice(value, where)
         if number := _NUMBERS.get(self.kind):
             try:
                 return number(value)
             except ValueError as error:
                 whole = "a whole number" if number is int else "a number"
-                raise InputError(f"{where}: {self.key} takes {whole}, not {messages.quote(str(value))}") from error
+                raise InputError(f"{where}: {self.key} must be {whole}, not {messages.quote(str(value))}") from error
         return str(value)
 
     def _check_choice(self, value: Any, where: str) -> None:
@@ -96,7 +96,7 @@ class Question:
         is_required = self.default is None and not self.is_derived
         if not isinstance(value, dict) or (is_required and not value):
             example = f" such as {self.placeholder}" if self.placeholder else ""
-            raise InputError(f"{where}: {self.key} takes a mapping{example}, not {_kind(value)}")
+            raise InputError(f"{where}: {self.key} must be a mapping{example}, not {_kind(value)}")
         for name, entry in value.items():
             if not isinstance(name, str) or not isinstance(entry, str | dict):
                 raise InputError(
@@ -108,25 +108,25 @@ class Question:
     def _check_list(self, value: Any, where: str) -> list[Any]:
         example = f" such as {self.placeholder}" if self.placeholder else ""
         if not isinstance(value, list | tuple):
-            raise InputError(f"{where}: {self.key} takes a list{example}, not {_kind(value)}")
+            raise InputError(f"{where}: {self.key} must be a list{example}, not {_kind(value)}")
         for entry in value:
             if self.kind == "choices":
                 self._check_choice(entry, where)
             elif not isinstance(entry, str):
-                raise InputError(f"{where}: {self.key} takes a list of texts{example}, not of {_kind(entry)}")
+                raise InputError(f"{where}: {self.key} must be a list of texts{example}, not of {_kind(entry)}")
         return list(value)
 
 
 @dataclass(frozen=True)
 class Questionnaire:
-    """All that a template asks, and which of its files are written only once.
+    """The content of a template's copier.yml.
 
     Attributes:
-        questions: by key, in the order of copier.yml.
-        written_once: patterns, as in a .gitignore, of files that are the workspace's own once they exist.
-        computed: the keys of the questions that are never asked: what renders may give their answers instead.
-        subdirectory: where the template's files are in its folder.
-        changes_jinja: whether it changes how Copier's template engine reads it.
+        questions: the questions by key, in the order of copier.yml.
+        written_once: patterns, as in a .gitignore, of files that belong to the workspace once they exist.
+        computed: the keys of the questions that are never asked, and that rendering code may answer.
+        subdirectory: the folder of the template's files, in its folder.
+        changes_jinja: whether it configures Jinja differently.
     """
 
     questions: Mapping[str, Question]
@@ -136,17 +136,17 @@ class Questionnaire:
     changes_jinja: bool = False
 
     def question(self, key: str, where: str) -> Question:
-        """Return the question of that key.
+        """Return the question with a key.
 
         Raises:
-            InputError: there is none; the message names the nearest and lists them all.
+            InputError: the question does not exist; the message suggests the nearest and lists them all.
         """
         if key not in self.questions:
             raise messages.unknown(f"{where}: there is no question", key, self.questions)
         return self.questions[key]
 
     def is_written_once(self, path: PurePosixPath) -> bool:
-        """Return whether the file at `path`, relative to the workspace, is the workspace's own once it exists."""
+        """Return whether the file at `path`, relative to the workspace, belongs to the workspace once it exists."""
         return bool(self.written_once) and self._spec.match_file(path)
 
     @cached_property
@@ -158,10 +158,10 @@ class Questionnaire:
 
 @lru_cache(maxsize=64)
 def read(template: Path) -> Questionnaire:
-    """Read copier.yml, or copier.yaml, in a folder, which does not change while this process runs.
+    """Read copier.yml or copier.yaml in a folder; the result is cached for this process.
 
     Raises:
-        TemplateError: it is missing or not what a copier.yml looks like.
+        TemplateError: the file is missing or invalid.
     """
     import yaml
 
@@ -181,12 +181,12 @@ def read(template: Path) -> Questionnaire:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise TemplateError(
             f"the template's questions in {file} cannot be read: {' '.join(str(error).split())}; reinstall natsgen, or "
-            "correct them if they are yours"
+            "correct your template"
         ) from error
 
 
 def is_template(folder: Path) -> bool:
-    """Return whether there are questions in a folder, which make it a template."""
+    """Return whether a folder is a template: whether it contains a copier.yml or copier.yaml."""
     return any((folder / name).is_file() for name in FILES)
 
 
@@ -199,7 +199,7 @@ def _question(key: str, details: Any) -> Question:
         details = {"default": details}  # Copier's short form
     choices = details.get("choices") or ()
     if isinstance(choices, str):
-        choices = ()  # they are made while it is rendered
+        choices = ()  # an expression, which only Copier evaluates
     meanings = {str(value): str(text) for text, value in choices.items()} if isinstance(choices, dict) else {}
     default = details.get("default")
     is_derived = isinstance(default, str) and ("{{" in default or "{%" in default)
@@ -228,7 +228,7 @@ def _from_yaml(text: str, where: str) -> Any:
     try:
         return yaml_text.load(text)
     except ValueError as error:
-        raise InputError(f"{where}: {messages.quote(text)} is no YAML") from error
+        raise InputError(f"{where}: {messages.quote(text)} is not valid YAML") from error
 
 
 def _kind(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""`natsgen.toml`: the organisation's answers to the template's questions, for every service that is made."""
+"""`natsgen.toml`: the workspace's default answers for new services."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEMPLATE = "template"
 OF_ONE_SERVICE = ("service_name", *KINDS, "publish_interval", "queue_group", "description")
 """Questions that only one service can answer."""
 
-# An option's name is what a person knows, so that it stands for the question's key: `python` for `python_version`.
+# Users know the names of options, so natsgen.toml accepts them for keys: `python` for `python_version`.
 ALIASES = {option.removeprefix("--"): key for key, option in FLAGS.items() if option.startswith("--")}
 _NEWLINE = "\n"
 _WIDTH = 100
@@ -30,36 +30,36 @@ _EXAMPLE = "example"
 
 
 def read(workspace: Path, questionnaire: Questionnaire, *, strict: bool = True) -> GivenAnswers:
-    """Return what the workspace's natsgen.toml answers; nothing where there is none.
+    """Return the answers in the workspace's natsgen.toml; none if the file does not exist.
 
     Args:
         workspace: the workspace's folder.
-        questionnaire: what the template asks.
-        strict: whether a key that no question takes is an error; if not, it is another template's.
+        questionnaire: the template's questions.
+        strict: whether an unknown key is an error; if not, it is ignored, because another template may have it.
 
     Raises:
-        InputError: it is no TOML, or has a key or a value that no question takes; the message names the file, the key
-            and the nearest that there is.
+        InputError: the file is not valid TOML, or has an unknown key or an invalid value; the message names the file
+            and the key, and suggests the nearest.
     """
     file = workspace / MARKER
     table = _document(file).get(TABLE, {})
     if not isinstance(table, dict):
-        raise InputError(f"{file}: {TABLE} takes a table: write [{TABLE}] on a line of its own")
+        raise InputError(f"{file}: {TABLE} must be a table: write [{TABLE}] on its own line")
     if not strict:
         table = {name: value for name, value in table.items() if ALIASES.get(name, name) in questionnaire.questions}
     return _checked(table, file, questionnaire)
 
 
 def template(workspace: Path) -> str | None:
-    """Return the template that the workspace's natsgen.toml names for new services; None where it names none.
+    """Return the template for new services that the workspace's natsgen.toml names; None if it names none.
 
     Raises:
-        InputError: it is no TOML, or names it with anything but text.
+        InputError: the file is not valid TOML, or the template is not text.
     """
     file = workspace / MARKER
     named = _document(file).get(TEMPLATE)
     if named is not None and (not isinstance(named, str) or not named.strip()):
-        raise InputError(f"{file}: {TEMPLATE} takes text: a URL, a path or a bundle, with @ and a version behind it")
+        raise InputError(f"{file}: {TEMPLATE} must be text: a URL, a path or a bundle, optionally with @VERSION")
     return named
 
 
@@ -68,7 +68,7 @@ def _document(file: Path) -> dict[str, Any]:
     try:
         text = reading.read_text(file, reading.SOURCE_LIMIT)
         document = tomllib.loads(text)
-        repr(document)  # numbers of thousands of digits can be read and not be shown
+        repr(document)  # fails for numbers of thousands of digits, which can be parsed but not printed
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -77,7 +77,7 @@ def _document(file: Path) -> dict[str, Any]:
         problem = " ".join(str(error).split()).replace(
             "at end of document", f"at the end, line {text.count(_NEWLINE) + 1}"
         )
-        raise InputError(f"{file} is no TOML: {problem}") from error
+        raise InputError(f"{file} is not valid TOML: {problem}") from error
     for key in document:
         if key not in (TABLE, TEMPLATE):
             has = f"it has {TEMPLATE} and [{TABLE}]"
@@ -86,19 +86,19 @@ def _document(file: Path) -> dict[str, Any]:
 
 
 def new_document(questionnaire: Questionnaire, workspace: Path) -> str:
-    """Return a natsgen.toml that changes nothing and explains every key it takes.
+    """Return a natsgen.toml that sets nothing and explains every key.
 
     Args:
-        questionnaire: what the template asks: a new question is in here by itself.
-        workspace: the workspace's folder, which some of the examples are named after.
+        questionnaire: the template's questions.
+        workspace: the workspace's folder, for the names in some examples.
     """
     names = {key: alias for alias, key in ALIASES.items()}
     lines = [
-        "# What natsgen takes for granted in this workspace. This file also marks the workspace's root.",
-        "# An option goes before --data, --data before --data-file, and all of them before what is here.",
+        "# Defaults for new services in this workspace. This file also marks the workspace's root.",
+        "# Options override --data, --data overrides --data-file, and all of them override this file.",
         "",
-        "# Template that new services are made from: a git repository, a bundle or a folder; the newest version of it",
-        "# unless one is named. A path is relative to this file.",
+        "# Template for new services: a git repository, a bundle or a folder. The newest version is used unless you",
+        "# name one. A path is relative to this file.",
         f'# {TEMPLATE} = "https://git.example.com/platform/service-template.git@v1.2.3"',
         "",
         f"[{TABLE}]",
@@ -116,12 +116,12 @@ def _checked(table: dict[str, Any], file: Path, questionnaire: Questionnaire) ->
         key = ALIASES.get(name, name)
         where = f"{file}: [{TABLE}] {name}"
         if key in OF_ONE_SERVICE:
-            raise InputError(f"{where}: it is for one service only; say it when you create the service")
+            raise InputError(f"{where}: it is for one service only; give it when you create the service")
         if key not in allowed:
-            takes = f"it takes {', '.join(allowed)}"
+            takes = f"available: {', '.join(allowed)}"
             raise messages.unknown(f"{file}: [{TABLE}] has no key", name, [*allowed, *ALIASES], takes)
         if key in values:
-            raise InputError(f"{where}: it is given twice, also as {messages.quote(key if name != key else name)}")
+            raise InputError(f"{where}: it is set twice, also as {messages.quote(key if name != key else name)}")
         values[key] = questionnaire.questions[key].check(value, where)
     return GivenAnswers.of(values, {ALIASES.get(name, name): f"{file}: [{TABLE}] {name}" for name in table})
 
@@ -135,7 +135,7 @@ def _explained(question: Question, name: str, workspace: str) -> Iterator[str]:
     if question.choices and not question.meanings:
         yield from _comment(f"  One of {', '.join(question.choices)}.")
     if question.default is None:
-        yield "# Derived from the service or the workspace unless it is given, for example:"
+        yield "# Derived from the service or the workspace unless you set it, for example:"
     example = workspace if question.key == "workspace" else question.placeholder or _EXAMPLE
     yield f"# {name} = {_toml(example if question.default is None else question.default)}"
 

@@ -1,10 +1,10 @@
-"""YAML that people write: what it holds, or one kind of error for all that PyYAML can raise."""
+"""Parses untrusted YAML, with one kind of error for everything that PyYAML can raise."""
 
 from __future__ import annotations
 
 from typing import Any
 
-_MOST_VALUES = 200_000  # a value that aliases name again counts again
+_MOST_VALUES = 200_000  # a value counts again for each alias
 _NESTED_IN_ITSELF = -1
 
 
@@ -12,25 +12,25 @@ def load(text: str) -> Any:
     """Return the content of a YAML document.
 
     Raises:
-        ValueError: it is no YAML, or holds a value that cannot be, such as `!!int y` or the 30th of February, or more
-            values than there can be answers.
+        ValueError: the text is not valid YAML, contains an impossible value such as `!!int y` or 30 February, or
+            contains too many values.
     """
     import yaml
 
     try:
-        # not libyaml's loader: deep nesting kills the process in it
+        # not libyaml's loader, which deep nesting crashes
         content = yaml.safe_load(text)
         if not 0 <= _count(content, {}) <= _MOST_VALUES:
-            raise ValueError("its aliases make it endless, or hold too many values")
+            raise ValueError("its aliases make it endless, or it contains too many values")
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from error
     return content
 
 
 def _count(value: Any, known: dict[int, int]) -> int:
-    """Return how many values there are with all that aliases name again, found without making them."""
+    """Return the number of values with all aliases expanded, without expanding them."""
     if not isinstance(value, dict | list | set | tuple):
-        str(value)  # numbers of thousands of digits can be read and not be shown
+        str(value)  # fails for numbers of thousands of digits, which can be parsed but not printed
         return 1
     if id(value) not in known:
         known[id(value)] = _NESTED_IN_ITSELF

@@ -14,7 +14,7 @@ from natsgen.cli import commands, completion, next_steps, options, output, templ
 from natsgen.parts.actions import ACTIONS
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import Leftover, PartKind
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from natsgen.parts.publishers import PUBLISHERS
 from natsgen.parts.routes import ROUTES
 from natsgen.parts.rules import Flag
@@ -278,7 +278,7 @@ def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[
     from natsgen.services import service_packages
 
     place = PurePosixPath(SERVICES, service)
-    of_part = [path for path in paths if is_persons_own(path.relative_to(place))]
+    of_part = [path for path in paths if is_owners(path.relative_to(place))]
     yield from (f"  {path}" for path in of_part)
     if more := [path for path in paths if path not in of_part]:
         names = packages_of(service, more)

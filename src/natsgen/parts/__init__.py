@@ -1,1 +1,1 @@
-"""What a service is made of: the kinds of parts, their rules, and what source says about them."""
+"""The parts of a service: their kinds and rules, and how to read them from source."""

@@ -18,12 +18,12 @@ class Action(Part):
     """An action.
 
     Attributes:
-        action: its own name, a token of its subject; "" for that of its function. Two versions of one action have it in
-            common.
-        version: of the action.
-        queue: whether one instance of the service answers each request; else all do.
-        concurrency: how many requests are answered at once; None for the runtime's own default.
-        timeout: seconds that a request has; None for the runtime's own default.
+        action: its own name, a token of its subject; "" for the name of its function. All versions of an action share
+            it.
+        version: the version of the action.
+        queue: whether one instance of the service answers each request; otherwise all instances do.
+        concurrency: how many requests are answered at once; None for the runtime's default.
+        timeout: the time limit of a request in seconds; None for the runtime's default.
     """
 
     action: str = ""
@@ -47,7 +47,7 @@ class Action(Part):
         return self.version, self.does
 
     def subject_in(self, service: str) -> str:
-        """Return the subject that it answers on, without the prefix that `ACTION_PREFIX` may put in front."""
+        """Return the subject that it answers on, without the optional prefix `ACTION_PREFIX`."""
         return f"v{self.version}.{service}.{self.does}"
 
     def facts(self, service: str) -> dict[str, object]:
@@ -59,7 +59,7 @@ class Action(Part):
         return f"answers requests on {self.subject_in(service)}"
 
     def beside(self, there: Sequence[PartFile], service: str, queue_group: str) -> Action:
-        """Return it under a name with its version in it where its file holds another version of it."""
+        """Return it with its version in its name if its file already contains another version."""
         file = next((file for file in there if file.name == self.name), None)
         if file is None or not any(one.first and one.first.literal == self.does for one in file.parts):
             return self
@@ -72,7 +72,7 @@ class FoundAction(FoundPart):
 
     @property
     def version(self) -> Value:
-        """The action's version, or the expression that makes it."""
+        """The action's version, or its expression."""
         return self.options.get("version", Value("1", 1))
 
     @property
@@ -82,7 +82,7 @@ class FoundAction(FoundPart):
         return queue is not None and queue.literal is False
 
     def about(self, service: str) -> Value:
-        """Return the subject that it answers on, without a prefix; no literal where a part of it is none."""
+        """Return the subject that it answers on, without a prefix; a literal only if all its parts are literals."""
         given = self.options.get("subject")
         if given is not None and given.source != "None":
             return given
@@ -97,7 +97,7 @@ class FoundAction(FoundPart):
         return "action of every instance" if self.is_for_all else "action"
 
     def facts(self, service: str) -> dict[str, object]:
-        """Return what its JSON document says of it."""
+        """Return its fields in JSON documents."""
         subject = self.about(service)
         return {
             "action": self.first.text if self.first else None,
@@ -116,13 +116,13 @@ ACTIONS = PartKind(
     argument=("ACTION", "Name of the action: lower-case letters, digits, underscores."),
     options=(
         Option("action", _NAME),
-        Option("version", Number("version", 0, 9_999), help="Its version, in its subject [default: 1]"),
-        Option("queue", Flag("queue"), help="Every instance of the service answers each request, not one of them."),
-        Option("concurrency", CONCURRENCY, help="How many requests it answers at once [default: 100]"),
+        Option("version", Number("version", 0, 9_999), help="Version of the action, part of its subject [default: 1]"),
+        Option("queue", Flag("queue"), help="Let every instance of the service answer each request."),
+        Option("concurrency", CONCURRENCY, help="Maximum number of concurrent requests [default: 100]"),
         Option(
             "timeout",
             Number("time limit", 0.001, 3_600, "seconds"),
-            help="How long a request may take [default: 5]",
+            help="Time limit of a request [default: 5]",
         ),
     ),
     found=FoundAction,
@@ -130,22 +130,22 @@ ACTIONS = PartKind(
     first="name",
     does=("answers", "action"),
     unique="another version",
-    goodbye="{service} will not answer {about} any more.",
+    goodbye="{service} no longer answers {about}.",
 )
 
 
 def from_names(names: Sequence[str], version: int = 1) -> tuple[Action, ...]:
-    """Return the actions that names on a command line say, all of one version.
+    """Return the actions with these names, all of one version.
 
     Raises:
-        InputError: one of them is no name of an action, or is there twice.
+        InputError: a name is invalid, or is given twice.
     """
     checked = [_NAME.check(name) for name in names]
-    refuse_twice("action", checked, "a service answers one version of it once")
+    refuse_twice("action", checked, "a service answers each version once")
     return tuple(Action(name, version=version) for name in checked)
 
 
 def with_version(name: str, number: int) -> str:
-    """Return the name for the file and the function of one version of an action that has others."""
+    """Return the name for the file and the function of one of several versions of an action."""
     ending = f"_v{number}"
     return f"{name[: NAME_MAX_LENGTH - len(ending)].rstrip('_')}{ending}"

@@ -1,4 +1,4 @@
-"""Handlers: coroutines for the events of one subject, each with a durable consumer of JetStream."""
+"""Handlers: coroutines for the events of one subject, each with a durable JetStream consumer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Handler(subjects.SubjectPart):
     """A handler.
 
     Attributes:
-        subject: what it listens to.
+        subject: the subject that it subscribes to.
         durable: its JetStream consumer; None for `<service>-<name>`.
-        concurrency: how many run at once; None for the worker's own default.
-        batch: whether it takes many events at once.
+        concurrency: how many events it handles at once; None for the worker's default.
+        batch: whether it receives a list of events.
     """
 
     durable: str | None = None
@@ -48,23 +48,23 @@ class FoundHandler(FoundPart):
     """A function with a subscription.
 
     Attributes:
-        batch: whether it takes a list of events.
+        batch: whether it receives a list of events.
     """
 
     batch: bool = False
 
     @classmethod
     def more_of(cls, function: Function) -> dict[str, bool]:
-        """Return what its first parameter says."""
+        """Return whether its first parameter is a list."""
         return {"batch": _takes_list(function.args)}
 
     def answer(self) -> dict[str, object] | None:
-        """Return the answer that a command would have made it of."""
+        """Return the answer that a command would have created it from."""
         answer = super().answer()
         return None if answer is None else {**answer, "batch": self.batch}
 
     def durable_in(self, service: str) -> str:
-        """Return the name of its JetStream consumer, or the expression that makes it."""
+        """Return the name of its JetStream consumer, or its expression."""
         given = self.options.get("durable")
         return given.text if given and given.source != "None" else f"{service}-{self.name}"
 
@@ -73,11 +73,11 @@ class FoundHandler(FoundPart):
         return self.durable_in(service)
 
     def facts(self, service: str) -> dict[str, object]:
-        """Return what its JSON document says of it."""
+        """Return its fields in JSON documents."""
         return {**super().facts(service), "durable": self.durable_in(service), "batch": self.batch}
 
     def on_server(self, service: str) -> tuple[Leftover, ...]:
-        """Return its consumer, in the stream as the worker names it."""
+        """Return its consumer, with the stream as the worker names it."""
         named = self.options.get("stream")
         first = self.first.text.split(".")[0] if self.first and self.first.literal else ""
         stream = named.text if named is not None else first.upper() or "<stream>"
@@ -97,8 +97,8 @@ HANDLERS = PartKind(
             pattern("durable", "[A-Za-z0-9_-]+", DURABLE_MAX_LENGTH, "letters, digits, _ and -"),
             help="Name of its JetStream consumer [default: SERVICE-NAME]",
         ),
-        Option("concurrency", CONCURRENCY, help="How many events it handles at once [default: 1]"),
-        Option("batch", Flag("batch"), help="It takes a list of events."),
+        Option("concurrency", CONCURRENCY, help="Maximum number of concurrent events [default: 1]"),
+        Option("batch", Flag("batch"), help="Pass a list of events to the handler."),
     ),
     found=FoundHandler,
     decorator="subscriber",
@@ -106,7 +106,7 @@ HANDLERS = PartKind(
     may_be_short=True,
     does=("handles", "subject"),
     leaves=("consumers",),
-    shared="each of the two gets every event, with a durable of its own",
+    shared="each receives every event, with its own durable",
 )
 
 

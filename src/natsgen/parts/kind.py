@@ -1,4 +1,4 @@
-"""What a kind of part is: its names and places, its options and their rules, and how its parts look in source."""
+"""Defines a kind of part: its names, folders, options and rules, and how to read its parts from source."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _Self = TypeVar("_Self", bound="Part")
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a part; its default is that of the part's field of the same name, which has none if it is required.
+    """An option of a part; the part's field of the same name has its default, or none if it is required.
 
     Attributes:
-        key: in the answer and, with hyphens, of the command's option.
-        rule: what it takes.
-        keyword: of the decorator's argument; "" if it is the key.
-        help: of the command's option; "" where the command has none.
+        key: its key in the answer and, with hyphens, the command's option.
+        rule: the rule for its values.
+        keyword: the keyword of the decorator's argument; "" if it is the key.
+        help: the help of the command's option; "" if the command has none.
     """
 
     key: str
@@ -37,10 +37,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Part:
-    """A part as a command makes its file: a subclass for each kind has a field for each option.
+    """A part as a command creates it; each kind has a subclass with a field for each option.
 
     Attributes:
-        name: of its file, and its key in the answer to its kind's question.
+        name: its name, also of its file, and its key in the answer to its kind's question.
     """
 
     kind: ClassVar[PartKind]
@@ -49,35 +49,35 @@ class Part:
 
     @classmethod
     def from_text(cls: type[_Self], text: str, name: str | None, **options: Any) -> _Self:
-        """Return the part that a person typed.
+        """Return the part for a command's argument.
 
         Args:
             text: the command's argument; see `PartKind.argument`.
-            name: of the part; None for the one that the text proposes.
-            options: checked, by key.
+            name: the name of the part; None to derive it from the text.
+            options: the checked options, by key.
 
         Raises:
-            InputError: the text or the name breaks its rule; the message says which.
+            InputError: the text or the name is invalid; the message says which.
         """
         return cls(messages.located(cls.kind.argument[0], cls.kind.name.check, text), **options)
 
     @classmethod
     def from_answer(cls: type[_Self], name: str, answer: Any) -> _Self:
-        """Return the part that one entry of the answer to its kind's question describes.
+        """Return the part for one entry of the answer to its kind's question.
 
         Args:
-            name: its key.
-            answer: a mapping of options, or the first option alone where that is text.
+            name: the entry's key.
+            answer: a mapping of options, or only the first option if that is text.
 
         Raises:
-            InputError: the name or an option breaks its rule.
+            InputError: the name or an option is invalid.
         """
         kind = cls.kind
         the_part = f"the {kind.noun} {messages.quote(name)}"
         keys = [option.key for option in kind.options]
         given = {keys[0]: answer} if kind.may_be_short and not isinstance(answer, Mapping) else answer
         if not isinstance(given, Mapping):
-            raise InputError(f"{the_part} takes a mapping of {', '.join(keys)}")
+            raise InputError(f"{the_part} must be a mapping of {', '.join(keys)}")
         if unknown := next((str(key) for key in given if key not in keys), None):
             raise messages.unknown(f"{the_part} has no option", unknown, keys)
         for one in fields(cls):
@@ -90,7 +90,7 @@ class Part:
         return part
 
     def to_answer(self) -> Any:
-        """Return its entry in the answer: what is not as it is anyway, and the first option alone where that is all."""
+        """Return its entry in the answer, without default values; only the first option if no other differs."""
         default = {one.name: one.default for one in fields(self)}
         given = {one.key: getattr(self, one.key) for one in self.kind.options}
         given = {key: value for key, value in given.items() if value != default[key]}
@@ -98,17 +98,17 @@ class Part:
         return given[first] if self.kind.may_be_short and list(given) == [first] else given
 
     def problem(self) -> str:
-        """Return what is wrong with its options together; "" if nothing is."""
+        """Return what is wrong with the combination of its options; "" if nothing is."""
         return ""
 
     @property
     def does(self) -> str:
-        """Return what it is there for, as the description of a service lists it: a subject, for one."""
+        """Return its purpose for the description of the service, such as its subject."""
         return self.name
 
     @property
     def key(self) -> Hashable:
-        """Return what no other part of its kind in the service may have."""
+        """Return the value that must be unique among the service's parts of its kind."""
         return self.name
 
     def durable_in(self, service: str) -> str:
@@ -116,40 +116,40 @@ class Part:
         return ""
 
     def facts(self, service: str) -> dict[str, object]:
-        """Return what the JSON document of the command that adds it says of it."""
+        """Return its fields in the JSON document of the command that adds it."""
         raise NotImplementedError
 
     def story(self, service: str) -> str:
-        """Return what it does, for a person, as it goes on after "it"."""
+        """Return what it does, as the continuation of a sentence that begins with "it"."""
         raise NotImplementedError
 
     def beside(self: _Self, there: Sequence[PartFile], service: str, queue_group: str) -> _Self:
-        """Return it as it fits beside the files of its kind that are there, under another name if need be.
+        """Return it adapted to the service's files of its kind, under another name if necessary.
 
         Args:
             there: the files.
             service: the name of the service.
-            queue_group: of the service.
+            queue_group: the queue group of the service.
 
         Raises:
-            InputError: it does not fit.
+            InputError: it is not compatible with another part.
         """
         return self
 
     def other_name(self, taken: Sequence[str]) -> str:
-        """Return another name for it than those that are taken; "" where only a person knows one."""
+        """Return a name for it that is not taken; "" if none can be derived."""
         return ""
 
 
 @dataclass(frozen=True)
 class FoundPart:
-    """A function that a kind's decorator makes a part of.
+    """A function with the decorator of a kind.
 
     Attributes:
-        name: as the service derives it from the function's.
-        line: where it begins.
-        first: the decorator's first argument; None where it names nothing.
-        options: its other arguments, by name.
+        name: the part's name, as the service derives it from the function's name.
+        line: the line that it begins on.
+        first: the decorator's first argument; None if there is none.
+        options: the decorator's other arguments, by name.
     """
 
     kind: ClassVar[PartKind]
@@ -161,23 +161,23 @@ class FoundPart:
 
     @classmethod
     def of(cls, function: Function, decorator: ast.Call) -> FoundPart:
-        """Return what a decorated function says."""
+        """Return the part that a decorated function defines."""
         first, options = source.arguments(decorator, cls.kind.first)
         name = function.name.removeprefix(cls.kind.prefix)
         return cls(name, function.lineno, first, options, **cls.more_of(function))
 
     @classmethod
     def more_of(cls, function: Function) -> dict[str, Any]:
-        """Return what a kind knows of a function beside its decorator: the values of its class's own fields."""
+        """Return the values of the subclass's own fields."""
         return {}
 
     @classmethod
     def all_in(cls, module: ast.Module) -> tuple[FoundPart, ...]:
-        """Return the parts of this kind in a module, in their order."""
+        """Return the parts of this kind in a module, in source order."""
         return tuple(cls.of(function, call) for function, call in source.decorated(module, cls.kind.decorator))
 
     def answer(self) -> dict[str, object] | None:
-        """Return the answer that a command would have made it of; None if none has."""
+        """Return the answer that a command would have created it from; None if no command creates such a part."""
         if self.first is None:
             return None
         keys = {option.keyword or option.key: option.key for option in self.kind.options}
@@ -185,15 +185,15 @@ class FoundPart:
         return {self.kind.options[0].key: self.first.literal, **options}
 
     def about(self, service: str) -> Value | None:
-        """Return the subject or request that it is for."""
+        """Return its subject or request."""
         return self.first
 
     def remark(self, service: str) -> str:
-        """Return what `list` says of it beside its name and what it is for."""
+        """Return the remark of `list`, next to its name and subject."""
         return self.kind.noun
 
     def facts(self, service: str) -> dict[str, object]:
-        """Return what its JSON document says of it."""
+        """Return its fields in JSON documents."""
         return {
             "subject": self.first.text if self.first else None,
             "subject_is_literal": bool(self.first and self.first.is_text),
@@ -201,30 +201,30 @@ class FoundPart:
         }
 
     def written(self) -> dict[str, str]:
-        """Return its options as they are written."""
+        """Return its options as they are written in the source."""
         return {name: value.source for name, value in self.options.items()}
 
     def key(self, service: str) -> Hashable:
-        """Return what no other part of its kind in the service may have; see `Part.key`."""
+        """Return the value that must be unique among the service's parts of its kind; see `Part.key`."""
         return self.name
 
     def durable_in(self, service: str) -> str:
-        """Return the name of its JetStream consumer, or the expression that makes it; "" if it has none."""
+        """Return the name of its JetStream consumer, or its expression; "" if it has none."""
         return ""
 
     def on_server(self, service: str) -> tuple[Leftover, ...]:
-        """Return what stays on the NATS server when it is removed."""
+        """Return what remains on the NATS server after its removal."""
         return ()
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What a removed part leaves on the NATS server.
+    """Something that remains on the NATS server after the removal of a part.
 
     Attributes:
         what: "consumers" or "schedules".
-        stream: that it is in.
-        name: of the consumer, or the subject of the schedule.
+        stream: its stream.
+        name: the name of the consumer, or the subject of the schedule.
     """
 
     what: str
@@ -234,12 +234,12 @@ class Leftover:
 
 @dataclass(frozen=True)
 class PartFile:
-    """The file of a part as it was found.
+    """The file of a part in a service.
 
     Attributes:
-        kind: of the part.
-        path: in the service's folder.
-        parts: those in it, in their order.
+        kind: the kind of the part.
+        path: the path in the service's folder.
+        parts: the parts in it, in source order.
         error: why it cannot be read; "" if it can.
     """
 
@@ -250,7 +250,7 @@ class PartFile:
 
     @property
     def name(self) -> str:
-        """The name of the part that a file of this name is made for."""
+        """The name of the part that the file is named after."""
         return self.path.name.removesuffix(self.kind.suffix)
 
     @property
@@ -259,15 +259,15 @@ class PartFile:
         return tuple(part.name for part in self.parts)
 
     def regenerated(self) -> Part:
-        """Return the part that a command would have made the file for, if it has made it.
+        """Return the part that a command would have created the file for.
 
         Raises:
-            InputError: no command makes such a file.
+            InputError: no command creates such a file.
         """
         found = self.parts[0] if len(self.parts) == 1 else None
         answer = found.answer() if found else None
         if found is None or found.name != self.name or answer is None:
-            raise InputError(f"{self.path} holds something else than one {self.kind.noun} {self.name}")
+            raise InputError(f"{self.path} does not contain exactly one {self.kind.noun} {self.name}")
         return self.kind.part.from_answer(found.name, answer)
 
 
@@ -276,27 +276,27 @@ class PartKind:
     """A kind of part.
 
     Attributes:
-        noun: what one of them is called.
-        name: the rule for their names.
-        part: the class of one of them.
-        argument: of the command that adds one: what stands for it in its help, and its help.
-        options: in the order of the answer; the first is the one that the decorator begins with.
-        found: the class of one in the source.
-        decorator: that makes a part of a function.
-        proposal: what the name is unless `--name` gives one; "" where the argument is the name.
-        place: the folder that their folder is in.
-        package: the runtime code that they do not work without; see `packages`.
+        noun: the singular noun.
+        name: the rule for the names of parts.
+        part: the class of a part.
+        argument: the metavar and the help of the argument of the `add` command.
+        options: the options in the order of the answer; the first one is the decorator's first argument.
+        found: the class of a part that is read from source.
+        decorator: the name of the decorator.
+        proposal: the help text about the default of `--name`; "" if the argument is the name.
+        place: the parent of the parts' folder.
+        package: the runtime package that the parts need; see `packages`.
         first: the name of the decorator's first argument.
-        prefix: what the name of a part's function begins with, before the part's.
-        may_be_short: whether an answer may be the first option alone.
-        does: what a service does with them, and what it does that with: the verb and the noun of its description.
-        for_gateways: whether only a service with a web framework has them.
-        shared: what is to be said of another part of the same subject; "" if nothing.
-        unique: what two parts must not share beside the name, and one therefore needs another one of; "" if nothing.
-        missing: what is not there in a file that holds none of them; "" for the decorator.
-        goodbye: what is to be said of a part that was removed; "{service}" and "{about}" are filled in.
-        abouts: what they are for, in the JSON document of a removal.
-        leaves: what a removed part leaves on the NATS server; see `Leftover`.
+        prefix: the prefix of the function's name, before the part's name.
+        may_be_short: whether an answer may be only the first option.
+        does: the verb and the noun for the service's description.
+        for_gateways: whether only a service with a web framework may have them.
+        shared: the note about another part with the same subject; "" for none.
+        unique: what must differ between two parts with different names; "" for nothing.
+        missing: what a file without parts lacks; "" for the decorator.
+        goodbye: the message after a removal; "{service}" and "{about}" are filled in.
+        abouts: the key of their subjects in the JSON document of a removal.
+        leaves: what remains on the NATS server after a removal; see `Leftover`.
     """
 
     noun: str
@@ -327,27 +327,27 @@ class PartKind:
 
     @property
     def question(self) -> str:
-        """The question of the template that asks for them: a mapping by name."""
+        """The template's question for them; its answer is a mapping by name."""
         return f"{self.noun}s"
 
     @property
     def folder(self) -> PurePosixPath:
-        """Return where their files are, in the service's folder."""
+        """Return the folder of their files, in the service's folder."""
         return PurePosixPath(self.place, self.question)
 
     @property
     def tests(self) -> PurePosixPath:
-        """Return where the tests of them are."""
+        """Return the folder of their tests, in the service's folder."""
         return PurePosixPath("tests", self.question)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The packages that they do not work without."""
+        """The packages that they need."""
         return (self.package or self.question,)
 
     @property
     def suffix(self) -> str:
-        """Return what the name of a part's file, and of its test, ends with."""
+        """Return the suffix of the names of a part's file and its test."""
         return f"_{self.noun}.py"
 
     def option(self, key: str) -> Rule:
@@ -355,10 +355,10 @@ class PartKind:
         return next(option.rule for option in self.options if option.key == key)
 
     def parse(self, **texts: str | None) -> dict[str, Any]:
-        """Return the options that texts on a command line say, by key; one that is None was not given.
+        """Parse the options of a command line, by key; None stands for an option that was not given.
 
         Raises:
-            InputError: an option does not take its text; the message begins with its flag.
+            InputError: a value is invalid; the message begins with its option.
         """
         return {
             key: messages.located(f"--{key.replace('_', '-')}", self.option(key).parse, text)
@@ -367,10 +367,10 @@ class PartKind:
         }
 
     def refuse_same(self, parts: Sequence[Part]) -> None:
-        """Make sure that no two parts share what only one of them may have.
+        """Check that no two parts have the same key.
 
         Raises:
-            InputError: two do.
+            InputError: two parts have the same key.
         """
         seen: dict[Hashable, Part] = {}
         for part in parts:
@@ -382,24 +382,24 @@ class PartKind:
                 )
 
     def file(self, name: str) -> PurePosixPath:
-        """Return where the part of that name is, in its service's folder."""
+        """Return the path of a part's file, in its service's folder."""
         return self.folder / f"{name}{self.suffix}"
 
     def test(self, name: str) -> PurePosixPath:
-        """Return where the test of the part of that name is, in its service's folder."""
+        """Return the path of a part's test, in its service's folder."""
         return self.tests / f"test_{name}{self.suffix}"
 
     def paths(self, service: str, name: str) -> tuple[PurePosixPath, PurePosixPath]:
-        """Return where the part of that name and its test are, in the workspace."""
+        """Return the paths of a part's file and test, in the workspace."""
         folder = PurePosixPath(SERVICES, service)
         return folder / self.file(name), folder / self.test(name)
 
     def paths_in(self, service: Path) -> tuple[PurePosixPath, ...]:
-        """Return where the files of parts are in a service's folder, sorted, without reading them."""
+        """Return the sorted paths of the parts' files in a service's folder, without reading them."""
         return source.paths(service, self.folder, self.suffix)
 
     def files_in(self, service: Path) -> tuple[PartFile, ...]:
-        """Return the files in a service's folder, sorted; one that cannot be read says why and hides no other."""
+        """Read the parts' files in a service's folder, sorted; a file that cannot be read has an error."""
         return tuple(self._read(service, path) for path in self.paths_in(service))
 
     def _read(self, service: Path, path: PurePosixPath) -> PartFile:
@@ -407,4 +407,4 @@ class PartKind:
             parts = source.read(service / path, self.found.all_in)
         except ValueError as error:
             return PartFile(self, path, (), str(error))
-        return PartFile(self, path, parts, "" if parts else f"there is no {self.missing or f'@{self.decorator} in it'}")
+        return PartFile(self, path, parts, "" if parts else f"it has no {self.missing or f'@{self.decorator}'}")

@@ -1,4 +1,4 @@
-"""The kinds of parts that a service can contain, each in a file of its own with a test of its own."""
+"""The kinds of parts that a service can contain."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ KINDS: dict[str, PartKind] = {
 
 
 def kind_of(is_gateway: bool, there: Collection[PartKind]) -> str:
-    """Return what a service is called that has parts of these kinds, and perhaps a web framework.
+    """Return the kind of a service that has these kinds of parts.
 
-    A gateway has a framework; a worker handles events or does tasks; a service answers requests. What does neither is a
-    publisher or a subscriber, and a service where it is both.
+    A gateway has a web framework. A worker has handlers or tasks. A publisher or subscriber has only parts of that
+    kind. Anything else is a service.
     """
     if is_gateway:
         return "gateway"
@@ -33,6 +33,6 @@ def kind_of(is_gateway: bool, there: Collection[PartKind]) -> str:
     return only.noun if only in (PUBLISHERS, SUBSCRIBERS) else "service"
 
 
-def is_persons_own(path: PurePosixPath) -> bool:
-    """Return whether a path in a service's folder is a part or a part's test: those are for a person to change."""
+def is_owners(path: PurePosixPath) -> bool:
+    """Return whether a path in a service's folder is a part or its test, which belong to the owner."""
     return any(path.parent in (kind.folder, kind.tests) and path.name.endswith(kind.suffix) for kind in KINDS.values())

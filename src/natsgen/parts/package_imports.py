@@ -1,4 +1,4 @@
-"""What the Python files of a service import of the service itself, read from source: nothing is run."""
+"""The modules of a service that its own Python files import, read from source without running it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEFT_OUT = frozenset({"__pycache__", "node_modules"})
 
 
 def files_in(service: Path) -> Iterator[PurePosixPath]:
-    """Yield the files in a service's folder, below it, in order; not what runs and tools leave behind."""
+    """Yield the files below a service's folder, sorted, without caches and hidden folders."""
     for parent, folders, names in os.walk(service):
         folders[:] = sorted(name for name in folders if name not in _LEFT_OUT and not name.startswith("."))
         for name in sorted(names):
@@ -27,22 +27,22 @@ def files_in(service: Path) -> Iterator[PurePosixPath]:
 
 
 def imported_by(service: Path, path: PurePosixPath, *, even_in_texts: bool = True) -> frozenset[PurePosixPath]:
-    """Return the files that a Python file of a service may import, below the service's folder, there or not.
+    """Return the files that a Python file of a service may import, existing or not, relative to the service's folder.
 
-    Of a file that is no Python, all that looks like a module counts.
+    In a file that is not valid Python, everything that looks like a module counts.
 
     Args:
-        service: its folder.
-        path: the file, below that folder.
-        even_in_texts: count a module that a text names too, as in `monkeypatch.setattr("src.tasks.queue.Queue", ...)`.
+        service: the service's folder.
+        path: the file, relative to that folder.
+        even_in_texts: include modules in strings, as in `monkeypatch.setattr("src.tasks.queue.Queue", ...)`.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     text = reading.read_bytes(service / path, reading.SOURCE_LIMIT).decode(errors="replace")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
+            warnings.simplefilter("ignore")  # the owner's own tools report warnings about the owner's code
             module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return frozenset(_paths_of(_MODULE.findall(text)))
@@ -62,7 +62,7 @@ def _modules_in(module: ast.Module, path: PurePosixPath, *, even_in_texts: bool)
 
 
 def _origin(node: ast.ImportFrom, path: PurePosixPath) -> str:
-    """Return the module that names are imported from, in full."""
+    """Return the full name of the module that names are imported from."""
     if not node.level:
         return node.module or ""
     package = path.parent.parts[: len(path.parent.parts) - node.level + 1]
@@ -70,7 +70,7 @@ def _origin(node: ast.ImportFrom, path: PurePosixPath) -> str:
 
 
 def _paths_of(modules: Iterable[str]) -> Iterator[PurePosixPath]:
-    """Yield the files that modules may be, and the packages on the way to them, which are imported first."""
+    """Yield the possible files of modules, and of their parent packages, which are imported first."""
     for module in modules:
         parts = module.split(".")
         if parts[0] != _ROOT:

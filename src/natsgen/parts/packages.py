@@ -1,7 +1,7 @@
-"""The packages of a service: runtime code that a kind of part, an answer or an extra needs, and which services have it.
+"""The packages of a service: runtime code that a kind of part, an answer or an extra needs.
 
-A package is found by its files and listed nowhere: a service has it when its marker is there. What is in no package is
-the core, which every service has. copier.yml has the same table for plain Copier; a unit test compares the two.
+A service has a package if the package's marker file exists. Everything outside the packages is the core, which every
+service has. copier.yml has the same table for plain Copier; a unit test compares the two.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
 
 QUESTION = "packages"
-"""The question of the template that is never asked: the packages that are rendered."""
+"""The template's hidden question: the packages to render."""
 
 EXTRAS = "extras"
-"""The question of the template that a person asks for packages with."""
+"""The template's question for the extras."""
 
 
 BATCH = "batch"
-"""The package of handlers that take a list, and the option that makes them."""
+"""The package for handlers of lists of events, and the option of such a handler."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Package:
     """A package.
 
     Attributes:
-        name: what it is called.
-        summary: what it is for, on one line.
-        paths: its files and folders below the service's folder, as globs. Several packages may list the same path: it
-            is there as long as one of them is. The first is of this package alone.
-        needs: the packages that it does not work without.
-        is_extra: whether a person may ask for it.
+        name: its name.
+        summary: its purpose, on one line.
+        paths: its files and folders below the service's folder, as globs. Several packages may list the same path; it
+            exists as long as one of them does. The first path belongs to this package alone.
+        needs: the packages that it needs.
+        is_extra: whether the user may add it as an extra.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Package:
 
     @property
     def marker(self) -> str:
-        """Return the file that is there if, and only if, the package is."""
+        """Return the file that exists if, and only if, the package does."""
         first = self.paths[0]
         return first if first.endswith(".py") else f"{first}/__init__.py"
 
 
 def _extra(name: str, summary: str, *paths: str, needs: tuple[str, ...] = ("toolkit",)) -> Package:
-    """Return a package that a person may ask for."""
+    """Return a package that the user may add as an extra."""
     return Package(name, summary, paths, needs, is_extra=True)
 
 
@@ -65,7 +65,7 @@ _PUBSUB = "src/pubsub/__init__.py"
 _TASKS = ("src/tasks", "src/domain/tasks", "tests/tasks")
 _SCHEMAS = ("src/utils/schemas.py", "schemas", "tests/test_schemas.py")
 
-# A package stands before those that it needs, here and in copier.yml.
+# A package comes before those that it needs, here and in copier.yml.
 PACKAGES: tuple[Package, ...] = (
     Package("handlers", "handlers of JetStream events", ("src/domain/handlers", "tests/handlers")),
     Package(BATCH, "calls handlers with many messages at once", ("src/batch",)),
@@ -86,7 +86,7 @@ PACKAGES: tuple[Package, ...] = (
         ("src/domain/subscribers", "tests/subscribers", _PUBSUB, "src/pubsub/subscribers"),
         ("requests",),
     ),
-    _extra("tasks", "a task queue on JetStream", *_TASKS, needs=("kv", "toolkit")),  # for whoever only enqueues
+    _extra("tasks", "a task queue on JetStream", *_TASKS, needs=("kv", "toolkit")),  # an extra to enqueue only
     Package("web", "answers HTTP with FastAPI or Django", ("src/web", "tests/routes"), ("requests",)),
     Package("inbox", "keeps a redelivery from being handled twice", ("src/inbox",)),
     _extra(
@@ -137,12 +137,12 @@ _BY_ANSWER: Mapping[str, Mapping[str, str]] = {
 
 
 def found(service: Path) -> frozenset[str]:
-    """Return the packages that are in a service's folder."""
+    """Return the packages that a service's folder contains."""
     return frozenset(package.name for package in PACKAGES if (service / package.marker).is_file())
 
 
 def closure(names: Iterable[str]) -> frozenset[str]:
-    """Return the packages with all that they need, directly or not."""
+    """Return the packages and everything that they need, directly or indirectly."""
     wanted = {name for name in names if name in BY_NAME}
     for package in PACKAGES:
         if package.name in wanted:
@@ -151,7 +151,7 @@ def closure(names: Iterable[str]) -> frozenset[str]:
 
 
 def of_answers(answers: Mapping[str, Any]) -> frozenset[str]:
-    """Return the packages that a service's answers ask for, apart from its parts; wrong answers ask for none."""
+    """Return the packages that a service's answers need, apart from its parts; invalid answers need none."""
     chosen = {
         by_value[answers[key]]
         for key, by_value in _BY_ANSWER.items()
@@ -161,13 +161,13 @@ def of_answers(answers: Mapping[str, Any]) -> frozenset[str]:
 
 
 def extras_of(answers: Mapping[str, Any]) -> frozenset[str]:
-    """Return the extras that a service's answers ask for."""
+    """Return the extras in a service's answers."""
     asked = answers.get(EXTRAS) or ()
     return frozenset(name for name in EXTRA_NAMES if isinstance(asked, list | tuple) and name in asked)
 
 
 def kinds_in(service: Path, without: Collection[PurePosixPath] = ()) -> tuple[PartKind, ...]:
-    """Return the kinds of which a service's folder has parts, leaving some files of it out of account."""
+    """Return the kinds of parts in a service's folder, ignoring the files `without`."""
     return tuple(kind for kind in KINDS.values() if set(kind.paths_in(service)) - set(without))
 
 
@@ -175,16 +175,16 @@ def needed(service: Path, answers: Mapping[str, Any], without: Collection[PurePo
     """Return the packages that a service needs: its parts, its answers and its extras, and what those need.
 
     Args:
-        service: its folder.
-        answers: what it was made with, by question.
-        without: files below the folder that do not count.
+        service: the service's folder.
+        answers: its answers, by question.
+        without: files below the folder to ignore.
     """
-    of_parts = {name for kind in kinds_in(service, without) for name in needs_of(service, kind, without)}
-    return closure({*of_parts, *of_answers(answers)})
+    needed_by_parts = {name for kind in kinds_in(service, without) for name in needs_of(service, kind, without)}
+    return closure({*needed_by_parts, *of_answers(answers)})
 
 
 def needs_of(service: Path, kind: PartKind, without: Collection[PurePosixPath] = ()) -> frozenset[str]:
-    """Return the packages that a service's parts of one kind do not work without, leaving some files out of account."""
+    """Return the packages that a service's parts of one kind need, ignoring the files `without`."""
     if kind is not HANDLERS:
         return frozenset(kind.needs)
     files = [file for file in kind.files_in(service) if file.path not in without]
@@ -193,12 +193,12 @@ def needs_of(service: Path, kind: PartKind, without: Collection[PurePosixPath] =
 
 
 def needs_of_part(part: Part) -> frozenset[str]:
-    """Return the packages that a new part does not work without."""
+    """Return the packages that a new part needs."""
     return frozenset(part.kind.needs) | ({BATCH} if isinstance(part, Handler) and part.batch else set())
 
 
 def of_path(path: PurePosixPath) -> tuple[str, ...]:
-    """Return the packages that a path below a service's folder belongs to; none if it is the core's."""
+    """Return the packages that a path below a service's folder belongs to; none if it belongs to the core."""
     return tuple(package.name for package in PACKAGES if any(_is_in(path, pattern) for pattern in package.paths))
 
 
@@ -209,7 +209,7 @@ def check_extras(value: Iterable[str]) -> list[str]:
         Each of them once, sorted.
 
     Raises:
-        InputError: there is no such extra; the message names the nearest and lists them all.
+        InputError: an extra does not exist; the message suggests the nearest and lists them all.
     """
     names = sorted(set(value))
     for name in names:

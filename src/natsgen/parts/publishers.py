@@ -1,4 +1,4 @@
-"""Publishers: coroutines that make a message again and again, for a stream or for whoever listens."""
+"""Publishers: coroutines that publish on an interval, to a stream or by core NATS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL = Number(
     0.001,
     86_400,
     "seconds",
-    form=r"(0|[1-9][0-9]{0,4})(\.[0-9]{1,6})?",  # TOML takes no zeros in front
+    form=r"(0|[1-9][0-9]{0,4})(\.[0-9]{1,6})?",  # TOML allows no leading zeros
 )
 
 
@@ -24,9 +24,9 @@ class Publisher(subjects.SubjectPart):
     """A publisher.
 
     Attributes:
-        subject: that it publishes on.
-        interval: seconds from one message to the next; None for what the setting `PUBLISH_INTERVAL` says.
-        core: whether by core NATS; else to a stream.
+        subject: the subject that it publishes to.
+        interval: seconds between messages; None for the setting `PUBLISH_INTERVAL`.
+        core: whether it publishes by core NATS; otherwise it publishes to a stream.
     """
 
     interval: float | None = None
@@ -39,7 +39,7 @@ class Publisher(subjects.SubjectPart):
     def story(self, service: str) -> str:
         """Return what it publishes."""
         every = "" if self.interval is None else f" every {self.interval:g} s"
-        return f"publishes on {self.subject}{every}, {'to whoever listens' if self.core else 'to its stream'}"
+        return f"publishes to {self.subject}{every}, {'by core NATS' if self.core else 'by JetStream'}"
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ PUBLISHERS = PartKind(
     noun="publisher",
     name=Name("publisher", naming.RESERVED_HANDLERS),
     part=Publisher,
-    argument=("SUBJECT", "Subject that it publishes on."),
+    argument=("SUBJECT", "Subject that it publishes to."),
     proposal=subjects.LAST_TOKENS,
     options=(
-        Option("subject", sent_subject("publisher", "published on")),
+        Option("subject", sent_subject("publisher", "published to")),
         Option(
             "interval",
             INTERVAL,
             keyword="every",
-            help="From one message to the next [default: what PUBLISH_INTERVAL says]",
+            help="Interval between messages [default: PUBLISH_INTERVAL]",
         ),
-        Option("core", Flag("core"), help="Publish by core NATS, to whoever listens, and not to a stream."),
+        Option("core", Flag("core"), help="Publish by core NATS instead of to a stream."),
     ),
     found=FoundPublisher,
     decorator="publishes",
@@ -79,4 +79,4 @@ PUBLISHERS = PartKind(
 
 def from_subjects(texts: Sequence[str], *, core: bool = False) -> tuple[Publisher, ...]:
     """Return a publisher for each subject on a command line; see `subjects.from_subjects`."""
-    return subjects.from_subjects(Publisher, texts, "a service publishes on it once", core=core)
+    return subjects.from_subjects(Publisher, texts, "a service needs one publisher for it", core=core)

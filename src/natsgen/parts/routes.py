@@ -1,4 +1,4 @@
-"""Routes: functions of a gateway that answer requests of HTTP by a call, or by publishing."""
+"""Routes: functions of a gateway that answer an HTTP request by calling an action or by publishing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARAMETER_MAX_LENGTH = 40  # so that its line in a test fits, with a value besid
 FORM = "METHOD PATH=SUBJECT for a call, or METHOD PATH=publish:SUBJECT"
 EXAMPLE = "POST /greet=v1.greeter.greet"
 
-# What every gateway answers itself.
+# The paths that every gateway answers itself.
 RESERVED_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/stats", "/docs", "/redoc", "/openapi.json"})
 
 # A route's function has the route's name, and its models begin with it, next to these in its file and in its test;
@@ -46,10 +46,10 @@ class Route(Part):
     """A route.
 
     Attributes:
-        method: of the requests.
-        path: of the requests, with its parameters in braces.
-        call: the subject that it calls, and whose reply it answers with; None if it publishes.
-        publish: the subject that it publishes to, in JetStream, which confirms it; None if it calls.
+        method: the HTTP method.
+        path: the path, with its parameters in braces.
+        call: the subject of the action that it calls, whose reply it returns; None if it publishes.
+        publish: the JetStream subject that it publishes to; None if it calls.
     """
 
     method: str
@@ -59,17 +59,17 @@ class Route(Part):
 
     @classmethod
     def from_text(cls, text: str, name: str | None, **options: Any) -> Route:
-        """Return the route that a person typed."""
+        """Return the route for a command's argument."""
         checked = None if name is None else messages.located("--name", ROUTES.name.check, name)
         return messages.located("ROUTE", partial(from_text, name=checked), text)
 
     def problem(self) -> str:
-        """Return what is wrong with its options together."""
-        return "" if (self.call is None) != (self.publish is None) else "takes one of call and publish, with a subject"
+        """Return what is wrong with the combination of its options."""
+        return "" if (self.call is None) != (self.publish is None) else "needs either call or publish, with a subject"
 
     @property
     def subject(self) -> str:
-        """Return what it calls or publishes to."""
+        """Return the subject that it calls or publishes to."""
         return self.call or self.publish or ""
 
     @property
@@ -79,7 +79,7 @@ class Route(Part):
 
     @property
     def key(self) -> Hashable:
-        """Its method and its path, whatever its parameters are called."""
+        """Its method and its path without parameter names."""
         return self.method, without_names(self.path)
 
     def facts(self, service: str) -> dict[str, object]:
@@ -91,16 +91,16 @@ class Route(Part):
         return f"answers {self.does} and {f'calls {self.call}' if self.call else f'publishes to {self.publish}'}"
 
     def other_name(self, taken: Sequence[str]) -> str:
-        """Return a name after more of its subject."""
+        """Return a name from more tokens of its subject."""
         return name_for(self.subject, publishes=self.publish is not None, taken=taken)
 
 
 @dataclass(frozen=True)
 class FoundRoute(FoundPart):
-    """A function that answers requests of HTTP; the first argument is their method.
+    """A function that answers HTTP requests; the decorator's first argument is the method.
 
     Attributes:
-        path: of the requests; None where the decorator names none.
+        path: the path; None if the decorator has none.
         calls: the subjects that it calls.
         publishes: the subjects that it publishes to.
     """
@@ -111,7 +111,7 @@ class FoundRoute(FoundPart):
 
     @classmethod
     def all_in(cls, module: ast.Module) -> tuple[FoundRoute, ...]:
-        """Return what `@router.post(...)` decorates, as for FastAPI, or `@route(...)`, as for Django."""
+        """Return the functions with `@router.post(...)` and the like (FastAPI), or with `@route(...)` (Django)."""
         found = [_found(function, method, path) for function, method, path in _for_fastapi(module)]
         for function, call in source.decorated(module, "route"):
             method, options = source.arguments(call, "method")
@@ -120,18 +120,18 @@ class FoundRoute(FoundPart):
         return tuple(sorted(found, key=lambda route: route.line))
 
     def answer(self) -> dict[str, object] | None:
-        """Return the answer that a command would have made it of."""
+        """Return the answer that a command would have created it from."""
         sent = [("call", one.literal) for one in self.calls] + [("publish", one.literal) for one in self.publishes]
         if self.first is None or self.path is None or len(sent) != 1:
             return None
         return {"method": self.first.literal, "path": self.path.literal, **dict(sent)}
 
     def about(self, service: str) -> Value:
-        """Return the requests that it answers; no literal where a part of them is none."""
+        """Return the requests that it answers; a literal only if all its parts are literals."""
         return joined("{} {}", self.first, self.path)
 
     def key(self, service: str) -> Hashable:
-        """Return its method and its path; None where they are not known."""
+        """Return its method and its path; None if they are not literals."""
         if self.first is None or self.path is None or not (self.first.is_text and self.path.is_text):
             return None
         return self.first.text.upper(), without_names(self.path.text)
@@ -146,7 +146,7 @@ class FoundRoute(FoundPart):
         )
 
     def facts(self, service: str) -> dict[str, object]:
-        """Return what its JSON document says of it."""
+        """Return its fields in JSON documents."""
         return {
             "method": self.first.text if self.first else None,
             "path": self.path.text if self.path else None,
@@ -157,7 +157,7 @@ class FoundRoute(FoundPart):
 
 
 def without_names(path: str) -> str:
-    """Return a path with nothing in the braces: two that are the same so are answered by one route."""
+    """Return a path with empty braces; two paths that are equal then match the same requests."""
     return _IN_BRACES.sub("{}", path)
 
 
@@ -165,9 +165,9 @@ def name_for(subject: str, *, publishes: bool, taken: Collection[str] = ()) -> s
     """Return a name for the route to a subject.
 
     Args:
-        subject: a checked one.
-        publishes: whether it is published to: the name is that of a handler of it, else that of the action.
-        taken: names that others have; it is after as many of the subject's last tokens as it takes to be none of them.
+        subject: the checked subject.
+        publishes: whether the route publishes; the name is then that of the subject's handler, not of an action.
+        taken: names of other routes; more of the subject's last tokens make the name differ from them.
     """
     tokens = subject.split(".")
     depths = range(min(2 if publishes else 1, len(tokens)), len(tokens) + 1)
@@ -177,15 +177,15 @@ def name_for(subject: str, *, publishes: bool, taken: Collection[str] = ()) -> s
 
 
 def from_text(text: str, name: str | None = None, taken: Collection[str] = ()) -> Route:
-    """Return the route that a person typed.
+    """Return the route for a text on a command line.
 
     Args:
         text: such as `POST /greet=v1.greeter.greet` or `POST /orders=publish:orders.order.created`.
-        name: of the route, checked; None for the one that its subject proposes.
-        taken: names that the subject must not propose.
+        name: the checked name of the route; None to derive it from the subject.
+        taken: names that must not be derived.
 
     Raises:
-        InputError: it is not in that form, or a part of it breaks its rule.
+        InputError: the text is not in that form, or a part of it is invalid.
     """
     request, separator, target = text.partition("=")
     words = [word for word in request.split(" ") if word]
@@ -193,7 +193,7 @@ def from_text(text: str, name: str | None = None, taken: Collection[str] = ()) -
         raise messages.invalid("route", text, f"use {FORM}, such as {EXAMPLE!r}")
     verb, separator, rest = target.strip(" ").partition(":")
     if separator and verb not in _SENDS:
-        raise messages.invalid("route", text, f"before the : is call or publish, not {messages.quote(verb)}")
+        raise messages.invalid("route", text, f"use call or publish before the :, not {messages.quote(verb)}")
     verb, subject = (verb, rest) if separator else ("call", verb)
     checked = {
         "method": ROUTES.option("method").check(words[0].upper()),
@@ -205,10 +205,10 @@ def from_text(text: str, name: str | None = None, taken: Collection[str] = ()) -
 
 
 def from_texts(texts: Sequence[str]) -> tuple[Route, ...]:
-    """Return the routes that a person typed, each under a name of its own.
+    """Return the routes for texts on a command line, with distinct names.
 
     Raises:
-        InputError: one of them is no route, or two answer the same requests.
+        InputError: a route is invalid, or two answer the same requests.
     """
     found: dict[str, Route] = {}
     for text in texts:
@@ -220,7 +220,7 @@ def from_texts(texts: Sequence[str]) -> tuple[Route, ...]:
 
 def _path_problem(text: str) -> str:
     if not text.startswith("/"):
-        return "it starts with /, such as '/orders/{order_id}'"
+        return "use a path that starts with /, such as '/orders/{order_id}'"
     if len(text) > PATH_MAX_LENGTH:
         return f"it has {len(text)} characters of at most {PATH_MAX_LENGTH}"
     if text in RESERVED_PATHS:
@@ -231,20 +231,20 @@ def _path_problem(text: str) -> str:
             return problem
     names = _IN_BRACES.findall(text)
     if twice := next((name for name in names if names.count(name) > 1), None):
-        return f"the parameter {messages.quote(twice)} is there twice"
+        return f"it contains the parameter {messages.quote(twice)} twice"
     return ""
 
 
 def _segment_problem(segment: str, *, is_last: bool) -> str:
     if not segment:
-        return "it ends with /; leave that out" if is_last else "it has nothing between two slashes"
+        return "omit the trailing /" if is_last else "it has nothing between two slashes"
     if segment in (".", ".."):
-        return f"clients take {segment} out of a path before they send it"
+        return f"clients remove {segment} from a path before they send it"
     if found := _IN_BRACES.fullmatch(segment):
         return _parameter_problem(found[1])
     if not _SEGMENT.fullmatch(segment):
-        takes = "a segment takes letters, digits, -, ., _ and ~, or is a {parameter} and nothing else"
-        return f"{takes}, and not {messages.quote(segment)}"
+        takes = "use letters, digits, -, ., _ and ~ in a segment, or a single {parameter}"
+        return f"{takes}, not {messages.quote(segment)}"
     return ""
 
 
@@ -252,11 +252,11 @@ def _parameter_problem(name: str) -> str:
     shown = f"the parameter {messages.quote(name)}"
     if len(name) > PARAMETER_MAX_LENGTH or not _PARAMETER.fullmatch(name):
         return (
-            f"{shown} takes letters, digits and _, starts with a small letter and has at most {PARAMETER_MAX_LENGTH} "
-            "characters"
+            f"{shown} is invalid: use letters, digits and _, starting with a lower-case letter, at most "
+            f"{PARAMETER_MAX_LENGTH} characters"
         )
     if keyword.iskeyword(name):
-        return f"{shown} is a keyword of Python; rename it"
+        return f"{shown} is a Python keyword; rename it"
     if name in RESERVED_PARAMETERS:
         return f"{shown} would hide a name that the route's function uses; rename it"
     return ""
@@ -279,14 +279,14 @@ ROUTES = PartKind(
     ),
     found=FoundRoute,
     decorator="route",
-    missing="@router.post or @route in it, nor one of the kind",
+    missing="@router.post, @route or the like",
     place="src/web",
     package="web",
     does=("serves", "route"),
     unique="another method or path",
     for_gateways=True,
     abouts="requests",
-    goodbye="{service} will not answer {about} any more.",
+    goodbye="{service} no longer answers {about}.",
 )
 
 
@@ -295,7 +295,7 @@ def _for_fastapi(module: ast.Module) -> Iterator[tuple[Function, Value, Value | 
     for method in METHODS:
         for function, call in source.decorated(module, method.lower()):
             if not isinstance(call.func, ast.Attribute):
-                continue  # a function of that name, and none of a router
+                continue  # a plain function of that name, not a router's method
             path, _ = source.arguments(call, "path")
             prefix = prefixes.get(ast.unparse(call.func.value), "")
             if path is not None and path.is_text:
@@ -304,7 +304,7 @@ def _for_fastapi(module: ast.Module) -> Iterator[tuple[Function, Value, Value | 
 
 
 def _prefixes_in(module: ast.Module) -> dict[str, str]:
-    """Return the prefix of each router that a module makes with one, by the router's name."""
+    """Return the prefixes of the routers that a module creates, by the router's name."""
     found = {}
     for node in module.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):

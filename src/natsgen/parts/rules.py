@@ -1,4 +1,4 @@
-"""The rules for the options of parts: each checks a value, or reads one from a text on a command line."""
+"""The rules for the options of parts: each checks a value, or parses one from a command line."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Rule:
-    """What an option takes."""
+    """The valid values of an option."""
 
     @property
     def metavar(self) -> str:
-        """Return what stands for a value in the help of a command."""
+        """Return the placeholder for a value in a command's help."""
         return "NAME"
 
     def check(self, value: object) -> Any:
-        """Return the value as the option keeps it.
+        """Return the checked value.
 
         Raises:
-            InputError: the option does not take it.
+            InputError: the value is invalid.
         """
         raise NotImplementedError
 
     def parse(self, text: str) -> Any:
-        """Return the value that a text on a command line says; raises as `check` does."""
+        """Return the value of a text on a command line; raises the errors of `check`."""
         return self.check(text)
 
 
 @dataclass(frozen=True)
 class Number(Rule):
-    """A number within limits, and a whole one unless it may have a fraction.
+    """A number within limits: a whole number, or one with a unit that may have a fraction.
 
     Attributes:
-        what: what the option is called in messages.
-        least: the smallest that it takes.
-        most: the largest that it takes.
-        unit: of the number; one with a unit may have a fraction.
-        form: what its text on a command line looks like.
+        what: the name of the option in messages.
+        least: the smallest valid number.
+        most: the largest valid number.
+        unit: the unit of the number; "" for a whole number.
+        form: the pattern of its text on a command line.
     """
 
     what: str
@@ -114,12 +114,12 @@ class Choice(Rule):
 
 @dataclass(frozen=True)
 class Text(Rule):
-    """A text that a function finds no fault with.
+    """A text that a function checks.
 
     Attributes:
-        what: what the option is called in messages.
-        problem: says what is wrong with a text; "" if nothing is.
-        suggest: proposes another text; "" where there is none.
+        what: the name of the option in messages.
+        problem: returns what is wrong with a text; "" if nothing is.
+        suggest: suggests a valid text; "" for none.
     """
 
     what: str
@@ -135,17 +135,17 @@ class Text(Rule):
 
 
 def refuse_twice(what: str, texts: Sequence[str], why: str) -> None:
-    """Make sure that each text is there once.
+    """Check that no text is given twice.
 
     Raises:
-        InputError: one is there twice.
+        InputError: a text is given twice.
     """
     if twice := next((text for text in texts if texts.count(text) > 1), None):
         raise InputError(f"the {what} {messages.quote(twice)} is given twice: {why}")
 
 
 def pattern(what: str, form: str, limit: int, takes: str, suggest: Callable[[str], str] | None = None) -> Text:
-    """Return the rule of a text of a form, with at most `limit` characters."""
+    """Return the rule for a text that matches a pattern and has at most `limit` characters."""
 
     def problem(text: str) -> str:
         return "" if len(text) <= limit and re.fullmatch(form, text) else f"use {takes}, at most {limit} characters"
@@ -154,7 +154,7 @@ def pattern(what: str, form: str, limit: int, takes: str, suggest: Callable[[str
 
 
 def sent_subject(noun: str, verb: str) -> Text:
-    """Return the rule of a subject that a part of a kind sends to, and which has no wildcards therefore."""
+    """Return the rule for a subject that a part sends to, and that therefore has no wildcards."""
 
     def problem(text: str) -> str:
         wide = any(token in ("*", ">") for token in text.split("."))
@@ -168,10 +168,10 @@ class Name(Rule):
     """The name of a part of one kind.
 
     Attributes:
-        noun: what one of them is called.
-        reserved: names that mean something else in its file or its test.
-        prefix: what makes a name of one that cannot be taken, put in front, where the part's function has its name;
-            "" where the function's name has a prefix of its own.
+        noun: the noun of the kind.
+        reserved: names that its file or its test uses for something else.
+        prefix: put before an unusable name to make it valid, where the part's function has the part's name; "" where
+            the function's name has its own prefix.
     """
 
     noun: str
@@ -194,7 +194,7 @@ class Name(Rule):
         return name
 
     def from_text(self, text: str) -> str:
-        """Return a name made of the words in a text; "" where there are none."""
+        """Return a name from the words in a text; "" if there are none."""
         if not self.prefix:
             return naming.event_name([text])
         name = naming.words_of(text)
@@ -206,9 +206,9 @@ class Name(Rule):
         if name in self.reserved:
             return "use another one, because it would hide a name that its file or its test uses"
         if self.prefix and name in KEYWORDS:
-            return "use another one, because it is a keyword of Python"
+            return "use another one, because it is a Python keyword"
         if self.prefix and name.startswith("test"):
-            return "use another one, because pytest would take its function for a test"
+            return "use another one, because pytest would collect its function as a test"
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Python source as it is written, read without importing it: decorated functions and their arguments."""
+"""Reads decorated functions and their arguments from Python source, without importing it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Value:
     """An argument in the source.
 
     Attributes:
-        source: the expression as it is written.
-        literal: its value where it is a plain one; None for any other expression.
+        source: the expression as written.
+        literal: its value if it is a literal; None for any other expression.
     """
 
     source: str
@@ -30,22 +30,22 @@ class Value:
 
     @property
     def is_text(self) -> bool:
-        """Return whether it is a literal text."""
+        """Return whether it is a string literal."""
         return isinstance(self.literal, str)
 
     @property
     def shown(self) -> str:
-        """The value as a list shows it: an expression in parentheses."""
+        """The value for display in a list, with an expression in parentheses."""
         return self.text if self.is_text else f"({self.source})"
 
     @property
     def text(self) -> str:
-        """The value as a person reads it: a literal's own text, else the expression."""
+        """The value for display: the text of a literal, or else the expression."""
         return self.source if self.literal is None else str(self.literal)
 
 
 def paths(service: Path, folder: PurePosixPath, suffix: str) -> tuple[PurePosixPath, ...]:
-    """Return the files with a suffix in a folder of a service's, sorted, without reading them."""
+    """Return the sorted files with a suffix in a folder of a service, without reading them."""
     if not reading.is_folder(service, folder):
         return ()
     with os.scandir(service / folder) as entries:
@@ -54,7 +54,7 @@ def paths(service: Path, folder: PurePosixPath, suffix: str) -> tuple[PurePosixP
 
 
 def all_files(folder: Path) -> Iterator[Path]:
-    """Yield the Python files in a folder and below it, sorted; links are not followed, and are not among them."""
+    """Yield the Python files in a folder and below it, sorted; symlinks are skipped."""
     if folder.is_symlink():
         return
     for parent, folders, names in os.walk(folder):
@@ -65,21 +65,25 @@ def all_files(folder: Path) -> Iterator[Path]:
 
 
 def read(file: Path, extract: Callable[[ast.Module], tuple[_Extracted, ...]]) -> tuple[_Extracted, ...]:
-    """Return what is wanted of a Python file; whatever stands in the way is a ValueError of one line."""
+    """Return what `extract` finds in a Python file.
+
+    Raises:
+        ValueError: the file cannot be read or parsed; the message is one line.
+    """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a person's code, to the person's own tools
+            warnings.simplefilter("ignore")  # the owner's own tools report warnings about the owner's code
             return extract(ast.parse(reading.read_bytes(file, reading.SOURCE_LIMIT)))
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
     except SyntaxError as error:
         raise ValueError(f"line {error.lineno or 1}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"it is no Python: {' '.join(str(error).split()) or type(error).__name__}") from error
+        raise ValueError(f"it is not valid Python: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def decorated(module: ast.Module, decorator: str) -> list[tuple[Function, ast.Call]]:
-    """Return the functions of a module that a decorator is called on, and that call, in their order."""
+    """Return the functions in a module that have a decorator, each with the decorator's call, in source order."""
     names = _names_of(module, decorator)
     functions = [node for node in ast.walk(module) if isinstance(node, Function)]
     found = [
@@ -92,13 +96,13 @@ def decorated(module: ast.Module, decorator: str) -> list[tuple[Function, ast.Ca
 
 
 def called_name(call: ast.Call) -> str:
-    """Return the last part of the name of what is called."""
+    """Return the last part of the name of the called function."""
     function = call.func
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def arguments(call: ast.Call, first: str) -> tuple[Value | None, dict[str, Value]]:
-    """Return the argument `first`, by place or by name, and all others that are given by name."""
+    """Return the argument `first`, positional or by keyword, and all other keyword arguments."""
     options = {keyword.arg: value(keyword.value) for keyword in call.keywords if keyword.arg is not None}
     return (value(call.args[0]) if call.args else options.pop(first, None)), options
 
@@ -117,7 +121,7 @@ def _names_of(module: ast.Module, decorator: str) -> set[str]:
 
 
 def joined(form: str, *parts: Value | None) -> Value:
-    """Return values put into a form that has a {} for each; no literal where one of them is none."""
+    """Return values formatted into a text that has a {} for each; a literal only if all of them are literals."""
     known = [part or Value("", None) for part in parts]
     text = form.format(*(part.text if part.literal is not None else f"{{{part.source}}}" for part in known))
     return Value(text, text if all(part.literal is not None for part in known) else None)

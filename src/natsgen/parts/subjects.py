@@ -1,4 +1,4 @@
-"""Holds what the parts for one subject share: handlers, publishers and subscribers."""
+"""The base of parts for one subject: handlers, publishers and subscribers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Part = TypeVar("_Part", bound="SubjectPart")
 
 
 LAST_TOKENS = "the subject's last two tokens"
-"""The proposal for the name of a part for one subject."""
+"""The default name of a part for one subject, as help describes it."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class SubjectPart(Part):
     """A part for one subject.
 
     Attributes:
-        subject: what it listens to or publishes on.
+        subject: the subject that it subscribes or publishes to.
     """
 
     subject: str
 
     @classmethod
     def from_text(cls: type[_Part], text: str, name: str | None, **options: Any) -> _Part:
-        """Return the part for the subject that a person typed."""
+        """Return the part for the subject on a command line."""
         subject = messages.located("SUBJECT", cls.kind.option("subject").check, text)
         if name is None:
             return cls(naming.handler_for(subject), subject, **options)
@@ -41,7 +41,7 @@ class SubjectPart(Part):
         return self.subject
 
     def other_name(self, taken: Sequence[str]) -> str:
-        """Return a name after more of its subject."""
+        """Return a name from more tokens of its subject."""
         return naming.handler_for(self.subject, taken)
 
 
@@ -50,12 +50,12 @@ def from_subjects(part: type[_Part], subjects: Sequence[str], why_once: str, **o
 
     Args:
         part: the class of the parts.
-        subjects: as they were typed.
-        why_once: why a subject may be there once, for the message.
-        options: that all of them have.
+        subjects: the subjects as typed.
+        why_once: why a subject may be given only once, for the message.
+        options: the options of all the parts.
 
     Raises:
-        InputError: one of them breaks the rule of the kind's subjects, or is there twice.
+        InputError: a subject is invalid, or is given twice.
     """
     rule = part.kind.option("subject")
     checked = [rule.check(subject) for subject in subjects]

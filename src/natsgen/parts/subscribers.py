@@ -1,4 +1,4 @@
-"""Subscribers: coroutines that hear what is published by core NATS while they listen."""
+"""Subscribers: coroutines for the messages of core NATS on one subject."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ class Subscriber(subjects.SubjectPart):
     """A subscriber of core NATS.
 
     Attributes:
-        subject: that it listens to.
-        queue_group: of which one hears each message, "" for none; None for what the setting `QUEUE_GROUP` says.
+        subject: the subject that it subscribes to.
+        queue_group: its queue group, in which one member receives each message; "" for none; None for the setting
+            `QUEUE_GROUP`.
     """
 
     queue_group: str | None = None
 
     def group_in(self, service_group: str) -> str:
-        """Return the group that it is in, in a service whose own is `service_group`."""
+        """Return its queue group; `service_group` is the service's."""
         return service_group if self.queue_group is None else self.queue_group
 
     def facts(self, service: str) -> dict[str, object]:
@@ -36,12 +37,12 @@ class Subscriber(subjects.SubjectPart):
         return {"subject": self.subject, "queue_group": self.queue_group}
 
     def story(self, service: str) -> str:
-        """Return what it hears."""
+        """Return what it subscribes to."""
         group = f" in the queue group {self.queue_group}" if self.queue_group else ""
-        return f"hears {self.subject}{group}, while it listens"
+        return f"subscribes to {self.subject}{group}"
 
     def beside(self, there: Sequence[PartFile], service: str, queue_group: str) -> Subscriber:
-        """Return it, unless it would share messages with another one of its queue group."""
+        """Return it, unless it would compete for messages with another one of its queue group."""
         for found in _subscribers_in(there):
             refuse_shared([found, self], queue_group)
         return self
@@ -49,7 +50,7 @@ class Subscriber(subjects.SubjectPart):
 
 @dataclass(frozen=True)
 class FoundSubscriber(FoundPart):
-    """A function that listens."""
+    """A function that subscribes."""
 
     def remark(self, service: str) -> str:
         """Return its group."""
@@ -59,7 +60,7 @@ class FoundSubscriber(FoundPart):
 
 def _problem(subject: str) -> str:
     if subject.split(".")[0] == ">":
-        return "'>' matches everything, including the server's messages; name a first token"
+        return "'>' matches everything, including the server's messages; start with a literal token"
     return naming.subject_problem(subject, of_a_stream=False)
 
 
@@ -67,7 +68,7 @@ SUBSCRIBERS = PartKind(
     noun="subscriber",
     name=Name("subscriber", naming.RESERVED_HANDLERS),
     part=Subscriber,
-    argument=("SUBJECT", "Subject that it listens to; * and a last > are wildcards."),
+    argument=("SUBJECT", "Subject that it subscribes to; * and a last > are wildcards."),
     proposal=subjects.LAST_TOKENS,
     options=(
         Option("subject", Text("subject for a subscriber", _problem)),
@@ -75,40 +76,40 @@ SUBSCRIBERS = PartKind(
             "queue_group",
             GROUP,
             keyword="queue",
-            help="Group of which one hears each message [default: what QUEUE_GROUP says]",
+            help="Queue group; one member receives each message [default: QUEUE_GROUP]",
         ),
     ),
     found=FoundSubscriber,
     decorator="listens",
     prefix="hear_",
     may_be_short=True,
-    does=("hears", "subject"),
+    does=("subscribes to", "subject"),
 )
 
 
 def from_subjects(texts: Sequence[str]) -> tuple[Subscriber, ...]:
     """Return a subscriber for each subject on a command line; see `subjects.from_subjects`."""
-    return subjects.from_subjects(Subscriber, texts, "a service listens to it once")
+    return subjects.from_subjects(Subscriber, texts, "a service needs one subscriber for it")
 
 
 def refuse_shared(subscribers: Sequence[Subscriber], service_group: str) -> None:
-    """Refuse two subscribers of one group that a message could be for: the server would give it to one of them.
+    """Refuse two subscribers of one queue group with overlapping subjects: only one would receive a shared message.
 
     Raises:
-        InputError: there are two such.
+        InputError: there are two such subscribers.
     """
     for one, other in combinations(subscribers, 2):
         group = one.group_in(service_group)
         if group and group == other.group_in(service_group) and overlap(one.subject, other.subject):
             raise InputError(
                 f"the subscribers {messages.quote(one.name)} and {messages.quote(other.name)} are both in the queue "
-                f"group {group}, and what is on both {one.subject} and {other.subject} would reach one of them only: "
-                "give one another queue group"
+                f"group {group}, so a message that matches both {one.subject} and {other.subject} would reach only one "
+                "of them: give one another queue group"
             )
 
 
 def overlap(one: str, other: str) -> bool:
-    """Return whether a message can be on both subjects."""
+    """Return whether a message can match both subjects."""
     ours, theirs = one.split("."), other.split(".")
     for a, b in zip(ours, theirs, strict=False):
         if ">" in (a, b):
@@ -119,7 +120,7 @@ def overlap(one: str, other: str) -> bool:
 
 
 def _subscribers_in(there: Sequence[PartFile]) -> Iterator[Subscriber]:
-    """Return the subscribers in files, as far as the source says plainly what they listen to and in which group."""
+    """Yield the subscribers in files whose subject and queue group are literals."""
     for file in there:
         for part in file.parts:
             queue = part.options.get("queue", Value("None", None))

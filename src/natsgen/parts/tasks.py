@@ -1,4 +1,4 @@
-"""Tasks: coroutines that work off a queue on JetStream, whose messages wait on `queue.<queue>.<priority>.<task>`."""
+"""Tasks: coroutines that process a queue on JetStream, with messages on `queue.<queue>.<priority>.<task>`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from natsgen.parts.source import Value, joined
 
 QUEUE_MAX_LENGTH = 64
 PRIORITIES = ("high", "normal", "low")
-NORMAL = "normal"  # the priority of a task that says none
+NORMAL = "normal"  # the default priority
 
 _QUEUE = "[a-z][a-z0-9]*([_-][a-z0-9]+)*"
 
-# A task's function has the task's name and a class its name in capitals, next to these in its file and in its test, or
-# to what its comments propose to import; copier.yml refuses the same.
+# A task's function and its class are named after the task, next to these names in its file and test, or to imports that
+# its comments suggest; copier.yml refuses the same.
 _RESERVED = frozenset(
     {
         *("annotations", "any", "base_model", "config_dict", "false", "logger", "message", "none", "payload"),
@@ -33,11 +33,11 @@ class Task(Part):
     """A task.
 
     Attributes:
-        queue: that it is enqueued to; "" for that of the service's other tasks.
-        priority: that it has unless whoever enqueues it says another.
-        concurrency: how many run at once; None for the runtime's own default.
-        timeout: seconds that an attempt has; None for as long as it takes.
-        max_attempts: how often it may be started; None for the runtime's own default.
+        queue: its queue; "" for the queue of the service's other tasks.
+        priority: its priority, unless the caller that enqueues it sets another.
+        concurrency: how many attempts run at once; None for the runtime's default.
+        timeout: the time limit of an attempt in seconds; None for no limit.
+        max_attempts: the maximum number of attempts; None for the runtime's default.
     """
 
     queue: str
@@ -48,11 +48,11 @@ class Task(Part):
 
     @classmethod
     def from_text(cls, text: str, name: str | None, **options: Any) -> Task:
-        """Return the task of the name that a person typed."""
+        """Return the task for the name on a command line."""
         return super().from_text(text, name, **{"queue": "", **options})
 
     def beside(self, there: Sequence[PartFile], service: str, queue_group: str) -> Task:
-        """Return it with the queue of the others where it has none."""
+        """Return it with the queue of the other tasks if it has none."""
         if self.queue:
             return self
         found = [part for file in there for part in file.parts]
@@ -60,7 +60,7 @@ class Task(Part):
         if len(queues) == 1:
             return replace(self, queue=queues[0])
         what = f"has the queues {messages.join_names(queues)}" if queues else "has no queue yet"
-        raise InputError(f"--queue must be given: {service} {what}")
+        raise InputError(f"--queue is required: {service} {what}")
 
     @property
     def does(self) -> str:
@@ -69,29 +69,29 @@ class Task(Part):
 
     @property
     def subject(self) -> str:
-        """The subjects that it waits on, whatever its priority."""
+        """The subjects of its messages, for all priorities."""
         return f"queue.{self.queue}.*.{self.name}"
 
     def durable_in(self, service: str) -> str:
-        """Return the name of its JetStream consumer; those of other priorities have the priority behind it."""
+        """Return the name of its JetStream consumer; those of other priorities end with the priority."""
         return f"{service}-{self.name}"
 
     def facts(self, service: str) -> dict[str, object]:
-        """Return its queue, the subjects that it waits on and its consumer."""
+        """Return its queue, its subjects and its consumer."""
         return {"queue": self.queue, "subject": self.subject, "durable": self.durable_in(service)}
 
     def story(self, service: str) -> str:
         """Return how it is enqueued."""
-        return f"is enqueued as {self.queue}.{self.name}, and waits on {self.subject}"
+        return f"is enqueued as {self.queue}.{self.name}, on {self.subject}"
 
 
 @dataclass(frozen=True)
 class FoundTask(FoundPart):
-    """A function that does a task."""
+    """A function that runs a task."""
 
     @property
     def queue(self) -> Value:
-        """The queue, or the expression that makes it."""
+        """The queue, or its expression."""
         return self.options.get("queue", Value("", None))
 
     @property
@@ -101,7 +101,7 @@ class FoundTask(FoundPart):
         return schedule is not None and schedule.source != "None"
 
     def answer(self) -> dict[str, object] | None:
-        """Return the answer that a command would have made it of: its function has its name."""
+        """Return the answer that a command would have created it from; None if its function has another name."""
         if self.first is None or self.first.literal != self.name:
             return None
         return {keyword: value.literal for keyword, value in self.options.items()}
@@ -111,19 +111,19 @@ class FoundTask(FoundPart):
         return self.first.literal if self.first else self.name
 
     def about(self, service: str) -> Value:
-        """Return the subjects that it waits on; no literal where a part of them is none."""
+        """Return the subjects of its messages; a literal only if all its parts are literals."""
         return joined("queue.{}.*.{}", self.queue, self.first)
 
     def durable_in(self, service: str) -> str:
-        """Return the name of its JetStream consumer, or the expression that makes it."""
+        """Return the name of its JetStream consumer, or its expression."""
         return f"{service}-{self.first.text if self.first else self.name}"
 
     def remark(self, service: str) -> str:
-        """Return whether it recurs."""
+        """Return "recurring task" or "task"."""
         return "recurring task" if self.recurs else "task"
 
     def facts(self, service: str) -> dict[str, object]:
-        """Return what its JSON document says of it."""
+        """Return its fields in JSON documents."""
         subject = self.about(service)
         return {
             "task": self.first.text if self.first else None,
@@ -145,7 +145,7 @@ class FoundTask(FoundPart):
 
 
 def _as_queue(text: str) -> str:
-    """Return a queue's name made of the words in a text; "" where there are none that could begin it."""
+    """Return a queue name from the words in a text; "" if none can begin a name."""
     return naming.words_of(text)[:QUEUE_MAX_LENGTH].strip("_").lstrip("0123456789_")
 
 
@@ -164,38 +164,38 @@ TASKS = PartKind(
                 "lower-case letters, digits and single - and _, starting with a letter",
                 _as_queue,
             ),
-            help="Queue that it is enqueued to [default: the service's, if there is one]",
+            help="Queue of the task [default: the service's only queue]",
         ),
         Option(
             "priority",
             Choice("priority", PRIORITIES),
-            help="Its priority where nobody says another [default: normal]",
+            help="Default priority of the task [default: normal]",
         ),
-        Option("concurrency", CONCURRENCY, help="How many one instance runs at once [default: 1]"),
+        Option("concurrency", CONCURRENCY, help="Maximum number of concurrent attempts per instance [default: 1]"),
         Option(
             "timeout",
             Number("time limit", 0.001, 604_800, "seconds"),
-            help="How long an attempt may take [default: as long as it takes]",
+            help="Time limit of an attempt [default: none]",
         ),
         Option(
             "max_attempts",
             Number("count of attempts", 1, 10_000),
-            help="How often it is started before it is a dead letter [default: 5]",
+            help="Attempts before it becomes a dead letter [default: 5]",
         ),
     ),
     found=FoundTask,
     decorator="task",
     first="name",
-    does=("works off", "queue"),
+    does=("processes", "queue"),
     leaves=("consumers", "schedules"),
 )
 
 
 def from_text(text: str) -> Task:
-    """Return the task that `QUEUE` or `QUEUE=TASK` on a command line says.
+    """Return the task for `QUEUE` or `QUEUE=TASK` on a command line.
 
     Raises:
-        InputError: the queue or the name breaks its rule.
+        InputError: the queue or the name is invalid.
     """
     queue, separator, name = text.partition("=")
     checked = TASKS.option("queue").check(queue)
@@ -203,10 +203,10 @@ def from_text(text: str) -> Task:
 
 
 def from_texts(texts: Sequence[str]) -> tuple[Task, ...]:
-    """Return the tasks that texts on a command line say, each `QUEUE` or `QUEUE=TASK`.
+    """Return the tasks for texts on a command line, each `QUEUE` or `QUEUE=TASK`.
 
     Raises:
-        InputError: one of them is none such, or two name the same task.
+        InputError: a text is invalid, or two name the same task.
     """
     found: dict[str, Task] = {}
     for text in texts:
@@ -218,5 +218,5 @@ def from_texts(texts: Sequence[str]) -> tuple[Task, ...]:
 
 
 def stream_of(queue: str) -> str:
-    """Return the stream that holds a queue."""
+    """Return the name of a queue's stream."""
     return f"QUEUE_{queue.upper()}"

@@ -1,1 +1,1 @@
-"""Rendering a template with answers, and which templates may be rendered."""
+"""Renders templates, and decides which ones may be rendered."""

@@ -1,4 +1,4 @@
-"""How a person names a template, and where that is: a URL, a path or a bundle, with `@` and a version behind it."""
+"""Parses a template's address: a URL, a path or a bundle, optionally followed by `@` and a version."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 from natsgen.errors import InputError
 
 _VERSIONED = re.compile(r"(?P<url>.*[/:\\][^/:\\]+|[^/:\\]+)@(?P<version>[^/:@\\]+)")
-"""The `@` in front of a host's name, as in git@git.example.com:team/template.git, is none of a version."""
+"""An `@` before a host name, as in git@git.example.com:team/template.git, does not begin a version."""
 
 _SHORT_FORMS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _SECRET = re.compile(
     r"(git\+)?(https?://[^/?#\s]*@|[a-z][a-z0-9+.-]*://[^/@]*:[^/@]+@)|.*[?&][^=&]*(token|key|secret|password)[^=&]*=",
     re.IGNORECASE,
 )
-"""A user of HTTP is a token as often as not; the user of `ssh://git@host` is none."""
+"""The user in an HTTP URL is often a token; the user in `ssh://git@host` is not."""
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[\w.-]+@[\w.-]+:")
 
 
 @dataclass(frozen=True)
 class Address:
-    """A template as a person names it.
+    """The address of a template.
 
     Attributes:
-        url: what git can clone, or a folder; a path is relative to the workspace.
-        version: of it, such as 1.2.3; "" where none is named.
+        url: a URL that git can clone, or a folder; a path is relative to the workspace.
+        version: the version, such as 1.2.3; "" for none.
     """
 
     url: str
@@ -35,15 +35,15 @@ class Address:
 
 
 def read(given: str, here: Path, workspace: Path) -> Address:
-    """Return the template that a person names.
+    """Parse a template's address.
 
     Args:
-        given: what was typed.
-        here: the folder that a path in it is relative to.
-        workspace: the folder that the answer of services is relative to, so that it is right on every machine.
+        given: the address as typed.
+        here: the folder that a typed path is relative to.
+        workspace: the folder that a stored path is relative to, so that it is valid on every machine.
 
     Raises:
-        InputError: there is a password or a token in it.
+        InputError: the address contains a password or a token.
     """
     text = given.strip()
     if has_secret(text):
@@ -57,28 +57,28 @@ def read(given: str, here: Path, workspace: Path) -> Address:
 
 
 def has_secret(url: str) -> bool:
-    """Return whether a password or a token is in a template's address."""
+    """Return whether a template's address contains a password or a token."""
     return _SECRET.match(url) is not None
 
 
 def is_of_this_machine(url: str) -> bool:
-    """Return whether a template's address is a path that another machine need not have."""
+    """Return whether a template's address is a path that may not exist on another machine."""
     return Path(url).is_absolute() or url.startswith(("~", "file://"))
 
 
 def is_remote(address: str) -> bool:
-    """Return whether what git takes for a template's address is no path."""
+    """Return whether a template's address is a URL rather than a path."""
     return _REMOTE.match(address) is not None
 
 
 def is_missing(url: str, workspace: Path) -> bool:
-    """Return whether a template's address is a path at which there is nothing."""
+    """Return whether a template's address is a path that does not exist."""
     address = to_clone(url, workspace)
     return not _REMOTE.match(address) and not Path(address).exists()
 
 
 def to_clone(url: str, workspace: Path) -> str:
-    """Return what git takes for a template's address, which may be in one of Copier's short forms."""
+    """Return the URL or path for git; the address may be in one of Copier's short forms."""
     for short, full in _SHORT_FORMS.items():
         if url.startswith(short):
             return f"{full}{url.removeprefix(short).removesuffix('.git')}.git"
@@ -96,5 +96,5 @@ def _stable(url: str, here: Path, workspace: Path) -> str:
 def _path(text: str, folder: Path) -> Path:
     try:
         return folder / Path(text).expanduser()
-    except RuntimeError:  # ~somebody, who is not there
+    except RuntimeError:  # ~name of an unknown user
         return folder / text

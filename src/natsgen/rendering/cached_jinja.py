@@ -1,6 +1,6 @@
-"""Jinja sources compiled once a process: else Copier compiles the same hundreds for every file.
+"""A cache of compiled Jinja sources: without it, Copier compiles the same hundreds of sources for every file.
 
-Without it, `natsgen new worker` takes 60 % longer, and an update of many services more than that.
+Without the cache, `natsgen new worker` takes 60 % longer, and an update of many services even more.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_MOST = 10_000  # compiled sources that are kept; a template has a few hundred
+_MOST = 10_000  # cached sources; a template has a few hundred
 _compiled: dict[tuple[Any, ...], Any] = {}
 
 
 @contextmanager
 def compiling_once() -> Iterator[None]:
-    """While it is open, an equal source in an equally configured Jinja environment is compiled only once.
+    """Compile equal sources in equally configured Jinja environments only once, inside the `with` block.
 
-    What extensions do before they parse is done every time: Copier's `yield` keeps a state there.
+    Extensions preprocess the source every time, because Copier's `yield` keeps state there.
     """
     from jinja2 import Environment
 

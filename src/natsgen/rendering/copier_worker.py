@@ -1,7 +1,7 @@
-"""Copier's worker, contained, and without what it does anew for every part of every path that it renders.
+"""A restricted subclass of Copier's worker, without work that Copier repeats for every part of every path.
 
-It overrides two private methods of Copier's: with them a service is rendered in less than half of the time, and an
-update of many services is faster by as much. Without them everything is the same.
+It overrides two private methods of Copier. That more than halves the time to render a service and to update many
+services, and does not change the result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def contain(environment: SandboxedEnvironment) -> None:
-    """Remove the filters with which a template would read the machine's variables and files, and bound its powers."""
+    """Remove the filters that read the machine's environment and files, and limit the `**` operator."""
     for name in template_rules.FORBIDDEN_FILTERS:
         environment.filters.pop(name, None)
     environment.intercepted_binops = frozenset({"**"})
@@ -27,7 +27,7 @@ def contain(environment: SandboxedEnvironment) -> None:
 
 @lru_cache(maxsize=1)
 def worker_class() -> Any:
-    """Return the class; Copier is imported only now, which takes long."""
+    """Return the class; this imports Copier, which is slow."""
     import copier
 
     base: Any = sys.modules[copier.run_copy.__module__].Worker
@@ -43,7 +43,7 @@ def worker_class() -> Any:
         _context: Any = None
 
         def _render_template(self) -> None:
-            """Render all files, while which neither the answers nor anything else that templates see changes."""
+            """Render all files with one context, because neither the answers nor other template variables change."""
             self._answers_path = super().answers_relpath
             self._context = super()._render_context()
             super()._render_template()
@@ -54,7 +54,7 @@ def worker_class() -> Any:
 
         @property
         def answers_relpath(self) -> Path:
-            self.jinja_env.preprocess("")  # forgets the last path's `yield`, as rendering another one does
+            self.jinja_env.preprocess("")  # resets the state of `yield` from the last path, as rendering another does
             return self._answers_path or Path(super().answers_relpath)
 
     return ContainedWorker

@@ -1,4 +1,4 @@
-"""Limits what a template of somebody else's computes and holds."""
+"""Limits the CPU time and memory of untrusted templates."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SECONDS = 60.0  # of the processor's time
-MEMORY = 500_000_000  # bytes, beyond what the process holds before
+SECONDS = 60.0  # of CPU time
+MEMORY = 500_000_000  # bytes, on top of what the process already uses
 LARGEST_POWER = 1_000
 _STATM = Path("/proc/self/statm")  # Linux; elsewhere memory has no limit
-_DATA_PAGES = 5  # place in it
+_DATA_PAGES = 5  # index of the field in it
 
 
 @contextmanager
 def imposed() -> Iterator[None]:
-    """Ends what takes too long or too much.
+    """Limit the CPU time and memory of the `with` block.
 
     Raises:
-        TimeoutError: it took too long.
-        MemoryError: it took too much.
+        TimeoutError: the block exceeded the CPU time.
+        MemoryError: the block exceeded the memory.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach that one alone
+        yield  # signals only reach the main thread
         return
     before = signal.signal(signal.SIGVTALRM, _too_long)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
@@ -43,10 +43,10 @@ def imposed() -> Iterator[None]:
 
 
 def power(base: Any, exponent: Any) -> Any:
-    """`**` of templates: no signal ends it, so that it must be short.
+    """Compute `**` for templates, with a limited exponent, because no signal can interrupt it.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the exponent exceeds the limit.
     """
     if not -LARGEST_POWER <= exponent <= LARGEST_POWER:
         raise ValueError(f"a power above {LARGEST_POWER} takes too long")
@@ -58,4 +58,4 @@ def _lower(one: int, other: int) -> int:
 
 
 def _too_long(*_: object) -> None:
-    raise TimeoutError(f"it computes for longer than {SECONDS:g} s")
+    raise TimeoutError(f"it computes for more than {SECONDS:g} s")

@@ -1,4 +1,4 @@
-"""Answers in, a tree of files out: the only place that runs Copier, or does what Copier does."""
+"""Renders a template with answers into a tree of files: the only module that runs Copier or replaces it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from natsgen.workspace import ANSWERS_FILE
 
 _SUFFIX = ".jinja"
 _END_YIELD = "{% endyield %}"
-_UNPLAIN = re.compile(r"[^\w./:@+~-]|^[@:-]|:$", re.ASCII)  # what YAML does not take for text as it is, and more
+_UNPLAIN = re.compile(r"[^\w./:@+~-]|^[@:-]|:$", re.ASCII)  # text to quote in YAML, and some that needs no quotes
 _SOURCE_KEYS = re.compile(r"^(_commit|_src_path):.*\n([ \t]+.*\n)*", re.MULTILINE)
 
 
@@ -38,17 +38,17 @@ def render(
     """Render the template.
 
     Args:
-        template: which one.
-        data: a checked answer for every question, so that Copier asks nothing and no default of the user's counts.
-        workspace_name: of the workspace's folder, which the template may make a default of.
-        with_packages: the packages that the service has; those that the answers need if None. A template that knows no
-            packages makes all that it has.
+        template: the template.
+        data: a checked answer for every question, so that Copier neither prompts nor uses the user's defaults.
+        workspace_name: the name of the workspace's folder, which the template may derive a default from.
+        with_packages: the packages of the service; None for those that the answers need. A template without packages
+            ignores them.
 
     Returns:
         The files by their path relative to the workspace. The answers file names the template's stable source.
 
     Raises:
-        TemplateError: the template breaks a rule, or Copier refused it or the answers.
+        TemplateError: the template breaks a rule, or Copier rejects the template or the answers.
     """
     import tempfile
 
@@ -57,7 +57,7 @@ def render(
         data = {**data, packages.QUESTION: sorted(with_packages)}
     with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
         target = Path(folder, workspace_name)
-        copier_worker.worker_class()  # imported before the limits begin, which could leave modules imported in part
+        copier_worker.worker_class()  # imports before the limits apply: an interrupted import would break later ones
         with _limits(template):
             _run_copier(template.folder, target, data)
         rendered = tree.read(target)
@@ -66,23 +66,23 @@ def render(
 
 
 def knows_packages(template: TemplateSource) -> bool:
-    """Return whether a template makes only the packages that a service needs; an older one or a fork need not."""
+    """Return whether a template renders only the packages that a service needs; older ones and forks may not."""
     return packages.QUESTION in questions.read(template.folder).computed
 
 
 def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -> Tree:
-    """Render only the files of one part, byte for byte what `render` makes of them, without importing Copier.
+    """Render only the files of one part, byte for byte as `render` does, but without importing Copier.
 
     Args:
-        template: which one.
-        data: as for `render`; what it says of parts does not count.
-        part: which one.
+        template: the template.
+        data: see `render`; the parts in it are ignored.
+        part: the part.
 
     Returns:
         Its file and its test.
 
     Raises:
-        TemplateError: the template does not make them, or refuses the answers.
+        TemplateError: the template does not render them, or rejects the answers.
     """
     template_rules.check(template)
     kind = part.kind
@@ -93,14 +93,14 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -
         with _limits(template):
             rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
     if paths[0] not in rendered:
-        rendered = render(template, only)  # whatever is wrong, Copier says it best
+        rendered = render(template, only)  # Copier's error is the most precise
     if paths[0] not in rendered:
-        raise TemplateError(f"the template in {template.folder} makes no {paths[0]}: reinstall natsgen")
+        raise TemplateError(f"the template in {template.folder} does not contain {paths[0]}: reinstall natsgen")
     return {path: rendered[path] for path in paths if path in rendered}
 
 
 def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: PartKind) -> Tree:
-    """Return the files that the template makes for each part, in an environment like Copier's; none if that fails."""
+    """Return the files that the template renders for each part, in an environment like Copier's; none on failure."""
     from jinja2 import FileSystemLoader
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -118,7 +118,7 @@ def _render_yielded_files(template: Path, context: Mapping[str, Any], kind: Part
             source = file.relative_to(template)
             pattern = str(file.relative_to(files).with_suffix("")).replace(begin, "").replace(_END_YIELD, "")
             path = PurePosixPath(environment.from_string(pattern).render(context))
-            if path.suffix:  # where a condition renders the name empty, there is no file
+            if path.suffix:  # a condition may render an empty name, which means no file
                 content = environment.get_template(source.as_posix()).render(context)
                 found[path] = File(content.encode(), os.access(file, os.X_OK))
     except Exception:
@@ -134,10 +134,10 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
     from plumbum import local
 
     try:
-        # Without git in sight, Copier renders the folder as it is. With it, a checkout would be cloned at its latest
-        # tag, a GIT_DIR in the environment would be followed, and git would be run once for every file.
+        # Without git on PATH, Copier renders the folder as it is. With git, it would clone a checkout at its latest
+        # tag, follow a GIT_DIR in the environment, and run git once for every file.
         with local.env(PATH=""), warnings.catch_warnings(), cached_jinja.compiling_once():
-            warnings.simplefilter("ignore")  # they speak to the template's authors
+            warnings.simplefilter("ignore")  # they are for the template's authors
             with copier_worker.worker_class()(
                 src_path=str(template),
                 dst_path=target,
@@ -145,10 +145,10 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
                 defaults=True,
                 overwrite=True,
                 quiet=True,
-                settings={},  # and not those of the person, who may trust more
+                settings={},  # not the user's, which may trust more
             ) as worker:
                 worker.run_copy()
-    except Exception as error:  # whatever a template makes of Copier and Jinja
+    except Exception as error:  # a template can raise anything in Copier and Jinja
         problem = template_rules.place_of(error, template) + (" ".join(str(error).split()) or type(error).__name__)
         raise TemplateError(f"the template in {template} could not be rendered: {problem}") from error
 

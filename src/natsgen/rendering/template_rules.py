@@ -1,6 +1,6 @@
-"""What a template may do: it is data, reads nothing outside of itself, and writes only into its service and `compose/`.
+"""The rules for templates: they run no code, read only their own files, and write only to their service and `compose/`.
 
-natsgen's own template keeps these rules anyway, and is not looked at.
+natsgen's own template is not checked.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     import yaml
 
 FORBIDDEN_FILTERS = ("expanduser", "expandvars", "fileglob", "realpath", "relpath")
-"""Filters of Copier's that read the machine: its variables, and which files there are."""
+"""Copier's filters that read the machine's environment and files."""
 
 _RUNS_CODE = ("_tasks", "_migrations", "_jinja_extensions", "_external_data")
 _SETTINGS = frozenset(
     f"{what}_{end}_string" for what in ("block", "variable", "comment") for end in ("start", "end")
 ) | {"trim_blocks", "lstrip_blocks", "keep_trailing_newline", "newline_sequence", "autoescape", "undefined"}
 _LITTER = frozenset({".git", ".venv", "node_modules", "__pycache__"})
-"""Folders that a working copy of a template has, and no version of it."""
+"""Folders in a working copy of a template that are not part of a version."""
 
 
 def check(template: TemplateSource) -> None:
-    """Make sure that a template is data that is all its own.
+    """Check that a template runs no code and reads only its own files.
 
     Raises:
-        TemplateError: it is not; the message names the file and, where there is one, the line.
+        TemplateError: it breaks a rule; the message names the file and, if known, the line.
     """
     if template.url != REPOSITORY:
         _check_folder(template.folder, git.without_secrets(template.url))
 
 
 def check_written(template: TemplateSource, paths: Iterable[PurePosixPath], service: str) -> None:
-    """Make sure that a template writes only where it may.
+    """Check that a template writes only to its service and `compose/`.
 
     Args:
-        template: which one.
-        paths: what it makes, in the workspace.
+        template: the template.
+        paths: the paths that it renders, in the workspace.
         service: the service's name.
 
     Raises:
@@ -56,13 +56,13 @@ def check_written(template: TemplateSource, paths: Iterable[PurePosixPath], serv
     for path in paths:
         if not places.is_plain(path) or not _is_allowed(path, service):
             raise TemplateError(
-                f"the template {git.without_secrets(template.url)} would write {path}, and was not made: a template "
-                f"writes below {SERVICES}/{service}/ and {COMPOSE}/ only"
+                f"the template {git.without_secrets(template.url)} would write {path}, so nothing was changed: a "
+                f"template may write only below {SERVICES}/{service}/ and {COMPOSE}/"
             )
 
 
 def place_of(error: BaseException, template: Path) -> str:
-    """Return where in a template an error of Jinja's happened, such as "a.py.jinja:3: "; "" where that is not known."""
+    """Return the position of a Jinja error in a template, such as "a.py.jinja:3: "; "" if it is unknown."""
     named, line = getattr(error, "filename", None), getattr(error, "lineno", None)
     traceback = error.__traceback__
     while traceback is not None:
@@ -104,12 +104,12 @@ def _in_file(path: Path, root: Path) -> Iterator[str]:
     name, target = path.relative_to(root), Path(os.path.realpath(path))
     if path.is_symlink():
         if not target.is_relative_to(root):
-            yield f"{name} is a link to {path.readlink()}, outside of it"
+            yield f"{name} is a link to {path.readlink()}, outside the template"
         if not target.is_file():
-            yield f"{name} is a link to {path.readlink()}, which is no file"
+            yield f"{name} is a link to {path.readlink()}, which is not a file"
     mode = target.stat().st_mode
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-        yield f"{name} is no file and no folder"
+        yield f"{name} is neither a file nor a folder"
     if stat.S_ISREG(mode) and target.stat().st_size > reading.LIMIT:
         yield f"{name} is larger than {reading.LIMIT // 1_000_000} MB"
 
@@ -129,14 +129,14 @@ def _in_settings(file: Path, name: str) -> Iterator[str]:
         return
     for node in _nodes(documents):
         if node.tag.startswith("!"):
-            yield f"{name}:{node.start_mark.line + 1}: {node.tag} may read what is not the template's"
+            yield f"{name}:{node.start_mark.line + 1}: {node.tag} may read files outside the template"
     for document in documents:
         for key, value in document.value if isinstance(document, yaml.MappingNode) else ():
             yield from (f"{name}:{key.start_mark.line + 1}: {problem}" for problem in _in_setting(key.value, value))
 
 
 def _nodes(documents: Iterable[yaml.Node]) -> Iterator[yaml.Node]:
-    """Yield every node of some documents, once, however often an alias names it."""
+    """Yield every node of some documents once, even if aliases refer to it again."""
     seen: set[int] = set()
     left = list(documents)
     while left:
@@ -153,11 +153,11 @@ def _in_setting(key: Any, value: yaml.Node) -> Iterator[str]:
     import yaml
 
     if key in _RUNS_CODE and value.value not in ([], "", "null", "~"):
-        yield f"{key} may run or read what is not the template's, which natsgen never does"
+        yield f"{key} may run code or read files outside the template, which natsgen does not allow"
     if key == "_envops" and isinstance(value, yaml.MappingNode):
-        yield from (f"_envops takes no {one.value}" for one, _ in value.value if one.value not in _SETTINGS)
+        yield from (f"_envops must not set {one.value}" for one, _ in value.value if one.value not in _SETTINGS)
     if key == "_subdirectory" and not _stays_inside(str(value.value)):
-        yield f"_subdirectory takes a folder of the template, not {value.value}"
+        yield f"_subdirectory must be a folder of the template, not {value.value}"
 
 
 def _stays_inside(folder: str) -> bool:

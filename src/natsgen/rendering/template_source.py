@@ -1,4 +1,4 @@
-"""Where the template is on this machine, and what the answers file says that it came from."""
+"""The template's folder on this machine, and the source that the answers file names."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class TemplateSource:
     """A template.
 
     Attributes:
-        folder: where its copier.yml is.
-        url: what `_src_path` of an answers file says: the same on every machine, never `folder`.
-        commit: what `_commit` of an answers file says.
+        folder: the folder of its copier.yml.
+        url: `_src_path` in an answers file; it is the same on every machine, so never `folder`.
+        commit: `_commit` in an answers file.
     """
 
     folder: Path
@@ -30,7 +30,7 @@ def bundled() -> TemplateSource:
     """Return the template of this natsgen: inside an installed package, or at the root of a checkout.
 
     Raises:
-        TemplateError: neither is there.
+        TemplateError: neither exists.
     """
     package = Path(natsgen.__file__).resolve().parent
     for folder in (package / "_template", package.parents[1]):

@@ -1,7 +1,7 @@
-"""Templates that a person has accepted: what a repository names is neither fetched nor rendered before.
+"""The templates that the user has accepted: natsgen never fetches or renders another one that a repository names.
 
-A template decides what is in the code that a person runs later, and a repository may name any. What is accepted is
-remembered in the user's configuration, a template a line, and never in a repository.
+A template determines code that the user runs later, and a repository may name any template. The accepted templates are
+stored in the user's configuration, one per line, and never in a repository.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from natsgen.rendering.template_source import REPOSITORY
 from natsgen.transaction import state
 
 _of_this_process: set[str] = set()
-"""What was accepted where nothing can be remembered, because nobody may write there."""
+"""The templates that were accepted in this process; the configuration may not be writable."""
 
 
 def file() -> Path:
-    """Return the file of the templates that a person has accepted."""
+    """Return the file of the accepted templates."""
     return state.users_folder("XDG_CONFIG_HOME", ".config") / "natsgen" / "trusted-templates"
 
 
 def need(url: str, workspace: Path, where: str) -> None:
-    """Make sure that a person has accepted the template that a repository names.
+    """Check that the user has accepted the template that a repository names.
 
     Args:
-        url: as an answers file or natsgen.toml names it.
-        workspace: what a relative path is relative to.
-        where: the file that names it.
+        url: the template in an answers file or natsgen.toml.
+        workspace: the folder that a relative path starts from.
+        where: the file that names the template.
 
     Raises:
-        UntrustedTemplateError: nobody has.
+        UntrustedTemplateError: the user has not accepted it.
     """
     if url != REPOSITORY and _key(url, workspace) not in _accepted():
         raise UntrustedTemplateError(
             f"{where} names the template {git.without_secrets(url)}, which you have not accepted yet, so nothing was "
-            f"fetched or changed: look at it, and run this again with --trust-template",
+            f"fetched or changed: review it, and run this again with --trust-template",
             url,
             workspace,
         )
 
 
 def remember(url: str, workspace: Path) -> None:
-    """Accept a template from now on, for whatever names it.
+    """Accept a template permanently, for every workspace.
 
     Raises:
-        OSError: it cannot be written down; it is accepted for this command all the same.
+        OSError: it cannot be stored; it is accepted for this command only.
     """
     key = _key(url, workspace)
     if url == REPOSITORY or key in _accepted():
@@ -68,7 +68,7 @@ def _accepted() -> set[str]:
 
 
 def _key(url: str, workspace: Path) -> str:
-    """Return a template's address, the same from wherever it is named, without what may be secret in it."""
+    """Return a template's address in a form that does not depend on the workspace, without secrets."""
     address = addresses.to_clone(url, workspace)
     if not addresses.is_remote(address):
         address = os.path.realpath(address)

@@ -1,4 +1,4 @@
-"""Versions of a template, which are tags such as v1.2.3: read and compared as Copier does it."""
+"""Parses and compares versions of a template, which are tags such as v1.2.3, as Copier does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def parse(tag: str) -> Version | None:
-    """Return the version that a tag stands for; None if it is no release (`v1.0.0rc1` is none)."""
+    """Return the version of a tag; None if it is not a release, such as `v1.0.0rc1`."""
     from packaging.version import InvalidVersion, Version
 
     try:
@@ -29,10 +29,10 @@ def ordered(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def find(text: str, tags: Iterable[str], where: str) -> str:
-    """Return the tag that a person means with `1.2.3` or `v1.2.3`.
+    """Return the tag for a version such as `1.2.3` or `v1.2.3`.
 
     Raises:
-        InputError: there is none.
+        InputError: the version does not exist.
     """
     known = tuple(tags)
     wanted = parse(text.strip())
@@ -43,6 +43,6 @@ def find(text: str, tags: Iterable[str], where: str) -> str:
 
 
 def is_newer(one: str, other: str) -> bool:
-    """Return whether one release is newer than another; False where one of them is none."""
+    """Return whether one release is newer than another; False if one of them is not a release."""
     left, right = parse(one), parse(other)
     return left is not None and right is not None and left > right

@@ -15,7 +15,7 @@ from natsgen.errors import InputError, TemplateError
 from natsgen.files import by_key, line_ends, reading
 from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import declared, listing
@@ -117,7 +117,7 @@ def _changed(workspace: Workspace, questionnaire: Questionnaire, name: str, made
     for path, file in sorted(made.items()):
         if questionnaire.is_written_once(path) or path.name == ANSWERS_FILE:
             continue
-        is_own = path.is_relative_to(folder) and is_persons_own(path.relative_to(folder))
+        is_own = path.is_relative_to(folder) and is_owners(path.relative_to(folder))
         target = workspace.root / path
         if not os.path.lexists(target):
             yield ChangedFile(path, "missing", is_own)

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from natsgen.errors import TemplateError
 from natsgen.files.tree import Tree
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES
 
 
@@ -33,7 +33,7 @@ def need_answers_file(service: str, rendered: Tree, url: str) -> None:
 def is_persons(service: str, path: PurePosixPath) -> bool:
     """Return whether a file in the workspace is a part of the service, or a part's test: no update changes those."""
     folder, _ = places_of(service)
-    return path.is_relative_to(folder) and is_persons_own(path.relative_to(folder))
+    return path.is_relative_to(folder) and is_owners(path.relative_to(folder))
 
 
 def belongs_to(service: str, path: PurePosixPath) -> bool:

@@ -13,7 +13,7 @@ from natsgen.errors import ConflictError
 from natsgen.files import line_ends, reading, tree
 from natsgen.files.tree import File, Tree
 from natsgen.parts import package_imports, packages
-from natsgen.parts.kinds import is_persons_own
+from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.workspace import SERVICES, Workspace
@@ -113,7 +113,7 @@ class ServicePackages:
 
     def packages_of(self, path: PurePosixPath) -> frozenset[str]:
         """Return the packages of a path in the workspace; none of the core's, or of a part, which is a person's."""
-        if not path.is_relative_to(self._place) or is_persons_own(path.relative_to(self._place)):
+        if not path.is_relative_to(self._place) or is_owners(path.relative_to(self._place)):
             return frozenset()
         return frozenset(packages.of_path(path.relative_to(self._place)))
 
@@ -191,7 +191,7 @@ class ServicePackages:
                 if self._is_edited(path, file):
                     reasons.setdefault(name, f"{path.relative_to(self._place)} was edited")
         for path in package_imports.files_in(self.folder):
-            if (self._place / path in made and not is_persons_own(path)) or path in without:
+            if (self._place / path in made and not is_owners(path)) or path in without:
                 continue
             for name in as_made.intersection(packages.of_path(path)):
                 reasons.setdefault(name, f"{path} is not the template's")
@@ -202,7 +202,7 @@ class ServicePackages:
     ) -> dict[str, PurePosixPath]:
         found: dict[str, PurePosixPath] = {}
         for path in package_imports.files_in(self.folder):
-            is_own = is_persons_own(path) or self._place / path not in made
+            is_own = is_owners(path) or self._place / path not in made
             if path.suffix != ".py" or path in without or self._is_as_made(path, made):
                 continue
             if not is_own and names.intersection(packages.of_path(path)):
@@ -217,10 +217,10 @@ class ServicePackages:
     def _is_as_made(self, path: PurePosixPath, made: Tree) -> bool:
         """Return whether a file is the template's own and nobody edited it."""
         file = made.get(self._place / path)
-        return file is not None and not is_persons_own(path) and self._is_same(self.folder / path, file)
+        return file is not None and not is_owners(path) and self._is_same(self.folder / path, file)
 
     def _is_edited(self, path: PurePosixPath, made: File) -> bool:
-        if is_persons_own(path.relative_to(self._place)) or not os.path.lexists(self._workspace.root / path):
+        if is_owners(path.relative_to(self._place)) or not os.path.lexists(self._workspace.root / path):
             return False
         target = self._workspace.root / path
         return target.is_symlink() or not target.is_file() or not self._is_same(target, made)

@@ -116,7 +116,7 @@ def _prepared(workspace: Workspace, name: str, options: Options, sources: Source
 
 def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
     memory = answers_file.read(listing.require_service(workspace, name))
-    answers_file.need_own_name(memory)
+    answers_file.require_matching_name(memory)
     known = sources.of(memory)
     wanted = _wanted(known, memory, options)
     if found := unfinished.of(workspace, name):

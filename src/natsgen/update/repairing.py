@@ -54,7 +54,7 @@ def repair(writer: Writer, service: str) -> Repaired:
     """
     workspace = writer.workspace
     with writer.session_of(service) as folder:
-        answers_file.need_own_name(answers_file.read(folder))
+        answers_file.require_matching_name(answers_file.read(folder))
         if unfinished.of(workspace, service):
             raise ServiceError(
                 f"{service} has an unfinished update; run natsgen update --continue {service} or --abort first"
