@@ -126,8 +126,7 @@ def play(screen: Screen, shop: Path) -> None:
         for total, word in ((40, "invoice written"), (-1, "dead letter")):
             type_it(f"""natsgen publish billing order_created --data '{{"total": {total}}}'""")
             screen.printed("\n".join(said(dev, word, word)))
-        [server] = set(re.findall(r"nats://[\d.:]+", "\n".join(dev.lines())))
-        type_it(f"natsgen dlq list --server {server}")
+        type_it("natsgen dlq list")
 
 
 def said(dev: ManagedProcess, awaited: str, shown: str, limit: float = 20.0) -> list[str]:
