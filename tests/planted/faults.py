@@ -63,7 +63,7 @@ FAULTS = (
     in_worker("dead_letters", 'startswith(("nats-", "dlq-"))', 'startswith("dlq-")', "dead_letters"),
     in_worker("dead_letters", 'headers["Dlq-Payload"] = "original"', "pass", "large_payloads", "sizes"),
     # messages
-    in_worker("message", 'return int(reply.split(".", 5)[4])', "return 1", *DELIVERY),
+    in_worker("message", "return int(tokens[4])", "return 1", *DELIVERY),
     in_worker("message", "int(delay * 1e9)", "int(delay * 1e6)", *DELIVERY, "acknowledging"),
     in_worker("message", 'TERM = b"+TERM"', 'TERM = b"+ACK"', *DELIVERY, "acknowledging"),
     in_worker("message", 'IN_PROGRESS = b"+WPI"', 'IN_PROGRESS = b"+ACK"', *DELIVERY, "acknowledging"),

@@ -84,7 +84,7 @@ async def test_messages_of_a_stream_made_anew_are_others(run_worker: Any, jetstr
         async with run_worker(subscription(handle), DEDUP="nats-kv") as worker:
             stats = Counts(worker.runners[0])
             await jetstream.publish(SUBJECT, b'{"n": %d}' % number)
-            await until(lambda: stats.handled == number or stats.duplicates, "the message to be settled")  # noqa: B023
+            await until(lambda: stats.handled == number or stats.duplicate, "the message to be settled")  # noqa: B023
         await jetstream.delete_stream("INTEGRATION")
 
     assert seen == [1, 2]
@@ -163,7 +163,7 @@ async def test_a_claim_that_may_have_ended_is_asked_for_again_before_the_handler
 
     async with run_worker(subscription(handle, ack_wait=1.5), DEDUP="nats-kv") as worker:
         await jetstream.publish(SUBJECT, b"{}")
-        await until(lambda: Counts(worker.runners[0]).duplicates == 1, "the duplicate")
+        await until(lambda: Counts(worker.runners[0]).duplicate == 1, "the duplicate")
 
     assert not seen
 
@@ -251,7 +251,7 @@ async def test_the_inbox_keeps_an_event_from_being_handled_twice(run_worker: Any
         await jetstream.publish(SUBJECT, b'{"n": 1}', headers={"Nats-Msg-Id": "evt_1"})
         await until(lambda: Counts(worker.runners[0]).handled == 1, "the first is handled")
         await until(lambda: _published_again(jetstream), "the server takes the id again")
-        await until(lambda: Counts(worker.runners[0]).duplicates == 1, "the second is recognised")
+        await until(lambda: Counts(worker.runners[0]).duplicate == 1, "the second is recognised")
 
     assert seen == [1]
 

@@ -218,7 +218,7 @@ async def test_what_it_cannot_read_and_what_fails_is_counted_and_the_next_comes(
         for payload in (b"no JSON", event(1), event(2)):
             await outside.publish(SUBJECT, payload)
         await until(lambda: stats(worker)["heard"] == 1, "the last one")
-        told = json.loads(Endpoints(worker).answers["/stats"]().body)["subscribers"][0]
+        told = json.loads(Endpoints(worker).answers["/stats"]()[2])["subscribers"][0]
 
     assert (told["received"], told["invalid"], told["failed"], told["dropped"]) == (3, 1, 1, 0)
     assert told["last_error"] == "RuntimeError: not this one?"

@@ -438,7 +438,7 @@ async def test_task_queue_done_once_with_an_inbox(
         for _ in range(2):  # as after the stream's duplicate window, without an id that the stream knows
             headers = {"Task-Id": "one"}
             await jetstream.publish("queue.emails.normal.send_email", b'{"to": "ada"}', headers=headers)
-        await until(lambda: Counts(worker.runners[0]).duplicates == 1, "the second one")
+        await until(lambda: Counts(worker.runners[0]).duplicate == 1, "the second one")
     assert outbox.sent == ["ada"]
 
 

@@ -110,7 +110,7 @@ async def test_an_event_that_redis_knows_is_not_handled_again(fleet: Fleet, jets
 
     wait_until(lambda: fleet.stats("shipping")["received"] > before["received"], limit=30, what="the event to arrive")
     wait_until(lambda: fleet.stats("shipping")["in_flight"] == 0, limit=30, what="the event to be settled")
-    assert fleet.stats("shipping")["duplicates"] == before["duplicates"] + 1
+    assert fleet.stats("shipping")["duplicate"] == before["duplicate"] + 1
     assert fleet.stats("shipping")["handled"] == before["handled"]
 
 

@@ -24,7 +24,7 @@ def events(run: Running) -> str:
     await_handled(run)
     for handler in handlers:
         counts = run.stats_of(None, handler.name)
-        for wrong in ("retried", "duplicates", "dead_letters"):
+        for wrong in ("retried", "duplicate", "dead_letters"):
             if counts.get(wrong):
                 raise run.failure(f"{handler.name}: {wrong} is {counts[wrong]} for valid events")
     return f"{run.published} published, {run.handled.total()} handled by {len(handlers)} handlers"
@@ -50,11 +50,11 @@ def inbox(run: Running) -> str:
     subject = literal(handler.subject)
     (known,) = _publish(run, subject, 1)
     await_handled(run)
-    before = run.stats_of(None, handler.name)["duplicates"]
+    before = run.stats_of(None, handler.name)["duplicate"]
     traffic.forget_ids(run.url, subject)
     traffic.send(run.url, [known])
     run.wait(
-        lambda: run.stats_of(None, handler.name)["duplicates"] == before + 1,
+        lambda: run.stats_of(None, handler.name)["duplicate"] == before + 1,
         limit=HANDLED_SECONDS,
         otherwise=lambda: f"{handler.name} did not recognize the repeated event, with the inbox {run.inbox}",
     )

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from src.actions.settings import settings
 from src.infrastructure.decoding import annotations_of, place_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import NAME, SUBJECT, refuse_unknown
+from src.infrastructure.subscription import NAME, SUBJECT, check_options
 from src.requests.errors import ActionError
 from src.requests.request import Context
 
@@ -130,7 +130,7 @@ def action(name: str, **options: Unpack[Options]) -> Callable[[ActionT], ActionT
     """
 
     def register(function: ActionT) -> ActionT:
-        refuse_unknown(function, options, Options)
+        check_options(function, options, Options)
         _registry.append(Action(name=name, function=function, **options))
         return function
 

@@ -95,7 +95,7 @@ class BatchRunner(HandlerRunner):
 
     async def handle_next(self) -> None:
         """Handle the next batch: when it is full, or its first message has waited long enough."""
-        size = self.subscription.most_at_once
+        size = min(self.subscription.batch_size, self.subscription.prefetch)
         try:
             async with asyncio.timeout(self.subscription.batch_wait):
                 while len(self.buffer) < size and not self.delivery.stopping:

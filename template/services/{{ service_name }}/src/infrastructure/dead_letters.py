@@ -100,12 +100,19 @@ class DeadLetters:
                 logger.warning("dead letter not stored: trying again", error=describe(failure))
 
     async def _store(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        has_payload = await self._publish(message, reason, error)
+        headers = self._headers(message, reason, error)
+        data = self._fit(message.data, headers)
+        await self._nats.publish(f"dlq.{self._nats.service}.{message.handler}", data, headers)
+        has_payload = "Dlq-Payload" not in headers  # else it names the original
         await self.stored(message, reason, error)
         if not has_payload:
             WITHOUT_PAYLOAD.labels(self._handler).inc()
             logger.error("payload does not fit into its dead letter: the original is kept", stream=message.stream)
-        if has_payload or message.replayed or await self._keeps_settled(message.stream):
+        if (
+            has_payload
+            or message.replayed
+            or ((await self._nats.jetstream.stream_info(message.stream)).config.retention == RetentionPolicy.LIMITS)
+        ):
             await message.term(reason.value)
         else:
             await message.nak(self.ORIGINAL_KEPT)
@@ -114,20 +121,6 @@ class DeadLetters:
         DEAD_LETTERS.labels(self._handler, reason.value).inc()
         bug = error if reason is Reason.EXHAUSTED else None  # otherwise the stack says nothing about the handler
         logger.error("dead letter", reason=reason.value, error=error and describe(error), exc_info=bug)
-
-    async def _keeps_settled(self, stream: str) -> bool:
-        return bool((await self._nats.jetstream.stream_info(stream)).config.retention == RetentionPolicy.LIMITS)
-
-    async def _publish(self, message: Message, reason: Reason, error: BaseException | None) -> bool:
-        """Return whether the letter, which the stream has confirmed, holds the payload; if not, it names the original.
-
-        The `Nats-Msg-Id` is the same for every try, so that the stream keeps one letter if a confirmation is lost.
-        """
-        subject = f"dlq.{self._nats.service}.{message.handler}"
-        headers = self._headers(message, reason, error)
-        data = self._fit(message.data, headers)
-        await self._nats.publish(subject, data, headers)
-        return "Dlq-Payload" not in headers
 
     async def remove_replayed(self, message: Message) -> None:
         """Remove a replayed message that was settled from the stream; if that fails, it stays and does no harm."""

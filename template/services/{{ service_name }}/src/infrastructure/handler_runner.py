@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 YIELD_AFTER = 0.003  # seconds of work without a pause, after which other tasks get their turn
+LOOK = 0.02  # seconds between looks whether what the stop waits for is there
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
 STUCK_AFTER = 2.0  # times `ack_wait` without a handler that returns, after which waiting messages are given back
 WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
@@ -60,8 +61,7 @@ class HandlerRunner:
         self._background: list[asyncio.Task[None]] = []
         self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
         provide_replays = partial(provisioning.replay_consumer_for, subscription)
-        receive_replay = partial(self.receive, replayed=True)
-        self.replays = PullConsumer(nats, provide_replays, receive_replay, min(subscription.prefetch, REPLAYS_PREFETCH))
+        self.replays = PullConsumer(nats, provide_replays, self.receive, min(subscription.prefetch, REPLAYS_PREFETCH))
         metrics.BUFFERED.labels(self.name).set_function(lambda: len(self.buffer))
         metrics.IN_FLIGHT.labels(self.name).set_function(lambda: len(self.buffer.running))
         metrics.OLDEST.labels(self.name).set_function(lambda: self.buffer.age())
@@ -106,15 +106,22 @@ class HandlerRunner:
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Give back what has not started, and what does not finish within `limit` seconds or until `hurry` is done."""
-        deadline = asyncio.get_running_loop().time() + limit
+        deadline = time.monotonic() + limit
         self.delivery.stopping = True
-        self.buffer.wake_all()
         # The subscriptions end first: messages given back before that would come straight back to this worker.
         await asyncio.gather(*(pull.stop() for pull in self._all_pulls()))
         if self.buffer or self.buffer.running:
-            await _either(self._nats.wait_connected(limit), hurry, limit)
+            await _until(lambda: self._nats.connected, deadline, hurry)
         await self._give_back_buffer()
-        await self._finish(deadline - asyncio.get_running_loop().time(), hurry)
+        await _until(lambda: not self.buffer.running, deadline, hurry)
+        if self.buffer.running:
+            logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self.buffer.running))
+        for worker in self._workers:
+            worker.cancel()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=CANCEL_LIMIT)
+        for message in list(self.buffer.running):  # of handlers that ignore being cancelled
+            await self._give_back(message)
         await self._give_back_buffer()  # what arrived although the subscription had not ended in time
         await self.delivery.dead_letters.stop()
         for task in self._background:
@@ -126,9 +133,9 @@ class HandlerRunner:
         self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
         return consumer
 
-    def receive(self, raw: Msg, source: PullConsumer, replayed: bool = False) -> None:
+    def receive(self, raw: Msg, source: PullConsumer) -> None:
         """Buffer a message that has arrived; skip the delete markers that a server stores where messages were."""
-        message = Message(raw, self.subscription.handler, self._nats, source, replayed)
+        message = Message(raw, self.name, self._nats, source, source is self.replays)
         if raw.data or "Nats-Marker-Reason" not in message.headers:
             self.metrics.new_received += 1
             self.buffer.put(message)
@@ -207,18 +214,6 @@ class HandlerRunner:
         elif not message.settled:
             logger.warning("message not given back: not connected to NATS", message_id=message.id)
 
-    async def _finish(self, limit: float, hurry: asyncio.Future[None] | None) -> None:
-        """Wait for running handlers; cancel those that are late, and give their messages back."""
-        await _either(asyncio.gather(*self._workers, return_exceptions=True), hurry, max(limit, 0))
-        late = [worker for worker in self._workers if not worker.done()]
-        for worker in late:
-            worker.cancel()
-        if late:
-            logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self.buffer.running))
-            await asyncio.wait(late, timeout=CANCEL_LIMIT)
-        for message in list(self.buffer.running):  # of handlers that ignore being cancelled
-            await self._give_back(message)
-
     async def _keep_alive(self) -> None:
         """Tell the server in time that waiting and running messages are not lost."""
         while True:
@@ -261,7 +256,7 @@ class HandlerRunner:
             metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls.values()))
 
 
-async def _either(first: Awaitable[Any], hurry: asyncio.Future[None] | None, limit: float) -> None:
-    """Return when one of the two is done, or after `limit` seconds."""
-    events = [asyncio.ensure_future(first), *([hurry] if hurry else [])]
-    await asyncio.wait(events, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+async def _until(done: Callable[[], object], deadline: float, hurry: asyncio.Future[None] | None) -> None:
+    """Return when `done` returns something true, at the deadline on the monotonic clock, or when `hurry` is done."""
+    while not done() and time.monotonic() < deadline and not (hurry and hurry.done()):  # noqa: ASYNC110
+        await asyncio.sleep(LOOK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -15,13 +15,7 @@ from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 
-
-class Answer(NamedTuple):
-    """An answer to an HTTP request."""
-
-    status: int
-    content_type: str
-    body: bytes
+Answer = tuple[int, str, bytes]  # status, content type and body
 
 
 class Endpoints:
@@ -40,7 +34,7 @@ class Endpoints:
         self.answers: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: _json({"status": "ok"}),  # an answer shows that process and event loop are alive
             "/readyz": self._readiness,
-            "/metrics": lambda: Answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest()),
+            "/metrics": lambda: (200, "text/plain; version=0.0.4; charset=utf-8", generate_latest()),
             "/stats": self._stats,
         }
 
@@ -105,8 +99,8 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        answer = self._endpoints.answers[request.path]()
-        return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
+        status, content_type, body = self._endpoints.answers[request.path]()
+        return web.Response(status=status, body=body, headers={"Content-Type": content_type})
 
 
 def cannot_listen(host: str, port: int, error: OSError, setting: str = "HTTP_PORT") -> ConfigurationError:
@@ -117,4 +111,4 @@ def cannot_listen(host: str, port: int, error: OSError, setting: str = "HTTP_POR
 
 
 def _json(body: dict[str, Any], status: int = 200) -> Answer:
-    return Answer(status, "application/json", to_json(body, fallback=str))
+    return status, "application/json", to_json(body, fallback=str)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Protocol
 
 from nats.aio.msg import Msg
@@ -86,9 +85,9 @@ class Message(Publications):
     @property
     def deliveries(self) -> int:
         """Return how many times the server has delivered it, also if no handler was called."""
-        reply = self._raw.reply
-        if reply.count(".") == 8:  # the common form; nats-py's `metadata` knows all of them, and takes longer
-            return int(reply.split(".", 5)[4])
+        tokens = self._raw.reply.split(".")
+        if len(tokens) == 9:  # the common form; nats-py's `metadata` knows all of them, and takes longer
+            return int(tokens[4])
         return self._raw.metadata.num_delivered or 1
 
     @property
@@ -103,14 +102,9 @@ class Message(Publications):
         return int(original) if original.isdecimal() else self._raw.metadata.sequence.stream
 
     @property
-    def stored_at(self) -> datetime:
-        """Return when the stream that this delivery comes from stored it, in UTC."""
-        return self._raw.metadata.timestamp
-
-    @property
     def first_stored_at(self) -> str:
         """Return when the original stream stored it, in epoch seconds; empty if unknown."""
-        return self._original("Dlq-Stored-At") if self.replayed else str(self.stored_at.timestamp())
+        return self._original("Dlq-Stored-At") if self.replayed else str(self._raw.metadata.timestamp.timestamp())
 
     @property
     def id(self) -> str:

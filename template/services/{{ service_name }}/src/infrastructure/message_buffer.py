@@ -25,8 +25,11 @@ class MessageBuffer:
     def put(self, message: Message) -> None:
         """Add a message, and wake one task that waits for it."""
         self._add(message)
-        if self._waiting:
-            self._wake_one()
+        while self._waiting:
+            arrived = self._waiting.popleft()
+            if not arrived.done():  # else the one who waited was cancelled
+                arrived.set_result(None)
+                return
 
     def start(self) -> Message:
         """Remove the message to handle next, and return it as running; there must be one."""
@@ -47,15 +50,10 @@ class MessageBuffer:
         return now - choose((message.started or now for message in self.running), default=now)
 
     async def arrival(self) -> None:
-        """Wait until a message has arrived that no other task was woken for, or until `wake_all`."""
+        """Wait until a message has arrived that no other task was woken for."""
         arrived = asyncio.get_running_loop().create_future()
         self._waiting.append(arrived)
         await arrived
-
-    def wake_all(self) -> None:
-        """Wake all waiting tasks."""
-        while self._waiting:
-            self._wake_one()
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -68,10 +66,3 @@ class MessageBuffer:
 
     def _next(self) -> Message:
         return self._messages.popleft()
-
-    def _wake_one(self) -> None:
-        while self._waiting:
-            arrived = self._waiting.popleft()
-            if not arrived.done():  # else the one who waited was cancelled
-                arrived.set_result(None)
-                return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
@@ -20,6 +21,7 @@ LOOP_LAG = Gauge("worker_loop_lag_seconds", "How late the event loop was in the 
 
 
 PREFIX = "worker_messages_"
+UNNAMED = re.compile(f"^{PREFIX}|^worker_|_total$")  # what names in `/stats` leave out
 RECEIVED = Counter(PREFIX + "received", "Deliveries by the server", ["handler"])
 HANDLED = Counter(PREFIX + "handled", "Messages whose handler returned", ["handler"])
 RETRIED = Counter(PREFIX + "retried", "Deliveries that ended with another attempt to come", ["handler"])
@@ -34,18 +36,7 @@ WITHOUT_PAYLOAD = Counter("worker_dead_letters_without_payload", "Dead letters t
 DEAD_LETTERS = Counter("worker_dead_letters", "Messages given up", ["handler", "reason"])
 DURATIONS = Histogram("worker_handler_duration_seconds", "How long the handler took", ["handler"], buckets=BUCKETS)
 
-COUNTS: dict[str, Counter | Gauge] = {
-    "received": RECEIVED,
-    "handled": HANDLED,
-    "retried": RETRIED,
-    "held": HELD,
-    "released": RELEASED,
-    "duplicates": DUPLICATES,
-    "pending": PENDING,
-    "buffered": BUFFERED,
-    "in_flight": IN_FLIGHT,
-    "dead_letters_without_payload": WITHOUT_PAYLOAD,
-}
+COUNTS = (RECEIVED, HANDLED, RETRIED, HELD, RELEASED, DUPLICATES, PENDING, BUFFERED, IN_FLIGHT, WITHOUT_PAYLOAD)
 
 
 class HandlerMetrics:
@@ -61,7 +52,7 @@ class HandlerMetrics:
         self.new_handled = 0
         self.durations = DURATIONS.labels(handler)
         self._handler = handler
-        for metric in COUNTS.values():
+        for metric in COUNTS:
             metric.labels(handler)  # so that it is 0 before the first one
 
     def flush(self) -> None:
@@ -71,9 +62,10 @@ class HandlerMetrics:
         self.new_received = self.new_handled = 0
 
     def values(self) -> dict[str, object]:
-        """Return the counts by name, for `/stats`."""
+        """Return the counts for `/stats`: `worker_messages_received_total` is `received`, and so on."""
         self.flush()
-        counts = {name: int(self._samples(metric)[0].value) for name, metric in COUNTS.items()}
+        samples = [sample for metric in COUNTS for sample in self._samples(metric)]
+        counts = {UNNAMED.sub("", one.name): int(one.value) for one in samples}
         letters = {sample.labels["reason"]: int(sample.value) for sample in self._samples(DEAD_LETTERS)}
         return {**counts, "dead_letters": letters}
 

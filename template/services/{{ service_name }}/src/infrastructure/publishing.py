@@ -83,8 +83,6 @@ class Publication(Awaitable[PubAck]):
         failure_seen: whether somebody awaited it and got its error.
     """
 
-    __slots__ = ("_task", "failure_seen")
-
     def __init__(self, task: asyncio.Task[PubAck]) -> None:
         self._task = task
         self.failure_seen = False

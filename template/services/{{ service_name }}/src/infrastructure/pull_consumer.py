@@ -230,13 +230,12 @@ class PullConsumer:
         about = description.lower()
         if code == "100":  # heartbeat
             self._recover()
-        elif code == "409" and "leadership change" in about:
+        elif code == "409" and ("leadership change" in about or "consumer deleted" in about):
             self._forget_requests()
             self._recover()
-        elif code == "409" and "consumer deleted" in about:
-            self._forget_requests()
-            self.consumer = None
-            logger.warning("consumer deleted: provisioning it again")
+            if "deleted" in about:
+                self.consumer = None
+                logger.warning("consumer deleted: provisioning it again")
         elif code == "409" and "server shutdown" in about:
             self._pending = max(self._pending - (left or 0), 0)  # the reconnect forgets everything
             return

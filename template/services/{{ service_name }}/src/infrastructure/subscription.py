@@ -8,7 +8,9 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypedDict, TypeVar, Unpack
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from src.infrastructure import decoding
 from src.infrastructure.decoding import Decoding, Signature, place_of, signature_of
@@ -25,7 +27,13 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 NAME = re.compile(r"[A-Za-z0-9_-]+")  # what NATS accepts as the name of a stream or consumer
 SUBJECT = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?")
 
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+AtLeastOne = Annotated[float, Field(ge=1)]
 
+
+@with_config(ConfigDict(revalidate_instances="always"))
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """The delays between attempts: exponential, with jitter and a cap.
@@ -37,10 +45,10 @@ class Backoff:
         jitter: share of the delay by which it varies at random, so that failures do not return in step.
     """
 
-    initial: float = 1.0
-    factor: float = 2.0
-    maximum: float = 60.0
-    jitter: float = 0.2
+    initial: Seconds = 1.0
+    factor: Annotated[float, Field(ge=1)] = 2.0
+    maximum: Seconds = 60.0
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
     def delay(self, attempt: int) -> float:
         """Return the seconds to wait after `attempt` (1 for the first) failed."""
@@ -69,7 +77,7 @@ class Subscription:
         max_attempts: how often the handler is called before a failing message becomes a dead letter.
         backoff: the delays between attempts.
         publishes: subjects that the handler publishes to; the worker makes sure that streams store them.
-        batch_size: the most messages that a handler of `list[...]` gets at once; 100 or `prefetch` by default.
+        batch_size: the most messages that a handler of `list[...]` gets at once; never more than `prefetch`.
         batch_wait: seconds that the first message of a batch waits for others.
         decoder: decodes other formats than JSON, text and bytes; see the extra `decoders`.
     """
@@ -89,13 +97,9 @@ class Subscription:
     max_attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
     publishes: Sequence[str] = ()
-    batch_size: int | None = None
+    batch_size: int = 100
     batch_wait: float = 0.1
     decoder: Decoding | None = None
-
-    def __post_init__(self) -> None:
-        if problems := self._problems():
-            raise ConfigurationError(f"{place_of(self.function)}: " + "; ".join(problems))
 
     @cached_property
     def signature(self) -> Signature:
@@ -125,54 +129,28 @@ class Subscription:
 
         return call_in_time
 
-    @property
-    def most_at_once(self) -> int:
-        """Return the most messages that a handler of `list[...]` gets at once."""
-        return min(self.prefetch, 100) if self.batch_size is None else self.batch_size
-
     def durable_for(self, service: str) -> str:
         """Return the name of the JetStream consumer in `service`."""
         return self.durable or f"{service}-{self.handler}"
-
-    def _problems(self) -> list[str]:
-        backoff, most = self.backoff, self.prefetch
-        positive = ("concurrency", "prefetch", "max_ack_pending", "max_attempts", "ack_wait")
-        holds = {
-            f"subject is {self.subject!r}; use tokens joined by dots, * or >": SUBJECT.fullmatch(self.subject),
-            f"durable is {self.durable!r}; use letters, digits, _ and -": NAME.fullmatch(self.durable or "default"),
-            f"stream is {self.stream!r}; use letters, digits, _ and -": NAME.fullmatch(self.stream or "default"),
-            f"deliver is {self.deliver!r}; use 'all' or 'new'": self.deliver in ("all", "new"),
-            **{f"{name} is {getattr(self, name)}; use 1 or more": getattr(self, name) >= 1 for name in positive},
-            f"batch_size is {self.batch_size}; use 1 up to prefetch ({most})": self.batch_size is None
-            or 1 <= self.batch_size <= most,
-            f"batch_wait is {self.batch_wait}; use seconds, 0 or more": self.batch_wait >= 0,
-            f"backoff.initial is {backoff.initial}; use seconds above 0": backoff.initial > 0,
-            f"backoff.factor is {backoff.factor}; use 1 or more": backoff.factor >= 1,
-            f"backoff.maximum is {backoff.maximum}; use at least initial": backoff.maximum >= backoff.initial,
-            f"backoff.jitter is {backoff.jitter}; use 0 to below 1": 0 <= backoff.jitter < 1,
-            f"timeout is {self.timeout}; use seconds above 0": self.timeout is None or self.timeout > 0,
-            f"decoder is {self.decoder!r}; use a function": self.decoder is None or callable(self.decoder),
-        }
-        return [problem for problem, is_right in holds.items() if not is_right]
 
 
 class Options(TypedDict, total=False):
     """The options of `subscriber`; each is an attribute of `Subscription`."""
 
-    durable: str
-    stream: str
+    durable: Name
+    stream: Name
     deliver: Literal["all", "new"]
-    concurrency: int
-    prefetch: int
-    ack_wait: float
-    timeout: float
+    concurrency: Count
+    prefetch: Count
+    ack_wait: AtLeastOne
+    timeout: Seconds
     ack_sync: bool
-    max_ack_pending: int
-    max_attempts: int
+    max_ack_pending: Count
+    max_attempts: Count
     backoff: Backoff
     publishes: Sequence[str]
-    batch_size: int
-    batch_wait: float
+    batch_size: Count
+    batch_wait: Annotated[float, Field(ge=0)]
     decoder: Decoding
 
 
@@ -191,7 +169,9 @@ def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT],
     """
 
     def register(function: HandlerT) -> HandlerT:
-        refuse_unknown(function, options, Options)
+        check_options(function, options, Options)
+        if not SUBJECT.fullmatch(subject):
+            raise ConfigurationError(f"{place_of(function)}: subject is {subject!r}; use tokens joined by dots, * or >")
         declared.update(options.get("publishes", ()))
         name = function.__name__.removeprefix("handle_")
         _registry.append(Subscription(handler=name, subject=subject, function=function, **options))
@@ -200,16 +180,27 @@ def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT],
     return register
 
 
-def refuse_unknown(function: Callable[..., object], options: Mapping[str, object], known: type) -> None:
-    """Check that a decorator got only options that it has.
+def check_options(function: Callable[..., object], options: Mapping[str, object], known: type) -> None:
+    """Check the options of a decorator.
+
+    Args:
+        function: the function below the decorator.
+        options: what the decorator got.
+        known: a `TypedDict` of the options that it takes.
 
     Raises:
-        ConfigurationError: it got another.
+        ConfigurationError: there is no such option, or its value does not fit.
     """
-    if unknown := sorted(options.keys() - known.__annotations__.keys()):
-        raise ConfigurationError(
-            f"{place_of(function)}: no option {', '.join(unknown)}; there are {', '.join(known.__annotations__)}"
-        )
+    where, kinds = place_of(function), get_type_hints(known, include_extras=True)
+    for name, value in options.items():
+        if name not in kinds:
+            raise ConfigurationError(f"{where}: no option {name}; there are {', '.join(kinds)}")
+        try:
+            TypeAdapter(kinds[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = ".".join(map(str, (name, *problem["loc"])))
+            raise ConfigurationError(f"{where}: {name} is {problem['input']!r}: {problem['msg']}") from error
 
 
 def registered() -> list[Subscription]:

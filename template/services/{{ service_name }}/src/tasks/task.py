@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from src.infrastructure.decoding import place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import Backoff, Subscription, refuse_unknown
+from src.infrastructure.subscription import AtLeastOne, Backoff, Count, Seconds, Subscription, check_options
 from src.tasks.enqueueing import EnqueueOptions, put_into_queue
 from src.tasks.errors import InvalidTask
 from src.tasks.execution import run_task
@@ -52,13 +52,13 @@ class Options(TypedDict, total=False):
     """
 
     priority: Priority
-    concurrency: int
-    timeout: float | None
-    max_attempts: int
+    concurrency: Count
+    timeout: Seconds | None
+    max_attempts: Count
     backoff: Backoff
-    ack_wait: float
-    prefetch: int | None
-    result_ttl: float | None
+    ack_wait: AtLeastOne
+    prefetch: Count | None
+    result_ttl: AtLeastOne | None
     schedule: Schedule | None
 
 
@@ -91,13 +91,12 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self.queue = queue
         self.function: Callable[..., Coroutine[Any, Any, Any]] = function
         self.where = place_of(function)
+        check_options(function, options, Options)
         policy: dict[str, Any] = {**options}
         self.priority: Priority = checked_priority(policy.pop("priority", "normal"))
         self.result_ttl: float | None = policy.pop("result_ttl", None)
         self.schedule: Schedule | None = policy.pop("schedule", None)
         problems = problems_of(queue, name)
-        if self.result_ttl is not None and not self.result_ttl >= 1:
-            problems.append(f"result_ttl is {self.result_ttl}; it takes seconds, 1 or more")
         if signature_of(function).takes_list:
             problems.append("it takes a list, and a task takes one payload: put the list into a model")
         if problems:
@@ -188,7 +187,6 @@ def task(
     def register(
         function: Callable[Concatenate[PayloadT, Rest], Coroutine[Any, Any, ResultT]],
     ) -> Task[PayloadT, Rest, ResultT]:
-        refuse_unknown(function, options, Options)
         made = Task(function, name, queue, **options)
         _registry.append(made)
         return made

@@ -11,6 +11,8 @@ import logging
 import reprlib
 import sys
 import threading
+import time
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Literal, TextIO
@@ -88,7 +90,7 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._lines: SimpleQueue[str | threading.Event] = SimpleQueue()
+        self._lines: SimpleQueue[str] = SimpleQueue()
         self._taken = self._written = self._dropped = 0  # two counts of characters, and one of lines
         self._writer = threading.Thread(target=self._write, name="logs", daemon=True)
         self._writer.start()
@@ -110,25 +112,19 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
 
     def flush(self) -> None:
         """Wait until everything is written, `FLUSH_LIMIT` seconds at most. `logging.shutdown` calls this."""
-        written = threading.Event()
         if not self._writer.is_alive():
             super().flush()
-        elif threading.current_thread() is not self._writer:
-            self._lines.put(written)
-            written.wait(self.FLUSH_LIMIT)
+        deadline = time.monotonic() + self.FLUSH_LIMIT
+        while self._written < self._taken and self._writer.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def _write(self) -> None:
         while True:
             line = self._lines.get()
-            if isinstance(line, threading.Event):
-                line.set()
-                continue
-            self._written += len(line)
-            try:
+            with suppress(OSError, ValueError):  # such as a full disk, where nothing else could be said either
                 self.stream.write(line)
                 self.stream.flush()
-            except (OSError, ValueError):
-                continue  # such as a full disk, where nothing else could be said either
+            self._written += len(line)
             if self._dropped and self._lines.empty():
                 dropped, self._dropped = self._dropped, 0
                 logger.warning("log lines dropped: nobody read them in time", lines=dropped)

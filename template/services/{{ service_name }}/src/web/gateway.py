@@ -110,10 +110,9 @@ class Gateway:
     async def _read_body(self, exchange: Exchange, receive: Receive) -> bytes | Problem | None:
         """Return the whole body of a request, or the problem with it; None if the client left."""
         body = bytearray()
-        more = True
         try:
             async with asyncio.timeout(settings.HTTP_READ_TIMEOUT):
-                while more:
+                while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
@@ -125,10 +124,10 @@ class Gateway:
                         return BODY_TOO_LARGE
                     if self._body_bytes > max(MOST_BODIES, settings.HTTP_MAX_BODY):
                         return TOO_MANY_BODIES
-                    more = message.get("more_body", False)
+                    if not message.get("more_body", False):
+                        return bytes(body)
         except TimeoutError:
             return BODY_TOO_LATE
-        return bytes(body)
 
     def _sending(self, exchange: Exchange, send: Send) -> Send:
         """Return `send` with the headers that all responses have."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from src.infrastructure.decoding import annotations_of, place_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import NAME, refuse_unknown
+from src.infrastructure.subscription import NAME, check_options
 
 Make = Callable[..., Awaitable[Any]]
 MakeT = TypeVar("MakeT", bound=Make)
@@ -93,7 +93,7 @@ def publishes(subject: str, **options: Unpack[Options]) -> Callable[[MakeT], Mak
     """
 
     def register(function: MakeT) -> MakeT:
-        refuse_unknown(function, options, Options)
+        check_options(function, options, Options)
         name = function.__name__.removeprefix("make_")
         _registry.append(Publisher(name=name, subject=subject, function=function, **options))
         return function

@@ -10,7 +10,7 @@ from typing import TypedDict, TypeVar, Unpack
 from src.infrastructure import decoding
 from src.infrastructure.decoding import Decoding, Signature, place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import NAME, SUBJECT, refuse_unknown
+from src.infrastructure.subscription import NAME, SUBJECT, check_options
 from src.requests.request import Context
 
 __all__ = ["Context", "Subscriber", "listens", "overlap", "registered"]
@@ -81,7 +81,7 @@ def listens(subject: str, **options: Unpack[Options]) -> Callable[[HearT], HearT
     """
 
     def register(function: HearT) -> HearT:
-        refuse_unknown(function, options, Options)
+        check_options(function, options, Options)
         name = function.__name__.removeprefix("hear_")
         _registry.append(Subscriber(name=name, subject=subject, function=function, **options))
         return function
