@@ -40,7 +40,7 @@ PACKAGE_LINES = {
     "streams": 5,
     "subscribers": 192,
     "sync": 196,
-    "tasks": 600,
+    "tasks": 593,
     "tenancy": 75,
     "toolkit": 13,
     "web": 718,
