@@ -44,15 +44,15 @@ async def test_one_message_wakes_one_of_many_handlers_that_wait(run_worker: Any,
         buffer = worker.runners[0].buffer
         await asyncio.to_thread(wait_until, lambda: len(buffer._waiting) == 200, limit=10, what="all to wait")
         woken = 0
-        wake_one = buffer._wake_one
+        put = buffer.put
 
-        def counting() -> None:
+        def counting(message: Message) -> None:
             nonlocal woken
-            woken += len(buffer._waiting)
-            wake_one()
-            woken -= len(buffer._waiting)
+            waiting = len(buffer._waiting)
+            put(message)
+            woken += waiting - len(buffer._waiting)
 
-        buffer._wake_one = counting  # type: ignore[method-assign]
+        buffer.put = counting  # type: ignore[method-assign]
         for number in range(50):
             await jetstream.publish(SUBJECT, b'{"number": %d}' % number)
         await asyncio.to_thread(wait_until, lambda: len(handled) == 50, limit=10, what="all to be handled")

@@ -253,7 +253,7 @@ FAULTS: dict[str, Fault] = {
         (
             (
                 _src("infrastructure/dead_letters.py"),
-                "        await self._nats.publish(subject, data, headers)\n",
+                '        await self._nats.publish(f"dlq.{self._nats.service}.{message.handler}", data, headers)\n',
                 "",
             ),
         ),
