@@ -155,3 +155,20 @@ def tracked(root: Path, paths: Iterable[PurePosixPath]) -> frozenset[PurePosixPa
         return frozenset()
     said = run("ls-files", "-z", "--", *wanted, folder=root, variables={"GIT_LITERAL_PATHSPECS": "1"}).stdout
     return frozenset(PurePosixPath(os.fsdecode(entry)) for entry in said.split(b"\0") if entry)
+
+
+def not_checked_out(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    """Return the paths that a sparse checkout leaves out: git tracks them, and they are not there.
+
+    Args:
+        root: a folder, which need not be in a repository.
+        paths: files, relative to it.
+    """
+    absent = [str(path) for path in paths if not os.path.lexists(root / path)]
+    if not absent:
+        return ()
+    try:
+        said = run("ls-files", "-z", "-t", "--", *absent, folder=root, variables={"GIT_LITERAL_PATHSPECS": "1"}).stdout
+    except GitError:
+        return ()
+    return tuple(PurePosixPath(os.fsdecode(entry[2:])) for entry in said.split(b"\0") if entry.startswith(b"S "))

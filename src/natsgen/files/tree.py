@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from natsgen.errors import ServiceError
-from natsgen.files import reading
+from natsgen.files import git, reading
 from natsgen.workspace import Workspace
 
 
@@ -43,9 +43,11 @@ def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
     """Return the files that exist.
 
     Raises:
-        ServiceError: a path is not a regular file.
+        ServiceError: a path is not a regular file, or a sparse checkout leaves it out.
         UnsafePathError: a path leads out of the workspace.
     """
+    paths = tuple(paths)
+    require_checked_out(workspace, paths)
     found = {}
     for path in paths:
         target = workspace.path(path)
@@ -58,6 +60,19 @@ def read_files(workspace: Workspace, paths: Iterable[PurePosixPath]) -> Tree:
         except OSError as error:
             raise ServiceError(f"{target} cannot be read: {error.strerror}") from error
     return found
+
+
+def require_checked_out(workspace: Workspace, paths: Iterable[PurePosixPath]) -> None:
+    """Check that no path is missing only because the checkout is sparse.
+
+    Raises:
+        ServiceError: one is.
+    """
+    if left_out := git.not_checked_out(workspace.root, paths):
+        raise ServiceError(
+            f"{workspace.root / left_out[0]} is not checked out, because the checkout is sparse: nothing was changed; "
+            f"add its folder with `git sparse-checkout add`"
+        )
 
 
 def differences(before: Tree, after: Tree) -> list[str]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
-from natsgen.files import places, reading
+from natsgen.files import places, reading, tree
 from natsgen.transaction import fsops, hashes, lock, state
 from natsgen.transaction.change import Change
 from natsgen.transaction.journal import Journal, Move, read_journal, write_journal
@@ -55,10 +55,12 @@ def check(workspace: Workspace, change: Change) -> None:
 
     Raises:
         ConflictError: a file exists already, or has changed.
+        ServiceError: a sparse checkout leaves out a file that would be added.
         UnsafePathError: natsgen does not write to a path.
     """
     for path in {*change.before, *change.after}:
         places.check(path)
+    tree.require_checked_out(workspace, change.added)
     if taken := [path for path in change.added if os.path.lexists(workspace.path(path))]:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise ConflictError(f"{workspace.root / taken[0]}{more} exists already: nothing was changed")
