@@ -425,7 +425,7 @@ async function drawHandlers() {
     const service = view.state.services.find((other) => other.name === one.service);
     const good = service?.ready && !one.trouble;
     cells(row, [
-      element("td", [element("strong", one.who), element("div", one.file, { className: "faint" })], { className: "loose" }),
+      element("td", [element("strong", one.who), element("div", folders(one.file), { className: "faint" })], { className: "loose" }),
       one.subject, number(one.lag), number(one.in_flight), number(one.rate), number(duration(one.p50)), number(duration(one.p99)),
       number(one.handled), number(one.retried), number(one.dead),
       element("td", [
@@ -435,6 +435,8 @@ async function drawHandlers() {
     ]);
   });
 }
+
+const folders = (file) => file.split(/(?<=\/)/).flatMap((part) => [part, element("wbr")]); // breaks after a slash
 
 // --- dead letters
 
@@ -663,6 +665,7 @@ async function send(event) {
     $("result").replaceChildren(element("h2", found.reply ? "Reply" : "Sent"),
       ...(found.error ? [element("p", found.error, { className: "error" })] : []),
       ...(found.reply ? [payload(found.reply)] : []));
+    $("result").scrollIntoView({ block: "nearest" });
     renewId();
   } catch (error) {
     $("send-error").textContent = error.message;
