@@ -504,7 +504,7 @@ async def test_a_plain_client_pings_lists_and_reads_the_statistics(run_worker: A
     assert json.loads(metadata["response_schema"]) == GreetResponse.model_json_schema(mode="serialization")
     counts = stats["endpoints"][0]
     assert (counts["num_requests"], counts["num_errors"]) == (2, 1)
-    assert counts["last_error"] == "422:the request does not fit"
+    assert counts["last_error"] == "422:the request is invalid"
     assert 0 < counts["average_processing_time"] < counts["processing_time"] < 5e9
 
 
@@ -690,9 +690,9 @@ def is_no_coroutine(request: GreetRequest) -> None: ...
     [
         (lambda: Action("gr eet", greet), "the name is 'gr eet'"),
         (lambda: Action("greet", greet, subject="a..b"), "subject is 'a..b'"),
-        (lambda: Action("greet", greet, concurrency=0), "concurrency is 0; it takes 1 or more"),
-        (lambda: Action("greet", greet, timeout=0), "timeout is 0; it takes seconds, more than 0"),
-        (lambda: Action("greet", sync_free), "takes request, context, more; an action takes (request)"),
+        (lambda: Action("greet", greet, concurrency=0), "concurrency is 0; use 1 or more"),
+        (lambda: Action("greet", greet, timeout=0), "timeout is 0; use seconds, more than 0"),
+        (lambda: Action("greet", sync_free), "takes request, context, more; use the parameters (request)"),
         (lambda: Action("greet", is_no_coroutine), "write it as `async def`"),
         (lambda: action("greet", speed=3)(greet), "no option speed; there are version, subject"),
     ],

@@ -259,7 +259,7 @@ async def test_custom_decoder_in_a_batch_refuses_what_it_cannot_read_and_that_al
 
 @pytest.mark.parametrize("use", [decode_with, use_decoder])
 @pytest.mark.parametrize(
-    ("decoder", "says"), [("msgpack", "takes a function of the payload's bytes"), (read_later, "write it as `def`")]
+    ("decoder", "says"), [("msgpack", "use a function of the payload's bytes"), (read_later, "write it as `def`")]
 )
 def test_custom_decoder_that_cannot_decode_is_refused(use: Any, decoder: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
@@ -269,7 +269,7 @@ def test_custom_decoder_that_cannot_decode_is_refused(use: Any, decoder: Any, sa
 def test_custom_decoder_of_the_service_is_one(shared: None) -> None:
     use_decoder(msgpack.unpackb)
     use_decoder(msgpack.unpackb, strict=True)
-    with pytest.raises(ConfigurationError, match=r"there is msgpack\S+unpackb already, and then json\.loads"):
+    with pytest.raises(ConfigurationError, match=r"msgpack\S+unpackb is already set, so json\.loads cannot be"):
         use_decoder(json.loads)
 
 

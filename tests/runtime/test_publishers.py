@@ -291,7 +291,7 @@ def test_a_publisher_takes_a_tick_or_nothing() -> None:
     async def none() -> None: ...
 
     for function in (two, keyword):
-        with pytest.raises(ConfigurationError, match=r"a publisher takes \(tick\) or none"):
+        with pytest.raises(ConfigurationError, match=r"use the parameters \(tick\) or none"):
             publisher(function)
     assert not publisher(none).takes_tick
 

@@ -382,7 +382,7 @@ async def test_task_queue_result_that_cannot_be_kept_is_no_reason_to_do_it_again
 
     async with run_worker(task_of(render, "render")):
         ticket = await enqueue("emails.render", result_ttl=60)
-        with pytest.raises(TaskFailed, match=r"rejected.*what it returned cannot be kept: TooLarge"):
+        with pytest.raises(TaskFailed, match=r"rejected.*its result cannot be kept: TooLarge"):
             await ticket.result(timeout=10)
     assert starts == 1
 
@@ -485,7 +485,7 @@ async def test_task_queue_full_refuses_and_drops_nothing(
     async with run_worker(idle()):
         for number in range(3):
             await enqueue("full.send_email", {"to": str(number)})
-        with pytest.raises(QueueFull, match="queue full holds 3 tasks, and TASK_QUEUE_MAX is 3"):
+        with pytest.raises(QueueFull, match="queue full has 3 tasks; TASK_QUEUE_MAX is 3"):
             await enqueue("full.send_email", {"to": "4"})
     assert await stream_messages(jetstream, "QUEUE_FULL") == 3
     assert (await jetstream.get_msg("QUEUE_FULL", 1)).data == b'{"to":"0"}'
@@ -494,8 +494,8 @@ async def test_task_queue_full_refuses_and_drops_nothing(
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({}, "has the retention limits, and tasks need workqueue"),
-        ({"retention": "workqueue", "max_msgs": 10}, "has limits beyond which it drops tasks"),
+        ({}, "has the retention limits; tasks need workqueue"),
+        ({"retention": "workqueue", "max_msgs": 10}, "has limits beyond which it drops waiting tasks"),
     ],
     ids=["retention", "limits"],
 )
@@ -517,11 +517,11 @@ async def test_task_queue_stream_without_schedules_does_nothing_later(
     """As of a server before 2.12, which would just keep what is to be sent."""
     await jetstream.add_stream(StreamConfig(name="QUEUE_EMAILS", subjects=["queue.emails.>"], retention="workqueue"))
     async with run_worker(sending(outbox)):
-        with pytest.raises(ConfigurationError, match="QUEUE_EMAILS takes no message schedules"):
+        with pytest.raises(ConfigurationError, match="QUEUE_EMAILS has no message schedules"):
             await enqueue("emails.send_email", {"to": "later"}, delay=60)
         await enqueue("emails.send_email", {"to": "now"})
         await until(lambda: outbox.sent == ["now"], "the email")
-    with pytest.raises(ConfigurationError, match="QUEUE_EMAILS takes no message schedules"):
+    with pytest.raises(ConfigurationError, match="QUEUE_EMAILS has no message schedules"):
         async with run_worker(sending(outbox, schedule=every(60, payload={"to": "x"}))):
             pass
 
@@ -534,7 +534,7 @@ async def test_task_queue_schedules_are_not_changed_without_leave(
     async with run_worker(sending(outbox, schedule=every(60, payload={"to": "x"})), STREAM_MODE="verify"):
         pass
     for other in (None, every(90, payload={"to": "x"})):
-        with pytest.raises(ConfigurationError, match="the schedule of send_email is not as the task says"):
+        with pytest.raises(ConfigurationError, match="the schedule of send_email differs"):
             async with run_worker(sending(outbox, schedule=other), STREAM_MODE="verify"):
                 pass
 
@@ -577,7 +577,7 @@ async def test_task_queue_without_leave_to_make_it(run_worker: Any, jetstream: J
     await jetstream.add_stream(StreamConfig(name="DLQ", subjects=["dlq.>", "replay.>"]))
     async with run_worker(STREAM_MODE="verify"):
         with pytest.raises(
-            ConfigurationError, match="queue emails has no stream QUEUE_EMAILS, and STREAM_MODE=verify creates"
+            ConfigurationError, match="queue emails has no stream QUEUE_EMAILS, and STREAM_MODE=verify does not"
         ):
             await enqueue("emails.send_email", {"to": "ada"})
 
@@ -607,12 +607,12 @@ async def test_task_queue_outlives_a_killed_server(run_worker: Any, nats_server:
 async def test_task_queue_refuses_what_the_task_does_not_take(run_worker: Any, outbox: Enqueued) -> None:
     task = sending(outbox)
     async with run_worker(idle()):
-        with pytest.raises(InvalidTask, match="send_email cannot have this payload"):
+        with pytest.raises(InvalidTask, match="invalid payload of send_email"):
             await task.enqueue({"nonsense": 1})
         for name in ("send_email", "Emails.send_email", "emails.*", "emails.a.b", "emails.", ".a", "a b.c"):
-            with pytest.raises(ValueError, match="it takes <queue>"):
+            with pytest.raises(ValueError, match="use <queue>"):
                 await enqueue(name, {})
-        with pytest.raises(ValueError, match="no id of a task"):
+        with pytest.raises(ValueError, match="invalid task id"):
             await enqueue("emails.send_email", {}, task_id="a.>")
         with pytest.raises(ConfigurationError, match="priority is 'urgent'"):
             await enqueue("emails.send_email", {}, priority="urgent")  # type: ignore[call-overload]
@@ -625,7 +625,7 @@ async def test_task_queue_refuses_what_the_task_does_not_take(run_worker: Any, o
         ({"timeout": 0}, "timeout is 0"),
         ({"timeout": float("nan")}, "timeout is nan"),
         ({"result_ttl": 0.5}, r"result_ttl is 0\.5"),
-        ({"schedule": every(1, payload={"nonsense": 1})}, "cannot have this payload"),
+        ({"schedule": every(1, payload={"nonsense": 1})}, "invalid payload of"),
     ],
     ids=str,
 )
@@ -641,7 +641,7 @@ def test_schedules_that_are_none_are_refused() -> None:
         lambda: cron("* * *"),
         lambda: cron("@daily", expires=0),
     ):
-        with pytest.raises(ConfigurationError, match="it takes"):
+        with pytest.raises(ConfigurationError, match="use "):
             wrong()
     assert cron("30 4 * * mon").text == "0 30 4 * * mon"
     assert every(90).headers("a")["Nats-Schedule"] == "@every 90s"

@@ -228,7 +228,7 @@ async def test_publisher_that_is_not_confirmed_in_time_says_so(
 
     async with run_worker(subscription(idle)):
         monkeypatch.setattr(NatsClient, "publish", never)
-        with pytest.raises(TimeoutError, match=r"no stream has confirmed it within 0\.05 s"):
+        with pytest.raises(TimeoutError, match=r"no stream confirmed it within 0\.05 s"):
             await publisher("nowhere.at.all", timeout=0.05).publish({})
 
 

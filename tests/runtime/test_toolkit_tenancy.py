@@ -161,12 +161,15 @@ async def test_tenancy_of_a_request_is_in_its_header(run_worker: Any) -> None:
 
 
 async def test_tenancy_by_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NoTenant, match="there is no header Tenant-Id, and TENANT is not set"):
+    with pytest.raises(NoTenant, match="neither the header Tenant-Id nor TENANT is set"):
         current_tenant()
     monkeypatch.setattr(tenancy, "settings", tenancy.settings.model_copy(update={"TENANT": "acme"}))
 
     assert current_tenant() == ACME
-    with Tenant("other").bound(), pytest.raises(OtherTenant, match="tenant other, and this instance works for acme"):
+    with (
+        Tenant("other").bound(),
+        pytest.raises(OtherTenant, match="tenant other, but this instance works only for acme"),
+    ):
         current_tenant()
 
 

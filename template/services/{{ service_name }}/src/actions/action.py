@@ -26,7 +26,7 @@ def action_subject(service: str, action: str, version: int = 1, *, prefix: str |
     Args:
         service: name of the service.
         action: name of the action.
-        version: of the action.
+        version: version of the action.
         prefix: tokens in front, joined by dots; by default `ACTION_PREFIX`.
     """
     prefix = settings.ACTION_PREFIX if prefix is None else prefix
@@ -40,19 +40,19 @@ class Action:
     Attributes:
         name: of the action, one token of its subject.
         function: the coroutine `(request, context)`, or without either; `resources` may be added.
-        version: of the action; you can answer two versions at once.
+        version: its version; you can answer two versions at once.
         subject: the subject that it answers on; by default `v<version>.<service>.<name>`.
         queue: whether one instance of the service answers each request; else all do.
-        concurrency: the most requests that are answered at once.
-        max_waiting: the most requests that wait beyond those. A further one is refused at once with the code 503, so
-            that its caller can try again and reach another instance.
+        concurrency: the maximum number of requests answered at once.
+        max_waiting: the maximum number of requests that wait beyond those. A further one is rejected at once with the
+            code 503, so that its caller can retry and reach another instance.
         timeout: seconds from a request's arrival to its answer, after which the action is cancelled and the answer is
             the code 504.
         description: for people and `nats micro info`; by default the first line of the function's docstring.
         metadata: further data for `nats micro info`.
-        request_type: the annotation of `request`; None if the function does not take one.
+        request_type: the annotation of `request`; None if the function has no such parameter.
         response_type: the annotation of its result.
-        takes_context: whether it takes the context.
+        takes_context: whether the function has a parameter `context`.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Action:
     def __post_init__(self) -> None:
         if problems := self._problems():
             raise ConfigurationError(f"{self.where}: " + "; ".join(problems))
-        form = "an action takes (request), (request, context), (context) or none, and last `resources` if it needs them"
+        form = "use the parameters (request), (request, context), (context) or none, and `resources` last if needed"
         types, response_type = annotations_of(self.function, range(3), form)
         found = {
             "request_type": None if types in ([], [Context]) else types[0],
@@ -91,14 +91,14 @@ class Action:
     def _problems(self) -> list[str]:
         found = []
         if not NAME.fullmatch(self.name):
-            found.append(f"the name is {self.name!r}; it takes letters, digits, _ and -")
+            found.append(f"the name is {self.name!r}; use letters, digits, _ and -")
         if self.subject is not None and not SUBJECT.fullmatch(self.subject):
-            found.append(f"subject is {self.subject!r}; it takes tokens joined by dots, `*` and a last `>`")
+            found.append(f"subject is {self.subject!r}; use tokens joined by dots, `*` and a final `>`")
         for name, least in (("version", 0), ("concurrency", 1), ("max_waiting", 0)):
             if getattr(self, name) < least:
-                found.append(f"{name} is {getattr(self, name)}; it takes {least} or more")
+                found.append(f"{name} is {getattr(self, name)}; use {least} or more")
         if not self.timeout > 0:
-            found.append(f"timeout is {self.timeout}; it takes seconds, more than 0")
+            found.append(f"timeout is {self.timeout}; use seconds, more than 0")
         return found
 
 

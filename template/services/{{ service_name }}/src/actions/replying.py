@@ -1,4 +1,4 @@
-"""Sends the replies of one action: its result, or an error in the form that callers know."""
+"""Sends the replies of one action: its result, or an error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Replying:
         try:
             payload = error_reply(code, message, details)
         except ValueError as error:
-            logger.error("an error cannot be written into a reply", action=self._action, error=describe(error))
+            logger.error("the details of an error are not JSON data", action=self._action, error=describe(error))
             code, message = INTERNAL, INTERNAL_MESSAGE
             payload = error_reply(code, message)
         self._stats.failed(code, message)
@@ -48,7 +48,7 @@ class Replying:
     def reply(self, raw: Msg, payload: bytes, headers: dict[str, str] | None = None) -> None:
         """Answer a request; with `headers` it is an error."""
         if not raw.reply:
-            return  # published; nobody waits for an answer
+            return  # published: nobody waits for an answer
         size = size_of(payload, headers or {})
         if size > self._nats.client.max_payload > 0:  # the server would close the connection
             logger.error("the answer is larger than the server accepts", action=self._action, bytes=size)
@@ -58,4 +58,4 @@ class Replying:
         try:
             self._nats.answer(raw.reply, payload, headers)
         except nats.errors.Error as error:
-            logger.warning("an answer could not be sent", action=self._action, error=describe(error))
+            logger.warning("the answer could not be sent", action=self._action, error=describe(error))

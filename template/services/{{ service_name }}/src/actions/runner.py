@@ -1,4 +1,4 @@
-"""Runs one action: a limited number of requests at once, the next ones waiting, none longer than its timeout."""
+"""Runs one action: a limited number of requests run, others wait, and none takes longer than its timeout."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ActionRunner:
         own: the settings of actions.
 
     Raises:
-        ConfigurationError: a type of the action cannot be read from a request, or written into a reply.
+        ConfigurationError: a type of the action cannot be decoded from a request or encoded into a reply.
     """
 
     def __init__(self, action: Action, nats: NatsClient, own: ActionSettings = settings) -> None:
@@ -75,7 +75,7 @@ class ActionRunner:
 
     @property
     def waiting(self) -> int:
-        """Return the number of requests received and not started."""
+        """Return the number of requests that have not started."""
         return len(self._waiting)
 
     def stats(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class ActionRunner:
         }
 
     def receive(self, raw: Msg) -> None:
-        """Take a request; returns at once."""
+        """Start, queue or reject a request; returns at once."""
         self.counts.received()
         deadline = asyncio.get_running_loop().time() + self.action.timeout
         if self._stopping:
@@ -106,14 +106,14 @@ class ActionRunner:
             self._waiting_bytes += len(raw.data)
         else:
             if not self._overloaded:  # logged once, not for each request
-                logger.warning("refusing requests: too many wait", action=self.action.name, waiting=self.waiting)
+                logger.warning("rejecting requests: too many wait", action=self.action.name, waiting=self.waiting)
             self._overloaded = True
             self._replying.fail(raw, UNAVAILABLE, "too many requests wait")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Answer what has been received, within `limit` seconds or until `hurry` is done.
+        """Answer the received requests, within `limit` seconds or until `hurry` is done.
 
-        Requests that have not started by then are refused (503), and running ones are cut short (504).
+        Then reject requests that have not started (503), and cancel running ones (504).
         """
         self._stopping = True
         if self._running:
@@ -138,7 +138,7 @@ class ActionRunner:
         task.add_done_callback(self._ended)
 
     async def _answer(self, raw: Msg, deadline: float) -> None:
-        """Answer a request, in a task of its own."""
+        """Answer a request in its task."""
         started, limit = time.perf_counter(), asyncio.timeout_at(deadline)
         context = Context(raw, self.action.name)
         current.set(context)
@@ -150,7 +150,7 @@ class ActionRunner:
         except ActionError as error:
             self._replying.fail(raw, error.code, error.message, error.details)
         except (Exception, asyncio.CancelledError) as error:
-            if limit.expired():  # whatever the action raised because of that
+            if limit.expired():  # whatever the action then raised
                 self._replying.fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
             elif self._stopping and (task := asyncio.current_task()) and task.cancelling():
                 self._replying.fail(raw, TOO_SLOW, CUT_SHORT)
@@ -167,7 +167,7 @@ class ActionRunner:
         try:
             return [self._decode(context.message.data), *given]
         except ValueError as error:
-            raise ActionError(INVALID, "the request does not fit", problems_of(error)) from error
+            raise ActionError(INVALID, "the request is invalid", problems_of(error)) from error
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         raw = self._running.pop(task)
@@ -186,5 +186,5 @@ class ActionRunner:
             if deadline > asyncio.get_running_loop().time():
                 self._start(raw, deadline)
                 return
-            self._replying.fail(raw, TOO_SLOW, f"not begun within {self.action.timeout:g} s")
+            self._replying.fail(raw, TOO_SLOW, f"not started within {self.action.timeout:g} s")
         self._overloaded = False

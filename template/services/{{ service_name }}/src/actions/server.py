@@ -1,4 +1,4 @@
-"""Answers all actions, and `PING`, `INFO` and `STATS` of `$SRV`: the service is a micro service of NATS.
+"""Answers all actions, and `PING`, `INFO` and `STATS` of `$SRV`: the service is a NATS micro service.
 
 https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md
 """
@@ -29,10 +29,10 @@ from src.requests.subscriptions import CoreSubscription
 
 
 class ActionServer:
-    """All actions of the service. `nats micro` lists it, with what it says about each.
+    """All actions of the service, as a NATS micro service.
 
-    nats-py's own micro service handles one request of an endpoint at a time, and loses what it received and did not
-    start when it ends. So only the protocol is used here.
+    nats-py's own micro service handles one request of an endpoint at a time, and loses requests that have not started
+    when it stops. So only its protocol is used here.
 
     Args:
         actions: all actions of the service.
@@ -56,7 +56,7 @@ class ActionServer:
                 )
         if not SEMVER_REGEX.match(VERSION):
             raise ConfigurationError(
-                f"pyproject.toml: version is {VERSION!r}; a service with actions takes a semantic version such as 1.2.3"
+                f"pyproject.toml: version is {VERSION!r}; use a semantic version such as 1.2.3, which actions need"
             )
         self._nats = nats
         self._started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -88,7 +88,7 @@ class ActionServer:
         await asyncio.gather(*(subscription.run() for subscription in self._subscriptions))
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Stop receiving, and answer what has been received within `limit` seconds or until `hurry` is done."""
+        """Stop receiving, and answer the received requests within `limit` seconds or until `hurry` is done."""
         deadline = asyncio.get_running_loop().time() + limit
         await asyncio.gather(*(subscription.end() for subscription in self._subscriptions))
         left = deadline - asyncio.get_running_loop().time()

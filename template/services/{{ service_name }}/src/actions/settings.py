@@ -8,7 +8,7 @@ from src.config import ServiceSettings, load
 
 
 class ActionSettings(ServiceSettings):
-    """Where actions answer."""
+    """The settings of actions."""
 
     ACTION_PREFIX: str = Field(
         default="",

@@ -1,4 +1,4 @@
-"""The numbers of each action, for Prometheus, `/stats` and `nats micro stats`."""
+"""The counts of each action, for Prometheus, `/stats` and `nats micro stats`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ActionStats:
     Attributes:
         requests: requests received, including those refused.
         errors: answers that were errors, by code.
-        seconds: the time that the action took in all.
+        seconds: the total duration of the action.
         last_error: the latest error, as code and message; empty if there was none.
     """
 

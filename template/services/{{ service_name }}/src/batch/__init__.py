@@ -1,4 +1,4 @@
-"""Batch handlers: a handler of `list[...]` gets many messages at once, and each message is settled on its own."""
+"""Batch handlers: a handler of `list[...]` gets many messages at once; each message is settled separately."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Batch = list[tuple[Any, Message]]
 
 
 class BatchDelivery(Delivery):
-    """Handles messages together. A failed batch is halved until the culprit is alone."""
+    """Handles messages together. A failed batch is halved until the failing message is alone."""
 
     async def deliver_batch(self, messages: Sequence[Message]) -> None:
-        """Handle messages together, and settle each on its own.
+        """Handle messages together, and settle each separately.
 
         Raises:
             asyncio.CancelledError: the worker stops.
-            nats.errors.Error: an answer could not be sent; the other messages have been settled.
+            nats.errors.Error: an ack could not be sent; the other messages have been settled.
         """
         batch: Batch = []
         errors: list[Exception] = []
@@ -76,11 +76,11 @@ class BatchDelivery(Delivery):
                 errors.append(error)
 
     async def _failure_of(self, batch: Batch) -> BaseException | None:
-        """Call the handler, wait until what it published is confirmed, and return what failed, or None."""
+        """Call the handler, wait until its publications are confirmed, and return the error, or None."""
         events, messages = [event for event, _ in batch], [message for _, message in batch]
         connection = channel()
         assert connection is not None, "a worker runs"
-        published = Publications(connection)  # by `publish`, which cannot know the message that it follows from
+        published = Publications(connection)  # for `publish`, which cannot know the message that caused it
         token = current.set(published)
         try:
             return await self.handle(events, messages, (*messages, published))

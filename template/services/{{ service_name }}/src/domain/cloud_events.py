@@ -28,10 +28,10 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 STRUCTURED = "application/cloudevents+json"
 JSON, BYTES = "application/json", "application/octet-stream"
 
-# Of the binary form, whose attributes are headers:
+# The binary form, in which attributes are headers:
 # https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md#313-metadata-headers
 PREFIX = "ce-"
-PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')  # what is not percent-encoded
+PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')  # not percent-encoded
 QUOTED = re.compile(r'"(.*)"', re.DOTALL)
 ESCAPED = re.compile(r"\\(.)")
 NAME = re.compile(r"[a-z0-9]+")
@@ -44,9 +44,9 @@ def _with_base64(schema: dict[str, Any]) -> None:  # for data that is not JSON
 class CloudEvent(Envelope, Generic[Data]):
     """A CloudEvent, with any extension attributes in `event.model_extra`.
 
-    `CloudEvent[OrderCreated]` also validates `data`; `CloudEvent[bytes]` takes it unchanged. A handler reads both the
-    structured form, which is one JSON document, and the binary one, whose attributes are headers such as `ce-id`.
-    Publishing sends the structured form, and the binary form of `event.binary()`.
+    `CloudEvent[OrderCreated]` also validates `data`; `CloudEvent[bytes]` leaves it unchanged. A handler accepts the
+    structured form, which is one JSON document, and the binary form, whose attributes are headers such as `ce-id`.
+    Events are published in the structured form; `event.binary()` is published in the binary form.
     """
 
     READS_HEADERS: ClassVar[bool] = True
@@ -70,14 +70,14 @@ class CloudEvent(Envelope, Generic[Data]):
     ) -> CloudEvent[Data]:
         """Return an event that happens now.
 
-        While a message is handled, the id derives from that message and from the arguments. A handler that is retried
-        creates the same event again, so that a stream or an inbox recognizes the duplicate.
+        While a message is handled, the id derives from that message and the arguments. A retried handler creates the
+        same event again, so that a stream or an inbox recognizes the duplicate.
 
         Args:
-            type: what happened, such as its NATS subject, `orders.order.created`.
-            data: the facts.
+            type: the type, such as its NATS subject, `orders.order.created`.
+            data: the content.
             source: where it happened, a URI reference; `/<SERVICE_NAME>` by default.
-            subject: what it happened to.
+            subject: the object that it happened to.
             extensions: further attributes, such as `partitionkey="42"`.
         """
         source = source or f"/{settings.SERVICE_NAME}"
@@ -97,7 +97,7 @@ class CloudEvent(Envelope, Generic[Data]):
         return cls(data=data, **attributes)
 
     def identity(self) -> str:
-        """Return its source and id, which are unique only together."""
+        """Return its source and id, which together are unique."""
         return f"{header_of(self.source)}#{header_of(self.id)}"
 
     def about(self) -> str:
@@ -109,7 +109,7 @@ class CloudEvent(Envelope, Generic[Data]):
         return self.time
 
     def wire(self) -> Wire:
-        """Return the structured form; of `binary()` the binary one: attributes as headers, the data as payload."""
+        """Return the structured form, or after `binary()` attributes as headers and the data as payload."""
         attributes, has_data = self.attributes(), "data" in self.model_fields_set
         if self._is_binary:
             data: Any = self.data if has_data or self.data is not None else b""
@@ -124,13 +124,13 @@ class CloudEvent(Envelope, Generic[Data]):
         return Wire(to_json(attributes, by_alias=True), {"Content-Type": STRUCTURED})
 
     def binary(self) -> Self:
-        """Return the same event, to be published in the binary form."""
+        """Return the same event for publishing in the binary form."""
         event = self.model_copy()
         event._is_binary = True
         return event
 
     def attributes(self) -> dict[str, Any]:
-        """Return everything except the data; attributes that are not set are left out.
+        """Return everything except the data and attributes that are not set.
 
         Raises:
             ValueError: the name or value of an extension is not allowed.
@@ -144,17 +144,17 @@ class CloudEvent(Envelope, Generic[Data]):
         """Return the event in a message of either form.
 
         Raises:
-            ValueError: the message holds none, or its data is invalid.
+            ValueError: the message or its data is invalid.
         """
         if not is_structured(headers):
             attributes: dict[str, Any] = attributes_in(headers)
-            attributes.pop("data", None)  # is not an attribute
+            attributes.pop("data", None)  # not an attribute
             return cls._from(attributes, payload)
         document = from_json(payload) if b'"data_base64"' in payload else None
         if not isinstance(document, dict) or "data_base64" not in document:
             return cls.model_validate_json(payload)
         if "data" in document:
-            raise ValueError("it has both data and data_base64, and may have one")
+            raise ValueError("the event has both data and data_base64")
         return cls._from(document, b64decode(str(document.pop("data_base64")), validate=True))
 
     @classmethod
@@ -184,7 +184,7 @@ def _reader(event: type[CloudEvent[Any]]) -> TypeAdapter[Any]:
 
 
 def is_structured(headers: Mapping[str, str]) -> bool:
-    """Return whether the payload holds the whole event: by its content type, or because no header has attributes.
+    """Return whether the payload is the whole event: by its content type, or because no header is an attribute.
 
     Version 1.0.2 of the binding had only this form, and required no header.
     """
@@ -194,7 +194,7 @@ def is_structured(headers: Mapping[str, str]) -> bool:
 
 
 def is_json(content_type: object) -> bool:
-    """Return whether data of that content type is JSON, which is also the default."""
+    """Return whether a content type is JSON, which is the default."""
     plain = content_type.partition(";")[0].strip().lower() if isinstance(content_type, str) else "/json"
     return plain.endswith(("/json", "+json"))
 
@@ -213,15 +213,15 @@ def attributes_in(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_extension(name: str, value: object) -> None:
-    """Check that other systems can read an extension attribute.
+    """Check an extension attribute.
 
     Raises:
-        ValueError: they cannot.
+        ValueError: the specification does not allow its name or value.
     """
     if not NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no attribute of a CloudEvent: it takes lower-case letters and digits")
+        raise ValueError(f"invalid attribute of a CloudEvent {name!r}: use lower-case letters and digits")
     if value is not None and not isinstance(value, str | int):
-        raise ValueError(f"the attribute {name} takes text, a whole number, true or false")
+        raise ValueError(f"invalid value of the attribute {name}: use text, a whole number, true or false")
 
 
 def header_of(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The envelope that events travel in, and what is known of the event, request or task that is being handled."""
+"""The envelope of events, and the message or request being handled."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ Data = TypeVar("Data")
 
 
 class Incoming:
-    """What is being handled: a message, a request, or a batch. Logs and outgoing messages carry its correlation id."""
+    """A message, request or batch being handled. Logs and outgoing messages carry its correlation id."""
 
     __slots__ = ()
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Return the headers it came with."""
+        """Return its headers."""
         return {}
 
     @property
     def correlation_id(self) -> str:
-        """Return the id that everything that follows from it shares; empty if there is none."""
+        """Return the id shared by everything that follows from it; empty if there is none."""
         return ""
 
     @property
     def causation_id(self) -> str:
-        """Return the id of the message that causes what follows from it; empty if there is none."""
+        """Return the id of the message that caused it; empty if there is none."""
         return ""
 
     def log_fields(self) -> dict[str, object]:
-        """Return the fields that every log line gets, beside correlation and trace."""
+        """Return the fields of every log line, besides correlation and trace."""
         return {}
 
     def derived_id(self, *content: str | bytes) -> str:
-        """Return an id for something that follows from this. A message returns the same id in every attempt."""
+        """Return an id for content that follows from this. A message returns the same id in every attempt."""
         return str(uuid4())
 
 
@@ -49,16 +49,16 @@ current: ContextVar[Incoming | None] = ContextVar("current", default=None)
 
 
 class Wire(NamedTuple):
-    """A message as it is sent: its payload, and the headers that belong to it."""
+    """The payload of a message to send, with the headers that belong to it."""
 
     payload: bytes
     headers: dict[str, str]
 
 
 class Envelope(BaseModel):
-    """The base class of `Event` and of other envelopes around data, which know how they are sent."""
+    """The base class of `Event` and other envelopes around data."""
 
-    READS_HEADERS: ClassVar[bool] = False  # whether message headers hold a part of it
+    READS_HEADERS: ClassVar[bool] = False  # whether message headers contain a part of it
 
     def wire(self) -> Wire:
         """Return its JSON, without headers."""
@@ -66,18 +66,18 @@ class Envelope(BaseModel):
 
     @abstractmethod
     def identity(self) -> str:
-        """Return an id that is unique, and the same however often this is sent."""
+        """Return a unique id that stays the same when this is sent again."""
 
     @abstractmethod
     def about(self) -> str:
-        """Return the subject that this belongs on; empty if it names none."""
+        """Return the subject that it names; empty if it names none."""
 
     @abstractmethod
     def made_at(self) -> datetime | None:
-        """Return when it was created, as it says itself."""
+        """Return its time of creation; None if it has none."""
 
     def age(self) -> float | None:
-        """Return the seconds since it was created, at least 0 in spite of clock skew; None if it does not say."""
+        """Return the seconds since it was created, at least 0 despite clock skew; None if it has no time."""
         made = self.made_at()
         if made is None:
             return None
@@ -89,7 +89,7 @@ class Envelope(BaseModel):
         """Return the envelope in a message.
 
         Raises:
-            ValueError: the message holds none, or its data is invalid.
+            ValueError: the message or its data is invalid.
         """
         return cls.model_validate_json(payload)
 
@@ -114,13 +114,13 @@ class Event(Envelope, Generic[Data]):
     def new(cls, type: str, aggregate_id: str, data: Data) -> Event[Data]:
         """Return an event that happens now.
 
-        While a message is handled, the id derives from that message and from the arguments. A handler that is retried
-        creates the same event again, so that a stream or an inbox recognizes the duplicate.
+        While a message is handled, the id derives from that message and the arguments. A retried handler creates the
+        same event again, so that a stream or an inbox recognizes the duplicate.
 
         Args:
             type: its subject, such as `orders.order.created`.
             aggregate_id: the aggregate that it happened to.
-            data: the facts.
+            data: the content.
         """
         incoming = current.get()
         content = to_json(data, serialize_unknown=True)

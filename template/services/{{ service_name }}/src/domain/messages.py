@@ -15,7 +15,7 @@ from src.domain.events import Envelope, current
 
 Data = TypeVar("Data")
 
-_numbers = count(1)  # of this process, for messages without a number of their own
+_numbers = count(1)  # for this process's messages without a given number
 
 
 class EnvelopeMessage(Envelope, Generic[Data]):
@@ -37,9 +37,9 @@ class EnvelopeMessage(Envelope, Generic[Data]):
     def new(cls, data: Data, *, sequence: int | None = None, source: str | None = None) -> EnvelopeMessage[Data]:
         """Return a message created now.
 
-        While a message is handled, the id derives from that message and from the data, so that a handler that is
-        retried creates the same message again. Otherwise it is `<source>-<sequence>` and a few random digits, because a
-        source counts from 1 again when it restarts, and a stream drops ids that it knows.
+        While a message is handled, the id derives from that message and the data, so that a retried handler creates the
+        same message again. Otherwise it is `<source>-<sequence>` and a few random digits, because a source counts
+        from 1 again after a restart, and a stream drops ids that it knows.
 
         Args:
             data: the content.

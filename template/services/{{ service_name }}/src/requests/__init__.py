@@ -1,1 +1,1 @@
-"""Core NATS: `nats` calls, publishes and listens. Actions, subscribers and gateways build on this package."""
+"""Core NATS: `nats` calls, publishes and subscribes. Actions, subscribers and gateways use this package."""

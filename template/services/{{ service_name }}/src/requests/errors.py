@@ -1,4 +1,4 @@
-"""The errors that an action raises to refuse a request, and those that a call raises."""
+"""The error that an action raises to reject a request, and the errors of calls."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from src.infrastructure import errors
 
 
 class ActionError(Exception):
-    """Raised by an action or a route to refuse a request; the caller gets code, message and details.
+    """Raised by an action or a route to reject a request; the caller gets code, message and details.
 
     Args:
-        code: such as `404`, as in HTTP, or a word of your own.
-        message: for people; on one line in the reply's header.
-        details: further data that JSON can hold.
+        code: an HTTP status such as `404`, or your own code.
+        message: for people; the reply's header has it on one line.
+        details: further JSON data.
     """
 
     def __init__(self, code: int | str, message: str, details: Any = None) -> None:
@@ -24,28 +24,28 @@ class ActionError(Exception):
 
 
 class CallError(Exception):
-    """Raised when a call or a request brings no result."""
+    """Raised when a call or a request has no result."""
 
 
 class CallTimeout(CallError):
-    """Raised when nobody answers in time. The action may have been carried out."""
+    """Raised when nobody answers in time. The action may have run."""
 
 
 class NotConnected(CallTimeout, errors.NotConnected):
-    """Raised when there is no connection to NATS in time. The action was not carried out."""
+    """Raised when there is no connection to NATS in time. The action did not run."""
 
 
 class NoResponders(CallError):
-    """Raised when nobody listens to the subject right now. The action was not carried out."""
+    """Raised when nobody is subscribed to the subject. The action did not run."""
 
 
 class RemoteError(CallError):
-    """Raised when the other side answers with an error.
+    """Raised when the answer is an error.
 
     Attributes:
-        code: as in HTTP for generated services: 422 invalid request, 500 failed, 503 unavailable, 504 too slow.
+        code: generated services use HTTP's: 422 invalid request, 500 failed, 503 unavailable, 504 too slow.
         message: for people.
-        details: further data, such as what is invalid; None if there are none.
+        details: further data, such as the invalid fields; None if there is none.
     """
 
     def __init__(self, code: str, message: str, details: Any = None) -> None:
@@ -56,4 +56,4 @@ class RemoteError(CallError):
 
 
 class InvalidReply(CallError):
-    """Raised when the reply does not have the form that was asked for."""
+    """Raised when the reply does not have the requested type."""

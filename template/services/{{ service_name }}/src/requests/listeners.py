@@ -1,4 +1,4 @@
-"""Listeners: each calls a coroutine with every message of a subject, one after the other."""
+"""Listeners: each calls a coroutine with every message of a subject, one by one."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from src.utils.logging import logger
 
 Callback = Callable[[Context], Awaitable[object]]
 
-# Limits of what waits for one listener; what arrives beyond them is dropped, as the server would do.
+# Limits of the messages that wait for one listener; further ones are dropped, as the server would do.
 MAX_WAITING = 65_536  # messages
 MAX_BYTES = 16 * 1024 * 1024
 
 
 class Listener:
-    """One coroutine that gets the messages of a subject.
+    """One coroutine that receives the messages of a subject.
 
     Args:
         nats: the service's connection.
-        subject: to listen to; `*` and a final `>` are wildcards.
+        subject: the subject to subscribe to; `*` and a final `>` are wildcards.
         callback: the coroutine function.
-        queue: the group of which one listener gets each message; empty for none.
+        queue: the queue group; one of its listeners gets each message; empty for none.
 
     Attributes:
         received: number of messages that arrived.
@@ -50,11 +50,11 @@ class Listener:
 
     @property
     def waiting(self) -> int:
-        """Return how many messages have arrived and not been started."""
+        """Return the number of messages that have arrived and not started."""
         return len(self._waiting)
 
     def receive(self, raw: Msg) -> None:
-        """Queue a message, and start to work on the queue."""
+        """Queue a message, and start processing the queue."""
         if self._ended:
             return
         self.received += 1
@@ -68,17 +68,17 @@ class Listener:
         self._bytes += len(raw.data)
         self._waiting.append(raw)
         if self._task is None or self._task.done():
-            # in an empty context: the message does not follow from what is being handled right now
+            # in an empty context: the message does not follow from the one being handled now
             self._task = asyncio.create_task(self._work(), context=contextvars.Context())
 
     async def end(self) -> None:
-        """Stop listening, and drop what has not been started; a running call goes on."""
+        """Unsubscribe, and drop messages that have not started; a running call continues."""
         self._ended = True
         self._waiting.clear()
         await self.subscription.end()
 
     async def drain(self, limit: float) -> None:
-        """Stop listening, and handle what has been sent so far within `limit` seconds."""
+        """Unsubscribe, and handle the messages sent so far within `limit` seconds."""
         await self.subscription.end()
         self._ended = True
         if self._task:
@@ -96,6 +96,6 @@ class Listener:
             except asyncio.CancelledError:
                 if (task := asyncio.current_task()) and task.cancelling():
                     raise
-                logger.error("listener failed: something that it awaited was cancelled")
+                logger.error("listener failed: an awaited operation was cancelled")
             except Exception as error:
                 logger.error("listener failed", error=describe(error), exc_info=error)

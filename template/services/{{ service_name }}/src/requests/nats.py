@@ -25,14 +25,14 @@ from src.requests.replies import TOO_SLOW, UNAVAILABLE, reader_for
 Result = TypeVar("Result")
 Headers = Mapping[str, str] | None
 
-REPEATABLE = (UNAVAILABLE, TOO_SLOW)  # errors that another attempt or another instance may not meet
-PAUSE = (0.05, 1.0)  # seconds before an attempt is repeated that was refused at once: the first, and the longest
+REPEATABLE = (UNAVAILABLE, TOO_SLOW)  # errors that another attempt or another instance may avoid
+PAUSE = (0.05, 1.0)  # seconds before repeating an attempt that failed at once: the first, and the longest
 
 
 class Nats:
-    """Core NATS over one connection: the worker's, unless another is given.
+    """Core NATS over one connection, by default the worker's.
 
-    Calls and messages sent while a message or a request is handled carry its `Correlation-Id` and trace.
+    Calls and messages sent while handling a message or a request carry its `Correlation-Id` and trace.
     """
 
     CONNECT_LIMIT = 5.0  # seconds that `publish` waits for a connection, and for the server's confirmation
@@ -54,18 +54,18 @@ class Nats:
         """Call an action and return its result.
 
         Args:
-            subject: the action's, such as `v1.greeter.greet`.
-            payload: a model or JSON data, or the bytes themselves.
+            subject: the action's subject, such as `v1.greeter.greet`.
+            payload: a model, JSON data or bytes.
             timeout: seconds for each attempt.
             retries: attempts after the first, if nobody answers in time (or the answer is 504), nobody listens, or the
-                instance is busy or stopping (503). After a timeout the action may be carried out twice.
+                instance is busy or stopping (503). After a timeout the action may run twice.
             headers: in addition to correlation and trace, which are passed on.
-            response: the type of the result, which is validated; `bytes` for the reply unchanged, None for any JSON.
+            response: the type to validate the result as; `bytes` for the reply unchanged, None for any JSON.
 
         Raises:
             CallTimeout: nobody answered in time.
-            NoResponders: nobody listens to the subject.
-            RemoteError: the other side answered with an error.
+            NoResponders: nobody is subscribed to the subject.
+            RemoteError: the answer is an error.
             InvalidReply: the reply is not a result, or not of the type `response`.
             TooLarge: the payload does not fit into one message.
         """
@@ -79,7 +79,7 @@ class Nats:
             except (CallTimeout, NoResponders, RemoteError) as error:
                 if not retries or (isinstance(error, RemoteError) and error.code not in REPEATABLE):
                     raise
-                if not isinstance(error, CallTimeout):  # refused at once
+                if not isinstance(error, CallTimeout):  # failed at once
                     await asyncio.sleep(pause * random.uniform(0.5, 1))
                     pause = min(2 * pause, longest)
                 retries -= 1
@@ -88,9 +88,9 @@ class Nats:
         """Send a request and return the first reply unchanged, whatever it says.
 
         Args:
-            subject: that somebody answers on.
-            payload: a model or JSON data, or the bytes themselves.
-            timeout: in seconds.
+            subject: the subject to send it on.
+            payload: a model, JSON data or bytes.
+            timeout: seconds to wait for the reply.
             headers: in addition to correlation and trace, which are passed on.
 
         Raises:
@@ -110,16 +110,16 @@ class Nats:
             raise CallError(f"{subject}: {describe(error)}") from error
 
     async def publish(self, subject: str, payload: Any, headers: Headers = None, *, flush: bool = False) -> None:
-        """Publish to everyone who listens right now. Nobody confirms or stores it.
+        """Publish to all current subscribers. Nothing confirms or stores the message.
 
         Args:
-            subject: to publish on.
-            payload: a model or JSON data, or the bytes themselves.
+            subject: the subject to publish on.
+            payload: a model, JSON data or bytes.
             headers: in addition to correlation and trace, which are passed on.
             flush: whether to wait until the server has it.
 
         Raises:
-            CallTimeout: there is no connection, or the server did not confirm that it has it.
+            CallTimeout: there is no connection, or the server did not confirm the message in time.
             TooLarge: the payload does not fit into one message.
         """
         connection = await self.connection(subject)
@@ -129,20 +129,20 @@ class Nats:
         except nats_errors.Error as error:
             raise CallError(f"{subject}: {describe(error)}") from error
         if flush and not await connection.flushed(self.CONNECT_LIMIT):
-            raise CallTimeout(f"{subject}: the server has not confirmed within {self.CONNECT_LIMIT:g} s that it has it")
+            raise CallTimeout(f"{subject}: the server did not confirm the message within {self.CONNECT_LIMIT:g} s")
 
     async def subscribe(self, subject: str, callback: Callback, queue: str | None = None) -> Listener:
-        """Call `callback(context)` with each message, one after the other, until `unsubscribe`.
+        """Call `callback(context)` with each message, one by one, until `unsubscribe`.
 
-        An error of the callback is logged, and the next message is handled.
+        An error in the callback is logged, and the next message is handled.
 
         Args:
-            subject: to listen to; `*` and a final `>` are wildcards.
+            subject: the subject to subscribe to; `*` and a final `>` are wildcards.
             callback: a coroutine function; `context` has `payload`, `headers`, `subject` and the `message`.
-            queue: the group of which one listener gets each message.
+            queue: the queue group; one of its listeners gets each message.
 
         Returns:
-            The listener, for `unsubscribe`. If there is no connection now, it begins to listen when there is one.
+            The listener, for `unsubscribe`. Without a connection, it subscribes as soon as there is one.
         """
         connection = self._used(subject)
         if connection not in (listener.subscription.nats for listener in self._listeners):
@@ -153,12 +153,12 @@ class Nats:
         return listener
 
     async def unsubscribe(self, listener: Listener) -> None:
-        """Stop listening; messages not started are dropped. The callback itself may call this."""
+        """Unsubscribe, and drop messages that have not started. The callback itself may call this."""
         self._listeners.discard(listener)
         await listener.end()
 
     async def stop_listening(self, connection: NatsClient, limit: float) -> None:
-        """End all listeners of a connection; what has arrived is handled for up to `limit` seconds."""
+        """End all listeners of a connection; they handle what has arrived for up to `limit` seconds."""
         ending = {listener for listener in self._listeners if listener.subscription.nats is connection}
         self._listeners -= ending
         await asyncio.gather(*(listener.drain(limit) for listener in ending))
@@ -191,7 +191,7 @@ class Nats:
 def _message(
     connection: NatsClient, subject: str, payload: Any, headers: Headers
 ) -> tuple[bytes, dict[str, str] | None]:
-    """Return payload and headers as they are sent."""
+    """Return the payload and headers to send."""
     data, own = wire(payload)
     sent = {**following(), **own, **(headers or {})}
     connection.check_size(subject, data, sent)

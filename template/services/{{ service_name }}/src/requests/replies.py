@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 INVALID, INTERNAL, UNAVAILABLE, TOO_SLOW = "422", "500", "503", "504"  # as in HTTP
 
-MAX_PROBLEMS = 20  # of an invalid request: one reply must hold them
+MAX_PROBLEMS = 20  # of an invalid request, so that they fit into one reply
 INTERNAL_MESSAGE = "internal error"
 HEADER_LIMIT = 500  # characters of an error's message in its header
 
@@ -28,8 +28,8 @@ def encoder_for(annotation: Any, where: str) -> Callable[[Any], bytes]:
     """Return the function that turns a result into the reply's payload.
 
     Args:
-        annotation: the type that the action returns. `bytes` are sent unchanged, such as Protobuf; without an
-            annotation, anything that JSON can hold.
+        annotation: the type that the action returns. `bytes`, such as Protobuf, are sent unchanged; without an
+            annotation, any JSON data.
         where: the place of the annotation, for the error's message.
 
     Raises:
@@ -42,8 +42,8 @@ def encoder_for(annotation: Any, where: str) -> Callable[[Any], bytes]:
     try:
         dump = TypeAdapter(annotation).serializer.to_json  # faster than `dump_json`
     except Exception as error:
-        raise ConfigurationError(f"{where}: no reply can be made of {annotation!r}: {error}") from error
-    # a result of another type than declared is the action's error, not its caller's
+        raise ConfigurationError(f"{where}: {annotation!r} cannot be written as JSON: {error}") from error
+    # a result that is not of the declared type is an error of the action, not of its caller
     return lambda value: b'{"result":%b}' % dump(value, by_alias=True, warnings="error")
 
 
@@ -60,7 +60,7 @@ def error_headers(code: str, message: str) -> dict[str, str]:
 def problems_of(error: ValueError) -> list[dict[str, Any]]:
     """Return where and why a payload is invalid, without the values in it."""
     if not isinstance(error, ValidationError):
-        return [{"type": "invalid", "loc": [], "msg": "the payload cannot be read as what the action takes"}]
+        return [{"type": "invalid", "loc": [], "msg": "the payload cannot be decoded"}]
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [dict(problem) for problem in found[:MAX_PROBLEMS]]
 
@@ -88,7 +88,7 @@ def reader_for(response: Hashable) -> Callable[[Msg], Any]:
         try:
             return validate(reply.data).result
         except ValueError as error:
-            raise _error_in(reply) or InvalidReply(f"the reply holds no such result: {problems_of(error)}") from None
+            raise _error_in(reply) or InvalidReply(f"the reply has no valid result: {problems_of(error)}") from None
 
     return read
 

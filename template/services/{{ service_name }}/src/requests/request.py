@@ -1,4 +1,4 @@
-"""A request, or a message outside of JetStream, as an action or a listener sees it."""
+"""A request, or a core NATS message, as an action or a listener sees it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Context(Incoming):
 
     Attributes:
         message: nats-py's message.
-        action: name of the action that it is for; None for a listener.
+        action: the name of the action; None for a listener.
     """
 
     def __init__(self, message: Msg, action: str | None = None) -> None:
@@ -49,5 +49,5 @@ class Context(Incoming):
         return self._correlation_id
 
     def log_fields(self) -> dict[str, object]:
-        """Return the subject, and the action that it is for."""
+        """Return the subject, and the action if there is one."""
         return {"subject": self.subject, "action": self.action} if self.action else {"subject": self.subject}

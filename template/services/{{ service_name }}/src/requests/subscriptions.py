@@ -1,4 +1,4 @@
-"""A subscription to core NATS that outlives the connection: it is made again on every new one."""
+"""A core NATS subscription that outlives the connection: it is renewed on every new one."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from src.infrastructure.nats_internals import subscribe, unsubscribe
 from src.utils.logging import logger
 
 CONFIRM_LIMIT = 5.0  # seconds that the server has to confirm a subscription
-END_LIMIT = 2.0  # seconds that the server has to confirm that it sends nothing more
+END_LIMIT = 2.0  # seconds that the server has to confirm the end of a subscription
 RETRY = 1.0  # seconds between attempts to subscribe
 
 
 class CoreSubscription:
-    """One subject, received on whatever connection there is.
+    """One subject, received on the current connection.
 
     Args:
         nats: the service's connection.
-        subject: to listen to; `*` and a final `>` are wildcards.
+        subject: the subject to subscribe to; `*` and a final `>` are wildcards.
         receive: called with each message; must return at once.
-        queue: the group of which one member gets each message; empty for none.
+        queue: the queue group; one of its members gets each message; empty for none.
     """
 
     def __init__(self, nats: NatsClient, subject: str, receive: Callable[[Msg], None], queue: str = "") -> None:
@@ -43,7 +43,7 @@ class CoreSubscription:
 
     @property
     def trouble(self) -> str:
-        """Return why nothing is received; empty while it is."""
+        """Return why no messages are received; empty while they are."""
         return "" if self._confirmed is self.nats.client else f"not subscribed to {self.subject} yet"
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class CoreSubscription:
         await self._subscribe()
 
     async def end(self) -> None:
-        """Unsubscribe. Everything that the server has sent has been received when this returns."""
+        """Unsubscribe, and return when everything that the server has sent has been received."""
         self._end.set()
         self.nats.listeners.discard(self._renew)
         subscription, self._subscription = self._subscription, None

@@ -1,4 +1,4 @@
-"""Puts tasks into their queue."""
+"""Enqueues tasks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EnqueueOptions(TypedDict, total=False):
         priority: `high`, `normal` or `low`; by default the task's own.
         delay: seconds until it is enqueued.
         at: the time when it is enqueued, instead of `delay`.
-        result_ttl: seconds that its result is kept, for `ticket.result()`; by default the task's own.
+        result_ttl: seconds to keep its result, for `ticket.result()`; by default the task's own.
         task_id: its id; within the stream's duplicate window (2 minutes by default) a queue accepts an id once.
         headers: further headers.
     """
@@ -52,12 +52,12 @@ async def put_into_queue(
         queue: the queue.
         task: the task's name.
         data: its payload.
-        read: makes the result of what JSON holds of it.
+        read: returns the result from its JSON data.
         options: see `EnqueueOptions`.
     """
     result_ttl, task_id, incoming = options.get("result_ttl"), options.get("task_id"), current.get()
     if result_ttl is not None and not result_ttl >= 1:
-        raise ValueError(f"result_ttl is {result_ttl}; it takes seconds, 1 or more")
+        raise ValueError(f"result_ttl is {result_ttl}; use seconds, 1 or more")
     seconds = seconds_until(options.get("delay"), options.get("at"))
     subject = target = subject_of(queue, checked_priority(options.get("priority") or "normal"), task)
     if task_id is None:
@@ -71,6 +71,6 @@ async def put_into_queue(
     await _queues.setdefault(queue, Queue(queue)).make_room(later=bool(seconds))
     ack = await publish(subject, data, headers=given, message_id=task_id)
     if result_ttl is not None:
-        with suppress(*UNAVAILABLE):  # the server says so if more is known of it by now; else it is known when it runs
+        with suppress(*UNAVAILABLE):  # raised too if it has a later state by now; a missing one follows when it runs
             await keep(result_key(queue, task, task_id), Status(state="queued"), KEPT + seconds, is_new=True)
     return Ticket(queue, task, task_id, read, bool(ack.duplicate), result_ttl is not None)

@@ -8,15 +8,15 @@ class InvalidTask(ValueError):
 
 
 class QueueFull(Exception):
-    """Raised when the queue holds as many tasks as `TASK_QUEUE_MAX` allows; nothing was enqueued or dropped."""
+    """Raised when the queue is full (`TASK_QUEUE_MAX`); nothing was enqueued or dropped."""
 
 
 class NoResult(Exception):
-    """Raised when the result is not kept, because nobody asked for it with `result_ttl`."""
+    """Raised when the result is not kept, because the task was enqueued without `result_ttl`."""
 
 
 class ResultTimeout(TimeoutError):
-    """Raised when the task is not done in time. It goes on."""
+    """Raised when the task is not done in time. It continues."""
 
 
 class TaskFailed(Exception):
@@ -24,7 +24,7 @@ class TaskFailed(Exception):
 
     Attributes:
         reason: `rejected`, `invalid`, `exhausted` or `crashed`, as in the dead letter.
-        error: what its last attempt raised; empty if the worker died.
+        error: the error of its last attempt; empty if the worker died.
     """
 
     def __init__(self, what: str, reason: str, error: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs a task, and keeps its result if somebody wants it."""
+"""Runs a task, and keeps its result if that is wanted."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from src.utils.logging import logger
 
 
 async def run_task(running: Awaitable[object], max_attempts: int) -> None:
-    """Await the task of the message being handled; return when its result is kept and what it published is confirmed.
+    """Await the task of the current message; return when its result is kept and its publications are confirmed.
 
     Args:
         running: the task.
-        max_attempts: how often it is started.
+        max_attempts: the maximum number of attempts.
     """
     message = current.get()
-    assert isinstance(message, Message), "a worker runs it"
+    assert isinstance(message, Message), "only a worker runs it"
     await _note(message, Status(state="running", attempt=message.attempt))
     try:
         result = await running
         await message.all_published()
-    except (Exception, asyncio.CancelledError) as error:  # the latter after its `timeout`, or at the end of the worker
+    except (Exception, asyncio.CancelledError) as error:  # the latter after its `timeout`, or when the worker stops
         if message.attempt < max_attempts and not isinstance(error, Reject):
             await _note(message, Status(state="queued", attempt=message.attempt, error=describe(error)))
         raise
@@ -37,27 +37,27 @@ async def run_task(running: Awaitable[object], max_attempts: int) -> None:
     try:  # the task is not done before its result is kept
         await keep(_key(message), Status(state="done", attempt=message.attempt, result=result), ttl)
     except (TooLarge, TypeError, ValueError) as error:
-        raise Reject(f"what it returned cannot be kept: {describe(error)}") from error
+        raise Reject(f"its result cannot be kept: {describe(error)}") from error
 
 
 class TaskDeadLetters(DeadLetters):
-    """Stores the dead letters of a task, and tells whoever waits for its result that there will be none."""
+    """Stores the dead letters of a task, and records that it has failed."""
 
     async def stored(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        """Note that the task failed."""
-        said = "" if error is None else describe(error)
-        await _note(message, Status(state="failed", attempt=message.attempt, reason=reason.value, error=said))
+        """Record that the task failed."""
+        text = "" if error is None else describe(error)
+        await _note(message, Status(state="failed", attempt=message.attempt, reason=reason.value, error=text))
 
 
 async def _note(message: Message, status: Status) -> None:
-    """Note the state of a task that somebody waits for. If that fails, they learn it later, and the task goes on."""
+    """Record the state of a task whose result is kept. If that fails, the task continues with the old state."""
     ttl = result_ttl_in(message.headers)
     if ttl is None:
         return
     try:
         await keep(_key(message), status, ttl if status.state == "failed" else KEPT)
     except (*UNAVAILABLE, TooLarge) as error:
-        logger.warning("state of a task not noted", state=status.state, error=describe(error))
+        logger.warning("state of a task not stored", state=status.state, error=describe(error))
 
 
 def _key(message: Message) -> str:

@@ -27,21 +27,21 @@ def queue_and_task(text: str) -> tuple[str, str]:
     """Return the queue and the task in `<queue>.<task>`.
 
     Raises:
-        ValueError: the text has another form.
+        ValueError: the text is invalid.
     """
     queue, _, task = text.partition(".")
     if problems := problems_of(queue, task):
-        raise ValueError(f"{text[:80]!r} names no task: {'; '.join(problems)}; it takes <queue>.<task>")
+        raise ValueError(f"invalid task {text[:80]!r}: use <queue>.<task>; {'; '.join(problems)}")
     return queue, task
 
 
 def problems_of(queue: str, task: str) -> list[str]:
-    """Return what is wrong with the names of a queue and a task."""
+    """Return the problems of the names of a queue and a task."""
     found = []
     if not QUEUE.fullmatch(queue):
-        found.append(f"queue is {queue[:80]!r}; it takes up to 64 lower-case letters, digits and single - and _")
+        found.append(f"queue is {queue[:80]!r}; use up to 64 lower-case letters, digits and single - and _")
     if not TASK.fullmatch(task):
-        found.append(f"the task's name is {task[:80]!r}; it takes up to 64 letters, digits, _ and -")
+        found.append(f"the task's name is {task[:80]!r}; use up to 64 letters, digits, _ and -")
     return found
 
 
@@ -49,10 +49,10 @@ def checked_id(text: str) -> str:
     """Return a task's id unchanged.
 
     Raises:
-        ValueError: no task can have it.
+        ValueError: it is invalid.
     """
     if not ID.fullmatch(text):
-        raise ValueError(f"{text[:80]!r} is no id of a task: it takes up to 128 letters, digits, _ and -")
+        raise ValueError(f"invalid task id {text[:80]!r}: use up to 128 letters, digits, _ and -")
     return text
 
 
@@ -60,18 +60,18 @@ def checked_priority(priority: str) -> Priority:
     """Return a priority unchanged.
 
     Raises:
-        ConfigurationError: there is no such priority.
+        ConfigurationError: the priority does not exist.
     """
     if priority not in PRIORITIES:
-        raise ConfigurationError(f"priority is {priority!r}; it takes {', '.join(PRIORITIES)}")
+        raise ConfigurationError(f"priority is {priority!r}; use {', '.join(PRIORITIES)}")
     return priority
 
 
 def stream_of(queue: str) -> str:
-    """Return the stream that holds a queue."""
+    """Return the name of a queue's stream."""
     return f"QUEUE_{queue.upper()}"
 
 
 def subject_of(queue: str, priority: str, task: str) -> str:
-    """Return the subject that tasks wait on; `*` as the priority matches all."""
+    """Return the subject of waiting tasks; the priority `*` matches all."""
     return f"queue.{queue}.{priority}.{task}"

@@ -1,4 +1,4 @@
-"""The stream behind a queue: created at first use, and without limits, so that no task is dropped."""
+"""The stream of a queue: created at first use, without limits, so that no task is dropped."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from src.utils.logging import logger
 class Queue:
     """One queue.
 
-    With limits, the server would drop the oldest tasks: a stream with message schedules cannot have `discard: new`. So
-    `enqueue` counts the tasks instead (`TASK_QUEUE_MAX`).
+    With limits, the server would drop the oldest tasks: a stream with message schedules cannot have `discard: new`.
+    So `enqueue` counts the tasks (`TASK_QUEUE_MAX`).
     """
 
     def __init__(self, name: str) -> None:
@@ -27,10 +27,10 @@ class Queue:
         self._stream = stream_of(name)
 
     async def ensure(self, connection: NatsClient) -> StreamInfo:
-        """Make sure that the stream exists and is safe for tasks, and return what it holds.
+        """Make sure that the stream exists and is safe for tasks, and return its state.
 
         Raises:
-            ConfigurationError: tasks are not safe in it, or it is missing and may not be created.
+            ConfigurationError: it is not safe for tasks, or it is missing and may not be created.
             nats.errors.Error: the server does not answer; try again.
         """
         info = await self._opened(connection)
@@ -38,18 +38,18 @@ class Queue:
         limits = (config.max_msgs, config.max_bytes, config.max_age, config.max_msgs_per_subject)
         problem = ""
         if config.retention != RetentionPolicy.WORK_QUEUE:
-            problem = f"has the retention {config.retention}, and tasks need workqueue"
+            problem = f"has the retention {config.retention}; tasks need workqueue"
         elif any((limit or 0) > 0 for limit in limits) and config.discard == "old":
-            problem = "has limits beyond which it drops tasks that nobody has done: take them away"
+            problem = "has limits beyond which it drops waiting tasks: remove them"
         if problem:
             raise ConfigurationError(f"queue {self.name}: the stream {self._stream} {problem}")
         return info
 
     async def make_room(self, *, later: bool) -> None:
-        """Return if another task may be enqueued, or delayed.
+        """Check that another task may be enqueued, or delayed.
 
         Raises:
-            QueueFull: there are too many.
+            QueueFull: the queue is full.
             NotConnected: there is no connection in time.
             ConfigurationError, nats.errors.Error: as `ensure`.
         """
@@ -57,20 +57,20 @@ class Queue:
         if later:
             self._need_schedules(info)
         if 0 < (most := settings.TASK_QUEUE_MAX) <= info.state.messages:
-            raise QueueFull(f"queue {self.name} holds {info.state.messages} tasks, and TASK_QUEUE_MAX is {most}")
+            raise QueueFull(f"queue {self.name} has {info.state.messages} tasks; TASK_QUEUE_MAX is {most}")
 
     async def keep_schedule(
         self, connection: NatsClient, task: str, wanted: tuple[bytes, dict[str, str]] | None
     ) -> None:
-        """Make the server's schedule of a task this message, or remove it; an equal one stays, and its intervals too.
+        """Set the server's schedule of a task, or remove it; an equal one stays, with its intervals.
 
         Args:
             task: the task's name.
             wanted: payload and headers of the schedule; None for none.
 
         Raises:
-            ConfigurationError: the server does not accept it (recurring tasks need nats-server 2.14), or it differs and
-                `STREAM_MODE` does not allow to change it.
+            ConfigurationError: the server rejects it (recurring tasks need nats-server 2.14), or it differs from the
+                present one and `STREAM_MODE` does not allow the change.
             nats.errors.Error: as `ensure`.
         """
         info = await self.ensure(connection)
@@ -88,7 +88,7 @@ class Queue:
         if found == wanted:
             return
         if mode == "verify":
-            raise ConfigurationError(f"{what} is not as the task says, and STREAM_MODE=verify changes none")
+            raise ConfigurationError(f"{what} differs from the task's, and STREAM_MODE=verify does not change it")
         try:
             if wanted is None:
                 await jetstream.purge_stream(self._stream, subject=subject)
@@ -104,7 +104,7 @@ class Queue:
     def _need_schedules(self, info: StreamInfo) -> None:
         if not info.config.allow_msg_schedules:
             raise ConfigurationError(
-                f"queue {self.name}: the stream {self._stream} takes no message schedules, which delayed and recurring "
+                f"queue {self.name}: the stream {self._stream} has no message schedules, which delayed and recurring "
                 f"tasks need: use nats-server 2.12 or later, and set `allow_msg_schedules` of the stream"
             )
 
@@ -116,7 +116,7 @@ class Queue:
             if settings.STREAM_MODE != "create":
                 mode = settings.STREAM_MODE
                 raise ConfigurationError(
-                    f"queue {self.name} has no stream {self._stream}, and STREAM_MODE={mode} creates none"
+                    f"queue {self.name} has no stream {self._stream}, and STREAM_MODE={mode} does not create it"
                 ) from error
         config = StreamConfig(
             name=self._stream,
@@ -130,6 +130,6 @@ class Queue:
             info = await jetstream.add_stream(config)
         except APIError as error:
             raise_if_transient(error)
-            raise ConfigurationError(f"queue {self.name}: its stream is refused: {error.description}") from error
+            raise ConfigurationError(f"queue {self.name}: its stream is rejected: {error.description}") from error
         logger.info("stream created", stream=self._stream)
         return info

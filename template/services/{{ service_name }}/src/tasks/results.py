@@ -1,4 +1,4 @@
-"""The states and results of tasks that somebody waits for, in the bucket `task_results`."""
+"""The states and results of tasks, in the bucket `task_results`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from src.tasks.names import RESULT_TTL
 from src.toolkit.connection import connected
 from src.toolkit.kv import Bucket
 
-KEPT = 7 * 24 * 3600.0  # seconds that the state of a task that is not done is kept after its last change
+KEPT = 7 * 24 * 3600.0  # seconds to keep the state of an unfinished task after its last change
 
 UNAVAILABLE = (nats.errors.Error, NotConnected, TimeoutError)  # raised if the state cannot be stored
 
@@ -28,12 +28,12 @@ class Status(BaseModel):
     """The state of a task.
 
     Attributes:
-        state: `queued` also means between two attempts, or delayed.
-        attempt: the latest; 0 before the first.
-        result: of the task, when it is done.
+        state: `queued` also between two attempts, and while it is delayed.
+        attempt: the latest attempt; 0 before the first.
+        result: the result, when it is done.
         reason: why it failed, as in its dead letter.
-        error: what its latest attempt raised.
-        at: when it got into this state, in UTC.
+        error: the error of its latest attempt.
+        at: when it entered this state, in UTC.
     """
 
     state: Literal["queued", "running", "done", "failed"]
@@ -50,13 +50,13 @@ async def keep(key: str, status: Status, ttl: float, *, is_new: bool = False) ->
     Args:
         key: the task's key.
         status: its state.
-        ttl: seconds that it is kept.
-        is_new: whether there is to be none yet.
+        ttl: seconds to keep it.
+        is_new: whether it must be the first.
 
     Raises:
         TooLarge: it does not fit into one message.
         NotConnected: there is no connection in time.
-        nats.errors.Error: the server does not answer, or refuses; with `is_new`, there is one already.
+        nats.errors.Error: the server does not answer or rejects it; with `is_new`, also if there is a state already.
     """
     await results.open()
     headers = {Header.MSG_TTL.value: f"{math.ceil(ttl)}s"}
@@ -72,7 +72,7 @@ def result_key(queue: str, task: str, task_id: str) -> str:
 
 
 def result_ttl_in(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a task's result is to be kept, from its headers; None if nobody wants it."""
+    """Return the seconds to keep a task's result, from its headers; None if it is not wanted."""
     try:
         seconds = float(headers.get(RESULT_TTL, ""))
     except ValueError:

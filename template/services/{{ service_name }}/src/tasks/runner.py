@@ -25,12 +25,12 @@ from src.tasks.task import Task, TaskSubscription
 
 
 def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
-    """Give the worker one task."""
+    """Add one task to the worker."""
     worker.subscribe(task.subscription, TaskRunner, letters=TaskDeadLetters)
 
 
 class PriorityBuffer(MessageBuffer):
-    """Messages that were received and not started: the most important first, then the oldest."""
+    """Messages that have not started: the most important first, then the oldest."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class PriorityBuffer(MessageBuffer):
 
 
 class TaskRunner(HandlerRunner):
-    """One task at work."""
+    """Runs one task."""
 
     subscription: TaskSubscription
 
@@ -66,7 +66,7 @@ class TaskRunner(HandlerRunner):
                 self.pulls[f"pull-{priority}"] = PullConsumer(nats, provide, self.receive, subscription.prefetch)
 
     def stats(self) -> dict[str, Any]:
-        """Return what `/stats` says of the task."""
+        """Return the counts of the task, for `/stats`."""
         task = self.subscription.task
         return super().stats() | {"subject": subject_of(task.queue, "*", task.name)}
 
@@ -88,4 +88,4 @@ class TaskRunner(HandlerRunner):
 
 def _priority_of(message: Message) -> Priority:
     tokens = message.subject.split(".")
-    return next((priority for priority in PRIORITIES if tokens[2:3] == [priority]), PLAIN)  # a replay may have any
+    return next((priority for priority in PRIORITIES if tokens[2:3] == [priority]), PLAIN)  # a replay may differ

@@ -8,12 +8,12 @@ from src.config import ServiceSettings, load
 
 
 class TaskSettings(ServiceSettings):
-    """How many tasks a queue may hold."""
+    """The settings of task queues."""
 
     TASK_QUEUE_MAX: int = Field(
         default=0,
         ge=0,
-        description="Tasks that a queue may hold before `enqueue` refuses more; 0 for no limit",
+        description="Tasks in a queue from which `enqueue` raises `QueueFull`; 0 for no limit",
     )
 
 

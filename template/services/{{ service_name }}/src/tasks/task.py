@@ -1,4 +1,4 @@
-"""Tasks: the `task` decorator of task files, and `enqueue`."""
+"""The `task` decorator, and `enqueue`."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Options(TypedDict, total=False):
     """The options of `task`.
 
     Attributes:
-        priority: its priority, unless `enqueue` says another; `normal` by default.
-        concurrency: how many one instance runs at once; 1 by default.
-        timeout: seconds that an attempt may take; by default without a limit.
-        max_attempts: how often it is started before it becomes a dead letter; 5 by default.
+        priority: its priority, unless `enqueue` sets another; `normal` by default.
+        concurrency: tasks that one instance runs at once; 1 by default.
+        timeout: seconds that an attempt may take; by default no limit.
+        max_attempts: attempts before it becomes a dead letter; 5 by default.
         backoff: the delays between attempts.
-        ack_wait: seconds without a sign of life until another instance gets it, 30 by default; a running task gives
-            signs.
-        prefetch: tasks of each priority that are requested ahead; by default as many as `concurrency`, since no other
-            instance can start what one has.
-        result_ttl: seconds that results are kept, unless `enqueue` says something else; by default they are not.
-        schedule: when it runs by itself.
+        ack_wait: seconds without a sign of life until another instance gets it, 30 by default; a running task sends
+            signs of life.
+        prefetch: tasks of each priority that are requested ahead; by default `concurrency`, because other instances
+            cannot start these tasks.
+        result_ttl: seconds to keep results, unless `enqueue` sets another; by default they are not kept.
+        schedule: when the server enqueues it.
     """
 
     priority: Priority
@@ -64,20 +64,20 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSubscription(Subscription):
-    """A task as a worker subscribes to it. Its own subject is that of the priority `normal`."""
+    """The subscription of a task; its subject is that of the priority `normal`."""
 
     task: Task[Any, ..., Any]
 
 
 class Task(Generic[PayloadT, Rest, ResultT]):
-    """A coroutine function that can be enqueued. A call runs it here: a unit test awaits it.
+    """A coroutine function that can be enqueued. Calling it runs it here, as a unit test does.
 
     Attributes:
         name: its name, in its subjects and dead letters.
         queue: its queue.
         function: the coroutine function.
         priority, result_ttl, schedule: see `Options`.
-        subscription: what a worker subscribes to.
+        subscription: the worker's subscription.
     """
 
     def __init__(
@@ -98,13 +98,13 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self.schedule: Schedule | None = policy.pop("schedule", None)
         problems = problems_of(queue, name)
         if signature_of(function).takes_list:
-            problems.append("it takes a list, and a task takes one payload: put the list into a model")
+            problems.append("its payload is a list; put the list into a model")
         if problems:
             raise ConfigurationError(f"{self.where}: " + "; ".join(problems))
         try:
             self._result: TypeAdapter[ResultT] = TypeAdapter(get_type_hints(function).get("return", Any))
         except Exception as error:
-            raise ConfigurationError(f"{self.where}: its result cannot be read as it is annotated: {error}") from error
+            raise ConfigurationError(f"{self.where}: invalid annotation of its result: {error}") from error
 
         @wraps(function)
         async def run(*arguments: Any, **resources: Any) -> None:
@@ -120,38 +120,38 @@ class Task(Generic[PayloadT, Rest, ResultT]):
             **policy,
         )
         update_wrapper(self, function)
-        self.scheduled()  # stops the start if the task does not accept its own payload
+        self.scheduled()  # raises if the schedule's payload is invalid
 
     def __call__(self, payload: PayloadT, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Coroutine[Any, Any, ResultT]:
-        """Run it here."""
+        """Run it in this process."""
         return self.function(payload, *args, **kwargs)
 
     async def enqueue(
         self, payload: PayloadT | Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
     ) -> Ticket[ResultT]:
-        """Enqueue it, as `enqueue` of `src.tasks`."""
+        """Enqueue it; see `enqueue` of `src.tasks`."""
         own: EnqueueOptions = {"priority": self.priority, "result_ttl": self.result_ttl}
         given: Any = {name: value for name, value in options.items() if value is not None}
         return await put_into_queue(self.queue, self.name, self.encode(payload), self.read, {**own, **given})
 
     def encode(self, payload: Any) -> bytes:
-        """Return the payload as it is sent.
+        """Return the payload's bytes.
 
         Raises:
-            InvalidTask: the task does not accept it, and it would become a dead letter.
+            InvalidTask: the task does not accept the payload, which would become a dead letter.
         """
         data = encoded(payload)
         try:
             self.subscription.signature.decode(data, {})
         except ValueError as error:
-            raise InvalidTask(f"{self.where}: {self.name} cannot have this payload: {error}") from error
+            raise InvalidTask(f"{self.where}: invalid payload of {self.name}: {error}") from error
         return data
 
     def read(self, result: Any) -> ResultT:
-        """Return the result as annotated, from what JSON holds of it.
+        """Return the annotated result from its JSON data.
 
         Raises:
-            ValueError: it does not fit.
+            ValueError: it is invalid.
         """
         return self._result.validate_json(to_json(result))
 
@@ -177,7 +177,7 @@ def task(
 
     Args:
         name: its name.
-        queue: its queue: lower-case letters, digits, - and _.
+        queue: its queue; use lower-case letters, digits, - and _.
         options: see `Options`.
 
     Raises:
@@ -187,9 +187,9 @@ def task(
     def register(
         function: Callable[Concatenate[PayloadT, Rest], Coroutine[Any, Any, ResultT]],
     ) -> Task[PayloadT, Rest, ResultT]:
-        made = Task(function, name, queue, **options)
-        _registry.append(made)
-        return made
+        created = Task(function, name, queue, **options)
+        _registry.append(created)
+        return created
 
     return register
 
@@ -207,8 +207,8 @@ async def enqueue(
 ) -> Ticket[Any]:
     """Enqueue a task; return when the queue has stored it.
 
-    In a handler, an action or a task it follows from what is being handled, as `publish`: correlation and trace are
-    passed on, and a retry enqueues nothing twice within the stream's duplicate window.
+    In a handler, an action or a task, correlation and trace are passed on, as with `publish`. A retry enqueues nothing
+    twice within the stream's duplicate window.
 
     Args:
         task: the task, or `<queue>.<task>` of any service. The ticket of `task.enqueue` knows the type of the result.
@@ -216,12 +216,12 @@ async def enqueue(
         options: see `EnqueueOptions`.
 
     Raises:
-        InvalidTask: the task does not accept that payload.
-        QueueFull: the queue holds as many tasks as `TASK_QUEUE_MAX` allows.
-        TooLarge: it does not fit into one message.
+        InvalidTask: the task does not accept the payload.
+        QueueFull: the queue is full (`TASK_QUEUE_MAX`).
+        TooLarge: the payload does not fit into one message.
         ConfigurationError: the queue's stream is missing and may not be created, or is not safe for tasks.
         NotConnected: there is no connection in time.
-        nats.errors.Error: the server does not answer; it may have been enqueued.
+        nats.errors.Error: the server does not answer; the task may have been enqueued.
         RuntimeError: no worker runs in this process.
     """
     if isinstance(task, Task):
@@ -230,14 +230,14 @@ async def enqueue(
 
 
 def ticket_for(task: Task[Any, ..., Any] | str, task_id: str) -> Ticket[Any]:
-    """Return the ticket of a task that was enqueued elsewhere or earlier, and whose result is kept.
+    """Return the ticket of a task that was enqueued elsewhere or earlier with `result_ttl`.
 
     Args:
         task: the task, or `<queue>.<task>`.
         task_id: its id.
 
     Raises:
-        ValueError: no task can have this name or id.
+        ValueError: the name or the id is invalid.
     """
     if isinstance(task, Task):
         return Ticket(task.queue, task.name, checked_id(task_id), task.read)
@@ -245,7 +245,7 @@ def ticket_for(task: Task[Any, ..., Any] | str, task_id: str) -> Ticket[Any]:
 
 
 def encoded(payload: Any) -> bytes:
-    """Return any payload as it is sent: bytes and text unchanged, everything else as JSON."""
+    """Return the bytes of any payload: bytes and text unchanged, everything else as JSON."""
     if isinstance(payload, bytes):
         return payload
     if isinstance(payload, str):

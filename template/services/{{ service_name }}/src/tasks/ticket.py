@@ -1,4 +1,4 @@
-"""The ticket for an enqueued task: its state and its result."""
+"""The ticket of an enqueued task, for its state and result."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Ticket(Generic[ResultT]):
         queue: its queue.
         task: its name.
         id: its id.
-        read: makes the result of what JSON holds of it.
-        duplicate: whether the queue had a task of this id already, within the stream's duplicate window, so that this
+        read: returns the result from its JSON data.
+        duplicate: whether the queue already had a task with this id, within the stream's duplicate window, so that this
             one was not enqueued.
         keeps_result: whether its result is kept.
     """
@@ -39,10 +39,10 @@ class Ticket(Generic[ResultT]):
     keeps_result: bool = True
 
     async def status(self) -> Status | None:
-        """Return its state; None if nothing is known, or no longer.
+        """Return its state; None if it is not known, or no longer.
 
         Raises:
-            NoResult: nobody asked for it.
+            NoResult: it was enqueued without `result_ttl`.
             NotConnected, nats.errors.Error: the server does not answer.
         """
         key, bucket = self._key(), await results.open()
@@ -55,16 +55,16 @@ class Ticket(Generic[ResultT]):
         """Wait for its result and return it.
 
         Args:
-            timeout: seconds to wait; by default without a limit.
+            timeout: seconds to wait; by default no limit.
 
         Raises:
             TaskFailed: it became a dead letter.
-            ResultTimeout: it is not done in time; it goes on.
-            NoResult: nobody asked for its result.
-            ValueError: it returned something else than its annotation says.
+            ResultTimeout: it is not done in time; it continues.
+            NoResult: it was enqueued without `result_ttl`.
+            ValueError: the result does not match its annotation.
             NotConnected, nats.errors.Error: the server does not answer.
         """
-        what, known = f"the task {self.queue}.{self.task} {self.id}", "nothing is known of it"
+        what, known = f"the task {self.queue}.{self.task} {self.id}", "its state is unknown"
         try:
             async with asyncio.timeout(timeout), aclosing(results.watch(self._key())) as entries:
                 async for entry in entries:
@@ -79,11 +79,11 @@ class Ticket(Generic[ResultT]):
         except TimeoutError:
             raise ResultTimeout(f"{what} is not done within {timeout or 0:g} s: {known}") from None
         except ValueError as error:
-            raise ValueError(f"{what} returned something else than it says: {error}") from error
-        raise AssertionError("a watch has no end")
+            raise ValueError(f"{what} returned an invalid result: {error}") from error
+        raise AssertionError("a watch does not end")
 
     def _key(self) -> str:
         key = result_key(self.queue, self.task, self.id)
         if not self.keeps_result:
-            raise NoResult(f"the task {key}: its result is not kept; say `result_ttl` when it is enqueued")
+            raise NoResult(f"the task {key}: its result is not kept; enqueue it with `result_ttl`")
         return key

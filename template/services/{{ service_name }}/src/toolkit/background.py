@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for code that has none."""
+"""An event loop in a background thread, for synchronous code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class Background:
-    """Runs coroutines for any number of threads; each thread waits for its own. It runs from the start."""
+    """Runs coroutines for any number of threads; each thread waits for its own. Starts when it is created."""
 
     STOP_LIMIT = 2.0  # seconds that cancelled coroutines have to end
 
@@ -26,14 +26,14 @@ class Background:
 
     @property
     def forked(self) -> bool:
-        """Return whether this is another process than the one that it runs in."""
+        """Return whether this process is a fork of the one in which it runs."""
         return self._process != os.getpid()
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine and return its result; an interrupt in the calling thread cancels it.
 
         Raises:
-            RuntimeError: it was closed meanwhile, or waiting for it would block the loop of the calling thread.
+            RuntimeError: it was closed meanwhile, or waiting would block the event loop of the calling thread.
         """
         problem = ""
         if threading.current_thread() is self._thread:
@@ -64,7 +64,7 @@ class Background:
             coroutine.close()
 
     def stop(self) -> None:
-        """Cancel what still runs, and end the thread."""
+        """Cancel running coroutines, and end the thread."""
         try:
             asyncio.run_coroutine_threadsafe(_cancel_all(self.STOP_LIMIT), self._loop).result(2 * self.STOP_LIMIT)
         finally:
@@ -75,7 +75,7 @@ class Background:
 
 
 def _would_block_a_loop() -> bool:
-    """Return whether this thread runs an event loop, except that of a notebook, whose cells always block it."""
+    """Return whether this thread runs an event loop, other than a notebook's, which cells always block."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Many messages in one call: `results = await publish_many([("orders.order.created", event), ...])`."""
+"""Publishing many messages in one call: `results = await publish_many([("orders.order.created", event), ...])`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Outgoing:
     """A message to publish.
 
     Attributes:
-        subject: a subject that a stream listens to.
-        data: an envelope, another model or a mapping, sent as JSON, or the payload itself.
+        subject: a subject that a stream captures.
+        data: an envelope, another model or a mapping, which are sent as JSON; or the payload itself.
         headers: further headers.
         message_id: the `Nats-Msg-Id`; see `publish` of `src.infrastructure.publishing`.
     """
@@ -41,7 +41,7 @@ class Sent:
     Attributes:
         subject: its subject.
         ack: the stream's confirmation; None if there is none.
-        error: why there is none.
+        error: the error if there is no confirmation.
     """
 
     subject: str
@@ -59,12 +59,12 @@ async def publish_many(
 ) -> list[Sent]:
     """Publish messages to streams without waiting for each, and return a result for each, in their order.
 
-    A failure does not stop the others and is not raised. In a handler, each counts as published by `publish`: the
-    handler's message is acked only after all confirmations. Messages of one subject reach the stream in their order,
-    unless one has to be sent again.
+    A failure does not stop the others and is not raised. In a handler, each message counts as published by `publish`:
+    the handler's message is acked only after all confirmations. Messages of one subject reach the stream in their
+    order, unless one must be sent again.
 
     Args:
-        messages: taken one by one, as there is room for them; a tuple is subject and data.
+        messages: read one by one, when there is room for them; a tuple is subject and data.
         publish: publishes one message.
 
     Raises:

@@ -13,7 +13,7 @@ async def connected(what: str) -> NatsClient:
     """Return the connection; wait up to `CONNECT_LIMIT` seconds for it.
 
     Args:
-        what: what needs it, for the error's message.
+        what: the user of the connection, for the error's message.
 
     Raises:
         RuntimeError: no worker runs in this process.

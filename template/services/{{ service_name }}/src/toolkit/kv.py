@@ -17,7 +17,7 @@ SERVER_REASON = "Nats-Marker-Reason"  # the header of a deletion by the server, 
 
 
 def key_for(text: str) -> str:
-    """Return a key for any text: a digest, since a key is short, and takes few characters."""
+    """Return a key for any text: a digest, because keys are short and allow few characters."""
     return sha256(text.encode()).hexdigest()
 
 
@@ -26,9 +26,9 @@ class Bucket:
 
     Args:
         name: letters, digits, `_` and `-`.
-        config: fields of nats-py's `KeyValueConfig` to create it with: `history`, the revisions of each key that are
-            kept; `ttl`, the seconds that every value is kept; `limit_marker_ttl`, the seconds for which `watch` reports
-            what expired; `max_bytes`; `storage="memory"`; `replicas`, by default `STREAM_REPLICAS`; and so on.
+        config: fields of nats-py's `KeyValueConfig` to create it with: `history`, the number of revisions kept for each
+            key; `ttl`, the seconds to keep every value; `limit_marker_ttl`, the seconds for which `watch` reports
+            expired keys; `max_bytes`; `storage="memory"`; `replicas`, by default `STREAM_REPLICAS`; and so on.
     """
 
     def __init__(self, name: str, **config: Any) -> None:
@@ -36,14 +36,14 @@ class Bucket:
         self._config = config
 
     async def open(self) -> KeyValue:
-        """Return the bucket on the present connection; open it again for each piece of work.
+        """Return the bucket on the current connection; open it again for each piece of work.
 
-        A missing one is created if `STREAM_MODE` allows it; an existing one stays as it is.
+        A missing bucket is created if `STREAM_MODE` allows it; an existing one is not changed.
 
         Raises:
             RuntimeError: no worker runs in this process.
             NotConnected: there is no connection in time.
-            nats.errors.Error: it is missing and may not be created, or the server does not answer or refuses.
+            nats.errors.Error: it is missing and may not be created, or the server does not answer or denies access.
         """
         connection = await connected(f"bucket {self.name}")
         jetstream, settings = connection.jetstream, connection.settings
@@ -56,10 +56,10 @@ class Bucket:
             return await jetstream.create_key_value(bucket=self.name, **config)
 
     async def keys(self, match: str = ">") -> AsyncGenerator[str, None]:
-        """Yield the keys that have a value one by one, however many they are. nats-py's `keys` returns a list.
+        """Yield the keys that have a value, one by one and any number of them; nats-py's `keys` returns a list.
 
         Args:
-            match: `*` matches one part between dots, a last `>` the rest.
+            match: `*` matches one part between dots, a final `>` the rest.
         """
         await self.open()
         async with aclosing(self._entries(match, headers_only=True)) as entries:
@@ -68,13 +68,13 @@ class Bucket:
                     yield entry.key
 
     async def watch(self, match: str = ">") -> AsyncGenerator[KeyValue.Entry, None]:
-        """Yield what the keys hold, and then every change, for ever. An entry with an `operation` is a deletion.
+        """Yield the current values, and then every change, without end. An entry with an `operation` is a deletion.
 
-        It continues after reconnects and restarts of the server, where nats-py's `watch` ends without a word, and waits
-        for a bucket that is not there yet.
+        It continues after reconnects and restarts of the server, where nats-py's `watch` ends silently, and waits for a
+        bucket that does not exist yet.
 
         Args:
-            match: `*` matches one part between dots, a last `>` the rest.
+            match: `*` matches one part between dots, a final `>` the rest.
         """
         async with aclosing(self._entries(match, endless=True)) as entries:
             async for entry in entries:
@@ -86,7 +86,7 @@ class Bucket:
         async with aclosing(consumer.messages()) as messages:
             async for message in messages:
                 headers, metadata = message.headers or {}, message.metadata
-                created: Any = metadata.timestamp  # as nats-py has it, whatever it annotates
+                created: Any = metadata.timestamp  # nats-py's value differs from its annotation
                 yield KeyValue.Entry(
                     bucket=self.name,
                     key=message.subject.removeprefix(prefix),

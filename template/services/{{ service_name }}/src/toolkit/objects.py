@@ -1,4 +1,4 @@
-"""Object stores, for content that is too large for a message: `documents = Store("documents")`."""
+"""Object stores, for content too large for a message: `documents = Store("documents")`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READ_AHEAD = 64  # parts that are requested ahead
 
 
 class Damaged(Exception):
-    """Raised when an object is incomplete, or its digest differs from the one that was stored."""
+    """Raised when an object is incomplete, or does not match its stored digest."""
 
 
 class Store:
@@ -33,7 +33,7 @@ class Store:
 
     Args:
         name: letters, digits, `_` and `-`.
-        config: fields of nats-py's `ObjectStoreConfig` to create it with: `ttl`, the seconds that every object is kept;
+        config: fields of nats-py's `ObjectStoreConfig` to create it with: `ttl`, the seconds to keep every object;
             `max_bytes`; `storage="memory"`; `replicas`, by default `STREAM_REPLICAS`; and so on.
     """
 
@@ -42,14 +42,14 @@ class Store:
         self._config = config
 
     async def open(self) -> ObjectStore:
-        """Return the store on the present connection; open it again for each piece of work.
+        """Return the store on the current connection; open it again for each piece of work.
 
-        A missing one is created if `STREAM_MODE` allows it; an existing one stays as it is.
+        A missing store is created if `STREAM_MODE` allows it; an existing one is not changed.
 
         Raises:
             RuntimeError: no worker runs in this process.
             NotConnected: there is no connection in time.
-            nats.errors.Error: it is missing and may not be created, or the server does not answer or refuses.
+            nats.errors.Error: it is missing and may not be created, or the server does not answer or denies access.
         """
         connection = await connected(f"store {self.name}")
         jetstream, settings = connection.jetstream, connection.settings
@@ -65,14 +65,14 @@ class Store:
         """Return the content of an object.
 
         Raises:
-            nats.js.errors.ObjectNotFoundError: there is no object of this name.
-            Damaged: it is not what was put there.
-            TimeoutError: nothing has come for long.
+            nats.js.errors.ObjectNotFoundError: the object does not exist.
+            Damaged: the content is incomplete or does not match its digest.
+            TimeoutError: the server stopped sending.
         """
         return b"".join([part async for part in self.parts(name)])
 
     async def get_to(self, name: str, path: str | os.PathLike[str]) -> None:
-        """Write an object into a file, which is replaced only when all of it has come. Raises as `get`."""
+        """Write an object to a file, which is replaced only when the object is complete. Raises as `get`."""
         target = Path(path)
         unfinished = target.with_name(f".{target.name[:100]}.{uuid4().hex}.part")
         try:
@@ -88,7 +88,7 @@ class Store:
             raise
 
     async def parts(self, name: str) -> AsyncGenerator[bytes, None]:
-        """Yield an object's content part by part. It is known to be complete only after the last. Raises as `get`."""
+        """Yield an object's content part by part; only the end proves that it is complete. Raises as `get`."""
         info: ObjectInfo = await (await self.open()).get_info(name)
         subject, digest, size = f"$O.{self.name}.C.{info.nuid}", sha256(), 0
         connection = await connected(subject)
@@ -100,4 +100,4 @@ class Store:
                 yield message.data
         expected = base64.urlsafe_b64decode((info.digest or "").partition("=")[2])
         if size != info.size or (expected and digest.digest() != expected):
-            raise Damaged(f"store {self.name}: {name!r} is not what was put there")
+            raise Damaged(f"store {self.name}: {name!r} is incomplete or does not match its digest")

@@ -1,8 +1,8 @@
 """Every message of a subject of a stream, in order, across reconnects.
 
-nats-py's ordered consumer belongs to one client and keeps unread messages without a limit. This one is a `PullConsumer`
-of an ephemeral consumer, which is created again after the last message whenever something is unexpected: another
-connection, a gap, or a stream that was deleted and recreated.
+nats-py's ordered consumer belongs to one client and buffers unread messages without a limit. This one is a
+`PullConsumer` of an ephemeral consumer, which is created again after the last message if there is another connection, a
+gap, or a stream that was deleted and recreated.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class OrderedConsumer:
     Attributes:
         connection: the connection.
         stream: the stream.
-        subject: the subject; `*` and a last `>` are wildcards.
+        subject: the subject; `*` and a final `>` are wildcards.
         latest: whether to start with the last message of each subject, not with the first of all.
-        headers_only: whether to leave out payloads.
-        endless: whether to wait for new messages, for ever.
-        prefetch: how many messages are requested ahead.
+        headers_only: whether to omit payloads.
+        endless: whether to wait for new messages without end.
+        prefetch: the number of messages requested ahead.
     """
 
     connection: NatsClient
@@ -47,10 +47,10 @@ class OrderedConsumer:
     endless: bool = False
     prefetch: int = 500
     _frames: asyncio.Queue[Msg | None] = field(default_factory=asyncio.Queue, init=False)  # None if there are no more
-    _name: str = field(default="", init=False)  # of the consumer; empty if another one has to be created
+    _name: str = field(default="", init=False)  # of the consumer; empty if another one must be created
     _received: int = field(default=0, init=False)  # from this consumer
     _sequence: int = field(default=0, init=False)  # of the last message
-    _created: datetime | None = field(default=None, init=False)  # a recreated stream counts from 1 again
+    _created: datetime | None = field(default=None, init=False)  # a recreated stream starts at 1 again
 
     async def messages(self) -> AsyncGenerator[Msg, None]:
         """Yield the messages.
@@ -87,7 +87,7 @@ class OrderedConsumer:
             await pull.stop()
             pulling.cancel()
             if self._name and self.connection.connected:
-                with suppress(nats.errors.Error, TimeoutError):  # the server deletes an inactive consumer by itself
+                with suppress(nats.errors.Error, TimeoutError):  # the server deletes an inactive consumer anyway
                     await self.connection.jetstream.delete_consumer(self.stream, self._name)
 
     async def _next(self) -> Msg | None:
@@ -96,7 +96,7 @@ class OrderedConsumer:
             async with asyncio.timeout(None if self.endless else GIVE_UP_AFTER):
                 return await self._frames.get()
         except TimeoutError:
-            raise TimeoutError(f"{self.subject}: no message has come for {GIVE_UP_AFTER:g} s") from None
+            raise TimeoutError(f"{self.subject}: no message for {GIVE_UP_AFTER:g} s") from None
 
     async def _provide(self) -> Consumer:
         """Create a consumer that continues after the last message."""

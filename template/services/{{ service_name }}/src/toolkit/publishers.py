@@ -27,15 +27,15 @@ class Publisher(Generic[Model]):
         subject: the subject.
         stream: the stream that must store it. It is created if it is missing and `STREAM_MODE` allows it. By default
             any stream is accepted.
-        model: the type of what is published.
-        timeout: seconds that the stream has to confirm.
+        model: the type of the data.
+        timeout: seconds to wait for the stream's confirmation.
     """
 
     def __init__(
         self, subject: str, *, stream: str | None = None, model: type[Model] | None = None, timeout: float = 15.0
     ) -> None:
         if not CONCRETE.fullmatch(subject):
-            raise ValueError(f"subject {subject[:80]!r}: one to publish on takes tokens joined by dots, no wildcards")
+            raise ValueError(f"invalid subject {subject[:80]!r}: use tokens joined by dots, no wildcards")
         self.subject = subject
         self.stream = stream
         self.timeout = timeout
@@ -48,16 +48,16 @@ class Publisher(Generic[Model]):
         """Publish as `publish` of `src.infrastructure.publishing`, and return the stream's confirmation.
 
         Args:
-            data: the model, or a mapping that is validated into it; without a model anything that `publish` accepts.
+            data: the model, or a mapping to validate as one; without a model anything that `publish` accepts.
             headers: further headers.
             message_id: the `Nats-Msg-Id`.
 
         Raises:
-            pydantic.ValidationError: the data does not fit the model.
+            pydantic.ValidationError: the data does not match the model.
             TooLarge: it does not fit into one message.
-            TimeoutError: it was not confirmed in time. It may be in the stream, or still get there.
-            NoStream: no stream stores it.
-            nats.errors.Error: the stream refuses it, or is another than the declared one.
+            TimeoutError: it was not confirmed in time. It may be in the stream, or still reach it.
+            NoStream: no stream captures the subject.
+            nats.errors.Error: the stream rejects it, or is not the declared one.
         """
         if self._model is not None and not isinstance(data, self._model):
             data = self._model.model_validate(data)
@@ -65,11 +65,11 @@ class Publisher(Generic[Model]):
         if self.stream is not None:
             given[Header.EXPECTED_STREAM.value] = self.stream
             await self._create_stream(self.stream)
-        try:  # the limit ends the wait, not the publication, which a handler's message waits for
+        try:  # the limit ends this wait; the publication continues, and a handler's message waits for it
             async with asyncio.timeout(self.timeout):
                 return await publish(self.subject, data, headers=given, message_id=message_id)
         except TimeoutError as error:
-            raise TimeoutError(f"{self.subject}: no stream has confirmed it within {self.timeout:g} s") from error
+            raise TimeoutError(f"{self.subject}: no stream confirmed it within {self.timeout:g} s") from error
 
     async def _create_stream(self, stream: str) -> None:
         connection = await connected(self.subject)

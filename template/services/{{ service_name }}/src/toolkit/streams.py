@@ -1,4 +1,4 @@
-"""Streams and consumers by hand, for what handlers do not do: nats-py's own API, over the service's connection.
+"""nats-py's JetStream API over the service's connection, for what handlers do not do.
 
     await (await jetstream()).add_stream(name="JOBS", subjects=["jobs.>"], retention="workqueue")
 
@@ -13,7 +13,7 @@ from src.toolkit.connection import connected
 
 
 async def jetstream() -> JetStreamContext:
-    """Return nats-py's JetStream of the present connection; get it again for each piece of work.
+    """Return nats-py's JetStream on the current connection; get it again for each piece of work.
 
     Raises:
         RuntimeError: no worker runs in this process.

@@ -32,24 +32,24 @@ Result = TypeVar("Result")
 
 
 class SyncNats:
-    """A connection of its own on an event loop in the background, for any number of threads.
+    """A separate connection on an event loop in the background, for any number of threads.
 
     Use it in a `with` block, or open it once and close it at the end. If a server forks its processes, as Gunicorn does
-    for Django, each opens its own: `nats.open().call(...)` costs nothing when it is open.
+    for Django, each process opens its own: `nats.open().call(...)` costs nothing if it is already open.
 
     Args:
-        url: servers, as `NATS_URL`; by default that setting.
+        url: the servers, as in `NATS_URL`; by default that setting.
         connect_timeout: seconds that connecting may take.
         settings: the service's settings.
     """
 
-    STOP_LIMIT = 2.0  # seconds that received messages have to be handled at the end
+    STOP_LIMIT = 2.0  # seconds to handle received messages at the end
 
     def __init__(self, url: str | None = None, *, connect_timeout: float = 10.0, settings: Settings = settings) -> None:
         self._settings = settings.model_copy(update={"NATS_URL": url}) if url else settings
         self._connect_timeout = connect_timeout
         self._background: Background | None = None
-        self._of_parents: list[Background | None] = []  # the parent process uses what closing them here would close
+        self._of_parents: list[Background | None] = []  # kept open here, because the parent process uses them
         self._opening = threading.Lock()
         self._connection: NatsClient | None = None
 
@@ -57,8 +57,8 @@ class SyncNats:
         """Connect, unless it is connected.
 
         Raises:
-            NotConnected: there was no connection in time.
-            ConfigurationError: the credentials, certificates or addresses cannot be used.
+            NotConnected: there is no connection in time.
+            ConfigurationError: the credentials, certificates or addresses are unusable.
         """
         with self._opening:
             if self._background and not self._background.forked:
@@ -80,7 +80,7 @@ class SyncNats:
         return self
 
     def close(self) -> None:
-        """Send what is buffered, and close the connection. You can call this twice, and in a forked process."""
+        """Flush, and close the connection. You can call this twice, and in a forked process."""
         with self._opening:
             background, self._background = self._background, None
             if background and not background.forked:
@@ -100,7 +100,7 @@ class SyncNats:
 
         Its coroutine methods wait for their result, and its asynchronous generators are iterators:
         `nats.blocking(Bucket("colours")).get("sky")`, `nats.blocking(enqueue)("emails.send_email", {...})`. Results
-        have this form, too. Anything without such methods is returned unchanged.
+        have this form too. An object without such methods is returned unchanged.
         """
         if inspect.iscoroutinefunction(original):
             return lambda *args, **kwargs: self.blocking(self.run(original, *args, **kwargs))
@@ -121,9 +121,9 @@ class SyncNats:
 
         Raises:
             TooLarge: it does not fit into one message.
-            NoStream: no stream stores it.
+            NoStream: no stream captures the subject.
             NotConnected: there is no connection in time.
-            nats.errors.Error: the server does not answer, or refuses.
+            nats.errors.Error: the server does not answer or rejects it.
         """
 
         async def confirmed() -> PubAck:
@@ -132,7 +132,7 @@ class SyncNats:
         return self.run(confirmed)
 
     def subscribe(self, subject: str, handler: Callable[[Context], object], queue: str | None = None) -> Listener:
-        """Call `handler(context)` in a thread with each message, one after the other, as `nats.subscribe`."""
+        """Call `handler(context)` in a thread with each message, one by one, as `nats.subscribe` does."""
 
         async def handle(context: Context) -> None:
             await asyncio.to_thread(handler, context)
@@ -152,17 +152,17 @@ class SyncNats:
         """Call an asynchronous generator function over this connection, and yield what it yields."""
         generator, ended = function(*args, **kwargs), object()
 
-        async def following() -> Any:
+        async def next_value() -> Any:
             return await anext(generator, ended)
 
         async def close() -> None:
-            with suppress(RuntimeError, AttributeError):  # it is being cancelled already, or has nothing to close
+            with suppress(RuntimeError, AttributeError):  # it is already being cancelled, or has nothing to close
                 await generator.aclose()  # type: ignore[attr-defined]
 
         try:
-            while (value := self.run(following)) is not ended:
+            while (value := self.run(next_value)) is not ended:
                 yield self.blocking(value)
-        finally:  # perhaps called by the garbage collector in any thread, so it does not wait
+        finally:  # the garbage collector may call this in any thread, so it does not wait
             if self._background:
                 self._background.start_soon(close())
 

@@ -1,4 +1,4 @@
-"""Asks the worker's own `/healthz`, for the image's health check: exits 0 if it answers."""
+"""The image's health check: exits with 0 if the worker's `/healthz` answers 200."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 import sys
 
 TIME_LIMIT = 3  # seconds
-ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # where to ask what listens on all addresses
+ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # for services that listen on all addresses
 
 
 def main() -> int:
-    """Return the exit code: 0 healthy, 1 not."""
+    """Return the exit code: 0 if healthy, else 1."""
     host, port = os.environ.get("HTTP_HOST", ""), int(os.environ.get("HTTP_PORT") or 8080)
     if port == 0:
         print("HTTP_PORT=0 takes a free port, which a health check cannot know; set a port", file=sys.stderr)

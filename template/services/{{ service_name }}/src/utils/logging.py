@@ -1,7 +1,7 @@
 """Logs: one JSON object per line on standard output, or a readable form on a terminal.
 
-Call `logger.info("order shipped", order_id=...)`. The message being handled is added by itself. Libraries that use the
-standard library's logging get the same form.
+Call `logger.info("order shipped", order_id=...)`. The fields of the message being handled are added automatically.
+Records of libraries that use the standard library's logging get the same form.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from structlog.typing import EventDict, Processor
 from src.config import redacted
 from src.domain.events import current
 
-# headers, and their names in the log
+# headers and their names in the log
 TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"), ("Tenant-Id", "tenant"))
 
-# which could act on a terminal
+# characters that could control a terminal
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger()
@@ -83,7 +83,7 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
 
 
 class BackgroundHandler(logging.StreamHandler[TextIO]):
-    """Writes in a thread, so that nobody waits for whoever reads the logs. What it cannot write in time it drops."""
+    """Writes in a thread, so that a slow reader of the logs does not delay the service; drops lines instead."""
 
     MOST = 16 * 1024 * 1024  # characters that wait to be written, above which lines are dropped
     FLUSH_LIMIT = 1.0  # seconds that the lines have to be written at the end
@@ -96,7 +96,7 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
         self._writer.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Format a line, and leave it to the thread. The child of a fork has no thread, and writes itself."""
+        """Format a line and pass it to the thread. A forked child has no thread, and writes it directly."""
         if not self._writer.is_alive():
             super().emit(record)
         elif self._taken - self._written > self.MOST:
@@ -104,7 +104,7 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
         else:
             try:
                 line = self.format(record) + self.terminator
-            except Exception:  # such as a value without a repr; the caller's work goes on
+            except Exception:  # such as a value without a repr; the caller continues
                 self.handleError(record)
                 return
             self._taken += len(line)
@@ -121,17 +121,17 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
     def _write(self) -> None:
         while True:
             line = self._lines.get()
-            with suppress(OSError, ValueError):  # such as a full disk, where nothing else could be said either
+            with suppress(OSError, ValueError):  # such as a full disk, which cannot be logged either
                 self.stream.write(line)
                 self.stream.flush()
             self._written += len(line)
             if self._dropped and self._lines.empty():
                 dropped, self._dropped = self._dropped, 0
-                logger.warning("log lines dropped: nobody read them in time", lines=dropped)
+                logger.warning("log lines dropped: the reader is too slow", lines=dropped)
 
 
 def _add_incoming(_: Any, __: str, event: EventDict) -> EventDict:
-    """Add what is being handled to every line, also to lines of code that the handler calls."""
+    """Add the fields of the message being handled to every line, also in code that the handler calls."""
     if (incoming := current.get()) is not None:
         if correlation_id := incoming.correlation_id:
             event.setdefault("correlation_id", correlation_id)
@@ -144,7 +144,7 @@ def _add_incoming(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _format_arguments(logger: Any, name: str, event: EventDict) -> EventDict:
-    """Format `%s` and the like; a call with wrong arguments keeps them, instead of raising into the handler."""
+    """Format `%s` and the like; with wrong arguments, keep them instead of raising in the handler."""
     try:
         return structlog.stdlib.PositionalArgumentsFormatter()(logger, name, event)
     except Exception:
@@ -152,7 +152,7 @@ def _format_arguments(logger: Any, name: str, event: EventDict) -> EventDict:
 
 
 def _order_keys(service: str, _: Any, __: str, event: EventDict) -> EventDict:
-    """Rename the keys to those that dashboards rely on, and put first what people read first."""
+    """Rename the keys as dashboards expect them, and put the most important ones first."""
     first = {
         "timestamp": event.pop("timestamp"),
         "level": event.pop("level").upper(),
@@ -166,7 +166,7 @@ def _order_keys(service: str, _: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _escape_controls(_: Any, __: str, event: EventDict) -> EventDict:
-    """Show control characters in what others sent. Only a traceback keeps its lines."""
+    """Escape control characters in values. Only a traceback keeps its lines."""
     for key, value in event.items():
         if isinstance(value, str):
             text = value.translate(CONTROLS)
@@ -177,5 +177,5 @@ def _escape_controls(_: Any, __: str, event: EventDict) -> EventDict:
 def _json(value: Any, default: Any = None, **_: Any) -> str:
     try:
         return to_json(value, fallback=default or repr, inf_nan_mode="null").decode()
-    except Exception:  # such as lone surrogates, or a value that contains itself: no line may be lost for those
+    except Exception:  # such as lone surrogates, or a value that contains itself; the line must not be lost
         return json.dumps({str(key): one if isinstance(one, str) else reprlib.repr(one) for key, one in value.items()})

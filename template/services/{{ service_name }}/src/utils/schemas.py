@@ -1,4 +1,4 @@
-"""The JSON Schemas of the envelopes, for other languages: `python -m src.utils.schemas` writes `schemas/*.json`."""
+"""The JSON Schemas of the envelopes: `python -m src.utils.schemas` writes them to `schemas/*.json`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The gateway: HTTP on one side, the NATS connection on the other. See README.md beside this file."""
+"""The gateway from HTTP to NATS. See README.md beside this file."""

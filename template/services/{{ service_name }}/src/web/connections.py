@@ -1,4 +1,4 @@
-"""Bounds what clients can take of the gateway: the number of connections, and the time to send a request's headers."""
+"""Limits what clients can use of the gateway: connections, and the time to send a request's headers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from src.web.settings import settings
 
 REFUSED = prometheus.Counter("gateway_connections_refused", "Connections closed because there were too many")
-LATE = prometheus.Counter("gateway_connections_late", "Connections closed because no request came in time")
+LATE = prometheus.Counter("gateway_connections_late", "Connections closed because no request arrived in time")
 
-# Files are needed for more than clients: below the limit, the event loop never fails to accept a connection.
+# Not only clients need files: below the limit, the event loop never fails to accept a connection.
 MOST = min(settings.HTTP_MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4)
 
 
 class BoundedConnection(H11Protocol):
-    """A client's connection. uvicorn itself waits for the headers of a request for ever."""
+    """A client's connection. uvicorn itself waits for a request's headers without a limit."""
 
     _expiry: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Refuse one connection too many."""
+        """Close the connection if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > MOST:
             REFUSED.inc()
@@ -32,22 +32,22 @@ class BoundedConnection(H11Protocol):
             self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._stop_clock()
+        """Stop the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Start the clock with the first byte of a request, and stop it when its headers are complete."""
+        """Start the timer at the first byte of a request, and stop it when its headers are complete."""
         super().data_received(data)
         if self.cycle and not self.cycle.response_complete:
-            self._stop_clock()
+            self._stop_timer()
         elif self._expiry is None:
             self._await_headers()
 
     def _await_headers(self) -> None:
         self._expiry = self.loop.call_later(settings.HTTP_READ_TIMEOUT, self._expire)
 
-    def _stop_clock(self) -> None:
+    def _stop_timer(self) -> None:
         if self._expiry:
             self._expiry.cancel()
             self._expiry = None

@@ -1,4 +1,4 @@
-"""Finds the routes: every `*_route.py` in `src/web/routes`, and checks that no two answer the same."""
+"""Finds the routes, every `*_route.py` in `src/web/routes`, and checks that no two answer the same requests."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def specificity(path: str) -> tuple[bool, ...]:
 
 
 def refuse_twins(found: Iterable[tuple[str, str, str]]) -> None:
-    """Check that each method of each path is answered once, whatever its parameters are called.
+    """Check that no two routes have the same method and path, whatever their parameters' names.
 
     Args:
         found: method, path and function of every route.
 
     Raises:
-        ConfigurationError: two routes answer the same.
+        ConfigurationError: two routes do.
     """
     seen: dict[tuple[str, str], str] = {}
     for method, path, function in found:

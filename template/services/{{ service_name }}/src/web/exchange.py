@@ -9,7 +9,7 @@ from src.domain.events import Incoming, current
 from src.web.asgi import Scope
 
 CORRELATION = ("x-correlation-id", "x-request-id")  # headers that may carry the client's own id, in this order
-USABLE = re.compile(r"[!-~]{1,128}")  # an id goes into logs, headers of NATS and the response
+USABLE = re.compile(r"[!-~]{1,128}")  # the id is used in logs, NATS headers and the response
 
 
 class Exchange(Incoming):
@@ -40,7 +40,7 @@ class Exchange(Incoming):
 
     @property
     def correlation_id(self) -> str:
-        """Return the client's id if it sent a usable one, else an id of the gateway's."""
+        """Return the client's id if it is valid, else one created by the gateway."""
         return self._correlation_id
 
     def log_fields(self) -> dict[str, object]:

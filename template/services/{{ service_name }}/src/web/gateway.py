@@ -1,4 +1,4 @@
-"""Wraps the application, whatever framework it uses: correlation, limits, counts, and the service's endpoints."""
+"""Wraps the framework's application: adds correlation, limits, counts, and the service's endpoints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from src.web.problems import (
 )
 from src.web.settings import settings
 
-CLIENT_LEFT = 499  # the status that is counted if the client left before there was a response
+CLIENT_LEFT = 499  # the counted status if the client disconnects before there is a response
 INTERNAL_PATHS = frozenset({"/metrics", "/stats", "/docs", "/redoc", "/openapi.json"})  # not for the public
 # Bytes of all bodies that are being read or handled. One of any allowed size always fits.
 MOST_BODIES = 32 * 1024 * 1024
@@ -38,9 +38,9 @@ class Gateway:
     """An ASGI application around another one.
 
     Args:
-        worker: has the connection to NATS.
-        application: the framework's, which has the routes.
-        route_of: returns the template of the path, such as `/orders/{id}`, that answered a request's scope; empty if
+        worker: the worker, with the connection to NATS.
+        application: the framework's application, with the routes.
+        route_of: returns the template of the path that answered a request's scope, such as `/orders/{id}`; empty if
             none did.
 
     Attributes:
@@ -89,11 +89,11 @@ class Gateway:
             current.reset(token)
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> Problem | None:
-        """Have the application answer; return the problem to answer with if it has not."""
+        """Answer with the application; return the problem to answer with if it did not."""
         try:
             if self._hides(scope):
                 return NOT_FOUND
-            # read first, so that every route refuses a large body alike; the server drops the rest
+            # read first, so that every route rejects a large body alike; the server drops the rest
             body = await self._read_body(exchange, receive)
             if not isinstance(body, bytes):
                 return body
@@ -130,13 +130,13 @@ class Gateway:
             return BODY_TOO_LATE
 
     def _sending(self, exchange: Exchange, send: Send) -> Send:
-        """Return `send` with the headers that all responses have."""
+        """Return a `send` that adds the headers of all responses."""
 
         async def send_with_headers(message: Mapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 headers = [*message.get("headers", ()), (b"x-correlation-id", exchange.correlation_id.encode())]
-                if self._worker.stopping:  # the client's next request goes to an instance that stays
+                if self._worker.stopping:  # the client's next request goes to another instance
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
             await send(message)
@@ -145,7 +145,7 @@ class Gateway:
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` for a body that has been read, and for what the server says then."""
+    """Return a `receive` for a body that has been read, and then for the server's later messages."""
     unread: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> MutableMapping[str, Any]:

@@ -19,8 +19,8 @@ worker.register()
 async def lifespan() -> AsyncIterator[None]:
     """Run the worker while the application serves, unless `src.web.server` does that already.
 
-    `python -m src.main` starts and stops both in the order that loses nothing. Other servers
-    (`uvicorn src.web.app:app`) know the application only.
+    `python -m src.main` starts and stops both in the order that loses no request. Other servers
+    (`uvicorn src.web.app:app`) know only the application.
     """
     if worker.working:
         yield

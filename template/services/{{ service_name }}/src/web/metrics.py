@@ -1,4 +1,4 @@
-"""The numbers of a gateway, by method and route, for Prometheus."""
+"""The metrics of a gateway, by method and route."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS = prometheus.Histogram(
 IN_FLIGHT = prometheus.Gauge("gateway_requests_in_flight", "Requests being answered")
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-OTHER = "other"  # method or route: clients must not be able to create series of metrics
+OTHER = "other"  # any other method or route, so that clients cannot create time series
 
 
 def count(exchange: Exchange, route: str, seconds: float) -> None:

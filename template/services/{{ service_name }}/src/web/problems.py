@@ -20,9 +20,9 @@ class Problem(NamedTuple):
     """An error response.
 
     Attributes:
-        status: of the response.
+        status: the response's status.
         message: for people.
-        details: further data that JSON can hold.
+        details: further JSON data.
         code: for clients; the status unless another service set its own.
     """
 
@@ -36,42 +36,42 @@ class Problem(NamedTuple):
         """Return the response's body, as JSON."""
         try:
             return error_reply(self.code or str(self.status), self.message, self.details)
-        except ValueError:  # another service's text may be no JSON
+        except ValueError:  # another service's text may not be valid Unicode
             return error_reply(str(self.status), INTERNAL.message)
 
 
 INTERNAL = Problem(500, "internal error")
-NOT_FOUND = Problem(404, "there is nothing here")
-NOT_ALLOWED = Problem(405, "this method is not answered here")
-BODY_TOO_LATE = Problem(408, "the body of the request has not come in time")
+NOT_FOUND = Problem(404, "not found")
+NOT_ALLOWED = Problem(405, "method not allowed")
+BODY_TOO_LATE = Problem(408, "the body of the request did not arrive in time")
 BODY_TOO_LARGE = Problem(413, "the body of the request is too large")
-NOT_UNICODE = Problem(422, "the request holds text that is not Unicode")
+NOT_UNICODE = Problem(422, "the request contains text that is not Unicode")
 TOO_MANY_BODIES = Problem(503, "too many requests are being read")
 STOPPED = Problem(504, "the service stopped before it was done")
 
 FIXED: tuple[tuple[type[Exception], Problem], ...] = (
-    (NoResponders, Problem(503, "the service that would answer is not available at the moment")),
-    (NotConnected, Problem(503, "not connected at the moment")),
+    (NoResponders, Problem(503, "the service is not available")),
+    (NotConnected, Problem(503, "not connected")),
     (CallTimeout, Problem(504, "no answer in time")),
-    (InvalidReply, Problem(502, "the answer of another service was not understood")),
-    (TooLarge, Problem(413, "the request is too large to be passed on")),
-    (CallError, Problem(503, "another service cannot be asked at the moment")),
-    (NoStream, Problem(503, "it could not be stored at the moment")),
-    (nats.errors.Error, Problem(503, "it could not be stored at the moment")),
+    (InvalidReply, Problem(502, "the answer of another service is invalid")),
+    (TooLarge, Problem(413, "the request is too large to pass on")),
+    (CallError, Problem(503, "another service is not available")),
+    (NoStream, Problem(503, "the request could not be stored")),
+    (nats.errors.Error, Problem(503, "the request could not be stored")),
 )
 """The first matching type decides."""
 
 
 class InvalidRequest(Exception):
-    """Raised when a request is not what its route accepts.
+    """Raised when a request is invalid for its route.
 
     Args:
-        error: what is wrong.
+        error: the problems.
         where: `body` or `query`.
     """
 
     def __init__(self, error: ValidationError, where: str) -> None:
-        super().__init__(f"the {where} does not fit")
+        super().__init__(f"the {where} is invalid")
         self.problems = [{**problem, "loc": [where, *problem["loc"]]} for problem in problems_of(error)]
 
 
@@ -82,7 +82,7 @@ EXPECTED: tuple[type[Exception], ...] = (ActionError, InvalidRequest, *(kind for
 def problem_of(error: Exception) -> Problem:
     """Return the response to an exception, and keep the exception for the log."""
     if isinstance(error, ValueError) and "surrogates not allowed" in str(error):
-        return NOT_UNICODE  # a client's text, which FastAPI takes and JSON cannot hold
+        return NOT_UNICODE  # a client's text, which FastAPI accepts but JSON cannot represent
     note(error)
     if isinstance(error, InvalidRequest):
         return invalid(error.problems)
@@ -93,5 +93,5 @@ def problem_of(error: Exception) -> Problem:
 
 
 def invalid(problems: list[dict[str, Any]]) -> Problem:
-    """Return the response to an invalid request: each place, and why."""
-    return Problem(422, "the request does not fit", problems)
+    """Return the response to an invalid request, with each place and reason."""
+    return Problem(422, "the request is invalid", problems)

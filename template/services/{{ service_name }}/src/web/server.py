@@ -1,4 +1,4 @@
-"""Serves the gateway with uvicorn, and stops it in an order that loses no request."""
+"""Serves the gateway with uvicorn, and stops it without losing a request."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from src.web.lifespan import worker
 from src.web.settings import settings as web_settings
 
 BACKLOG = 2048  # connections that may wait to be accepted
-ACCEPTED_AT_ONCE = 32  # before the connections that are too many are closed
-LAST_RESPONSES = 2.0  # seconds for responses to requests that were cut short: a framework needs time to unwind
+ACCEPTED_AT_ONCE = 32  # connections accepted before excess ones are closed
+LAST_RESPONSES = 2.0  # seconds to respond to cancelled requests, because a framework needs time to unwind
 
 
 async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None:
@@ -30,7 +30,7 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
 
     Args:
         stop: done at the first signal.
-        hurry: done at the second signal, after which nothing is waited for.
+        hurry: done at the second signal, which ends all waiting.
 
     Raises:
         ConfigurationError: the gateway cannot run as configured.
@@ -49,7 +49,7 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     logger.info("gateway stopping")
     clock = asyncio.get_running_loop().time
     deadline = clock() + web_settings.HTTP_DRAIN_TIME + settings.GRACEFUL_SHUTDOWN_TIMEOUT
-    await worker.leave()  # unready from here on
+    await worker.leave()  # unready from now on
     await asyncio.wait([hurry, serving], timeout=web_settings.HTTP_DRAIN_TIME, return_when=asyncio.FIRST_COMPLETED)
     await server.stop(serving, hurry)
     await worker.stop(hurry, max(deadline - clock(), 0))
@@ -74,7 +74,7 @@ def listen(setting: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with the service's logs, and without signal handlers of its own."""
+    """uvicorn, with the service's logs and without its own signal handlers."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -99,10 +99,10 @@ class Server(uvicorn.Server):
             The task that serves until `stop`.
 
         Raises:
-            ConfigurationError: the application's own lifespan failed; the log says why.
+            ConfigurationError: the application failed to start; the log says why.
         """
         if settings.LOG_LEVEL != "DEBUG":
-            # requests are logged here, and a line for each malformed one would be a flood
+            # the gateway logs requests; a line for each malformed one could flood the log
             logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         serving = asyncio.create_task(self._serve_on(listening), name="http")
         while not self.started:
@@ -110,7 +110,7 @@ class Server(uvicorn.Server):
             if serving.done():
                 serving.result()
         for one in listening:
-            one.listen(BACKLOG)  # uvicorn takes one number for this, and for how many it accepts at once
+            one.listen(BACKLOG)  # uvicorn uses one number for this and for the connections accepted at once
         return serving
 
     async def stop(self, serving: asyncio.Task[None], hurry: asyncio.Future[None]) -> None:

@@ -1,1 +1,1 @@
-"""Publishers: coroutines that create a message again and again. See README.md beside this file."""
+"""Publishers: coroutines that create a message on an interval. See README.md beside this file."""

@@ -22,8 +22,8 @@ class Tick(NamedTuple):
     """One call of a publisher.
 
     Attributes:
-        sequence: the message's number, from 1 at the start of the process. A message that is not published leaves its
-            number to the next, so there are no gaps.
+        sequence: the message's number, from 1 at the start of the process. If a message is not published, the next one
+            gets its number, so there are no gaps.
         subject: the subject that the message is published on.
     """
 
@@ -33,17 +33,17 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """One coroutine that creates a message again and again.
+    """One coroutine that creates a message on an interval.
 
     Attributes:
-        name: of the publisher, from its function's: `make_events_test` is `events_test`.
-        subject: to publish on.
-        function: creates a message from a `Tick`, or from nothing, and `resources` if it needs them; None means no
+        name: from its function's name: `make_events_test` is `events_test`.
+        subject: the subject to publish on.
+        function: the coroutine `(tick)` or `()`, with `resources` if it needs them; returns a message, or None for no
             message this time.
         every: seconds from one message to the next; by default `PUBLISH_INTERVAL`.
-        core: whether it publishes by core NATS, to everyone who listens right now; else to a stream, which confirms.
+        core: whether it publishes with core NATS, to all current subscribers; else to a stream, which confirms.
         stream: name of the stream; by default it is found by the subject.
-        takes_tick: whether the function takes a `Tick`.
+        takes_tick: whether the function has a parameter for the `Tick`.
     """
 
     name: str
@@ -55,14 +55,14 @@ class Publisher:
     takes_tick: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        form = "a publisher takes (tick) or none, and last `resources` if it needs them"
+        form = "use the parameters (tick) or none, and `resources` last if needed"
         parameters, _ = annotations_of(self.function, range(2), form)
         object.__setattr__(self, "takes_tick", bool(parameters))
         every, stream = self.every, self.stream
         holds = {
             f"subject is {self.subject!r}; use tokens joined by dots, no wildcards": CONCRETE.fullmatch(self.subject),
             f"stream is {stream!r}; use letters, digits, _ and -": stream is None or NAME.fullmatch(stream),
-            "core is True and stream is given; core NATS has no streams": stream is None or not self.core,
+            "core and stream are both set; core NATS has no streams": stream is None or not self.core,
             f"every is {every}; use seconds, more than 0 and at most {MAX_EVERY:g}": every is None
             or 0 < every <= MAX_EVERY,
         }
@@ -85,7 +85,7 @@ def publishes(subject: str, **options: Unpack[Options]) -> Callable[[MakeT], Mak
     """Register a coroutine as the publisher on a subject, and return it unchanged.
 
     Args:
-        subject: to publish on.
+        subject: the subject to publish on.
         options: see `Options`.
 
     Raises:
@@ -109,5 +109,5 @@ def registered() -> list[Publisher]:
     """
     names = [publisher.name for publisher in _registry]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ConfigurationError(f"two publishers are named {twice}: give each a function with a name of its own")
+        raise ConfigurationError(f"two publishers are named {twice}: give their functions different names")
     return list(_registry)

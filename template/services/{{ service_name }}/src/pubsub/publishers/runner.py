@@ -1,4 +1,4 @@
-"""Runs one publisher: numbered without gaps, and each message repeated until it is confirmed."""
+"""Runs one publisher: its messages are numbered without gaps, and each is repeated until it is confirmed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from src.pubsub.publishers.settings import PublisherSettings, settings
 from src.utils.logging import logger
 
 PUBLISHED = prometheus.Counter("worker_published", "Messages of publishers, confirmed", ["publisher"])
-FAILURES = prometheus.Counter("worker_publisher_failures", "Messages that could not be made or sent", ["publisher"])
+FAILURES = prometheus.Counter("worker_publisher_failures", "Messages that could not be created or sent", ["publisher"])
 REPEATS = prometheus.Counter("worker_publisher_repeats", "Attempts without a confirmation", ["publisher"])
 SECONDS = prometheus.Histogram(
     "worker_publish_duration_seconds", "Time until confirmed", ["publisher"], buckets=BUCKETS
@@ -46,7 +46,7 @@ class PublisherRunner:
         own: the settings of publishers.
 
     Attributes:
-        in_flight: 1 while it makes a message or waits for its confirmation, else 0.
+        in_flight: 1 while it creates a message or waits for its confirmation, else 0.
     """
 
     kind = "publishers"
@@ -77,7 +77,7 @@ class PublisherRunner:
 
     def stats(self) -> list[dict[str, Any]]:
         """Return the counts, for `/stats`."""
-        told = {
+        stats = {
             "publisher": self.publisher.name,
             "subject": self.publisher.subject,
             "mode": "core" if self.publisher.core else "stream",
@@ -87,13 +87,13 @@ class PublisherRunner:
             "failed": self._failed,
             "last_error": self._last_error,
         }
-        return [told]
+        return [stats]
 
     async def run(self) -> None:
-        """Publish until `stop` is called. Intervals missed while a server was away are not made up for.
+        """Publish until `stop` is called. Intervals missed while a server is down are not made up for.
 
         Raises:
-            ConfigurationError: no stream stores the subject, and none may be created.
+            ConfigurationError: no stream captures the subject, and none may be created.
         """
         self._running = asyncio.current_task()
         clock = asyncio.get_running_loop().time
@@ -107,7 +107,7 @@ class PublisherRunner:
             await self._stopped_within(due - clock())
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Make no more messages; the present one is confirmed within `limit` seconds or until `hurry` is done."""
+        """Create no more messages, and wait for the current one's confirmation for `limit` seconds or until `hurry`."""
         self._stopping.set()
         if self._running is None or self._running.done():
             return
@@ -120,7 +120,7 @@ class PublisherRunner:
             await asyncio.wait([self._running], timeout=CANCEL_LIMIT)
 
     async def _publish_next(self) -> None:
-        """Make one message and publish it. One that cannot be made or sent leaves its number to the next."""
+        """Create one message and publish it. If either fails, the next message gets its number."""
         publisher = self.publisher
         tick = Tick(self._sequence + 1, publisher.subject)
         try:
@@ -147,14 +147,14 @@ class PublisherRunner:
     async def _repeat(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Repeat a step until it succeeds; return False if the publisher stops before that."""
         pause, longest = PAUSE
-        told = False
+        logged = False
         while True:
             try:
                 await step()
             except TRANSIENT as error:
-                if not told:  # logged once, not for each attempt
+                if not logged:  # once, not for each attempt
                     logger.warning("waiting to publish", publisher=self.publisher.name, error=describe(error))
-                told, self._trouble = True, describe(error)
+                logged, self._trouble = True, describe(error)
                 REPEATS.labels(self.publisher.name).inc()
             else:
                 self._trouble = ""
@@ -181,7 +181,7 @@ class PublisherRunner:
         self._nats.check_size(subject, data, headers)
         await self._nats.client.publish(subject, data, headers=headers)
         if not await self._nats.flushed(CORE_LIMIT):
-            raise TimeoutError(f"{subject}: the server has not confirmed within {CORE_LIMIT:g} s that it has it")
+            raise TimeoutError(f"{subject}: the server did not confirm the message within {CORE_LIMIT:g} s")
 
     async def _stopped_within(self, limit: float) -> bool:
         """Wait for `limit` seconds or the stop; return whether it is the stop."""

@@ -8,7 +8,7 @@ from src.config import SERVICE, ServiceSettings, load
 
 
 class PublisherSettings(ServiceSettings):
-    """How often publishers publish."""
+    """The settings of publishers."""
 
     PUBLISH_INTERVAL: float = Field(
         default=SERVICE.get("publish_interval", 2.0),

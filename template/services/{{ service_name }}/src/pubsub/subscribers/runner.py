@@ -1,4 +1,4 @@
-"""Runs one subscriber: decodes each message, notes its age, and goes on after an error."""
+"""Runs one subscriber: decodes each message, records its age, and continues after an error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RECENT = 1_000  # ages of which `/stats` shows percentiles
 
 
 class SubscriberRunner(Listener):
-    """Calls one subscriber with its messages, one after the other.
+    """Calls one subscriber with its messages, one by one.
 
     Args:
         subscriber: the subscriber.
@@ -65,12 +65,12 @@ class SubscriberRunner(Listener):
 
     @property
     def in_flight(self) -> int:
-        """Return the number of messages received and not started."""
+        """Return the number of messages that have not started."""
         return self.waiting
 
     def stats(self) -> list[dict[str, Any]]:
         """Return the counts, for `/stats`."""
-        told = {
+        stats = {
             "subscriber": self.subscriber.name,
             "subject": self.subscriber.subject,
             "queue_group": self.subscription.queue,
@@ -81,14 +81,14 @@ class SubscriberRunner(Listener):
             "latency_seconds": self._ages.summary(),
             "last_error": self._last_error,
         }
-        return [told]
+        return [stats]
 
     async def run(self) -> None:
         """Receive messages until `stop` is called."""
         await self.subscription.run()
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Stop receiving, and handle what has arrived within `limit` seconds or until `hurry` is done."""
+        """Stop receiving, and handle received messages within `limit` seconds or until `hurry` is done."""
         draining = asyncio.create_task(self.drain(limit))
         await asyncio.wait([draining, hurry] if hurry else [draining], return_when=asyncio.FIRST_COMPLETED)
 
@@ -126,19 +126,19 @@ class SubscriberRunner(Listener):
 
 
 class Ages:
-    """How old messages were when their turn came, by the time in their envelopes; clocks of two machines differ."""
+    """The ages of messages when they were handled, by the time in their envelopes; clocks of two machines differ."""
 
     def __init__(self) -> None:
         self._count = 0
         self._recent: deque[float] = deque(maxlen=RECENT)
 
     def add(self, seconds: float) -> None:
-        """Note one."""
+        """Record an age."""
         self._count += 1
         self._recent.append(seconds)
 
     def summary(self) -> dict[str, Any]:
-        """Return their number, and the median and 99th percentile of the latest ones in seconds."""
+        """Return the number of ages, and the median and 99th percentile of the latest ones in seconds."""
         ordered = sorted(self._recent)
 
         def percentile(share: float) -> float | None:
@@ -148,17 +148,17 @@ class Ages:
 
 
 def refuse_clashes(runners: Sequence[SubscriberRunner]) -> None:
-    """Check that no subscriber takes the messages or the metrics of another.
+    """Check that subscribers share neither names nor the messages of one queue group.
 
     Raises:
-        ConfigurationError: one does.
+        ConfigurationError: two do.
     """
     for one, other in combinations(runners, 2):
         ours, theirs = one.subscriber, other.subscriber
         where = f"in {ours.function.__module__} and in {theirs.function.__module__}"
         if ours.name == theirs.name:
             raise ConfigurationError(
-                f"two subscribers are named {ours.name}, {where}: give each a function with a name of its own"
+                f"two subscribers are named {ours.name}, {where}: give their functions different names"
             )
         # the server treats all subscriptions of one group as one, whatever their subjects are
         group = one.subscription.queue

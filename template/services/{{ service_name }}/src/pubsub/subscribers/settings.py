@@ -8,7 +8,7 @@ from src.config import SERVICE, ServiceSettings, load
 
 
 class SubscriberSettings(ServiceSettings):
-    """How the instances of a service share messages."""
+    """The settings of subscribers."""
 
     QUEUE_GROUP: str = Field(
         default=SERVICE.get("queue_group", ""),

@@ -21,14 +21,14 @@ HearT = TypeVar("HearT", bound=Hear)
 
 @dataclass(frozen=True)
 class Subscriber:
-    """One coroutine that receives what is published on a subject while it listens; nothing is stored for it.
+    """One coroutine that receives core NATS messages while it is subscribed; nothing is stored for it.
 
     Attributes:
-        name: of the subscriber, from its function's: `hear_events_test` is `events_test`.
-        subject: to listen to; `*` and a final `>` are wildcards.
-        function: the coroutine `(event)` or `(event, context)`; the annotation of `event` decides its form.
-        queue: the group of which one subscriber gets each message, `""` for none; by default `QUEUE_GROUP`.
-        decoder: decodes other formats than JSON, text and bytes; see the extra `decoders`.
+        name: from its function's name: `hear_events_test` is `events_test`.
+        subject: the subject to subscribe to; `*` and a final `>` are wildcards.
+        function: the coroutine `(event)` or `(event, context)`; the annotation of `event` decides its type.
+        queue: the queue group; one of its subscribers gets each message; `""` for none; by default `QUEUE_GROUP`.
+        decoder: decodes formats other than JSON, text and bytes; see the extra `decoders`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Subscriber:
         signature = signature_of(self.function, self.decoder or decoding.subscription_decoding)
         if signature.takes_list:
             raise ConfigurationError(
-                f"{place_of(self.function)} takes a list; a subscriber gets one message after the other"
+                f"{place_of(self.function)} has a list parameter; a subscriber receives one message at a time"
             )
         return signature
 
@@ -70,10 +70,10 @@ _registry: list[Subscriber] = []
 
 
 def listens(subject: str, **options: Unpack[Options]) -> Callable[[HearT], HearT]:
-    """Register a coroutine as a subscriber of a subject, by core NATS, and return it unchanged.
+    """Register a coroutine as a core NATS subscriber, and return it unchanged.
 
     Args:
-        subject: to listen to; `*` and a final `>` are wildcards.
+        subject: the subject to subscribe to; `*` and a final `>` are wildcards.
         options: see `Options`.
 
     Raises:

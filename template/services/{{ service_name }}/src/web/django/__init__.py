@@ -1,4 +1,4 @@
-"""What a route in Django uses: the decorator `route`, and `read` for the request."""
+"""The decorator `route` for Django routes, and `read` for their requests."""
 
 from __future__ import annotations
 

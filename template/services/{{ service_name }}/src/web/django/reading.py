@@ -16,10 +16,10 @@ LISTS = (list, set, tuple, frozenset)
 
 
 def read(request: HttpRequest, model: type[Model]) -> Model:
-    """Return the body of a request, which is JSON; for GET and DELETE the parameters of its query.
+    """Return the JSON body of a request; for GET and DELETE its query.
 
     Raises:
-        InvalidRequest: it is not what the model accepts; the client gets 422, with each place and why.
+        InvalidRequest: it does not match the model; the client gets 422, with each place and reason.
     """
     if request.method not in WITHOUT_BODY:
         try:

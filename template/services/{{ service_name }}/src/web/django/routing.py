@@ -23,10 +23,10 @@ class Route:
     """One view, and the requests that it answers.
 
     Attributes:
-        method: of the requests.
+        method: the requests' method.
         path: such as `/orders/{id}`; each parameter is passed as the argument of its name.
         view: the coroutine function `(request, **parameters)`.
-        status: of the response, unless the view returns a response of its own.
+        status: the response's status, unless the view returns a response object.
     """
 
     method: str
@@ -36,13 +36,11 @@ class Route:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ConfigurationError(
-                f"{self.where}: the method is {self.method!r}; it takes one of {', '.join(METHODS)}"
-            )
+            raise ConfigurationError(f"{self.where}: the method is {self.method!r}; use one of {', '.join(METHODS)}")
         if not PATH.fullmatch(self.path):
             raise ConfigurationError(
-                f"{self.where}: the path is {self.path!r}; it starts with / and has segments of letters, digits, "
-                f"`-._~` or a {{parameter}}, without a / at the end"
+                f"{self.where}: the path is {self.path!r}; start with /, use segments of letters, digits, `-._~` "
+                f"or a {{parameter}}, and end without a /"
             )
         if not inspect.iscoroutinefunction(self.view):
             raise ConfigurationError(f"{self.where} is not a coroutine function; write it as `async def`")
@@ -59,7 +57,7 @@ class Route:
 
     @property
     def pattern(self) -> str:
-        """Return the path for Django's `path()`; the same for paths that differ in their parameters' names only."""
+        """Return the path for Django's `path()`; the same for paths that differ only in their parameters' names."""
         numbers = iter(range(len(self.parameters)))
         return re.sub(r"\{\w+\}", lambda _: f"<str:parameter{next(numbers)}>", self.path.removeprefix("/"))
 
@@ -70,13 +68,13 @@ _registry: list[Route] = []
 def route(method: str, path: str, *, status: int = 200) -> Callable[[ViewT], ViewT]:
     """Register an asynchronous view for a method and a path, and return it unchanged.
 
-    The view takes the request, and the path's parameters as text. It returns a model, JSON data, or a response of
-    Django's.
+    The view receives the request, and the path's parameters as text. It returns a model, JSON data, or a Django
+    response.
 
     Args:
         method: such as `POST`.
         path: such as `/orders/{id}`.
-        status: of the response, unless the view returns a response of its own.
+        status: the response's status, unless the view returns a response object.
 
     Raises:
         ConfigurationError: the method, the path or the view is invalid.

@@ -1,7 +1,7 @@
 """Django's own settings: https://docs.djangoproject.com/en/stable/ref/settings/
 
-Values that differ between installations come from the environment. There is no database, session or admin; add here
-what you use of Django.
+Values that differ between installations come from the environment. There is no database, session or admin; add the
+parts of Django that you use here.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class DjangoSettings(ServiceSettings):
 
     DJANGO_SECRET_KEY: SecretStr | None = Field(
         default=None,
-        description="The key that Django signs with; random at every start by default, which is enough as long as no "
-        "other instance has to read what is signed",
+        description="Key that Django signs with; by default random at every start, which is enough if no other "
+        "instance reads signed data",
     )
     ALLOWED_HOSTS: str = Field(
         default="*",
-        description="Names that requests may be for (their `Host`), comma-separated; `.example.com` with all below it",
+        description="Accepted values of the header `Host`, separated by commas; `.example.com` includes its subdomains",
     )
 
 
@@ -40,8 +40,8 @@ INSTALLED_APPS: list[str] = []
 MIDDLEWARE: list[str] = []
 APPEND_SLASH = False
 DATABASES: dict[str, dict[str, str]] = {}
-DATA_UPLOAD_MAX_MEMORY_SIZE = None  # the gateway has limited the body by then: HTTP_MAX_BODY
-FILE_UPLOAD_MAX_MEMORY_SIZE = web_settings.HTTP_MAX_BODY + 1  # no body goes to the disk: the container's is read-only
+DATA_UPLOAD_MAX_MEMORY_SIZE = None  # the gateway has already limited the body: HTTP_MAX_BODY
+FILE_UPLOAD_MAX_MEMORY_SIZE = web_settings.HTTP_MAX_BODY + 1  # the disk is read-only
 LOGGING_CONFIG = None  # the service has its own logs
 TIME_ZONE = "UTC"  # Django sets it for the whole process
 USE_I18N = False

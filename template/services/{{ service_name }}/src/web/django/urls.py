@@ -1,4 +1,4 @@
-"""The paths that Django answers: those of every route in `src/web/routes`, and nothing else."""
+"""The paths that Django answers: those of the routes in `src/web/routes`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from src.web.django.routing import Route, registered
 from src.web.problems import INTERNAL, NOT_ALLOWED, NOT_FOUND, Problem, problem_of
 
 DJANGO: tuple[tuple[type[Exception], Problem], ...] = (
-    (DisallowedHost, Problem(400, "this host is not answered for")),
+    (DisallowedHost, Problem(400, "unknown host")),
     (Http404, NOT_FOUND),
-    (PermissionDenied, Problem(403, "this is not allowed")),
+    (PermissionDenied, Problem(403, "not allowed")),
 )
 """Django's own exceptions, as responses."""
 
@@ -28,7 +28,7 @@ View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def view_of(routes: Sequence[Route]) -> View:
-    """Return the view for all routes of one path: the method decides which answers."""
+    """Return the view for all routes of one path; the method selects the route."""
     by_method = {route.method: route for route in routes}
     allowed = {"Allow": ", ".join(sorted(by_method))}
 
@@ -49,7 +49,7 @@ def view_of(routes: Sequence[Route]) -> View:
 
 
 def patterns() -> list[URLPattern]:
-    """Return what Django's resolver tries, in this order.
+    """Return the URL patterns in the order in which Django tries them.
 
     Raises:
         ConfigurationError: a route is invalid.
@@ -61,12 +61,12 @@ def patterns() -> list[URLPattern]:
 
 
 def handler400(_: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request that cannot be read."""
-    return _error(Problem(400, "the request cannot be read"))
+    """Answer an invalid request."""
+    return _error(Problem(400, "invalid request"))
 
 
 def handler404(_: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a path that no route has."""
+    """Answer an unknown path."""
     return _error(NOT_FOUND)
 
 

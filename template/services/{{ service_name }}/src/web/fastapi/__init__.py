@@ -1,4 +1,4 @@
-"""What a route in FastAPI uses: `async def greet(request: GreetRequest, nats: Connection)`."""
+"""The NATS connection of FastAPI routes: `async def greet(request: GreetRequest, nats: Connection)`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.requests.nats import Nats, nats
 
 
 async def connection() -> Nats:
-    """Return the connection that all requests share; a test may replace it with `dependency_overrides`."""
+    """Return the connection that all requests share; tests can replace it with `dependency_overrides`."""
     return nats
 
 

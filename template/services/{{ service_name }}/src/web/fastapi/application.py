@@ -27,7 +27,7 @@ def routers() -> list[APIRouter]:
     """Return the routers of all routes, in the order in which they are tried.
 
     Raises:
-        ConfigurationError: a route's file has no router, or two routes answer the same.
+        ConfigurationError: a route's file has no router, or two routes have the same method and path.
     """
     found = []
     for module in route_modules():

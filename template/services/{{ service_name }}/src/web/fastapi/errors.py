@@ -1,4 +1,4 @@
-"""The error responses of FastAPI in the form that the whole gateway uses."""
+"""FastAPI's error responses in the gateway's form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from src.web.problems import EXPECTED, Problem, invalid, problem_of
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong."""
+    """An error."""
 
     code: str
     message: str
@@ -30,7 +30,7 @@ class ErrorBody(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    422: {"model": ErrorBody, "description": "The request does not fit"},
+    422: {"model": ErrorBody, "description": "The request is invalid"},
     "default": {"model": ErrorBody, "description": "Any other error"},
 }
 """The errors in the OpenAPI document."""

@@ -1,1 +1,1 @@
-"""The routes: a file each, found by its name."""
+"""The routes: one file each, found by its name."""
