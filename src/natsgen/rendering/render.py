@@ -14,7 +14,7 @@ from typing import Any
 
 from natsgen.answers import questions
 from natsgen.errors import TemplateError
-from natsgen.files import tree
+from natsgen.files import scratch, tree
 from natsgen.files.tree import File, Tree
 from natsgen.parts import packages
 from natsgen.parts.kind import Part, PartKind
@@ -50,13 +50,11 @@ def render(
     Raises:
         TemplateError: the template breaks a rule, or Copier rejects the template or the answers.
     """
-    import tempfile
-
     template_rules.check(template)
     if with_packages is not None and knows_packages(template):
         data = {**data, packages.QUESTION: sorted(with_packages)}
-    with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
-        target = Path(folder, workspace_name)
+    with scratch.folder() as folder:
+        target = folder / workspace_name
         copier_worker.worker_class()  # imports before the limits apply: an interrupted import would break later ones
         with _limits(template):
             _run_copier(template.folder, target, data)

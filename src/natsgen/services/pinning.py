@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from natsgen.errors import ServiceError
-from natsgen.files import requirements, tree
+from natsgen.files import requirements, scratch, tree
 from natsgen.files.requirements import Pinned
 from natsgen.files.tree import File, Tree
 from natsgen.services.writer import Writer
@@ -75,8 +74,7 @@ def lock(writer: Writer, service: str) -> Locked:
 
 def _pinned(service: Path, project: bytes, old: dict[str, Pinned]) -> tuple[Pinned, Pinned]:
     """Return the pins of the service, and those that only its development needs."""
-    with tempfile.TemporaryDirectory(prefix="natsgen-") as name:
-        folder = Path(name)
+    with scratch.folder() as folder:
         known = {**old[DEVELOPMENT].packages, **old[RUNTIME].packages}
         runtime = _compile(service, folder, RUNTIME, known, [])
         options = ["--constraints", RUNTIME, "--group", f"{service / PROJECT}:{GROUP}"] if _has_group(project) else None

@@ -5,11 +5,10 @@ By lines, as git does; files in which the owner's dependencies stand beside the 
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from natsgen.files import by_key, git
+from natsgen.files import by_key, git, scratch
 from natsgen.files.tree import File
 
 MARKERS = (b"<<<<<<< ", b"=======", b">>>>>>> ")
@@ -68,8 +67,7 @@ def has_markers(content: bytes) -> bool:
 
 
 def _merge_text(ours: bytes, base: bytes, theirs: bytes, names: Names) -> tuple[bytes, int]:
-    with tempfile.TemporaryDirectory(prefix="natsgen-") as name:
-        folder = Path(name)
+    with scratch.folder() as folder:
         for side, content in (("ours", ours), ("base", base), ("theirs", theirs)):
             (folder / side).write_bytes(content)
         labels = [argument for label in (names.ours, names.base, names.theirs) for argument in ("-L", label)]

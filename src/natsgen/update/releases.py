@@ -6,14 +6,13 @@ This is the one place that opens a template: for new services, for those that th
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import natsgen
 from natsgen.errors import GitError, TemplateError
-from natsgen.files import git
+from natsgen.files import git, scratch
 from natsgen.rendering import addresses, template_source, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 
@@ -119,9 +118,9 @@ class Releases:
 def bundled() -> Iterator[Releases]:
     """natsgen's own releases, as long as it is open: those in the bundle, and the template beside it."""
     bundle = Path(natsgen.__file__).parent / BUNDLE
-    with tempfile.TemporaryDirectory(prefix="natsgen-") as folder:
-        history = _mirror(str(bundle), Path(folder, "history"), _AS_RELEASED) if bundle.is_file() else None
-        yield Releases(REPOSITORY, Path(folder), history, template_source.bundled())
+    with scratch.folder() as folder:
+        history = _mirror(str(bundle), folder / "history", _AS_RELEASED) if bundle.is_file() else None
+        yield Releases(REPOSITORY, folder, history, template_source.bundled())
 
 
 @contextmanager
@@ -140,8 +139,7 @@ def of(url: str, workspace: Path) -> Iterator[Releases]:
             yield own
         return
     address = addresses.to_clone(url, workspace)
-    with tempfile.TemporaryDirectory(prefix="natsgen-") as name:
-        folder = Path(name)
+    with scratch.folder() as folder:
         if Path(address).is_dir() and not _is_repository(Path(address)):
             yield Releases(url, folder, None, TemplateSource(Path(address).resolve(), url, ""))
         else:
