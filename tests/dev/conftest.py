@@ -9,15 +9,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nats
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from natsgen.harness.commands import run
 from natsgen.harness.processes import ManagedProcess, Stopped
 from natsgen.harness.waiting import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SUBJECT = "orders.order.created"
 HANDLER = Path("services/billing/src/domain/handlers/order_created_handler.py")
@@ -135,6 +137,8 @@ def event(number: int) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a window."""
+    from playwright.sync_api import expect, sync_playwright  # which takes long
+
     expect.set_options(timeout=LIMIT * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -159,6 +163,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def open_page(dev: Dev, page: Page) -> None:
     """Opens the address that `natsgen dev` printed, once the services are ready."""
+    from playwright.sync_api import expect
+
     dev.wait("billing is ready")
     page.goto(dev.wait("open the page")["url"])
     expect(page.get_by_role("status").first).to_contain_text("services ready")

@@ -28,7 +28,9 @@ from tests.hostile.oracle import as_action, quoted
 from tests.hostile.texts import FEW, TEXTS
 
 Made = Callable[[str], Case]
-PROBES = 3  # texts of FEW that each place gets besides its own two: together, the places try each many times
+PROBES = {False: 1, True: 3}
+"""Texts of FEW that each place gets besides its own two, in the short run and in a full one: together, the places try
+each many times."""
 
 ANY = "x"  # what a place that takes no text at all is given
 TYPABLE = [name for name in FEW if name not in UNTYPABLE]
@@ -60,13 +62,13 @@ class Input:
         return TEXTS if self.in_file else {name: text for name, text in TEXTS.items() if name not in UNTYPABLE}
 
 
-def cases_of(place: Input, number: int) -> Iterator[Case]:
+def cases_of(place: Input, number: int, probes: int) -> Iterator[Case]:
     """What the place with this number among all is tried with; what changes nothing comes first."""
     if place.wrong is not None:
         yield replace(place.case(place.wrong), outcome=REFUSED)
     names = list(FEW) if place.in_file else TYPABLE
-    for offset in range(PROBES):
-        case = place.case({**FEW}[names[(number * PROBES + offset) % len(names)]])
+    for offset in range(probes):
+        case = place.case({**FEW}[names[(number * probes + offset) % len(names)]])
         yield case if place.right is not None else replace(case, outcome=REFUSED)
     if place.right is not None:
         yield replace(place.case(place.right), outcome=TAKEN)

@@ -42,7 +42,7 @@ def test_what_is_derived_meets_the_rule_of_what_it_is(name: str) -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", [0, 1, *(pytest.param(number, marks=pytest.mark.slow) for number in range(2, 8))])
 def test_single_answers_that_the_rules_take_are_read_back(number: int, harmless: Place, tmp_path: Path) -> None:
     """Each text that a rule takes, several questions at a time, each eighth service here."""
     questions = {"service_name": "service", "bounded_context": "context", "workspace": "workspace"}

@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,20 +24,16 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 
+from natsgen.cli import main
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from tests.harness_tools.tcp_proxy import TcpProxy
 
+NEW_WORKER = ("new", "worker", "billing", "--subject", "orders.order.created")
 WORKSPACE = Path(tempfile.mkdtemp(prefix="natsgen-runtime-"))
 atexit.register(shutil.rmtree, WORKSPACE, ignore_errors=True)
-subprocess.run(
-    [
-        *(sys.executable, "-m", "natsgen", "new", "worker", "billing", "--subject", "orders.order.created"),
-        *("--workspace", str(WORKSPACE), "--no-input"),
-    ],
-    check=True,
-    capture_output=True,
-)
+with redirect_stdout(None):
+    assert main([*NEW_WORKER, "--workspace", str(WORKSPACE), "--no-input"]) == 0
 SERVICE = WORKSPACE / "services" / "billing"
 TEMPLATE = Path(__file__).parents[2] / "template/services/{{ service_name }}"
 DEFAULT_FILES = frozenset(path.relative_to(SERVICE).as_posix() for path in (SERVICE / "src").rglob("*.py"))

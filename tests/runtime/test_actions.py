@@ -312,7 +312,7 @@ async def test_each_request_has_its_own_time_and_one_that_goes_on_holds_up_no_ot
         reply = await ask(plain, request)
         return time.monotonic() - began, reply.data
 
-    async with run_worker(Action("greet", answer, timeout=0.3)):
+    async with run_worker(Action("greet", answer, timeout=1.5)):
         stubborn = asyncio.create_task(timed(b"stubborn"))
         slow = []
         for _ in range(3):
@@ -324,7 +324,7 @@ async def test_each_request_has_its_own_time_and_one_that_goes_on_holds_up_no_ot
         go_on.set()
         assert (await stubborn)[1] == b'{"result":"stubborn"}'
 
-    assert all(took >= 0.29 and b'"504"' in data for took, data in answers)
+    assert all(took >= 1.49 and b'"504"' in data for took, data in answers)
 
 
 async def test_a_request_that_waited_too_long_is_not_begun(run_worker: Any, plain: Client) -> None:
@@ -336,7 +336,7 @@ async def test_a_request_that_waited_too_long_is_not_begun(run_worker: Any, plai
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            await asyncio.sleep(0.1)  # cleans up, while the other's time ends
+            await asyncio.sleep(1)  # cleans up, while the other's time ends
             raise
 
     async with run_worker(Action("greet", answer, timeout=0.1, concurrency=1)):
@@ -453,7 +453,7 @@ async def test_what_is_published_without_a_reply_subject_is_carried_out(run_work
 
     async with run_worker(Action("greet", answer)):
         await plain.publish(SUBJECT, b'{"name": "Ada"}')
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), 30)
 
 
 @pytest.mark.parametrize(("queue", "answers"), [(True, 1), (False, 2)])
@@ -464,7 +464,7 @@ async def test_one_instance_answers_or_all_do(run_worker: Any, plain: Client, qu
         replies = await plain.subscribe(inbox)
         await plain.publish(SUBJECT, b'{"name": "Ada"}', reply=inbox)
         for _ in range(answers):
-            await replies.next_msg(timeout=5)
+            await replies.next_msg(timeout=30)
         await flush(plain)
         counts = [actions_of(worker)[0].counts.requests for worker in (first, second)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +26,7 @@ from tests.runtime.rotations import Credentials
 
 
 async def eventually(condition: Any, what: str) -> None:
-    await asyncio.to_thread(wait_until, condition, limit=15, what=what)
+    await asyncio.to_thread(wait_until, condition, limit=30, what=what)
 
 
 async def test_reconnect_settings(
@@ -68,13 +69,15 @@ async def test_an_attempt_to_connect_ends_in_its_time(service_settings: Settings
     connection = NatsClient(service_settings.model_copy(update={"NATS_URL": url, "NATS_CONNECT_TIMEOUT": 1}))
     with capture_logs():
         attempt = asyncio.create_task(connection.connect())
-        await eventually(lambda: len(accepted) >= 2, "another attempt")
+        await eventually(lambda: len(accepted) >= 3, "other attempts")
         while not attempt.done():  # nats-py swallows a cancellation that comes as the socket connects
             attempt.cancel()
             await asyncio.wait([attempt], timeout=1)
     silent.close()
 
-    assert 0.9 < accepted[1][0] - accepted[0][0] < 4
+    times = [moment for moment, _ in accepted]
+    soonest = min(later - earlier for earlier, later in pairwise(times))
+    assert 0.9 < soonest < 4, "its time, and not the 5 s of the default"
 
 
 @pytest.mark.parametrize(

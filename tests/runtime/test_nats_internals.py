@@ -225,7 +225,7 @@ async def test_a_flush_follows_what_was_sent_before(connection: Client, nats_ser
     await flush(connection)
     await flush(listener)
 
-    await until(lambda: len(received) == 100, "all of it", limit=1)
+    await until(lambda: len(received) == 100, "all of it")
     await listener.close()
 
 

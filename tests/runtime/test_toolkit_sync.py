@@ -127,7 +127,7 @@ def test_sync_streams_and_task_queue(sync: SyncNats) -> None:
     by_hand.add_consumer("TASKS", durable_name="worker-1", ack_policy="explicit")
     assert sync.publish_to_stream("tasks.processing", {"task_type": "send_email"}).seq == 1
 
-    [message] = by_hand.pull_subscribe_bind("worker-1", "TASKS").fetch(10, timeout=1)
+    [message] = by_hand.pull_subscribe_bind("worker-1", "TASKS").fetch(10, timeout=10)
 
     assert (message.data, message.subject) == (b'{"task_type":"send_email"}', "tasks.processing")
     assert "Correlation-Id" in message.headers
@@ -299,12 +299,12 @@ def test_sync_closing_wakes_who_waits(service_settings: Settings) -> None:
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(next, changes)
         sync.blocking(Bucket("config")).open().put("other", b"1")
-        assert waiting.result(5).key == "other"
+        assert waiting.result(30).key == "other"
         waiting = thread.submit(next, changes)
         time.sleep(0.1)  # it should be waiting by now; if it is not, it finds it closed as well
         sync.close()
         with pytest.raises(RuntimeError, match=r"closed while|not open"):
-            waiting.result(10)
+            waiting.result(30)
 
 
 def test_sync_survives_a_restart_of_the_server(sync: SyncNats, nats_server: NatsServer) -> None:

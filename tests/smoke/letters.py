@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 import natsgen
+from natsgen.cli import main
 from natsgen.dlq.headers import Outgoing
 
 IN_FLIGHT = 500  # publishes whose confirmation is awaited together
@@ -48,6 +50,17 @@ def run(*arguments: str, code: int = 0, cwd: Path | None = None, **variables: st
     assert process.returncode == code, f"ended with {process.returncode}: {out}{err}"
     assert "Traceback" not in err or "natsgen:" not in err, err
     return out, err
+
+
+def run_here(*arguments: str, code: int = 0) -> str:
+    """Runs it in this process, without a terminal; what it says on both streams."""
+    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        ended = main(["dlq", *arguments, "--no-input"])
+    said.flush()
+    text = cast("io.BytesIO", said.buffer).getvalue().decode()
+    assert ended == code, text
+    return text
 
 
 def run_json(*arguments: str, code: int = 0, **variables: str) -> dict[str, Any]:

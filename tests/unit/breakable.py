@@ -198,6 +198,7 @@ def fresh_copy(prepared: Path, number: int) -> Workspace:
 def kill_each(name: str, prepared: Path, worker: Tree) -> list[Snapshot]:
     """What is found after the command was killed at each of its operations, and another one followed."""
     command, found, number = commands(worker)[name], [], 0
+    command.run(fresh_copy(prepared, -1))  # imports for all of them what it needs
     while True:
         number += 1
         copy = fresh_copy(prepared, number)
@@ -222,6 +223,7 @@ def _killed(command: Command, workspace: Workspace, number: int) -> bool:
 
 def main() -> None:
     name, prepared = sys.argv[1], Path(sys.argv[2])
+    os.fsync = lambda _: None  # type: ignore[assignment] # no copy outlives the machine's power
     worker = worker_tree(Workspace(prepared))
     render.render = rendered(worker)
     json.dump(kill_each(name, prepared, worker), sys.stdout)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from natsgen.cli import main
 from natsgen.files import tree
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -37,16 +38,22 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def complete(here: Path, natsgen_process: Run) -> Callable[..., list[str]]:
+def complete(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., list[str]]:
     """What is offered for the last word of a line; it must be all that happens."""
 
     def complete(*words: str, cwd: Path = here) -> list[str]:
         before = tree.read(here)
         variables = {"COMP_WORDS": " ".join(["natsgen", *words]), "COMP_CWORD": str(len(words))}
-        process = natsgen_process(cwd=cwd, _NATSGEN_COMPLETE="complete_bash", **variables)
-        assert (process.returncode, process.stderr) == (0, "")
+        for name, value in {"_NATSGEN_COMPLETE": "complete_bash", **variables}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(cwd)
+        assert main([]) == 0
+        said = capsys.readouterr()
+        assert said.err == ""
         assert tree.read(here) == before
-        return process.stdout.split()
+        return said.out.split()
 
     return complete
 

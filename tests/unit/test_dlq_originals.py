@@ -17,7 +17,7 @@ from natsgen.dlq import bulk
 from natsgen.dlq.letters import summary_of
 from natsgen.errors import GoneError
 from natsgen.harness.nats_server import NatsServer
-from tests.smoke.letters import run
+from tests.smoke.letters import run_here
 
 LETTERS, REPLAYS = "dlq.billing.order_created", "replay.billing.order_created"
 BIG = json.dumps({"text": "x" * 1_000_000}).encode()
@@ -59,9 +59,8 @@ async def letter(jetstream: JetStreamContext, **changed: str) -> int:
 
 
 async def dlq(server: NatsServer, *words: str, code: int = 0) -> str:
-    """Runs the command as a process; what it says."""
-    out, err = await asyncio.to_thread(run, *words, "--server", server.url, code=code)
-    return out + err
+    """Runs the command; what it says."""
+    return await asyncio.to_thread(run_here, *words, "--server", server.url, code=code)
 
 
 async def test_it_is_shown_as_if_it_were_in_the_letter(server: NatsServer, jetstream: JetStreamContext) -> None:

@@ -114,7 +114,7 @@ def found(shop: Workspace) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("noun", PACKAGES)
-@pytest.mark.parametrize("with_others", [False, True])
+@pytest.mark.parametrize("with_others", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_first_part_brings_its_packages_and_the_last_takes_them_along(
     made: Make, noun: str, with_others: bool
 ) -> None:

@@ -89,7 +89,7 @@ def checked(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
     return code, json.loads(capsys.readouterr().out)["services"][0]["repairable"]
 
 
-@pytest.mark.parametrize("branches", [("remove", "add"), ("add", "remove")])
+@pytest.mark.parametrize("branches", [("remove", "add"), pytest.param(("add", "remove"), marks=pytest.mark.slow)])
 def test_a_package_that_a_merge_took_away_is_told_and_comes_back(
     shop: Path, capsys: pytest.CaptureFixture[str], branches: tuple[str, str]
 ) -> None:

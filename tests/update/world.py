@@ -178,7 +178,7 @@ CHECKOUT = Installed(REPOSITORY / "src")
 def install(template: Path, target: Path) -> Installed:
     """Lays out a natsgen with the template, the version and the releases of a repository."""
     package = Path(natsgen.__file__).parent
-    shutil.copytree(package, target / "natsgen", ignore=shutil.ignore_patterns("__pycache__", BUNDLE))
+    shutil.copytree(package, target / "natsgen", ignore=shutil.ignore_patterns(BUNDLE))  # with what is compiled
     shutil.copy(template / "src/natsgen/__init__.py", target / "natsgen")
     if (template / "src/natsgen" / BUNDLE).exists():
         shutil.copy(template / "src/natsgen" / BUNDLE, target / "natsgen")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib import import_module
 from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
@@ -123,6 +124,7 @@ class Commands(Group):
         return name, command if name is None else load(name), rest
 
 
+@cache
 def load(name: str) -> Any:
     """Return the command of that name in full, as Typer builds it: one of `COMMANDS`."""
     module, _, attribute = COMMANDS[name][0].partition(":")

@@ -9,7 +9,7 @@ from typing import Any
 
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.http_client import request
-from natsgen.harness.local_server import FixedPortServer
+from natsgen.harness.local_server import START_SECONDS, FixedPortServer
 from natsgen.harness.ports import LOOPBACK, Ports
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.programs import need_program
@@ -74,10 +74,16 @@ class NatsServer(FixedPortServer):
         return dict(self.monitor(f"/connz?{query}"))
 
     def reload(self, configuration: str) -> None:
-        """Make the server read another configuration; it does not report when it has done so."""
+        """Make the server read another configuration, and wait until it has. Raises `WaitTimeout` if it does not."""
+        before = self.monitor("/varz")["config_load_time"]
         self._configuration = configuration
         self._write_configuration()
         self.process.signal(signal.SIGHUP)
+        wait_until(
+            lambda: self.monitor("/varz")["config_load_time"] != before,
+            limit=START_SECONDS,
+            what=f"{self.name} to read its configuration",
+        )
 
     def _spawn(self, ports: Ports) -> ManagedProcess:
         self._ports_folder.mkdir(parents=True, exist_ok=True)

@@ -88,7 +88,7 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -
     paths = kind.paths(data["service_name"], part.name)
     rendered: Tree = {}
     if not questions.read(template.folder).changes_jinja:
-        with _limits(template):
+        with _limits(template), cached_jinja.compiling_once():
             rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
     if paths[0] not in rendered:
         rendered = render(template, only)  # Copier's error is the most precise
