@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from natsgen.harness import ports
 from natsgen.harness.docker_engine import Availability, docker_available
 from natsgen.harness.programs import find_program
 
@@ -91,10 +92,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background: what tests start would ignore Ctrl-C too
         signal.signal(signal.SIGINT, lambda *_: None)
     os.fsync = lambda _: None  # no test outlives the machine's power, and the disk takes milliseconds for each
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports.LOWEST, ports.HIGHEST = share_of_ports(int(worker), count)
     # what natsgen remembers of a person is that person's, and no test's
     config.stash[HOME] = Path(tempfile.mkdtemp(prefix="natsgen-tests-"))
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         os.environ[variable] = str(config.stash[HOME] / variable)
+
+
+def share_of_ports(worker: int, count: int) -> tuple[int, int]:
+    """The lowest and the highest port of one process of several: none takes that of a server that another restarts."""
+    width = (ports.HIGHEST - ports.LOWEST) // count
+    return ports.LOWEST + worker * width, ports.LOWEST + (worker + 1) * width - 1
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from natsgen.cli import main
 from natsgen.dev import samples
 from natsgen.dev.catalog import Part
 from natsgen.harness.processes import ManagedProcess
@@ -30,10 +32,19 @@ def dev(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         yield found
 
 
-def type_(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+class Ended(NamedTuple):
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def type_(workspace: Path, *arguments: str) -> Ended:
     """Types a command in the workspace."""
-    command = [sys.executable, "-m", "natsgen", *arguments, "--workspace", str(workspace)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = main([*arguments, "--workspace", str(workspace)])
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 def test_an_example_and_given_data_reach_the_handler(dev: Dev, generated: Path) -> None:

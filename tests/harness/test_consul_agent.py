@@ -50,7 +50,7 @@ def test_tells_the_health_of_a_service(agent: ConsulAgent) -> None:
 @pytest.mark.consul
 def test_lists_the_instances_of_a_service(agent: ConsulAgent) -> None:
     register(agent.api)
-    instances = wait_until(lambda: agent.api.service_instances("billing"), limit=10, what="the service to be listed")
+    instances = wait_until(lambda: agent.api.service_instances("billing"), limit=30, what="the service to be listed")
     assert [(one["Service"]["ID"], one["Service"]["Port"]) for one in instances] == [("billing-1", 8080)]
     assert agent_services(agent.api)["billing-1"]["Tags"] == ["worker"]
 
@@ -86,7 +86,7 @@ def test_with_acl_nothing_goes_without_a_token_and_everything_with_it(tmp_path: 
         with pytest.raises(HarnessError, match="403"):
             register(ConsulApi("127.0.0.1", agent.http_port))
         register(agent.api)
-        assert wait_until(lambda: agent.api.service_instances("billing"), limit=10, what="the service to be listed")
+        assert wait_until(lambda: agent.api.service_instances("billing"), limit=30, what="the service to be listed")
 
 
 @pytest.mark.consul
@@ -103,7 +103,7 @@ def test_a_killed_owner_leaves_no_agent(tmp_path: Path, owner: Owner, runs: Call
     process, line = owner(program, tmp_path)
     assert runs(int(line))
     process.kill()
-    wait_until(lambda: not runs(int(line)), limit=10, what="the agent to be killed")
+    wait_until(lambda: not runs(int(line)), limit=30, what="the agent to be killed")
 
 
 @pytest.mark.parametrize(

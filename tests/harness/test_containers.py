@@ -113,7 +113,7 @@ def test_stop_gives_the_program_its_time_and_tells_its_exit_code(small: Path) ->
         project.up()
         with pytest.raises(HarnessError, match="has not exited"):
             project.exit_code("worker")
-        wait_until(lambda: "oops" in project.logs("worker"), limit=10, what="the worker to be set")
+        wait_until(lambda: "oops" in project.logs("worker"), limit=30, what="the worker to be set")
         assert '{"message": "hello"}' in project.logs("worker")
         project.stop("worker", timeout=10)
         assert project.exit_code("worker") == 7
@@ -126,7 +126,7 @@ def test_an_override_is_one_more_file(small: Path, tmp_path: Path) -> None:
     override.write_text("services: {worker: {environment: {GREETING: overridden}}}")
     with ComposeProject(small, override) as project:
         project.up()
-        wait_until(lambda: "overridden" in project.logs("worker"), limit=10, what="the word of the override")
+        wait_until(lambda: "overridden" in project.logs("worker"), limit=30, what="the word of the override")
 
 
 @pytest.mark.docker
@@ -137,7 +137,7 @@ def test_an_image_is_built_and_removed_if_asked(tmp_path: Path) -> None:
     with ComposeProject(file, remove_images=True) as project:
         project.build()
         project.compose("up", "--detach")
-        wait_until(lambda: project.logs("worker") == "built", limit=10, what="the word that was built in")
+        wait_until(lambda: project.logs("worker") == "built", limit=30, what="the word that was built in")
         assert images(project.name)
     assert not images(project.name)
 

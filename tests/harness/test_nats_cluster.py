@@ -114,4 +114,4 @@ def test_a_killed_owner_leaves_no_server(tmp_path: Path, owner: Owner, runs: Cal
     assert len(pids) == 3
     assert all(runs(pid) for pid in pids)
     process.kill()
-    wait_until(lambda: not any(runs(pid) for pid in pids), limit=10, what="the servers to be killed")
+    wait_until(lambda: not any(runs(pid) for pid in pids), limit=30, what="the servers to be killed")

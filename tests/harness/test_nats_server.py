@@ -169,5 +169,5 @@ def test_a_killed_owner_leaves_no_server_and_no_folder(owner: Owner, runs: Calla
     pid, folder = line.split()
     assert runs(int(pid))
     process.kill()
-    wait_until(lambda: not runs(int(pid)), limit=10, what="the server to be killed")
-    wait_until(lambda: not Path(folder).exists(), limit=10, what="the folder to be removed")
+    wait_until(lambda: not runs(int(pid)), limit=30, what="the server to be killed")
+    wait_until(lambda: not Path(folder).exists(), limit=30, what="the folder to be removed")

@@ -50,14 +50,14 @@ def test_the_environment_given_is_the_whole_environment(tmp_path: Path) -> None:
 
 def test_waits_for_a_line_and_gives_the_match(tmp_path: Path) -> None:
     with start(tmp_path, "echo starting; sleep 0.1; echo listening on 4222; sleep 60") as process:
-        assert process.wait_for_line(r"listening on (\d+)", limit=5)[1] == "4222"
-        assert process.wait_for_line("starting", limit=5)
+        assert process.wait_for_line(r"listening on (\d+)", limit=30)[1] == "4222"
+        assert process.wait_for_line("starting", limit=30)
 
 
 def test_the_last_words_of_a_process_are_heard(tmp_path: Path) -> None:
     with start(tmp_path, "echo done") as process:
         process.wait(5)
-        assert process.wait_for_line("done", limit=5)
+        assert process.wait_for_line("done", limit=30)
 
 
 def test_waiting_for_a_line_of_a_dead_process_fails_with_its_log(tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_waiting_for_a_line_of_a_dead_process_fails_with_its_log(tmp_path: Path)
 
 def test_waiting_in_vain_for_a_line_shows_the_log(tmp_path: Path) -> None:
     with start(tmp_path, "echo still starting; exec sleep 60") as process:
-        process.wait_for_line("still", limit=5)
+        process.wait_for_line("still", limit=30)
         with pytest.raises(WaitTimeout, match=r"(?s)program to print 'ready'.*still starting"):
             process.wait_for_line("ready", limit=0.05)
 
 
 def test_stop_gives_the_exit_code(tmp_path: Path) -> None:
     with start(tmp_path, "trap 'exit 7' TERM; echo set; while :; do sleep 0.05; done") as process:
-        process.wait_for_line("set", limit=5)
+        process.wait_for_line("set", limit=30)
         stopped = process.stop(5)
     assert (stopped.exit_code, stopped.forced) == (7, False)
     assert stopped.seconds < 5
@@ -85,36 +85,36 @@ def test_stop_gives_the_exit_code(tmp_path: Path) -> None:
 
 def test_stop_kills_what_does_not_listen_and_says_so(tmp_path: Path) -> None:
     with start(tmp_path, "trap '' TERM; echo set; while :; do sleep 0.05; done") as process:
-        process.wait_for_line("set", limit=5)
+        process.wait_for_line("set", limit=30)
         stopped = process.stop(0.2)
     assert (stopped.exit_code, stopped.forced) == (-signal.SIGKILL, True)
 
 
 def test_stop_ends_a_frozen_process(tmp_path: Path) -> None:
     with start(tmp_path, "trap 'exit 7' TERM; echo set; while :; do sleep 0.05; done") as process:
-        process.wait_for_line("set", limit=5)
+        process.wait_for_line("set", limit=30)
         process.freeze()
         assert process.stop(5).exit_code == 7
 
 
 def test_a_frozen_process_does_nothing_until_it_is_resumed(tmp_path: Path) -> None:
     with start(tmp_path, "while :; do echo tick; sleep 0.1; done") as process:
-        process.wait_for_line("tick", limit=5)
+        process.wait_for_line("tick", limit=30)
         process.freeze()
         before = len(process.lines())
         with pytest.raises(WaitTimeout):  # what was printed may still arrive
             wait_until(lambda: len(process.lines()) > before + 3, limit=1, what="more ticks")
         before = len(process.lines())
         process.resume()
-        wait_until(lambda: len(process.lines()) > before, limit=5, what="another tick")
+        wait_until(lambda: len(process.lines()) > before, limit=30, what="another tick")
 
 
 def test_children_end_with_their_parent(tmp_path: Path, runs: Runs) -> None:
     with start(tmp_path, "sleep 60 & echo child $!; wait") as process:
-        child = int(process.wait_for_line(r"child (\d+)", limit=5)[1])
+        child = int(process.wait_for_line(r"child (\d+)", limit=30)[1])
         process.signal(signal.SIGKILL)  # to the parent only
         process.wait(5)
-        wait_until(lambda: not runs(child), limit=5, what="the child to end")
+        wait_until(lambda: not runs(child), limit=30, what="the child to end")
 
 
 def test_a_signal_after_the_end_goes_nowhere(tmp_path: Path) -> None:
@@ -139,14 +139,14 @@ def test_a_killed_owner_leaves_no_process(tmp_path: Path, owner: Owner, runs: Ru
 
         script = "trap '' TERM; sleep 60 & echo $!; wait"
         process = ManagedProcess(["sh", "-c", script], name="program", log_folder=Path(sys.argv[1]))
-        print(process.pid, process.wait_for_line("[0-9]+", limit=10)[0], flush=True)
+        print(process.pid, process.wait_for_line("[0-9]+", limit=30)[0], flush=True)
         signal.pause()
     """
     process, line = owner(program, tmp_path)
     pids = [int(pid) for pid in line.split()]
     assert [runs(pid) for pid in pids] == [True, True]
     process.kill()
-    wait_until(lambda: not any(map(runs, pids)), limit=10, what="the orphans to be killed")
+    wait_until(lambda: not any(map(runs, pids)), limit=30, what="the orphans to be killed")
 
 
 def test_an_owner_that_forgets_to_stop_leaves_no_process(tmp_path: Path, owner: Owner, runs: Runs) -> None:
@@ -158,4 +158,4 @@ def test_an_owner_that_forgets_to_stop_leaves_no_process(tmp_path: Path, owner: 
         print(ManagedProcess(["sleep", "60"], name="program", log_folder=Path(sys.argv[1])).pid)
     """
     _, line = owner(program, tmp_path)
-    wait_until(lambda: not runs(int(line)), limit=10, what="the orphan to be killed")
+    wait_until(lambda: not runs(int(line)), limit=30, what="the orphan to be killed")

@@ -37,7 +37,7 @@ def test_a_clean_up_that_fails_is_tried_again(tmp_path: Path, owner: Owner) -> N
         Reaper("sh", "-c", 'if [ -e "$0" ]; then echo again >> "$0"; else echo once > "$0"; exit 1; fi', sys.argv[1])
     """
     owner(program, marker)
-    wait_until(lambda: marker.read_text() == "once\nagain\n", limit=10, what="the second try")
+    wait_until(lambda: marker.read_text() == "once\nagain\n", limit=30, what="the second try")
 
 
 def test_a_temporary_folder_ends_with_its_block() -> None:
@@ -60,4 +60,4 @@ def test_a_temporary_folder_ends_with_a_killed_owner(owner: Owner) -> None:
     process, line = owner(program)
     assert (Path(line) / "a file").exists()
     process.kill()
-    wait_until(lambda: not Path(line).exists(), limit=10, what="the folder to be removed")
+    wait_until(lambda: not Path(line).exists(), limit=30, what="the folder to be removed")

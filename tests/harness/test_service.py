@@ -134,7 +134,7 @@ def test_log_records_are_those_of_standard_output(service: Make) -> None:
 
 def test_a_line_that_is_no_json_is_an_error(service: Make) -> None:
     with service({"PRINTS": "1"}) as running:
-        wait_until(lambda: len(running.process.lines()) == 3, limit=5, what="the third line")
+        wait_until(lambda: len(running.process.lines()) == 3, limit=30, what="the third line")
         with pytest.raises(HarnessError, match="line 3 of the log of stand-in is not a JSON object: 'not JSON'"):
             running.log_records()
 
@@ -181,4 +181,4 @@ def test_a_killed_owner_leaves_no_service(
     process, line = owner(program, folder, tmp_path)
     assert runs(int(line))
     process.kill()
-    wait_until(lambda: not runs(int(line)), limit=10, what="the service to be killed")
+    wait_until(lambda: not runs(int(line)), limit=30, what="the service to be killed")

@@ -68,7 +68,7 @@ def test_passes_on_both_ways_and_ends_with_its_ends(proxy: TcpProxy) -> None:
         assert proxy.connections == 1
         client.shutdown(socket.SHUT_WR)
         assert hears(client) == b""
-    wait_until(lambda: proxy.connections == 0, limit=5, what="the connection to end")
+    wait_until(lambda: proxy.connections == 0, limit=30, what="the connection to end")
 
 
 def test_the_last_bytes_before_the_end_arrive(proxy: TcpProxy) -> None:
@@ -109,7 +109,7 @@ def test_cut_ends_what_is_there_and_new_ones_work(proxy: TcpProxy) -> None:
         proxy.cut()
         with contextlib.suppress(ConnectionError):
             assert hears(client) == b""
-        wait_until(lambda: proxy.connections == 0, limit=5, what="the connection to end")
+        wait_until(lambda: proxy.connections == 0, limit=30, what="the connection to end")
         with connected(proxy) as another:
             assert talks(another)
 

@@ -12,7 +12,7 @@ from natsgen.harness.waiting import wait_until
 
 def test_returns_the_first_truthy_value() -> None:
     values = iter([None, 0, "there"])
-    assert wait_until(lambda: next(values), limit=5, what="a value", every=0.001) == "there"
+    assert wait_until(lambda: next(values), limit=30, what="a value", every=0.001) == "there"
 
 
 def test_an_exception_counts_as_not_yet() -> None:
@@ -24,7 +24,7 @@ def test_an_exception_counts_as_not_yet() -> None:
             raise ConnectionRefusedError("nobody listens")
         return True
 
-    assert wait_until(condition, limit=5, what="a listener", every=0.001)
+    assert wait_until(condition, limit=30, what="a listener", every=0.001)
 
 
 def test_the_error_says_what_was_waited_for_and_the_last_value() -> None:

@@ -186,7 +186,7 @@ def run_worker(service_settings: Settings) -> RunWorker:
         worker.working = work
         try:
             ready = lambda: worker.readiness().ready or work.done()  # noqa: E731
-            await asyncio.to_thread(wait_until, ready, limit=10, what="the worker to be ready")
+            await asyncio.to_thread(wait_until, ready, limit=30, what="the worker to be ready")
             yield worker
         finally:
             await worker.stop()
@@ -223,7 +223,7 @@ def add(worker: Worker, parts: tuple[Any, ...], changed: dict[str, Any]) -> None
         worker.include(ActionServer(actions, worker.nats, action_settings.model_copy(update=own)))
 
 
-async def until(condition: Callable[[], object | Awaitable[object]], what: str, limit: float = 10.0) -> None:
+async def until(condition: Callable[[], object | Awaitable[object]], what: str, limit: float = 30.0) -> None:
     """Waits for a condition, which may be a coroutine function; fails after `limit` seconds."""
     deadline = time.monotonic() + limit
     while True:

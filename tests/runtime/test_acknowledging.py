@@ -42,7 +42,7 @@ async def test_one_message_wakes_one_of_many_handlers_that_wait(run_worker: Any,
     tested = Subscription(handler="tested", subject=SUBJECT, function=handle, concurrency=200)
     async with run_worker(tested) as worker:
         buffer = worker.runners[0].buffer
-        await asyncio.to_thread(wait_until, lambda: len(buffer._waiting) == 200, limit=10, what="all to wait")
+        await asyncio.to_thread(wait_until, lambda: len(buffer._waiting) == 200, limit=30, what="all to wait")
         woken = 0
         put = buffer.put
 
@@ -55,7 +55,7 @@ async def test_one_message_wakes_one_of_many_handlers_that_wait(run_worker: Any,
         buffer.put = counting  # type: ignore[method-assign]
         for number in range(50):
             await jetstream.publish(SUBJECT, b'{"number": %d}' % number)
-        await asyncio.to_thread(wait_until, lambda: len(handled) == 50, limit=10, what="all to be handled")
+        await asyncio.to_thread(wait_until, lambda: len(handled) == 50, limit=30, what="all to be handled")
         woken_by_messages = woken
 
     assert woken_by_messages == 50

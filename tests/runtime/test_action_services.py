@@ -88,7 +88,7 @@ async def begun(*instances: GeneratedService) -> GeneratedService:
     def who() -> GeneratedService | None:
         return next((one for one in instances if any('"greeting"' in line for line in one.process.lines())), None)
 
-    return await asyncio.to_thread(wait_until, who, limit=10, what="a request to be begun")
+    return await asyncio.to_thread(wait_until, who, limit=30, what="a request to be begun")
 
 
 def requests_of(instance: GeneratedService) -> int:

@@ -84,7 +84,7 @@ def error_of(reply: Msg) -> dict[str, Any]:
 
 
 async def eventually(condition: Callable[[], object], what: str) -> None:
-    await asyncio.to_thread(wait_until, condition, limit=10, what=what)
+    await asyncio.to_thread(wait_until, condition, limit=30, what=what)
 
 
 async def test_a_request_is_answered(run_worker: Any, plain: Client) -> None:

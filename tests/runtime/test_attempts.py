@@ -159,7 +159,7 @@ async def test_a_readiness_that_waited_for_a_message_does_not_wait_for_ever(
     tested = Subscription(handler="tested", subject="integration.order.created", function=handle, backoff=soon)
     async with run_worker(tested) as worker:
         await jetstream.publish("integration.order.created", b"{}")
-        await until(lambda: not worker.readiness().ready, "the trouble", limit=5)
+        await until(lambda: not worker.readiness().ready, "the trouble", limit=30)
         await jetstream.purge_stream("INTEGRATION")
 
-        await until(lambda: worker.readiness().ready, "the end of it", limit=5)
+        await until(lambda: worker.readiness().ready, "the end of it", limit=30)

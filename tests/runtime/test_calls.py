@@ -69,7 +69,7 @@ async def plain(nats_server: NatsServer) -> AsyncIterator[Client]:
 
 
 async def eventually(condition: Callable[[], object], what: str) -> None:
-    await asyncio.to_thread(wait_until, condition, limit=10, what=what)
+    await asyncio.to_thread(wait_until, condition, limit=30, what=what)
 
 
 async def answer_with(plain: Client, *answers: bytes | None, **headers: str) -> list[Msg]:

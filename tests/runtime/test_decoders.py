@@ -250,7 +250,7 @@ async def test_custom_decoder_in_a_batch_refuses_what_it_cannot_read_and_that_al
             counted = metrics.values()
             return counted["handled"] + sum(counted["dead_letters"].values())
 
-        await asyncio.to_thread(wait_until, lambda: settled() == 3, limit=10, what="all three to be settled")
+        await asyncio.to_thread(wait_until, lambda: settled() == 3, limit=30, what="all three to be settled")
         letters = metrics.values()["dead_letters"]
 
     assert seen == [Order(number=1), Order(number=3)]

@@ -329,7 +329,7 @@ async def test_a_store_that_answers_late_once_does_not_make_a_quiet_worker_unrea
     async with run_worker(tested, DEDUP="nats-kv") as worker:
         await jetstream.publish(SUBJECT, b"{}")
         await until(lambda: not worker.readiness().ready, "the trouble")
-        await until(lambda: worker.readiness().ready, "the end of it", limit=3)
+        await until(lambda: worker.readiness().ready, "the end of it", limit=30)
         await until(lambda: Counts(worker.runners[0]).handled == 1, "the message")
 
 

@@ -67,7 +67,7 @@ async def test_a_half_open_connection_is_found_dead_and_replaced_in_time(proxied
 
     await connected_again(proxied, 1)
 
-    assert time.monotonic() - started < 8.5
+    assert time.monotonic() - started < 12
     await proxied.client.flush()
 
 
@@ -179,7 +179,7 @@ async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
         await client.connect()
         carrying = asyncio.create_task(fill_the_buffer(client))
         await asyncio.to_thread(
-            wait_until, lambda: unsent_bytes(client.client) > 8_000_000, limit=10, what="much to carry"
+            wait_until, lambda: unsent_bytes(client.client) > 8_000_000, limit=30, what="much to carry"
         )
         asked = asyncio.create_task(client.client.rtt(60))
         await asyncio.wait([asked], timeout=30)
@@ -225,7 +225,7 @@ async def test_it_is_not_connected_from_when_the_link_was_found_dead_until_there
     impatient: None, proxied: NatsClient, proxy: TcpProxy
 ) -> None:
     proxy.stall()
-    await asyncio.to_thread(wait_until, lambda: not proxied.connected, limit=5, what="it to be found dead")
+    await asyncio.to_thread(wait_until, lambda: not proxied.connected, limit=30, what="it to be found dead")
 
     proxy.resume()
     await connected_again(proxied, 1)
@@ -249,12 +249,12 @@ async def test_replaced_clients_leave_nothing_behind(
         await connected_again(client, before)
 
     await replace_it()
-    await asyncio.to_thread(wait_until, lambda: footprint()[2] == 1, limit=10, what="the old connection to be gone")
+    await asyncio.to_thread(wait_until, lambda: footprint()[2] == 1, limit=30, what="the old connection to be gone")
     before = footprint()
     for _ in range(20):
         await replace_it()
 
-    await asyncio.to_thread(wait_until, lambda: footprint() == before, limit=10, what=f"no more than {before}")
+    await asyncio.to_thread(wait_until, lambda: footprint() == before, limit=30, what=f"no more than {before}")
 
 
 @pytest.fixture
@@ -304,7 +304,7 @@ async def test_waiting_for_a_connection_does_not_take_a_lost_one_for_it(
     client: NatsClient, nats_server: NatsServer
 ) -> None:
     await asyncio.to_thread(nats_server.kill)
-    await asyncio.to_thread(wait_until, lambda: not client.connected, limit=10, what="the loss")
+    await asyncio.to_thread(wait_until, lambda: not client.connected, limit=30, what="the loss")
     started = time.monotonic()
 
     await client.wait_connected(0.5)
@@ -344,7 +344,7 @@ async def test_refused_credentials_are_tried_again(
         server._configuration = "authorization { user: a, password: other }"
         await asyncio.to_thread(server.start)
         assert "other" in configuration.read_text()
-        await asyncio.to_thread(wait_until, lambda: not client.connected, limit=10, what="the refusal")
+        await asyncio.to_thread(wait_until, lambda: not client.connected, limit=30, what="the refusal")
         await asyncio.to_thread(server.stop)
         server._configuration = "authorization { user: a, password: right }"
         await asyncio.to_thread(server.start)

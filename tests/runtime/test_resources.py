@@ -124,9 +124,9 @@ async def test_resources_that_cannot_be_opened_are_tried_again_and_the_worker_sa
     async def handle(event: Any) -> None: ...
 
     async with worker_with(service_settings, pool, subscription(handle)) as worker:
-        await until(lambda: "the database is away" in worker.readiness().reason, "the condition", limit=5)
+        await until(lambda: "the database is away" in worker.readiness().reason, "the condition", limit=30)
         assert not worker.readiness().ready
-        await until(lambda: worker.readiness().ready, "the condition", limit=10)
+        await until(lambda: worker.readiness().ready, "the condition", limit=30)
 
 
 async def test_a_resource_that_is_not_ready_makes_the_worker_unready_with_its_reason(
@@ -138,11 +138,11 @@ async def test_a_resource_that_is_not_ready_makes_the_worker_unready_with_its_re
     async def handle(event: Any) -> None: ...
 
     async with worker_with(service_settings, pool, subscription(handle)) as worker:
-        await until(lambda: worker.readiness().ready, "the condition", limit=10)
+        await until(lambda: worker.readiness().ready, "the condition", limit=30)
         pool.problem = "disk full"
-        await until(lambda: "disk full" in worker.readiness().reason, "the condition", limit=5)
+        await until(lambda: "disk full" in worker.readiness().reason, "the condition", limit=30)
         pool.problem = ""
-        await until(lambda: worker.readiness().ready, "the condition", limit=5)
+        await until(lambda: worker.readiness().ready, "the condition", limit=30)
 
 
 async def test_middleware_is_around_each_message_in_order_and_sees_what_the_handler_raises(
@@ -173,7 +173,7 @@ async def test_middleware_is_around_each_message_in_order_and_sees_what_the_hand
     await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
     await jetstream.publish("orders.order.created", b"7")
     async with run_worker(subscription(handle)):
-        await until(lambda: "outer done" in log, "the condition", limit=10)
+        await until(lambda: "outer done" in log, "the condition", limit=30)
 
     first = ["outer orders.order.created", "begin", "handled 7", "rollback"]
     assert log == [*first, "outer orders.order.created", "begin", "handled 7", "commit", "outer done"]
@@ -210,7 +210,7 @@ async def test_publishing_where_no_stream_listens_is_a_dead_letter_at_once_that_
     await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
     async with run_worker(subscription(handle)) as worker:
         await jetstream.publish("orders.order.created", b"1")
-        await until(lambda: bool(worker.runners[0].metrics.values()["dead_letters"]), "the condition", limit=5)
+        await until(lambda: bool(worker.runners[0].metrics.values()["dead_letters"]), "the condition", limit=30)
         letter = await jetstream.get_last_msg("DLQ", "dlq.billing.order_created")
 
     assert attempts == [1]

@@ -74,7 +74,7 @@ async def test_1_mb_messages_by_publish_request_and_handler(run_worker: Any, jet
 
     async with run_worker(subscription(handle), Action("echo", echo)):
         ack = await publish(SUBJECT, LARGE)
-        await asyncio.to_thread(wait_until, lambda: handled, limit=10, what="the message")
+        await asyncio.to_thread(wait_until, lambda: handled, limit=30, what="the message")
         answer = await service_nats.request("v1.billing.echo", LARGE, timeout=10)
         called = await service_nats.call("v1.billing.echo", LARGE, timeout=10, response=bytes)
         followed = await jetstream.get_last_msg("INTEGRATION", "integration.order.followed")
@@ -118,6 +118,6 @@ async def test_what_is_larger_than_a_message_goes_by_the_object_store(
     async with run_worker(subscription(handle)):
         await (await documents.open()).put("reports/q4", large)
         await publish(SUBJECT, {"document": "reports/q4"})
-        await asyncio.to_thread(wait_until, lambda: fetched, limit=10, what="the message")
+        await asyncio.to_thread(wait_until, lambda: fetched, limit=30, what="the message")
 
     assert fetched == [large]

@@ -197,7 +197,7 @@ async def test_debug_logging_by_setting(nats_server: NatsServer, jetstream: JetS
         await asyncio.to_thread(worker.wait_ready)
         payload = json.dumps({**event, "data": {}}).encode()
         await jetstream.publish("orders.order.created", payload, headers={"Nats-Msg-Id": "e1"})
-        await asyncio.to_thread(worker.process.wait_for_line, '"message handled"', limit=10)
+        await asyncio.to_thread(worker.process.wait_for_line, '"message handled"', limit=30)
         told = {r["message"]: r for r in worker.log_records() if r["level"] == "DEBUG" and "message_id" in r}
 
     bound = {"subject": "orders.order.created", "message_id": "e1", "handler": "order_created", "attempt": 1}

@@ -128,7 +128,7 @@ async def test_what_waits_behind_a_handler_that_never_returns_is_given_back(
     async with run_worker(tested) as worker:
         for number in range(30):
             await jetstream.publish(SUBJECT, str(number).encode())
-        await until(lambda: "no handler has returned" in worker.readiness().reason, "the trouble", limit=10)
+        await until(lambda: "no handler has returned" in worker.readiness().reason, "the trouble", limit=30)
         other = await jetstream.pull_subscribe_bind("billing-tested", "INTEGRATION")
         taken: list[int] = []
         while len(taken) < 29:

@@ -476,7 +476,7 @@ async def test_task_queue_graceful_stop_gives_back_what_waits(run_worker: Any, o
             await enqueue("emails.send_email", {"to": str(number)}, priority="low")
         await started.wait()
     async with run_worker(sending(outbox)):
-        await until(lambda: len(outbox.sent) == 5, "all five, long before ack_wait ends", limit=5)
+        await until(lambda: len(outbox.sent) == 5, "all five, long before ack_wait ends", limit=20)
 
 
 async def test_task_queue_full_refuses_and_drops_nothing(

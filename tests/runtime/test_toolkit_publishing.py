@@ -242,7 +242,7 @@ async def test_publisher_in_a_handler_is_waited_for(run_worker: Any, jetstream: 
     async with run_worker(subscription(handle)) as worker:
         await jetstream.publish(SUBJECT, b"{}")
         await asyncio.to_thread(
-            wait_until, lambda: worker.runners[0].metrics.values()["handled"], limit=5, what="the message"
+            wait_until, lambda: worker.runners[0].metrics.values()["handled"], limit=30, what="the message"
         )
         found = await jetstream.get_last_msg("INTEGRATION", "integration.order.followed")
 

@@ -47,14 +47,14 @@ async def test_health_and_statistics_over_http(run_worker: Any, client: NatsClie
         await http.start()
         await client.publish(SUBJECT, b"{}", {})
         handled = lambda: worker.runners[0].metrics.values()["handled"] == 1  # noqa: E731
-        await asyncio.to_thread(wait_until, handled, limit=5, what="the message")
+        await asyncio.to_thread(wait_until, handled, limit=30, what="the message")
         assert await asked("/healthz") == (200, {"status": "ok"})
         assert await asked("/readyz") == (200, {"ready": True, "reason": "consuming"})
         status, found = await asked("/stats")
         assert (status, found["subscriptions"]["tested"]["handled"]) == (200, 1)
 
         await asyncio.to_thread(nats_server.kill)
-        await asyncio.to_thread(wait_until, lambda: not worker.nats.connected, limit=5, what="the loss to be noticed")
+        await asyncio.to_thread(wait_until, lambda: not worker.nats.connected, limit=30, what="the loss to be noticed")
         status, found = await asked("/readyz")
         assert (status, found["reason"].startswith("not connected to NATS")) == (503, True)
         assert await asked("/healthz") == (200, {"status": "ok"})

@@ -65,7 +65,7 @@ def test_sync_context_manager(nats_server: NatsServer) -> None:
         assert works(sync)
         [connection] = nats_server.connz()["connections"]
         assert connection["name"].startswith("billing-")
-    wait_until(lambda: not nats_server.connz()["connections"], limit=5, what="the connection to end")
+    wait_until(lambda: not nats_server.connz()["connections"], limit=30, what="the connection to end")
     assert not [thread for thread in threading.enumerate() if thread.name == "nats"]
 
     with pytest.raises(RuntimeError, match="not open"):
@@ -167,7 +167,7 @@ def test_sync_publish_and_subscribe_with_wildcards_and_queue_groups(sync: SyncNa
     sync.publish("events.user.deep.er", b"not heard")
     for _ in range(10):
         sync.publish("tasks.processing", {"n": 1}, flush=True)
-    wait_until(lambda: heard and len(shared) == 10, limit=5, what="what was published")
+    wait_until(lambda: heard and len(shared) == 10, limit=30, what="what was published")
     sync.unsubscribe(subscription)
     sync.publish("events.user.logout", b"not heard", flush=True)
 
@@ -211,7 +211,7 @@ async def test_sync_beside_a_worker_uses_its_own_connection(
     subscription = Subscription(handler="tested", subject="integration.order.created", function=handle)
     async with run_worker(subscription):
         await client.publish(subscription.subject, b"{}", {"Correlation-Id": "chain"})
-        await asyncio.to_thread(wait_until, lambda: seen, limit=10, what="the thread")
+        await asyncio.to_thread(wait_until, lambda: seen, limit=30, what="the thread")
         followed = await client.jetstream.get_last_msg("INTEGRATION", "integration.order.followed")
 
     assert (followed.headers or {})["Correlation-Id"] == "chain"
@@ -274,7 +274,7 @@ def test_sync_listener_may_use_it(sync: SyncNats) -> None:
     config = sync.blocking(Bucket("config"))
     sync.subscribe("settings.set", lambda context: config.open().put("a", context.message.data))
     sync.publish("settings.set", {"n": 1}, flush=True)
-    wait_until(lambda: list(config.keys()), limit=5, what="the listener")
+    wait_until(lambda: list(config.keys()), limit=30, what="the listener")
     assert config.open().get("a").value == b'{"n":1}'
 
 
@@ -317,7 +317,7 @@ def test_sync_survives_a_restart_of_the_server(sync: SyncNats, nats_server: Nats
             return bool(config.open().put("a", b"2"))
         return False
 
-    wait_until(put, limit=10, what="the server to be back")
+    wait_until(put, limit=30, what="the server to be back")
     assert config.open().get("a").value == b"2"
 
 
@@ -374,7 +374,7 @@ def test_sync_ctrl_c_ends_a_script_in_order(nats_server: NatsServer, times: int)
     try:
         assert script.stdout
         assert script.stdout.readline() == "open\n"
-        wait_until(lambda: nats_server.jsz()["consumers"], limit=10, what="the script to watch")
+        wait_until(lambda: nats_server.jsz()["consumers"], limit=30, what="the script to watch")
         script.send_signal(signal.SIGINT)
         for _ in range(times - 1):
             script.send_signal(signal.SIGINT)
@@ -388,7 +388,7 @@ def test_sync_ctrl_c_ends_a_script_in_order(nats_server: NatsServer, times: int)
     if times == 1:
         assert out == "interrupted 1\n"
         assert errors.count("Traceback") == 1  # the interrupt's own, and none from the background
-    wait_until(lambda: not nats_server.connz()["connections"], limit=5, what="the connection to end")
+    wait_until(lambda: not nats_server.connz()["connections"], limit=30, what="the connection to end")
 
 
 def test_sync_script_prints_nothing_of_its_own(nats_server: NatsServer) -> None:

@@ -145,7 +145,7 @@ async def test_tenancy_of_a_message_is_in_its_header_and_passed_on(
 
     async with run_worker(Subscription(handler="tested", subject=SUBJECT, function=handle)):
         await jetstream.publish(SUBJECT, b"{}", headers={"Tenant-Id": "acme"})
-        await asyncio.to_thread(wait_until, lambda: seen, limit=5, what="the message")
+        await asyncio.to_thread(wait_until, lambda: seen, limit=30, what="the message")
         followed = await jetstream.get_last_msg("INTEGRATION", "integration.acme.followed")
 
     assert seen == [("acme", "acme")]

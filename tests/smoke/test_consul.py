@@ -132,8 +132,8 @@ def test_a_worker_that_started_without_nats_and_consul_works_when_they_come(
     nats_server.stop()
     consul_agent.stop()
     worker = start_worker(ready=False, NATS_URL=nats_server.url, **in_consul(consul_agent))
-    worker.process.wait_for_line("waiting for NATS", limit=10)
-    worker.process.wait_for_line("no heartbeat to Consul", limit=10)
+    worker.process.wait_for_line("waiting for NATS", limit=30)
+    worker.process.wait_for_line("no heartbeat to Consul", limit=30)
 
     consul_agent.start()
     wait_for_status(consul_agent, "critical", 40)  # registered, and honest about not consuming

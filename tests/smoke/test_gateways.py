@@ -217,7 +217,7 @@ async def test_a_route_that_fails_tells_its_client_nothing_and_its_log_everythin
 
     assert error_of(answer) == (500, "500")
     assert "secret" not in json.dumps(answer.body)
-    await asyncio.to_thread(gateway.process.wait_for_line, "request failed", limit=10)
+    await asyncio.to_thread(gateway.process.wait_for_line, "request failed", limit=30)
     (line,) = [line for line in gateway.log_records() if "secret" in json.dumps(line)]
     assert (line["level"], line["correlation_id"]) == ("ERROR", "c-1")
     assert "KeyError" in line["exception"]
@@ -234,7 +234,7 @@ async def test_metrics_count_by_route_and_never_by_path(start: Start) -> None:
         return {name: value for name, value in gateway.metrics().items() if name.startswith("gateway_requests_total")}
 
     # a request is counted when its answer has been sent, so that a client may have it a little sooner
-    await asyncio.to_thread(wait_until, lambda: sum(counted().values()) == 7, limit=10, what="seven counted requests")
+    await asyncio.to_thread(wait_until, lambda: sum(counted().values()) == 7, limit=30, what="seven counted requests")
     assert counted() == {
         'gateway_requests_total{method="GET",route="/quotes/{id}",status="503"}': 3,
         'gateway_requests_total{method="GET",route="other",status="404"}': 3,
@@ -335,10 +335,10 @@ async def test_at_sigterm_running_requests_are_answered_and_it_exits_with_0(star
     await client.subscribe("v1.pricing.quote", cb=quote)
     gateway = start()
     running = asyncio.create_task(ask(gateway, "GET", "/quotes/7"))
-    await asyncio.to_thread(wait_until, lambda: asked, limit=10, what="the request to be passed on")
+    await asyncio.to_thread(wait_until, lambda: asked, limit=30, what="the request to be passed on")
 
     gateway.process.signal(signal.SIGTERM)
-    await asyncio.to_thread(gateway.process.wait_for_line, "gateway stopping", limit=10)
+    await asyncio.to_thread(gateway.process.wait_for_line, "gateway stopping", limit=30)
     unready = await ask(gateway, "GET", "/readyz")
     late = await ask(gateway, "POST", "/greet", ADA)  # in time: load balancers need a moment to notice
     await asked[0].respond(b'{"result": {"price": 3}}')
@@ -363,7 +363,7 @@ async def test_what_takes_longer_than_it_may_at_the_end_is_cut_short_with_an_ans
     await client.subscribe("v1.pricing.quote", cb=quote)
     gateway = start(HTTP_DRAIN_TIME="0", GRACEFUL_SHUTDOWN_TIMEOUT="0.5")  # the call itself has two seconds
     running = asyncio.create_task(ask(gateway, "GET", "/quotes/7"))
-    await asyncio.to_thread(wait_until, lambda: asked, limit=10, what="the request to be passed on")
+    await asyncio.to_thread(wait_until, lambda: asked, limit=30, what="the request to be passed on")
 
     gateway.process.signal(signal.SIGTERM)
 
@@ -383,10 +383,10 @@ async def test_a_second_signal_hurries(start: Start, client: Client) -> None:
     await client.subscribe("v1.pricing.quote", cb=quote)
     gateway = start(HTTP_DRAIN_TIME="60")
     running = asyncio.create_task(ask(gateway, "GET", "/quotes/7"))
-    await asyncio.to_thread(wait_until, lambda: asked, limit=10, what="the request to be passed on")
+    await asyncio.to_thread(wait_until, lambda: asked, limit=30, what="the request to be passed on")
 
     gateway.process.signal(signal.SIGTERM)
-    await asyncio.to_thread(gateway.process.wait_for_line, "gateway stopping", limit=10)
+    await asyncio.to_thread(gateway.process.wait_for_line, "gateway stopping", limit=30)
     gateway.process.signal(signal.SIGTERM)
 
     assert await asyncio.to_thread(gateway.process.wait, 10) == 0
@@ -426,10 +426,10 @@ async def test_it_leaves_consul_before_its_requests_end(
     (instance,) = consul_agent.api.service_instances("greeter")
     assert instance["Service"]["Port"] == gateway.port
     running = asyncio.create_task(ask(gateway, "GET", "/quotes/7"))
-    await asyncio.to_thread(wait_until, lambda: asked, limit=10, what="the request to be passed on")
+    await asyncio.to_thread(wait_until, lambda: asked, limit=30, what="the request to be passed on")
 
     gateway.process.signal(signal.SIGTERM)
-    await asyncio.to_thread(gateway.process.wait_for_line, "deregistered from Consul", limit=10)
+    await asyncio.to_thread(gateway.process.wait_for_line, "deregistered from Consul", limit=30)
     assert consul_agent.api.service_instances("greeter") == []
     assert not running.done()
     await asked[0].respond(b'{"result": {"price": 3}}')

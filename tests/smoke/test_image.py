@@ -55,8 +55,8 @@ def test_what_handlers_leave_behind_is_reaped_and_a_signal_stops_it(image: str, 
         )
         inside('for i in 1 2 3; do sh -c "sleep 0.2 & exit 0"; done')
         states = lambda: [line.split(") ")[1][0] for line in inside("cat /proc/[0-9]*/stat").splitlines()]  # noqa: E731
-        wait_until(lambda: "sleep" not in inside("cat /proc/[0-9]*/comm"), limit=10, what="the orphans to end")
-        wait_until(lambda: "Z" not in states(), limit=5, what="no zombie")
+        wait_until(lambda: "sleep" not in inside("cat /proc/[0-9]*/comm"), limit=30, what="the orphans to end")
+        wait_until(lambda: "Z" not in states(), limit=30, what="no zombie")
 
         run("docker", "stop", "--time", "20", container, cwd=tmp_path)
         assert run("docker", "inspect", "--format", "{{.State.ExitCode}}", container, cwd=tmp_path).strip() == "0"

@@ -89,7 +89,7 @@ def test_publishers_and_subscribers_share_the_load(workspace: Path, start_servic
         told = heard(ear)
         assert told["queue_group"] == "workers"
         assert told["heard"] > 10
-        assert 0 <= told["latency_seconds"]["p50"] <= told["latency_seconds"]["p99"] < 5
+        assert 0 <= told["latency_seconds"]["p50"] <= told["latency_seconds"]["p99"] < 30
         assert ear.metrics()['worker_subscriber_latency_seconds_count{subscriber="events_test"}'] == told["heard"]
         assert ear.stop().exit_code == 0
     records = [record for ear in ears for record in ear.log_records() if record["message"] == "message heard"]

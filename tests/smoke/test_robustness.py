@@ -84,10 +84,10 @@ async def test_restarts_make_no_dead_letters_of_messages_that_were_merely_fetche
     worker = start_worker("w0", NATS_URL=nats_server.url)
     await publish(jetstream, 60)
     for number in range(1, 8):  # more often than max_attempts
-        await asyncio.to_thread(wait_until, partial(works, worker), limit=10, what="work")
+        await asyncio.to_thread(wait_until, partial(works, worker), limit=30, what="work")
         assert (await asyncio.to_thread(worker.stop)).exit_code == 0
         worker = start_worker(f"w{number}", NATS_URL=nats_server.url)
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] >= 2, limit=10, what="work to go on")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] >= 2, limit=30, what="work to go on")
 
     assert counts(worker)["dead_letters"] == {}
     assert (await jetstream.stream_info("DLQ")).state.messages == 0
@@ -104,7 +104,7 @@ async def test_a_handler_that_does_not_end_does_not_hold_the_process(
     write_handler(handler)
     worker = start_worker(NATS_URL=nats_server.url, GRACEFUL_SHUTDOWN_TIMEOUT="0.5")
     await publish(jetstream, 2)
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["in_flight"] == 1, limit=10, what="the handler")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["in_flight"] == 1, limit=30, what="the handler")
 
     stopped = await asyncio.to_thread(worker.stop, 15)
 
@@ -120,10 +120,10 @@ async def test_a_second_signal_ends_the_wait_for_handlers(
     write_handler(IN_A_THREAD)
     worker = start_worker(NATS_URL=nats_server.url, GRACEFUL_SHUTDOWN_TIMEOUT="60")
     await publish(jetstream, 1)
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["in_flight"] == 1, limit=10, what="the handler")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["in_flight"] == 1, limit=30, what="the handler")
 
     worker.process.signal(signal.SIGINT)
-    await asyncio.to_thread(worker.process.wait_for_line, "waiting for handlers", limit=10)
+    await asyncio.to_thread(worker.process.wait_for_line, "waiting for handlers", limit=30)
     worker.process.signal(signal.SIGINT)
 
     assert await asyncio.to_thread(worker.process.wait, 15) == 0
@@ -135,7 +135,7 @@ async def test_it_stops_in_time_while_nats_is_frozen_or_gone(
     write_handler(SLOW)
     frozen = start_worker("frozen", NATS_URL=nats_server.url, GRACEFUL_SHUTDOWN_TIMEOUT="1")
     await publish(jetstream, 50)
-    await asyncio.to_thread(wait_until, lambda: counts(frozen)["buffered"] > 30, limit=10, what="messages held")
+    await asyncio.to_thread(wait_until, lambda: counts(frozen)["buffered"] > 30, limit=30, what="messages held")
     nats_server.freeze()
     assert (await asyncio.to_thread(frozen.stop, 25)).exit_code == 0
     nats_server.resume()
@@ -196,7 +196,7 @@ async def test_headers_that_cannot_be_sent_are_left_out_of_a_dead_letter(
     writer.write(f"HPUB {SUBJECT} {len(headers)} {size}\r\n".encode() + headers + payload + b"\r\nPING\r\n")
     await reader.readuntil(b"PONG")
     writer.close()
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["dead_letters"], limit=10, what="the dead letter")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["dead_letters"], limit=30, what="the dead letter")
 
     letter = await jetstream.get_last_msg("DLQ", "dlq.billing.order_created")
     assert letter.headers is not None
@@ -370,4 +370,4 @@ def test_it_leaves_consul_also_after_a_request_went_wrong(
     consul_agent.resume()
 
     assert worker.stop().exit_code == 0
-    wait_until(lambda: api.service_instances("billing") == [], limit=10, what="it to be gone from Consul")
+    wait_until(lambda: api.service_instances("billing") == [], limit=30, what="it to be gone from Consul")

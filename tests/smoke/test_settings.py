@@ -124,7 +124,7 @@ def test_wrong_credentials_are_reported_and_waited_out(tmp_path: Path, start_wor
     users = "authorization { user: billing, password: s3cret }"
     with NatsServer(tmp_path / "nats-users", configuration=users) as server:
         worker = start_worker(ready=False, NATS_URL=server.url, NATS_USER="billing", NATS_PASSWORD="wrong")
-        worker.process.wait_for_line("Authorization", limit=10)
+        worker.process.wait_for_line("Authorization", limit=30)
 
         assert worker.get("/readyz").status == 503
         assert worker.process.running

@@ -95,7 +95,7 @@ async def test_task_queue_task_of_a_killed_worker_is_done_by_another(
     dies = start_service(workspace / MAILER, name="dies")
     payload = json.dumps({"log": str(log)}).encode()
     await jetstream.publish("queue.emails.low.process_emails", payload, headers={"Task-Id": "one"})
-    await asyncio.to_thread(wait_until, log.exists, limit=10, what="the first attempt")
+    await asyncio.to_thread(wait_until, log.exists, limit=30, what="the first attempt")
 
     dies.process.kill()
     lives = start_service(workspace / MAILER, name="lives")

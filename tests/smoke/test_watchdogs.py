@@ -85,7 +85,9 @@ async def test_a_half_open_connection_makes_it_unready_and_messages_come_again_i
 
     assert time.monotonic() - started < WITHIN
     proxy.stall()
-    await asyncio.to_thread(wait_until, lambda: worker.get("/readyz").status == 503, limit=9, what="it to be unready")
+    await asyncio.to_thread(
+        wait_until, lambda: worker.get("/readyz").status == 503, limit=WITHIN, what="it to be unready"
+    )
     assert reason(worker).startswith("not connected to NATS")
     proxy.resume()
     await asyncio.to_thread(worker.wait_ready, 10)
@@ -98,9 +100,9 @@ async def test_a_handler_that_blocks_the_loop_shows_in_the_gauge_of_its_lag(
     worker = start_worker(NATS_URL=nats_server.url)
     await publish(jetstream, 3)
 
-    await asyncio.to_thread(wait_until, lambda: lag(worker) >= 1, limit=10, what="the gauge to show the lag")
+    await asyncio.to_thread(wait_until, lambda: lag(worker) >= 1, limit=30, what="the gauge to show the lag")
     assert lag(worker) == pytest.approx(1.5, abs=1.1)  # the gauge has waited for some of the 2.5 s anyway
-    await asyncio.to_thread(wait_until, lambda: lag(worker) < 0.5, limit=10, what="the gauge to fall again")
+    await asyncio.to_thread(wait_until, lambda: lag(worker) < 0.5, limit=30, what="the gauge to fall again")
     await settled(jetstream)
     assert counts(worker)["handled"] == 3
 
@@ -133,7 +135,7 @@ async def test_it_stops_in_time_whatever_nats_does(
     limit = 1.0
     worker = start_worker(NATS_URL=through(proxy), GRACEFUL_SHUTDOWN_TIMEOUT=str(limit))
     await publish(jetstream, 20)
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["buffered"] > 5, limit=10, what="messages held")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["buffered"] > 5, limit=30, what="messages held")
     if state == "half open":
         proxy.abandon()
     elif state == "frozen":
@@ -142,7 +144,7 @@ async def test_it_stops_in_time_whatever_nats_does(
         await asyncio.to_thread(nats_server.kill)
         if state == "connecting":
             proxy.stall()
-        await asyncio.to_thread(wait_until, lambda: worker.get("/readyz").status == 503, limit=10, what="the loss")
+        await asyncio.to_thread(wait_until, lambda: worker.get("/readyz").status == 503, limit=30, what="the loss")
 
     stopped = await asyncio.to_thread(worker.stop, 20)
 
@@ -156,12 +158,12 @@ async def test_a_second_signal_ends_the_wait_for_nats_to_come_back(
     write_handler(SLOW)
     worker = start_worker(NATS_URL=nats_server.url, GRACEFUL_SHUTDOWN_TIMEOUT="60")
     await publish(jetstream, 20)
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["buffered"] > 5, limit=10, what="messages held")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["buffered"] > 5, limit=30, what="messages held")
     await asyncio.to_thread(nats_server.kill)
-    await asyncio.to_thread(worker.process.wait_for_line, "disconnected from NATS", limit=10)
+    await asyncio.to_thread(worker.process.wait_for_line, "disconnected from NATS", limit=30)
 
     worker.process.signal(signal.SIGTERM)
-    await asyncio.to_thread(worker.process.wait_for_line, "worker stopping", limit=10)
+    await asyncio.to_thread(worker.process.wait_for_line, "worker stopping", limit=30)
     worker.process.signal(signal.SIGTERM)
 
     assert await asyncio.to_thread(worker.process.wait, 8) == 0
