@@ -36,7 +36,7 @@ async def test_1000_letters_are_listed_shown_replayed_at_a_rate_and_purged(
     listed = await off(run_json, "list", "--ids", "--limit", "2", *server)
     assert (listed["total"], [one["id"] for one in listed["letters"]]) == (COUNT, [999, 1000])
     shown, _ = await off(run, "show", "17", *server)
-    for line in ('    "id": "evt_17"', "  ValueError: no such customer", "  correlation id  corr_8", "  tenant: acme"):
+    for line in ('    "id": "evt_17"', "  ValueError: no such customer", "  correlation ID  corr_8", "  tenant: acme"):
         assert f"{line}\n" in shown
     assert "natsgen dlq list --ids --correlation corr_8" in shown
     assert (await off(run, "show", "17", "--raw", *server))[0] == payload(17).decode()

@@ -47,7 +47,7 @@ def test_one_line_adds_an_action(here: Path, capsys: pytest.CaptureFixture[str])
         "Next, from here:\n"
         "  test it:\n"
         "    (cd services/greeter && .venv/bin/pytest tests/actions/test_farewell_action.py)\n"
-        "  run it; a service finds its actions when it starts:\n"
+        "  run it; a service discovers its actions when it starts:\n"
         "    docker compose -f compose/greeter.yml up -d --build --wait\n"
     )
 

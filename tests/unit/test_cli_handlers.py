@@ -50,7 +50,7 @@ def test_one_line_adds_a_handler(here: Path, capsys: pytest.CaptureFixture[str])
         "Next, from here:\n"
         "  test it:\n"
         "    (cd services/billing && .venv/bin/pytest tests/handlers/test_order_paid_handler.py)\n"
-        "  run it; a service finds its handlers when it starts:\n"
+        "  run it; a service discovers its handlers when it starts:\n"
         "    docker compose -f compose/billing.yml up -d --build --wait\n"
     )
 

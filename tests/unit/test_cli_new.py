@@ -187,7 +187,7 @@ def test_an_existing_service_is_refused_and_stays_as_it_is(here: Path, capsys: p
         (["billing", "--action", "say hello"], "--action: invalid action name 'say hello'"),
         (["billing", "--action", "a", "--action", "a"], "given twice"),
         (["billing", "--action", "a", "--version", "two"], "--version: invalid version 'two'"),
-        (["billing", "--version", "2"], "--version: it is the version of what --action gives"),
+        (["billing", "--version", "2"], "--version requires --action"),
         (["billing", "--data", "actions={greet: 2}"], "or write {greet: {version: 1}}"),
         (["billing", "--data", "actions={greet: {verison: 2}}"], "did you mean 'version'?"),
         (
@@ -241,7 +241,7 @@ def test_what_is_missing_without_a_terminal_is_an_error_that_names_it(
     arguments: list[str], missing: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["new", *arguments]) == 2
-    assert capsys.readouterr().err.startswith(f"natsgen: {missing} must be given")
+    assert capsys.readouterr().err.startswith(f"natsgen: missing {missing}: ")
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -462,9 +462,12 @@ def test_the_organisations_framework_is_for_its_gateways_only(here: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["new", "gateway", "api"], "--framework must be given, as in: natsgen new gateway api --framework fastapi"),
-        ([*GATEWAY, "none"], "--framework must be given, as in: natsgen new gateway api --framework fastapi"),
-        (["new", "gateway"], "NAME and --framework must be given"),
+        (
+            ["new", "gateway", "api"],
+            "missing --framework: use, for example, natsgen new gateway api --framework fastapi",
+        ),
+        ([*GATEWAY, "none"], "missing --framework: use, for example, natsgen new gateway api --framework fastapi"),
+        (["new", "gateway"], "missing NAME and --framework"),
         ([*GATEWAY, "flask"], "--framework: invalid value 'flask' (choose none, fastapi, django)"),
         ([*GATEWAY, "djagno"], "did you mean 'django'?"),
         ([*GATEWAY, "django", "--route", "GET /a"], "--route: invalid route 'GET /a'"),

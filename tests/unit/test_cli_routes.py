@@ -49,7 +49,7 @@ def test_one_line_adds_a_route(here: Path, capsys: pytest.CaptureFixture[str]) -
         "Next, from here:\n"
         "  test it:\n"
         "    (cd services/api && .venv/bin/pytest tests/routes/test_order_created_route.py)\n"
-        "  run it; a service finds its routes when it starts:\n"
+        "  run it; a service discovers its routes when it starts:\n"
         "    docker compose -f compose/api.yml up -d --build --wait\n"
     )
 

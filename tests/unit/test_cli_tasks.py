@@ -65,7 +65,7 @@ def test_one_line_adds_a_task(here: Path, capsys: pytest.CaptureFixture[str]) ->
         "Next, from here:\n"
         "  test it:\n"
         "    (cd services/mailer && .venv/bin/pytest tests/tasks/test_send_sms_task.py)\n"
-        "  run it; a service finds its tasks when it starts:\n"
+        "  run it; a service discovers its tasks when it starts:\n"
         "    docker compose -f compose/mailer.yml up -d --build --wait\n"
     )
 
@@ -99,7 +99,7 @@ def test_with_json_there_is_one_document_and_nothing_else(capsys: pytest.Capture
 def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["remove-task", "mailer", "build_report"]) == 0
     assert capsys.readouterr().out.endswith(
-        "\n\nThese stay on the server. When no worker with this task runs any more, delete them:\n"
+        "\n\nThese stay on the server. Delete them when no running worker has this task:\n"
         "  nats consumer rm QUEUE_REPORTS mailer-build_report-high\n"
         "  nats consumer rm QUEUE_REPORTS mailer-build_report\n"
         "  nats consumer rm QUEUE_REPORTS mailer-build_report-low\n"

@@ -68,7 +68,7 @@ def test_one_line_adds_a_publisher(here: Path, capsys: pytest.CaptureFixture[str
         "Next, from here:\n"
         "  test it:\n"
         "    (cd services/beat && .venv/bin/pytest tests/publishers/test_heart_beat_publisher.py)\n"
-        "  run it; a service finds its publishers when it starts:\n"
+        "  run it; a service discovers its publishers when it starts:\n"
         "    docker compose -f compose/beat.yml up -d --build --wait\n"
     )
 
@@ -197,8 +197,12 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
         (["add-subscriber", "beat", "events.test"], 1, "events_test_subscriber.py exists already (events.test)"),
         (["remove-publisher", "beat", "event_test"], 2, "did you mean 'events_test'?"),
         (["remove-subscriber", "beat", "../../x"], 2, "has no subscriber"),
-        (["new", "publisher", "x", "--no-input"], 2, "--subject must be given, as in: natsgen new publisher beat"),
-        (["new", "subscriber", "--no-input"], 2, "NAME and --subject must be given, as in: natsgen new subscriber ear"),
+        (["new", "publisher", "x", "--no-input"], 2, "missing --subject: use, for example, natsgen new publisher beat"),
+        (
+            ["new", "subscriber", "--no-input"],
+            2,
+            "missing NAME and --subject: use, for example, natsgen new subscriber ear",
+        ),
         (["new", "publisher", "x", "--subject", "a.>"], 2, "--subject: invalid subject for a publisher 'a.>'"),
         (["new", "publisher", "x", "--subject", "a.b", "--interval", "x"], 2, "--interval: invalid interval 'x'"),
         (

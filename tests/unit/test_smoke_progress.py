@@ -21,7 +21,7 @@ def test_there_are_lines_of_failures_and_of_what_takes_long(capsys: pytest.Captu
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        f"{ONE}: begun",
+        f"{ONE}: started",
         f"{ONE}: mypy passed ({SLOW * 2:.0f} s)",
         f"{ONE}: tests FAILED: a\\nb",
     ]

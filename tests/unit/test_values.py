@@ -58,7 +58,7 @@ def outcome(line: list[str], *, as_typed: bool) -> tuple[Any, ...]:
     received: list[Any] = []
     made = command(received)
     if as_typed:
-        speed.take_as_typed(made)
+        speed.skip_conversion(made)
     output = io.StringIO()
     try:
         with redirect_stdout(output), redirect_stderr(output):
@@ -81,7 +81,7 @@ def test_inner_commands_are_spared_too(monkeypatch: pytest.MonkeyPatch) -> None:
     app.callback()(lambda: None)
     app.command("inner")(lambda text="": received.append(text))
     made: Any = get_command(app)
-    speed.take_as_typed(made)
+    speed.skip_conversion(made)
     convert = "typer.core.build_runtime_param"  # a Typer without it converts by other means
     monkeypatch.setattr(convert, lambda *_: pytest.fail("the value was converted"), raising=False)
     made(["inner", "--text", "a"], prog_name="outer", standalone_mode=False)

@@ -99,4 +99,4 @@ def test_answers_that_do_not_go_together_are_refused(installed: Releases, worksp
 
 def test_files_that_are_written_once_and_would_be_different_are_named(installed: Releases, shop: Workspace) -> None:
     said = installed[FIRST].do("answers", "billing", "set", "network=shared", cwd=shop.root)
-    assert "compose/infrastructure.yml: written once and kept as it is" in said
+    assert "compose/infrastructure.yml: not changed, because natsgen writes it only once" in said

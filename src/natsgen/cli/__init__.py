@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and how each of them ends."""
+"""The command line: runs a command, reports its errors, and returns its exit code."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ TRACEBACK_VARIABLE = "NATSGEN_TRACEBACK"
 TRUST = "--trust-template"
 NO_INPUT = "--no-input"
 
-# Typer exports this one class of Click's errors and none of its bases, and where Click is depends on Typer's version.
+# Typer exports only this class of Click's errors, not its base, and the location of Click depends on Typer's version.
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name=output.PROGRAM,
     cls=commands.Commands,
-    rich_markup_mode=None,  # importing Rich would take longer than all the rest of --help
+    rich_markup_mode=None,  # importing Rich would take longer than the rest of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; whatever happens in it, no exception leaves.
+    """Run one command without raising an exception.
 
     Args:
-        arguments: what was typed after `natsgen`; without it, the process's own.
+        arguments: the arguments after `natsgen`; None for the process's own.
 
     Returns:
-        The exit code: 0 done, 1 could not be done, 2 wrong usage or input, 130 interrupted.
+        The exit code: 0 done, 1 failed, 2 invalid usage or input, 130 interrupted.
     """
-    speed.search_less()
+    speed.collect_less()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    output.take_any_character()
+    output.escape_unencodable()
     if completion.is_wanted():
         return _complete(arguments)
     _let_signals_interrupt()
@@ -55,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.allow_questions(NO_INPUT not in anywhere)
     try:
         _run_with_consent(arguments, trusted=TRUST in anywhere)
-    except output.ReaderGone:
+    except output.StdoutClosed:
         return DONE
     except BaseException as error:  # the one place that decides how a command ends
-        return _report(error, as_json="--json" in _options(arguments))  # they may be the very thing that is wrong
+        return _report(error, as_json="--json" in _options(arguments))  # the parsed options may not exist
     return DONE
 
 
@@ -68,10 +68,10 @@ def natsgen(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     trust_template: Annotated[
         bool,
-        typer.Option(TRUST, help="Accept the template that the workspace names, from now on (any command)."),
+        typer.Option(TRUST, help="Trust the workspace's template permanently (any command)."),
     ] = False,
     no_input: Annotated[
-        bool, typer.Option(NO_INPUT, help="Never ask; fail if something is missing (any command).")
+        bool, typer.Option(NO_INPUT, help="Never prompt; fail if something is missing (any command).")
     ] = False,
 ) -> None:
     """Create NATS services in your monorepo, and keep them up to date.
@@ -97,16 +97,16 @@ def natsgen(
 
 def _run(arguments: Sequence[str]) -> None:
     command = get_command(app)
-    speed.take_as_typed(command)
+    speed.skip_conversion(command)
     code = command(arguments, prog_name=output.PROGRAM, standalone_mode=False)
     if code == INTERRUPTED:
-        raise KeyboardInterrupt  # newer Typers turn it into a code
+        raise KeyboardInterrupt  # newer versions of Typer return a code instead
     if code:
         raise SystemExit(code)
 
 
 def _run_with_consent(arguments: Sequence[str], *, trusted: bool) -> None:
-    """Run one command; where it needs a template that nobody has accepted, it is asked for and runs again."""
+    """Run one command; if it needs a template that is not accepted, ask for consent and run it again."""
     while True:
         try:
             _run(arguments)
@@ -117,25 +117,25 @@ def _run_with_consent(arguments: Sequence[str], *, trusted: bool) -> None:
 
 
 def _complete(arguments: Sequence[str]) -> int:
-    """Complete the line that a shell asks about. A person is typing it: whatever is wrong, nothing is said."""
+    """Complete a shell's command line, and print no errors, because the user is still typing."""
     with suppress(BaseException), redirect_stderr(io.StringIO()):
         _run(arguments)
     return DONE
 
 
 def _report(error: BaseException, *, as_json: bool) -> int:
-    """Tell why a command was not done, and return its exit code."""
+    """Report why a command failed, and return its exit code."""
     code, kind, message = _ending(error)
     if message:
         output.error(message)
         if as_json:
-            with suppress(output.ReaderGone, OSError):  # standard error has it
+            with suppress(output.StdoutClosed, OSError):  # it is on standard error as well
                 output.document({"error": {"type": kind, "message": message, "exit_code": code}})
     return code
 
 
 def _ending(error: BaseException) -> tuple[int, str, str]:
-    """Return the exit code, the kind of error and the message for what a command raised."""
+    """Return the exit code, the kind of error and the message for an exception."""
     kind = type(error).__name__
     if isinstance(error, NatsgenError):
         return error.exit_code, kind, str(error)
@@ -156,7 +156,7 @@ def _ending(error: BaseException) -> tuple[int, str, str]:
 
 def _usage_message(error: Exception) -> str:
     context = getattr(error, "ctx", None)
-    in_full = getattr(error, "format_message", None)  # names the option or argument, which the message alone does not
+    in_full = getattr(error, "format_message", None)  # includes the option or argument, unlike the message
     message = " ".join(str(in_full() if in_full else error).split()).rstrip(".")
     return f"{message} (see {context.command_path if context else output.PROGRAM} --help)"
 
@@ -166,8 +166,8 @@ def _options(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _let_signals_interrupt() -> None:
-    """End on SIGTERM and SIGHUP as on Ctrl-C, so that what was begun is taken back."""
+    """Handle SIGTERM and SIGHUP like Ctrl-C, so that an unfinished change is undone."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:  # and not ignored, as under nohup
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP; keep that
                 signal.signal(number, signal.default_int_handler)

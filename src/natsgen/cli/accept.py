@@ -1,4 +1,4 @@
-"""`natsgen accept`: the owner of a service changed files of the template on purpose."""
+"""`natsgen accept`: records intentional changes to the template's files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from natsgen.errors import InputError
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PATH]...", help="Files, relative to here, the service or the root.", show_default=False),
+    typer.Argument(
+        metavar="[PATH]...", help="Files, relative to the current folder, the service or the root.", show_default=False
+    ),
 ]
 AllFiles = Annotated[bool, typer.Option("--all", help="Accept every file that differs.")]
 

@@ -1,4 +1,4 @@
-"""`natsgen adopt`: a hand-written worker comes under natsgen's care."""
+"""`natsgen adopt`: brings an existing worker under natsgen management."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def adopt(
     """Bring an existing worker under natsgen management.
 
     The worker must follow the reference structure: src/domain/handlers/__init__.py subscribes handlers from files
-    *_handler.py beside it. natsgen infers and records its answers and lists what differs from the template. Then
-    natsgen check, diff and update work on it. Commit the worker first.
+    *_handler.py beside it. natsgen infers and records its answers and lists what differs from the template. After
+    that, natsgen check, diff and update work on it. Commit the worker first.
 
     --replace, now or later, replaces its infrastructure with the template's. Its version, dependencies, Docker network,
     handlers, tests and models stay. On a terminal, natsgen asks first.
@@ -68,9 +68,10 @@ def adopt(
 
 
 def _ask(would_be: Adoption) -> None:
-    """Ask before files are replaced; anything but yes ends the command."""
+    """Ask before replacing files; any answer but yes ends the command."""
     what = (
-        f"{len(would_be.differing)} files of {would_be.service} are replaced by the template's; git keeps the old ones."
+        f"This replaces {len(would_be.differing)} files of {would_be.service} by the template's; git keeps the old "
+        "ones."
     )
     reason = "\n".join([what, *would_be.notes])
     if output.ask("Replace them (yes or no)?", "no", reason).lower() not in ("y", "yes"):

@@ -1,4 +1,4 @@
-"""`natsgen answers`: what a service was made with, and a change of it."""
+"""`natsgen answers`: shows or changes the answers that a service was created with."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def answers(
 
 
 def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, root: Path) -> dict[str, Any]:
-    """Return the new answers, checked together with those that stay.
+    """Return the changed answers, checked together with the unchanged ones.
 
     Raises:
-        InputError: a key or value is none that the template's question takes, or nobody may change it.
+        InputError: a key is unknown, a value is invalid, or the answer cannot be changed.
     """
     from natsgen.answers import answers_file, given_answers
     from natsgen.parts.kinds import KINDS

@@ -1,4 +1,4 @@
-"""`natsgen check` and `natsgen diff`: how far services are from what their template makes."""
+"""`natsgen check` and `natsgen diff`: show how services differ from their template."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The commands by name: what each is for is known at once, all the rest of it is loaded when it is wanted.
+"""The table of commands: names and summaries are known in advance, and a command is loaded only when it is needed.
 
-To import and build them all would take longer than anything else that `natsgen --help` does, and a person wants one.
+Importing and building all commands would take longer than everything else that `natsgen --help` does.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from natsgen.cli import output, speed
 from natsgen.errors import WRONG_INPUT
 
 REQUIRED = Parameter.empty
-"""The default of a parameter that must be given."""
+"""The default of a required parameter."""
 
-_ANY_LENGTH = 1_000  # characters of a purpose, none of which is cut
+_ANY_LENGTH = 1_000  # characters of a summary, so that none is truncated
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("new:app", "Create a service."),
@@ -49,11 +49,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "extras": ("extras:extras", "List the extras, and which of them a service has."),
     "dev": ("dev:dev", "Run NATS and the services of the workspace, with reload and a page."),
     "publish": ("dev_messages:publish", "Publish an event to a handler, checked against its model."),
-    "call": ("dev_messages:call", "Call an action and print its answer; exit with 1 for an error."),
+    "call": ("dev_messages:call", "Call an action and print its reply."),
     "tail": ("dev_messages:tail", "Show messages as they are published, until Ctrl-C."),
     "replay-trace": (
         "dev_messages:replay_trace",
-        "Publish the messages that started a chain once more, as a new chain.",
+        "Publish the messages that started a trace again, as a new trace.",
     ),
     "dlq": ("dlq:app", "Read, replay, purge, export and import dead letters."),
     "update": ("update:update", "Update services to a newer template."),
@@ -63,8 +63,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "lock": ("lock:lock", "Pin the dependencies of a service."),
     "smoke": ("smoke:smoke", "Create every kind of service and run each for real."),
 }
-"""The function of each command, or the Typer app of a group, by module and name, and the first line of its help, which
-a test compares. In the order of `GROUPS`.
+"""Module and function of each command, or of the Typer app of a group, and the first line of its help.
+
+The order follows `GROUPS`. A test compares the lines of help.
 """
 
 GROUPS = {"Create": "new", "Grow": "add-handler", "Inspect": "list", "Operate": "dev", "Maintain": "update"}
@@ -72,14 +73,14 @@ GROUPS = {"Create": "new", "Grow": "add-handler", "Inspect": "list", "Operate": 
 
 
 class Command(TyperCommand):
-    """A command whose help has no Python types."""
+    """A command whose help shows no Python types."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line, such as `SERVICE`."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments and options, each with what it is for."""
+        """Write the arguments and options with their help."""
         rows: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
         for parameter in self.get_params(ctx):
             if record := parameter.get_help_record(ctx):
@@ -92,7 +93,7 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands whose help has the whole purpose of each."""
+    """A group whose help shows the whole summary of each command."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands."""
@@ -104,7 +105,7 @@ class Group(TyperGroup):
 
 
 class Commands(Group):
-    """The group of all commands, which holds of each only its name and purpose."""
+    """The group of all commands, with only their names and summaries."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -119,14 +120,14 @@ class Commands(Group):
             self._write(formatter, title, names[start:end])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command that the arguments name, in full, because it is about to be run or completed."""
+        """Return the loaded command that the arguments name, to run or complete it."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command if name is None else load(name), rest
 
 
 @cache
 def load(name: str) -> Any:
-    """Return the command of that name in full, as Typer builds it: one of `COMMANDS`."""
+    """Load a command of `COMMANDS`, as Typer builds it."""
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(import_module(f"natsgen.cli.{module}"), attribute)
     holder = typer.Typer(rich_markup_mode=None)
@@ -135,12 +136,12 @@ def load(name: str) -> Any:
     else:
         add(holder, name, found)
     command = get_group(holder).commands[name]
-    speed.take_as_typed(command)
+    speed.skip_conversion(command)
     return command
 
 
 def group(purpose: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
-    """Return a group of commands, each a function by its name."""
+    """Return a group of commands from functions by name."""
     app = typer.Typer(cls=Group)
 
     @app.callback(invoke_without_command=True, help=purpose)
@@ -158,9 +159,9 @@ def add(app: typer.Typer, name: str, function: Callable[..., None]) -> None:
 
     Args:
         app: the group.
-        name: of the command.
-        function: is called with the arguments and options. A parameter that is a dataclass stands for an argument or
-            an option for each of its fields.
+        name: the name of the command.
+        function: called with the arguments and options. Each field of a parameter that is a dataclass becomes an
+            argument or option.
     """
     groups: dict[str, type] = {}
     parameters: dict[str, tuple[Any, Any]] = {}
@@ -185,7 +186,7 @@ def add(app: typer.Typer, name: str, function: Callable[..., None]) -> None:
 
 
 def with_parameters(function: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]]) -> Callable[..., None]:
-    """Return a function after giving it the parameters that Typer finds: their types and defaults by their names."""
+    """Give a function the parameters that Typer inspects, as types and defaults by name, and return it."""
     found = [
         Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
         for name, (annotation, default) in parameters.items()
@@ -196,6 +197,6 @@ def with_parameters(function: Callable[..., None], parameters: Mapping[str, tupl
 
 
 def show_help(context: typer.Context) -> None:
-    """Show the help of a group that was called without a command, which is wrong usage."""
+    """Show the help of a group that was called without a command, which is invalid usage."""
     output.note(context.get_help())
     raise typer.Exit(WRONG_INPUT)

@@ -1,4 +1,4 @@
-"""What the shell offers when a person presses Tab: names that are there. It writes nothing, and is silent on errors."""
+"""Shell completion of names that exist. It changes nothing, and prints no errors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ VARIABLE = "_NATSGEN_COMPLETE"
 
 
 def is_wanted() -> bool:
-    """Return whether a shell runs this process to complete a line, and not a person to do something."""
+    """Return whether a shell runs this process to complete a line."""
     return bool(os.environ.get(VARIABLE))
 
 
 def services(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the services that begin like what was typed."""
+    """Return the services that match the typed prefix."""
     from natsgen import workspace as workspaces
     from natsgen.services import listing
 
@@ -29,21 +29,21 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def extras(incomplete: str) -> list[str]:
-    """Return the extras that begin like what was typed."""
+    """Return the extras that match the typed prefix."""
     from natsgen.parts import packages
 
     return [name for name in packages.EXTRA_NAMES if name.startswith(incomplete)]
 
 
 def reasons(incomplete: str) -> list[str]:
-    """Return the reasons for a dead letter that begin like what was typed."""
+    """Return the dead-letter reasons that match the typed prefix."""
     from natsgen.dlq.letters import REASONS
 
     return [reason for reason in REASONS if reason.startswith(incomplete)]
 
 
 def parts_of(question: str) -> Callable[[typer.Context, str], list[str]]:
-    """Return the completion of the names of parts, of the service on the line."""
+    """Return the function that completes names of parts, in the service on the command line."""
 
     def names(context: typer.Context, incomplete: str) -> list[str]:
         from natsgen import workspace as workspaces

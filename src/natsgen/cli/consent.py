@@ -1,4 +1,4 @@
-"""Asks whether a person accepts a template that a repository names, unless `--trust-template` says so."""
+"""Asks the user to accept a template that a repository names, unless `--trust-template` is given."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from natsgen.cli import output
 from natsgen.errors import UntrustedTemplateError
 
 YES = ("y", "yes")
-_MOST_FILES = 50  # that are shown by name
+_MOST_FILES = 50  # files to list
 
 
 def is_given(error: UntrustedTemplateError, *, trusted: bool) -> bool:
-    """Return whether the person accepts the template; it is shown first, and remembered if they do.
+    """Show a template, and return whether the user accepts it; an accepted template is remembered.
 
     Args:
-        error: says which one, and where it is named.
-        trusted: whether they said so beforehand.
+        error: names the template and the file that refers to it.
+        trusted: whether `--trust-template` is given.
 
     Raises:
-        NatsgenError: it cannot be read.
+        NatsgenError: the template cannot be read.
     """
     if not trusted:
         if not output.can_ask():
@@ -35,7 +35,7 @@ def is_given(error: UntrustedTemplateError, *, trusted: bool) -> bool:
 
 
 def remember(url: str, workspace: Path) -> None:
-    """Remember that the person accepts a template."""
+    """Remember an accepted template."""
     from natsgen.rendering import trust
 
     try:

@@ -1,4 +1,4 @@
-"""`natsgen dev`: the workspace alive on this machine."""
+"""`natsgen dev`: runs NATS and the services of the workspace on this machine."""
 
 from __future__ import annotations
 
@@ -12,35 +12,33 @@ from natsgen.cli import options
 from natsgen.errors import InputError, NatsgenError
 
 NEEDED = ("watchfiles", "starlette", "uvicorn")
-Server = Annotated[str | None, options.option("URL", "A NATS server that runs already [default: one is started]")]
+Server = Annotated[str | None, options.option("URL", "Use this NATS server instead of starting one.")]
 
 
 def dev(
     services: Annotated[
         list[str] | None,
-        options.service_argument(
-            "Only these services [default: all, also those that are created meanwhile]", "[SERVICE]..."
-        ),
+        options.service_argument("Only these services [default: all, including new ones]", "[SERVICE]..."),
     ] = None,
     server: Server = None,
     data_dir: Annotated[
-        Path | None, options.option("DIR", "Keep the streams in this folder [default: gone at the end]")
+        Path | None, options.option("DIR", "Keep the streams in this folder [default: deleted at the end]")
     ] = None,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, metavar="N", help="Port of the page [default: 8484, or a free one]")
     ] = None,
-    no_ui: Annotated[bool, typer.Option("--no-ui", help="Without the page.")] = False,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Do not serve the page.")] = False,
     workspace: options.Workspace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each log line as a JSON object.")] = False,
 ) -> None:
     """Run NATS and the services of the workspace, with reload and a page.
 
-    A real NATS server with JetStream, Consul if there is a `consul` program, and each service as a process in an
-    environment of its own, which is made on the first run. An edit restarts that service alone, by its own clean stop.
-    If an edit breaks it, its events wait until the next one. The page, whose address it prints, shows what flows, what
-    became of each message, and dead letters, and sends events. Ctrl-C stops everything in order.
+    This starts a NATS server with JetStream, Consul if `consul` is installed, and each service as a process in its own
+    virtual environment, which the first run creates. An edit restarts only its service, gracefully. If an edit breaks
+    a service, its events wait until you fix it. The page shows messages, their outcomes and dead letters, and can
+    publish events; natsgen prints its address. Ctrl-C stops everything in order.
 
-    It needs the extra `natsgen[dev]`.
+    This command needs the extra `natsgen[dev]`.
 
     \b
     Examples:
@@ -54,7 +52,7 @@ def dev(
             "`pip install 'natsgen[dev]'` or `uv tool install 'natsgen[dev]'`"
         )
     if server and data_dir:
-        raise InputError("--data-dir is for the server that is started, and --server names another")
+        raise InputError("specify --server or --data-dir, not both; --data-dir is for the server that natsgen starts")
     from natsgen import workspace as workspaces
     from natsgen.dev import session
 

@@ -1,4 +1,4 @@
-"""`natsgen publish`, `call`, `tail` and `replay-trace`: messages to and from services, from the command line."""
+"""`natsgen publish`, `call`, `tail` and `replay-trace`: exchange messages with services."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 TAIL_PAYLOAD = 200  # characters of a payload in a line of `tail`
 _OF_NATS = ("$", "_INBOX")
 
-Data = Annotated[
-    str | None, options.option("JSON|@FILE|-", "The payload, or a file of it, or standard input [default: an example]")
-]
+Data = Annotated[str | None, options.option("JSON|@FILE|-", "Payload, a file, or standard input [default: an example]")]
 
 
 @dataclass(frozen=True)
@@ -47,19 +45,21 @@ def publish(
         ),
     ],
     data: Data = None,
-    subject: Annotated[str | None, options.option("SUBJECT", "On this subject, for a handler of a wildcard.")] = None,
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many, each with an id of its own.")] = 1,
+    subject: Annotated[
+        str | None, options.option("SUBJECT", "Subject to publish to, if the handler's has wildcards.")
+    ] = None,
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of events, each with its own ID.")] = 1,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="N", min=0.001, help="How many a second [default: as fast as they are stored]"),
+        typer.Option(metavar="N", min=0.001, help="Events per second [default: no limit]"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be published.")] = False,
     how: dlq_options.Reaching,
 ) -> None:
     """Publish an event to a handler, checked against its model.
 
-    The service's own code checks it, in the service's environment. Without data it is an example made from the model.
-    Data without an envelope is put into one.
+    The service's own code checks the event, in the service's environment. Without --data, natsgen creates an example
+    from the model. It adds an envelope to data without one.
 
     \b
     Examples:
@@ -94,7 +94,7 @@ def publish(
     if how.as_json:
         output.document({"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]})
     else:
-        place = f", as {sent[-1]['stream']}:{sent[-1]['sequence']}" if sent[-1] else "; nothing stores it"
+        place = f", as {sent[-1]['stream']}:{sent[-1]['sequence']}" if sent[-1] else "; no stream stores it"
         output.result(f"published {len(sent)} on {where}{place}")
 
 
@@ -107,10 +107,10 @@ def call(
     data: Data = None,
     how: dlq_options.Reaching,
 ) -> None:
-    """Call an action and print its answer; exit with 1 for an error.
+    """Call an action and print its reply.
 
-    The request is checked by the service's own code, in the service's environment. Without data it is an example made
-    from the model.
+    The service's own code checks the request, in the service's environment. Without --data, natsgen creates an example
+    from the model. The exit code is 1 if the reply is an error.
 
     \b
     Examples:
@@ -135,17 +135,17 @@ def call(
     else:
         output.result(samples.text(answer))
     if reply.error:
-        output.error(f"{part.subject} answered with the error {reply.error}")
+        output.error(f"{part.subject} returned the error {reply.error}")
         raise typer.Exit(FAILED)
 
 
 def tail(
     *,
     subject: Annotated[
-        str | None, options.option("SUBJECT", "Only this subject, perhaps with wildcards [default: all]")
+        str | None, options.option("SUBJECT", "Only this subject, which may have wildcards [default: all]")
     ] = None,
     service: dlq_options.Connecting = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many.")] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Exit after this many messages.")] = None,
     how: _Streaming,
 ) -> None:
     """Show messages as they are published, until Ctrl-C.
@@ -173,13 +173,14 @@ def tail(
 
 def replay_trace(
     *,
-    correlation: Annotated[str, typer.Argument(metavar="ID", help="The correlation id.", show_default=False)],
+    correlation: Annotated[str, typer.Argument(metavar="ID", help="Correlation ID of the trace.", show_default=False)],
     service: dlq_options.Connecting = None,
     how: dlq_options.Reaching,
 ) -> None:
-    """Publish the messages that started a chain once more, as a new chain.
+    """Publish the messages that started a trace again, as a new trace.
 
-    They are found in the streams, and published byte for byte, with new ids. What followed from them follows again.
+    natsgen finds them in the streams and publishes the same bytes with new IDs. Everything that they caused happens
+    again.
 
     \b
     Examples:
@@ -193,14 +194,14 @@ def replay_trace(
         places = [{"stream": one.stream, "sequence": one.sequence, "subject": one.subject} for one in sent]
         output.document({"correlation_id": fresh, "published": places})
     else:
-        output.result(f"published {', '.join(one.subject for one in sent)} with the correlation id {fresh}")
+        output.result(f"published {', '.join(one.subject for one in sent)} with the correlation ID {fresh}")
 
 
 def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
-    """Return where a service's code is, and how to connect.
+    """Return a service's code and connection settings.
 
     Raises:
-        InputError: there is no such service.
+        InputError: the service does not exist.
     """
     from natsgen.dev import environment
     from natsgen.dev.catalog import Source
@@ -222,14 +223,14 @@ def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
 
 
 def _check(source: Source, catalog: Catalog, name: str, kinds: tuple[str, ...], text: str) -> None:
-    """Have the service check a payload.
+    """Let the service check a payload.
 
     Raises:
-        InputError: it does not take it.
+        InputError: the payload is invalid.
     """
     part = catalog.part(name, *kinds)
     if problem := source.problems(part, [text])[0]:
-        raise InputError(f"{part.name} does not take it: {problem}")
+        raise InputError(f"invalid payload for {part.name}: {problem}")
 
 
 def _text(data: str) -> str:
@@ -242,7 +243,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise InputError(f"--data: it is no JSON: {error}") from error
+        raise InputError(f"--data: invalid JSON: {error}") from error
 
 
 def _as_json(message: Msg) -> str:

@@ -1,4 +1,4 @@
-"""`natsgen dlq list` and `natsgen dlq show`: what dead letters there are, and each in full."""
+"""`natsgen dlq list` and `natsgen dlq show`: show dead letters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from natsgen.cli import commands, dlq_changes, dlq_files, dlq_options, output
 from natsgen.errors import InputError
 
-LIST_LIMIT = 100  # letters that `list --ids` shows unless told otherwise
+LIST_LIMIT = 100  # default number of dead letters that `list --ids` shows
 
 
 def list_letters(

@@ -1,4 +1,4 @@
-"""`natsgen dlq replay` and `natsgen dlq purge`: letters leave the stream, sent again or for good."""
+"""`natsgen dlq replay` and `natsgen dlq purge`: replay or delete dead letters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def replay(
         str | None, options.option("SUBJECT", "Publish the originals to this subject, for all its subscribers.")
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(metavar="N", min=0.001, help="Maximum number of dead letters a second.")
+        float | None, typer.Option(metavar="N", min=0.001, help="Maximum number of dead letters per second.")
     ] = None,
     how: dlq_options.Reaching,
 ) -> None:
@@ -45,7 +45,7 @@ def replay(
     from natsgen.dlq.selection import plain_subject
 
     if rate is not None and not math.isfinite(rate):
-        raise InputError("--rate takes a number of dead letters a second")
+        raise InputError("--rate must be a finite number of dead letters per second")
     wanted = which.need()
     subject = None if to_subject is None else messages.located("--to-subject", plain_subject, to_subject)
     settings = how.settings(which.service)
@@ -83,8 +83,8 @@ def replay(
 def purge(which: dlq_options.Which, how: dlq_options.Reaching) -> None:
     """Delete dead letters permanently.
 
-    natsgen asks first, unless you pass --yes. To keep a copy, run natsgen dlq export before. Original messages that
-    still hold a payload stay in their streams.
+    natsgen asks first, unless you pass --yes. To keep a copy, run natsgen dlq export first. Original messages stay in
+    their streams.
 
     \b
     Examples:
@@ -135,7 +135,7 @@ def _tell(
     to: str = "",
     **more: Any,
 ) -> None:
-    """Tell what became of the letters. Raises `typer.Exit` if some could not be done."""
+    """Report the outcome. Raises `typer.Exit` if some dead letters failed."""
     from natsgen.cli import dlq_story
     from natsgen.dlq.letters import STREAM
 

@@ -1,4 +1,4 @@
-"""`natsgen dlq export` and `natsgen dlq import`: letters go into a file, and come back."""
+"""`natsgen dlq export` and `natsgen dlq import`: write dead letters to a file, and read them back."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _writer(file: str) -> Iterator[Callable[[bytes], object]]:
 
 @contextmanager
 def _reader(file: str) -> Iterator[tuple[BinaryIO, str]]:
-    """Provide the file, or all of standard input: it is read twice."""
+    """Provide the file, or a copy of standard input, because it is read twice."""
     if file != STANDARD:
         with Path(file).open("rb") as opened:
             yield opened, output.printable(file)

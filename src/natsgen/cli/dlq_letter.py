@@ -1,4 +1,4 @@
-"""One dead letter in full, as `natsgen dlq show` tells it to people and to programs."""
+"""The output of `natsgen dlq show`: one dead letter, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STACK = "Dlq-Stack"
 
 
 def letter_lines(found: LetterWithPayload) -> Iterator[str]:
-    """Yield the answer of `show`."""
+    """Yield the lines of `show`."""
     letter, short = found.letter, found.letter.summary()
     yield output.printable(f"Dead letter {letter.id} of {short.service or '-'} {short.handler}")
     size = short.size if found.payload is None else len(found.payload)
@@ -31,22 +31,22 @@ def letter_lines(found: LetterWithPayload) -> Iterator[str]:
         "stored at": shown_time(letter.stored),
         "subject": _own(letter.headers, "Dlq-Subject"),
         "stream": f"{_own(letter.headers, 'Dlq-Stream')}, sequence {_own(letter.headers, 'Dlq-Sequence')}",
-        "message id": _own(letter.headers, "Dlq-Msg-Id"),
-        "correlation id": short.correlation or "-",
+        "message ID": _own(letter.headers, "Dlq-Msg-Id"),
+        "correlation ID": short.correlation or "-",
         "payload": f"{size} bytes" + (", with the original message" if short.is_with_original else ""),
     }
     yield from (f"  {line}" for line in output.columns(list(facts.items())))
     if command := _correlation_command(short.correlation):
-        yield f"  all letters of this correlation id: {command}"
+        yield f"  all dead letters with this correlation ID: {command}"
     yield from _section("Stack", _stack(letter.headers))
     yield from _section("Headers of the message", _header_lines(letter.original_headers()))
-    told = [(name, value) for name, value in letter.own_headers() if name != _STACK]
-    yield from _section("Headers of the dead letter", _header_lines(tuple(told)))
+    others = [(name, value) for name, value in letter.own_headers() if name != _STACK]
+    yield from _section("Headers of the dead letter", _header_lines(tuple(others)))
     yield from _payload_lines(found)
 
 
 def letter_document(found: LetterWithPayload) -> dict[str, Any]:
-    """Return the answer of `show`, for programs."""
+    """Return the JSON document of `show`."""
     letter = found.letter
     payload = found.payload
     decoded = None if payload is None else decode(payload)
@@ -72,7 +72,7 @@ def _own(found: Headers, name: str) -> str:
 
 
 def _stack(found: Headers) -> list[str]:
-    """Return the lines of the stack, whose line breaks the worker writes as the two characters `\\n`."""
+    """Return the lines of the stack trace, in which the worker writes line breaks as the two characters `\\n`."""
     text = headers.first(found, _STACK)
     return text.replace("\\n", "\n").rstrip("\n").split("\n") if text else []
 
@@ -94,7 +94,7 @@ def _payload_lines(found: LetterWithPayload) -> Iterator[str]:
     decoded = decode(found.payload)
     yield from _section(f"Payload ({decoded.kind})", decoded.lines, always=True)
     if decoded.rest:
-        yield f"  and {decoded.rest:,} bytes more; --raw writes all of them"
+        yield f"  and {decoded.rest:,} more bytes; --raw writes all of them"
 
 
 def _section(title: str, lines: Sequence[str], *, always: bool = False) -> Iterator[str]:

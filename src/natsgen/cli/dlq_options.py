@@ -1,4 +1,4 @@
-"""What the commands of `natsgen dlq` take in common, and how they make sense of it."""
+"""The options that the commands of `natsgen dlq` share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Connecting = Annotated[
     typer.Option(
         "--service",
         metavar="NAME",
-        help="Connect as the .env of this service tells.",
+        help="Use the connection settings in this service's .env.",
         autocompletion=completion.services,
     ),
 ]
@@ -32,7 +32,7 @@ Server = Annotated[
     str | None,
     options.option(
         "URL[,URL]",
-        "NATS servers [default: that of natsgen dev if it runs, else the worker's NATS_URL, else "
+        "NATS servers [default: the server of a running natsgen dev, or the worker's NATS_URL, or "
         "nats://localhost:4222]",
     ),
 ]
@@ -40,17 +40,17 @@ Server = Annotated[
 
 @dataclass(frozen=True)
 class Reaching(options.Reading):
-    """The options that every command takes."""
+    """The options of every command."""
 
     server: Server = None
 
     def settings(self, service: str | None) -> Settings:
-        """Return how to connect: to `--server`, else to the NATS of a running `natsgen dev`, else as a service does.
+        """Return the connection settings, with the server of `--server`, of a running `natsgen dev`, or of a service.
 
-        The environment and the `.env` of the service in the workspace say the rest.
+        The other settings come from the environment and the `.env` of the service in the workspace.
 
         Raises:
-            InputError: a setting cannot be used.
+            InputError: a setting is invalid.
         """
         from natsgen.dev import running
         from natsgen.dlq import settings
@@ -60,7 +60,8 @@ class Reaching(options.Reading):
         dev = None if self.server is not None else running.find(root)
         if dev and os.environ.get("NATS_URL"):
             output.note(
-                f"natsgen dev runs here: connecting to its NATS, {dev.nats}, not to NATS_URL; --server goes before"
+                f"connecting to {dev.nats}, the NATS server of the running natsgen dev, not to NATS_URL; use --server "
+                "to override"
             )
         folder = root / SERVICES / service if service is not None else None
         found = folder if folder and folder.is_dir() else None
@@ -75,7 +76,7 @@ class Filters:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Only dead letters of this service. Its .env in the workspace tells how to connect.",
+            help="Only dead letters of this service. Its .env has the connection settings.",
             autocompletion=completion.services,
         ),
     ] = None
@@ -94,12 +95,12 @@ class Filters:
     correlation: Annotated[str | None, options.option("ID", "Only dead letters with this correlation ID.")] = None
     since: Annotated[
         str | None,
-        options.option("TIME", "Only dead letters since then: 2026-03-01T12:00:00Z, or 2h for two hours ago."),
+        options.option("TIME", "Only dead letters since this time: 2026-03-01T12:00:00Z, or 2h for two hours ago."),
     ] = None
-    until: Annotated[str | None, options.option("TIME", "Only dead letters until then.")] = None
+    until: Annotated[str | None, options.option("TIME", "Only dead letters until this time.")] = None
 
     def selection(self) -> Selection:
-        """Return what they mean. Raises `InputError` for one that means nothing."""
+        """Return the parsed filters. Raises `InputError` if one is invalid."""
         from natsgen import messages
         from natsgen.dlq import selection
 
@@ -135,10 +136,10 @@ class Which(Filters):
     ] = False
 
     def need(self) -> Selection:
-        """Return what the filters mean; it must have been said which letters.
+        """Return the parsed filters of a command that requires a choice.
 
         Raises:
-            InputError: nothing is chosen, or all and also some.
+            InputError: nothing is chosen, or `--all` is combined with IDs or filters.
         """
         found = self.selection()
         if not self.ids and not self.everything and found.is_everything:
@@ -149,10 +150,10 @@ class Which(Filters):
 
 
 def confirm(counts: Sequence[str], question: str) -> None:
-    """Ask the person, who sees what it is about.
+    """Show the counts, and ask the user to confirm.
 
     Raises:
-        StoppedError: the answer is no, or none.
+        StoppedError: the answer is not yes.
     """
     try:
         answer = output.ask(question, "no", "\n".join(counts))
@@ -163,7 +164,7 @@ def confirm(counts: Sequence[str], question: str) -> None:
 
 
 def choose(settings: Settings, wanted: Selection, ids: Sequence[int] = ()) -> Chosen:
-    """Find the dead letters that a command is about, and show how far it is."""
+    """Find the chosen dead letters, with a progress bar."""
     from natsgen.cli.progress import Progress
     from natsgen.dlq import connection, selection
 

@@ -1,4 +1,4 @@
-"""What `natsgen dlq` tells about letters, to people and to programs."""
+"""The output of `natsgen dlq` about dead letters, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ERROR_SHOWN = 100  # characters of an error in a list
 
 
 def nothing(chosen: Chosen) -> str:
-    """Return why there are no letters."""
+    """Return the message that there are no dead letters."""
     if chosen.state is None:
         return f"no stream {STREAM} at {chosen.server}: no worker has stored a dead letter there yet"
     which = "" if chosen.selection.is_everything else "matching "
@@ -23,12 +23,12 @@ def nothing(chosen: Chosen) -> str:
 
 
 def counted(number: int) -> str:
-    """Return a number of letters, in words."""
+    """Return a number with its noun, such as "2 dead letters"."""
     return "1 dead letter" if number == 1 else f"{number:,} dead letters"
 
 
 def count_lines(letters: Sequence[Summary]) -> list[str]:
-    """Return a table of how many there are of what."""
+    """Return a table of the numbers of dead letters by group."""
     found = groups(letters)
     rows = [("SERVICE", "HANDLER", "REASON", "LETTERS", "OLDEST", "NEWEST")]
     rows += [
@@ -46,7 +46,7 @@ def count_lines(letters: Sequence[Summary]) -> list[str]:
 
 
 def list_lines(chosen: Chosen, *, ids: bool, limit: int) -> Iterator[str]:
-    """Yield the answer of `list`."""
+    """Yield the lines of `list`."""
     if not ids:
         yield from count_lines(chosen.letters)
         yield f"{counted(len(chosen.letters))} in stream {STREAM} at {chosen.server}"
@@ -62,7 +62,7 @@ def list_lines(chosen: Chosen, *, ids: bool, limit: int) -> Iterator[str]:
 
 
 def list_document(chosen: Chosen, *, ids: bool, limit: int) -> dict[str, Any]:
-    """Return the answer of `list`, for programs."""
+    """Return the JSON document of `list`."""
     document: dict[str, Any] = {
         "server": chosen.server,
         "stream": STREAM,
@@ -73,12 +73,12 @@ def list_document(chosen: Chosen, *, ids: bool, limit: int) -> dict[str, Any]:
 
 
 def group_documents(letters: Sequence[Summary]) -> list[dict[str, Any]]:
-    """Return how many there are of what, for programs."""
+    """Return the numbers of dead letters by group, for JSON."""
     return [_group_document(one) for one in groups(letters)]
 
 
 def summary_document(letter: Summary) -> dict[str, Any]:
-    """Return a letter in short, for programs."""
+    """Return the summary of a dead letter, for JSON."""
     return {
         "id": letter.id,
         "subject": letter.subject,
@@ -94,7 +94,7 @@ def summary_document(letter: Summary) -> dict[str, Any]:
 
 
 def failure_lines(tally: Tally, what: str) -> Iterator[str]:
-    """Yield what could not be done, and why; `what` is what the numbers of the tally count."""
+    """Yield the failures with their reasons; `what` is what the numbers of the tally count."""
     for number, why in list(tally.failed.items())[:FAILURES_SHOWN]:
         yield output.printable(f"{what} {number}: {why}")
     if (more := len(tally.failed) - FAILURES_SHOWN) > 0:
@@ -102,7 +102,7 @@ def failure_lines(tally: Tally, what: str) -> Iterator[str]:
 
 
 def failure_documents(tally: Tally, key: str = "id") -> list[dict[str, Any]]:
-    """Return what could not be done, and why, for programs."""
+    """Return the failures with their reasons, for JSON."""
     return [{key: number, "error": why} for number, why in tally.failed.items()]
 
 

@@ -1,4 +1,4 @@
-"""What `natsgen list --json` and `natsgen show --json` tell a script of a service."""
+"""The JSON documents of `natsgen list` and `natsgen show`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def of_service(service: Service) -> dict[str, Any]:
-    """Return a service as `list` tells it."""
+    """Return the document of a service in `list`."""
     return {
         "name": service.name,
         "kind": service.kind,
@@ -27,8 +27,8 @@ def of_service(service: Service) -> dict[str, Any]:
     }
 
 
-def of_portrait(found: ServiceReport, offered: str) -> dict[str, Any]:
-    """Return a service in full; `offered` is the template's version that it was compared with."""
+def of_report(found: ServiceReport, offered: str) -> dict[str, Any]:
+    """Return the document of `show`; `offered` is the newest version of the template."""
     return {
         **of_service(found.service),
         "offered_version": offered,

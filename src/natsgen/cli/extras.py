@@ -1,4 +1,4 @@
-"""`natsgen extras`, `add-extra` and `remove-extra`: the packages that a person asks for."""
+"""`natsgen extras`, `add-extra` and `remove-extra`: list, add and remove optional packages."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def remove_extra(service: options.Service, name: _Names, how: options.Writing, f
 
 
 def _names(given: Sequence[str]) -> list[str]:
-    """Return the names that a person typed, with spaces or commas between."""
+    """Return the typed names, which spaces or commas separate."""
     from natsgen.answers import given_answers
 
     return list(given_answers.from_extras(given, "NAME").values["extras"])
 
 
 def _tell(how: options.Writing, service: str, changed: Changed, verb: str) -> None:
-    from natsgen.services.service_packages import told
+    from natsgen.services.service_packages import listed
 
     change = changed.change
     files = change.added or change.removed
@@ -99,7 +99,7 @@ def _tell(how: options.Writing, service: str, changed: Changed, verb: str) -> No
     }
     story = f"Changed the answers of {service}: its extras are {', '.join(changed.extras) or 'none'}"
     if files:
-        what = told(parts.packages_of(service, files)) or "files"
+        what = listed(parts.packages_of(service, files)) or "files"
         story = f"{verb} {what} ({messages.counted(len(files), 'file')}) in services/{service}"
     how.report(change, document, [story], changed.notes)
 

@@ -1,4 +1,4 @@
-"""`natsgen init`: the workspace's own settings, and what git shall ignore."""
+"""`natsgen init`: creates natsgen.toml and completes .gitignore."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from natsgen.cli import options
 def init(
     how: options.Writing,
     ci: Annotated[
-        str | None, options.option("github|gitlab", "Also write a workflow that tests the services that changed.")
+        str | None, options.option("github|gitlab", "Also write a workflow that tests changed services.")
     ] = None,
 ) -> None:
     """Write natsgen.toml and complete .gitignore.
 
-    natsgen.toml holds your organisation's defaults for new services, and explains each key. An existing natsgen.toml
-    is not changed, and nothing is removed from .gitignore. You can run it again with --ci later.
+    natsgen.toml contains your organization's defaults for new services, and explains each key. An existing natsgen.toml
+    is not changed, and nothing is removed from .gitignore. You can run this command again with --ci later.
 
     \b
     Examples:

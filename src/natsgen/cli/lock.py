@@ -1,4 +1,4 @@
-"""`natsgen lock`: the dependencies of a service are pinned again."""
+"""`natsgen lock`: pins the dependencies of a service."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from natsgen.cli import options
 def lock(service: options.Service, how: options.Writing) -> None:
     """Pin the dependencies of a service.
 
-    Run it after you edit pyproject.toml. It writes requirements.txt and requirements-dev.txt with hashes, for all
-    platforms and all Python versions that the service supports. Pins that still fit do not change. It needs uv (pip
-    install uv) and a package index. `make lock` in the service's folder does the same.
+    Run this after you edit pyproject.toml. It writes requirements.txt and requirements-dev.txt with hashes, for all
+    platforms and all Python versions that the service supports. Pins that are still valid do not change. It needs uv
+    (pip install uv) and a package index. `make lock` in the service's folder does the same.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`natsgen list` and `natsgen show`: what a workspace and one of its services hold."""
+"""`natsgen list` and `natsgen show`: describe the services of a workspace."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def list_services(how: options.Reading, service: options.OneOfAll = None) -> None:
     """List the services and their parts.
 
-    Parts are handlers, actions, routes, tasks, publishers and subscribers. natsgen reads them from source; it imports
-    and runs nothing.
+    Parts are handlers, actions, routes, tasks, publishers and subscribers. natsgen reads them from source; it does not
+    import or run anything.
 
     \b
     Examples:
@@ -58,9 +58,9 @@ def show(service: options.Service, how: options.Reading) -> None:
     with templates.of_service(place, service) as (template, newest):
         found = describe.describe_service(place, template, questions.read(template.folder), service, newest)
     if how.as_json:
-        output.document({"workspace": str(place.root), **documents.of_portrait(found, newest)})
+        output.document({"workspace": str(place.root), **documents.of_report(found, newest)})
     else:
-        output.result("\n".join(_portrait_lines(found, newest)))
+        output.result("\n".join(_report_lines(found, newest)))
 
 
 def _service_lines(service: Service) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _because(error: str) -> str:
 
 
 def _readable(default: str) -> str:
-    """Return a default that is written in Python as a person reads it."""
+    """Return a default value in readable form instead of as a Python expression."""
     if not default:
         return ""
     match ast.parse(default, mode="eval").body:
@@ -92,7 +92,7 @@ def _readable(default: str) -> str:
     return default
 
 
-def _portrait_lines(found: ServiceReport, offered: str) -> Iterator[str]:
+def _report_lines(found: ServiceReport, offered: str) -> Iterator[str]:
     yield from _service_lines(found.service)
     if found.is_outdated:
         yield f"  newer template version available: {offered}"

@@ -1,4 +1,4 @@
-"""Asks for what only a person can know of a new service; if there is nobody to ask, it is an error."""
+"""Prompts for missing required answers of a new service; without a terminal, they are an error."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from natsgen.parts.kind import Part
 
 _Answer = TypeVar("_Answer")
-SEVERAL = "several with spaces between"
-WILDCARDS = f"{SEVERAL}; * is any token, a last > all the rest"
+SEVERAL = "separate several with spaces"
+WILDCARDS = f"{SEVERAL}; * matches one token, > the rest"
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """Holds what a command that creates a service cannot do without, beside the name.
+    """A required answer of a command that creates a service, besides the name.
 
     Attributes:
-        command: as it is typed.
-        option: that gives it.
-        questions: the questions of the template that it answers; one of them is enough.
-        name: of a service, to propose.
-        value: of the option, to propose.
-        reason: what it is for, for the person who is asked.
+        command: the command as typed.
+        option: the option for the answer.
+        questions: the template's questions, one of which needs an answer.
+        name: a service name to propose.
+        value: a value of the option to propose.
+        reason: the explanation in the prompt.
     """
 
     command: str
@@ -47,7 +47,7 @@ WORKER = Requirement(
     ("handlers", "actions", "tasks"),
     "billing",
     "orders.order.created",
-    f"It handles the events of this subject ({WILDCARDS}).",
+    f"The worker handles the events of this subject ({WILDCARDS}).",
 )
 SERVICE = Requirement(
     "natsgen new service",
@@ -55,7 +55,7 @@ SERVICE = Requirement(
     ("actions",),
     "greeter",
     "greet",
-    f"It answers requests for this action ({SEVERAL}).",
+    f"The service answers requests for this action ({SEVERAL}).",
 )
 GATEWAY = Requirement(
     "natsgen new gateway",
@@ -63,7 +63,7 @@ GATEWAY = Requirement(
     ("framework",),
     "api",
     "fastapi",
-    "It is the web framework in the gateway: fastapi or django.",
+    "The web framework of the gateway: fastapi or django.",
 )
 PUBLISHER = Requirement(
     "natsgen new publisher",
@@ -71,7 +71,7 @@ PUBLISHER = Requirement(
     ("publishers",),
     "beat",
     "events.test",
-    f"It publishes on this subject ({SEVERAL}).",
+    f"The service publishes to this subject ({SEVERAL}).",
 )
 CORE_PUBLISHER = replace(PUBLISHER, command="natsgen new publisher --core")
 SUBSCRIBER = Requirement(
@@ -80,7 +80,7 @@ SUBSCRIBER = Requirement(
     ("subscribers",),
     "ear",
     "events.test",
-    f"It listens to this subject ({WILDCARDS}).",
+    f"The service subscribes to this subject ({WILDCARDS}).",
 )
 
 
@@ -90,16 +90,16 @@ def completed(
     read: Callable[[Sequence[str]], Sequence[Part]] | None,
     asks: Collection[str],
 ) -> GivenAnswers:
-    """Return what was given, with what was missing.
+    """Return the given answers, after prompting for missing required ones.
 
     Args:
-        given: so far.
-        asked: what has to be there.
-        read: what makes parts of the texts of the option; None if it gives the framework.
-        asks: what the template asks; where it asks for none of what has to be there, that need not be.
+        given: the given answers.
+        asked: the required answer.
+        read: converts the texts of the option to parts; None if the option is the framework.
+        asks: the template's questions; an answer that they do not include is not required.
 
     Raises:
-        InputError: something is missing and nobody can be asked.
+        InputError: an answer is missing, and natsgen cannot prompt.
     """
     from natsgen import naming
     from natsgen.answers.given_answers import GivenAnswers, from_texts
@@ -110,12 +110,13 @@ def completed(
         missing.append(asked.option)
     if missing and not output.can_ask():
         raise InputError(
-            f"{' and '.join(missing)} must be given, as in: {asked.command} {asked.name} {asked.option} {asked.value}"
+            f"missing {' and '.join(missing)}: use, for example, {asked.command} {asked.name} {asked.option} "
+            f"{asked.value}"
         )
     if "NAME" in missing:
         subjects = [part.does for part in given.parts("handlers")]
         proposal = naming.service_for(subjects[0]) if subjects else asked.name
-        reason = "It names the folder under services/, the service in Consul and its consumers in NATS."
+        reason = "The name is used for the folder under services/, in Consul, and for consumers in NATS."
         name = _ask("Name of the service", proposal, reason, naming.service)
         given = given.over(GivenAnswers({"service_name": name}, {}))
     if asked.option in missing:

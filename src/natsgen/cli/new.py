@@ -1,4 +1,4 @@
-"""`natsgen new`: what a person or a script says about a new service, and what they are told about it."""
+"""`natsgen new`: creates services."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Texts = list[str] | None
 
 @dataclass(frozen=True)
 class _Common:
-    """The options that every kind of service has."""
+    """The options for every kind of service."""
 
     context: options.Context = None
     description: options.Description = None
@@ -44,33 +44,36 @@ class _Common:
 
 @dataclass(frozen=True)
 class _Contents:
-    """The options of services that handle events, answer requests and do tasks."""
+    """The options of services with handlers, actions and tasks."""
 
     subject: Annotated[
-        Texts, options.option("SUBJECT", "Subject of the events it handles, a handler each; may be repeated.")
+        Texts, options.option("SUBJECT", "Subject of events to handle; creates one handler each (repeatable).")
     ] = None
-    action: Annotated[Texts, options.option("NAME", "Action that it answers requests for; may be repeated.")] = None
+    action: Annotated[Texts, options.option("NAME", "Action that answers requests (repeatable).")] = None
     queue: Annotated[
-        Texts, options.option("QUEUE", "Queue that it works off, by a task each; QUEUE=TASK names it; may be repeated.")
+        Texts,
+        options.option("QUEUE", "Queue to process; creates one task each; QUEUE=TASK names the task (repeatable)."),
     ] = None
     framework: Annotated[
-        str | None, options.option("none|fastapi|django", "Web framework, which makes it a gateway [default: none]")
+        str | None, options.option("none|fastapi|django", "Web framework; adding one creates a gateway [default: none]")
     ] = None
     route: Annotated[
-        Texts, options.option("ROUTE", 'Route of a gateway, such as "POST /greet=v1.greeter.greet"; may be repeated.')
+        Texts, options.option("ROUTE", 'Route of a gateway, such as "POST /greet=v1.greeter.greet" (repeatable).')
     ] = None
-    version: Annotated[str | None, options.option("N", "Version of the actions, in their subjects [default: 1]")] = None
+    version: Annotated[
+        str | None, options.option("N", "Version of the actions, part of their subjects [default: 1]")
+    ] = None
     dedup: Annotated[
-        str | None, options.option("none|nats-kv|redis", "Where handled message ids are kept [default: none]")
+        str | None, options.option("none|nats-kv|redis", "Where to store the IDs of handled messages [default: none]")
     ] = None
 
 
 def worker(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
     """Create a worker: services/NAME/ and compose/NAME.yml.
 
-    The worker runs as it is: it consumes its subjects from JetStream, registers in Consul, has its own tests and
-    its Dockerfile. With --queue it does tasks that anybody may enqueue, instead or as well; with --action it answers
-    requests as well. An existing service is never touched.
+    The worker is ready to run: it consumes its subjects from JetStream, registers in Consul, and has tests and a
+    Dockerfile. --queue adds tasks, with or without --subject; --action adds actions. An existing service is never
+    changed.
 
     \b
     Examples:
@@ -88,9 +91,9 @@ def worker(contents: _Contents, common: _Common, how: options.Writing, name: opt
 def service(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
     """Create a service that answers requests.
 
-    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each action on vVERSION.NAME.ACTION,
-    is a NATS micro service (nats micro ls), registers in Consul, has its own tests and its Dockerfile. With --subject
-    it handles events as well. An existing service is never touched.
+    This creates services/NAME/ and compose/NAME.yml. The service answers each action on vVERSION.NAME.ACTION, is a NATS
+    micro service (nats micro ls), registers in Consul, and has tests and a Dockerfile. --subject adds handlers. An
+    existing service is never changed.
 
     \b
     Examples:
@@ -102,11 +105,11 @@ def service(contents: _Contents, common: _Common, how: options.Writing, name: op
 
 
 def gateway(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
-    """Create a gateway: a service with FastAPI or Django in it.
+    """Create a gateway: a service with FastAPI or Django.
 
-    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It answers each route of HTTP by a call of an
-    action, or by publishing an event: METHOD PATH=SUBJECT or METHOD PATH=publish:SUBJECT. With --action and --subject
-    it answers requests of NATS and handles events as well. An existing service is never touched.
+    This creates services/NAME/ and compose/NAME.yml. Each HTTP route calls an action (METHOD PATH=SUBJECT) or publishes
+    an event (METHOD PATH=publish:SUBJECT). --action and --subject add actions and handlers. An existing service is
+    never changed.
 
     \b
     Examples:
@@ -124,22 +127,20 @@ def publisher(
     *,
     name: options.NewName = None,
     subject: Annotated[
-        Texts, options.option("SUBJECT", "Subject that it publishes on, a publisher each; may be repeated.")
+        Texts, options.option("SUBJECT", "Subject to publish to; creates one publisher each (repeatable).")
     ] = None,
     interval: Annotated[
-        str | None, options.option("SECONDS", "From one message to the next, for PUBLISH_INTERVAL [default: 2]")
+        str | None, options.option("SECONDS", "Interval between messages, for PUBLISH_INTERVAL [default: 2]")
     ] = None,
-    core: Annotated[
-        bool, typer.Option("--core", help="Publish by core NATS, to whoever listens, and not to a stream.")
-    ] = False,
+    core: Annotated[bool, typer.Option("--core", help="Publish by core NATS instead of to a stream.")] = False,
     common: _Common,
     how: options.Writing,
 ) -> None:
-    """Create a publisher: a service that publishes again and again.
+    """Create a publisher: a service that publishes on an interval.
 
-    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It publishes on each subject, numbered without
-    holes, to the subject's stream, which confirms each message, or with --core to whoever listens. It waits for a
-    server that is away. An existing service is never touched.
+    This creates services/NAME/ and compose/NAME.yml. The service publishes messages with gapless sequence numbers to
+    the stream of each subject and awaits the acknowledgements, or publishes by core NATS with --core. If the server is
+    down, it waits. An existing service is never changed.
 
     \b
     Examples:
@@ -157,19 +158,20 @@ def subscriber(
     *,
     name: options.NewName = None,
     subject: Annotated[
-        Texts, options.option("SUBJECT", "Subject that it listens to, a subscriber each; may be repeated.")
+        Texts, options.option("SUBJECT", "Subject to subscribe to; creates one subscriber each (repeatable).")
     ] = None,
     queue_group: Annotated[
-        str | None, options.option("NAME", "Group of which one hears each message, for QUEUE_GROUP [default: none]")
+        str | None,
+        options.option("NAME", "Queue group; one member receives each message; for QUEUE_GROUP [default: none]"),
     ] = None,
     common: _Common,
     how: options.Writing,
 ) -> None:
-    """Create a subscriber: a service that listens by core NATS.
+    """Create a subscriber: a service that subscribes by core NATS.
 
-    It comes in services/NAME/ and compose/NAME.yml, as a worker does. It hears what is published on each subject while
-    it listens, and notes how old it is; with --queue-group, one of those in the group hears each message. What must not
-    be lost is for a worker. An existing service is never touched.
+    This creates services/NAME/ and compose/NAME.yml. The service receives messages only while it runs, and records
+    their age. With --queue-group, one member of the group receives each message. For messages that must not be lost,
+    create a worker. An existing service is never changed.
 
     \b
     Examples:
@@ -213,15 +215,15 @@ def _create(
     *,
     has_version: bool = False,
 ) -> None:
-    """Create the service, and tell of it.
+    """Create the service, and report it.
 
     Args:
-        asked: what the command cannot do without.
-        common: the options that every kind of service has.
+        asked: the required answer of the command.
+        common: the options for every kind of service.
         how: the options of a command that changes a workspace.
-        parts: of each option that gives parts: what makes them of its texts, and the texts.
-        flags: the texts of other options that answer questions, by their names.
-        has_version: whether `--version` says the version of the actions that `--action` gives or that are asked for.
+        parts: for each option that gives parts, the function that converts its texts, and the texts.
+        flags: the texts of other options that answer questions, by name.
+        has_version: whether `--version` is given, which requires `--action`.
     """
     from natsgen.answers import answers, given_answers, questions, workspace_defaults
     from natsgen.services import create
@@ -237,23 +239,23 @@ def _create(
             given = given.over(given_answers.from_file(common.data_file, questionnaire))
         network = given.values.get("network")
         defaults = workspace_defaults.read(how.place.root, questionnaire, strict=common.template is None)
-        # what the organisation's gateways are made with makes no gateway of others
+        # the default framework in natsgen.toml is for gateways only
         given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
         answers.refuse_unasked(given, questionnaire, template.url)
         reader = parts[asked.option][0] if asked.option in parts else None
         given = missing.completed(given, asked, reader, questionnaire.questions)
         if has_version and given.sources.get("actions") != "--action":
-            raise InputError("--version: it is the version of what --action gives, and there is no --action")
+            raise InputError("--version requires --action")
         complete = answers.complete(given, questionnaire, how.place.root)
         done = create.new_service(how.writer, template, questionnaire, complete)
     if network is not None and INFRASTRUCTURE in map(str, done.kept):
         where = given.sources.get("network", "--network")
-        output.note(f"{INFRASTRUCTURE} exists, and its network is used for all services: {where} {network} is ignored")
+        output.note(f"{where} {network} is ignored: {INFRASTRUCTURE} exists, and all services use its network")
     _tell(how, complete, done)
 
 
 def next_commands(workspace: Workspace, name: str, here: Path) -> tuple[str, str, str]:
-    """Return what to type after a service was created: install, test, run."""
+    """Return the commands that install, test and run a new service."""
     install, test = next_steps.to_install(workspace, name, here), next_steps.to_test(workspace, name, here)
     return install, test, next_steps.to_run(workspace, name, here)
 
@@ -265,12 +267,12 @@ def _tell(how: options.Writing, answers: Answers, done: Outcome) -> None:
     story = [f"Created the {answers.kind} {name} in {how.place.root}", f"  {folder} ({len(inside)} files)"]
     story += [f"    {part.name} {part.story(name)}" for some in answers.parts.values() for part in some]
     story += [f"  {path}" for path in added if path not in inside]
-    story += [f"  {path} (was there, kept as it is)" for path in done.kept]
+    story += [f"  {path} (exists, not changed)" for path in done.kept]
     install, test, run = commands_after = next_commands(how.place, name, Path.cwd())
     story += ["", "Next, from here:"]
     story += ["  run it here, with NATS, reload and a page:", f"    {next_steps.to_develop(how.place, Path.cwd())}"]
-    story += ["  install:", f"    {install}", "  see it work on a real NATS server:", f"    {test}"]
-    story += ["  run its image with NATS and Consul, until it is healthy or fails:", f"    {run}"]
+    story += ["  install:", f"    {install}", "  test it on a real NATS server:", f"    {test}"]
+    story += ["  run its image with NATS and Consul, and wait until it is healthy:", f"    {run}"]
     document = {
         "service": name,
         "created": [str(path) for path in added],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def option(metavar: str, help: str) -> Any:
-    """Return an option that takes a value."""
+    """Return an option with a value."""
     return typer.Option(metavar=metavar, help=help)
 
 
@@ -33,15 +33,15 @@ Workspace = Annotated[
     typer.Option(
         "--workspace",
         metavar="DIR",
-        help="Root of the monorepo [default: the nearest folder upwards with natsgen.toml, services/ or compose/, "
-        "or the git repository]",
+        help="Root of the monorepo [default: the nearest parent with natsgen.toml, services/ or compose/, or the git "
+        "repository]",
     ),
 ]
 Service = Annotated[str, service_argument("Name of the service.")]
 Gateway = Annotated[str, service_argument("Name of the gateway.", "GATEWAY")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print a diff of what would change; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-OneOfAll = Annotated[str | None, service_argument("Only this one [default: all]")]
+OneOfAll = Annotated[str | None, service_argument("Only this service [default: all]")]
 Services = Annotated[list[str] | None, service_argument("Services to work on.")]
 All = Annotated[bool, typer.Option("--all", help="All services in the workspace.")]
 Force = Annotated[bool, typer.Option("--force", help="Remove files even if they were edited.")]
@@ -68,7 +68,7 @@ class Writing(Reading):
 
     @property
     def writer(self) -> Writer:
-        """Return how the command changes its workspace."""
+        """Return the writer for the workspace."""
         from natsgen.services.writer import Writer
 
         return Writer(self.place, self.dry_run, output.note)
@@ -76,14 +76,14 @@ class Writing(Reading):
     def report(
         self, change: Change, facts: Mapping[str, Any], story: Iterable[str], notes: Sequence[str] = (), would: str = ""
     ) -> None:
-        """Tell what a command did, or would do.
+        """Report what a command did or, on a dry run, would do.
 
         Args:
-            change: of the workspace's files.
-            facts: what `--json` prints, beside the workspace and, on a dry run, the diff.
-            story: the lines for a person.
-            notes: what the person should know beside.
-            would: what would be done to the files on a dry run, such as "created"; "changed" if it is not given.
+            change: the change of the workspace's files.
+            facts: the fields of the JSON document, besides the workspace and, on a dry run, the diff.
+            story: the lines of the text output.
+            notes: additional notes.
+            would: the participle for the files on a dry run, such as "created"; "changed" by default.
         """
         root = self.place.root
         if self.as_json:
@@ -99,7 +99,7 @@ class Writing(Reading):
 
 
 def paths(change: Change) -> dict[str, list[str]]:
-    """Return the files that a command creates, changes and removes, for its document."""
+    """Return the files that a command creates, changes and removes, for its JSON document."""
     return {
         "created": [str(path) for path in change.added],
         "changed": [str(path) for path in change.replaced],
@@ -107,7 +107,7 @@ def paths(change: Change) -> dict[str, list[str]]:
     }
 
 
-# What the commands take that make a service.
+# The options of commands that create a service.
 NewName = Annotated[
     str | None,
     typer.Argument(
@@ -118,23 +118,23 @@ Template = Annotated[
     str | None,
     option(
         "URL_OR_PATH[@VERSION]",
-        "Template of your own: a git repository, a bundle or a folder [default: the one in natsgen.toml, else "
-        "natsgen's; the newest version]",
+        "Your own template: a git repository, a bundle or a folder [default: the one in natsgen.toml, or natsgen's; "
+        "the newest version]",
     ),
 ]
 Context = Annotated[
-    str | None, option("NAME", "Bounded context [default: the first token of the first subject, else the name]")
+    str | None, option("NAME", "Bounded context [default: the first token of the first subject, or the name]")
 ]
 Description = Annotated[str | None, option("TEXT", "What the service does, in one line.")]
 Python = Annotated[str | None, option("3.11|3.12|3.13|3.14", "Python of the container image [default: 3.13]")]
 Network = Annotated[str | None, option("NAME", "Existing Docker network to join [default: the workspace's own]")]
-Registry = Annotated[str | None, option("HOST", "Registry that base images are taken from [default: the public ones]")]
+Registry = Annotated[str | None, option("HOST", "Registry of the base images [default: the public ones]")]
 Data = Annotated[
-    list[str] | None, option("KEY=VALUE", "Answer any question of the template by its key; may be repeated.")
+    list[str] | None, option("KEY=VALUE", "Answer to any question of the template, by its key (repeatable).")
 ]
-DataFile = Annotated[Path | None, option("FILE", "Answers in a YAML or JSON mapping; options and --data go before it.")]
+DataFile = Annotated[Path | None, option("FILE", "Answers as a YAML or JSON mapping; options and --data override it.")]
 Envelope = Annotated[
-    str | None, option("domain|message|cloudevents", "Envelope that its messages travel in [default: domain]")
+    str | None, option("domain|message|cloudevents", "Envelope of the service's messages [default: domain]")
 ]
 Image = Annotated[str | None, option("slim|alpine", "Base of the container image [default: slim]")]
 Extras = Annotated[
@@ -142,7 +142,7 @@ Extras = Annotated[
     typer.Option(
         "--with",
         metavar="EXTRA,...",
-        help="Packages that no part needs, such as kv,objects (natsgen extras lists them); may be repeated.",
+        help="Extras to include, such as kv,objects; natsgen extras lists them (repeatable).",
         autocompletion=completion.extras,
     ),
 ]

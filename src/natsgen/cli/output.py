@@ -1,4 +1,4 @@
-"""All that natsgen says: results on standard output, everything else on standard error."""
+"""All output of natsgen: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from natsgen import messages
 
 PROGRAM = "natsgen"
 _may_ask = True  # unless --no-input is given
-ERROR_MAX_LENGTH = 800  # characters; somebody's argument may be longer, and what to do stands at the end
+ERROR_MAX_LENGTH = 800  # characters; a quoted argument may be longer, and the end of a message says what to do
 
 
-class ReaderGone(Exception):
-    """Whoever read standard output has seen enough and closed it, as `head` does."""
+class StdoutClosed(Exception):
+    """Raised when the reader of standard output has closed it, as `head` does."""
 
 
 def result(text: str) -> None:
-    """Print what was asked for, and nothing else, so that it can be piped."""
+    """Print the result of a command to standard output, which can be piped."""
     try:
         print(text, end="" if text.endswith("\n") else "\n", flush=True)
     except OSError as error:
@@ -35,13 +35,13 @@ def dry_run(diff: str, count: int, what_would_be: str, root: Path) -> None:
     """Print the diff of a command that changes nothing, and how to apply it.
 
     Args:
-        diff: from the workspace as it is to as it would be.
-        count: how many files are in it.
-        what_would_be: what would be done to them, such as "made".
-        root: the workspace, to which the diff's paths are relative.
+        diff: the diff from the current workspace to the changed one.
+        count: the number of files in it.
+        what_would_be: the participle for the files, such as "created".
+        root: the workspace, which the diff's paths are relative to.
     """
     result(diff)
-    # git ignores, without a word, what lies outside of the folder that it is called in
+    # git silently ignores paths outside the current folder
     elsewhere = "" if root == Path.cwd() else f"; apply the diff with: git -C {shlex.quote(str(root))} apply"
     note(f"{messages.counted(count, 'file')} would be {what_would_be} in {root}; nothing was changed{elsewhere}")
 
@@ -52,7 +52,7 @@ def document(content: Mapping[str, Any]) -> None:
 
 
 def _as_json(value: Any) -> Any:
-    """Return the value with what JSON lacks as text: the answers of a service may hold whatever YAML can say."""
+    """Return the value with types that JSON lacks as text: a service's answers may contain any YAML value."""
     if isinstance(value, Mapping):
         return {str(key): _as_json(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -66,12 +66,12 @@ def no_services(root: Path) -> str:
 
 
 def note(text: str) -> None:
-    """Tell the person something beside the result; that nobody listens never stops the work."""
+    """Print a note to standard error; a closed standard error is not a failure."""
     _tell("\n".join(map(printable, text.split("\n"))))
 
 
 def error(text: str) -> None:
-    """Say what is wrong, on one line that can be read, whatever the text quotes."""
+    """Print an error as one readable line of limited length."""
     line = printable(text)
     if len(line) > ERROR_MAX_LENGTH:
         half = ERROR_MAX_LENGTH // 2
@@ -85,12 +85,12 @@ def _tell(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text as it may stand on a terminal: on one line, control characters escaped."""
+    """Return text that is safe on a terminal: on one line, with control characters escaped."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield the rows as lines that may stand on a terminal, each column as wide as it must be."""
+    """Yield the rows as lines that are safe on a terminal, with aligned columns."""
     plain = [tuple(printable(cell) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
     for row in plain:
@@ -98,7 +98,7 @@ def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 def section(title: str, lines: Sequence[str], otherwise: str = "") -> Iterator[str]:
-    """Yield an empty line, a title and lines that may stand on a terminal; or another line, or nothing, for none."""
+    """Yield an empty line, a title and the lines, safe on a terminal; without lines, `otherwise`, or nothing at all."""
     if lines or otherwise:
         yield ""
         yield title
@@ -106,17 +106,17 @@ def section(title: str, lines: Sequence[str], otherwise: str = "") -> Iterator[s
 
 
 def ask(question: str, default: str, reason: str) -> str:
-    """Ask the person on the terminal.
+    """Prompt on the terminal.
 
     Args:
-        question: what is asked.
-        default: the answer of just pressing Enter.
-        reason: what the answer is for.
+        question: the question.
+        default: the answer if the user only presses Enter.
+        reason: the explanation above the question.
 
     Raises:
-        EOFError: the person closed the input (Ctrl-D) instead.
+        EOFError: the user closed the input (Ctrl-D).
     """
-    # Not input() and not typer.prompt(): both print a part of the prompt on standard output, which is for the result.
+    # Neither input() nor typer.prompt(): both print part of the prompt to standard output, which is for the result.
     print(f"{reason}\n{question} [{default}]: ", end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     if not line:
@@ -126,28 +126,28 @@ def ask(question: str, default: str, reason: str) -> str:
 
 
 def allow_questions(allowed: bool) -> None:
-    """Decide whether `can_ask` may say yes."""
+    """Set whether prompts are allowed."""
     global _may_ask
     _may_ask = allowed
 
 
 def can_ask() -> bool:
-    """Return whether there is a person to answer, and questions are allowed."""
+    """Return whether prompts are allowed and the process has a terminal."""
     return _may_ask and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
 def can_animate() -> bool:
-    """Return whether standard error is a terminal on which lines can be drawn anew."""
+    """Return whether standard error is a terminal on which lines can be redrawn."""
     return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
 
 def is_shown() -> bool:
-    """Return whether the result goes to a terminal, which obeys the control characters in it."""
+    """Return whether the result goes to a terminal, which interprets control characters."""
     return _is_terminal(sys.stdout)
 
 
 def result_bytes(content: bytes) -> None:
-    """Write what was asked for to standard output as it is, byte for byte."""
+    """Write bytes to standard output unchanged."""
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
@@ -156,18 +156,18 @@ def result_bytes(content: bytes) -> None:
         _give_up_on_standard_output(error)
 
 
-def take_any_character() -> None:
-    """Print what the terminal's encoding lacks as escapes instead of failing: a path may hold anything."""
+def escape_unencodable() -> None:
+    """Print characters that the terminal's encoding lacks as escapes instead of failing; paths may contain any."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _give_up_on_standard_output(error: OSError) -> NoReturn:
-    # What is left in the buffer must not fail again when the process ends.
+    # Flushing the rest of the buffer must not fail again when the process ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
-        raise ReaderGone from error
+        raise StdoutClosed from error
     raise OSError(error.errno, error.strerror, "standard output") from error
 
 
@@ -177,5 +177,5 @@ def _in_red(text: str) -> str:
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream is a terminal; a standard one is None where the process was started without it."""
+    """Return whether a stream is a terminal; a standard stream is None if the process was started without it."""
     return stream is not None and stream.isatty()

@@ -1,4 +1,4 @@
-"""`natsgen add-handler`, `remove-handler` and the like for each kind of part: one file and its test come or go."""
+"""`natsgen add-handler`, `remove-handler` and the like: add or remove a part of a kind with its test."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REQUIRED = commands.REQUIRED
 
 
 def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]]:
-    """Return what turns a function without a body into the command that adds a part of a kind, with its docstring."""
+    """Return a decorator that replaces a function by the command that adds a part, and keeps its docstring as help."""
     metavar, about = kind.argument
     argument = typer.Argument(metavar=metavar, help=about, show_default=False)
     parameters: dict[str, tuple[Any, Any]] = {
@@ -37,7 +37,7 @@ def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]
         "text": (Annotated[str, argument], _REQUIRED),
     }
     if kind.proposal:
-        help_of_name = f"Its name [default: {kind.proposal}]"
+        help_of_name = f"Name of the {kind.noun} [default: {kind.proposal}]"
         parameters["name"] = (Annotated[str | None, typer.Option(metavar="NAME", help=help_of_name)], None)
     switches = {}
     for option in (option for option in kind.options if option.help):
@@ -71,8 +71,8 @@ def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]
 def add_handler() -> None:
     """Add a handler and its test to a service.
 
-    Creates exactly two files, so that branches that each add a handler merge without a conflict. The worker finds it
-    when it starts.
+    This creates exactly two files, so branches that each add a handler merge without a conflict. The worker discovers
+    the handler when it starts.
 
     \b
     Examples:
@@ -86,9 +86,9 @@ def add_handler() -> None:
 def add_action() -> None:
     """Add an action and its test to a service.
 
-    Creates exactly two files, so that branches that each add an action merge without a conflict. The service answers on
-    vVERSION.SERVICE.ACTION when it starts. Another version of an action that is there is a file of its own, and both
-    are answered.
+    This creates exactly two files, so branches that each add an action merge without a conflict. The service answers on
+    vVERSION.SERVICE.ACTION after a restart. A new version of an existing action gets its own file, and the service
+    answers both versions.
 
     \b
     Examples:
@@ -102,9 +102,9 @@ def add_action() -> None:
 def add_route() -> None:
     """Add a route and its test to a gateway.
 
-    Creates exactly two files, so that branches that each add a route merge without a conflict. The gateway finds it
-    when it starts. A call answers with what the action answers; what is published is answered with 202 as soon as a
-    stream has it.
+    This creates exactly two files, so branches that each add a route merge without a conflict. The gateway discovers
+    the route when it starts. A call returns the action's reply. Publishing returns 202 after the stream has stored the
+    event.
 
     \b
     Examples:
@@ -118,8 +118,8 @@ def add_route() -> None:
 def add_publisher() -> None:
     """Add a publisher and its test to a service.
 
-    Creates exactly two files, so that branches that each add a publisher merge without a conflict. The service
-    publishes when it starts.
+    This creates exactly two files, so branches that each add a publisher merge without a conflict. The service
+    discovers the publisher when it starts.
 
     \b
     Examples:
@@ -132,8 +132,8 @@ def add_publisher() -> None:
 def add_subscriber() -> None:
     """Add a subscriber of core NATS, and its test, to a service.
 
-    Creates exactly two files, so that branches that each add a subscriber merge without a conflict. It hears what is
-    published while the service runs; what must not be lost is for a handler.
+    This creates exactly two files, so branches that each add a subscriber merge without a conflict. The subscriber
+    receives messages only while the service runs. For messages that must not be lost, add a handler.
 
     \b
     Examples:
@@ -146,8 +146,8 @@ def add_subscriber() -> None:
 def add_task() -> None:
     """Add a task and its test to a service.
 
-    Creates exactly two files, so that branches that each add a task merge without a conflict. The service finds it when
-    it starts; anybody may enqueue it as QUEUE.TASK, before as well.
+    This creates exactly two files, so branches that each add a task merge without a conflict. The service discovers the
+    task when it starts. Any service can enqueue it as QUEUE.TASK, even before that.
 
     \b
     Examples:
@@ -160,8 +160,8 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
     """Return the command that removes a part of a kind.
 
     Args:
-        kind: of the part.
-        consequence: what a person should know before, in one sentence or two.
+        kind: the kind of the part.
+        consequence: the consequence of the removal, in one or two sentences.
         example: the service and the part of an example.
     """
     article = "an" if kind.noun[0] in "aeiou" else "a"
@@ -183,7 +183,7 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
 
     remove.__doc__ = (
         f"Remove {article} {kind.noun} and its test from a {place}.\n\n"
-        f"Refuses to delete edited files unless --force is given. {consequence}\n\n"
+        f"natsgen refuses to delete edited files unless --force is given. {consequence}\n\n"
         f"\b\nExamples:\n  {line}\n  {line} --dry-run\n"
     )
     parameters = {
@@ -195,25 +195,25 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
     return commands.with_parameters(remove, parameters)
 
 
-_STAYS = "What is on the NATS server is kept; the commands that delete it are printed."
+_STAYS = "Its consumers and schedules stay on the NATS server; natsgen prints the commands that delete them."
 remove_handler = removing(HANDLERS, _STAYS, "billing order_cancelled")
 remove_task = removing(TASKS, _STAYS, "mailer send_email")
 remove_action = removing(
     ACTIONS,
-    'Whoever calls it gets no answer any more when no instance with it runs: "no responders".',
+    'When no instance has the action, callers get the error "no responders".',
     "greeter farewell",
 )
 remove_route = removing(
     ROUTES,
-    "A request for it is answered with 404 from then on, or with 405 where another route has the path.",
+    "The gateway then answers its requests with 404, or with 405 if another route has the same path.",
     "api greet",
 )
-remove_publisher = removing(PUBLISHERS, "What it published stays in its stream.", "billing heart_beat")
-remove_subscriber = removing(SUBSCRIBERS, "Nothing of it is left on the NATS server.", "billing events_test")
+remove_publisher = removing(PUBLISHERS, "Published messages stay in their stream.", "billing heart_beat")
+remove_subscriber = removing(SUBSCRIBERS, "Nothing remains on the NATS server.", "billing events_test")
 
 
 def packages_of(service: str, paths: Sequence[PurePosixPath]) -> list[str]:
-    """Return the packages that come or go with files of a service: those of which the marker is among them."""
+    """Return the packages that are added or removed with some files: those whose marker is among them."""
     from natsgen.parts import packages
 
     place = PurePosixPath(SERVICES, service)
@@ -232,7 +232,7 @@ def _tell_added(how: options.Writing, service: str, done: Added) -> None:
         "Next, from here:",
         "  test it:",
         f"    {test}",
-        f"  run it; a service finds its {part.kind.question} when it starts:",
+        f"  run it; a service discovers its {part.kind.question} when it starts:",
         f"    {run}",
     ]
     facts = {"service": service, part.kind.noun: part.name, **part.facts(service)}
@@ -241,7 +241,7 @@ def _tell_added(how: options.Writing, service: str, done: Added) -> None:
 
 
 def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
-    """Tell that a part went, what does not work without it, and what is to be deleted on the NATS server."""
+    """Report a removed part, the consequences, and what to delete on the NATS server."""
     file, kind = done.file, done.file.kind
     left = [one for part in file.parts for one in part.on_server(service)]
     commands = [_deletion(one) for one in sorted(left, key=lambda one: one.what, reverse=True)]
@@ -255,7 +255,7 @@ def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
     story = [f"Removed the {kind.noun} {file.name} from {service} in {how.place.root}"]
     story += _files(service, done.change.removed, "and")
     if commands:
-        story += ["", f"These stay on the server. When no worker with this {kind.noun} runs any more, delete them:"]
+        story += ["", f"These stay on the server. Delete them when no running worker has this {kind.noun}:"]
         story += [f"  {output.printable(command)}" for command in commands]
     elif kind.goodbye and abouts:
         story += ["", *(output.printable(kind.goodbye.format(service=service, about=about)) for about in abouts)]
@@ -274,7 +274,7 @@ def _leftover(left: Leftover) -> dict[str, str]:
 
 
 def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[str]:
-    """Yield the lines that say which files came or went: those of the part, and how many of which packages."""
+    """Yield the lines about added or removed files: the part's files, and a count for the packages."""
     from natsgen.services import service_packages
 
     place = PurePosixPath(SERVICES, service)
@@ -283,4 +283,4 @@ def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[
     if more := [path for path in paths if path not in of_part]:
         names = packages_of(service, more)
         count = messages.counted(len(more), "file")
-        yield f"  {word} {service_packages.told(names)} ({count})" if names else f"  {word} {count} more"
+        yield f"  {word} {service_packages.listed(names)} ({count})" if names else f"  {word} {count} more"

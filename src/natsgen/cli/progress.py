@@ -1,4 +1,4 @@
-"""A bar for work that takes long: on standard error, on a terminal, and only after a moment."""
+"""A progress bar for long operations: on standard error, only on a terminal, and after a delay."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from natsgen.cli import output
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-MOMENT = 1.0  # seconds; what is done sooner needs no bar
+MOMENT = 1.0  # seconds; shorter operations need no bar
 
 
 class Progress:
-    """Tells how far the work is. As a context manager it takes the bar away at the end.
+    """Shows a progress bar. As a context manager, it removes the bar at the end.
 
     Args:
-        what: what is being done, such as "replaying".
+        what: the name of the operation, such as "replaying".
     """
 
     def __init__(self, what: str) -> None:
@@ -27,7 +27,7 @@ class Progress:
         self._bar: Bar | None = None
 
     def show(self, done: int, total: int) -> None:
-        """Draw the bar, if it has been long enough."""
+        """Draw the bar, if the delay has passed."""
         if self._bar is None:
             if time.monotonic() - self._began < MOMENT or not output.can_animate():
                 return

@@ -1,4 +1,4 @@
-"""`natsgen repair`: the packages of a service are mended after a merge of branches."""
+"""`natsgen repair`: repairs the packages of a service after a git merge."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from natsgen.cli import options
 def repair(service: options.Service, how: options.Writing) -> None:
     """Repair the packages of a service after a git merge.
 
-    One branch may remove the last action with its package while another adds an action; or one may update the service
-    while another adds a package of the older version. This command adds missing packages and updates outdated package
-    files that nobody edited. It changes nothing else.
+    A merge can leave packages missing or outdated: for example, one branch removes the last action with its package
+    while another adds an action. This command adds missing packages and updates unmodified files of outdated packages.
+    It changes nothing else.
 
     \b
     Examples:

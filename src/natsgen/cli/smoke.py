@@ -1,4 +1,4 @@
-"""`natsgen smoke`: every kind of service that a template makes, made and run for real."""
+"""`natsgen smoke`: creates every kind of service from a template, and runs each for real."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def smoke(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only the service that reports call NAME (repeatable)."),
+        typer.Option(metavar="NAME", help="Only the service with this name in reports (repeatable)."),
     ] = None,
     step: Annotated[
         list[str] | None,
@@ -53,8 +53,8 @@ def smoke(
 
     Use this to test a template that you change. It creates services that cover all answers, lints, type-checks and
     tests them, and runs them against NATS and Consul. It sends events, requests and tasks, checks what the services
-    publish, updates them from an earlier version, adds and removes a part of each kind, and stops them. A failure is
-    shown with its step, the command to repeat it and the end of the log. Nothing is left behind.
+    publish, updates them from an earlier version, adds and removes a part of each kind, and stops them. The report
+    shows each failure with its step, the command to repeat it and the end of the log. Everything is cleaned up.
 
     \b
     Examples:
@@ -105,7 +105,7 @@ def smoke(
 
 
 def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[str]) -> None:
-    """Make sure that there is what the option names; else that is an InputError."""
+    """Check that every name that an option gives is known; otherwise raise an `InputError`."""
     from natsgen import messages
 
     for name in wanted:
@@ -114,6 +114,6 @@ def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[
 
 
 def _repeat(template: str | None, matrix: str, backend: str) -> list[str]:
-    """Return the command with what chooses the samples and where they run."""
+    """Return the command that repeats the run, with the options for samples and backend."""
     given = ["--template", template] if template else []
     return [output.PROGRAM, "smoke", *given, "--matrix", matrix, "--backend", backend]

@@ -8,11 +8,11 @@ from natsgen.cli import output
 from natsgen.smoke.steps import Result, Verdict
 
 SLOW = 3.0
-"""Seconds: a step that takes this long is told of, to show that it goes on."""
+"""Seconds: steps that take longer are reported, to show progress."""
 
 
 class Lines:
-    """A line for each sample that begins, and for each step that fails or takes long."""
+    """Prints a line for each sample that starts, and for each step that fails or is slow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,7 +23,7 @@ class Lines:
             if sample in self._begun:
                 return
             self._begun.add(sample)
-        output.note(f"{sample}: begun")
+        output.note(f"{sample}: started")
 
     def ended(self, result: Result) -> None:
         if result.verdict is Verdict.FAILED:

@@ -1,8 +1,8 @@
-"""What makes commands start and end sooner: each is worth more than a tenth of a command's time.
+"""Optimizations of the start and end of commands: each saves more than a tenth of a command's time.
 
-Without `take_as_typed`, `natsgen list` takes 60 % longer and `add-handler` 30 %: Typer (0.29) makes a pydantic adapter
-for every parameter, given or not, and imports pydantic for it. Most values here are text or left out, and need no
-conversion. Without `search_less`, `natsgen new worker` takes 20 % longer and `list` 13 %.
+Without `skip_conversion`, `natsgen list` takes 60 % longer and `add-handler` 30 %: Typer (0.29) imports pydantic and
+creates an adapter for every parameter, given or not. Most values here are text or omitted, and need no conversion.
+Without `collect_less`, `natsgen new worker` takes 20 % longer and `list` 13 %.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import gc
 from typing import Any
 
 THRESHOLD = 50_000
-"""New objects between two searches. Python's own 700 is for ever reached while modules are imported, in vain."""
+"""New objects between two garbage collections. Importing modules exceeds Python's default, 700, again and again."""
 
 
-def search_less() -> None:
-    """Search seldom while the command runs, and not at all when the process ends.
+def collect_less() -> None:
+    """Collect garbage rarely while the command runs, and not at all when the process ends.
 
-    The last search goes through all that was ever imported, to free it one by one. It takes a sixth of the time of
-    `natsgen new worker`, and the system frees the memory anyway.
+    The final collection frees every imported object one by one. It takes a sixth of the time of `natsgen new worker`,
+    and the operating system frees the memory anyway.
     """
     gc.set_threshold(THRESHOLD)
     atexit.register(gc.freeze)
 
 
-def take_as_typed(command: Any) -> None:
-    """Spare a command that Typer built, and the commands in it, the conversion of values that need none."""
-    parameters_of = command.get_params  # and not `params`: --help comes only here
+def skip_conversion(command: Any) -> None:
+    """Skip Typer's conversion of values that need none, in a command and its subcommands."""
+    parameters_of = command.get_params  # not `params`, which lacks --help
 
     def parameters(context: Any) -> list[Any]:
         found: list[Any] = parameters_of(context)
@@ -38,16 +38,16 @@ def take_as_typed(command: Any) -> None:
 
     command.get_params = parameters
     for inner in getattr(command, "commands", {}).values():
-        take_as_typed(inner)
+        skip_conversion(inner)
 
 
 class _AsTyped:
-    """Stands in for a parameter's own `process_value`, which still does what is to be converted or refused."""
+    """Replaces a parameter's `process_value`, which it calls only for values to convert or refuse."""
 
     def __init__(self, parameter: Any) -> None:
         self._parameter = parameter
         self._process_value = parameter.process_value
-        # A Typer whose parameters lack this has other means to convert, which need no pydantic.
+        # A Typer version whose parameters lack this converts without pydantic.
         descriptor = getattr(parameter, "type_descriptor", None)
         self._takes_text = getattr(descriptor, "annotation", None) is str
 

@@ -1,4 +1,4 @@
-"""Which template a command works with; natsgen's own of this version is found without asking git."""
+"""Finds the template that a command works with; natsgen's own of this version needs no git."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ OPTION = "--template"
 
 @contextmanager
 def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]:
-    """Provide the template that a new service is made from, as long as it is open.
+    """Provide the template for a new service.
 
     Args:
-        given: what `--template` names; without it, it is the one of the workspace's natsgen.toml, or natsgen's own.
-        workspace: where the service comes.
+        given: the value of `--template`; None for the template in the workspace's natsgen.toml, or natsgen's own.
+        workspace: the workspace of the service.
 
     Raises:
-        UntrustedTemplateError: natsgen.toml names it, and nobody has accepted it.
-        NatsgenError: it cannot be read, or no service can be made from it.
+        UntrustedTemplateError: natsgen.toml names a template that the user has not accepted.
+        NatsgenError: the template cannot be read, or is invalid.
     """
     from natsgen.answers import workspace_defaults
 
@@ -49,7 +49,7 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
         (Path.cwd(), OPTION) if given is not None else (workspace.root, f"{MARKER}: {workspace_defaults.TEMPLATE}")
     )
     with sources.named(wanted, here, workspace.root, where) as template:
-        if given is not None:  # who names it here accepts it for the services that are made of it
+        if given is not None:  # naming a template on the command line accepts it
             consent.remember(template.url, workspace.root)
         yield template
         if addresses.is_of_this_machine(template.url):
@@ -58,7 +58,7 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
 
 @contextmanager
 def target(how: Writing, service: str) -> Iterator[ServiceTarget]:
-    """Provide a service to change, as long as its template is open: that of its own version."""
+    """Provide a service to change, with the template of its own version."""
     from natsgen.answers import questions
     from natsgen.services.edit import ServiceTarget
 
@@ -69,12 +69,12 @@ def target(how: Writing, service: str) -> Iterator[ServiceTarget]:
 
 @contextmanager
 def of_service(workspace: Workspace, service: str) -> Iterator[tuple[TemplateSource, str]]:
-    """Provide the template of a service's version, as long as it is open, and the newest version that there is.
+    """Provide the template of a service's version, and the newest version.
 
-    Where the service or its answers cannot be read, it is natsgen's own: whoever needs them says what is wrong.
+    If the service or its answers cannot be read, this provides natsgen's own template; the caller reports the error.
 
     Raises:
-        NatsgenError: that version cannot be read, or is not there.
+        NatsgenError: that version does not exist, or cannot be read.
     """
     from natsgen.answers import answers_file
     from natsgen.errors import InputError, ServiceError

@@ -1,4 +1,4 @@
-"""`natsgen update`: services get a newer template, and keep what a person changed in them."""
+"""`natsgen update`: updates services to a newer template, and keeps the owner's changes."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def update(
 
 
 def wanted_services(place: Workspace, named: Sequence[str], *, all_services: bool) -> tuple[str, ...]:
-    """Return the services that the command line means.
+    """Return the services that the command line names.
 
     Raises:
-        InputError: it names none, or some and all; or there is no such service.
+        InputError: neither or both of services and `--all` are given, or a service does not exist.
     """
     from natsgen.services import listing
 
@@ -83,10 +83,10 @@ def wanted_services(place: Workspace, named: Sequence[str], *, all_services: boo
 
 
 def carry_out(how: options.Writing, names: Sequence[str], wanted: Options) -> None:
-    """Update the services, show how far it is, and tell what became of them.
+    """Update the services with a progress bar, and report the results.
 
     Raises:
-        typer.Exit: some conflict or failed; with exit code 1.
+        typer.Exit: with exit code 1, if a service conflicts or fails.
     """
     from natsgen.cli.progress import Progress
     from natsgen.update import fleet
@@ -137,7 +137,7 @@ def _details(result: Result) -> Iterator[str]:
     yield from (f"{old} was renamed to {new}, with your changes" for old, new in result.plan.renamed.items())
     yield from result.plan.migrations
     for path in result.plan.kept:
-        yield f"{path}: written once and kept as it is, although the new answers make it different; edit it yourself"
+        yield f"{path}: not changed, because natsgen writes it only once; adapt it to the new answers yourself"
 
 
 def _document(result: Result, *, dry_run: bool) -> dict[str, Any]:

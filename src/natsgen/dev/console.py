@@ -60,7 +60,7 @@ class Console:
             text = "\n".join(self._lines(service, line, record))
         try:
             output.result(text)
-        except (OSError, output.ReaderGone):
+        except (OSError, output.StdoutClosed):
             if self.on_gone is None:
                 raise
             self.on_gone()

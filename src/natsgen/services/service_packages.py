@@ -237,8 +237,8 @@ class ServicePackages:
         return self._rendered[wanted]
 
 
-def told(names: Collection[str]) -> str:
-    """Return one package or more as a sentence names them: "the package kv", "the packages kv and toolkit"."""
+def listed(names: Collection[str]) -> str:
+    """Return the packages for a sentence, such as "the package kv" or "the packages kv and toolkit"."""
     *others, last = sorted(names)
     return f"the packages {', '.join(others)} and {last}" if others else f"the package {last}"
 
