@@ -229,7 +229,7 @@ metrics. Durations and latencies are in seconds. The [runbook](../production/run
 def metrics_in(module: ast.Module) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, labels and meaning of each metric that a module has."""
     known: dict[str, Any] = {}
-    for node in module.body:
+    for node in ast.walk(module):
         if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
             continue
         if isinstance(node.value, ast.Call) and is_metric(node.value):
@@ -241,13 +241,19 @@ def metrics_in(module: ast.Module) -> Iterator[tuple[str, str, str, str]]:
 
 def is_metric(call: ast.Call) -> bool:
     """Return whether this makes a metric of prometheus-client."""
-    return ast.unparse(call.func).removeprefix("prometheus.") in ("Counter", "Gauge", "Histogram") and bool(call.args)
+    return kind_of(call) in ("counter", "gauge", "histogram") and bool(call.args)
+
+
+def kind_of(call: ast.Call) -> str:
+    """Return the kind of metric that a class of prometheus-client makes."""
+    return ast.unparse(call.func).removeprefix("prometheus.").removesuffix("MetricFamily").lower()
 
 
 def row_of(call: ast.Call, known: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Return name, type, labels and meaning of a metric."""
-    kind = ast.unparse(call.func).removeprefix("prometheus.").lower()
-    name, meaning, *labels = [value(one, known) for one in call.args]
+    kind = kind_of(call)
+    given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "labels")]
+    name, meaning, *labels = [value(one, known) for one in given]
     suffix = "_total" if kind == "counter" else ""
     return f"`{name}{suffix}`", kind, ", ".join(f"`{one}`" for one in (labels[0] if labels else ())), meaning
 

@@ -60,6 +60,7 @@ def no_counts() -> None:
     for metric in vars(metrics).values():
         if getattr(metric, "_labelnames", ()):
             metric.clear()
+    metrics.by_handler.clear()
 
 
 class Counts:

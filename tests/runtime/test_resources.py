@@ -106,7 +106,7 @@ async def test_resources_stay_open_until_every_handler_has_ended_when_one_part_f
     other = Subscription("other", "orders.other", handle_other)
     async with worker_with(service_settings, pool, subscription(handle_order_created), other) as worker:
         await until(lambda: len(seen) > 3, "messages are handled")
-        worker.runners[1]._background[0].cancel()
+        worker.runners[1]._tasks[1].cancel()
         assert worker.working is not None
         await asyncio.wait([worker.working], timeout=5)
         await asyncio.sleep(0.2)  # the other handler goes on until the worker is stopped

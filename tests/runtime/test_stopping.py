@@ -169,7 +169,7 @@ async def test_a_worker_task_that_is_cancelled_by_something_else_stops_the_worke
     stopped = False
     try:
         async with run_worker(tested) as worker:
-            worker.runners[0]._workers[0].cancel()
+            worker.runners[0]._tasks[0].cancel()
             await until(lambda: worker.working.done(), "the worker's end", limit=30)
     except RuntimeError as error:
         stopped = "_run_worker" in str(error)

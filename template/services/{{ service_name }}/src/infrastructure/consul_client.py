@@ -19,11 +19,12 @@ from src.utils.logging import logger
 
 
 class ConsulClient:
-    """One service instance in Consul.
+    """One service instance in Consul, registered in the background from the start.
 
     Args:
         settings: the service's settings.
         readiness: returns whether the worker works, and why not; decides whether the check passes.
+        port: the port of the HTTP endpoints, for the registration.
     """
 
     TIME_LIMIT = 5.0  # seconds for one request
@@ -33,30 +34,23 @@ class ConsulClient:
     PAUSE = 5.0  # seconds between attempts while Consul is away, at most
     FORGET_AFTER = "10m"  # Consul removes an instance that stayed critical this long; its minimum is a minute
 
-    def __init__(self, settings: Settings, readiness: Callable[[], tuple[bool, str]]) -> None:
+    def __init__(self, settings: Settings, readiness: Callable[[], tuple[bool, str]], port: int) -> None:
         self.service_id = ""
         self._settings = settings
         self._readiness = readiness
         self._well: bool | None = None  # whether the latest request succeeded; None before the first
-
-    def start(self, port: int) -> None:
-        """Register and send heartbeats in the background.
-
-        Args:
-            port: the port of the HTTP endpoints, for the registration.
-        """
-        host, token = self._settings.CONSUL_HOST, self._settings.CONSUL_TOKEN
+        host, token = settings.CONSUL_HOST, settings.CONSUL_TOKEN
         self._client = Consul(
             f"[{host}]" if ":" in host else host,
-            self._settings.CONSUL_PORT,
+            settings.CONSUL_PORT,
             token=token and token.get_secret_value(),
             verify=False,  # this is plain HTTP
             connections_timeout=self.TIME_LIMIT,
         )
-        self._task = asyncio.create_task(self._keep_registered(self._client, port), name="consul")
+        self._task = asyncio.create_task(self._keep_registered(port), name="consul")
 
     async def deregister(self) -> None:
-        """Remove the instance that was started from Consul; this takes no longer than `STOP_LIMIT` and a moment."""
+        """Remove the instance from Consul; this takes no longer than `STOP_LIMIT` and a moment."""
         self._task.cancel()
         await asyncio.wait([self._task])
         try:
@@ -67,23 +61,23 @@ class ConsulClient:
             logger.warning("not deregistered from Consul", error=describe(error))
         await self._client.close()
 
-    async def _keep_registered(self, client: Consul, port: int) -> None:
+    async def _keep_registered(self, port: int) -> None:
         while True:
             try:
-                await self._register(client, port)
-                await self._send_heartbeats(client)
+                await self._register(port)
+                await self._send_heartbeats()
             except Exception as error:  # whatever it is, it must not end the attempts
                 if self._well is not False:
                     logger.warning("no heartbeat to Consul: trying again", error=describe(error))
                 self._well = False
                 await asyncio.sleep(self.PAUSE * random.uniform(0.2, 1))
 
-    async def _register(self, client: Consul, port: int) -> None:
+    async def _register(self, port: int) -> None:
         settings = self._settings
         address = await asyncio.get_running_loop().run_in_executor(None, self._address)
         # No two instances share address and port. One that is started again takes its registration over.
         self.service_id = self.service_id or f"{settings.SERVICE_NAME}-{settings.HOSTNAME}-{address}-{port}"
-        await client.agent.service.register(
+        await self._client.agent.service.register(
             name=settings.SERVICE_NAME,
             service_id=self.service_id,
             address=address,
@@ -101,7 +95,7 @@ class ConsulClient:
             logger.info("registered in Consul", service_id=self.service_id, address=address, port=port)
         self._well = True
 
-    async def _send_heartbeats(self, client: Consul) -> None:
+    async def _send_heartbeats(self) -> None:
         """Send heartbeats until the registration is due again.
 
         Raises:
@@ -113,7 +107,8 @@ class ConsulClient:
         while clock() < until:
             ready, reason = self._readiness()
             if ready != told or clock() >= due:
-                tell = client.agent.check.ttl_pass if ready else client.agent.check.ttl_fail
+                check = self._client.agent.check
+                tell = check.ttl_pass if ready else check.ttl_fail
                 if not await tell(f"service:{self.service_id}", reason):
                     raise ConsulException("the agent does not know the check")
                 told = ready

@@ -138,7 +138,7 @@ class Delivery:
         except (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt) as error:
             return self._failure(error)
         finally:
-            self.metrics.durations.observe(time.monotonic() - started)
+            self.metrics.took(time.monotonic() - started)
 
     async def give_back(self, message: Message) -> None:
         """Give back a message that was not started or not finished at stop, at once and without using up an attempt."""
@@ -193,7 +193,7 @@ class Delivery:
             if message.noted:
                 await self.attempts.end(message, handled=True)
         if failure is None:
-            self.metrics.new_handled += 1
+            self.metrics.handled += 1
             if self._debug:
                 logger.debug("message handled", settled_by_hand=by_hand)
 

@@ -57,8 +57,7 @@ class HandlerRunner:
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
         self._kept_alive = time.monotonic()  # when the server was last told
         self._stuck = ""
-        self._workers: list[asyncio.Task[None]] = []
-        self._background: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
         provide_replays = partial(provisioning.replay_consumer_for, subscription)
         self.replays = PullConsumer(nats, provide_replays, self.receive, min(subscription.prefetch, REPLAYS_PREFETCH))
@@ -96,10 +95,10 @@ class HandlerRunner:
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
         self._alive_connection = self._nats.connections  # over which the server was told
-        self._workers = [asyncio.create_task(self._run_worker()) for _ in range(self.subscription.concurrency)]
-        works = [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._watch]
-        self._background = [asyncio.create_task(work()) for work in works]
-        ended, _ = await asyncio.wait([*self._workers, *self._background], return_when=asyncio.FIRST_COMPLETED)
+        works = [self._run_worker] * self.subscription.concurrency
+        works += [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._watch]
+        self._tasks = [asyncio.create_task(work()) for work in works]
+        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             if not self.delivery.stopping:
                 raise (None if task.cancelled() else task.exception()) or RuntimeError(f"{task.get_coro()} ended")
@@ -116,16 +115,14 @@ class HandlerRunner:
         await _until(lambda: not self.buffer.running, deadline, hurry)
         if self.buffer.running:
             logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self.buffer.running))
-        for worker in self._workers:
-            worker.cancel()
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=CANCEL_LIMIT)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CANCEL_LIMIT)
         for message in list(self.buffer.running):  # of handlers that ignore being cancelled
             await self._give_back(message)
         await self._give_back_buffer()  # what arrived although the subscription had not ended in time
         await self.delivery.dead_letters.stop()
-        for task in self._background:
-            task.cancel()
 
     async def provide(self) -> Consumer:
         """Return the subscription's consumer."""
@@ -137,7 +134,7 @@ class HandlerRunner:
         """Buffer a message that has arrived; skip the delete markers that a server stores where messages were."""
         message = Message(raw, self.name, self._nats, source, source is self.replays)
         if raw.data or "Nats-Marker-Reason" not in message.headers:
-            self.metrics.new_received += 1
+            self.metrics.received += 1
             self.buffer.put(message)
         else:
             message.settle(ACK)
@@ -149,7 +146,6 @@ class HandlerRunner:
             if self.buffer and time.monotonic() <= pause_due and not self.delivery.attempts.alone.locked():
                 await self.handle_next()
                 continue
-            self.metrics.flush()
             if self.buffer:
                 await self.delivery.attempts.turn()
             else:

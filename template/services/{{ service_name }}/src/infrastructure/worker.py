@@ -192,8 +192,7 @@ class Worker:
         if self.settings.CONSUL_ENABLED:
             from src.infrastructure.consul_client import ConsulClient  # loads py-consul only where it is used
 
-            self._consul = ConsulClient(self.settings, self.readiness)
-            self._consul.start(port)
+            self._consul = ConsulClient(self.settings, self.readiness, port)
         else:
             logger.info("not registering in Consul: CONSUL_ENABLED is off")
         self.working = asyncio.create_task(self.run(), name="worker")
