@@ -84,7 +84,7 @@ async def test_messages_of_a_stream_made_anew_are_others(run_worker: Any, jetstr
         async with run_worker(subscription(handle), DEDUP="nats-kv") as worker:
             stats = Counts(worker.runners[0])
             await jetstream.publish(SUBJECT, b'{"n": %d}' % number)
-            await until(lambda: stats.handled == number or stats.duplicate, "the message to be settled")  # noqa: B023
+            await until(lambda: stats.handled or stats.duplicate, "the message to be settled")  # noqa: B023
         await jetstream.delete_stream("INTEGRATION")
 
     assert seen == [1, 2]
