@@ -212,16 +212,16 @@ def add(worker: Worker, parts: tuple[Any, ...], changed: dict[str, Any]) -> None
 
             subscribe(worker, part)
         elif hasattr(part, "run"):
-            worker.include(part)
+            worker.components.append(part)
         else:
-            worker.include(part(worker))
+            worker.components.append(part(worker))
     if actions:
         from src.actions.server import ActionServer
         from src.actions.settings import ActionSettings
         from src.actions.settings import settings as action_settings
 
         own = {name: value for name, value in changed.items() if name in ActionSettings.model_fields}
-        worker.include(ActionServer(actions, worker.nats, action_settings.model_copy(update=own)))
+        worker.components.append(ActionServer(actions, worker.nats, action_settings.model_copy(update=own)))
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], what: str, limit: float = 30.0) -> None:

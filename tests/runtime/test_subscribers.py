@@ -65,7 +65,7 @@ def run(service_settings: Settings) -> RunSubscribers:
             update={name: value for name, value in changed.items() if name in SubscriberSettings.model_fields}
         )
         for one in subscribers:
-            worker.include(SubscriberRunner(one, worker.nats, own))
+            worker.components.append(SubscriberRunner(one, worker.nats, own))
         worker.working = work = asyncio.create_task(worker.run())
         try:
             await until(lambda: worker.readiness().ready, "the worker to be ready")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -51,7 +52,7 @@ class HandlerRunner:
         self.subscription = subscription
         self.delivery = delivery
         self.metrics = delivery.metrics
-        self.buffer = MessageBuffer()
+        self.buffer = MessageBuffer(deque())
         self._nats = nats
         self._provisioning = provisioning
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter

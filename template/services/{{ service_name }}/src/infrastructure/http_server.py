@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +29,6 @@ class Endpoints:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._started = time.monotonic()
         self.answers: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: _json({"status": "ok"}),  # an answer shows that process and event loop are alive
             "/readyz": self._readiness,
@@ -50,7 +48,6 @@ class Endpoints:
                 "context": settings.BOUNDED_CONTEXT,
                 "version": VERSION,
                 "hostname": settings.HOSTNAME,
-                "uptime_seconds": round(time.monotonic() - self._started, 3),
                 **worker.readiness()._asdict(),
                 "nats_connections": worker.nats.connections,
                 **worker.stats(),

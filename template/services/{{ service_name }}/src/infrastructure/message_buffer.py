@@ -13,18 +13,21 @@ from src.infrastructure.message import Message
 class MessageBuffer:
     """A queue of waiting messages that can be looked through, which asyncio.Queue cannot.
 
+    Args:
+        messages: an empty queue, which decides about the order.
+
     Attributes:
         running: messages that are being handled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, messages: deque[Message]) -> None:
         self.running: set[Message] = set()
-        self._messages: deque[Message] = deque()
+        self._messages = messages
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def put(self, message: Message) -> None:
         """Add a message, and wake one task that waits for it."""
-        self._add(message)
+        self._messages.append(message)
         while self._waiting:
             arrived = self._waiting.popleft()
             if not arrived.done():  # else the one who waited was cancelled
@@ -39,7 +42,7 @@ class MessageBuffer:
 
     def take(self) -> Message:
         """Remove and return the message that is next; there must be one."""
-        message = self._next()
+        message = self._messages.popleft()
         if message.source:
             message.source.started(len(message.data))
         return message
@@ -60,9 +63,3 @@ class MessageBuffer:
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self._messages)
-
-    def _add(self, message: Message) -> None:
-        self._messages.append(message)
-
-    def _next(self) -> Message:
-        return self._messages.popleft()

@@ -1,4 +1,4 @@
-"""The worker's metrics: prometheus-client's own objects in its default registry, with the prefix `worker_`."""
+"""The worker's metrics, in the default registry of prometheus-client, with the prefix `worker_`."""
 
 from __future__ import annotations
 

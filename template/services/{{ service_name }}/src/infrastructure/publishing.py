@@ -13,8 +13,9 @@ from typing import Any
 from uuid import UUID
 
 import nats.errors
-import nats.js.errors
+from nats.errors import ConnectionClosedError
 from nats.js.api import PubAck
+from nats.js.errors import NoStreamResponseError, ServiceUnavailableError
 from pydantic import BaseModel
 from pydantic_core import to_json
 
@@ -27,13 +28,7 @@ PASSED_ON = ("traceparent", "tracestate", "Tenant-Id")
 
 RETRY_FOR = 10.0  # seconds that a publish is repeated while the stream does not answer; an election takes about five
 RETRY_PAUSE = 0.25  # seconds between two attempts
-TRANSIENT = (
-    NotConnected,
-    nats.errors.ConnectionClosedError,
-    nats.errors.TimeoutError,
-    nats.js.errors.NoStreamResponseError,
-    nats.js.errors.ServiceUnavailableError,
-)
+TRANSIENT = (NotConnected, ConnectionClosedError, TimeoutError, NoStreamResponseError, ServiceUnavailableError)
 
 declared: set[str] = set()  # subjects that the service says to publish to; the worker makes sure of their streams
 
@@ -241,7 +236,7 @@ async def _publish_until_confirmed(client: NatsClient, subject: str, data: bytes
             return await client.publish(subject, data, headers)
         except TRANSIENT as error:
             # the worker saw the stream of a declared subject at start, so that one is away only for a moment
-            if isinstance(error, nats.js.errors.NoStreamResponseError) and subject not in declared:
+            if isinstance(error, NoStreamResponseError) and subject not in declared:
                 await _check_stream(client, subject)
             if time.monotonic() + RETRY_PAUSE > deadline:
                 raise

@@ -75,6 +75,7 @@ class Worker:
 
     Attributes:
         nats: the connection.
+        components: what works beside the handlers; a kind's package adds its own before `start`.
         stopping: whether it stops; it is not ready from then on.
     """
 
@@ -156,10 +157,6 @@ class Worker:
         dead_letters = letters(self.nats, self.provisioning.dead_letters, subscription.handler)
         handling = delivery(subscription, self._attempts, dead_letters, self._inbox)
         self.runners.append(runner(subscription, self.nats, self.provisioning, handling))
-
-    def include(self, component: Component) -> None:
-        """Add a component; call this before `start`."""
-        self.components.append(component)
 
     def readiness(self) -> Readiness:
         """Return whether every consumer pulls and every component works."""

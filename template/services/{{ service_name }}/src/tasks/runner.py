@@ -29,7 +29,7 @@ def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
     worker.subscribe(task.subscription, TaskRunner, letters=TaskDeadLetters)
 
 
-class PriorityBuffer(MessageBuffer):
+class PriorityQueue(deque[Message]):
     """Messages that have not started: the most important first, then the oldest."""
 
     def __init__(self) -> None:
@@ -42,10 +42,12 @@ class PriorityBuffer(MessageBuffer):
     def __iter__(self) -> Iterator[Message]:
         return chain.from_iterable(self._by_priority.values())
 
-    def _add(self, message: Message) -> None:
+    def append(self, message: Message, /) -> None:
+        """Add a message."""
         self._by_priority[_priority_of(message)].append(message)
 
-    def _next(self) -> Message:
+    def popleft(self) -> Message:
+        """Remove and return the message that is next."""
         return next(waiting for waiting in self._by_priority.values() if waiting).popleft()
 
 
@@ -58,7 +60,7 @@ class TaskRunner(HandlerRunner):
         self, subscription: TaskSubscription, nats: NatsClient, provisioning: Provisioning, delivery: Delivery
     ) -> None:
         super().__init__(subscription, nats, provisioning, delivery)
-        self.buffer = PriorityBuffer()
+        self.buffer = MessageBuffer(PriorityQueue())
         self._queue = Queue(subscription.task.queue)
         for priority in PRIORITIES:
             if priority != PLAIN:

@@ -13,4 +13,4 @@ def register(worker: Worker) -> None:
     Raises:
         ConfigurationError: an action is invalid.
     """
-    worker.include(ActionServer(registered(), worker.nats))
+    worker.components.append(ActionServer(registered(), worker.nats))

@@ -16,4 +16,4 @@ def register(worker: Worker) -> None:
     runners = [SubscriberRunner(subscriber, worker.nats) for subscriber in registered()]
     refuse_clashes(runners)
     for runner in runners:
-        worker.include(runner)
+        worker.components.append(runner)
