@@ -12,7 +12,7 @@ test: .venv/complete # what natsgen and a worker do, each behaviour once, in min
 	$(bin)/pytest -n 3 --dist worksteal
 
 test-all: .venv/complete # all tests, with those of containers, all kinds, faults and versions; what cannot run is listed
-	$(bin)/pytest -n 3 --dist loadfile --no-loadscope-reorder --full
+	$(bin)/pytest -n 3 --dist loadfile --no-loadscope-reorder --full --durations 20
 
 planted: .venv/complete # faults planted in the tool and the runtime, each of which the tests of `make test` must catch
 	$(bin)/python -m tests.planted $(FAULT)

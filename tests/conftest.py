@@ -75,8 +75,9 @@ REQUIRED = set(filter(None, os.environ.get("NATSGEN_REQUIRE", "").split(",")))
 """Parts that must be there, such as `docker,node` in CI: a test that needs one fails without, and is not skipped."""
 
 RENDERING = "rendering"
-EXAMPLES = {False: 20, True: 200}
-"""How many examples Hypothesis tries where each renders a service: in the short run, and in a full one."""
+EXAMPLES = {False: 20, True: 60}
+"""How many examples Hypothesis tries where each renders a service: in a short run and in a full one. `make fuzz` tries
+many more."""
 
 
 HOME = pytest.StashKey[Path]()
