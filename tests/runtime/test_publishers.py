@@ -18,6 +18,7 @@ from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.domain.messages import EnvelopeMessage
 from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.nats_internals import flush
 from src.infrastructure.resources import shared
 from src.infrastructure.worker import Worker
 from src.pubsub.publishers import publisher as publishers
@@ -160,7 +161,7 @@ async def test_publisher_by_core_nats_reaches_whoever_listens(
 ) -> None:
     client = await nats.connect(nats_server.url)
     heard = await client.subscribe(SUBJECT)
-    await client.flush()
+    await flush(client)
     async with run(publisher(core=True)) as worker:
         sequences = [json.loads((await heard.next_msg(timeout=10)).data)["sequence"] for _ in range(5)]
         assert stats(worker)["mode"] == "core"

@@ -15,6 +15,7 @@ from nats.js.api import AckPolicy
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_internals import flush
 from src.infrastructure.provisioning import Consumer
 from src.infrastructure.pull_consumer import PullConsumer
 
@@ -238,7 +239,7 @@ async def test_a_message_that_nats_py_cannot_read_is_received_like_the_others(
     publisher = await nats.connect(nats_server.url)
     async with running(Reader(client)) as reader:
         await publisher._send_command(unreadable)  # nats-py itself publishes no such thing
-        await publisher.flush()
+        await flush(publisher)
         await publish(client, 10)
 
         await until(lambda: len(reader.received) == 11)

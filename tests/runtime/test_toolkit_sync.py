@@ -27,6 +27,7 @@ from src.actions.action import Action
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError, NotConnected, TooLarge
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_internals import flush
 from src.infrastructure.subscription import Subscription
 from src.requests.errors import NoResponders
 from src.toolkit.batches import Outgoing, publish_many
@@ -413,7 +414,7 @@ async def test_sync_and_plain_nats_py_hear_each_other(nats_server: NatsServer) -
         await message.respond(b"answer to " + message.data)
 
     await plain.subscribe("api.users.get", cb=answer)
-    await plain.flush()
+    await flush(plain)
 
     def script() -> bytes:
         with SyncNats(nats_server.url) as sync:
