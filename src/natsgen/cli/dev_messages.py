@@ -16,7 +16,7 @@ from natsgen.errors import FAILED, InputError, NatsError
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-    from natsgen.dev.catalog import Catalog, Source
+    from natsgen.dev.catalog import Source
     from natsgen.dlq.connection import Connection, Stop
     from natsgen.dlq.settings import Settings
 
@@ -71,11 +71,10 @@ def publish(
     from natsgen.dlq import connection
 
     source, settings = _service(how, service)
-    catalog = source.catalog()
-    part = catalog.part(handler, "handler", "task", "subscriber")
+    part = source.catalog().part(handler, "handler", "task", "subscriber")
     where = sending.subject_of(part, subject)
-    given = samples.sample(part) if data is None else samples.complete(part, _parsed(_text(data)))
-    _check(source, catalog, handler, ("handler", "task", "subscriber"), samples.text(given))
+    given = samples.sample(part) if data is None else samples.complete(part, samples.parsed(_text(data)))
+    source.check(part, samples.text(given))
     if dry_run:
         output.result(samples.text(given))
         return
@@ -120,10 +119,9 @@ def call(
     from natsgen.dlq import connection
 
     source, settings = _service(how, service)
-    catalog = source.catalog()
-    part = catalog.part(action, "action")
-    given = samples.sample(part) if data is None else _parsed(_text(data))
-    _check(source, catalog, action, ("action",), samples.text(given))
+    part = source.catalog().part(action, "action")
+    given = samples.sample(part) if data is None else samples.parsed(_text(data))
+    source.check(part, samples.text(given))
     payload = b"" if given is None else json.dumps(given).encode()
     reply = connection.run(settings, lambda connection, _: sending.call(connection, part, payload))
     try:
@@ -222,28 +220,10 @@ def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
     return Source(folder / name, python, environment.variables(folder / name, servers, None)), settings
 
 
-def _check(source: Source, catalog: Catalog, name: str, kinds: tuple[str, ...], text: str) -> None:
-    """Let the service check a payload.
-
-    Raises:
-        InputError: the payload is invalid.
-    """
-    part = catalog.part(name, *kinds)
-    if problem := source.problems(part, [text])[0]:
-        raise InputError(f"invalid payload for {part.name}: {problem}")
-
-
 def _text(data: str) -> str:
     if data == "-":
         return typer.get_text_stream("stdin").read()
     return Path(data[1:]).read_text(encoding="utf-8") if data.startswith("@") else data
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"--data: invalid JSON: {error}") from error
 
 
 def _as_json(message: Msg) -> str:

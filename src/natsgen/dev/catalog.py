@@ -100,6 +100,17 @@ class Source:
         parts = [Part(**{**part, "publishes": tuple(part.get("publishes", ()))}) for part in answer["parts"]]
         return Catalog(answer["service"], tuple(answer["publishes"]), tuple(parts))
 
+    def check(self, part: Part, payload: str) -> None:
+        """Have the service check a payload, a text of JSON.
+
+        Raises:
+            InputError: the part does not take it.
+            ServiceError: the service's code cannot be imported, or has no such part any more.
+        """
+        [problem] = self.problems(part, [payload])
+        if problem:
+            raise InputError(f"invalid payload for {part.name}: {problem}")
+
     def problems(self, part: Part, payloads: Sequence[str]) -> list[str]:
         """Return why the part does not take each of the payloads, texts of JSON; empty for those that it takes.
 

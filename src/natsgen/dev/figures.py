@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,14 +30,12 @@ class Figures:
         reason: what it does, or why it is not ready.
         stats: its `/stats`.
         buckets: of each handler, how many calls took at most so many seconds.
-        at: when it said so.
     """
 
     ready: bool = False
     reason: str = ""
     stats: Mapping[str, Any] = field(default_factory=dict)
     buckets: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
-    at: float = 0.0
 
     def quantile(self, handler: str, share: float) -> float | None:
         """Return the seconds within which this share of the handler's calls ended; None if there were none."""
@@ -66,4 +63,4 @@ def _ask(port: int, otherwise: str) -> Figures:
     for name, value in samples.items():
         if found := _BUCKET.fullmatch(name):
             buckets[found[1]][float(found[2])] = value
-    return Figures(ready.status == 200, reason, stats, buckets, time.time())
+    return Figures(ready.status == 200, reason, stats, buckets)

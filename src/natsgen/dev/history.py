@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from natsgen.dev.traces import identified
+from natsgen.dev.traces import Stored, identified
 
 RECORDS = 5_000  # messages that are kept
 PAYLOAD = 64 * 1024  # bytes of each
@@ -49,14 +49,12 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Record:
-    """One message.
+class Record(Stored):
+    """One message; without a stream if none stores it.
 
     Attributes:
         number: counts all messages that were seen.
         version: grows with every change of any message.
-        stream, sequence: where it is stored; empty and 0 if it is not.
-        id, correlation, causation: as `traces.Stored` has them.
         payload: its beginning.
         size: bytes of the whole payload.
         life: what happened to it, in the order in which it was seen.
@@ -67,12 +65,6 @@ class Record:
     number: int
     version: int
     time: float
-    stream: str
-    sequence: int
-    subject: str
-    id: str
-    correlation: str
-    causation: str
     headers: Mapping[str, str]
     payload: bytes
     size: int
@@ -136,15 +128,15 @@ class History:
         self.published[subject if subject in self.published or len(self.published) < SUBJECTS else "(others)"] += 1
         found = identified(stream or "core", sequence or self.total, subject, headers)
         record = Record(
+            stream,
+            sequence,
+            subject,
+            found.id,
+            found.correlation,
+            found.causation,
             number=self.total,
             version=self._next(),
             time=time.time() if stored_at is None else stored_at,
-            stream=stream,
-            sequence=sequence,
-            subject=subject,
-            id=found.id,
-            correlation=found.correlation,
-            causation=found.causation,
             headers=headers,
             payload=payload[:PAYLOAD],
             size=len(payload),
@@ -199,10 +191,8 @@ class History:
 
     def newest(self, text: str, count: int) -> list[Record]:
         """Return the newest messages that fit a text, newest first."""
-        return list(islice(self._fitting(text.strip().lower()), count))
-
-    def _fitting(self, text: str) -> Iterator[Record]:
-        return (one for one in reversed(self._records.values()) if not text or one.fits(text))
+        wanted = text.strip().lower()
+        return list(islice((one for one in reversed(self._records.values()) if one.fits(wanted)), count))
 
     def _of_original(self, letter: Record) -> None:
         """Note a dead letter, or its replay, in the life of the message that it was made of."""

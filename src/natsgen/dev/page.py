@@ -7,6 +7,8 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
+from functools import partial
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,21 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from natsgen.dev import letters
 from natsgen.dev.board import Board
+from natsgen.dev.readable import readable
 from natsgen.errors import InputError, NatsgenError
 from natsgen.harness.ports import LOOPBACK, free_port, is_free
 
 PORT = 8484
+CHANGES = ("replay", "purge")  # of dead letters
 TICK = 0.5  # seconds between two batches of what is new
 BODY = 2 * 1024 * 1024  # bytes of a request
 FILES = Path(__file__).with_name("static")
-TYPES = {"index.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -120,17 +124,16 @@ class Page:
     def _routes(self) -> list[Route]:
         board = self._board
         return [
-            Route("/", lambda _: _file("index.html")),
-            *(Route(f"/{name}", lambda _, name=name: _file(name)) for name in ("page.css", "page.js")),
+            Route("/", _file("index.html")),
+            *(Route(f"/{name}", _file(name)) for name in ("page.css", "page.js")),
             Route("/api/live", self._live),
-            Route("/api/messages/{number:int}", _json(lambda one: _now(board.message(one.path_params["number"])))),
-            Route("/api/chain", _json(lambda one: _now(board.chain(one.query_params.get("id", ""))))),
-            Route("/api/targets", _json(lambda _: _now(board.targets()))),
-            Route("/api/letters", _json(lambda _: board.letters())),
-            Route("/api/letters/{number:int}", _json(lambda one: board.letter(one.path_params["number"]))),
-            Route("/api/send", self._send, methods=["POST"]),
-            Route("/api/replay", self._change(board.replay), methods=["POST"]),
-            Route("/api/purge", self._change(board.purge), methods=["POST"]),
+            Route("/api/messages/{number:int}", _json(lambda one: board.message(one.path_params["number"]))),
+            Route("/api/chain", _json(lambda one: board.chain(one.query_params.get("id", "")))),
+            Route("/api/targets", lambda _: JSONResponse(board.targets(), headers=HEADERS)),
+            Route("/api/letters", _json(lambda _: letters.listed(board.connection()))),
+            Route("/api/letters/{number:int}", _json(self._letter)),
+            Route("/api/send", _json(self._send), methods=["POST"]),
+            *(Route(f"/api/{what}", _json(partial(self._change, what)), methods=["POST"]) for what in CHANGES),
         ]
 
     async def _live(self, request: Request) -> Response:
@@ -142,36 +145,34 @@ class Page:
         version = 0
         while not self._stopping.is_set():
             rows, version = self._board.messages(text, version)
-            yield f"data: {json.dumps({'state': self._board.snapshot(), 'messages': rows})}\n\n"
+            new = readable({"state": self._board.snapshot(), "messages": rows})
+            yield f"data: {json.dumps(new)}\n\n"
             try:
                 await asyncio.wait_for(self._stopping.wait(), TICK)
             except TimeoutError:
                 continue
 
-    async def _send(self, request: Request) -> Response:
+    async def _send(self, request: Request) -> dict[str, Any]:
         body = await _body(request)
         fields = [str(body.get(name, "")) for name in ("service", "kind", "name", "subject", "data")]
-        return JSONResponse(await self._board.send(*fields), headers=HEADERS)
+        return await self._board.send(*fields)
 
-    def _change(self, change: Callable[[list[int]], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            numbers = (await _body(request)).get("letters")
-            if not isinstance(numbers, list) or not numbers or not all(type(one) is int for one in numbers):
-                raise InputError("say which letters")
-            return JSONResponse(await change(numbers), headers=HEADERS)
+    async def _letter(self, request: Request) -> dict[str, Any]:
+        return await letters.shown(self._board.connection(), request.path_params["number"])
 
-        return answer
+    async def _change(self, what: str, request: Request) -> dict[str, Any]:
+        numbers = (await _body(request)).get("letters")
+        if not isinstance(numbers, list) or not numbers or not all(type(one) is int for one in numbers):
+            raise InputError("say which letters")
+        return await letters.change(self._board.connection(), what, numbers)
 
 
-def _json(ask: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+def _json(ask: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return JSONResponse(await ask(request), headers=HEADERS)
+        found = ask(request)
+        return JSONResponse(readable(await found if isawaitable(found) else found), headers=HEADERS)
 
     return answer
-
-
-async def _now(value: Any) -> Any:
-    return value
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -195,6 +196,5 @@ async def _refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400, HEADERS)
 
 
-def _file(name: str) -> Response:
-    content = (FILES / name).read_bytes()
-    return Response(content, media_type=f"{TYPES[name]}; charset=utf-8", headers=HEADERS)
+def _file(name: str) -> Callable[[Request], Response]:
+    return lambda _: FileResponse(FILES / name, headers=HEADERS)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from natsgen.dev.catalog import Part
+from natsgen.errors import InputError
 
 DEPTH = 8  # levels of a schema that refers to itself
 _FORMATS = {
@@ -48,6 +49,18 @@ def complete(part: Part, data: Any) -> Any:
 def renewed(data: Any) -> Any:
     """Return the data with an id of its own, if it has one: a stream drops a second message with the same."""
     return {**data, "id": str(uuid4())} if isinstance(data, dict) and isinstance(data.get("id"), str) else data
+
+
+def parsed(content: str) -> Any:
+    """Return what a person wrote as JSON.
+
+    Raises:
+        InputError: it is no JSON.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"invalid JSON: {error}") from error
 
 
 def text(data: Any) -> str:

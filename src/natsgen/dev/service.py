@@ -127,11 +127,11 @@ class DevService:
         program.proceed()
         reading = asyncio.create_task(program.read(self._line))
         readiness = asyncio.create_task(self._announce(began, edits))
-        if await self._woken(reading):
-            readiness.cancel()
+        is_running = await self._woken(reading)
+        readiness.cancel()
+        if is_running:
             await self._end(program, reading)
         else:
-            readiness.cancel()
             await self._ended(reading.result(), was_ready=self.state is State.READY)
         self._program = None
 

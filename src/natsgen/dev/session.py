@@ -83,10 +83,7 @@ class Session:
             watch.cancel()
             for service in self.services.values():
                 service.stop()
-            ended = await asyncio.gather(*self._tasks.values(), watch, return_exceptions=True)
-            for error in ended:
-                if isinstance(error, Exception):
-                    raise error
+            await _ended(*self._tasks.values(), watch)
 
     def kill(self) -> None:
         """Stop the services at once."""
@@ -121,6 +118,13 @@ class Session:
             for take in self.takers:
                 take(service, record)
         self.console.show(service, line, record)
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    """Wait until tasks have ended, and raise what one of them failed with."""
+    for error in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(error, Exception):
+            raise error
 
 
 async def _after(before: asyncio.Task[None] | None, service: DevService) -> None:
@@ -222,11 +226,8 @@ async def _page(session: Session) -> AsyncIterator[str]:
     finally:
         page.stop()
         looking.cancel()
-        ended = await asyncio.gather(looking, serving, return_exceptions=True)
-        await client.close()
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
+        async with client:
+            await _ended(looking, serving)
 
 
 def _on_signals(stop: asyncio.Event, session: Session) -> None:

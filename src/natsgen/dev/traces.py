@@ -21,7 +21,7 @@ IDLE_SECONDS = 60.0  # after which the server removes the consumer of a command 
 _OWN = ("nats-", "dlq-", "correlation-id", "causation-id", "traceparent", "tracestate", "task-id")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Stored:
     """A message in a stream, without its payload.
 
