@@ -192,12 +192,12 @@ async def test_a_slow_store_does_not_keep_messages_from_being_kept_alive(
     async def handle(event: dict[str, Any]) -> None:
         await finish.wait()
 
-    async with run_worker(subscription(handle, ack_wait=1.5, concurrency=10), DEDUP="nats-kv") as worker:
+    async with run_worker(subscription(handle, ack_wait=3, concurrency=10), DEDUP="nats-kv") as worker:
         stats = Counts(worker.runners[0])
         for _ in range(10):
             await jetstream.publish(SUBJECT, b"{}")
         await until(lambda: worker.runners[0].in_flight == 10, "all to run")
-        await asyncio.sleep(3)  # twice ack_wait: the server would have delivered what it had not heard of
+        await asyncio.sleep(5)  # longer than ack_wait: the server would have delivered what it had not heard of
         finish.set()
         await until(lambda: stats.handled >= 10, "all to be handled")
 
