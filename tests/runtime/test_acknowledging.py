@@ -28,7 +28,7 @@ async def test_a_synchronous_acknowledgement_is_at_the_server_before_the_next_me
     tested = Subscription(handler="tested", subject=SUBJECT, function=handle, ack_sync=True)
     async with run_worker(tested):
         await asyncio.gather(*(jetstream.publish(SUBJECT, b"{}") for _ in range(200)))
-        await asyncio.to_thread(wait_until, lambda: len(floors) == 200, limit=20, what="all to be handled")
+        await asyncio.to_thread(wait_until, lambda: len(floors) == 200, limit=60, what="all to be handled")
 
     assert set(floors) == {0}
 

@@ -115,7 +115,7 @@ class Load:
 
     async def answered_more(self, count: int) -> None:
         enough = self.answered + count
-        await asyncio.to_thread(wait_until, lambda: self.answered > enough, limit=20, what=f"{count} more answers")
+        await asyncio.to_thread(wait_until, lambda: self.answered > enough, limit=60, what=f"{count} more answers")
 
     def end(self) -> None:
         for task in self._tasks:

@@ -128,7 +128,7 @@ async def until_logged(worker: GeneratedService, *messages: str) -> dict[str, di
     await asyncio.to_thread(
         wait_until,
         lambda: all(logged(worker, message) for message in messages),
-        limit=15,
+        limit=60,
         what=", ".join(messages),
         alive=worker.process.check_alive,
     )

@@ -52,7 +52,7 @@ async def connected_again(client: NatsClient, connections: int) -> None:
     def again() -> bool:
         return client.connected and client.connections > connections
 
-    await asyncio.to_thread(wait_until, again, limit=20, what="a new connection")
+    await asyncio.to_thread(wait_until, again, limit=60, what="a new connection")
 
 
 async def fill_the_buffer(client: NatsClient) -> None:
@@ -284,7 +284,7 @@ async def test_attempts_at_a_server_that_does_not_answer_leave_nothing_behind(
     await asyncio.to_thread(nats_server.freeze)
     await until(lambda: len(attempts) > 2, "attempts")
     files, tasks = open_files(), len(asyncio.all_tasks())
-    await until(lambda: len(attempts) > 22, "more attempts", limit=20)
+    await until(lambda: len(attempts) > 22, "more attempts", limit=60)
 
     assert open_files() <= files + 1
     assert len(asyncio.all_tasks()) <= tasks + 2

@@ -191,7 +191,7 @@ async def test_events_whose_acks_are_denied_wait_and_become_no_dead_letters(
         assert handled == [1]
         deny("")
 
-        await until(lambda: handled == [1, 1], "the event to be handled again", limit=20)
-        await until(lambda: worker.readiness().ready, "the worker to be ready", limit=20)
+        await until(lambda: handled == [1, 1], "the event to be handled again", limit=60)
+        await until(lambda: worker.readiness().ready, "the worker to be ready", limit=60)
         info = await jetstream.consumer_info("INTEGRATION", "billing-tested")
         assert (info.num_ack_pending, (await jetstream.stream_info("DLQ")).state.messages) == (0, 0)

@@ -258,9 +258,9 @@ async def test_nothing_is_kept_alive_while_there_is_no_connection(
         assert worker.nats.client.pending_data_size < 1_000
         finish.set()
         await asyncio.to_thread(nats_server.start)
-        await until(lambda: Counts(worker.runners[0]).handled >= 200, "all to be handled", limit=20)
+        await until(lambda: Counts(worker.runners[0]).handled >= 200, "all to be handled", limit=60)
         info = lambda: worker.nats.jetstream.consumer_info(STREAM, DURABLE)  # noqa: E731
-        await until(lambda: settled(info), "the server to know of it", limit=20)
+        await until(lambda: settled(info), "the server to know of it", limit=60)
 
 
 async def settled(info: Any) -> bool:

@@ -42,7 +42,7 @@ async def test_what_waited_while_the_process_stood_still_is_not_handled_twice(
     for number in range(50):
         await jetstream.publish("orders.order.created", str(number).encode())
     async with run_worker(subscription(handle, ack_wait=1)):
-        await until(lambda: len(starts) == 50, "every message is handled", limit=15)
+        await until(lambda: len(starts) == 50, "every message is handled", limit=60)
         await asyncio.sleep(1.5)  # longer than ack_wait: what is delivered again would have come
 
     assert [number for number, times in starts.items() if times > 1 and number != 4] == []
@@ -67,7 +67,7 @@ async def test_a_stricter_consumer_gets_smaller_requests(run_worker: RunWorker, 
     async with run_worker(subscription(handle)):
         for number in range(30):
             await jetstream.publish("orders.order.created", str(number).encode())
-        await until(lambda: handled == list(range(30)), "every message is handled", limit=15)
+        await until(lambda: handled == list(range(30)), "every message is handled", limit=60)
 
 
 async def test_keep_alive_follows_the_consumers_own_ack_wait(

@@ -119,7 +119,7 @@ async def test_several_servers_of_which_one_is_down_and_another_goes(
 
         await asyncio.to_thread(one.start)
         await asyncio.to_thread(two.stop)
-        await until(lambda: client.connected and client.connections == 2, "the other server", limit=20)
+        await until(lambda: client.connected and client.connections == 2, "the other server", limit=60)
         assert port_of(client) == one.port
         await client.client.flush()
         await client.close()
@@ -141,7 +141,7 @@ async def test_messages_are_handled_on_whichever_of_several_servers(tmp_path: Pa
         async with run_worker(subscription, NATS_URL=f"{one.url},{two.url}") as worker:
             for server in (one, two) if port_of(worker.nats) == one.port else (two, one):
                 await published(server, json.dumps({"n": server.port}).encode())
-                await until(lambda s=server: s.port in handled, "the message", limit=20)
+                await until(lambda s=server: s.port in handled, "the message", limit=60)
                 if len(handled) == 1:
                     await asyncio.to_thread(server.stop)
 

@@ -70,8 +70,8 @@ async def test_every_event_is_handled_though_the_server_is_killed(
         nats_server.start()
         await publish(jetstream, EVENTS // 2, EVENTS)
         good = {number for number in range(EVENTS) if number % 50}
-        await until(lambda: set(handler.handled) == good, "every event to be handled", limit=20)
-        await until(lambda: _all_rejected(jetstream), "the others to be dead letters", limit=20)
+        await until(lambda: set(handler.handled) == good, "every event to be handled", limit=60)
+        await until(lambda: _all_rejected(jetstream), "the others to be dead letters", limit=60)
 
 
 async def test_every_event_is_handled_though_the_consumer_is_deleted(
@@ -83,7 +83,7 @@ async def test_every_event_is_handled_though_the_consumer_is_deleted(
         await jetstream.delete_consumer(STREAM, f"{settings.SERVICE_NAME}-tested")
         await publish(jetstream, EVENTS // 2, EVENTS)
         good = {number for number in range(EVENTS) if number % 50}
-        await until(lambda: set(handler.handled) == good, "every event to be handled", limit=20)
+        await until(lambda: set(handler.handled) == good, "every event to be handled", limit=60)
 
 
 async def test_with_the_inbox_every_event_is_handled_once_though_the_server_is_killed(
@@ -96,8 +96,8 @@ async def test_with_the_inbox_every_event_is_handled_once_though_the_server_is_k
         nats_server.start()
         await publish(jetstream, EVENTS // 2, EVENTS)
         good = {number for number in range(EVENTS) if number % 50}
-        await until(lambda: set(handler.handled) == good, "every event to be handled", limit=20)
-        await until(lambda: _nothing_left(jetstream), "the server to know", limit=20)
+        await until(lambda: set(handler.handled) == good, "every event to be handled", limit=60)
+        await until(lambda: _nothing_left(jetstream), "the server to know", limit=60)
 
     assert set(handler.handled.values()) == {1}
 

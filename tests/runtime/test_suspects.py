@@ -93,7 +93,7 @@ async def test_a_message_whose_ack_is_lost_again_and_again_is_no_dead_letter(
     monkeypatch.setattr(Message, "settle", lambda message, _: setattr(message, "settled", True))
     async with run_worker(tested) as worker:
         await jetstream.publish(SUBJECT, b"1")
-        await until(lambda: len(handled) == 6, "six deliveries", limit=15)
+        await until(lambda: len(handled) == 6, "six deliveries", limit=60)
 
         assert not Counts(worker.runners[0]).dead_letters
 
@@ -163,4 +163,4 @@ async def test_a_consumer_of_new_messages_that_is_deleted_soon_loses_none(
     async with run_worker(tested):
         await jetstream.delete_consumer("INTEGRATION", "billing-tested")
         gate.set()
-        await until(lambda: len(handled) == 100, "all that the consumer had promised", limit=15)
+        await until(lambda: len(handled) == 100, "all that the consumer had promised", limit=60)

@@ -590,7 +590,7 @@ async def test_task_queue_outlives_a_deleted_stream(
     async with run_worker(task):
         await jetstream.delete_stream("QUEUE_EMAILS")
         await task.enqueue(SendEmail(to="ada"))
-        await until(lambda: outbox.sent == ["ada"], "the email", limit=20)
+        await until(lambda: outbox.sent == ["ada"], "the email", limit=60)
 
 
 async def test_task_queue_outlives_a_killed_server(run_worker: Any, nats_server: NatsServer, outbox: Enqueued) -> None:
@@ -602,7 +602,7 @@ async def test_task_queue_outlives_a_killed_server(run_worker: Any, nats_server:
         await asyncio.to_thread(nats_server.start)
         assert (await waiting).to == "later"
         count = outbox.sent.count("again")
-        await until(lambda: outbox.sent.count("again") > count, "another run", limit=20)
+        await until(lambda: outbox.sent.count("again") > count, "another run", limit=60)
 
 
 async def test_task_queue_refuses_what_the_task_does_not_take(run_worker: Any, outbox: Enqueued) -> None:

@@ -150,7 +150,7 @@ async def test_batch_in_a_handler_counts_as_what_it_published(run_worker: Any, j
     async with run_worker(subscription(handle)) as worker:
         await jetstream.publish(SUBJECT, b"{}", headers={"Correlation-Id": "chain"})
         metrics = worker.runners[0].metrics
-        await asyncio.to_thread(wait_until, lambda: metrics.values()["handled"], limit=20, what="the second attempt")
+        await asyncio.to_thread(wait_until, lambda: metrics.values()["handled"], limit=60, what="the second attempt")
 
     assert unconfirmed_at_the_end[0] > 0  # so the acknowledgement had something to wait for
     assert keep[0].done()

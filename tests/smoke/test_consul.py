@@ -70,7 +70,7 @@ def test_two_of_one_name_have_a_registration_each(
     there = {"HTTP_HOST": "127.0.0.2", "HTTP_PORT": str(registered.port)} if same == "port" else {}
     other = start_worker(ready=False, NATS_URL=nats_server.url, **in_consul(consul_agent), **there)
     ids = {f"billing-one-{there.get('HTTP_HOST', '127.0.0.1')}-{other.port}", id_in(consul_agent)}
-    wait_until(lambda: set(agent_services(consul_agent.api)) >= ids, limit=15, what="both to be registered")
+    wait_until(lambda: set(agent_services(consul_agent.api)) >= ids, limit=60, what="both to be registered")
     other.stop()
     assert set(agent_services(consul_agent.api)) & ids == {f"billing-one-127.0.0.1-{registered.port}"}
 
@@ -97,7 +97,7 @@ def test_it_stays_passing_for_longer_than_its_ttl(registered: GeneratedService, 
         statuses.add(check_status(consul_agent.api, id_in(consul_agent)))
         return asyncio.new_event_loop().time() > deadline
 
-    wait_until(observed, limit=20, what="three times the TTL to pass")
+    wait_until(observed, limit=60, what="three times the TTL to pass")
 
     assert statuses == {"passing"}
     assert len(registered.log_records()) == output_before

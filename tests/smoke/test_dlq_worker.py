@@ -88,11 +88,11 @@ async def test_what_fails_again_is_a_new_letter(
     def ids() -> list[int]:
         return [one["id"] for one in run_json("list", "--ids", "--server", nats_server.url)["letters"]]
 
-    await asyncio.to_thread(wait_until, ids, limit=20, what="the letter")
+    await asyncio.to_thread(wait_until, ids, limit=60, what="the letter")
     (first,) = await asyncio.to_thread(ids)
     await asyncio.to_thread(run, "replay", str(first), "--server", nats_server.url)
     await asyncio.to_thread(
-        wait_until, lambda: [one for one in ids() if one != first], limit=20, what="the letter of the replay"
+        wait_until, lambda: [one for one in ids() if one != first], limit=60, what="the letter of the replay"
     )
     letters = [one for one in await messages(jetstream) if (one.subject or "").startswith("dlq.")]
     assert [(one.headers or {})["Dlq-Msg-Id"] for one in letters] == ["evt_1"]

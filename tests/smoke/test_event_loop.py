@@ -28,11 +28,11 @@ async def test_it_reconnects_and_stops_in_order_on_uvloop(
     with worker:
         await asyncio.to_thread(worker.wait_ready)
         await publish(jetstream, 100)
-        await asyncio.to_thread(wait_until, lambda: len(handled(worker)) == 100, limit=20, what="the first part")
+        await asyncio.to_thread(wait_until, lambda: len(handled(worker)) == 100, limit=60, what="the first part")
         await asyncio.to_thread(nats_server.kill)
         await asyncio.to_thread(nats_server.start)
         await publish(jetstream, 100, first=100)
-        await asyncio.to_thread(wait_until, lambda: len(handled(worker)) == 200, limit=20, what="the second part")
+        await asyncio.to_thread(wait_until, lambda: len(handled(worker)) == 200, limit=60, what="the second part")
         stopped = await asyncio.to_thread(worker.stop)
 
     assert (stopped.exit_code, stopped.forced) == (0, False)

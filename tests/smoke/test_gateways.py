@@ -422,7 +422,7 @@ async def test_it_leaves_consul_before_its_requests_end(
     await client.subscribe("v1.pricing.quote", cb=quote)
     gateway = start(CONSUL_ENABLED="true", CONSUL_HOST=LOOPBACK, CONSUL_PORT=str(consul_agent.http_port))
     passing = lambda: check_status(consul_agent.api, f"greeter-one-{LOOPBACK}-{gateway.port}") == "passing"  # noqa: E731
-    await asyncio.to_thread(wait_until, passing, limit=15, what="Consul to call the gateway passing")
+    await asyncio.to_thread(wait_until, passing, limit=60, what="Consul to call the gateway passing")
     (instance,) = consul_agent.api.service_instances("greeter")
     assert instance["Service"]["Port"] == gateway.port
     running = asyncio.create_task(ask(gateway, "GET", "/quotes/7"))
@@ -463,7 +463,7 @@ async def test_plain_uvicorn_serves_it_too(folder: Path, nats_server: NatsServer
     )
     gateway: Any = type("Gateway", (), {"port": port})()
     try:
-        server.wait_for_line("Uvicorn running", limit=20)
+        server.wait_for_line("Uvicorn running", limit=60)
 
         async def greets() -> bool:
             return (await ask(gateway, "POST", "/greet", ADA)).body == HELLO

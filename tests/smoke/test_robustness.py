@@ -233,12 +233,12 @@ async def test_a_deleted_consumer_of_a_work_queue_is_made_again(
     await jetstream.add_stream(name=STREAM, subjects=["orders.>"], retention=RetentionPolicy.WORK_QUEUE)
     worker = start_worker(NATS_URL=nats_server.url)
     await publish(jetstream, 10)
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["pending"] == 0, limit=20, what="progress to be known")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["pending"] == 0, limit=60, what="progress to be known")
 
     await jetstream.delete_consumer(STREAM, DURABLE)
     await publish(jetstream, 10, first=10)
 
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] == 20, limit=20, what="the rest")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] == 20, limit=60, what="the rest")
 
 
 async def test_a_leading_wildcard_does_not_consume_dead_letters(
@@ -294,7 +294,7 @@ async def test_an_inbox_that_is_away_makes_it_unready_and_no_dead_letters(
     worker = start_worker("second", NATS_URL=nats_server.url, DEDUP="nats-kv", STREAM_MODE="verify")
 
     await publish(jetstream, 1)
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["retried"] >= 4, limit=20, what="it to be put off")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["retried"] >= 4, limit=60, what="it to be put off")
     assert worker.get("/readyz").status == 503
     assert "waiting for a store" in worker.get("/readyz").json()["reason"]
     assert (counts(worker)["handled"], counts(worker)["dead_letters"]) == (0, {})
@@ -362,11 +362,11 @@ def test_it_leaves_consul_also_after_a_request_went_wrong(
     api = consul_agent.api
     wait_until(
         lambda: check_status(api, f"billing-billing-127.0.0.1-{worker.port}") == "passing",
-        limit=15,
+        limit=60,
         what="it to be passing",
     )
     consul_agent.freeze()
-    worker.process.wait_for_line("no heartbeat to Consul", limit=20)
+    worker.process.wait_for_line("no heartbeat to Consul", limit=60)
     consul_agent.resume()
 
     assert worker.stop().exit_code == 0

@@ -134,4 +134,4 @@ async def until_handled(worker: GeneratedService, count: int, handler: str = "pr
     def handled() -> Any:
         return worker.stats()["subscriptions"][handler]["handled"] >= count
 
-    await asyncio.to_thread(wait_until, handled, limit=20, what=f"{count} handled")
+    await asyncio.to_thread(wait_until, handled, limit=60, what=f"{count} handled")

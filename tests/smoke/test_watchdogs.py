@@ -190,7 +190,7 @@ def test_a_consul_that_does_not_answer_does_not_hold_it(
 ) -> None:
     in_consul = {"CONSUL_ENABLED": "true", "CONSUL_HOST": "127.0.0.1", "CONSUL_PORT": str(consul_agent.http_port)}
     worker = start_worker(NATS_URL=nats_server.url, **in_consul)
-    worker.process.wait_for_line("registered in Consul", limit=15)
+    worker.process.wait_for_line("registered in Consul", limit=60)
     consul_agent.freeze()
 
     stopped = worker.stop(15)

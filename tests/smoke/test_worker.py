@@ -69,7 +69,7 @@ async def test_events_are_handled_while_the_server_is_away_for_five_seconds(
     write_handler(PATIENT_HANDLER)
     worker = start_worker(NATS_URL=nats_server.url)
     traffic = asyncio.create_task(publish(jetstream, 6_000))
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] > 500, limit=20, what="the first events")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] > 500, limit=60, what="the first events")
 
     await asyncio.to_thread(nats_server.stop)
     await asyncio.sleep(5)  # the time for which the server is to be away
@@ -87,10 +87,10 @@ async def test_events_are_handled_while_the_consumer_is_deleted(
     worker = start_worker(NATS_URL=nats_server.url)
     await publish(jetstream, 3_000)
     await asyncio.to_thread(
-        wait_until, lambda: counts(worker)["pending"] == 0, limit=20, what="the worker to know how far it has come"
+        wait_until, lambda: counts(worker)["pending"] == 0, limit=60, what="the worker to know how far it has come"
     )
     traffic = asyncio.create_task(publish(jetstream, 6_000, first=3_000))
-    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] > 4_000, limit=20, what="more events")
+    await asyncio.to_thread(wait_until, lambda: counts(worker)["handled"] > 4_000, limit=60, what="more events")
 
     await jetstream.delete_consumer(STREAM, DURABLE)
     await traffic
