@@ -6,11 +6,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import nats.errors
 from nats.aio.msg import Msg
 
 from src.infrastructure import metrics
@@ -208,8 +206,6 @@ class HandlerRunner:
     async def _give_back(self, message: Message) -> None:
         if self._nats.connected:
             await self.delivery.give_back(message)
-        elif not message.settled:
-            logger.warning("message not given back: not connected to NATS", message_id=message.id)
 
     async def _keep_alive(self) -> None:
         """Tell the server in time that waiting and running messages are not lost."""
@@ -221,9 +217,8 @@ class HandlerRunner:
             if self._nats.connected:
                 self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
             await self._give_way()
-            with suppress(nats.errors.Error):
-                for message in [*self.buffer.running, *self.buffer, *self.delivery.dead_letters.unsaved]:
-                    await message.in_progress()
+            for message in [*self.buffer.running, *self.buffer, *self.delivery.dead_letters.unsaved]:
+                await message.in_progress()
 
     async def _give_way(self) -> None:
         """Give waiting messages to other replicas if no handler has returned for long; one that hangs never does."""
