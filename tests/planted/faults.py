@@ -32,7 +32,7 @@ def in_worker(module: str, old: str, new: str, *tests: str) -> Fault:
 
 def in_inbox(old: str, new: str, test: str) -> Fault:
     """A fault of the inbox; the test is a name in tests/runtime."""
-    return Fault(f"{INBOX}/__init__.py", old, new, (f"tests/runtime/test_{test}.py",))
+    return Fault(f"{INBOX}/handler_inbox.py", old, new, (f"tests/runtime/test_{test}.py",))
 
 
 def in_tool(module: str, old: str, new: str, *tests: str) -> Fault:
@@ -49,8 +49,10 @@ FAULTS = (
     in_worker("delivery", "await self.give_up(message, Reason.INVALID, error)", "pass", *DELIVERY),
     in_worker("delivery", "await one.all_published()", "pass", "publications"),
     in_inbox("subscription.ack_wait * 2 / 3", "subscription.ack_wait * 2", "inbox"),
-    in_inbox("await message.nak(delivery.subscription.ack_wait / 3)", "await message.ack()", "claims"),
-    in_inbox("await asyncio.gather(*map(self._renew, held))", "pass", "inbox"),
+    in_inbox("await message.nak(self._delivery.subscription.ack_wait / 3)", "await message.ack()", "claims"),
+    in_inbox("await self._mark(list(notes))", "pass", "inbox"),
+    in_inbox("await self._release(ahead)", "pass", "inbox"),
+    in_inbox("await asyncio.sleep(self.lease / 6)", "await asyncio.sleep(3600)", "inbox"),
     in_worker("delivery", "task.uncancel()", "break", "claims"),
     # attempts
     in_worker("attempts", "if done >= most and latest != BESIDE:", "if done > most and latest != BESIDE:", *DELIVERY),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from src.inbox import StoredInbox
-from src.inbox.claim import Claim
+from src.inbox.handler_inbox import Claim
 from src.inbox.settings import InboxSettings
-from src.infrastructure.delivery import Delivery
+from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.message import ACK, NAK, Message
 from src.infrastructure.subscription import Subscription
 from tests.runtime.conftest import NoServer
@@ -23,8 +24,8 @@ class Answering:
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
 
-    async def claim(self, key: str, lease: float) -> tuple[Claim, None]:
-        return self._claim, None
+    async def claim(self, claims: Mapping[str, None], lease: float) -> list[tuple[Claim, None]]:
+        return [(self._claim, None) for _ in claims]
 
 
 async def nothing(*_: Any, **__: Any) -> None: ...
@@ -34,7 +35,7 @@ async def unwanted(event: dict[str, Any]) -> None:
     raise AssertionError("the handler was called")
 
 
-def delivery_of(function: Any, inbox: StoredInbox | None) -> Delivery:
+def delivery_of(function: Any, inbox: Inbox | None) -> Delivery:
     attempts: Any = SimpleNamespace(take_back=nothing, start=nothing, end=nothing)
     letters: Any = SimpleNamespace()
     return Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)
@@ -46,9 +47,11 @@ async def test_a_message_of_another_worker_comes_again_and_a_handled_one_does_no
 ) -> None:
     message._raw.data = message.data = b"{}"
 
-    inbox = StoredInbox(Answering(claim), InboxSettings())  # type: ignore[arg-type]
+    nats: Any = SimpleNamespace(finishing=[])
+    delivery = delivery_of(unwanted, StoredInbox(Answering(claim), InboxSettings(), nats).of)  # type: ignore[arg-type]
+    delivery.buffer.running.add(message)
 
-    await delivery_of(unwanted, inbox).deliver(message)
+    await delivery.deliver(message)
 
     assert [said.split(b" ")[0] for said in no_server.answered] == [answer]
 

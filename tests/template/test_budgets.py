@@ -30,7 +30,7 @@ PACKAGE_LINES = {
     "cloudevents": 146,
     "decoders": 58,
     "handlers": 6,
-    "inbox": 308,
+    "inbox": 370,
     "kv": 139,
     "messages": 34,
     "objects": 147,

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from src.inbox.claim import Claim
+from src.inbox.handler_inbox import Claim
 
-DONE = b"done"
 TIME_LIMIT = 2.0  # seconds for one command
-MOST_AT_ONCE = 500  # commands that travel together
 
-# only the worker that holds a claim renews it and gives it up
-RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
-RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+# Each takes many keys. Only the worker that holds a claim extends it and gives it up.
+CLAIM = """
+local owners = {}
+for number, key in ipairs(KEYS) do
+  owners[number] = redis.call('get', key) or ARGV[1]
+  if owners[number] == ARGV[1] then redis.call('set', key, ARGV[1], 'px', ARGV[2]) end
+end
+return table.concat(owners, ' ')
+"""
+DONE = "for _, key in ipairs(KEYS) do redis.call('set', key, 'done', 'px', ARGV[1]) end"
+RELEASE = "for _, key in ipairs(KEYS) do if redis.call('get', key) == ARGV[1] then redis.call('del', key) end end"
 
 
 class RedisInbox:
     """One key for each message: `done`, or the name of the worker that claims it, each with a time to live.
-
-    Commands that are given while others are on their way travel together, which takes a fraction of the time.
 
     Args:
         url: the Redis server.
@@ -34,56 +38,26 @@ class RedisInbox:
         self._redis = Redis.from_url(url, socket_timeout=TIME_LIMIT, socket_connect_timeout=TIME_LIMIT)
         self._prefix = f"inbox:{service}:"
         self._ttl = ttl
-        self._owner = uuid4().hex.encode()
-        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []  # commands that have not been sent
-        self._sending: asyncio.Task[None] | None = None
+        self._owner = uuid4().hex
 
-    async def claim(self, key: str, lease: float) -> tuple[Claim, bytes]:
-        """See `Store.claim`."""
-        if await self._do("SET", self._prefix + key, self._owner, "NX", "PX", int(lease * 1000)):
-            return Claim.TAKEN, self._owner
-        found = await self._do("GET", self._prefix + key)
-        return Claim.DONE if found == DONE else Claim.HELD, self._owner
+    async def claim(self, claims: Mapping[str, None], lease: float) -> list[tuple[Claim, None]]:
+        """See `Store.claim`; the worker's name is the same in all claims, so there are no tokens."""
+        owners = await self._run(CLAIM, claims, self._owner, int(lease * 1000))
+        taken = {self._owner: Claim.TAKEN, "done": Claim.DONE}
+        return [(taken.get(owner, Claim.HELD), None) for owner in owners.decode().split()]
 
-    async def renew(self, key: str, lease: float, token: bytes) -> bytes:
-        """See `Store.renew`."""
-        await self._do("EVAL", RENEW, 1, self._prefix + key, token, int(lease * 1000))
-        return token
-
-    async def done(self, key: str) -> None:
+    async def done(self, keys: Collection[str]) -> None:
         """See `Store.done`."""
-        await self._do("SET", self._prefix + key, DONE, "PX", int(self._ttl * 1000))
+        await self._run(DONE, keys, int(self._ttl * 1000))
 
-    async def release(self, key: str, token: bytes) -> None:
+    async def release(self, claims: Mapping[str, None]) -> None:
         """See `Store.release`."""
-        await self._do("EVAL", RELEASE, 1, self._prefix + key, token)
+        await self._run(RELEASE, claims, self._owner)
 
     async def close(self) -> None:
         """See `Store.close`."""
         await self._redis.aclose()
 
-    def _do(self, *command: Any) -> asyncio.Future[Any]:
-        """Give a command; await the result for the answer."""
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, answer))
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send())
-        return answer
-
-    async def _send(self) -> None:
-        while commands := self._waiting[:MOST_AT_ONCE]:
-            del self._waiting[:MOST_AT_ONCE]
-            pipeline = self._redis.pipeline(transaction=False)
-            for command, _ in commands:
-                pipeline.execute_command(*command)
-            try:
-                answers = await pipeline.execute(raise_on_error=False)
-            except Exception as error:
-                answers = [error] * len(commands)
-            for (_, waiting), answer in zip(commands, answers, strict=True):
-                if waiting.done():
-                    continue  # nobody waits any more
-                if isinstance(answer, Exception):
-                    waiting.set_exception(answer)
-                else:
-                    waiting.set_result(answer)
+    async def _run(self, script: str, keys: Collection[str], *arguments: Any) -> Any:
+        prefixed = [self._prefix + key for key in keys]
+        return await self._redis.execute_command("EVAL", script, len(prefixed), *prefixed, *arguments)

@@ -31,6 +31,22 @@ TIME_LIMIT = 2.0  # seconds for one request; a server that elects a leader never
 UNKNOWN, ENDED, BESIDE, ALONE = "", "ended", "beside", "alone"  # what is known of the latest attempt
 
 
+async def open_bucket(nats: NatsClient, name: str, ttl: float) -> KeyValue:
+    """Return a key-value bucket with one value for each key; create it if `STREAM_MODE` allows that.
+
+    Raises:
+        BucketNotFoundError: it is missing, and may not be created.
+        nats.errors.Error: the server does not answer.
+    """
+    jetstream = nats.client.jetstream(prefix=nats.settings.js_api_prefix, timeout=TIME_LIMIT)
+    try:
+        return await jetstream.key_value(name)
+    except BucketNotFoundError:
+        if nats.settings.STREAM_MODE != "create":
+            raise
+        return await jetstream.create_key_value(bucket=name, ttl=ttl, history=1, replicas=nats.settings.STREAM_REPLICAS)
+
+
 class Attempts:
     """The attempts of one service's handlers, in the bucket `attempts_<service>`.
 
@@ -56,23 +72,16 @@ class Attempts:
             ConfigurationError: it is missing, and `STREAM_MODE` is `verify`.
             nats.errors.Error: the server does not answer.
         """
-        jetstream = self._nats.client.jetstream(prefix=self._nats.settings.js_api_prefix, timeout=TIME_LIMIT)
-        settings = self._nats.settings
         try:
-            self._bucket = await jetstream.key_value(self._name)
+            self._bucket = await open_bucket(self._nats, self._name, KEPT_FOR)
         except BucketNotFoundError as error:
-            if settings.STREAM_MODE == "verify":
+            if self._nats.settings.STREAM_MODE == "verify":
                 raise ConfigurationError(
                     f"key-value bucket {self._name} is missing, and STREAM_MODE=verify creates none; create it with "
                     f"history 1 and a TTL of 7 days, or restarts would use up attempts"
                 ) from error
-            if settings.STREAM_MODE == "off":
-                self._bucket = None
-                logger.warning("deliveries count as attempts: no key-value bucket", bucket=self._name)
-            else:
-                self._bucket = await jetstream.create_key_value(
-                    bucket=self._name, ttl=KEPT_FOR, history=1, replicas=settings.STREAM_REPLICAS
-                )
+            self._bucket = None
+            logger.warning("deliveries count as attempts: no key-value bucket", bucket=self._name)
         self._connections = self._nats.connections
 
     async def start(self, message: Message, most: int) -> Reason | None:

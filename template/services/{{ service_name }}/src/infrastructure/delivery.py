@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from src.infrastructure.attempts import Attempts
 from src.infrastructure.dead_letters import DeadLetters, Reason
 from src.infrastructure.errors import Reject, Retry, describe
 from src.infrastructure.message import ACK, Message
+from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.publishing import Publications
 from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
@@ -23,17 +24,14 @@ from src.utils.logging import logger
 PUT_OFF_MARGIN = 2.0  # seconds after a delay in which a message that was put off has come again
 
 
-class Inbox(Protocol):
-    """Remembers which messages were handled, so that none is handled twice."""
+class HandlerInbox(Protocol):
+    """Remembers which messages of one handler were handled, so that none is handled twice."""
 
     @property
     def trouble(self) -> str:
         """Return why messages cannot be marked as handled; empty while they can."""
 
-    def check(self, subscription: Subscription) -> None:
-        """Raise ConfigurationError if the store would forget a claim of the subscription's messages."""
-
-    async def admit(self, message: Message, delivery: Delivery) -> bool:
+    async def admit(self, message: Message) -> bool:
         """Claim a message for this worker. If it has been handled, or another worker has it, settle it instead.
 
         Returns:
@@ -44,13 +42,13 @@ class Inbox(Protocol):
         """
 
     async def done(self, message: Message) -> None:
-        """Note that a message was handled; return once the store has it."""
+        """Note that a message was handled, and finish it once the store has that, maybe after this has returned."""
 
     async def release(self, message: Message) -> None:
         """Give up a claim, so that the next attempt does not wait for its end."""
 
-    async def close(self) -> None:
-        """Close connections."""
+
+Inbox = Callable[["Delivery"], HandlerInbox]
 
 
 class Delivery:
@@ -60,6 +58,7 @@ class Delivery:
     given back with a delay, and becomes a dead letter after the last attempt.
 
     Attributes:
+        buffer: the messages that wait for the handler and those that it runs with.
         decode: returns the event of a payload and headers, or raises if they do not hold what the handler takes.
         stopping: whether the worker stops. While it does not, a CancelledError is the handler's own, and a failure.
         last_error: the latest failure, for people.
@@ -74,11 +73,10 @@ class Delivery:
         self.stopping = False
         self.last_error = ""
         self.attempts = attempts
-        self._inbox = inbox
+        self.buffer = MessageBuffer()  # the runner's own, once it runs
         self._call = subscription.caller()
         self.decode = subscription.signature.decode
-        if inbox is not None:
-            inbox.check(subscription)
+        self._inbox = inbox(self) if inbox else None
         self._debug = logging.getLogger().isEnabledFor(logging.DEBUG)  # a call for each message costs time
         self._waiting_for = ""
         self._waiting_until = 0.0
@@ -151,7 +149,7 @@ class Delivery:
     async def may_start(self, message: Message) -> bool:
         """Return whether inbox and attempts let the handler have the message; if not, the message is settled."""
         try:
-            admitted = self._inbox is None or await self._inbox.admit(message, self)
+            admitted = self._inbox is None or await self._inbox.admit(message)
             spent = await self.attempts.start(message, self.subscription.max_attempts) if admitted else None
         except Exception as error:
             await self._put_off(message, error)
@@ -187,11 +185,7 @@ class Delivery:
             if failure is not None and not by_hand:
                 await self._fail(message, failure)
         else:
-            if self._inbox is not None:
-                await self._inbox.done(message)
-            await self.finish(message)
-            if message.noted:
-                await self.attempts.end(message, handled=True)
+            await (self._inbox.done(message) if self._inbox else self.finish(message))
         if failure is None:
             self.metrics.handled += 1
             if self._debug:
@@ -205,6 +199,8 @@ class Delivery:
             message.settle(ACK)
         if message.replayed:
             await self.dead_letters.remove_replayed(message)
+        if message.noted:
+            await self.attempts.end(message, handled=True)
 
     async def _release(self, message: Message) -> None:
         if self._inbox is not None:

@@ -94,6 +94,7 @@ class HandlerRunner:
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
         self._alive_connection = self._nats.connections  # over which the server was told
+        self.delivery.buffer = self.buffer
         works = [self._run_worker] * self.subscription.concurrency
         works += [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._watch]
         self._tasks = [asyncio.create_task(work()) for work in works]

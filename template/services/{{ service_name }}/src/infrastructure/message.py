@@ -130,9 +130,9 @@ class Message(Publications):
 
         A recreated stream counts from 1 again. Without a publisher's id, the time tells its messages from the old ones.
         """
-        if self.id == f"{self.stream}:{self.sequence}":
-            return f"{self.handler}:{self.id}:{self.first_stored_at}"
-        return f"{self.handler}:{self.id}"
+        if (identity := self.id) == f"{self.stream}:{self.sequence}":
+            return f"{self.handler}:{identity}:{self.first_stored_at}"
+        return f"{self.handler}:{identity}"
 
     @property
     def correlation_id(self) -> str:

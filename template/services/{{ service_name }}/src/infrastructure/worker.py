@@ -240,8 +240,6 @@ class Worker:
             self.working.cancel()
             await asyncio.wait([self.working], timeout=self.STOP_MARGIN)
         await _ended([shared.close()], self.STOP_MARGIN)
-        if self._inbox:
-            await _ended([self._inbox.close()], self.STOP_MARGIN)
         publish_over(None)
         await self.nats.close()
 
