@@ -29,8 +29,8 @@ types: .venv/complete # the part of `lint` that is mypy
 	$(bin)/mypy src scripts benchmarks
 	cd "$(service)" && "$(CURDIR)/$(bin)/mypy" --strict --allow-untyped-calls --cache-dir "$(CURDIR)/.mypy_cache/template" -p src
 
-bench: .venv/complete # how fast workers and the tool are, against what people would use instead; writes docs/performance.md
-	@$(bin)/python -m benchmarks
+bench: .venv/complete # how fast workers and the tool are, against what people would use instead; writes docs/performance.md; QUICK=1 only tries it
+	@$(bin)/python -m benchmarks $(if $(QUICK),--quick)
 
 chaos: .venv/complete # faults under traffic, 20,000 events each, and docs/reliability.md of it; one with ROW=..., SEED=...
 	@$(bin)/python -m tests.chaos $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED))

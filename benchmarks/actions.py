@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks.arena import Load, rotated, running
+from benchmarks.arena import QUICK, Load, rotated, running
 from benchmarks.contestants import Worker, generate, rival
 from benchmarks.figures import ratio, spread, table
 from benchmarks.requests import Figures, figures, requesting
@@ -23,8 +23,8 @@ from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.service import GeneratedService
 from scripts.documents import PERFORMANCE
 
-ROUNDS = 5
-SECONDS = 3.0
+ROUNDS = 3
+SECONDS = 0.5 if QUICK else 3.0
 OUTSTANDING = (1, 100, 1000)
 SUBJECT = "v1.bench.greet"
 PAYLOAD = b'{"name":"Ada"}'

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import nats
 import nats.errors
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
 from natsgen.harness.nats_server import NatsServer
+
+QUICK = bool(os.environ.get("BENCH_QUICK"))
+"""Whether this is `make bench QUICK=1`: few messages and one round, enough to see that all of it works."""
 
 SAMPLE_SECONDS = 0.05
 WARM_UP = 1_000
@@ -46,7 +51,8 @@ class Load:
 
 
 def load(name: str, size: int, count: int, handlers: int = 1) -> Load:
-    """A load for `handlers` handlers, a subject each."""
+    """A load for `handlers` handlers, a subject each; `QUICK` leaves a tenth of the messages."""
+    count = max(count // 10, min(count, 4 * WARM_UP)) if QUICK else count
     return Load(name, size, count, tuple(f"{name.lower()}.item.event{number}" for number in range(handlers)))
 
 
@@ -69,12 +75,13 @@ class Arena:
 
     Attributes:
         server: the server.
-        jetstream: the benchmark's own connection.
+        client, jetstream: the benchmark's own connection.
     """
 
-    def __init__(self, server: NatsServer, jetstream: JetStreamContext) -> None:
+    def __init__(self, server: NatsServer, client: Client) -> None:
         self.server = server
-        self.jetstream = jetstream
+        self.client = client
+        self.jetstream: JetStreamContext = client.jetstream(timeout=30)
 
     async def fill(self, wanted: Load) -> None:
         """Makes the stream and publishes its messages; kept in memory, so that no disk is measured."""
@@ -92,9 +99,15 @@ class Arena:
             )
 
     async def forget_consumers(self, stream: str) -> None:
-        """Has the next contestant begin at the stream's first message."""
+        """Has the next contestant begin at the stream's first message, and know none of the messages."""
+        await self.forget_stream("KV_inbox_bench")
         for consumer in await self.jetstream.consumers_info(stream):
             await self.jetstream.delete_consumer(stream, consumer.name)
+
+    async def forget_stream(self, name: str) -> None:
+        """Deletes a stream if it is there."""
+        with suppress(NotFoundError):
+            await self.jetstream.delete_stream(name)
 
     async def acknowledged(self, stream: str) -> int:
         """Messages that all consumers of a stream have acknowledged, once for each."""
@@ -144,7 +157,7 @@ async def arena(folder: Path) -> AsyncIterator[Arena]:
     with NatsServer(folder, configuration="jetstream { max_memory_store: 4GB }") as server:
         client = await nats.connect(server.url)
         try:
-            yield Arena(server, client.jetstream(timeout=30))
+            yield Arena(server, client)
         finally:
             await client.close()
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks import handlers
 from benchmarks.arena import Load
 from natsgen.harness.environment import environment_for
+from natsgen.harness.ports import LOOPBACK
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.service import GeneratedService
+from tests.harness_tools.redis_server import RedisServer
+
+Start = Callable[[str, Load, Path], AbstractContextManager[Any]]
+"""How a contestant is made for a server's URL, a load and a folder; entering it starts its process."""
 
 HERE = Path(__file__).resolve().parent
 
@@ -83,6 +90,18 @@ class Worker:
     def python(self) -> Path:
         """The interpreter with the service's requirements."""
         return environment_for(self.generated / "requirements.txt")
+
+
+def emptied(redis: RedisServer, start: Start) -> Start:
+    """The same contestant, which finds Redis empty."""
+
+    def start_with_empty(url: str, load: Load, folder: Path) -> AbstractContextManager[Any]:
+        with socket.create_connection((LOOPBACK, redis.port)) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            connection.recv(64)
+        return start(url, load, folder)
+
+    return start_with_empty
 
 
 @contextmanager

@@ -56,3 +56,34 @@ import asyncio
 {_COMMON}
     await asyncio.sleep(0.01)
 '''
+
+PUBLISHING = f'''\
+"""Takes events of one subject, and publishes one for each."""
+
+from src.infrastructure.publishing import publish
+
+{_COMMON.replace("{options}", ', publishes=["publishes.done"]{options}')}
+    await publish("publishes.done", {{{{"number": event.data.number}}}})
+'''
+
+JOB = '''\
+"""Takes events of one subject, logs each, and publishes one for it."""
+
+from pydantic import BaseModel
+
+from src.domain.events import Event
+from src.infrastructure.publishing import publish
+from src.infrastructure.subscription import subscriber
+from src.utils.logging import logger
+
+
+class Data(BaseModel):
+    number: int
+    text: str
+
+
+@subscriber("{subject}"{options})
+async def handle_event{number}(event: Event[Data]) -> None:
+    logger.info("handled", number=event.data.number)
+    await publish("done.item", event.data)
+'''

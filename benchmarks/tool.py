@@ -36,7 +36,7 @@ from natsgen.harness.environment import environment_for
 from scripts.documents import PERFORMANCE
 from tests.harness_tools.versions import installed_versions, machine
 
-ROUNDS = 15
+ROUNDS = 7
 PLOT = Path("docs/performance-tool.svg")
 REQUIREMENTS = Path("benchmarks/requirements.txt")
 RATIOS = (

@@ -25,7 +25,7 @@ from tests.update import world
 from tests.update.world import FIRST, SECOND, THIRD, Installed
 
 SERVICES = 100
-BY_COPIER = 10
+BY_COPIER = 3
 GOAL = "below 1"
 
 

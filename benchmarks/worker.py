@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import handlers
 from benchmarks.arena import load
-from benchmarks.contestants import Worker, generate, rival
+from benchmarks.contestants import Start, Worker, emptied, generate, rival
 from benchmarks.figures import ratio, spread, table
 from benchmarks.worker_latency import Latencies, measure_latency
 from benchmarks.worker_lifetime import BACKLOGS, MANY, Memory, imports_of, measure_memory, measure_starts, measure_stops
@@ -25,7 +25,6 @@ from benchmarks.worker_rates import (
     WORKER,
     Rates,
     Say,
-    Start,
     measure_load,
     measure_rates,
     replicas,
@@ -36,7 +35,7 @@ from scripts.documents import PERFORMANCE
 from tests.harness_tools.redis_server import RedisServer
 from tests.harness_tools.versions import installed_versions, machine, nats_server_version
 
-ROUNDS = 5
+ROUNDS = 3
 PLOT = Path("docs/performance-worker.svg")
 REQUIREMENTS = Path("benchmarks/requirements.txt")
 BARE = "bare nats-py with the same imports"
@@ -86,6 +85,12 @@ Messages a second of 1, 2 and 4 replicas on one consumer. They, the server and t
 
 {options}
 
+### Publishing one event for each message
+
+One handler at a time waits for the stream's confirmation. Bare nats-py does the same: push, parse, publish, await, ack.
+
+{publishing}
+
 {date}; nats-server {server}, nats-py {client}, FastStream {faststream}, fsai-nats-app {fsai}, Python {python},
 {machine}. `make bench` repeats all of it, `python -m benchmarks.worker` this section.
 """
@@ -102,6 +107,7 @@ class Measured:
     memory: Memory
     replicas: Rates
     options: Rates
+    publishing: Rates
 
 
 def measure(rounds: int, say: Say) -> Measured:
@@ -136,6 +142,7 @@ def measure(rounds: int, say: Say) -> Measured:
                 say,
             ),
             options=_measure_options(worker, folder, rounds, say),
+            publishing=_measure_publishing(worker, folder, rounds, say),
         )
 
 
@@ -155,11 +162,19 @@ def _measure_options(worker: Worker, folder: Path, rounds: int, say: Say) -> Rat
         if find_program("docker"):
             redis = stack.enter_context(RedisServer(folder / "redis"))
             settings = {"DEDUP": "redis", "REDIS_URL": redis.url}
-            starts["DEDUP=redis"] = replace(worker, settings=settings).service
-            starts["DEDUP=redis, concurrency=100"] = replace(
-                worker, settings=settings, options=", concurrency=100"
-            ).service
+            starts["DEDUP=redis"] = emptied(redis, replace(worker, settings=settings).service)
+            starts["DEDUP=redis, concurrency=100"] = emptied(
+                redis, replace(worker, settings=settings, options=", concurrency=100").service
+            )
         return measure_load(starts, OPTIONS_LOAD, folder, rounds, say)
+
+
+def _measure_publishing(worker: Worker, folder: Path, rounds: int, say: Say) -> Rates:
+    starts: dict[str, Start] = {
+        WORKER: replace(worker, handler=handlers.PUBLISHING).service,
+        "nats-py": partial(rival, "publish", worker.python, {}),
+    }
+    return measure_load(starts, load("PUBLISHES", 150, 60_000), folder, rounds, say)
 
 
 def section(measured: Measured, rounds: int) -> str:
@@ -182,6 +197,13 @@ def section(measured: Measured, rounds: int) -> str:
             [
                 (name, spread(rates).text(",.0f"), ratio(rates, measured.options["as generated"]).text())
                 for name, rates in measured.options.items()
+            ],
+        ),
+        publishing=table(
+            ("", "messages a second", "natsgen against it"),
+            [
+                (name, spread(rates).text(",.0f"), ratio(measured.publishing[WORKER], rates).text())
+                for name, rates in measured.publishing.items()
             ],
         ),
         date=datetime.now(UTC).date().isoformat(),

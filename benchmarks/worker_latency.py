@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.arena import Arena, Load, arena, load, payload, rotated, running
-from benchmarks.worker_rates import Say, Start
+from benchmarks.arena import QUICK, Arena, Load, arena, load, payload, rotated, running
+from benchmarks.contestants import Start
+from benchmarks.worker_rates import Say
 
 QUIET = load("QUIET", 150, 0)
-MESSAGES, RATE = 1_000, 200.0
+MESSAGES, RATE = 300 if QUICK else 1_000, 200.0
 UNCOUNTED = 100
 """The first messages of each run, in which everything is done for the first time."""
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from benchmarks import handlers
 from benchmarks.arena import Load, arena, load, payload, rotated, running
-from benchmarks.contestants import Worker
+from benchmarks.contestants import Start, Worker
 from benchmarks.worker_latency import forget_recorded, recorded
-from benchmarks.worker_rates import Say, Start
+from benchmarks.worker_rates import Say
 from natsgen.harness.commands import run
-from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 
 ONE = load("ONE", 150, 0)
@@ -126,7 +125,7 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
                 async with running(which.service(here.server.url, wanted, folder)) as service:
                     await asyncio.to_thread(service.wait_ready)
                     await here.until(wanted.name, handled)
-                    return _resident(service)
+                    return resident(service.process.pid)
 
             for number in range(rounds):
                 memory.idle.append(await held(worker, ONE, 0))
@@ -140,7 +139,7 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
     return asyncio.run(measure())
 
 
-def _resident(service: GeneratedService) -> float:
-    """Read from the system: to ask the worker for its metrics would take memory too."""
-    pages = int(Path(f"/proc/{service.process.pid}/statm").read_text().split()[1])
+def resident(pid: int) -> float:
+    """A process's resident megabytes, from the system: to ask the worker for its metrics would take memory too."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / MEGABYTE

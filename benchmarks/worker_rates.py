@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from benchmarks.arena import Arena, Load, arena, load, rotated, running
-from benchmarks.contestants import Worker, rival
+from benchmarks.arena import QUICK, Arena, Load, arena, load, rotated, running
+from benchmarks.contestants import Start, Worker, rival
 from natsgen.harness.service import GeneratedService
 
 WORKER = "natsgen"
@@ -29,11 +28,8 @@ LOADS = {
     "64 KB": load("S64K", 65_536, 8_000),
     "150 bytes, 10 handlers": load("TEN", 150, 200_000, handlers=10),
 }
-LONGEST = 4.0
+LONGEST = 0.8 if QUICK else 2.5
 """Seconds that one contestant is measured at most; the slow ones do not finish the load."""
-
-Start = Callable[[str, Load, Path], AbstractContextManager[Any]]
-"""How a contestant is made for a server's URL, a load and a folder; entering it starts its process."""
 
 Rates = dict[str, list[float]]
 """Messages a second of each contestant, a value for each round."""

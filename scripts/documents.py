@@ -59,5 +59,5 @@ PERFORMANCE = Document(
 How fast generated workers and natsgen itself are, measured side by side with what people would use instead. Written by
 `make bench`; do not edit by hand.
 """,
-    ("worker", "actions", "tool", "update"),
+    ("worker", "job", "actions", "tool", "update"),
 )

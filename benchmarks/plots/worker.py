@@ -29,7 +29,7 @@ def main() -> None:
         pane.set_xlim(0, max(medians) * 1.35)
         pane.xaxis.set_major_locator(pyplot.MaxNLocator(3))
         pane.spines[["top", "right"]].set_visible(False)
-    pyplot.gcf().supxlabel("messages a second (median, range)")
+    pyplot.gcf().supxlabel(sys.argv[2] if len(sys.argv) > 2 else "messages a second (median, range)")
     pyplot.tight_layout()
     pyplot.savefig(sys.argv[1], metadata={"Date": None})
 

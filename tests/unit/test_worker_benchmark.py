@@ -30,6 +30,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
         memory=Memory([50.0, 51.0], [52.0, 53.0], [58.0, 59.0], {size: [51.0, 52.0] for size in BACKLOGS}),
         replicas={"1": [10_000.0, 10_000.0], "2": [15_000.0, 18_000.0]},
         options={"as generated": [10_000.0, 10_000.0], "DEDUP=nats-kv": [1_000.0, 2_000.0]},
+        publishing={WORKER: [3_000.0, 4_000.0], "nats-py": [4_000.0, 4_000.0]},
     )
 
 
@@ -44,6 +45,7 @@ def test_everything_that_was_measured_is_said(measured: Measured) -> None:
     assert "| the same with Consul's client, MB | 58.5 (58.0 to 59.0) |" in lines
     assert "| 2 | 16,500 (15,000 to 18,000) | 1.65 (1.50 to 1.80) |" in lines
     assert "| DEDUP=nats-kv | 1,500 (1,000 to 2,000) | 0.15 (0.10 to 0.20) |" in lines
+    assert "| nats-py | 4,000 (4,000 to 4,000) | 0.88 (0.75 to 1.00) |" in lines
 
 
 def test_a_spread_is_the_median_with_the_range() -> None:
