@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from src.inbox.handler_inbox import Claim
 from src.inbox.settings import InboxSettings
 from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.message import ACK, NAK, Message
+from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.subscription import Subscription
 from tests.runtime.conftest import NoServer
 
@@ -38,7 +40,9 @@ async def unwanted(event: dict[str, Any]) -> None:
 def delivery_of(function: Any, inbox: Inbox | None) -> Delivery:
     attempts: Any = SimpleNamespace(take_back=nothing, start=nothing, end=nothing)
     letters: Any = SimpleNamespace()
-    return Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)
+    delivery = Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)
+    delivery.buffer = MessageBuffer(deque())
+    return delivery
 
 
 @pytest.mark.parametrize(("claim", "answer"), [(Claim.HELD, NAK), (Claim.DONE, ACK)])

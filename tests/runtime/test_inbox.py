@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store], None]:
 def delivery_of(*running: Message, ack_wait: float = 30) -> Any:
     """What an inbox needs to know of a delivery that runs with messages."""
     known = Mock(handler="h", ack_wait=ack_wait)
-    delivery = Mock(subscription=known, buffer=MessageBuffer(), finish=AsyncMock())
+    delivery = Mock(subscription=known, buffer=MessageBuffer(deque()), finish=AsyncMock())
     delivery.buffer.running.update(running)
     return delivery
 
@@ -287,7 +288,7 @@ async def test_a_second_copy_that_waits_is_not_handled(
                 await asyncio.sleep(0.05)
         await until(lambda: counts.received == 3, "all to be buffered")
         begin.set()
-        await until(lambda: counts.duplicates == 1, "the copy to be recognised")
+        await until(lambda: counts.duplicate == 1, "the copy to be recognised")
 
     assert seen == [0, 1]
 

@@ -58,11 +58,13 @@ class Delivery:
     given back with a delay, and becomes a dead letter after the last attempt.
 
     Attributes:
-        buffer: the messages that wait for the handler and those that it runs with.
+        buffer: the messages that wait for the handler and those that it runs with; set by what runs it.
         decode: returns the event of a payload and headers, or raises if they do not hold what the handler takes.
         stopping: whether the worker stops. While it does not, a CancelledError is the handler's own, and a failure.
         last_error: the latest failure, for people.
     """
+
+    buffer: MessageBuffer
 
     def __init__(
         self, subscription: Subscription, attempts: Attempts, dead_letters: DeadLetters, inbox: Inbox | None
@@ -73,7 +75,6 @@ class Delivery:
         self.stopping = False
         self.last_error = ""
         self.attempts = attempts
-        self.buffer = MessageBuffer()  # the runner's own, once it runs
         self._call = subscription.caller()
         self.decode = subscription.signature.decode
         self._inbox = inbox(self) if inbox else None
