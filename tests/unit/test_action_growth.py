@@ -112,7 +112,7 @@ def test_another_version_is_a_file_of_its_own(shop: Workspace) -> None:
 def test_the_same_version_is_refused_wherever_it_is(shop: Workspace, name: str) -> None:
     before = tree.read(shop.root)
     for dry_run in (True, False):
-        with pytest.raises(ConflictError, match=r"greet_action\.py answers v1\.greeter\.greet already, in line 23"):
+        with pytest.raises(ConflictError, match=r"greet_action\.py, line 23: already answers v1\.greeter\.greet"):
             add(shop, Action(name, "greet"), dry_run=dry_run)
     assert tree.read(shop.root) == before
 
@@ -134,7 +134,7 @@ def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
 def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
     (shop.root / FOLDER / "broken_action.py").write_text("def (")
     (note,) = add(shop).notes
-    assert "broken_action.py was not compared with it: line 1" in note
+    assert "broken_action.py could not be checked for duplicates: line 1" in note
 
 
 def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
@@ -165,7 +165,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
     file.write_text(f"{file.read_text()}# mine\n")
     before = tree.read(shop.root)
     with pytest.raises(
-        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*--force removes action and"
+        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*use --force to remove the action"
     ):
         remove(shop, "greet")
     assert tree.read(shop.root) == before
@@ -174,7 +174,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
 
 def test_the_last_action_goes_with_a_note_unless_there_is_a_handler(shop: Workspace) -> None:
     (note,) = remove(shop, "greet", dry_run=True).notes
-    assert note == "greeter has no handler, no action and nothing else left, and does not start without any"
+    assert note == "greeter is now empty and will not start; add a handler, an action or another part"
     paid = Handler("paid", "orders.paid")
     edit.add(site(shop), paid)
     assert remove(shop, "greet").notes == ()

@@ -100,9 +100,7 @@ def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[
     assert main(["remove-action", "greeter", "greet"]) == 0
     captured = capsys.readouterr()
     assert captured.out.endswith("\n\ngreeter no longer answers v1.greeter.greet.\n")
-    assert captured.err == (
-        "note: greeter has no handler, no action and nothing else left, and does not start without any\n"
-    )
+    assert captured.err == ("note: greeter is now empty and will not start; add a handler, an action or another part\n")
 
 
 @pytest.mark.parametrize(

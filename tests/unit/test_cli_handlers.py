@@ -104,9 +104,7 @@ def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[st
     assert main(["remove-handler", "billing", "order-created"]) == 0
     captured = capsys.readouterr()
     assert captured.out.endswith("\n  nats consumer rm ORDERS billing-order_created\n")
-    assert captured.err == (
-        "note: billing has no handler, no action and nothing else left, and does not start without any\n"
-    )
+    assert captured.err == ("note: billing is now empty and will not start; add a handler, an action or another part\n")
 
 
 @pytest.mark.parametrize(

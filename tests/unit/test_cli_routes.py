@@ -99,7 +99,7 @@ def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[
     ("arguments", "code", "message"),
     [
         (["add-route", "aip", "GET /a=a.b"], 2, "did you mean 'api'?"),
-        (["add-route", "billing", "GET /a=a.b"], 1, "billing is no gateway"),
+        (["add-route", "billing", "GET /a=a.b"], 1, "billing is not a gateway"),
         (["add-route", "api"], 2, "ROUTE"),
         (["add-route", "api", "GET /a"], 2, "ROUTE: invalid route 'GET /a': use METHOD PATH=SUBJECT"),
         (["add-route", "api", "GET ../a=a.b"], 2, "ROUTE: invalid path of a route '../a'"),

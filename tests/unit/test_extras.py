@@ -121,7 +121,7 @@ def test_an_extra_that_is_there_already_changes_nothing_and_a_note_says_so(
     before = tree.read(shop.root)
     do("add-extra", "billing", "kv")
     assert tree.read(shop.root) == before
-    assert "note: billing asks for kv already" in capsys.readouterr().err
+    assert "note: billing already has the extra kv" in capsys.readouterr().err
 
 
 def test_an_extra_stays_while_parts_come_and_go(shop: Workspace) -> None:
@@ -150,7 +150,7 @@ def test_what_a_persons_file_imports_is_not_removed(shop: Workspace, capsys: pyt
     handler.write_text(f"from src.toolkit.kv import Bucket\n{handler.read_text()}")
     for force in ((), ("--force",)):
         refused(1, "remove-extra", "billing", "kv", *force)
-    assert "the package kv stays, and nothing was changed: src/domain/handlers/one_handler.py imports it" in (
+    assert "the package kv was not removed, and nothing was changed: src/domain/handlers/one_handler.py imports it" in (
         capsys.readouterr().err
     )
 
@@ -161,7 +161,7 @@ def test_what_a_person_edited_is_removed_only_by_force(shop: Workspace, capsys: 
     file = shop.root / BILLING / packages.BY_NAME["kv"].marker
     file.write_text(f"{file.read_text()}# mine\n")
     refused(1, "remove-extra", "billing", "kv")
-    assert "was edited; --force removes it with what was written there" in capsys.readouterr().err
+    assert "was edited; use --force to remove it anyway" in capsys.readouterr().err
     do("remove-extra", "billing", "kv", "--force")
     assert tree.read(shop.root) == before
 
@@ -229,5 +229,5 @@ def test_a_template_without_extras_says_so(shop: Workspace, capsys: pytest.Captu
     from natsgen.services.edit import ServiceTarget
 
     without = questions.Questionnaire({k: v for k, v in QUESTIONS.questions.items() if k != "extras"}, ())
-    with pytest.raises(ServiceError, match=r"billing is of .* which has no extras: natsgen update first"):
+    with pytest.raises(ServiceError, match=r"billing is at .* which has no extras: run natsgen update first"):
         extras.add(ServiceTarget(shop, False, print, TEMPLATE, without, "billing"), ["kv"])

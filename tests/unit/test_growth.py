@@ -137,7 +137,7 @@ def test_folders_that_add_has_to_make_go_again_with_remove(shop: Workspace) -> N
     ("handler", "message"),
     [
         (Handler("order_created", "a.b"), r"order_created_handler\.py exists already \(orders\.order\.created\)"),
-        (Handler("x", "a.b", durable="billing-order_created"), "uses the durable 'billing-order_created' already"),
+        (Handler("x", "a.b", durable="billing-order_created"), "already uses the durable 'billing-order_created'"),
     ],
 )
 def test_a_clash_is_refused_with_what_is_there(shop: Workspace, handler: Handler, message: str) -> None:
@@ -150,7 +150,7 @@ def test_a_clash_is_refused_with_what_is_there(shop: Workspace, handler: Handler
 
 def test_a_handler_of_the_name_in_another_file_is_a_clash(shop: Workspace) -> None:
     (shop.root / FOLDER / "own_handler.py").write_text('\n@subscriber("a.b")\nasync def handle_order_paid(e): ...')
-    with pytest.raises(ConflictError, match=r"own_handler\.py has a handler 'order_paid' already, in line 3"):
+    with pytest.raises(ConflictError, match=r"own_handler\.py, line 3: there is already a handler 'order_paid'"):
         add(shop)
 
 
@@ -168,13 +168,15 @@ def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
 
 def test_a_second_handler_of_one_subject_is_taken_with_a_note(shop: Workspace) -> None:
     (note,) = add(shop, Handler("archive", "orders.order.created")).notes
-    assert "order_created (src/domain/handlers/order_created_handler.py) has the subject orders.order.created" in note
+    assert (
+        "order_created (src/domain/handlers/order_created_handler.py) also has the subject orders.order.created" in note
+    )
 
 
 def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
     (shop.root / FOLDER / "broken_handler.py").write_text("def (")
     (note,) = add(shop).notes
-    assert "broken_handler.py was not compared with it: line 1" in note
+    assert "broken_handler.py could not be checked for duplicates: line 1" in note
 
 
 def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
@@ -267,7 +269,7 @@ def test_the_consumers_that_stay_on_the_server_are_named(shop: Workspace) -> Non
 
 def test_the_last_handler_goes_with_a_note(shop: Workspace) -> None:
     assert remove(shop, "order_created").notes == (
-        "billing has no handler, no action and nothing else left, and does not start without any",
+        "billing is now empty and will not start; add a handler, an action or another part",
     )
 
 

@@ -188,7 +188,7 @@ def test_a_package_that_a_persons_file_imports_stays_and_a_note_says_so(
     remove("action")
     assert found(with_action) >= {"actions", "requests"}
     said = capsys.readouterr().err
-    assert f"note: nothing needs the package actions any more, and it stays: {path} imports it" in said
+    assert f"note: nothing needs the package actions, but it was not removed: {path} imports it" in said
 
 
 def test_an_import_of_what_a_package_needs_keeps_only_that(
@@ -199,7 +199,7 @@ def test_an_import_of_what_a_package_needs_keeps_only_that(
     remove("action")
     assert found(with_action) == {"handlers", "requests"}
     assert (
-        "package requests any more, and it stays: src/domain/handlers/one_handler.py imports it"
+        "package requests, but it was not removed: src/domain/handlers/one_handler.py imports it"
         in capsys.readouterr().err
     )
 
@@ -220,7 +220,7 @@ def test_an_edited_package_stays_whole_with_what_it_needs(
     remove("action")
     assert len(tree.read(with_action.root)) == len(before) - 2
     said = capsys.readouterr().err
-    assert "the package actions any more, and it stays: src/actions/action.py was edited" in said
+    assert "the package actions, but it was not removed: src/actions/action.py was edited" in said
     assert "package requests" not in said
 
 
@@ -230,7 +230,7 @@ def test_a_file_of_a_persons_own_in_a_package_keeps_it(
     (with_action.root / BILLING / "tests/actions/examples.json").write_text("{}")
     remove("action")
     assert "actions" in found(with_action)
-    assert "it stays: tests/actions/examples.json is not the template's" in capsys.readouterr().err
+    assert "it was not removed: tests/actions/examples.json is not the template's" in capsys.readouterr().err
 
 
 def test_a_file_that_is_there_as_it_is_made_is_fine_and_another_one_is_not(
@@ -248,7 +248,7 @@ def test_a_file_that_is_there_as_it_is_made_is_fine_and_another_one_is_not(
     (with_action.root / BILLING / "src/actions/action.py").write_text("mine\n")
     before = tree.read(with_action.root)
     assert main(["add-action", "billing", "leave"]) == 1
-    assert "src/actions/action.py exists already and is not as " in capsys.readouterr().err
+    assert "src/actions/action.py exists already and differs from " in capsys.readouterr().err
     assert tree.read(with_action.root) == before
 
 

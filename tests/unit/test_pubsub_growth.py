@@ -134,7 +134,7 @@ def test_what_a_person_edited_goes_only_by_force(here: Path, noun: str, capsys: 
     file = here / f"services/beat/src/domain/{noun}s/events_test_{noun}.py"
     file.write_text(f"{file.read_text()}# mine\n")
     assert main([f"remove-{noun}", "beat", "events_test"]) == 1
-    assert f"--force removes {noun} and test" in capsys.readouterr().err
+    assert f"use --force to remove the {noun} and its test" in capsys.readouterr().err
     assert main([f"remove-{noun}", "beat", "events_test", "--force"]) == 0
     assert not file.exists()
 
@@ -150,12 +150,12 @@ def test_the_last_part_goes_with_a_note(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["remove-publisher", "beat", "events_test"]) == 0
     assert capsys.readouterr().err == ""
     assert main(["remove-subscriber", "beat", "events_test"]) == 0
-    assert "beat has no handler, no action and nothing else left" in capsys.readouterr().err
+    assert "beat is now empty and will not start" in capsys.readouterr().err
 
 
 def test_another_of_the_same_subject_comes_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["add-subscriber", "beat", "events.test", "--name", "other"]) == 0
-    assert "note: events_test (src/domain/subscribers/events_test_subscriber.py) has the subject events.test too" in (
+    assert "note: events_test (src/domain/subscribers/events_test_subscriber.py) also has the subject events.test" in (
         capsys.readouterr().err
     )
 

@@ -119,7 +119,7 @@ def test_add_then_remove_leaves_git_status_empty(shop: Workspace) -> None:
 def test_a_route_of_the_same_requests_is_refused_wherever_it_is(shop: Workspace, path: str) -> None:
     before = tree.read(shop.root)
     for dry_run in (True, False):
-        with pytest.raises(ConflictError, match=r"greet_route\.py answers POST /greet/\{name\} already, in line \d+"):
+        with pytest.raises(ConflictError, match=r"greet_route\.py, line \d+: already answers POST /greet/\{name\}"):
             add(shop, Route("hello", "POST", path, call="v1.greeter.hello"), dry_run=dry_run)
     assert tree.read(shop.root) == before
     add(shop, Route("hello", "PUT", path, call="v1.greeter.hello"))
@@ -142,7 +142,7 @@ def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
 def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
     (shop.root / FOLDER / "broken_route.py").write_text("def (")
     (note,) = add(shop).notes
-    assert "broken_route.py was not compared with it: line 1" in note
+    assert "broken_route.py could not be checked for duplicates: line 1" in note
 
 
 def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
@@ -170,7 +170,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) ->
     file.write_text(f"{file.read_text()}# mine\n")
     before = tree.read(shop.root)
     with pytest.raises(
-        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*--force removes route and"
+        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*use --force to remove the route"
     ):
         remove(shop, "greet")
     assert tree.read(shop.root) == before
@@ -184,7 +184,7 @@ def test_the_last_route_goes_without_a_note_since_a_gateway_starts_without_one(s
 def test_a_service_without_a_framework_is_told_so(workspace: Workspace, gateways: dict[str, Tree]) -> None:
     put(workspace, gateways["none"])
     before = tree.read(workspace.root)
-    with pytest.raises(ServiceError, match=r"api is no gateway: it has no web framework.*natsgen new gateway"):
+    with pytest.raises(ServiceError, match=r"api is not a gateway: routes need a web framework.*natsgen new gateway"):
         add(workspace)
     with pytest.raises(InputError, match=r"api has no route 'greet' \(it has none\)"):
         remove(workspace, "greet")

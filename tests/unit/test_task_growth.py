@@ -91,7 +91,7 @@ def test_a_file_or_task_or_handler_of_the_name_is_left_alone(shop: Workspace) ->
     with pytest.raises(ConflictError, match=r"send_email_task\.py exists already \(queue\.emails\.\*\.send_email\)"):
         add(shop, Task("send_email", "other"))
     (shop.root / FOLDER / "more_task.py").write_text('@task("send_sms", queue="sms")\nasync def text(payload): ...')
-    with pytest.raises(ConflictError, match=r"more_task\.py has a task 'send_sms' already, in line 2"):
+    with pytest.raises(ConflictError, match=r"more_task\.py, line 2: there is already a task 'send_sms'"):
         add(shop)
     edit.add(site(shop), Handler("paid", "orders.paid"))
     with pytest.raises(ConflictError, match=r"paid_handler\.py, line 19: a handler has the name 'paid'.*share its"):
@@ -106,7 +106,7 @@ def test_a_handler_cannot_have_the_name_of_a_task(shop: Workspace) -> None:
 def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
     (shop.root / FOLDER / "broken_task.py").write_text("def (")
     (note,) = add(shop).notes
-    assert "broken_task.py was not compared with it: line 1" in note
+    assert "broken_task.py could not be checked for duplicates: line 1" in note
 
 
 def test_what_a_person_edited_goes_only_by_force(shop: Workspace) -> None:
@@ -116,7 +116,7 @@ def test_what_a_person_edited_goes_only_by_force(shop: Workspace) -> None:
         remove(shop, "send_email")
     removed = remove(shop, "send_email", force=True)
     assert [path.name for path in removed.change.removed][:2] == ["send_email_task.py", "test_send_email_task.py"]
-    assert removed.notes == ("mailer has no handler, no action and nothing else left, and does not start without any",)
+    assert removed.notes == ("mailer is now empty and will not start; add a handler, an action or another part",)
     assert [(one.what, one.stream, one.name) for one in removed.file.parts[0].on_server("mailer")] == [
         ("schedules", "QUEUE_EMAILS", "queue.emails.recurring.send_email"),
         ("consumers", "QUEUE_EMAILS", "mailer-send_email-high"),

@@ -138,7 +138,7 @@ def test_a_package_of_an_older_version_is_told_and_updated(
     code, said = checked(capsys)
     assert code == 1
     assert said == [
-        f"the package requests has files of {OLD}, and billing is of {NEW}: natsgen repair billing updates it"
+        f"the package requests has files of {OLD}, but billing is at {NEW}: natsgen repair billing updates it"
     ]
     do("repair", "billing", "--json")
     document = json.loads(capsys.readouterr().out)

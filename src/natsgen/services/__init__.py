@@ -1,1 +1,1 @@
-"""What is done to a service or a workspace."""
+"""Operations on services and workspaces."""

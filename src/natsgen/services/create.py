@@ -1,4 +1,4 @@
-"""A new service: answers in, its files in the workspace, or the diff that they would make."""
+"""Creates a service in a workspace from answers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done, or would be.
+    """The result of creating a service.
 
     Attributes:
-        change: the files that it adds.
-        kept: files of the template that the workspace had already, and that are its own.
+        change: the added files.
+        kept: the template's files that already existed and belong to the workspace.
     """
 
     change: Change
@@ -32,17 +32,17 @@ class Outcome:
 
 
 def new_service(writer: Writer, template: TemplateSource, questionnaire: Questionnaire, answers: Answers) -> Outcome:
-    """Add a service to the workspace, whole or not at all.
+    """Create a service in the workspace, atomically.
 
     Args:
-        writer: where to, and how.
-        template: what is rendered.
+        writer: changes the workspace.
+        template: the template to render.
         questionnaire: the template's questions.
         answers: the checked answers to them.
 
     Raises:
         ConflictError: the service or one of its files exists.
-        NatsgenError: it could not be done; the workspace is as before.
+        NatsgenError: the command failed; the workspace is as before.
     """
     workspace = writer.workspace
     with writer.session():

@@ -1,4 +1,4 @@
-"""What the source of a service says of itself, read without importing it: its settings and published subjects."""
+"""Reads the settings and published subjects of a service from its source, without importing it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ CONFIG_FILE = PurePosixPath("src/config.py")
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of the service: its environment name, its default as it is written ("" if it must be given)."""
+    """A setting of a service.
+
+    Attributes:
+        name: the name of its environment variable.
+        default: its default, as written in the source; "" if it is required.
+        meaning: its description.
+    """
 
     name: str
     default: str
@@ -21,7 +27,7 @@ class Setting:
 
 
 def settings_of(service: Path) -> tuple[Setting, ...]:
-    """Return the settings that the classes in a service's `src/config.py` declare, in their order.
+    """Return the settings that the classes in a service's `src/config.py` declare, in source order.
 
     Raises:
         ValueError: the file cannot be read or parsed; the message says why.
@@ -30,16 +36,16 @@ def settings_of(service: Path) -> tuple[Setting, ...]:
 
 
 def published_by(service: Path) -> tuple[str, ...]:
-    """Return the subjects that a source names in `publish`, `publisher`, `publishes` and `publishes=[...]`.
+    """Return the literal subjects in `publish`, `publisher`, `publishes` and `publishes=[...]`.
 
-    A file that does not parse is left out.
+    Files with syntax errors are skipped.
     """
     subjects: set[str] = set()
     for file in source.all_files(service / "src"):
         try:
             subjects.update(source.read(file, _published_in))
         except ValueError:
-            continue  # a handler's error is told with the handlers
+            continue  # the list of handlers reports a handler's error
     return tuple(sorted(subjects))
 
 

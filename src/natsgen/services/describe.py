@@ -1,4 +1,4 @@
-"""One service in full: what it was made with, what it reads, and what a person changed in it."""
+"""Describes one service in full: its answers, its settings, and the files that its owner changed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 @dataclass(frozen=True)
 class ChangedFile:
-    """A file that is not as the template makes it.
+    """A file that differs from the template.
 
     Attributes:
-        path: in the workspace.
+        path: the path in the workspace.
         how: "changed" or "missing".
-        is_own: whether it is there for a person to change: a part, or the test of one.
+        is_own: whether it belongs to the owner: a part, or its test.
     """
 
     path: PurePosixPath
@@ -44,13 +44,13 @@ class ServiceReport:
     """A service in full.
 
     Attributes:
-        service: as `list` tells it.
-        answers: what it was made with.
-        settings: what it reads from its environment.
-        settings_error: why those are not known; "" if they are.
-        published: the subjects that its source says it publishes to.
-        changed: the files that are not as its version of the template makes them.
-        is_outdated: whether there is a newer version of the template; None where one is no release.
+        service: the service, as in `list`.
+        answers: the answers that it was created with.
+        settings: the settings that it reads from its environment.
+        settings_error: why the settings are unknown; "" if they are known.
+        published: the literal subjects that it publishes to.
+        changed: the files that differ from its version of the template.
+        is_outdated: whether there is a newer version of the template; None if its version is not a release.
     """
 
     service: Service
@@ -65,18 +65,18 @@ class ServiceReport:
 def describe_service(
     workspace: Workspace, template: TemplateSource, questionnaire: Questionnaire, name: str, newest: str
 ) -> ServiceReport:
-    """Return one service in full.
+    """Describe one service in full.
 
     Args:
-        workspace: where it is.
-        template: what it is compared with: of its own version.
+        workspace: the workspace.
+        template: the template of the service's version.
         questionnaire: the template's questions.
-        name: the service's.
+        name: the service's name.
         newest: the newest version of the template.
 
     Raises:
-        InputError: there is no such service.
-        ServiceError: its answers cannot be used, so that nothing can be compared.
+        InputError: the service does not exist.
+        ServiceError: its answers are invalid, so it cannot be compared with the template.
     """
     folder = listing.require_service(workspace, name)
     memory = answers_file.read(folder)
@@ -102,13 +102,13 @@ def describe_service(
 
 
 def _added_later(template: TemplateSource, known: Answers, found: Service) -> Tree:
-    """Return the files of the parts that the answers do not name, as a command would make them."""
+    """Return the files of the parts that the answers do not name, as a command would create them."""
     made: dict[PurePosixPath, File] = {}
     for file in found.files:
         try:
             made.update(render.render_part(template, known.as_data(), file.regenerated()))
         except (InputError, TemplateError):
-            made[PurePosixPath(SERVICES, found.name) / file.path] = File(b"")  # a person made it, and no command
+            made[PurePosixPath(SERVICES, found.name) / file.path] = File(b"")  # the owner wrote it without a command
     return made
 
 

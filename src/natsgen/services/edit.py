@@ -1,6 +1,6 @@
-"""How a part of a service comes and goes, of whatever kind: its file, its test, and the packages that it needs.
+"""Adds and removes parts of any kind: the part's file, its test, and the packages that it needs.
 
-The packages come with the first part that needs them and go with the last. No other file is touched.
+Packages are added with the first part that needs them, and removed with the last. No other file changes.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from natsgen.workspace import SERVICES
 
 @dataclass(frozen=True)
 class ServiceTarget(Writer):
-    """Where a part comes or goes, and how.
+    """A service to change.
 
     Attributes:
-        template: what is rendered.
+        template: the template to render.
         questionnaire: the template's questions.
         service: the service's name.
     """
@@ -51,30 +51,30 @@ class ServiceTarget(Writer):
         return self.workspace.root / SERVICES / self.service
 
     def answers(self) -> Answers:
-        """Return what the service was made with.
+        """Return the answers that the service was created with.
 
         Raises:
-            ServiceError: its answers cannot be used.
+            ServiceError: its answers are invalid.
         """
         return answers_file.answers_of(answers_file.read(self.folder), self.questionnaire, self.workspace.root)
 
     def packages(self) -> ServicePackages:
-        """Return the packages that the service has, and those that it may get.
+        """Return the packages of the service.
 
         Raises:
-            ServiceError: its answers cannot be used.
+            ServiceError: its answers are invalid.
         """
         return ServicePackages(self.workspace, self.template, self.service, self.answers().as_data())
 
 
 @dataclass(frozen=True)
 class Added:
-    """A part that was added, or would be.
+    """The result of adding a part.
 
     Attributes:
-        part: which one.
+        part: the part.
         change: its files, and those of the packages that it needs.
-        notes: what the person should know beside.
+        notes: additional notes for the user.
     """
 
     part: Part
@@ -84,12 +84,12 @@ class Added:
 
 @dataclass(frozen=True)
 class Removed:
-    """The file of a part that was removed, or would be.
+    """The result of removing a part.
 
     Attributes:
-        file: as it was.
-        change: the files that go.
-        notes: what the person should know beside.
+        file: its file before the removal.
+        change: the removed files.
+        notes: additional notes for the user.
     """
 
     file: PartFile
@@ -98,16 +98,16 @@ class Removed:
 
 
 def add(site: ServiceTarget, part: Part) -> Added:
-    """Add a part and its test to a service, with the packages that it needs, whole or not at all.
+    """Add a part and its test to a service, with the packages that it needs, atomically.
 
     Args:
-        site: where and how.
-        part: which one; it may get another name where its kind knows one.
+        site: the service to change.
+        part: the part; it may get another name, depending on its kind.
 
     Raises:
-        InputError: there is no such service, or the part does not go together with another one.
+        InputError: the service does not exist, or the part is not compatible with another one.
         ServiceError: the service cannot have parts of this kind.
-        ConflictError: a file of that name, or what only one part may have, is there.
+        ConflictError: a file of that name, or a part with the same key, exists.
         NatsgenError: it could not be done; the workspace is as before.
     """
     with site.session_of(site.service) as folder:
@@ -115,8 +115,8 @@ def add(site: ServiceTarget, part: Part) -> Added:
         kind = part.kind
         if kind.for_gateways and not answers.is_gateway:
             raise ServiceError(
-                f"{site.service} is no gateway: it has no web framework to have {kind.question} with; natsgen new "
-                "gateway creates a service with one"
+                f"{site.service} is not a gateway: {kind.question} need a web framework; natsgen new gateway creates a "
+                "service with one"
             )
         there = kind.files_in(folder)
         part = part.beside(there, site.service, answers.values.get("queue_group", ""))
@@ -129,20 +129,20 @@ def add(site: ServiceTarget, part: Part) -> Added:
 
 
 def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Removed:
-    """Remove the file of a part and its test from a service, whole or not at all.
+    """Remove the file of a part and its test from a service, atomically.
 
-    The packages go as well that only it needed, unless somebody imports or edited them.
+    This also removes the packages that only this part needed, unless other files import them or they were edited.
 
     Args:
-        site: where and how.
-        kind: of the part.
-        text: the part's name as a person types it: `order_created`, `order-created` or the file's name.
-        force: remove them although a person changed them.
+        site: the service to change.
+        kind: the kind of the part.
+        text: the part's name as typed: `order_created`, `order-created` or the file's name.
+        force: remove edited files as well.
 
     Raises:
-        InputError: there is no such service, or no such part.
-        ConflictError: a person changed one of the files, and `force` is not given.
-        NatsgenError: it could not be done; the workspace is as before.
+        InputError: the service or the part does not exist.
+        ConflictError: one of the files was edited, and `force` is not given.
+        NatsgenError: the command failed; the workspace is as before.
     """
     with site.session_of(site.service) as folder:
         file = _file_of(kind, site.service, text, kind.files_in(folder))
@@ -157,13 +157,13 @@ def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Re
 
 
 def with_packages(site: ServiceTarget, change: Change, files: Tree) -> Change:
-    """Return a change that takes the files of packages away as well."""
-    passing = change.removable_folders | service_packages.passing(site.service, files)
-    return Change({**change.before, **files}, change.after, passing)
+    """Return a change that also removes the files of packages."""
+    folders = change.removable_folders | service_packages.removable_folders(site.service, files)
+    return Change({**change.before, **files}, change.after, folders)
 
 
 def _refuse_clashes(site: ServiceTarget, wanted: Part, there: Sequence[PartFile]) -> None:
-    """Refuse a part of which the file, or what only one part may have, is there."""
+    """Refuse a part whose file, or whose key, exists."""
     kind = wanted.kind
     name = wanted.other_name(_names_in(there))
     otherwise = f"choose another name, such as --name {name}" if name else f"choose another name for the {kind.noun}"
@@ -173,7 +173,7 @@ def _refuse_clashes(site: ServiceTarget, wanted: Part, there: Sequence[PartFile]
             if kind.unique and found.key(site.service) == wanted.key:
                 about = found.about(site.service)
                 raise ConflictError(
-                    f"{where} answers {about.text if about else found.name} already, in line {found.line}; nothing was "
+                    f"{where}, line {found.line}: already answers {about.text if about else found.name}; nothing was "
                     f"changed: choose {kind.unique}"
                 )
         if file.name == wanted.name:
@@ -183,13 +183,13 @@ def _refuse_clashes(site: ServiceTarget, wanted: Part, there: Sequence[PartFile]
         for found in file.parts:
             if not kind.unique and found.key(site.service) == wanted.key:
                 raise ConflictError(
-                    f"{where} has a {kind.noun} {messages.quote(wanted.name)} already, in line {found.line}: "
+                    f"{where}, line {found.line}: there is already a {kind.noun} {messages.quote(wanted.name)}; "
                     f"{otherwise}"
                 )
 
 
 def _refuse_shared_consumer(site: ServiceTarget, wanted: Part) -> None:
-    """Refuse a part that would have the consumer or the dead letters of another one, perhaps of another kind."""
+    """Refuse a part that would share the consumer or the dead letters of another one, possibly of another kind."""
     durable = wanted.durable_in(site.service)
     for file in (file for kind in (HANDLERS, TASKS) for file in kind.files_in(site.folder) if durable):
         for found in file.parts:
@@ -201,28 +201,28 @@ def _refuse_shared_consumer(site: ServiceTarget, wanted: Part) -> None:
                 )
             if found.durable_in(site.service) == durable:
                 raise ConflictError(
-                    f"{where} uses the durable {messages.quote(durable)} already: two parts cannot share a consumer; "
-                    "choose another --durable"
+                    f"{where}: already uses the durable {messages.quote(durable)}, and two parts cannot share a "
+                    "consumer; choose another --durable"
                 )
 
 
 def _notes_on_added(wanted: Part, there: Sequence[PartFile]) -> Iterator[str]:
-    yield from (f"{file.path} was not compared with it: {file.error}" for file in there if file.error)
+    yield from (f"{file.path} could not be checked for duplicates: {file.error}" for file in there if file.error)
     subject = getattr(wanted, "subject", None)
     for file in there:
         for found in file.parts:
             if found.first is not None and found.first.literal == subject is not None:
                 shared = f": {wanted.kind.shared}" if wanted.kind.shared else ""
-                yield f"{found.name} ({file.path}) has the subject {subject} too{shared}"
+                yield f"{found.name} ({file.path}) also has the subject {subject}{shared}"
 
 
 def _names_in(there: Sequence[PartFile]) -> list[str]:
-    """Return the names of files and of what is in them."""
+    """Return the names of the files and of the parts in them."""
     return sorted({file.name for file in there} | {name for file in there for name in file.names})
 
 
 def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile]) -> PartFile:
-    """Return the file that a person means."""
+    """Return the file of the part that a text refers to."""
     plain = PurePosixPath(text.strip()).name.removesuffix(".py").replace("-", "_")
     stem = plain.removesuffix(f"_{kind.noun}")
     function = stem.removeprefix(kind.prefix)
@@ -239,7 +239,7 @@ def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile])
 
 
 def _removal(site: ServiceTarget, file: PartFile) -> Change:
-    """Return the change that takes a part's file and its test away; one that is no regular file is a ServiceError."""
+    """Return the change that removes a part's file and test; raises ServiceError if one is not a regular file."""
     kind = file.kind
     before = tree.read_files(site.workspace, kind.paths(site.service, file.name))
     made = (one for folder in (kind.folder, kind.tests) for one in (folder, *folder.parents[:-1]))
@@ -249,16 +249,16 @@ def _removal(site: ServiceTarget, file: PartFile) -> Change:
 
 
 def _leaving_with(site: ServiceTarget, kind: PartKind, change: Change) -> Leaving:
-    """Return the packages that go with a part."""
+    """Return the packages to remove with a part."""
     place = PurePosixPath(SERVICES, site.service)
     gone = [path.relative_to(place) for path in change.removed]
     return site.packages().leaving((*kind.needs, packages.BATCH), site.answers().as_data(), gone)
 
 
 def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
-    """Refuse a removal of files that are not as natsgen makes them."""
+    """Refuse to remove files that differ from what natsgen creates."""
     made: Tree = {}
-    with suppress(InputError, TemplateError):  # what no command makes was not made by one
+    with suppress(InputError, TemplateError):  # no command creates such a file
         made = render.render_part(site.template, site.answers().as_data(), file.regenerated())
     edited = [
         path
@@ -269,21 +269,20 @@ def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
         names = " and ".join(str(site.workspace.root / path) for path in edited)
         why = f"edited since natsgen created it{_older(site)}" if made else "edited, or not created by natsgen"
         raise ConflictError(
-            f"{names}: {why}, so nothing was changed; "
-            f"--force removes {file.kind.noun} and test with what was written there"
+            f"{names}: {why}, so nothing was changed; use --force to remove the {file.kind.noun} and its test anyway"
         )
 
 
 def _notes_without(site: ServiceTarget, removed: PartFile) -> Iterator[str]:
-    """Yield what a person should know of the service without one of its files: that nothing is left in it."""
+    """Yield a note if the service has no parts left without one of its files."""
     service = listing.service(site.workspace, site.service)
     if service.kind != GATEWAY and not any(file.names for file in service.files if file.path != removed.path):
-        yield f"{site.service} has no handler, no action and nothing else left, and does not start without any"
+        yield f"{site.service} is now empty and will not start; add a handler, an action or another part"
 
 
 def _older(site: ServiceTarget) -> str:
     commit = answers_file.read(site.folder).commit
     if commit == site.template.commit:
         return ""
-    made_by = f"this one is of {site.template.commit}, the service of {commit or 'none'}"
-    return f", or created by another natsgen ({made_by})"
+    versions = f"this one has {site.template.commit}, the service {commit or 'none'}"
+    return f", or created by another version of natsgen ({versions})"

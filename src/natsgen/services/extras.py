@@ -1,4 +1,4 @@
-"""The extras of a service: packages that a person asks for, which stay until the person no longer does."""
+"""Adds and removes the extras of a service: packages that the user asks for, whether or not a part needs them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 @dataclass(frozen=True)
 class Changed:
-    """Holds what became of a service's extras, or would.
+    """The result of changing a service's extras.
 
     Attributes:
-        extras: those that it asks for now.
-        change: the files, among them its answers.
-        notes: what the person should know beside.
+        extras: the extras in the service's answers.
+        change: the change of the files, including the answers.
+        notes: additional notes for the user.
     """
 
     extras: tuple[str, ...]
@@ -36,12 +36,12 @@ class Changed:
 
 
 def add(site: ServiceTarget, names: Sequence[str]) -> Changed:
-    """Add extras to a service, with the packages that they need, whole or not at all.
+    """Add extras to a service, with the packages that they need, atomically.
 
     Raises:
-        InputError: there is no such service, or no such extra.
+        InputError: the service or an extra does not exist.
         ServiceError: the service's version of the template has no extras.
-        NatsgenError: it could not be done; the workspace is as before.
+        NatsgenError: the command failed; the workspace is as before.
     """
     wanted = packages.check_extras(names)
     with site.session_of(site.service):
@@ -50,23 +50,23 @@ def add(site: ServiceTarget, names: Sequence[str]) -> Changed:
         files = site.packages().coming(wanted)
         change = Change(after=files) if extras == sorted(asked) else _with_answers(site, memory, extras, after=files)
         site.write(change, f"add-extra {site.service} {' '.join(wanted)}")
-    notes = (f"{site.service} asks for {name} already" for name in wanted if name in asked)
+    notes = (f"{site.service} already has the extra {name}" for name in wanted if name in asked)
     return Changed(tuple(extras), change, tuple(notes))
 
 
 def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed:
-    """Remove extras from a service, with the packages that only they needed, whole or not at all.
+    """Remove extras from a service, with the packages that only they needed, atomically.
 
     Args:
-        site: where and how.
-        names: of the extras.
-        force: remove them although a person edited their files.
+        site: the service to change.
+        names: the names of the extras.
+        force: remove edited files as well.
 
     Raises:
-        InputError: there is no such service, no such extra, or the service has it not.
+        InputError: the service or an extra does not exist, or the service does not have the extra.
         ServiceError: the service's version of the template has no extras.
-        ConflictError: something needs one of them, or imports it; or a person edited it, and `force` is not given.
-        NatsgenError: it could not be done; the workspace is as before.
+        ConflictError: something needs or imports an extra; or its files were edited, and `force` is not given.
+        NatsgenError: the command failed; the workspace is as before.
     """
     unwanted = packages.check_extras(names)
     with site.session_of(site.service):
@@ -80,8 +80,8 @@ def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed
         refused = {name: why for name, why in leaving.staying.items() if name in unwanted}
         if refused:
             name, why = next(iter(refused.items()))
-            forced = "; --force removes it with what was written there" if "edited" in why else ""
-            raise ConflictError(f"the package {name} stays, and nothing was changed: {why}{forced}")
+            forced = "; use --force to remove it anyway" if "edited" in why else ""
+            raise ConflictError(f"the package {name} was not removed, and nothing was changed: {why}{forced}")
         change = _with_answers(site, memory, extras, after={}) if extras != sorted(asked) else Change()
         change = edit.with_packages(site, change, leaving.files)
         site.write(change, f"remove-extra {site.service} {' '.join(unwanted)}")
@@ -89,10 +89,11 @@ def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed
 
 
 def _asked(site: ServiceTarget) -> tuple[AnswersFile, tuple[str, ...]]:
-    """Return what the service was made with, and the extras that it asks for."""
+    """Return the service's answers file, and the extras in it."""
     if packages.EXTRAS not in site.questionnaire.questions:
         raise ServiceError(
-            f"{site.service} is of {site.template.commit} of its template, which has no extras: natsgen update first"
+            f"{site.service} is at {site.template.commit} of its template, which has no extras: run natsgen update "
+            "first"
         )
     memory = answers_file.read(site.folder)
     return memory, tuple(site.answers().values[packages.EXTRAS])
@@ -107,7 +108,7 @@ def _need_there(site: ServiceTarget, wanted: Sequence[str], there: set[str]) -> 
 
 
 def _refuse_needed(site: ServiceTarget, names: Sequence[str], answers: dict[str, object]) -> None:
-    """Refuse to remove what parts, other answers or other extras need."""
+    """Refuse to remove extras that parts, other answers or other extras need."""
     by_package = {name: f"its package {name}" for name in packages.of_answers(answers)}
     by_package |= {name: f"its {kind.question}" for kind in packages.kinds_in(site.folder) for name in kind.needs}
     for name in names:
@@ -116,7 +117,7 @@ def _refuse_needed(site: ServiceTarget, names: Sequence[str], answers: dict[str,
 
 
 def _with_answers(site: ServiceTarget, memory: AnswersFile, extras: list[str], *, after: Tree) -> Change:
-    """Return the change that brings files, and the answers with these extras."""
+    """Return the change that adds files, and records the extras in the answers."""
     path = PurePosixPath(SERVICES, site.service, ANSWERS_FILE)
     before = tree.read_files(site.workspace, [path])
     values = {**memory.values, packages.EXTRAS: extras}
@@ -126,13 +127,13 @@ def _with_answers(site: ServiceTarget, memory: AnswersFile, extras: list[str], *
 
 @dataclass(frozen=True)
 class Extra:
-    """An extra as a service has it.
+    """An extra, and its state in a service.
 
     Attributes:
-        name: of the package.
-        summary: what it is for, on one line.
+        name: the name of the package.
+        summary: its purpose, on one line.
         is_there: whether the service has it.
-        is_asked_for: whether it would have it if nothing needed it.
+        is_asked_for: whether the service's answers include it.
     """
 
     name: str
@@ -142,10 +143,10 @@ class Extra:
 
 
 def of(workspace: Workspace, service: str) -> tuple[Extra, ...]:
-    """Return every extra, as a service has it.
+    """Return every extra with its state in a service.
 
     Raises:
-        InputError: there is no such service.
+        InputError: the service does not exist.
         ServiceError: its answers cannot be read.
     """
     folder = listing.require_service(workspace, service)
@@ -154,5 +155,5 @@ def of(workspace: Workspace, service: str) -> tuple[Extra, ...]:
 
 
 def known() -> tuple[Extra, ...]:
-    """Return every extra that there is."""
+    """Return every extra."""
     return tuple(Extra(name, packages.BY_NAME[name].summary) for name in packages.EXTRA_NAMES)

@@ -1,4 +1,4 @@
-"""A workspace gets its natsgen.toml, and git learns which files are only for running."""
+"""Creates a workspace's natsgen.toml, and completes its .gitignore."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from natsgen.transaction.change import Change
 from natsgen.workspace import MARKER, Workspace
 
 IGNORED = (".env", ".venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".natsgen/")
-"""What running the services and natsgen leaves behind; `.env` may hold secrets."""
+"""Files that services and natsgen create while they run; `.env` may contain secrets."""
 
 SETTINGS = PurePosixPath(MARKER)
 _GITIGNORE = PurePosixPath(".gitignore")
 
 
 def init_workspace(writer: Writer, questionnaire: Questionnaire, extra: Tree | None = None) -> Change:
-    """Write natsgen.toml, and what is missing in `.gitignore`, whole or not at all.
+    """Write natsgen.toml and the missing lines of `.gitignore`, atomically.
 
-    A workspace that has a natsgen.toml gets only what is `extra`.
+    If natsgen.toml exists, this writes only the `extra` files.
 
     Args:
-        writer: where to, and how.
-        questionnaire: what the template asks.
+        writer: changes the workspace.
+        questionnaire: the template's questions.
         extra: more files to write, by their path in the workspace.
 
     Raises:
-        ConflictError: there is a natsgen.toml, and nothing else to write; or one of the other files is there.
-        NatsgenError: it could not be done; the workspace is as before.
+        ConflictError: natsgen.toml exists, and there is nothing else to write; or one of the other files exists.
+        NatsgenError: the command failed; the workspace is as before.
     """
     workspace = writer.workspace
     with writer.session():
-        is_founded = os.path.lexists(workspace.root / MARKER)
-        if is_founded and not extra:
+        is_initialized = os.path.lexists(workspace.root / MARKER)
+        if is_initialized and not extra:
             raise ConflictError(f"{workspace.root / MARKER} exists already: edit it, or remove it first")
-        change = Change() if is_founded else _change(workspace, questionnaire)
+        change = Change() if is_initialized else _change(workspace, questionnaire)
         change = replace(change, after={**change.after, **_missing(workspace, extra or {})})
         writer.write(change, "init")
     return change
 
 
 def with_ignored(content: bytes) -> bytes:
-    """Return the content of a .gitignore that ignores what is in `IGNORED`; what is missing is appended."""
+    """Return the content of a .gitignore with the missing entries of `IGNORED` appended."""
     there = {_bare(line) for line in content.decode("utf-8", errors="replace").splitlines()}
     missing = [entry for entry in IGNORED if _bare(entry) not in there]
     end = b"\r\n" if b"\r\n" in content else b"\n"
@@ -57,7 +57,7 @@ def with_ignored(content: bytes) -> bytes:
 
 
 def _missing(workspace: Workspace, extra: Tree) -> Tree:
-    """Return the files without those that are there as they would be written; all of them if none is missing."""
+    """Return the files that do not exist with this content; all of them if none is missing."""
     missing = {path: file for path, file in extra.items() if not _is_there(workspace.root / path, file)}
     return missing or extra
 
@@ -75,5 +75,5 @@ def _change(workspace: Workspace, questionnaire: Questionnaire) -> Change:
 
 
 def _bare(line: str) -> str:
-    """Return what a line of a .gitignore is about, whether it ignores it or, with `!`, says that a person wants it."""
+    """Return the path in a line of a .gitignore, whether the line ignores it or, with `!`, includes it."""
     return line.strip().removeprefix("!").removeprefix("**/").rstrip("/")

@@ -1,4 +1,4 @@
-"""The services of a workspace, as far as their files say it: nothing here imports or changes a service."""
+"""Lists the services of a workspace from their files, without importing or changing them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from natsgen.parts.kinds import KINDS, kind_of
 from natsgen.parts.routes import ROUTES
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
-GATEWAY = "gateway"  # the kind of a service that has a web framework in it
+GATEWAY = "gateway"  # the kind of a service with a web framework
 
 _COMMIT = re.compile(r"^_commit:[ ]*['\"]?([!#-&(-~]*)['\"]?[ ]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service as `list` tells it.
+    """A service, as in `list`.
 
     Attributes:
-        name: its folder's.
-        kind: see `kind_of`; "unknown" if it is none.
-        version: of the template that it was made from; "" if unknown.
-        files: those of its parts, by kind and sorted.
+        name: the name of its folder.
+        kind: its kind; see `kind_of`; "unknown" without parts.
+        version: its template version; "" if unknown.
+        files: the files of its parts, by kind and sorted.
         error: why its answers cannot be read; "" if they can.
     """
 
@@ -45,7 +45,7 @@ class Service:
 
 
 def names(workspace: Workspace) -> tuple[str, ...]:
-    """Return the names of the services that natsgen or Copier made, sorted, and of no other folders."""
+    """Return the sorted names of the services that natsgen or Copier created."""
     folder = workspace.root / SERVICES
     return tuple(name for name in workspace.services() if (folder / name / ANSWERS_FILE).exists())
 
@@ -54,16 +54,16 @@ def require_service(workspace: Workspace, name: str) -> Path:
     """Return the folder of a service.
 
     Raises:
-        InputError: there is no service of that name; the message names the nearest.
-        ServiceError: there is a folder of that name, and no template made it.
-        UnsafePathError: it is a symlink.
+        InputError: the service does not exist; the message suggests the nearest.
+        ServiceError: the folder exists, but was not created from a template.
+        UnsafePathError: the folder is a symlink.
     """
     known = names(workspace)
     folder = workspace.root / SERVICES / name
     if name in known:
         return folder
     if naming.words_of(name) and folder.is_symlink():
-        workspace.path(PurePosixPath(SERVICES, name, ANSWERS_FILE))  # says what is wrong with it
+        workspace.path(PurePosixPath(SERVICES, name, ANSWERS_FILE))  # raises UnsafePathError
     if name in workspace.services():
         raise ServiceError(f"{folder} has no {ANSWERS_FILE}: it was not created by natsgen")
     there_are = messages.there_are(known) if known else "there is none; natsgen new creates one"
@@ -74,10 +74,10 @@ def require_service(workspace: Workspace, name: str) -> Path:
 
 
 def service(workspace: Workspace, name: str) -> Service:
-    """Return one service, as `list` tells it. What cannot be read is told with its error.
+    """Return one service, as in `list`, with the errors of files that cannot be read.
 
     Args:
-        workspace: where it is.
+        workspace: the workspace.
         name: one of `names`.
     """
     folder = workspace.root / SERVICES / name
@@ -98,6 +98,6 @@ def _kind(folder: Path, there: Collection[PartKind]) -> str:
 
 
 def _version_in(answers: Path) -> str:
-    """Return the template's version in an answers file, without parsing the rest of it."""
+    """Return the template version in an answers file, without parsing the rest of it."""
     found = _COMMIT.search(reading.read_bytes(answers, reading.ANSWERS_LIMIT).decode(errors="replace"))
     return found[1].strip() if found else ""

@@ -1,4 +1,4 @@
-"""Whose a file is: the template's, which an update merges, or a person's or the workspace's, which it leaves alone."""
+"""Decides who owns a file: the template, whose files an update merges, or the owner of the service or the workspace."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES
 
 
 def places_of(service: str) -> tuple[PurePosixPath, PurePosixPath]:
-    """Return where a service's files are in the workspace: its folder and its compose file."""
+    """Return the paths of a service in the workspace: its folder and its compose file."""
     return PurePosixPath(SERVICES, service), PurePosixPath(COMPOSE, f"{service}.yml")
 
 
 def answers_file(service: str) -> PurePosixPath:
-    """Return where a service's answers are in the workspace."""
+    """Return the path of a service's answers file, in the workspace."""
     return PurePosixPath(SERVICES, service, ANSWERS_FILE)
 
 
 def need_answers_file(service: str, rendered: Tree, url: str) -> None:
-    """Make sure that what a template makes of a service says by which answers, where natsgen finds it again.
+    """Check that a template renders the answers file of a service.
 
     Raises:
         TemplateError: it does not.
@@ -30,12 +30,12 @@ def need_answers_file(service: str, rendered: Tree, url: str) -> None:
         raise TemplateError(f"the template {url} does not have natsgen's layout: it has no {answers_file(service)}")
 
 
-def is_persons(service: str, path: PurePosixPath) -> bool:
-    """Return whether a file in the workspace is a part of the service, or a part's test: no update changes those."""
+def is_owners_part(service: str, path: PurePosixPath) -> bool:
+    """Return whether a file in the workspace is a part of the service or its test, which updates never change."""
     folder, _ = places_of(service)
     return path.is_relative_to(folder) and is_owners(path.relative_to(folder))
 
 
 def belongs_to(service: str, path: PurePosixPath) -> bool:
-    """Return whether a file in the workspace is one of the service's."""
+    """Return whether a file in the workspace belongs to the service."""
     return any(path.is_relative_to(place) for place in places_of(service))

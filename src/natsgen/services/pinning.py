@@ -1,4 +1,4 @@
-"""Pins the dependencies in a service's pyproject.toml again, and changes no pin that need not change."""
+"""Pins the dependencies in a service's pyproject.toml, and keeps every pin that is still valid."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Locked:
-    """What was pinned again, or would be.
+    """The result of pinning.
 
     Attributes:
-        change: of the requirements files.
-        pins: the pins that came and went, such as `+ httpx==0.28.1`.
+        change: the change of the requirements files.
+        pins: the added and removed pins, such as `+ httpx==0.28.1`.
     """
 
     change: Change
@@ -39,18 +39,18 @@ class Locked:
 
 
 def lock(writer: Writer, service: str) -> Locked:
-    """Pin the dependencies of a service, whole or not at all.
+    """Pin the dependencies of a service, atomically.
 
-    A pin stays as it is, with its hashes, unless a dependency no longer allows it. What nobody needs goes.
+    A pin and its hashes do not change unless a dependency no longer allows the version. Unused pins are removed.
 
     Args:
-        writer: where the service is, and how.
-        service: its name.
+        writer: changes the workspace.
+        service: the service's name.
 
     Raises:
-        InputError: there is no such service.
-        ServiceError: uv is missing, or cannot find versions that fit; the message has what it said.
-        NatsgenError: it could not be done; the workspace is as before.
+        InputError: the service does not exist.
+        ServiceError: uv is not installed, or cannot resolve the dependencies; the message contains its output.
+        NatsgenError: the command failed; the workspace is as before.
     """
     workspace = writer.workspace
     with writer.session_of(service):
@@ -73,7 +73,7 @@ def lock(writer: Writer, service: str) -> Locked:
 
 
 def _pinned(service: Path, project: bytes, old: dict[str, Pinned]) -> tuple[Pinned, Pinned]:
-    """Return the pins of the service, and those that only its development needs."""
+    """Return the runtime pins of the service, and the pins for development only."""
     with scratch.folder() as folder:
         known = {**old[DEVELOPMENT].packages, **old[RUNTIME].packages}
         runtime = _compile(service, folder, RUNTIME, known, [])
@@ -89,13 +89,13 @@ def _compile(service: Path, folder: Path, target: str, known: dict[str, str], op
 
     uv = find_program("uv")
     if uv is None:
-        raise ServiceError("there is no uv, which finds the versions: pip install uv")
+        raise ServiceError("uv is not installed; run: pip install uv")
     (folder / target).write_text(Pinned("", known).text())  # uv prefers the versions in the file that it writes
     command = [str(uv), *_OPTIONS, str(service / PROJECT), *options, "--output-file", target]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise ServiceError(f"uv was not done in {_SECONDS} s; nothing was changed") from error
+        raise ServiceError(f"uv did not finish in {_SECONDS} s; nothing was changed") from error
     if done.returncode:
         raise ServiceError(f"{service / PROJECT} cannot be pinned: {' '.join(done.stderr.split())}")
     found = requirements.parse((folder / target).read_text()).packages
@@ -110,7 +110,7 @@ def _has_group(project: bytes) -> bool:
     try:
         return GROUP in tomllib.loads(project.decode()).get("dependency-groups", {})
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return False  # what is wrong, uv says
+        return False  # uv reports the error
 
 
 def _all_pins(files: Iterable[Pinned]) -> set[str]:

@@ -1,4 +1,4 @@
-"""How the packages of a service come and go: with the parts that need them, or as extras that a person asks for."""
+"""Finds the packages to add to a service or to remove from it, with its parts or as extras."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from natsgen.workspace import SERVICES, Workspace
 
 @dataclass(frozen=True)
 class Leaving:
-    """The packages that go, and those that stay although nobody needs them.
+    """The packages to remove, and the unneeded ones that stay.
 
     Attributes:
-        files: those that go, as they are, by their path in the workspace.
-        names: the packages that go.
-        staying: why a package stays, by its name.
+        files: the files to remove, by their path in the workspace.
+        names: the packages to remove.
+        staying: why each unneeded package stays, by name.
     """
 
     files: Tree = field(default_factory=dict)
@@ -34,19 +34,19 @@ class Leaving:
     staying: Mapping[str, str] = field(default_factory=dict)
 
     def notes(self) -> Iterator[str]:
-        """Yield what a person should know of what stays."""
+        """Yield a note for each unneeded package that stays."""
         for name, why in self.staying.items():
-            yield f"nothing needs the package {name} any more, and it stays: {why}"
+            yield f"nothing needs the package {name}, but it was not removed: {why}"
 
 
 class ServicePackages:
-    """The packages of one service, compared with what its version of the template makes.
+    """The packages of one service, compared with its version of the template.
 
     Args:
-        workspace: where the service is.
-        template: of the service's version.
-        service: its name.
-        answers: what it was made with, by question.
+        workspace: the workspace.
+        template: the template of the service's version.
+        service: the service's name.
+        answers: its answers, by question.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class ServicePackages:
 
     @cached_property
     def are_known(self) -> bool:
-        """Return whether the service's version of the template knows packages at all."""
+        """Return whether the service's version of the template has packages."""
         return render.knows_packages(self._template)
 
     @cached_property
     def found(self) -> frozenset[str]:
-        """Return the packages that are there."""
+        """Return the packages that the service has."""
         return packages.found(self.folder)
 
     @cached_property
     def missing(self) -> Mapping[str, str]:
-        """Return why the service needs packages that are not there, as in "its actions need it", by their names."""
+        """Return why the service needs each missing package, such as "its actions need it", by name."""
         reasons: dict[str, str] = {}
         for kind in packages.kinds_in(self.folder) if self.are_known else ():
             for name in packages.closure(packages.needs_of(self.folder, kind)):
@@ -97,12 +97,12 @@ class ServicePackages:
     def after(self, changed_answers: Mapping[str, Any]) -> frozenset[str]:
         """Return the packages that the service will have after an update.
 
-        It will have those that it has and those that it needs, without those that only an answer needed that changes,
-        as long as nobody imports them. A service of a template that knew no packages had everything: it will have what
-        it needs or imports.
+        These are its current packages and those that it needs, without the ones that only a changed answer needed and
+        that no file imports. A service from a template without packages had everything; it keeps what it needs or
+        imports.
 
         Args:
-            changed_answers: what is to be answered otherwise.
+            changed_answers: the changed answers.
         """
         needed = packages.needed(self.folder, {**self._answers, **changed_answers})
         asked = packages.closure(packages.of_answers(self._answers)) if self.are_known else frozenset(packages.BY_NAME)
@@ -112,22 +112,22 @@ class ServicePackages:
         return packages.closure((self.found - spare) | needed)
 
     def packages_of(self, path: PurePosixPath) -> frozenset[str]:
-        """Return the packages of a path in the workspace; none of the core's, or of a part, which is a person's."""
+        """Return the packages of a path in the workspace; none for the core and for the owner's parts."""
         if not path.is_relative_to(self._place) or is_owners(path.relative_to(self._place)):
             return frozenset()
         return frozenset(packages.of_path(path.relative_to(self._place)))
 
     def not_made(self, made: Tree) -> Iterator[PurePosixPath]:
-        """Yield the files in packages that are there, and that the template does not make, by their workspace path."""
+        """Yield the existing files in packages that the template does not render, by their path in the workspace."""
         for path in package_imports.files_in(self.folder):
             if self._place / path not in made and self.packages_of(self._place / path):
                 yield self._place / path
 
     def coming(self, wanted: Collection[str]) -> Tree:
-        """Return the files that the service lacks to have packages, and those that they need.
+        """Return the missing files of packages, and of the packages that those need.
 
         Raises:
-            ConflictError: one of them is there and is not as the template makes it.
+            ConflictError: a file exists and differs from the template.
             TemplateError: the template cannot be rendered with the answers.
         """
         missing = packages.closure(wanted) - self.found
@@ -138,8 +138,8 @@ class ServicePackages:
         for path, file in there.items():
             if file.content != files[path].content:
                 raise ConflictError(
-                    f"{self._workspace.root / path} exists already and is not as {self._template.commit} of the "
-                    f"template makes it: natsgen repair {self.service} brings it there unless somebody edited it"
+                    f"{self._workspace.root / path} exists already and differs from {self._template.commit} of the "
+                    f"template; if you did not edit it, run natsgen repair {self.service}"
                 )
         return {path: file for path, file in files.items() if path not in there}
 
@@ -150,16 +150,16 @@ class ServicePackages:
         without: Collection[PurePosixPath] = (),
         even_edited: Collection[str] = (),
     ) -> Leaving:
-        """Return what goes of packages, and of those that they need, when something else has gone.
+        """Return what to remove of packages, and of the packages that those need.
 
-        A package goes that no remaining part, answer or extra needs, that no file of a person's imports, and that is
-        as the template makes it.
+        A package is removed if no remaining part, answer or extra needs it, no file of the owner imports it, and it is
+        unmodified.
 
         Args:
-            unwanted: the packages that may go.
-            answers: those that the service will have.
-            without: the files below the service's folder that will be gone.
-            even_edited: the packages that go although a person edited their files.
+            unwanted: the packages that may be removed.
+            answers: the answers that the service will have.
+            without: the files below the service's folder that are about to be removed.
+            even_edited: the packages to remove even if their files were edited.
         """
         needed = packages.needed(self.folder, answers, without)
         spare = (packages.closure(unwanted) & self.found) - needed
@@ -182,7 +182,7 @@ class ServicePackages:
     def _reasons_to_stay(
         self, spare: frozenset[str], made: Tree, without: Collection[PurePosixPath], even_edited: frozenset[str]
     ) -> dict[str, str]:
-        """Return why packages stay that nobody needs, by their names."""
+        """Return why unneeded packages stay, by name."""
         imported = self._importers(spare, made, without)
         reasons = {name: f"{path} imports it" for name, path in imported.items()}
         as_made = spare - even_edited
@@ -203,10 +203,10 @@ class ServicePackages:
         found: dict[str, PurePosixPath] = {}
         for path in package_imports.files_in(self.folder):
             is_own = is_owners(path) or self._place / path not in made
-            if path.suffix != ".py" or path in without or self._is_as_made(path, made):
+            if path.suffix != ".py" or path in without or self._is_unmodified(path, made):
                 continue
             if not is_own and names.intersection(packages.of_path(path)):
-                continue  # a package's own file, which is edited
+                continue  # an edited file of the package itself
             for imported in package_imports.imported_by(self.folder, path):
                 of = packages.of_path(imported)
                 is_on_the_way = imported.name == "__init__.py" and len(of) > 1
@@ -214,8 +214,8 @@ class ServicePackages:
                     found.setdefault(name, path)
         return found
 
-    def _is_as_made(self, path: PurePosixPath, made: Tree) -> bool:
-        """Return whether a file is the template's own and nobody edited it."""
+    def _is_unmodified(self, path: PurePosixPath, made: Tree) -> bool:
+        """Return whether a file belongs to the template and was not edited."""
         file = made.get(self._place / path)
         return file is not None and not is_owners(path) and self._is_same(self.folder / path, file)
 
@@ -229,7 +229,7 @@ class ServicePackages:
         return line_ends.is_same_text(reading.read_bytes(target), made.content)
 
     def _made(self, more: frozenset[str]) -> Tree:
-        """Return what the template makes of the service with the packages that are there, and more."""
+        """Render the service with its packages and more."""
         wanted = self.found | more
         if wanted not in self._rendered:
             name = self._workspace.root.name
@@ -243,8 +243,8 @@ def listed(names: Collection[str]) -> str:
     return f"the packages {', '.join(others)} and {last}" if others else f"the package {last}"
 
 
-def passing(service: str, files: Tree) -> frozenset[PurePosixPath]:
-    """Return the folders in a service's that go together with their last file."""
+def removable_folders(service: str, files: Tree) -> frozenset[PurePosixPath]:
+    """Return the folders in a service to remove together with their last file."""
     place = PurePosixPath(SERVICES, service)
     return frozenset(
         parent for path in files for parent in path.parents if parent.is_relative_to(place) and parent != place

@@ -1,4 +1,4 @@
-"""Changes a workspace for a command: alone, whole or not at all, and on a dry run not at all."""
+"""Changes a workspace for a command: exclusively, atomically, and not on a dry run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Writer:
     """Changes one workspace.
 
     Attributes:
-        workspace: that is changed; created if it is missing.
-        dry_run: find out everything and change nothing.
-        notify: is told what else happened, such as that an interrupted command was finished.
+        workspace: the workspace, which is created if it does not exist.
+        dry_run: check everything and change nothing.
+        notify: called with notes, such as that an interrupted command was finished.
     """
 
     workspace: Workspace
@@ -29,7 +29,7 @@ class Writer:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Keep other commands from changing the workspace."""
+        """Prevent other commands from changing the workspace."""
         if self.dry_run and not self.workspace.root.exists():
             yield
             return
@@ -38,20 +38,20 @@ class Writer:
 
     @contextmanager
     def session_of(self, service: str) -> Iterator[Path]:
-        """Provide the folder of a service, while other commands are kept from changing the workspace.
+        """Provide the folder of a service, and prevent other commands from changing the workspace.
 
         Raises:
-            InputError: there is no such service.
+            InputError: the service does not exist.
         """
         listing.require_service(self.workspace, service)  # before the session, which would create a missing workspace
         with self.session():
             yield listing.require_service(self.workspace, service)
 
     def write(self, change: Change, title: str) -> None:
-        """Apply a change whole or not at all; on a dry run, find out whether it could be applied.
+        """Apply a change atomically; on a dry run, only check that it could be applied.
 
         Raises:
-            NatsgenError: it could not be done; the workspace is as before.
+            NatsgenError: the change failed; the workspace is as before.
         """
         transaction.check(self.workspace, change)
         if not self.dry_run and (change.before or change.after):

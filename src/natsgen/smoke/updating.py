@@ -99,7 +99,7 @@ def _commit(work: Work, files: Path, version: str, *options: str) -> None:
 def _write_own(work: Work, workspace: Workspace) -> Tree:
     """Change files that the owner owns: a part, and `.env`, which is not committed."""
     files = _files(workspace.root)
-    parts = [path for path in files if ownership.is_persons(work.service, path)]
+    parts = [path for path in files if ownership.is_owners_part(work.service, path)]
     own = {path: File(files[path].content + OWN_LINE) for path in parts[:1]}
     own[PurePosixPath(SERVICES, work.service, ".env")] = File(b"LOG_LEVEL=DEBUG\n")
     for path, file in own.items():

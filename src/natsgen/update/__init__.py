@@ -1,14 +1,13 @@
-"""A fleet that stays current: newer templates merged into services, and what a person changed there kept.
+"""Updates: merges newer templates into services, and keeps the owners' changes.
 
-Why this is not Copier's own update in a git worktree for each service: that works too, but its faults come from its
-way of merging (a patch is applied in a repository, what it rejects is merged again, conflicts go into the index), it
-takes about 160 git processes a service, and all that is wanted of it is the result. Copier renders both versions here
-as it renders new services, and the difference is merged in memory, with `git merge-file` where both sides changed a
-file. So there is no worktree, index or patch that could be hurt, renderings share what is compiled, a change follows a
-file that the template renames, and the result equals Copier's, which a test compares.
+Copier's own update, in a git worktree for each service, would work too. But it applies a patch in a repository, merges
+rejected hunks again and writes conflicts to the index, which causes its faults, and it starts about 160 git processes
+per service. Here, Copier renders both versions in the same way as new services, and the difference is merged in memory,
+with `git merge-file` where both sides changed a file. No worktree, index or patch can be damaged, renderings share
+compiled sources, and changes follow a file that the template renames. A test checks that the result equals Copier's.
 
-    releases    the versions of a template           planning   one service: both renderings, merged
-    merging     trees, three ways                    fleet      many services, in parallel, each applied whole
-    unfinished  conflict markers, and the way back   drift      what differs from the template
-    migrations  what a merge cannot do               adoption   services that were written by hand
+    releases    the versions of a template           planning   one service: renders and merges both versions
+    merging     three-way merges of trees            fleet      many services: plans in parallel, applies each
+    unfinished  conflict markers, and how to undo    drift      differences from the template
+    migrations  changes that a merge cannot make     adoption   existing workers
 """

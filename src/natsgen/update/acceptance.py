@@ -1,7 +1,7 @@
-"""The changes to files of the template that the owner of a service made on purpose, and recorded with `natsgen accept`.
+"""Reads and writes the intentional changes to the template's files that `natsgen accept` records.
 
-They are in a file of the service, a line for each path. A line has a digest of what was changed and not of the file,
-so that the change stays accepted when an update brings the rest of the file up to date.
+A file of the service has a line for each path, with a digest of the change rather than of the file. The change
+therefore stays accepted when an update changes the rest of the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from natsgen.workspace import SERVICES, Workspace
 FILE = ".natsgen-accepted"
 REMOVED = "removed"
 _HEAD = (
-    "# What natsgen check accepts of this service. natsgen accept writes it; a line that is removed is told again.\n"
+    "# Accepted changes of this service, written by natsgen accept. natsgen check reports a change without its line.\n"
 )
 
 Accepted = Mapping[PurePosixPath, frozenset[str]]
@@ -27,7 +27,7 @@ Accepted = Mapping[PurePosixPath, frozenset[str]]
 
 
 def place(service: str) -> PurePosixPath:
-    """Return where the accepted changes of a service are in the workspace."""
+    """Return the path of a service's accepted changes, in the workspace."""
     return PurePosixPath(SERVICES, service, FILE)
 
 
@@ -35,7 +35,7 @@ def read(workspace: Workspace, service: str) -> Accepted:
     """Return the accepted changes of a service.
 
     Raises:
-        ServiceError: the file has a line that natsgen does not write.
+        ServiceError: the file has an invalid line.
     """
     path = place(service)
     file = tree.read_files(workspace, [path]).get(path)
@@ -58,7 +58,7 @@ def write(accepted: Accepted) -> File | None:
 
 
 def digest(made: File | None, there: File | None) -> str:
-    """Return a digest of what makes a file differ from what the template makes; None is a file that is not there."""
+    """Return a digest of the difference between the rendered file and the current one; None is a missing file."""
     if there is None:
         return REMOVED
     made = made or File(b"")
@@ -70,6 +70,6 @@ def digest(made: File | None, there: File | None) -> str:
 
 
 def merged(accepted: Accepted, new: Iterable[tuple[PurePosixPath, str]], still: Iterable[PurePosixPath]) -> Accepted:
-    """Return accepted changes with new ones, without those of files that are no longer changed."""
+    """Return the accepted changes with new ones added, and without those of files that are no longer modified."""
     kept = {path: accepted[path] for path in still if path in accepted}
     return {**kept, **{path: frozenset({one}) for path, one in new}}

@@ -1,4 +1,4 @@
-"""Records that the owner of a service changed files of the template on purpose."""
+"""Records intentional changes to the template's files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from natsgen.workspace import SERVICES, Workspace
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What was accepted, or would be.
+    """The accepted files.
 
     Attributes:
-        paths: the files, by their path in the workspace.
-        change: of the file that records it.
+        paths: their paths in the workspace.
+        change: the change of the record.
     """
 
     paths: tuple[PurePosixPath, ...]
@@ -29,17 +29,16 @@ class Acceptance:
 
 
 def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Acceptance:
-    """Accept the changes of files, so that a check lists them and does not fail for them.
+    """Accept the changes of files, so that a check lists them but does not fail.
 
     Args:
-        writer: where the service is, and how.
-        service: its name.
-        paths: the files, as typed in `here`, or as they are called in the service's folder or in the workspace; all
-            that differ if none.
+        writer: changes the workspace.
+        service: the service's name.
+        paths: the files, relative to `here`, the service's folder or the workspace; all modified files if empty.
         here: the current folder.
 
     Raises:
-        InputError: there is no such service, or a file is as the template makes it.
+        InputError: the service does not exist, or a file is not modified.
         NatsgenError: the service cannot be compared with its template; the message says why.
     """
     workspace = writer.workspace
@@ -61,7 +60,7 @@ def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Ac
 def _path(
     workspace: Workspace, service: str, text: str, here: Path, differing: Sequence[PurePosixPath]
 ) -> PurePosixPath:
-    """Return the file that a person means."""
+    """Return the modified file that a text refers to."""
     folder = workspace.root / SERVICES / service
     for start in (here, folder, workspace.root):
         try:

@@ -1,8 +1,8 @@
-"""A hand-written worker comes under natsgen's care: its answers are inferred, and what differs is told.
+"""Brings an existing worker under natsgen management: infers its answers, and reports differences from the template.
 
-Adopted, it has an answers file, and `check`, `diff`, `list` and `update` know it; nothing else is changed. Replaced,
-its infrastructure becomes the template's as well; its handlers get their subscription and stay otherwise as they are.
-The service must be committed, so that git has everything that was there.
+An adopted worker has an answers file, so that `check`, `diff`, `list` and `update` work on it; nothing else changes.
+With `--replace`, the template's files replace its infrastructure, and its handlers get a decorator that subscribes
+them. The service must be committed, so that git can restore it.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _SETTING = re.compile(r"^    ([A-Z][A-Z0-9_]*):", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Adoption:
-    """What was done, or would be.
+    """The result of an adoption.
 
     Attributes:
-        service: its name.
-        answers: what was inferred.
-        change: of the workspace's files.
-        differing: files of the template that are there and otherwise.
-        missing: files of the template that are not there.
-        notes: what the person should know beside.
+        service: the service's name.
+        answers: the inferred answers.
+        change: the change of the workspace's files.
+        differing: the template's files that differ in the service.
+        missing: the template's files that the service lacks.
+        notes: additional notes for the user.
     """
 
     service: str
@@ -61,19 +61,19 @@ class Adoption:
 def adopt(
     writer: Writer, template: TemplateSource, questionnaire: Questionnaire, folder: Path, *, replace: bool
 ) -> Adoption:
-    """Adopt the service in a folder, whole or not at all.
+    """Adopt the service in a folder, atomically.
 
     Args:
-        writer: where it is, and how.
-        template: what it is compared with.
+        writer: changes the workspace.
+        template: the template to compare the service with.
         questionnaire: the template's questions.
-        folder: the service's.
-        replace: make its infrastructure the template's.
+        folder: the service's folder.
+        replace: replace its infrastructure by the template's.
 
     Raises:
-        InputError: the folder is no service's.
-        ServiceError: it cannot be adopted; the message says why.
-        NatsgenError: it could not be done; the workspace is as before.
+        InputError: the folder is not under services/.
+        ServiceError: the service cannot be adopted; the message says why.
+        NatsgenError: the command failed; the workspace is as before.
     """
     workspace = writer.workspace
     name = _name(workspace, folder)
@@ -139,7 +139,9 @@ def _compare(
     tests = PurePosixPath(SERVICES, name) / _TESTS
     kept_tests = PurePosixPath(SERVICES, name) / _KEPT_TESTS
     handlers = {PurePosixPath(SERVICES, name) / one.file: one for one in written.handlers}
-    templates = {path: file for path, file in rendered.items() if path != own and not ownership.is_persons(name, path)}
+    templates = {
+        path: file for path, file in rendered.items() if path != own and not ownership.is_owners_part(name, path)
+    }
     there = tree.read_files(workspace, {*templates, *handlers, tests, kept_tests, own})
     owned = {
         path: file for path, file in templates.items() if not (questionnaire.is_written_once(path) and path in there)
@@ -177,7 +179,7 @@ def _compare(
 
 
 def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
-    """Yield what a person put into files that the template owns, and that would have to move with them."""
+    """Yield notes about the owner's content in the template's files, which has to move to other files."""
     folder = PurePosixPath(SERVICES, service.name)
     if not replace and (more := sorted(_requirements(service) - _pinned(rendered, folder))):
         yield f"requirements.txt: move {', '.join(more)} to pyproject.toml"
@@ -190,7 +192,7 @@ def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
 
 
 def _pinned(rendered: Tree, folder: PurePosixPath) -> set[str]:
-    """Return the packages that the template pins; a team's own need not pin any."""
+    """Return the packages that the template pins; a team's own template may pin none."""
     file = rendered.get(folder / "requirements.txt")
     return _names(file.content.decode()) if file else set()
 
@@ -203,7 +205,7 @@ def _requirements(service: Path) -> set[str]:
 
 
 def _names(requirements: str) -> set[str]:
-    """Return the packages in requirements, but python-consul, which py-consul replaces, and python-dotenv."""
+    """Return the packages in requirements, except python-consul, which py-consul replaces, and python-dotenv."""
     found = {name.lower().replace("_", "-") for name in _REQUIREMENT.findall(requirements)}
     return found - {"python-consul", "python-dotenv"}
 

@@ -1,7 +1,7 @@
-"""How far a service is from what its template makes: found by rendering it again, as a version alone tells nothing.
+"""Finds how a service differs from its template, by rendering it again: the version alone is not enough.
 
-A file that diverged once, because somebody resolved a conflict the wrong way or copied a file over, stays so through
-every later update: a merge sees no difference between the two versions there.
+A file that diverged once, by a wrongly resolved conflict or a copied file, for example, stays so through every later
+update, because a merge sees no difference between the two versions there.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ CHANGED, MISSING, LACKING, LEFT_OVER = "changed", "missing", "lacking", "left ov
 
 @dataclass(frozen=True)
 class DriftedFile:
-    """A file that is the template's and not as the template makes it.
+    """A file of the template that is modified or missing.
 
     Attributes:
-        path: in the workspace.
-        how: `CHANGED` by a person, `MISSING`, `LACKING` a change that a version made, or `LEFT_OVER` from a version
-            whose package had it.
-        since: the version that it has not been brought on from; "" where it lacks nothing.
-        is_unedited: whether it is byte for byte what that version made.
+        path: the path in the workspace.
+        how: `CHANGED` by the owner, `MISSING`, `LACKING` a change of a later version, or `LEFT_OVER` from an earlier
+            version of a package.
+        since: the version that the file is from; "" if it lacks no change.
+        is_unedited: whether it is byte for byte the file of that version.
     """
 
     path: PurePosixPath
@@ -52,19 +52,19 @@ class DriftedFile:
 
 @dataclass(frozen=True)
 class Drift:
-    """What a check found out about one service.
+    """The result of a check of one service.
 
     Attributes:
-        service: its name.
-        version: that it is of; "" where that is not known.
-        newest: that it could be of; "" where that is not known.
-        files: those that are not as its version makes them, without those that were accepted.
-        accepted: those whose changes the owner accepted.
-        conflicting: those in which an update to the newest version would find a conflict.
-        unfinished: the files in which an update waits for a person's decision.
-        repairable: what `natsgen repair` mends, a sentence each.
-        diff: from what its version makes to what is there.
-        error: why it could not be checked.
+        service: the service's name.
+        version: its template version; "" if unknown.
+        newest: the newest template version; "" if unknown.
+        files: the modified files, without the accepted ones.
+        accepted: the modified files whose changes the owner accepted.
+        conflicting: the files in which an update to the newest version would conflict.
+        unfinished: the files with conflicts of an unfinished update.
+        repairable: what `natsgen repair` can repair, one sentence each.
+        diff: the diff from its template version to the current files.
+        error: why the service could not be checked.
     """
 
     service: str
@@ -91,7 +91,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is looked at: a service, its template, the newest version where that is another, and the older versions."""
+    """The inputs of a check: a service, its template, the newest version if it is newer, and the older versions."""
 
     memory: AnswersFile
     template: TemplateSource
@@ -107,18 +107,18 @@ class _Wanted:
 def check(
     workspace: Workspace, services: Sequence[str], *, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[Drift, ...]:
-    """Compare services with what their templates make; change nothing.
+    """Compare services with their templates; change nothing.
 
     Args:
-        workspace: where they are.
-        services: their names.
-        progress: is told how many services are done, and of how many.
+        workspace: the workspace.
+        services: the services' names.
+        progress: called with the number of finished services and the total.
 
     Returns:
-        What was found of each, in the order of `services`.
+        The results, in the order of `services`.
 
     Raises:
-        InputError: there is no such service.
+        InputError: a service does not exist.
     """
     for name in services:
         listing.require_service(workspace, name)
@@ -144,13 +144,13 @@ def check(
 
 @dataclass(frozen=True)
 class Comparison:
-    """A service beside what its template makes.
+    """A service compared with its template.
 
     Attributes:
-        packages: of the service.
-        missing: those that it needs and has not, and that the template makes: why it needs each, by name.
-        made: what its version of the template makes and goes on owning, with the packages that it should have.
-        files: those that are not as they are made.
+        packages: the packages of the service.
+        missing: why the service needs each missing package of its template, by name.
+        made: the template-owned files of its version, with the packages that it should have.
+        files: the modified and missing files.
     """
 
     packages: ServicePackages
@@ -160,10 +160,10 @@ class Comparison:
 
 
 def compare(workspace: Workspace, service: str) -> Comparison:
-    """Compare one service with what its version of the template makes; change nothing.
+    """Compare one service with its version of the template; change nothing.
 
     Raises:
-        NatsgenError: it cannot be compared; the message says why.
+        NatsgenError: the service cannot be compared; the message says why.
     """
     with ExitStack() as stack:
         return _comparison(workspace, _look_up(workspace, service, Sources(workspace, stack)))
@@ -201,7 +201,7 @@ def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
 
 
 def _conflicting(workspace: Workspace, wanted: _Wanted) -> Iterator[PurePosixPath]:
-    """Yield the files in which an update to the newest version would find a conflict."""
+    """Yield the files in which an update to the newest version would conflict."""
     if wanted.newest_template is not None:
         values = wanted.memory.values
         plan = planning.plan(workspace, Task(wanted.service, wanted.template, wanted.newest_template, values, {}))
@@ -227,7 +227,7 @@ def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
 
 
 def _repairable(found: Comparison, version: str) -> Iterator[str]:
-    """Yield what is wrong with the packages of a service, each with the command that mends it."""
+    """Yield the problems with a service's packages, each with the command that repairs it."""
     service, command = found.packages.service, f"natsgen repair {found.packages.service}"
     for name, needed_by in found.missing.items():
         yield f"the package {name} is missing, and {needed_by}: {command} adds it"
@@ -240,14 +240,14 @@ def _repairable(found: Comparison, version: str) -> Iterator[str]:
             elif file.how == MISSING:
                 lacking.add(name)
     for name, older in sorted(since.items()):
-        of_versions = f"has files of {older}, and {service} is of {version}"
+        of_versions = f"has files of {older}, but {service} is at {version}"
         yield f"the package {name} {of_versions}: {command} updates it"
     for name in sorted(lacking - set(since)):
         yield f"the package {name} lacks some of its files: {command} adds them"
 
 
 class _Older:
-    """What older versions make of a service, rendered only when somebody asks: most services have not drifted."""
+    """The service rendered with older versions, only on demand, because most services have not drifted."""
 
     def __init__(self, workspace: Workspace, service: str, wanted: _Wanted, packages: frozenset[str]) -> None:
         self._packages = packages
@@ -257,7 +257,7 @@ class _Older:
         self._rendered: dict[str, Tree] = {}
 
     def newest_first(self, path: PurePosixPath) -> Iterator[tuple[str, File]]:
-        """Yield the versions that had the file, with it."""
+        """Yield the versions that contain the file, each with the file."""
         for template in self._wanted.older:
             if template.commit not in self._rendered:
                 values = self._wanted.memory.values
@@ -277,7 +277,7 @@ def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older)
 
 
 def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> DriftedFile | None:
-    """Return a file that the template does not make, where an older version made it; None where a person did."""
+    """Return a file that only an older version of the template renders; None if it is the owner's."""
     found = tree.read_files(workspace, [path])
     for version, file in older.newest_first(path):
         if file == line_ends.as_rendered(found, {path: file}).get(path):
@@ -286,6 +286,6 @@ def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> Drif
 
 
 def _lacks(path: PurePosixPath, there: File, old: File, made: File) -> bool:
-    """Return whether what a template changed from `old` to `made` is not in the file, and would fit there."""
+    """Return whether the file lacks the template's change from `old` to `made`, and the change would merge cleanly."""
     merged = file_merge.merge(path, there, old, made, Names("", "", ""))
     return not merged.conflicts and merged.file != there

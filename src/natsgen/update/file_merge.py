@@ -1,6 +1,7 @@
-"""Merges one file three ways: what the template changed into what a person made of it.
+"""Three-way merge of one file: merges the template's change into the owner's file.
 
-By lines, as git does; files in which the owner's dependencies stand beside the template's, by key and by package.
+Most files are merged by lines, as in git. Files with the owner's dependencies next to the template's are merged by key
+and by package.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from natsgen.files import by_key, git, scratch
 from natsgen.files.tree import File
 
 MARKERS = (b"<<<<<<< ", b"=======", b">>>>>>> ")
-_MOST_CONFLICTS = 127  # git merge-file's exit code is their number, up to here
-_LOOK_FOR_NUL = 8000  # bytes, as git looks for what is no text
+_MOST_CONFLICTS = 127  # git merge-file's exit code is their number, up to this limit
+_LOOK_FOR_NUL = 8000  # bytes that git searches to detect binary files
 
 
 @dataclass(frozen=True)
 class Names:
-    """What conflict markers call the three sides."""
+    """The labels of the three sides in conflict markers."""
 
     ours: str
     base: str
@@ -30,9 +31,9 @@ class MergedFile:
     """The result.
 
     Attributes:
-        file: merged; with conflict markers where both sides changed the same lines, as the person has it where it is
-            no text.
-        conflicts: how many of those places there are; 1 for what is no text.
+        file: the merged file, with conflict markers where both sides changed the same lines; for a binary file, the
+            owner's file.
+        conflicts: the number of conflicts; 1 for a binary file.
     """
 
     file: File
@@ -43,7 +44,7 @@ def merge(path: PurePosixPath, ours: File, base: File, theirs: File, names: Name
     """Merge the change from `base` to `theirs` into `ours`, the file at `path` in the workspace.
 
     Raises:
-        GitError: git refuses, or there is none.
+        GitError: git fails, or is not installed.
     """
     executable = ours.executable if base.executable == theirs.executable else theirs.executable
     if ours.content in (base.content, theirs.content):
@@ -61,7 +62,7 @@ def merge(path: PurePosixPath, ours: File, base: File, theirs: File, names: Name
 
 
 def has_markers(content: bytes) -> bool:
-    """Return whether a text still has conflict markers in it: all three, each at the beginning of a line."""
+    """Return whether a text contains all three conflict markers, each at the beginning of a line."""
     lines = content.split(b"\n")
     return all(any(line.startswith(marker) for line in lines) for marker in MARKERS)
 
@@ -72,7 +73,7 @@ def _merge_text(ours: bytes, base: bytes, theirs: bytes, names: Names) -> tuple[
             (folder / side).write_bytes(content)
         labels = [argument for label in (names.ours, names.base, names.theirs) for argument in ("-L", label)]
         fine = range(_MOST_CONFLICTS + 1)
-        # outside of every repository, so that no configuration of one decides how the markers look
+        # outside every repository, so that no repository's configuration changes the style of the markers
         outside = {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
         sides = ("ours", "base", "theirs")
         options = ("--stdout", "--quiet", *labels)

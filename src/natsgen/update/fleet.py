@@ -1,7 +1,7 @@
-"""Updates services: each is planned in memory, all of them in parallel, and then applied whole, one after the other.
+"""Updates services: plans all of them in memory and in parallel, and then applies each one atomically.
 
-A service that conflicts or fails is left as it is, and the others go on. After `kill -9` at any moment, the next
-natsgen command finishes or undoes the one service that was being written; every other one is as it was, or updated.
+A service that conflicts or fails is not changed, and the others are still updated. After `kill -9` at any moment, the
+next natsgen command finishes or undoes the service that was being written; every other one is unchanged or updated.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ UPDATED, CURRENT, CONFLICTING, FAILED = "updated", "current", "conflicting", "fa
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one service.
+    """The result for one service.
 
     Attributes:
-        service: its name.
+        service: the service's name.
         status: `UPDATED`, `CURRENT`, `CONFLICTING` or `FAILED`.
-        before: the version that it was of; "" where that is not known.
-        after: the version that it should be of; "" where that is not known.
-        plan: what was done, or would be; None where there is nothing to do, or where it failed before.
+        before: the old version; "" if unknown.
+        after: the wanted version; "" if unknown.
+        plan: the plan; None if there is nothing to do, or planning failed.
         error: why it failed.
-        uncommitted: the files because of which it failed.
+        uncommitted: the uncommitted files that made it fail.
     """
 
     service: str
@@ -56,12 +56,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Options:
-    """How an update is done.
+    """The options of an update.
 
     Attributes:
-        to: the version that is wanted, such as 1.2.3; the newest if None.
+        to: the wanted version, such as 1.2.3; None for the newest.
         inline: write conflict markers where both sides changed the same lines.
-        answers: what is to be answered otherwise. Then the version stays, unless `to` names one.
+        answers: the changed answers; with them, the version does not change unless `to` is given.
     """
 
     to: str | None = None
@@ -75,18 +75,18 @@ def update(
     """Update services.
 
     Args:
-        writer: where they are, and how.
-        services: their names.
-        options: of the update.
-        progress: is told how many services are done, and of how many.
+        writer: changes the workspace.
+        services: the services' names.
+        options: the options of the update.
+        progress: called with the number of finished services and the total.
 
     Returns:
-        What became of each, in the order of `services`.
+        The results, in the order of `services`.
 
     Raises:
-        InputError: there is no such service, or no such version of its template.
-        GitError: there is no git, or the workspace is in no repository.
-        NatsgenError: nothing could be done.
+        InputError: a service, or the version of its template, does not exist.
+        GitError: git is not installed, or the workspace is not in a repository.
+        NatsgenError: the whole update failed.
     """
     workspace = writer.workspace
     for name in services:
@@ -105,7 +105,7 @@ def update(
 
 
 def _prepared(workspace: Workspace, name: str, options: Options, sources: Sources) -> Result | Task:
-    """Return what is to be done with a service, or what became of it already."""
+    """Return the task for a service, or its result if there is nothing left to do."""
     try:
         return _prepare(workspace, name, options, sources)
     except (InputError, UntrustedTemplateError):
@@ -142,13 +142,13 @@ def _wanted(known: Releases, memory: AnswersFile, options: Options) -> str:
 
 
 def _answers_to_new_questions(workspace: Workspace, memory: AnswersFile, new: TemplateSource) -> dict[str, Any]:
-    """Return what the organisation answers to the questions that the service was never asked."""
+    """Return the workspace's default answers to the questions that are new to the service."""
     given = workspace_defaults.read(workspace.root, questions.read(new.folder), strict=False).without("framework")
     return {key: value for key, value in given.values.items() if key not in memory.values}
 
 
 def _refuse_uncommitted(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Result]:
-    """Yield the services that git could not bring back, with what keeps it from doing so."""
+    """Yield a failure for each service that git could not restore."""
     places = [place for task in tasks for place in ownership.places_of(task.service)]
     found = git.uncommitted(workspace.root, places)
     known = git.tracked(workspace.root, [ownership.answers_file(task.service) for task in tasks])
@@ -184,7 +184,7 @@ def _apply(writer: Writer, plan: Plan, options: Options) -> Result:
     try:
         transaction.check(workspace, plan.change)
     except ConflictError:
-        # another service's update has changed a file that both share
+        # the update of another service changed a shared file
         plan = planning.plan(workspace, plan.task)
         transaction.check(workspace, plan.change)
     task = plan.task
@@ -200,7 +200,7 @@ def _apply(writer: Writer, plan: Plan, options: Options) -> Result:
 
 
 def _refuse_uncommitted_elsewhere(workspace: Workspace, plan: Plan) -> None:
-    """Refuse uncommitted files beside the service's folder, which a template may have."""
+    """Refuse uncommitted files outside the service's folder, which a template may contain."""
     replaced = [path for path in plan.change.before if not ownership.belongs_to(plan.task.service, path)]
     if found := git.uncommitted(workspace.root, replaced):
         raise ServiceError(_uncommitted(found))

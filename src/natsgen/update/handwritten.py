@@ -1,4 +1,4 @@
-"""A worker that somebody wrote by hand in the reference structure: what it says of itself, read without running it."""
+"""Reads an existing worker of the reference structure, without running it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Registered:
     """A handler that `register_handlers` subscribes.
 
     Attributes:
-        handler: what it listens to.
-        function: its name in its module.
-        file: its module, in the service's folder.
+        handler: the handler.
+        function: the name of its function.
+        file: the file of its module, in the service's folder.
     """
 
     handler: Handler
@@ -39,13 +39,13 @@ class Registered:
 
 @dataclass(frozen=True)
 class Handwritten:
-    """What could be found out.
+    """The facts about an existing worker.
 
     Attributes:
-        handlers: those that it registers.
-        context: its bounded context; "" if it names none.
-        python: the Python of its image; "" if it names none.
-        image: what its image is based on, such as slim; "" if it does not say.
+        handlers: the handlers that it registers.
+        context: its bounded context; "" if unknown.
+        python: the Python version of its image; "" if unknown.
+        image: the variant of its base image, such as slim; "" if unknown.
     """
 
     handlers: tuple[Registered, ...]
@@ -58,7 +58,8 @@ def read(service: Path) -> Handwritten:
     """Read the service in a folder.
 
     Raises:
-        ServiceError: it registers its handlers otherwise than the reference does; the message says what is missing.
+        ServiceError: the service does not register its handlers as the reference does; the message says what is
+            missing.
     """
     return Handwritten(_handlers(service), _context(service), *_image(service))
 
@@ -72,10 +73,10 @@ def is_written(service: Path) -> bool:
 
 
 def decorated(content: bytes, registered: Registered) -> bytes:
-    """Return the text of a handler's file with the subscription on the handler; all else in it stays as it is.
+    """Return the text of a handler's file with the subscribing decorator added, and nothing else changed.
 
     Raises:
-        ServiceError: the function is not in it.
+        ServiceError: the file does not contain the function.
     """
     import libcst as cst
     from libcst import matchers as m
@@ -107,7 +108,9 @@ def _handlers(service: Path) -> tuple[Registered, ...]:
     try:
         module = ast.parse(reading.read_bytes(file, reading.SOURCE_LIMIT))
     except OSError as error:
-        raise ServiceError(f"{file}: {error.strerror}; a worker of the reference structure registers there") from error
+        raise ServiceError(
+            f"{file}: {error.strerror}; a worker of the reference structure registers its handlers there"
+        ) from error
     except (SyntaxError, ValueError) as error:
         raise ServiceError(f"{file} is not valid Python: {error}") from error
     modules = _modules(module)
@@ -119,7 +122,7 @@ def _handlers(service: Path) -> tuple[Registered, ...]:
 
 
 def _modules(module: ast.Module) -> dict[str, tuple[str, str]]:
-    """Return the module in the folder of handlers, and the name there, of each name that is imported from one."""
+    """Return the module and the original name of each name that is imported from the folder of handlers."""
     found = {}
     for node in module.body:
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -160,7 +163,7 @@ def _subscription(handler: Handler) -> str:
 
 
 def _place_of_import(before: Sequence[Any]) -> int:
-    """Return the index at which the import goes among the statements before a handler, as tools sort them."""
+    """Return the index for the import among the statements before a handler, in the order of import sorters."""
     from libcst import matchers as m
     from libcst.helpers import get_full_name_for_node
 
@@ -190,7 +193,7 @@ def _context(service: Path) -> str:
 
 
 def _image(service: Path) -> tuple[str, str]:
-    """Return the Python in the service's image, and what that is based on."""
+    """Return the Python version and the variant of the service's base image."""
     try:
         text = reading.read_text(service / "Dockerfile")
     except (OSError, ValueError):

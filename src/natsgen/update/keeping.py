@@ -1,4 +1,4 @@
-"""What an adoption keeps of a hand-written service: its network, its version, its dependencies and its own models."""
+"""Keeps parts of an existing service in an adoption: its network, version, dependencies and models."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from natsgen.files.tree import File, Tree
 PROJECT = PurePosixPath("pyproject.toml")
 EVENTS = PurePosixPath("src/domain/events.py")
 KEPT_EVENTS = PurePosixPath("src/domain/adopted_events.py")
-REPLACED = {"python-consul", "python-dotenv"}  # by py-consul; and what settings bring along
+REPLACED = {"python-consul", "python-dotenv"}  # by py-consul, and by pydantic-settings' own requirement
 _NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
 _COMMENT = re.compile(r"\s+#.*|^#.*")
 
 
 def network(files: Iterable[Path]) -> str:
-    """Return the existing Docker network that the first of these compose files joins; "" if none does."""
+    """Return the first external Docker network in these compose files; "" if there is none."""
     import yaml
 
     for file in files:
@@ -42,15 +42,15 @@ def network(files: Iterable[Path]) -> str:
 
 
 def project(service: Path, made: File | None, pinned: Iterable[str]) -> tuple[File | None, list[str]]:
-    """Return the template's pyproject.toml with the version and the dependencies that the service has beside.
+    """Return the template's pyproject.toml with the version and the additional dependencies of the service.
 
     Args:
-        service: its folder.
-        made: the template's pyproject.toml; None where it makes none.
+        service: the service's folder.
+        made: the template's pyproject.toml; None if it has none.
         pinned: the packages that the template pins.
 
     Returns:
-        The file, and the dependencies that it got.
+        The file, and the added dependencies.
     """
     import tomlkit
 
@@ -69,13 +69,13 @@ def project(service: Path, made: File | None, pinned: Iterable[str]) -> tuple[Fi
 
 
 def events(there: Tree, made: Tree, folder: PurePosixPath) -> tuple[str, ...]:
-    """Return the classes and functions in the service's events that the template's events do not have."""
+    """Return the classes and functions in the service's events.py that the template's lacks."""
     old, new = (set(_defined(tree.get(folder / EVENTS))) for tree in (there, made))
     return tuple(sorted(old - new))
 
 
 def name_of(dependency: str) -> str:
-    """Return the normalized name of a dependency, as in `nats-py[nkeys]>=2.6`; "" if it has none."""
+    """Return the normalized name of a dependency such as `nats-py[nkeys]>=2.6`; "" if it has none."""
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
@@ -86,12 +86,12 @@ def name_of(dependency: str) -> str:
 
 
 def _dependencies(service: Path, old: Any) -> Iterator[str]:
-    """Yield the dependencies of a service, of its pyproject.toml first."""
+    """Yield the dependencies of a service, those in pyproject.toml first."""
     named = old.get("dependencies", [])
     lines = list(named) if isinstance(named, list) else []
     with suppress(OSError, ValueError):
         pins = reading.read_text(service / "requirements.txt")
-        lines += [] if named and "--hash=" in pins else pins.splitlines()  # which has what those need as well
+        lines += [] if named and "--hash=" in pins else pins.splitlines()  # a lock file lists indirect ones as well
     for line in lines:
         text = _COMMENT.sub("", line).rstrip("\\").strip() if isinstance(line, str) else ""
         if name_of(text):

@@ -1,7 +1,7 @@
-"""Merges trees three ways: the template as it was, the template as it will be, and what a person made of it.
+"""Three-way merge of trees: the old template, the new template, and the owner's files.
 
-Copier's own update does this in the person's repository with git's index, which is why it can lose what is there. Here
-it happens in memory, file by file: nothing is written before all of it is known. A change follows a file that the
+Copier's own update merges in the user's repository with git's index, and can therefore lose files. This module merges
+in memory, file by file, and nothing is written before the whole result is known. Changes follow a file that the
 template renames.
 """
 
@@ -16,15 +16,15 @@ from natsgen.files.tree import File, Tree
 from natsgen.update import file_merge
 from natsgen.update.file_merge import Names
 
-LIKE = 0.5  # the part of the lines that two files must share, as for git
+LIKE = 0.5  # the minimum share of common lines in a renamed file, as in git
 
 
 def find(gone: Tree, come: Tree) -> dict[PurePosixPath, PurePosixPath]:
-    """Return the new path of each file that was renamed, by its old one; the most alike go together.
+    """Return the new paths of renamed files by their old paths; the most similar files match first.
 
     Args:
-        gone: the files that a newer template no longer has.
-        come: the files that it has and the older one had not.
+        gone: the files that only the older template has.
+        come: the files that only the newer template has.
     """
     pairs = [(_likeness(old, new), before, after) for before, old in gone.items() for after, new in come.items()]
     found: dict[PurePosixPath, PurePosixPath] = {}
@@ -36,7 +36,7 @@ def find(gone: Tree, come: Tree) -> dict[PurePosixPath, PurePosixPath]:
 
 def _likeness(old: File, new: File) -> float:
     if old.content == new.content:
-        return 1.0 if old.content.strip() else 0.0  # empty files are all alike
+        return 1.0 if old.content.strip() else 0.0  # all empty files are equal
     matcher = SequenceMatcher(a=_lines(old), b=_lines(new), autojunk=False)
     return matcher.ratio() if matcher.real_quick_ratio() >= LIKE and matcher.quick_ratio() >= LIKE else 0.0
 
@@ -47,12 +47,12 @@ def _lines(file: File) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A file that a person must decide about.
+    """A file that the owner must resolve.
 
     Attributes:
-        path: which one.
+        path: the path of the file.
         why: what both sides did to it.
-        has_markers: whether the merged file shows both sides between conflict markers.
+        has_markers: whether the merged file contains conflict markers.
     """
 
     path: PurePosixPath
@@ -62,13 +62,13 @@ class Conflict:
 
 @dataclass
 class Merge:
-    """What a merge comes to.
+    """The result of a merge.
 
     Attributes:
-        after: the files that change, as they will be; None for those that go.
-        conflicts: where a person must decide; what is in `after` for these is a proposal.
-        left_out: the files that the template changed and the person had removed: they stay away.
-        renamed: the new path by the old one of the files that the person's change moved along with.
+        after: the changed files; None for removed ones.
+        conflicts: the files that the owner must resolve; their content in `after` is a proposal.
+        left_out: the files that the template changed and the owner had removed; they are not restored.
+        renamed: the new paths by the old ones, of renamed files that keep the owner's changes.
     """
 
     after: dict[PurePosixPath, File | None] = field(default_factory=dict)
@@ -83,11 +83,11 @@ def merge(base: Tree, theirs: Tree, ours: Tree, names: Names) -> Merge:
     Args:
         base: the older template's files.
         theirs: the newer template's files.
-        ours: what is there of all those files.
-        names: what conflict markers call the three.
+        ours: the current versions of those files.
+        names: the labels of the three sides in conflict markers.
 
     Raises:
-        GitError: git refuses, or there is none.
+        GitError: git fails, or is not installed.
     """
     result = Merge()
     result.renamed = _renamed(base, theirs, ours)
@@ -102,7 +102,7 @@ def merge(base: Tree, theirs: Tree, ours: Tree, names: Names) -> Merge:
 
 
 def _renamed(base: Tree, theirs: Tree, ours: Tree) -> dict[PurePosixPath, PurePosixPath]:
-    """Return the renamed files that the person changed; the others are removed and added."""
+    """Return the renamed files that the owner changed; the others are removed and added."""
     gone = {path: file for path, file in base.items() if path not in theirs and ours.get(path) not in (None, file)}
     come = {path: file for path, file in theirs.items() if path not in base and path not in ours}
     return find(gone, come) if gone and come else {}
@@ -113,7 +113,7 @@ def _merge_path(
 ) -> None:
     base, theirs, ours = sides
     if theirs in (base, ours) or (theirs is None and ours is None):
-        return  # the template did not change it, or the person has it already
+        return  # the template did not change it, or the owner has the change already
     if ours == base:
         result.after[path] = theirs
     elif ours is None:

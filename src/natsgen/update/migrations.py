@@ -1,8 +1,8 @@
-"""What a newer version needs that is more than a merge: small named functions that update runs, oldest first.
+"""Migrations: changes of a newer version that a merge cannot make, as small named functions that run oldest first.
 
-A migration sees a service as data and returns it changed. It is run on what the older template made and on what the
-person made of it alike, so that its own change is none of the person's. It may change handlers and actions, which a
-merge never does: so it changes no more than it must, and a text that is not as it expects it leaves alone.
+A migration receives a service as data and returns it changed. It runs on both the older template's files and the
+owner's, so that its own change does not count as the owner's. Unlike a merge, it may change handlers and actions.
+Therefore it must change as little as possible, and must not change text that it does not expect.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class State:
     """A service as data.
 
     Attributes:
-        name: the service's.
-        answers: by question.
-        files: by their path in the workspace.
+        name: the service's name.
+        answers: the answers by question.
+        files: the files by their path in the workspace.
     """
 
     name: str
@@ -36,9 +36,9 @@ class Migration:
     """A step to a version.
 
     Attributes:
-        version: an update that comes to it or past it, from an older one, runs the step.
-        name: what it does, for a person, such as "the setting NATS_URLS becomes NATS_URL".
-        migrate: does it.
+        version: the version; an update from an older version to it, or to a newer one, runs the step.
+        name: its description for the user, such as "the setting NATS_URLS becomes NATS_URL".
+        migrate: the function that changes the service.
     """
 
     version: str
@@ -47,7 +47,7 @@ class Migration:
 
 
 MIGRATIONS: tuple[Migration, ...] = ()
-"""natsgen's own, oldest first."""
+"""The migrations of natsgen's own template, oldest first."""
 
 
 def between(before: str, after: str, url: str) -> tuple[Migration, ...]:

@@ -1,4 +1,4 @@
-"""Does the same with many things on all processors; nothing of it stays behind, however this process ends."""
+"""Runs a function on many items in parallel, and leaves no process behind, however this process ends."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from natsgen.errors import NatsgenError
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_FEWEST = 2  # items for each process; fewer would not be worth starting it
+_FEWEST = 2  # items per process; fewer do not justify starting one
 
 
 @dataclass(frozen=True)
 class Failed:
-    """What could not be done, and why, for a person."""
+    """A failure with its reason, for messages."""
 
     reason: str
 
@@ -31,12 +31,12 @@ def each(
     """Call the function with each item, in several processes that are copies of this one.
 
     Args:
-        function: must change nothing but files, because what else it changes is changed only in the copy.
-        items: what it is called with.
-        processes: how many at once; as many as this process may use processors if None.
+        function: the function; its side effects other than on files are lost, because they happen in the copy.
+        items: the arguments.
+        processes: the number of processes; None for the number of available processors.
 
     Yields:
-        Each item with what the function returned, or with why it raised a NatsgenError, as they come.
+        Each item with the function's result, or with the reason of a NatsgenError, in order of completion.
     """
     count = min(processes or _processors(), len(items) // _FEWEST)
     if count < 2:
@@ -87,17 +87,17 @@ def _work(
     writer: Connection,
     others: Sequence[Connection],
 ) -> None:
-    """Write the results to its pipe, until nobody reads from it: then this process's parent is gone."""
+    """Write the results to the pipe until it has no reader, which means that the parent process has ended."""
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_DFL)
     for reader in others:
-        reader.close()  # or the pipe would seem to have a reader: this very process, and those after it
+        reader.close()  # otherwise this process and later ones would count as readers of the pipe
     with suppress(OSError):
         for number in mine:
             result: object
             try:
                 result = _attempt(function, items[number])
-            except Exception as error:  # a bug: this process's parent says so
+            except Exception as error:  # a bug, which the parent process reports
                 result = RuntimeError(f"{type(error).__name__}: {error}")
             writer.send(result)
 
@@ -113,5 +113,5 @@ def _attempt(function: Callable[[_Item], _Result], item: _Item) -> _Result | Fai
 
 
 def _processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

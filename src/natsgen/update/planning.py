@@ -1,4 +1,4 @@
-"""What an update would do to one service, found out in memory: renders both versions and merges the difference."""
+"""Plans the update of one service in memory: renders both versions and merges the difference."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from natsgen.workspace import Workspace
 
 @dataclass(frozen=True)
 class Task:
-    """What is wanted.
+    """The input of a plan.
 
     Attributes:
         service: the service's name.
-        old: the template that it was made from.
-        new: the template that it shall be of.
-        answers: those it has, for the old template.
-        changed_answers: what is to be answered otherwise, or to new questions.
+        old: its current template.
+        new: the template to update to.
+        answers: its answers to the old template.
+        changed_answers: changed answers, and answers to new questions.
     """
 
     service: str
@@ -43,16 +43,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done.
+    """The planned update.
 
     Attributes:
-        task: what is wanted.
-        change: of the workspace's files; with conflict markers in it where there are conflicts.
-        conflicts: where a person must decide.
-        left_out: files that the template changed and the person had removed.
-        renamed: the new path by the old one, of the files whose change by the person moved along.
-        migrations: the names of the steps that were more than a merge.
-        kept: files of the workspace's own that the new answers would make otherwise.
+        task: the input.
+        change: the change of the workspace's files, with conflict markers if there are conflicts.
+        conflicts: the files that the owner must resolve.
+        left_out: the files that the template changed and the owner had removed.
+        renamed: the new paths by the old ones, of renamed files that keep the owner's changes.
+        migrations: the names of the migrations that ran.
+        kept: the workspace's own files that the new answers would render differently.
     """
 
     task: Task
@@ -65,12 +65,12 @@ class Plan:
 
 
 def plan(workspace: Workspace, task: Task) -> Plan:
-    """Find out what the task comes to; change nothing.
+    """Plan an update; change nothing.
 
     Raises:
-        ServiceError: a file of the service is none that can be merged.
+        ServiceError: a file of the service cannot be merged.
         TemplateError: one of the templates cannot be rendered with the answers.
-        GitError: git refuses, or there is none.
+        GitError: git fails, or is not installed.
     """
     steps = migrations.between(task.old.commit, task.new.commit, task.new.url)
     packages = ServicePackages(workspace, task.old, task.service, task.answers)
@@ -102,18 +102,18 @@ def plan(workspace: Workspace, task: Task) -> Plan:
 
 
 def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
-    """Return what a template makes of a service and goes on owning: no parts, answers or what is written once."""
+    """Return the rendered files that the template owns: without parts, answers and files that are written once."""
     wanted = questions.read(template.folder)
     own = ownership.answers_file(service)
     return {
         path: file
         for path, file in rendered.items()
-        if path != own and not ownership.is_persons(service, path) and not wanted.is_written_once(path)
+        if path != own and not ownership.is_owners_part(service, path) and not wanted.is_written_once(path)
     }
 
 
 def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, whole: bool) -> Tree:
-    """Return what is there of the files that the templates make, or the whole service for a migration."""
+    """Return the current versions of the templates' files, or the whole service for a migration."""
     if whole:
         known = git.tracked(workspace.root, ownership.places_of(service))
         paths = paths | {path for path in known if not (workspace.root / path).is_symlink()}
@@ -121,23 +121,23 @@ def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, who
 
 
 def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
-    """Return the files of a tree that a merge is about: not a person's, not the answers, not the workspace's own.
+    """Return the files of a tree to merge: without the owner's, the answers, and the workspace's own.
 
-    A file that is written once is the workspace's own if it is there, or if the older template had it: whoever
-    removed it does not want it.
+    A file that is written once belongs to the workspace if it exists, or if the older template had it, because the
+    owner has then removed it.
     """
     own = ownership.answers_file(task.service)
     return {
         path: file
         for path, file in tree.items()
         if path != own
-        and not ownership.is_persons(task.service, path)
+        and not ownership.is_owners_part(task.service, path)
         and not (_is_written_once(task, path) and (path in other or path in ours))
     }
 
 
 def _is_kept(task: Task, path: PurePosixPath, rendered: Tree, theirs: Tree, ours: Tree) -> bool:
-    """Return whether a file that is there already would be made otherwise, and is the workspace's own."""
+    """Return whether an existing file of the workspace's own would now be rendered differently."""
     return path in ours and rendered.get(path) not in (None, theirs[path]) and _is_written_once(task, path)
 
 

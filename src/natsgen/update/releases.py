@@ -1,6 +1,6 @@
-"""The released versions of a template: natsgen's own come from a git bundle in the package, a team's own from git.
+"""The released versions of a template: natsgen's own are in a git bundle in the package, a team's own in git.
 
-This is the one place that opens a template: for new services, for those that there are, and for smoke.
+This is the only module that opens templates: for new services, existing services, and smoke.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from natsgen.rendering import addresses, template_source, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 
 BUNDLE = "template.bundle"
-# Whatever a person has configured must not change what a release holds.
+# The user's configuration must not change the content of a release.
 _ANY_CODE = range(256)
 _AS_RELEASED = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
 
@@ -26,10 +26,10 @@ class Releases:
     """The released versions of one template.
 
     Args:
-        url: what `_src_path` says of it.
-        folder: an empty one, for the versions that are looked at.
-        history: a bare repository with a tag for each version; None where there is none yet.
-        current: what is there without a tag: natsgen's own template before its release, or a folder that is in no git.
+        url: its `_src_path`.
+        folder: an empty folder, for the checked-out versions.
+        history: a bare repository with a tag for each version; None if there is none yet.
+        current: a version without a tag: natsgen's own unreleased template, or a folder that is not in git.
     """
 
     def __init__(self, url: str, folder: Path, history: Path | None, current: TemplateSource | None = None) -> None:
@@ -46,21 +46,21 @@ class Releases:
         """The newest version.
 
         Raises:
-            TemplateError: there is none.
+            TemplateError: there is no version.
         """
         if not self.versions:
             raise TemplateError(f"the template {self.url} has no released version: tag one, such as v1.0.0")
         return self.versions[-1]
 
     def template(self, version: str) -> TemplateSource:
-        """Return a version, its files laid out.
+        """Check out a version.
 
         Args:
             version: one of `versions`.
 
         Raises:
-            TemplateError: there is no such version.
-            GitError: it cannot be read.
+            TemplateError: the version does not exist.
+            GitError: the version cannot be read.
         """
         if self._current is not None and version == self._current.commit:
             return self._current
@@ -70,19 +70,19 @@ class Releases:
             raise TemplateError(
                 f"the template {self.url} has no version {version or '(none)'} here ({there_are}): {hint}"
             )
-        return self._laid_out(f"refs/tags/{version}", version)
+        return self._checked_out(f"refs/tags/{version}", version)
 
     def wanted(self, version: str, where: str) -> TemplateSource:
-        """Return the version that a new service is made from.
+        """Return the version for a new service.
 
         Args:
-            version: as a person says it; "" for the newest, or for a folder that is in no git, which has none.
+            version: the version as typed; "" for the newest, or for a folder that is not in git.
             where: what to name in the error, such as "--template".
 
         Raises:
-            InputError: there is no such version.
-            TemplateError: there is none at all.
-            GitError: it cannot be read.
+            InputError: the version does not exist.
+            TemplateError: the template has no versions.
+            GitError: the version cannot be read.
         """
         if version:
             return self.template(versions.find(version, self.versions, where))
@@ -91,11 +91,11 @@ class Releases:
         return self.template(self.newest)
 
     def at(self, reference: str) -> TemplateSource:
-        """Return what a tag, a branch or a commit holds, released or not; `HEAD` is the default branch.
+        """Check out a tag, a branch or a commit, released or not; `HEAD` is the default branch.
 
         Raises:
-            TemplateError: there is no such thing.
-            GitError: it cannot be read.
+            TemplateError: the reference does not exist.
+            GitError: the reference cannot be read.
         """
         if self._history is None:
             raise TemplateError(f"the template {self.url} is not in git, so there is no {reference}")
@@ -103,20 +103,20 @@ class Releases:
         commit = git.run_bare(self._history, *wanted, fine=_ANY_CODE).stdout.decode().strip()
         if not commit:
             raise TemplateError(f"the template {self.url} has no tag or branch {reference}")
-        return self._laid_out(commit, commit)
+        return self._checked_out(commit, commit)
 
-    def _laid_out(self, revision: str, name: str) -> TemplateSource:
+    def _checked_out(self, revision: str, name: str) -> TemplateSource:
         assert self._history is not None
         target = self._folder / name
         if not target.exists():
             target.mkdir()
-            _lay_out(self._history, revision, target, index=self._folder / f"{name}.index")
+            _check_out(self._history, revision, target, index=self._folder / f"{name}.index")
         return TemplateSource(target, self.url, name)
 
 
 @contextmanager
 def bundled() -> Iterator[Releases]:
-    """natsgen's own releases, as long as it is open: those in the bundle, and the template beside it."""
+    """Provide natsgen's own releases: those in the bundle, and the current template."""
     bundle = Path(natsgen.__file__).parent / BUNDLE
     with scratch.folder() as folder:
         history = _mirror(str(bundle), folder / "history", _AS_RELEASED) if bundle.is_file() else None
@@ -125,14 +125,14 @@ def bundled() -> Iterator[Releases]:
 
 @contextmanager
 def of(url: str, workspace: Path) -> Iterator[Releases]:
-    """Provide the releases of the template that an answers file names, as long as it is open.
+    """Provide the releases of the template that an answers file names.
 
     Args:
-        url: its `_src_path`: natsgen's own, what git can clone (a URL, a path or a bundle), or a folder in no git.
-        workspace: what a relative path is relative to.
+        url: its `_src_path`: natsgen's own, a URL, path or bundle that git can clone, or a folder that is not in git.
+        workspace: the folder that a relative path starts from.
 
     Raises:
-        GitError: it cannot be cloned.
+        GitError: the template cannot be cloned.
     """
     if url == REPOSITORY:
         with bundled() as own:
@@ -159,7 +159,7 @@ def _mirror(address: str, target: Path, variables: dict[str, str]) -> Path:
     return target
 
 
-def _lay_out(history: Path, revision: str, target: Path, index: Path) -> None:
+def _check_out(history: Path, revision: str, target: Path, index: Path) -> None:
     variables = {**_AS_RELEASED, "GIT_INDEX_FILE": str(index)}
     places = (f"--git-dir={history}", f"--work-tree={target}", "-c", "core.autocrlf=false")
     git.run(*places, "checkout", "--force", revision, "--", ".", folder=target, variables=variables)

@@ -1,6 +1,6 @@
-"""Mends the packages of a service after a merge of branches.
+"""Repairs the packages of a service after a merge of branches.
 
-A merge may have taken a package away that a part needs, or brought one of an older version.
+A merge may remove a package that a part needs, or add one of an older version.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from natsgen.workspace import Workspace
 
 @dataclass(frozen=True)
 class Repaired:
-    """What was mended, or would be.
+    """The result of a repair.
 
     Attributes:
-        change: the files.
+        change: the change of the files.
         added: the packages that were missing.
         updated: the packages that had files of another version.
-        notes: what the person should know beside.
+        notes: additional notes for the user.
     """
 
     change: Change
@@ -38,19 +38,19 @@ class Repaired:
 
 
 def repair(writer: Writer, service: str) -> Repaired:
-    """Mend the packages of a service, whole or not at all.
+    """Repair the packages of a service, atomically.
 
-    Packages that are missing come, and files that an older version made, and nobody edited, become those of the
-    service's version. What is not in a package is left alone.
+    Missing packages are added, and unmodified files of an older version are updated to the service's version. Nothing
+    outside the packages changes.
 
     Args:
-        writer: where it is, and how.
-        service: its name.
+        writer: changes the workspace.
+        service: the service's name.
 
     Raises:
-        InputError: there is no such service.
-        ServiceError: an update of it is unfinished.
-        NatsgenError: it could not be done; the workspace is as before.
+        InputError: the service does not exist.
+        ServiceError: the service has an unfinished update.
+        NatsgenError: the command failed; the workspace is as before.
     """
     workspace = writer.workspace
     with writer.session_of(service) as folder:

@@ -1,4 +1,4 @@
-"""Which template it is: the one that a service was made from, that a person names, the organisation's, or natsgen's."""
+"""Opens the template that a service was created from, or one that the user names for new services."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NAME = "service_name"
 
 
 class Sources:
-    """The templates that services were made from, each opened once.
+    """The templates that services were created from, each opened once.
 
     Args:
-        workspace: where the services are.
+        workspace: the workspace of the services.
         stack: closes the templates.
     """
 
@@ -32,15 +32,15 @@ class Sources:
         self._found: dict[str, Releases | NatsgenError] = {}
 
     def of(self, memory: AnswersFile) -> Releases:
-        """Return the releases of the template that a service was made from.
+        """Return the releases of the template that a service was created from.
 
         Raises:
-            UntrustedTemplateError: nobody has accepted it.
-            NatsgenError: it does not say which, or they cannot be read.
+            UntrustedTemplateError: the user has not accepted the template.
+            NatsgenError: the answers file does not name a template, or its releases cannot be read.
         """
         url = memory.source
         if not url:
-            raise ServiceError(f"{memory.file} does not say where its template comes from (_src_path)")
+            raise ServiceError(f"{memory.file} does not name its template (_src_path)")
         if url not in self._found:
             if addresses.has_secret(url):
                 raise ServiceError(
@@ -60,18 +60,18 @@ class Sources:
 
 @contextmanager
 def named(given: str, here: Path, workspace: Path, where: str) -> Iterator[TemplateSource]:
-    """Provide the template that a person names for new services, as long as it is open.
+    """Provide the template that the user names for new services.
 
     Args:
-        given: a URL, a path or a bundle, with `@` and a version behind it if it is not to be the newest.
-        here: the folder that a path in it is relative to.
+        given: a URL, a path or a bundle, optionally followed by `@` and a version.
+        here: the folder that a typed path is relative to.
         workspace: the workspace's folder.
         where: what to name in the error, such as "--template".
 
     Raises:
-        InputError: it has no such version.
-        TemplateError: it cannot be what services are made from; the message says why.
-        GitError: it cannot be read.
+        InputError: the version does not exist.
+        TemplateError: services cannot be created from the template; the message says why.
+        GitError: the template cannot be read.
     """
     address = addresses.read(given, here, workspace)
     with releases.of(address.url, workspace) as known:
@@ -81,7 +81,7 @@ def named(given: str, here: Path, workspace: Path, where: str) -> Iterator[Templ
 
 
 def _need_layout(template: TemplateSource) -> None:
-    """Make sure that services can be made from a template; that it makes an answers file is seen when it does."""
+    """Check that services can be created from a template; rendering checks that it has an answers file."""
     if not questions.is_template(template.folder):
         raise TemplateError(f"{template.url} is not a template: it has no {questions.FILE}")
     if _NAME not in questions.read(template.folder).questions:

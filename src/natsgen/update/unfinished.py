@@ -1,4 +1,4 @@
-"""Updates that left conflict markers: what they changed is remembered until a person has decided, or wants it back."""
+"""Updates with conflict markers: records what they changed until the owner finishes or aborts them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from natsgen.workspace import Workspace
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An update that a person must finish.
+    """An update that the owner must finish.
 
     Attributes:
         service: the service's name.
         before: the version before it.
         after: the version after it.
-        conflicts: where a person must decide.
-        files: every file that it changed, as it was before; None for one that was not there.
-        answers: the SHA-256 of the answers file that it wrote: with another one, it is no longer this update.
+        conflicts: the files that the owner must resolve.
+        files: every file that it changed, as it was before; None for one that did not exist.
+        answers: the SHA-256 of the answers file that it wrote; if the file differs, the update was undone.
     """
 
     service: str
@@ -44,10 +44,10 @@ class Unfinished:
 
 
 def of(workspace: Workspace, service: str) -> Unfinished | None:
-    """Return the unfinished update of a service; None if there is none, or if a person took it back with git.
+    """Return the unfinished update of a service; None if there is none, or if it was undone with git.
 
     Raises:
-        ServiceError: what was remembered cannot be read.
+        ServiceError: the record cannot be read.
     """
     file = _file(workspace, service)
     try:
@@ -63,14 +63,14 @@ def names(workspace: Workspace) -> tuple[str, ...]:
     """Return the services with an unfinished update, sorted.
 
     Raises:
-        ServiceError: what was remembered cannot be read.
+        ServiceError: a record cannot be read.
     """
     remembered = sorted(path.stem for path in state.area(workspace).unfinished.glob("*.json"))
     return tuple(name for name in remembered if of(workspace, name) is not None)
 
 
 def remember(workspace: Workspace, plan: Plan) -> None:
-    """Write down what the plan changes, before it is done."""
+    """Record what a plan will change."""
     own = ownership.answers_file(plan.task.service)
     after = plan.change.after.get(own)
     digest = digest_of(after.content) if after else _digest_of_answers(workspace, plan.task.service)
@@ -85,7 +85,7 @@ def remember(workspace: Workspace, plan: Plan) -> None:
 
 
 def forget(workspace: Workspace, service: str) -> None:
-    """Remove what is remembered of a service, and the folder of it with the last one."""
+    """Remove the record of a service, and the folder with the last record."""
     area = state.area(workspace)
     (area.unfinished / f"{service}.json").unlink(missing_ok=True)
     if area.unfinished.is_dir() and not any(area.unfinished.iterdir()):
@@ -94,15 +94,15 @@ def forget(workspace: Workspace, service: str) -> None:
 
 
 def finish(writer: Writer, service: str) -> Unfinished:
-    """End an update whose conflicts a person has decided.
+    """Finish an update whose conflicts are resolved.
 
     Args:
-        writer: where it is, and how.
-        service: whose.
+        writer: changes the workspace.
+        service: the service's name.
 
     Raises:
-        ServiceError: there is none.
-        ConflictError: some files have conflict markers still; the message lists them.
+        ServiceError: the service has no unfinished update.
+        ConflictError: some files still have conflict markers; the message lists them.
     """
     workspace = writer.workspace
     with writer.session():
@@ -117,18 +117,18 @@ def finish(writer: Writer, service: str) -> Unfinished:
 
 
 def abort(writer: Writer, service: str) -> Change:
-    """Put everything that an unfinished update changed back to what it was.
+    """Restore everything that an unfinished update changed.
 
     Args:
-        writer: where it is, and how.
-        service: whose.
+        writer: changes the workspace.
+        service: the service's name.
 
     Returns:
-        What was changed, or would be.
+        The change.
 
     Raises:
-        ServiceError: there is none.
-        NatsgenError: it could not be done; the workspace is as before.
+        ServiceError: the service has no unfinished update.
+        NatsgenError: the command failed; the workspace is as before.
     """
     workspace = writer.workspace
     with writer.session():

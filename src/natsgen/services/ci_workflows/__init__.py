@@ -1,4 +1,4 @@
-"""The workflows that a workspace gets on request, so that a CI server tests the services that changed."""
+"""Optional workflows for CI servers, which test the changed services of a workspace."""
 
 from __future__ import annotations
 
@@ -26,12 +26,10 @@ def workflow(server: str, where: str) -> Tree:
         where: what to name in the error, such as "--ci".
 
     Raises:
-        InputError: it is none of them.
+        InputError: the server is unknown.
     """
     if server not in SERVERS:
-        raise InputError(
-            f"{where}: {messages.quote(server)} is none of {', '.join(SERVERS)}{messages.did_you_mean(server, SERVERS)}"
-        )
+        raise InputError(f"{where}: {messages.invalid_choice(server, SERVERS)}")
     return {_CHANGED: _file("changed-services.sh"), _WORKFLOWS[server]: _file(f"{server}.yml")}
 
 
