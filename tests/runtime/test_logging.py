@@ -6,8 +6,11 @@ import asyncio
 import json
 import logging
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from src.config import settings
 from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
 from src.utils.logging import BackgroundHandler, configure_logging, logger
+from tests.runtime.conftest import SERVICE
 
 
 @pytest.fixture(autouse=True)
@@ -168,6 +172,74 @@ def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> N
     assert "started" in text
     assert "port=8080" in text
     assert not text.startswith("{")
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class BrokenError(Exception):
+    __str__ = Broken.__str__
+
+
+def endless() -> list[Any]:
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+ODD = {
+    "not a number": float("nan"),
+    "a number without end": float("-inf"),
+    "half a character": "\ud800",
+    "an endless list": endless(),
+    "a generator": (number for number in range(3)),
+    "keys of many types": {1: 2, None: 3, (4, 5): 6, b"7": 8},
+    "a number too long for text": 10**5_000,
+    "bytes": b"\xff\x00",
+    "no text": Broken(),
+}
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_no_value_makes_a_call_raise_or_its_line_vanish(
+    capsys: pytest.CaptureFixture[str], form: str, value: Any
+) -> None:
+    configure_logging("billing", "INFO", form)
+
+    logger.warning("of one's own", value=value, level=value, event_=value)
+    logging.getLogger("library").warning("of %s", value, extra={"order": value})
+    logging.getLogger("library").warning("with one place too few %d", value)
+    try:
+        raise BrokenError(value)
+    except BrokenError:
+        logger.exception("with an error")
+
+    text = written(capsys)
+    for message in ("of one's own", '"of ' if form == "json" else "of ", "with one place too few", "with an error"):
+        assert message in text
+    if form == "json":
+        assert len([json.loads(line, parse_int=str) for line in text.splitlines()]) == 4
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "a closed pipe", "no file"])
+def test_output_that_fails_ends_nothing(output: str) -> None:
+    code = "import sys; from src.utils.logging import *; configure_logging('b', 'INFO', 'json')\n"
+    code += "for number in range(20_000): logger.info('x' * 100)\nsys.exit(7)"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with Path("/dev/full").open("wb") as full, os.fdopen(writing, "wb") as closed:
+        stdout = {"/dev/full": full, "a closed pipe": closed, "no file": None}[output]
+        command = [sys.executable, "-c", code]
+        if stdout is None:
+            command = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+        done = subprocess.run(command, cwd=SERVICE, stdout=stdout, stderr=subprocess.DEVNULL, timeout=120)
+
+    assert done.returncode in (7, 120)  # 120: Python could not write what was left at its end
 
 
 def test_output_that_nobody_reads_blocks_nothing_and_what_is_dropped_is_counted(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from asyncio import CancelledError
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import RawStreamMsg
+from nats.js.api import DiscardPolicy, RawStreamMsg, StreamConfig
 from pydantic import SecretStr
 
 from src.config import settings
@@ -42,9 +45,15 @@ async def test_an_event_is_handled_and_acknowledged(run_worker: Any, jetstream: 
     assert (state.num_pending, state.num_ack_pending) == (0, 0)
 
 
-@pytest.mark.parametrize("error", [RuntimeError, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(RuntimeError, SystemExit, KeyboardInterrupt, MemoryError, RecursionError, StopAsyncIteration, CancelledError),
+        lambda text: BaseExceptionGroup(text, [SystemExit(0), GeneratorExit()]),
+    ],
+)
 async def test_a_failing_event_is_retried(
-    error: type[BaseException], run_worker: Any, jetstream: JetStreamContext
+    error: Callable[[str], BaseException], run_worker: Any, jetstream: JetStreamContext
 ) -> None:
     attempts: list[int] = []
 
@@ -117,3 +126,27 @@ async def test_a_dead_letter_does_not_tell_the_services_secrets(run_worker: Any,
     assert headers["Dlq-Error"] == "cannot log in with [secret]"
     assert "[secret]" in headers["Dlq-Stack"]
     assert not any("opensesame" in value for value in headers.values())
+
+
+@pytest.mark.parametrize("limits", [{"max_msgs": 1}, {"max_bytes": 1_000}, {"max_msg_size": 100}])
+async def test_a_letter_that_its_stream_refuses_is_tried_again_and_not_the_handler(
+    run_worker: Any, jetstream: JetStreamContext, limits: dict[str, int]
+) -> None:
+    calls: list[int] = []
+
+    async def handle(number: int) -> None:
+        calls.append(number)
+        raise Reject("never")
+
+    names: dict[str, Any] = {"name": "DLQ", "subjects": ["dlq.>", "replay.>"], "discard": DiscardPolicy.NEW}
+    await jetstream.add_stream(StreamConfig(**names, **limits))
+    await jetstream.publish("dlq.other.one", bytes(900 if "max_bytes" in limits else 1))
+    async with run_worker(subscription(handle, ack_wait=1)) as worker:
+        await jetstream.publish(SUBJECT, b"1")
+        await until(lambda: worker.runners[0].delivery.dead_letters.unsaved, "a letter that is not stored")
+        await asyncio.sleep(1.5)  # what is tested: longer than ack_wait, it is kept alive
+        await jetstream.update_stream(StreamConfig(**names, max_msgs=-1, max_bytes=-1, max_msg_size=-1))
+        await until(lambda: Counts(worker.runners[0]).dead_letters["rejected"] == 1, "the letter", limit=30)
+
+    assert calls == [1]
+    assert (await dead_letter(jetstream)).data == b"1"

@@ -72,12 +72,13 @@ def subscription(function: Any, **options: Any) -> Subscription:
     return Subscription(handler="tested", subject=SUBJECT, function=function, **options)
 
 
+@pytest.mark.parametrize("denied", ['{deny: ["billing.>"]}', '{allow: ["other.>", "$JS.API.>"]}'])
 async def test_a_publish_that_is_denied_fails_at_once_and_says_why(
-    client: NatsClient, deny: Deny, jetstream: JetStreamContext
+    client: NatsClient, deny: Deny, jetstream: JetStreamContext, denied: str
 ) -> None:
     await jetstream.add_stream(name="BILLING", subjects=["billing.>"])
     await client.publish("billing.Done", b"{}", {})
-    deny('publish: {deny: ["billing.>"]}')
+    deny(f"publish: {denied}")
 
     await until(lambda: is_denied(client), "the refusal")
     with pytest.raises(nats.errors.Error, match=r"permissions violation for publish to billing\.Done"):

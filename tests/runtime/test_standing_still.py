@@ -48,7 +48,18 @@ async def test_what_waited_while_the_process_stood_still_is_not_handled_twice(
     assert [number for number, times in starts.items() if times > 1 and number != 4] == []
 
 
-async def test_a_stricter_consumer_gets_smaller_requests(run_worker: RunWorker, jetstream: JetStreamContext) -> None:
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_batch": 10, "max_expires": 5_000_000_000},
+        {"max_batch": 1},
+        {"max_bytes": 2_000},
+        {"max_waiting": 1, "max_expires": 1_000_000_000},
+    ],
+)
+async def test_a_stricter_consumer_gets_smaller_requests(
+    run_worker: RunWorker, jetstream: JetStreamContext, limits: dict[str, int]
+) -> None:
     handled: list[int] = []
 
     async def handle(number: int) -> None:
@@ -59,8 +70,7 @@ async def test_a_stricter_consumer_gets_smaller_requests(run_worker: RunWorker, 
         "durable_name": DURABLE,
         "ack_policy": "explicit",
         "filter_subject": "orders.order.created",
-        "max_batch": 10,
-        "max_expires": 5_000_000_000,
+        **limits,
     }
     request = json.dumps({"stream_name": "ORDERS", "config": config}).encode()
     await jetstream._nc.request(f"$JS.API.CONSUMER.DURABLE.CREATE.ORDERS.{DURABLE}", request)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from nats.js import JetStreamContext
 
 from src.config import settings
@@ -61,8 +62,24 @@ async def test_what_has_not_started_is_given_back_and_what_runs_is_finished(
     assert (stats.handled, stats.released) == (1, 19)
 
 
-async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) -> None:
+AT_EXIT = """
+import atexit, os, pathlib, threading, time
+
+atexit.register(lambda: pathlib.Path(os.environ["ENDED"]).write_text("the first that was registered"))
+atexit.register(lambda: 1 / 0)
+atexit.register(time.sleep, 0.5)
+"""
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGHUP, signal.SIGINT))],
+)
+async def test_a_signal_stops_the_service_cleanly(nats_url: str, tmp_path: Path, number: signal.Signals) -> None:
+    """What libraries registered with `atexit` runs."""
+    (tmp_path / "sitecustomize.py").write_text(AT_EXIT)
     environment = {"PATH": os.environ["PATH"], "NATS_URL": nats_url, "CONSUL_ENABLED": "false", "HTTP_PORT": "0"}
+    environment |= {"PYTHONPATH": str(tmp_path), "ENDED": str(tmp_path / "ended")}
     log = tmp_path / "log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -70,8 +87,8 @@ async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) 
         )
     try:
         await until(lambda: asyncio.to_thread(is_ready, log), "the service is ready", limit=30)
-        process.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(process.wait(), 10)
+        process.send_signal(number)
+        code = await asyncio.wait_for(process.wait(), 30)
     finally:
         if process.returncode is None:
             process.kill()
@@ -80,6 +97,7 @@ async def test_sigterm_stops_the_service_cleanly(nats_url: str, tmp_path: Path) 
     assert code == 0
     assert lines[-1]["message"] in ("worker stopped", "gateway stopped")
     assert {line["service"] for line in lines} == {settings.SERVICE_NAME}
+    assert (tmp_path / "ended").read_text() == "the first that was registered"
 
 
 SWALLOWING = """

@@ -30,6 +30,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     run(sys.executable, "-m", "natsgen", *new, cwd=workspace, umask=0o077)
     service = workspace / "services/billing"
     assert (service / "src/main.py").stat().st_mode & 0o077 == 0
+    for name, mode in {"src/config.py": 0o400, "pyproject.toml": 0o640, "src/domain": 0o710, "src": 0o700}.items():
+        (service / name).chmod(mode)
     name = f"natsgen-test-image-{uuid.uuid4().hex[:12]}"
     try:
         run("docker", "build", "--quiet", "--tag", name, os.fspath(service), cwd=workspace)
@@ -54,6 +56,7 @@ def test_what_handlers_leave_behind_is_reaped_and_a_signal_stops_it(image: str, 
             lambda: "worker starting" in run("docker", "logs", container, cwd=tmp_path), limit=20, what="a start"
         )
         inside('for i in 1 2 3; do sh -c "sleep 0.2 & exit 0"; done')
+        inside("setsid sh -c 'sleep 0.1 & sleep 0.3 & kill -9 $$' || true")  # and of one that was killed
         states = lambda: [line.split(") ")[1][0] for line in inside("cat /proc/[0-9]*/stat").splitlines()]  # noqa: E731
         wait_until(lambda: "sleep" not in inside("cat /proc/[0-9]*/comm"), limit=30, what="the orphans to end")
         wait_until(lambda: "Z" not in states(), limit=30, what="no zombie")

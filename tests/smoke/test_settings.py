@@ -88,6 +88,27 @@ def refused(service: Path, python: Path, log_folder: Path, name: str, value: str
     assert takes in errors[0]
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["LOG_LEVEL=INFO\n".encode("utf-16-le") + b"\x00\xd8", "# \u201cx\u201d\nLOG_LEVEL=INFO\n".encode("cp1252")],
+)
+@pytest.mark.parametrize("name", [".env", "NATS_PASSWORD_FILE"])
+def test_a_file_that_is_not_utf_8_is_one_clear_line(
+    service: Path, service_python: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    file = service / ".env" if name == ".env" else tmp_path / "secret"
+    file.write_bytes(content)
+    settings = {} if name == ".env" else {"NATS_USER": "w", name: str(file)}
+    worker = GeneratedService(service, python=service_python, log_folder=tmp_path, settings=settings)
+    worker.launch()
+
+    code = worker.process.wait(60)
+
+    errors = worker.process.error_lines()
+    assert (code, len(errors)) == (2, 1), errors
+    assert file.name in errors[0]
+
+
 def test_a_secret_is_never_shown(generated: Path, service_python: Path, tmp_path: Path) -> None:
     worker = GeneratedService(
         generated, python=service_python, log_folder=tmp_path, settings={"NATS_URL": "ftp://u:hunter2@host"}

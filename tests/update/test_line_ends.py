@@ -17,13 +17,16 @@ from tests.update.world import FIRST, SECOND, Edit, Installed
 Releases = Mapping[str, Installed]
 
 
-@pytest.fixture
-def checkout(shop: Workspace) -> Path:
-    """The workspace as git checks it out for Windows."""
+@pytest.fixture(params=["autocrlf", "attributes"])
+def checkout(request: pytest.FixtureRequest, shop: Workspace) -> Path:
+    """The workspace as git checks it out for Windows, or wherever `.gitattributes` says so."""
+    if request.param == "attributes":
+        (shop.root / ".gitattributes").write_text("* text eol=crlf\n")
+        world.commit(shop.root)
     for folder in ("services", "compose"):
         shutil.rmtree(shop.root / folder)
     (shop.root / BILLING).mkdir(parents=True)
-    world.git(shop.root, "config", "core.autocrlf", "true")
+    world.git(shop.root, "config", "core.autocrlf", "true" if request.param == "autocrlf" else "input")
     world.git(shop.root, "checkout", "--quiet", "--", ".")
     assert b"\r\n" in (shop.root / BILLING / "src/main.py").read_bytes()
     assert world.git(shop.root, "status", "--porcelain") == ""

@@ -134,7 +134,7 @@ class Delivery:
                 if one.unconfirmed is not None:
                     await one.all_published()
             return None
-        except (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt) as error:
+        except (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt, BaseExceptionGroup) as error:
             return self._failure(error)
         finally:
             self.metrics.took(time.monotonic() - started)

@@ -29,8 +29,8 @@ from src.domain.events import current
 # headers and their names in the log
 TRACE = (("Causation-Id", "causation_id"), ("traceparent", "traceparent"), ("Tenant-Id", "tenant"))
 
-# characters that could control a terminal
-CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+# characters that could control a terminal, and halves of characters, which cannot be written
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), *range(0xD800, 0xE000))}
 
 logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger()
 
@@ -104,9 +104,10 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
         else:
             try:
                 line = self.format(record) + self.terminator
-            except Exception:  # such as a value without a repr; the caller continues
-                self.handleError(record)
-                return
+            except Exception:  # such as wrong arguments, or a value without a repr: log what can be shown
+                values = record.msg.values() if isinstance(record.msg, dict) else (record.msg, record.args)
+                plain = (record.name, record.levelno, record.pathname, record.lineno, " ".join(map(_shown, values)))
+                line = self.format(logging.LogRecord(*plain, None, None)) + self.terminator
             self._taken += len(line)
             self._lines.put(line)
 
@@ -178,4 +179,12 @@ def _json(value: Any, default: Any = None, **_: Any) -> str:
     try:
         return to_json(value, fallback=default or repr, inf_nan_mode="null").decode()
     except Exception:  # such as lone surrogates, or a value that contains itself; the line must not be lost
-        return json.dumps({str(key): one if isinstance(one, str) else reprlib.repr(one) for key, one in value.items()})
+        return json.dumps({str(key): _shown(one) for key, one in value.items()})
+
+
+def _shown(value: Any) -> str:
+    """Return a value as text, whatever it is."""
+    try:
+        return value if isinstance(value, str) else reprlib.repr(value)
+    except Exception:  # such as a number with too many digits
+        return f"<{type(value).__name__}>"
