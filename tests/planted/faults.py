@@ -69,7 +69,7 @@ FAULTS = (
     in_worker("message", "int(delay * 1e9)", "int(delay * 1e6)", *DELIVERY, "acknowledging"),
     in_worker("message", 'TERM = b"+TERM"', 'TERM = b"+ACK"', *DELIVERY, "acknowledging"),
     in_worker("message", 'IN_PROGRESS = b"+WPI"', 'IN_PROGRESS = b"+ACK"', *DELIVERY, "acknowledging"),
-    in_worker("message", 'return f"{self.handler}:{self.id}"\n', 'return "same"\n', "dead_letters"),
+    in_worker("message", 'return f"{self.handler}:{identity}"\n', 'return "same"\n', "dead_letters"),
     # subscriptions
     in_worker("subscription", "self.maximum)", "self.initial)", "subscriptions", "handler_api", "outcomes"),
     in_worker("worker", "if other.name == subscription.handler or", "if False and", "task_queue"),
