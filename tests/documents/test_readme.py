@@ -154,7 +154,7 @@ def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
     assert there("parcels", "toolkit/streams.py")
     assert not there("parcels", "toolkit/decoders.py")
     assert (typed.workspace / ".github/workflows").is_dir()
-    shown = typed.said["docs/guides/monorepo-ci.md / See what there is / 1"]["natsgen show billing"]
+    shown = typed.said["docs/guides/monorepo-ci.md / List services / 1"]["natsgen show billing"]
     assert "billing-audit" in shown.stdout
 
 

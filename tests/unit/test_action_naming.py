@@ -65,7 +65,7 @@ def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
     data = {"service_name": "greeter", "actions": {name: {} for name in TAKEN}, "workspace": "shop"}
     with pytest.raises(TemplateError) as caught:
         render.render(template_source.bundled(), data)
-    assert [name for name in TAKEN if f"{name} is no action name" not in str(caught.value)] == []
+    assert [name for name in TAKEN if f"invalid action name {name}:" not in str(caught.value)] == []
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_plain_copier_refuses_the_names_that_the_tool_refuses() -> None:
         with pytest.raises(InputError):
             TASKS.name.check(name)
     for name in (*TAKEN[::8], "Send", "send-email", "x" * 65):
-        with pytest.raises(TemplateError, match=f"{name} is no task name"):
+        with pytest.raises(TemplateError, match=f"invalid task name {name}:"):
             render.render(template_source.bundled(), {"service_name": "mailer", "tasks": {name: {"queue": "a"}}})
 
 

@@ -100,8 +100,8 @@ def test_wall_11_the_settings_of_a_service_are_shown_in_words(
 
     assert main(["show", "billing"]) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"^  LOG_LEVEL +INFO +Lowest level", shown, re.MULTILINE)
-    assert re.search(r"^  DEDUP +dedup in pyproject.toml +Where", shown, re.MULTILINE)
+    assert re.search(r"^  LOG_LEVEL +INFO +Minimum log level", shown, re.MULTILINE)
+    assert re.search(r"^  DEDUP +dedup in pyproject.toml +Store", shown, re.MULTILINE)
 
 
 def test_wall_12_no_sentence_that_a_newcomer_did_not_understand_is_left() -> None:

