@@ -86,7 +86,7 @@ class ComposeProject:
         self.compose(*self._removal, limit=UP_SECONDS)
 
     def close(self) -> None:
-        """Take everything down, for good."""
+        """Take everything down permanently."""
         self.down()
         self._reaper.dismiss()
 

@@ -157,7 +157,7 @@ class ManagedProcess:
         """
         started = time.monotonic()
         self.signal(signal.SIGTERM)
-        self.resume()  # a frozen process hears no signal but SIGKILL; others do not notice
+        self.resume()  # a frozen process receives only SIGKILL; for a running one this does nothing
         try:
             return Stopped(self.wait(limit), time.monotonic() - started, forced=False)
         except WaitTimeout:

@@ -48,7 +48,7 @@ def metrics(run: Running) -> str:
         labels = (f'action="{action.does}"', f'version="{action.version}"')
         if not any(all(label in name for label in labels) for name in samples):
             raise run.failure(f"/metrics has no sample for {action.does} version {action.version}")
-    for publisher in run.parts(Publisher):  # it goes on publishing
+    for publisher in run.parts(Publisher):  # it continues to publish
         published = samples.get(f'worker_published_total{{publisher="{publisher.name}"}}', 0)
         if not 1 <= published <= (in_stats := run.stats_of(PUBLISHERS, publisher.name)["sequence"]):
             raise run.failure(f"/metrics has {published:g} messages of {publisher.name}, but /stats {in_stats}")
