@@ -21,9 +21,9 @@ from natsgen.workspace import Workspace
 from tests.unit import breakable
 from tests.unit.breakable import Command, Snapshot, counted, fresh_copy, recover, snapshot
 
-# One command that adds a part, and one that replaces and removes files, have every kind of operation in them.
-MORE = ("new worker", "add-action", "remove-handler", "init")
-NAMES = ("add-handler", "update", *(pytest.param(name, marks=pytest.mark.slow) for name in MORE))
+# One command that creates, replaces and removes files has every kind of operation in it.
+MORE = ("new worker", "add-handler", "add-action", "remove-handler", "init")
+NAMES = ("update", *(pytest.param(name, marks=pytest.mark.slow) for name in MORE))
 
 
 @pytest.fixture(scope="module")
