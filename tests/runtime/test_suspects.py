@@ -9,6 +9,7 @@ import pytest
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
+from prometheus_client import REGISTRY
 
 from src.infrastructure import handler_runner
 from src.infrastructure.attempts import ALONE, BESIDE, Attempts
@@ -129,6 +130,7 @@ async def test_what_waits_behind_a_handler_that_never_returns_is_given_back(
         for number in range(30):
             await jetstream.publish(SUBJECT, str(number).encode())
         await until(lambda: "no handler has returned" in worker.readiness().reason, "the trouble", limit=30)
+        assert (REGISTRY.get_sample_value("worker_oldest_handler_seconds", {"handler": "tested"}) or 0) > 1
         other = await jetstream.pull_subscribe_bind("billing-tested", "INTEGRATION")
         taken: list[int] = []
         while len(taken) < 29:
