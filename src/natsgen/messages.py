@@ -47,13 +47,13 @@ def unknown(problem: str, name: str, known: Collection[str], there: str = "") ->
     """Return the error for an unknown name.
 
     Args:
-        problem: such as "there is no extra".
+        problem: such as "unknown extra".
         name: the name as given.
         known: the known names.
         there: a description of the known names; "" to list them all.
     """
     return InputError(
-        f"{problem} {quote(name)}{did_you_mean(name, known)} ({there or 'there are ' + ', '.join(known)})"
+        f"{problem} {quote(name)}{did_you_mean(name, known)} ({there or 'available: ' + ', '.join(known)})"
     )
 
 
@@ -67,9 +67,9 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
-def there_are(names: Collection[str]) -> str:
-    """Return "there is ..." or "there are ..." with the first few of at least one name."""
-    return f"there {'is' if len(names) == 1 else 'are'} {join_names(names)}"
+def available(names: Collection[str]) -> str:
+    """Return "available: ..." with the first few names."""
+    return f"available: {join_names(names)}"
 
 
 def counted(number: int, noun: str) -> str:

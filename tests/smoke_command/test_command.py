@@ -157,7 +157,7 @@ def test_ended_while_containers_run_it_leaves_nothing(start: Start, temporary: P
         (("--matrix", "qick"), "--matrix: invalid value 'qick' (choose quick, full)"),
         (("--kinds", "workr"), "did you mean 'worker'?"),
         (("--step", "hartbeat"), "did you mean 'heartbeat'?"),
-        (("--only", "nobody"), "there is no service 'nobody'"),
+        (("--only", "nobody"), "unknown service 'nobody'"),
         (("--template", "/nowhere"), "no such folder: /nowhere"),
         (("--junit", "/nowhere/report.xml"), "no such folder: /nowhere"),
     ],

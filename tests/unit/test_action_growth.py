@@ -154,7 +154,7 @@ def test_an_action_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
 
 
 def test_an_unknown_action_is_refused_with_the_nearest(shop: Workspace) -> None:
-    with pytest.raises(InputError, match=r"greeter has no action 'gret'; did you mean 'greet'\? \(there is greet\)"):
+    with pytest.raises(InputError, match=r"greeter has no action 'gret'; did you mean 'greet'\? \(available: greet\)"):
         remove(shop, "gret")
 
 

@@ -115,7 +115,7 @@ def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[
         (["add-action", "greeter", "a", "--timeout", "nan"], 2, "--timeout: invalid time limit 'nan'"),
         (["add-action", "greeter"], 2, "ACTION"),
         (["add-action", "greeter", "x" * 10_000], 2, "invalid action name"),
-        (["add-action", "../greeter", "a"], 2, "there is no service '../greeter'"),
+        (["add-action", "../greeter", "a"], 2, "unknown service '../greeter'"),
         (["add-action", "greeter", "greet"], 1, "choose another version"),
         (["remove-action", "greeter", "gret"], 2, "did you mean 'greet'?"),
         (["remove-action", "greeter", "../../x"], 2, "has no action"),

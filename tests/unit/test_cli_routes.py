@@ -111,7 +111,7 @@ def test_removing_says_what_is_no_longer_answered(capsys: pytest.CaptureFixture[
         (["add-route", "api", "x" * 10_000], 2, "invalid route"),
         (["add-route", "api", "GET /a=v1.greeter.greet"], 1, "such as --name greeter_greet"),
         (["add-route", "api", "POST /greet=v1.greeter.hello"], 1, "choose another method or path"),
-        (["add-route", "../api", "GET /a=a.b"], 2, "there is no service '../api'"),
+        (["add-route", "../api", "GET /a=a.b"], 2, "unknown service '../api'"),
         (["remove-route", "api", "gret"], 2, "did you mean 'greet'?"),
         (["remove-route", "api", "../../x"], 2, "has no route"),
     ],

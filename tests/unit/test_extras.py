@@ -169,12 +169,12 @@ def test_what_a_person_edited_is_removed_only_by_force(shop: Workspace, capsys: 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("add-extra", "billing", "objcts"), "NAME: there is no extra 'objcts'; did you mean 'objects'? (there are "),
-        (("add-extra", "billing", "requests"), "NAME: there is no extra 'requests'"),
+        (("add-extra", "billing", "objcts"), "NAME: unknown extra 'objcts'; did you mean 'objects'? (available: "),
+        (("add-extra", "billing", "requests"), "NAME: unknown extra 'requests'"),
         (("add-extra", "billing", ","), "NAME needs the names of extras, such as kv,objects"),
-        (("add-extra", "biling", "kv"), "there is no service 'biling'"),
+        (("add-extra", "biling", "kv"), "unknown service 'biling'"),
         (("remove-extra", "billing", "kv"), "billing has no extra 'kv' (it has none)"),
-        (("new", "worker", "x", "--subject", "a.b", "--with", "kvv"), "--with: there is no extra 'kvv'; did you mean"),
+        (("new", "worker", "x", "--subject", "a.b", "--with", "kvv"), "--with: unknown extra 'kvv'; did you mean"),
         (
             ("new", "worker", "x", "--subject", "a.b", "--data", "extras=kv"),
             "--data extras: extras must be a list such as [kv",
@@ -183,7 +183,7 @@ def test_what_a_person_edited_is_removed_only_by_force(shop: Workspace, capsys: 
             ("new", "worker", "x", "--subject", "a.b", "--data", "extras=[1]"),
             "--data extras: extras must be a list of texts",
         ),
-        (("new", "worker", "x", "--subject", "a.b", "--data", "packages=[kv]"), "there is no question 'packages'"),
+        (("new", "worker", "x", "--subject", "a.b", "--data", "packages=[kv]"), "unknown question 'packages'"),
     ],
 )
 def test_wrong_input_is_one_message(

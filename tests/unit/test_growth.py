@@ -190,7 +190,9 @@ def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
 
 
 def test_an_unknown_service_is_refused_with_the_nearest(shop: Workspace) -> None:
-    with pytest.raises(InputError, match=r"no service 'biling' in .*; did you mean 'billing'\? \(there is billing\)"):
+    with pytest.raises(
+        InputError, match=r"unknown service 'biling' in .*; did you mean 'billing'\? \(available: billing\)"
+    ):
         add(shop, service="biling")
     (shop.root / "services/other").mkdir()
     with pytest.raises(ServiceError, match="it was not created by natsgen"):
@@ -198,7 +200,7 @@ def test_an_unknown_service_is_refused_with_the_nearest(shop: Workspace) -> None
 
 
 def test_an_unknown_service_makes_no_workspace(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is none"):
+    with pytest.raises(InputError, match="there are none"):
         add(Workspace(tmp_path / "new"))
     assert list(tmp_path.iterdir()) == []
 

@@ -72,7 +72,7 @@ def test_answers_that_cannot_be_read_are_told_and_hide_no_handler(workspace: Wor
 @pytest.mark.parametrize("name", ["", ".", "..", "../services/billing", "billing/", "billin"])
 def test_what_is_no_service_is_refused(workspace: Workspace, name: str) -> None:
     make(workspace, "billing")
-    with pytest.raises(InputError, match=r"there is no service .* \(there is billing\)"):
+    with pytest.raises(InputError, match=r"unknown service .* \(available: billing\)"):
         listing.require_service(workspace, name)
 
 
@@ -85,5 +85,5 @@ def test_a_folder_that_no_template_made_is_not_taken_for_a_service(workspace: Wo
 def test_of_many_services_a_message_names_a_few(workspace: Workspace) -> None:
     for number in range(12):
         make(workspace, f"s{number:02}")
-    with pytest.raises(InputError, match=r"\(there are s00, .*, s09 and 2 more\)"):
+    with pytest.raises(InputError, match=r"\(available: s00, .*, s09 and 2 more\)"):
         listing.require_service(workspace, "nothing-like-it")

@@ -55,13 +55,13 @@ def test_keys_are_the_questions_or_the_names_of_their_options(tmp_path: Path) ->
     [
         (
             '[defaults]\npyton = "3.12"',
-            r"\[defaults\] has no key 'pyton'; did you mean 'python'\? \(available: framework, ",
+            r"\[defaults\]: unknown key 'pyton'; did you mean 'python'\? \(available: framework, ",
         ),
         ('[defaults]\nnetwrok = "x"', "did you mean 'network'"),
-        ('[default]\npython = "3.12"', r"there is no 'default'; did you mean 'defaults'\? \(it has template "),
-        ('python = "3.12"', r"there is no 'python'.*\[defaults\]"),
+        ('[default]\npython = "3.12"', r"unknown key 'default'; did you mean 'defaults'\? \(available: template "),
+        ('python = "3.12"', r"unknown key 'python'.*\[defaults\]"),
         ("defaults = 1", "must be a table"),
-        ('tempalte = "x"', "there is no 'tempalte'; did you mean 'template'"),
+        ('tempalte = "x"', "unknown key 'tempalte'; did you mean 'template'"),
         ('[defaults]\npython = "2.7"', r"\[defaults\] python: invalid value '2.7'"),
         ('[defaults]\ndedup = "rediss"', "did you mean 'redis'"),
         ("[defaults]\nnetwork = true", "must be text, not yes or no"),

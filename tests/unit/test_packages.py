@@ -147,7 +147,7 @@ def test_answers_that_make_no_sense_ask_for_nothing(wrong: dict[str, Any]) -> No
 
 def test_an_unknown_extra_is_refused_with_the_nearest() -> None:
     assert packages.check_extras(["objects", "kv", "kv"]) == ["kv", "objects"]
-    with pytest.raises(InputError, match=r"no extra 'object'; did you mean 'objects'\? \(there are batches, "):
+    with pytest.raises(InputError, match=r"unknown extra 'object'; did you mean 'objects'\? \(available: batches, "):
         packages.check_extras(["object"])
 
 

@@ -67,7 +67,7 @@ def test_an_answer_of_another_type_than_a_teams_template_asks_for_is_refused(
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_and_all_there_are(template: TemplateSource) -> None:
-    with pytest.raises(InputError, match=r"--data: .*'dedupe'; did you mean 'dedup'\? \(there are service_name, "):
+    with pytest.raises(InputError, match=r"--data: .*'dedupe'; did you mean 'dedup'\? \(available: service_name, "):
         questions.read(template.folder).question("dedupe", "--data")
 
 

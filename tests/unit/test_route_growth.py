@@ -160,7 +160,7 @@ def test_a_route_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
 
 
 def test_an_unknown_route_is_refused_with_the_nearest(shop: Workspace) -> None:
-    with pytest.raises(InputError, match=r"api has no route 'gret'; did you mean 'greet'\? \(there is greet\)"):
+    with pytest.raises(InputError, match=r"api has no route 'gret'; did you mean 'greet'\? \(available: greet\)"):
         remove(shop, "gret")
 
 

@@ -79,7 +79,7 @@ def test_wall_10_passed_tests_leave_no_files(tmp_path: Path) -> None:
     [
         (["answers", "billing", "set", "dedup=foo"], "natsgen: set dedup: invalid value 'foo' (choose none, "),
         (["answers", "billing", "set", "dedup"], "natsgen: set: "),
-        (["show", "biling"], "did you mean 'billing'? (there is billing)"),
+        (["show", "biling"], "did you mean 'billing'? (available: billing)"),
         (["new", "worker", "x", "--subject", "a.b.c", "--python", "3.10"], "(choose 3.11, 3.12, 3.13, 3.14)\n"),
         (["dlq", "list", "--reason", "exhasted"], "did you mean 'exhausted'?"),
     ],

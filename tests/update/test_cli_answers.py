@@ -67,7 +67,7 @@ def test_the_version_stays(installed: Releases, shop: Workspace) -> None:
     ("words", "message"),
     [
         (["set", "dedup=postgres"], "invalid value 'postgres' (choose none, nats-kv, redis)"),
-        (["set", "dedupe=redis"], "there is no question 'dedupe'; did you mean 'dedup'?"),
+        (["set", "dedupe=redis"], "unknown question 'dedupe'; did you mean 'dedup'?"),
         (["set", "service_name=other"], "a service cannot be renamed"),
         (["set", "handlers={a: b.c}"], "use natsgen add-handler and remove-handler"),
         (["set"], "usage: natsgen answers billing set KEY=VALUE"),

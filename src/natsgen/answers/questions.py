@@ -142,7 +142,7 @@ class Questionnaire:
             InputError: the question does not exist; the message suggests the nearest and lists them all.
         """
         if key not in self.questions:
-            raise messages.unknown(f"{where}: there is no question", key, self.questions)
+            raise messages.unknown(f"{where}: unknown question", key, self.questions)
         return self.questions[key]
 
     def is_written_once(self, path: PurePosixPath) -> bool:

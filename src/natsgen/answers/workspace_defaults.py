@@ -80,8 +80,8 @@ def _document(file: Path) -> dict[str, Any]:
         raise InputError(f"{file} is not valid TOML: {problem}") from error
     for key in document:
         if key not in (TABLE, TEMPLATE):
-            has = f"it has {TEMPLATE} and [{TABLE}]"
-            raise messages.unknown(f"{file}: there is no", key, [TABLE, TEMPLATE], has)
+            has = f"available: {TEMPLATE} and [{TABLE}]"
+            raise messages.unknown(f"{file}: unknown key", key, [TABLE, TEMPLATE], has)
     return document
 
 
@@ -119,7 +119,7 @@ def _checked(table: dict[str, Any], file: Path, questionnaire: Questionnaire) ->
             raise InputError(f"{where}: it is for one service only; give it when you create the service")
         if key not in allowed:
             takes = f"available: {', '.join(allowed)}"
-            raise messages.unknown(f"{file}: [{TABLE}] has no key", name, [*allowed, *ALIASES], takes)
+            raise messages.unknown(f"{file}: [{TABLE}]: unknown key", name, [*allowed, *ALIASES], takes)
         if key in values:
             raise InputError(f"{where}: it is set twice, also as {messages.quote(key if name != key else name)}")
         values[key] = questionnaire.questions[key].check(value, where)

@@ -210,7 +210,7 @@ def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
     folder = how.place.root / "services"
     there = environment.services_in(folder) if folder.is_dir() else set()
     if name not in there:
-        raise InputError(f"there is no service {name} in {folder}{did_you_mean(name, there)}")
+        raise InputError(f"unknown service {name!r} in {folder}{did_you_mean(name, there)}")
     settings = how.settings(name)
     try:
         python = environment_for(folder / name / environment.REQUIREMENTS)

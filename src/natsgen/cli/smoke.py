@@ -110,7 +110,7 @@ def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[
 
     for name in wanted:
         if name not in known:
-            raise messages.unknown(f"{option}: there is no {noun}", name, known)
+            raise messages.unknown(f"{option}: unknown {noun}", name, known)
 
 
 def _repeat(template: str | None, matrix: str, backend: str) -> list[str]:

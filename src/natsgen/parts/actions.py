@@ -38,12 +38,12 @@ class Action(Part):
 
     @property
     def does(self) -> str:
-        """Its own name."""
+        """Return its own name."""
         return self.action or self.name
 
     @property
     def key(self) -> Hashable:
-        """Its own name and its version."""
+        """Return its own name and its version."""
         return self.version, self.does
 
     def subject_in(self, service: str) -> str:
@@ -72,7 +72,7 @@ class FoundAction(FoundPart):
 
     @property
     def version(self) -> Value:
-        """The action's version, or its expression."""
+        """Return the action's version, or its expression."""
         return self.options.get("version", Value("1", 1))
 
     @property

@@ -250,12 +250,12 @@ class PartFile:
 
     @property
     def name(self) -> str:
-        """The name of the part that the file is named after."""
+        """Return the name of the part that the file is named after."""
         return self.path.name.removesuffix(self.kind.suffix)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the parts in it."""
+        """Return the names of the parts in it."""
         return tuple(part.name for part in self.parts)
 
     def regenerated(self) -> Part:
@@ -327,7 +327,7 @@ class PartKind:
 
     @property
     def question(self) -> str:
-        """The template's question for them; its answer is a mapping by name."""
+        """Return the template's question for them; its answer is a mapping by name."""
         return f"{self.noun}s"
 
     @property
@@ -342,7 +342,7 @@ class PartKind:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The packages that they need."""
+        """Return the packages that they need."""
         return (self.package or self.question,)
 
     @property

@@ -68,7 +68,7 @@ _SCHEMAS = ("src/utils/schemas.py", "schemas", "tests/test_schemas.py")
 # A package comes before those that it needs, here and in copier.yml.
 PACKAGES: tuple[Package, ...] = (
     Package("handlers", "handlers of JetStream events", ("src/domain/handlers", "tests/handlers")),
-    Package(BATCH, "calls handlers with many messages at once", ("src/batch",)),
+    Package(BATCH, "passes lists of messages to handlers", ("src/batch",)),
     Package(
         "actions",
         "answers requests, as a NATS micro service",
@@ -77,21 +77,21 @@ PACKAGES: tuple[Package, ...] = (
     ),
     Package(
         "publishers",
-        "publishes again and again",
+        "publishes on an interval",
         ("src/domain/publishers", "tests/publishers", _PUBSUB, "src/pubsub/publishers"),
     ),
     Package(
         "subscribers",
-        "listens by core NATS",
+        "subscribes by core NATS",
         ("src/domain/subscribers", "tests/subscribers", _PUBSUB, "src/pubsub/subscribers"),
         ("requests",),
     ),
     _extra("tasks", "a task queue on JetStream", *_TASKS, needs=("kv", "toolkit")),  # an extra to enqueue only
     Package("web", "answers HTTP with FastAPI or Django", ("src/web", "tests/routes"), ("requests",)),
-    Package("inbox", "keeps a redelivery from being handled twice", ("src/inbox",)),
+    Package("inbox", "prevents handling a redelivered message twice", ("src/inbox",)),
     _extra(
         "sync",
-        "NATS for code that is not asynchronous",
+        "NATS for synchronous code",
         *("src/toolkit/sync.py", "src/toolkit/background.py"),
         needs=("toolkit", "requests"),
     ),
@@ -101,13 +101,13 @@ PACKAGES: tuple[Package, ...] = (
         *_SCHEMAS,
         needs=("messages", "cloudevents"),
     ),
-    _extra("objects", "object stores: files of any size", "src/toolkit/objects.py", _ORDERED),
-    _extra("tenancy", "subjects, keys and objects of one tenant", "src/toolkit/tenancy.py"),
+    _extra("objects", "object stores, for files of any size", "src/toolkit/objects.py", _ORDERED),
+    _extra("tenancy", "subjects, keys and objects per tenant", "src/toolkit/tenancy.py"),
     _extra("kv", "key-value buckets", "src/toolkit/kv.py", _ORDERED),
-    _extra("streams", "nats-py's JetStream, for streams and consumers by hand", "src/toolkit/streams.py"),
+    _extra("streams", "nats-py's JetStream API, to manage streams and consumers", "src/toolkit/streams.py"),
     _extra(
         "batches",
-        "many messages published at once, and publishers declared once",
+        "publishing in batches, and declared publishers",
         *("src/toolkit/batches.py", "src/toolkit/publishers.py"),
     ),
     _extra(
@@ -117,10 +117,10 @@ PACKAGES: tuple[Package, ...] = (
         needs=(),
     ),
     _extra("messages", "the envelope EnvelopeMessage", "src/domain/messages.py", needs=()),
-    _extra("cloudevents", "the envelope CloudEvent, as CloudEvents 1.0 has it", "src/domain/cloud_events.py", needs=()),
+    _extra("cloudevents", "the envelope CloudEvent of CloudEvents 1.0", "src/domain/cloud_events.py", needs=()),
     Package(
         "toolkit",
-        "what the packages for NATS's stores share",
+        "the common code of the extras for JetStream",
         ("src/toolkit/connection.py", *_TOOLKIT),
     ),
     Package("requests", "requests and replies by core NATS", ("src/requests",)),
@@ -214,7 +214,7 @@ def check_extras(value: Iterable[str]) -> list[str]:
     names = sorted(set(value))
     for name in names:
         if name not in EXTRA_NAMES:
-            raise messages.unknown("there is no extra", name, EXTRA_NAMES)
+            raise messages.unknown("unknown extra", name, EXTRA_NAMES)
     return names
 
 

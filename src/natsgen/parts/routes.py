@@ -74,12 +74,12 @@ class Route(Part):
 
     @property
     def does(self) -> str:
-        """The requests that it answers."""
+        """Return the requests that it answers."""
         return f"{self.method} {self.path}"
 
     @property
     def key(self) -> Hashable:
-        """Its method and its path without parameter names."""
+        """Return its method and its path without parameter names."""
         return self.method, without_names(self.path)
 
     def facts(self, service: str) -> dict[str, object]:

@@ -35,12 +35,12 @@ class Value:
 
     @property
     def shown(self) -> str:
-        """The value for display in a list, with an expression in parentheses."""
+        """Return the value for display in a list, with an expression in parentheses."""
         return self.text if self.is_text else f"({self.source})"
 
     @property
     def text(self) -> str:
-        """The value for display: the text of a literal, or else the expression."""
+        """Return the value for display: the text of a literal, or else the expression."""
         return self.source if self.literal is None else str(self.literal)
 
 

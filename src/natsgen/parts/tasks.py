@@ -64,12 +64,12 @@ class Task(Part):
 
     @property
     def does(self) -> str:
-        """Its queue."""
+        """Return its queue."""
         return self.queue
 
     @property
     def subject(self) -> str:
-        """The subjects of its messages, for all priorities."""
+        """Return the subjects of its messages, for all priorities."""
         return f"queue.{self.queue}.*.{self.name}"
 
     def durable_in(self, service: str) -> str:
@@ -91,7 +91,7 @@ class FoundTask(FoundPart):
 
     @property
     def queue(self) -> Value:
-        """The queue, or its expression."""
+        """Return the queue, or its expression."""
         return self.options.get("queue", Value("", None))
 
     @property

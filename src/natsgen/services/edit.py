@@ -47,7 +47,7 @@ class ServiceTarget(Writer):
 
     @property
     def folder(self) -> Path:
-        """The service's folder."""
+        """Return the service's folder."""
         return self.workspace.root / SERVICES / self.service
 
     def answers(self) -> Answers:
@@ -234,7 +234,7 @@ def _file_of(kind: PartKind, service: str, text: str, there: Sequence[PartFile])
             if wanted in file.names:
                 return file
     names = _names_in(there)
-    known = messages.there_are(names) if names else "it has none"
+    known = messages.available(names) if names else "it has none"
     raise messages.unknown(f"{service} has no {kind.noun}", stem, names, known)
 
 

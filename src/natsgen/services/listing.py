@@ -66,10 +66,9 @@ def require_service(workspace: Workspace, name: str) -> Path:
         workspace.path(PurePosixPath(SERVICES, name, ANSWERS_FILE))  # raises UnsafePathError
     if name in workspace.services():
         raise ServiceError(f"{folder} has no {ANSWERS_FILE}: it was not created by natsgen")
-    there_are = messages.there_are(known) if known else "there is none; natsgen new creates one"
+    others = messages.available(known) if known else "there are none; natsgen new creates one"
     raise InputError(
-        f"there is no service {messages.quote(name)} in {workspace.root}"
-        f"{messages.did_you_mean(name, known)} ({there_are})"
+        f"unknown service {messages.quote(name)} in {workspace.root}{messages.did_you_mean(name, known)} ({others})"
     )
 
 

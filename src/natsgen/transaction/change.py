@@ -27,17 +27,17 @@ class Change:
 
     @property
     def added(self) -> tuple[PurePosixPath, ...]:
-        """The new paths."""
+        """Return the new paths."""
         return tuple(path for path in self.after if path not in self.before)
 
     @property
     def replaced(self) -> tuple[PurePosixPath, ...]:
-        """The paths whose content changes."""
+        """Return the paths whose content changes."""
         return tuple(path for path in self.after if path in self.before)
 
     @property
     def removed(self) -> tuple[PurePosixPath, ...]:
-        """The paths that no longer exist afterwards."""
+        """Return the paths that no longer exist afterwards."""
         return tuple(path for path in self.before if path not in self.after)
 
     def diff(self) -> str:

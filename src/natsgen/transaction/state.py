@@ -45,27 +45,27 @@ class Area:
 
     @property
     def journal(self) -> Path:
-        """The journal of the running or interrupted command."""
+        """Return the journal of the running or interrupted command."""
         return self.folder / "journal.json"
 
     @property
     def journal_draft(self) -> Path:
-        """The journal while it is being written."""
+        """Return the journal while it is being written."""
         return self.folder / "journal.draft"
 
     @property
     def unfinished(self) -> Path:
-        """The folder of the updates that the user must finish."""
+        """Return the folder of the updates that the user must finish."""
         return self.folder / "unfinished"
 
     @property
     def staged(self) -> Path:
-        """The folder of the files that will move into the workspace."""
+        """Return the folder of the files that will move into the workspace."""
         return self._stage() / "staged"
 
     @property
     def kept(self) -> Path:
-        """The folder of the files that moved out of the workspace, until the command succeeds."""
+        """Return the folder of the files that moved out of the workspace, until the command succeeds."""
         return self._stage() / "kept"
 
     def create(self) -> None:

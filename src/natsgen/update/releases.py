@@ -43,7 +43,7 @@ class Releases:
 
     @property
     def newest(self) -> str:
-        """The newest version.
+        """Return the newest version.
 
         Raises:
             TemplateError: there is no version.
