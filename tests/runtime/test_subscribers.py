@@ -415,7 +415,7 @@ def test_what_does_not_fit_is_refused_when_it_is_declared(options: dict[str, Any
 def test_a_list_is_refused() -> None:
     async def hear(events: list[dict[str, Any]]) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="gets one message after the other"):
+    with pytest.raises(ConfigurationError, match="receives one message at a time"):
         subscriber(hear).signature  # noqa: B018
 
 

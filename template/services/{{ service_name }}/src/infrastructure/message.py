@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Protocol
 
 from nats.aio.msg import Msg
@@ -102,9 +103,14 @@ class Message(Publications):
         return int(original) if original.isdecimal() else self._raw.metadata.sequence.stream
 
     @property
+    def stored_at(self) -> datetime:
+        """Return when the stream that this delivery comes from stored it, in UTC."""
+        return self._raw.metadata.timestamp
+
+    @property
     def first_stored_at(self) -> str:
         """Return when the original stream stored it, in epoch seconds; empty if unknown."""
-        return self._original("Dlq-Stored-At") if self.replayed else str(self._raw.metadata.timestamp.timestamp())
+        return self._original("Dlq-Stored-At") if self.replayed else str(self.stored_at.timestamp())
 
     @property
     def id(self) -> str:
