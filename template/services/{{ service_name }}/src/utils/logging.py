@@ -86,6 +86,7 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
     """Writes in a thread, so that a slow reader of the logs does not delay the service; drops lines instead."""
 
     MOST = 16 * 1024 * 1024  # characters that wait to be written, above which lines are dropped
+    AT_ONCE = 1000  # lines that are written together
     FLUSH_LIMIT = 1.0  # seconds that the lines have to be written at the end
 
     def __init__(self, stream: TextIO) -> None:
@@ -121,11 +122,11 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
 
     def _write(self) -> None:
         while True:
-            line = self._lines.get()
+            lines = [self._lines.get() for _ in range(min(max(self._lines.qsize(), 1), self.AT_ONCE))]
             with suppress(OSError, ValueError):  # such as a full disk, which cannot be logged either
-                self.stream.write(line)
+                self.stream.write("".join(lines))
                 self.stream.flush()
-            self._written += len(line)
+            self._written += sum(map(len, lines))
             if self._dropped and self._lines.empty():
                 dropped, self._dropped = self._dropped, 0
                 logger.warning("log lines dropped: the reader is too slow", lines=dropped)
