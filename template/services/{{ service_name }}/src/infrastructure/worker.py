@@ -9,7 +9,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import nats.errors
 
@@ -27,9 +27,6 @@ from src.infrastructure.publishing import declared, publish_over
 from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
-
-if TYPE_CHECKING:
-    from src.infrastructure.consul_client import ConsulClient
 
 DOMAIN = Path(__file__).resolve().parent.parent / "domain"
 PARTS = ("handlers", "actions", "publishers", "subscribers", "tasks")
@@ -96,7 +93,7 @@ class Worker:
             mend = "natsgen repair" if dedup == SERVICE["dedup"] else f"natsgen answers SERVICE set dedup={dedup}"
             inbox = load_package("src.inbox", f"DEDUP={dedup}", mend)
             self._inbox = inbox.inbox_for(dedup, self.nats)
-        self._consul: ConsulClient | None = None
+        self._consul: Any = None  # the ConsulClient, once started
         self._open_resources: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
         self._prepared = False
         metrics.READY.set_function(lambda: self.readiness().ready)
