@@ -79,7 +79,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> Measured:
     """The figures of each contestant by the number of open requests, a value for each round."""
     with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
         folder = Path(name)
-        worker = Worker(generate(folder / "workspace"))
+        worker = Worker(generate(folder / "workspace", "--data", "actions={greet: {}}"))
         with NatsServer(folder / "nats") as server:
             bare = partial(rival, "respond", worker.python)
             asked = Load("NONE", 0, 0, (SUBJECT,))  # nothing waits in a stream

@@ -27,12 +27,15 @@ Start = Callable[[str, Load, Path], AbstractContextManager[Any]]
 HERE = Path(__file__).resolve().parent
 
 
-def generate(workspace: Path) -> Path:
-    """Generate the service `bench` with both inboxes, and return its folder; `Worker` writes its handler."""
+def generate(workspace: Path, *more: str) -> Path:
+    """Generate the service `bench` with both inboxes, and return its folder; `Worker` writes its handler.
+
+    `more` are further options of `natsgen new`.
+    """
     services = {dedup: workspace / dedup / "services" / "bench" for dedup in ("nats-kv", "redis")}
     for dedup in services:
         command = [sys.executable, "-m", "natsgen", "new", "worker", "bench", "--subject", "bench.item.event0"]
-        options = ["--dedup", dedup, "--workspace", str(workspace / dedup), "--no-input"]
+        options = ["--dedup", dedup, "--workspace", str(workspace / dedup), "--no-input", *more]
         subprocess.run([*command, *options], check=True, capture_output=True)
     service, store = services["redis"], "src/inbox/kv_inbox.py"
     shutil.copy(services["nats-kv"] / store, service / store)  # a service has one; here each is measured
