@@ -33,7 +33,7 @@ async def started(attempts: Attempts, message: Message, most: int) -> int:
     finally:
         attempts.running -= 1
         if message.alone:
-            attempts.alone.release()
+            attempts.alone_lock.release()
     return most + 1 if spent else message.attempt
 
 
@@ -70,7 +70,7 @@ async def test_what_was_given_back_before_its_start_does_not_count(client: NatsC
     await attempts.prepare()
 
     for delivery in range(1, 6):
-        await attempts.take_back(delivered(delivery))
+        await attempts.uncount(delivered(delivery))
         await stored(client)
 
     assert await started(attempts, delivered(6), most=5) == 1
@@ -85,7 +85,7 @@ async def test_a_start_that_the_worker_cut_short_does_not_count(client: NatsClie
         await started(attempts, message, most=5)
         message.started = 1.0
         assert message.attempt == 2
-        await attempts.take_back(message)
+        await attempts.uncount(message)
         await stored(client)
 
 

@@ -38,7 +38,7 @@ async def unwanted(event: dict[str, Any]) -> None:
 
 
 def delivery_of(function: Any, inbox: Inbox | None) -> Delivery:
-    attempts: Any = SimpleNamespace(take_back=nothing, start=nothing, end=nothing)
+    attempts: Any = SimpleNamespace(uncount=nothing, start=nothing, end=nothing)
     letters: Any = SimpleNamespace()
     delivery = Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)
     delivery.buffer = MessageBuffer(deque())

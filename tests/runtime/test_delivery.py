@@ -34,7 +34,7 @@ class Recorder:
         self.client = self
         self.max_payload = 1024 * 1024
         self.running = 0
-        self.alone = asyncio.Lock()
+        self.alone_lock = asyncio.Lock()
 
     def answer(self, reply: str, payload: bytes) -> None:
         self.said.append(payload.decode())
@@ -46,7 +46,7 @@ class Recorder:
         message.attempt = min(message.deliveries, most)
         return Reason.CRASHED if message.deliveries > most else None
 
-    async def take_back(self, message: Message) -> None: ...
+    async def uncount(self, message: Message) -> None: ...
 
     async def end(self, message: Message, *, handled: bool) -> None: ...
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
-from src.infrastructure import liveness
+from src.infrastructure import link_health
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import TolerantClient, abort, flush, unsent_bytes
@@ -43,9 +43,9 @@ async def proxied(proxy: TcpProxy, service_settings: Settings) -> AsyncIterator[
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter times than in production."""
-    monkeypatch.setattr(liveness, "LOOK", 0.05)
-    monkeypatch.setattr(liveness, "ASK_AFTER", 0.2)
-    monkeypatch.setattr(liveness, "DEAD_AFTER", (1.0, 1.0))
+    monkeypatch.setattr(link_health, "LOOK", 0.05)
+    monkeypatch.setattr(link_health, "ASK_AFTER", 0.2)
+    monkeypatch.setattr(link_health, "DEAD_AFTER", (1.0, 1.0))
 
 
 async def connected_again(client: NatsClient, connections: int) -> None:
@@ -186,7 +186,7 @@ async def test_a_slow_link_with_much_to_carry_keeps_its_connection(
         link.slow = False
         await asyncio.wait([carrying], timeout=30)
 
-        assert asked.result() > 2 * liveness.DEAD_AFTER[1], "the link was slow"
+        assert asked.result() > 2 * link_health.DEAD_AFTER[1], "the link was slow"
         assert client.connections == 1
         await client.close()
 

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from natsgen.harness.nats_server import NatsServer
 from src.actions.action import Action
 from src.config import Settings, settings
-from src.infrastructure import liveness, nats_client
+from src.infrastructure import link_health, nats_client
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
@@ -122,7 +122,7 @@ REFUSED = "permissions violation for"
 @pytest.fixture
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nats_client, "REFUSED_FOR", 0.6)
-    monkeypatch.setattr(liveness, "REFUSED_FOR", 3.0)
+    monkeypatch.setattr(link_health, "REFUSED_FOR", 3.0)
     monkeypatch.setattr(PullConsumer, "HEARTBEAT", 1.0)
     monkeypatch.setattr(PullConsumer, "EXPIRES", 2.0)  # a request that waits on the server is served all the same
 

@@ -190,6 +190,6 @@ async def test_a_worker_task_that_is_cancelled_by_something_else_stops_the_worke
             worker.runners[0]._tasks[0].cancel()
             await until(lambda: worker.working.done(), "the worker's end", limit=30)
     except RuntimeError as error:
-        stopped = "_run_worker" in str(error)
+        stopped = "_handle_messages" in str(error)
 
     assert stopped

@@ -17,7 +17,7 @@ Releases = Mapping[str, Installed]
 ONE_OF_EACH = ("defaults", "actions", "fastapi", "django", "tasks", "publisher", "subscriber")
 """The kinds. An updated service is, file for file, what `new` makes; smoke runs the tests of those."""
 
-RENAMED = {"src/infrastructure/liveness.py": "src/infrastructure/link_watch.py"}
+RENAMED = {"src/infrastructure/link_health.py": "src/infrastructure/link_watch.py"}
 
 
 def edit(root: Path, name: str, release: str) -> None:
@@ -29,7 +29,7 @@ def edit(root: Path, name: str, release: str) -> None:
     setting = '    OWN_LIMIT: int = Field(default=3, description="Mine")\n'
     Edit(service / "src/config.py", "    HTTP_HOST: str", f"{setting}    HTTP_HOST: str").make(root)
     Edit(Path(f"compose/{name}.yml"), "    read_only: true\n", "    read_only: true\n    mem_limit: 200m\n").make(root)
-    watch = "src/infrastructure/liveness.py"
+    watch = "src/infrastructure/link_health.py"
     Edit(service / (RENAMED[watch] if release == THIRD else watch), "\nclass ", "\n# mine\nclass ").make(root)
     Edit(service / "README.md", "\n\n", "\n\nMine, first of all.\n\n").make(root)
     (root / service / "src/domain/prices.py").write_text('"""Mine."""\n')

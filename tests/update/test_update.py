@@ -86,11 +86,11 @@ def test_a_persons_changes_are_merged(installed: Releases, shop: Workspace, tmp_
 
 def test_changes_in_a_renamed_file_move_along(installed: Releases, shop: Workspace) -> None:
     folder = BILLING / "src/infrastructure"
-    Edit(folder / "liveness.py", '"""', '"""Mine: ').make(shop.root)
-    mine = (shop.root / folder / "liveness.py").read_bytes()
+    Edit(folder / "link_health.py", '"""', '"""Mine: ').make(shop.root)
+    mine = (shop.root / folder / "link_health.py").read_bytes()
     world.commit(shop.root)
     said = installed[THIRD].do("update", "billing", cwd=shop.root)
-    assert not (shop.root / folder / "liveness.py").exists()
+    assert not (shop.root / folder / "link_health.py").exists()
     assert (shop.root / folder / "link_watch.py").read_bytes() == mine
     assert "link_watch.py, with your changes" in said
 

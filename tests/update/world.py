@@ -89,9 +89,9 @@ def second(root: Path) -> None:
 def third(root: Path) -> None:
     """What the third release changes: an infrastructure file goes elsewhere, a file is gone, a setting moves."""
     folder = root / SERVICE / "src/infrastructure"
-    (folder / "liveness.py").rename(folder / "link_watch.py")
+    (folder / "link_health.py").rename(folder / "link_watch.py")
     importer = SERVICE / "src/infrastructure/nats_client.py"
-    Edit(importer, ".liveness import", ".link_watch import").make(root)
+    Edit(importer, ".link_health import", ".link_watch import").make(root)
     Edit(SERVICE / "src/config.py", "Field(1, ge=1, le=5", "Field(1, ge=1, le=7").make(root)
     (root / SERVICE / "notes.md.jinja").unlink()
 

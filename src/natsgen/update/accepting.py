@@ -11,7 +11,7 @@ from natsgen.errors import InputError
 from natsgen.files import tree
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
-from natsgen.update import acceptance, drift
+from natsgen.update import accepted_file, drift
 from natsgen.workspace import SERVICES, Workspace
 
 
@@ -48,11 +48,11 @@ def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Ac
         wanted = tuple(dict.fromkeys(_path(workspace, service, text, here, differing) for text in paths))
         wanted = wanted or tuple(differing)
         there = tree.read_files(workspace, wanted)
-        new = [(path, acceptance.digest(found.made.get(path), there.get(path))) for path in wanted]
-        record = acceptance.place(service)
+        new = [(path, accepted_file.digest(found.made.get(path), there.get(path))) for path in wanted]
+        record = accepted_file.place(service)
         before = tree.read_files(workspace, [record])
-        known = acceptance.read(workspace, service)
-        change = change_between(before, {record: acceptance.write(acceptance.merged(known, new, differing))})
+        known = accepted_file.read(workspace, service)
+        change = change_between(before, {record: accepted_file.write(accepted_file.merged(known, new, differing))})
         writer.write(change, f"accept {service}")
     return Acceptance(wanted, change)
 

@@ -23,7 +23,7 @@ from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing
 from natsgen.services.service_packages import ServicePackages
 from natsgen.transaction import diff
-from natsgen.update import acceptance, file_merge, parallel, planning, unfinished
+from natsgen.update import accepted_file, file_merge, parallel, planning, unfinished
 from natsgen.update.file_merge import Names
 from natsgen.update.planning import Task
 from natsgen.update.sources import Sources
@@ -183,9 +183,9 @@ def _compare(workspace: Workspace, wanted: _Wanted) -> Drift:
     paths = [file.path for file in found.files]
     there = line_ends.as_rendered(tree.read_files(workspace, paths), found.made)
     pending = unfinished.of(workspace, wanted.service)
-    known = acceptance.read(workspace, wanted.service)
+    known = accepted_file.read(workspace, wanted.service)
     accepted = {
-        path for path in paths if acceptance.digest(found.made.get(path), there.get(path)) in known.get(path, ())
+        path for path in paths if accepted_file.digest(found.made.get(path), there.get(path)) in known.get(path, ())
     }
     return Drift(
         wanted.service,

@@ -49,7 +49,7 @@ class BatchDelivery(Delivery):
             await self.give_up(message, Reason.INVALID, error)
             return
         try:
-            if await self.may_start(message):
+            if await self.admit(message):
                 message.started = time.monotonic()
                 if message.alone:
                     await self._handle([(event, message)], errors)
@@ -57,7 +57,7 @@ class BatchDelivery(Delivery):
                     batch.append((event, message))
         finally:
             if message.alone:
-                self.attempts.alone.release()
+                self.attempts.alone_lock.release()
 
     async def _handle(self, batch: Batch, errors: list[Exception]) -> None:
         failure = await self._failure_of(batch)

@@ -104,7 +104,7 @@ class StoredHandlerInbox:
             metrics.DUPLICATES.labels(message.handler).inc()
             await self._delivery.finish(message)
         elif claim is Claim.HELD:
-            await self._delivery.attempts.take_back(message)
+            await self._delivery.attempts.uncount(message)
             await message.nak(self._delivery.subscription.ack_wait / 3)
             metrics.HELD.labels(message.handler).inc()
         return claim is Claim.TAKEN

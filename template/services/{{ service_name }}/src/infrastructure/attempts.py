@@ -52,14 +52,14 @@ class Attempts:
 
     Attributes:
         running: how many messages or batches are being handled.
-        alone: held while a message runs alone; no other is handled meanwhile.
+        alone_lock: held while a message runs alone; no other is handled meanwhile.
     """
 
     ALONE_LIMIT = 60.0  # seconds that running handlers have to end; then a suspect runs beside them
 
     def __init__(self, nats: NatsClient) -> None:
         self.running = 0
-        self.alone = asyncio.Lock()
+        self.alone_lock = asyncio.Lock()
         self._nats = nats
         self._name = f"attempts_{nats.service}"
         self._bucket: KeyValue | None = None  # None: the server's own count is all there is
@@ -124,17 +124,17 @@ class Attempts:
             self._connections = 0  # open the bucket again: it may have been deleted
             raise
 
-    async def turn(self) -> None:
+    async def wait_turn(self) -> None:
         """Let other tasks run, and wait for a message that runs alone."""
         await asyncio.sleep(0)
-        async with self.alone:
+        async with self.alone_lock:
             pass
 
     async def _isolate(self, message: Message) -> bool:
         """Wait until nothing else is handled; return whether that is so."""
         self.running -= 1  # this message
         try:
-            message.alone = await self.alone.acquire()
+            message.alone = await self.alone_lock.acquire()
             for _ in range(round(self.ALONE_LIMIT / LOOK)):
                 if self.running <= 0:
                     return True
@@ -155,7 +155,7 @@ class Attempts:
         if message.deliveries > 1 or not handled:
             await self._note(_key(message), 0 if handled else message.attempt)
 
-    async def take_back(self, message: Message) -> None:
+    async def uncount(self, message: Message) -> None:
         """Have this delivery not count, because the handler was not called or the worker cut it short.
 
         This is sent and not awaited. If it is lost, the message has one attempt less.

@@ -21,7 +21,7 @@ from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
-PUT_OFF_MARGIN = 2.0  # seconds after a delay in which a message that was put off has come again
+DEFER_MARGIN = 2.0  # seconds after a delay in which a deferred message has come again
 
 
 class HandlerInbox(Protocol):
@@ -105,13 +105,13 @@ class Delivery:
             except Exception as error:
                 await self.give_up(message, Reason.INVALID, error)
                 return
-            if (self._inbox is None and message.deliveries == 1) or await self.may_start(message):
+            if (self._inbox is None and message.deliveries == 1) or await self.admit(message):
                 message.started = time.monotonic()
                 await self.settle(message, await self.handle(event, message, (message,)))
         finally:
             current.reset(token)
             if message.alone:
-                self.attempts.alone.release()
+                self.attempts.alone_lock.release()
 
     async def handle(self, event: Any, received: Any, published: Sequence[Publications]) -> BaseException | None:
         """Call the handler, wait until what it published is confirmed, and return what failed, or None.
@@ -142,22 +142,22 @@ class Delivery:
     async def give_back(self, message: Message) -> None:
         """Give back a message that was not started or not finished at stop, at once and without using up an attempt."""
         if not message.settled:
-            await self._release(message)
-            await self.attempts.take_back(message)
+            await self._release_claim(message)
+            await self.attempts.uncount(message)
             await message.nak()
             metrics.RELEASED.labels(message.handler).inc()
 
-    async def may_start(self, message: Message) -> bool:
+    async def admit(self, message: Message) -> bool:
         """Return whether inbox and attempts let the handler have the message; if not, the message is settled."""
         try:
             admitted = self._inbox is None or await self._inbox.admit(message)
             spent = await self.attempts.start(message, self.subscription.max_attempts) if admitted else None
         except Exception as error:
-            await self._put_off(message, error)
+            await self._defer(message, error)
             return False
         self._waiting_until = 0.0
         if spent:
-            await self._release(message)
+            await self._release_claim(message)
             await self.give_up(message, spent, None)
         return admitted and spent is None
 
@@ -182,7 +182,7 @@ class Delivery:
             logger.warning("handler failed after it had settled the message", error=self.last_error, exc_info=failure)
         if message.given_back or (failure is not None and not by_hand):
             await self.attempts.end(message, handled=False)
-            await self._release(message)
+            await self._release_claim(message)
             if failure is not None and not by_hand:
                 await self._fail(message, failure)
         else:
@@ -203,19 +203,19 @@ class Delivery:
         if message.noted:
             await self.attempts.end(message, handled=True)
 
-    async def _release(self, message: Message) -> None:
+    async def _release_claim(self, message: Message) -> None:
         if self._inbox is not None:
             await self._inbox.release(message)
 
-    async def _put_off(self, message: Message, error: Exception) -> None:
+    async def _defer(self, message: Message, error: Exception) -> None:
         """Redeliver later without counting an attempt: a store that the worker needs is unavailable."""
         delay = self.subscription.backoff.delay(message.deliveries)
         self.last_error = describe(error)
         self._waiting_for = f"waiting for a store: {self.last_error}"
-        self._waiting_until = time.monotonic() + delay + PUT_OFF_MARGIN
+        self._waiting_until = time.monotonic() + delay + DEFER_MARGIN
         logger.error("message deferred: a store is unavailable", error=self.last_error, delay_seconds=round(delay, 3))
-        await self._release(message)
-        await self.attempts.take_back(message)
+        await self._release_claim(message)
+        await self.attempts.uncount(message)
         await message.nak(delay)
         metrics.RETRIED.labels(message.handler).inc()
 

@@ -39,8 +39,9 @@ class HandlerRunner:
         delivery: decides what becomes of the messages.
 
     Attributes:
-        buffer: messages received and not started.
+        buffer: messages received: those that wait, and those that are being handled.
         pulls: the pull consumers by name, without that of replays.
+        replays: the pull consumer of replayed messages.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class HandlerRunner:
         self._nats = nats
         self._provisioning = provisioning
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
-        self._kept_alive = time.monotonic()  # when the server was last told
+        self._alive_at = time.monotonic()  # when the server was last told
         self._stuck = ""
         self._tasks: list[asyncio.Task[None]] = []
         self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
@@ -95,7 +96,7 @@ class HandlerRunner:
         """
         self._alive_connection = self._nats.connections  # over which the server was told
         self.delivery.buffer = self.buffer
-        works = [self._run_worker] * self.subscription.concurrency
+        works = [self._handle_messages] * self.subscription.concurrency
         works += [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._watch]
         self._tasks = [asyncio.create_task(work()) for work in works]
         ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -140,14 +141,14 @@ class HandlerRunner:
             message.settle(ACK)
             source.started(0)
 
-    async def _run_worker(self) -> None:
+    async def _handle_messages(self) -> None:
         pause_due = time.monotonic() + YIELD_AFTER
         while not self.delivery.stopping:
-            if self.buffer and time.monotonic() <= pause_due and not self.delivery.attempts.alone.locked():
+            if self.buffer and time.monotonic() <= pause_due and not self.delivery.attempts.alone_lock.locked():
                 await self.handle_next()
                 continue
             if self.buffer:
-                await self.delivery.attempts.turn()
+                await self.delivery.attempts.wait_turn()
             else:
                 self._pause("")
                 await self.buffer.arrival()
@@ -160,11 +161,11 @@ class HandlerRunner:
         The same holds while the server refuses acks. Until it takes them, no handler is called.
         A new connection drops the copies that wait in the socket as well.
         """
-        if time.monotonic() - self._kept_alive <= self._ack_wait and not self._nats.refusals.acks(self._ack_wait):
+        if time.monotonic() - self._alive_at <= self._ack_wait and not self._nats.refusals.acks_within(self._ack_wait):
             return
-        while self._nats.refusals.acks(self._ack_wait) and not self.delivery.stopping:  # noqa: ASYNC110
+        while self._nats.refusals.acks_within(self._ack_wait) and not self.delivery.stopping:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        self._kept_alive = time.monotonic()
+        self._alive_at = time.monotonic()
         if self._nats.connections == self._alive_connection:
             for pull in self._all_pulls():
                 pull.drop_arrivals()
@@ -172,7 +173,7 @@ class HandlerRunner:
         expired = [self.buffer.take() for _ in range(len(self.buffer))]  # all of them before anything is awaited
         logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
         for message in expired:
-            await self.delivery.attempts.take_back(message)
+            await self.delivery.attempts.uncount(message)
 
     async def handle_next(self) -> None:
         """Handle the next message; the buffer is not empty."""
@@ -213,15 +214,16 @@ class HandlerRunner:
         while True:
             # the consumer's `ack_wait` may be shorter than the subscription's
             await asyncio.sleep(self._ack_wait / 3 if self.pulls["pull"].consumer else 0.1)
-            if not self._nats.refusals.acks(self._ack_wait):  # else what follows asks whether they are permitted again
+            # while acks are refused, the keep-alives below show when they are permitted again
+            if not self._nats.refusals.acks_within(self._ack_wait):
                 await self._drop_expired()
             if self._nats.connected:
-                self._kept_alive, self._alive_connection = time.monotonic(), self._nats.connections
-            await self._give_way()
+                self._alive_at, self._alive_connection = time.monotonic(), self._nats.connections
+            await self._give_back_if_stuck()
             for message in [*self.buffer.running, *self.buffer, *self.delivery.dead_letters.unsaved]:
                 await message.in_progress()
 
-    async def _give_way(self) -> None:
+    async def _give_back_if_stuck(self) -> None:
         """Give waiting messages to other replicas if no handler has returned for long; one that hangs never does."""
         limit = STUCK_AFTER * self._ack_wait
         if self.buffer and self.buffer.age(max) > limit:

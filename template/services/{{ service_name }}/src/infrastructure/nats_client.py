@@ -18,7 +18,7 @@ from nats.js.api import PubAck
 
 from src.config import Settings
 from src.infrastructure.errors import ConfigurationError, NotConnected, TooLarge, describe
-from src.infrastructure.liveness import REFUSED_FOR, Refusals, until_silent
+from src.infrastructure.link_health import REFUSED_FOR, Refusals, until_silent
 from src.infrastructure.metrics import CONNECTIONS
 from src.infrastructure.nats_internals import TolerantClient, abort, flush, send
 from src.infrastructure.nats_options import connect_options, server_urls

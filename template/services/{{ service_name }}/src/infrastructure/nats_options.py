@@ -48,7 +48,7 @@ def connect_options(settings: Settings, url: str) -> dict[str, Any]:
         "max_reconnect_attempts": 1,
         "reconnect_time_wait": 0,
         "pending_size": 16 * 1024 * 1024,
-        "flush_timeout": 10.0,  # liveness.py finds out earlier that nothing can be sent
+        "flush_timeout": 10.0,  # link_health.py finds out earlier that nothing can be sent
     }
     if file := settings.NATS_CREDS_FILE:
         content = file.read_bytes()

@@ -210,7 +210,7 @@ class Worker:
                 for part in parts:
                     group.create_task(part.run())
         except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
+            raise _first_error(errors) from errors
 
     async def leave(self) -> None:
         """Become unready and deregister from Consul; the worker goes on until `stop`."""
@@ -231,12 +231,12 @@ class Worker:
         parts: list[HandlerRunner | Component] = [*self.runners, *self.components]
         if in_flight := sum(part.in_flight for part in parts):
             logger.info("waiting for handlers; a second signal ends the wait", in_flight=in_flight, seconds=limit)
-        await _ended((part.stop(limit, hurry) for part in parts), limit + self.STOP_MARGIN)
-        await _ended((finish(limit) for finish in self.nats.finishing), limit + self.STOP_MARGIN)
+        await _wait_for((part.stop(limit, hurry) for part in parts), limit + self.STOP_MARGIN)
+        await _wait_for((finish(limit) for finish in self.nats.finishing), limit + self.STOP_MARGIN)
         if self.working:
             self.working.cancel()
             await asyncio.wait([self.working], timeout=self.STOP_MARGIN)
-        await _ended([shared.close()], self.STOP_MARGIN)
+        await _wait_for([shared.close()], self.STOP_MARGIN)
         publish_over(None)
         await self.nats.close()
 
@@ -279,7 +279,7 @@ def load_package(name: str, needed_by: str, mend: str = "natsgen repair") -> Mod
     raise ConfigurationError(f"{needed_by} needs the package {missing}, which this service lacks; `{mend}` adds it")
 
 
-async def _ended(steps: Any, limit: float) -> None:
+async def _wait_for(steps: Any, limit: float) -> None:
     """Wait for coroutines; leave behind those that are late, since nats-py swallows some cancellations."""
     tasks = [asyncio.ensure_future(step) for step in steps]
     ended, late = await asyncio.wait(tasks, timeout=limit) if tasks else (set(), set())
@@ -290,7 +290,7 @@ async def _ended(steps: Any, limit: float) -> None:
             logger.error("part failed while stopping", error=describe(error))
 
 
-def _first(group: BaseExceptionGroup) -> BaseException:
+def _first_error(group: BaseExceptionGroup) -> BaseException:
     """Return the first exception of a group: one handler's failure stops the worker, and says why."""
     error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return _first_error(error) if isinstance(error, BaseExceptionGroup) else error

@@ -63,7 +63,7 @@ class Refusals:
         """Return the refusals in one line; empty if there are none."""
         return "; ".join(what for what, until in self._until.items() if until > time.monotonic())
 
-    def acks(self, ack_wait: float) -> bool:
+    def acks_within(self, ack_wait: float) -> bool:
         """Return whether acks are refused: a message that came again after `ack_wait` has not been kept alive since."""
         return self._latest_ack > time.monotonic() - 1.5 * ack_wait - ACK_MARGIN
 
