@@ -133,7 +133,7 @@ def said(dev: ManagedProcess, awaited: str, shown: str, limit: float = 20.0) -> 
     """Wait until `natsgen dev` prints something, and return the lines to show, without the time and what follows."""
     wait_until(lambda: any(awaited in line for line in dev.lines()), limit=limit, what=awaited, alive=dev.check_alive)
     return [
-        re.sub(r"(; streams are gone| +(correlation_id|url)=).*", "", line)
+        re.sub(r"(; streams are deleted| +(correlation_id|url)=).*", "", line)
         for line in dev.lines()
         if re.search(shown, line)
     ]

@@ -132,7 +132,7 @@ def test_nothing_is_left_when_it_is_stopped_or_killed(start: Start, workspace: P
         [sys.executable, "-m", "natsgen", "dev", "--workspace", str(workspace)], capture_output=True, text=True
     )
     assert second.returncode == 1
-    assert "natsgen dev runs already" in second.stderr
+    assert "natsgen dev already runs" in second.stderr
     stopped = dev.stop()
     assert (stopped.exit_code, stopped.forced) == (0, False)
     assert dev.said("worker stopped", service="billing")
@@ -178,7 +178,7 @@ def test_streams_are_kept_in_a_folder_on_request(start: Start, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["nothing"], "there is no service nothing"), (["--server", "nats://a", "--data-dir", "b"], "--data-dir is for")],
+    [(["nothing"], "unknown service nothing"), (["--server", "nats://a", "--data-dir", "b"], "--data-dir is for")],
 )
 def test_what_cannot_be_is_said(generated: Path, arguments: list[str], message: str) -> None:
     command = [sys.executable, "-m", "natsgen", "dev", "--workspace", str(generated), *arguments]
@@ -222,7 +222,7 @@ def test_without_a_consul_program_services_run_without_it_and_that_is_said(
         servers, started = session._servers(options, tmp_path, Console(as_json=False), parts)
     assert servers.settings() == {"NATS_URL": "nats://127.0.0.1:1", "CONSUL_ENABLED": "false"}
     assert started == []
-    assert "Consul is off: there is no `consul` program" in capsys.readouterr().out
+    assert "Consul is off: the program `consul` is not installed" in capsys.readouterr().out
 
 
 def test_what_env_says_goes_before_defaults_and_the_servers_before_both(tmp_path: Path) -> None:

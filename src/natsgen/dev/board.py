@@ -1,4 +1,4 @@
-"""Show what the page shows of the services and of what flows, and send what it sends."""
+"""Collect the state of services and messages for the page, and send what the page's form sends."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ NOTHING = Catalog("")
 
 @dataclass
 class Seen:
-    """What is known of a service.
+    """The latest facts about a service.
 
     Attributes:
-        catalog: its parts; none before it has started.
-        problem: why its code could not be asked for them; else empty.
-        starts: how often it had been started when it was asked.
-        figures: its own figures, as of the last look.
+        catalog: its parts; none before its first start.
+        problem: why its code could not be inspected; empty if it was.
+        starts: how often it had been started when its code was inspected.
+        figures: its readiness and counts, as of the last look.
     """
 
     catalog: Catalog = NOTHING
@@ -68,11 +68,11 @@ class Board:
         session.takers.append(lambda _, line: self.history.log(str(line.get("service", "")), line))
 
     async def run(self) -> None:
-        """Look at the services, and read what flows, until the task is cancelled."""
+        """Watch the services and read messages until the task is cancelled."""
         await asyncio.gather(self._traffic.run(), self._refresh())
 
     def connection(self) -> Connection:
-        """Return the connection as what works with dead letters takes it."""
+        """Return the connection in the form that the dead-letter functions need."""
         return Connection(self._client, asyncio.get_running_loop().create_future())
 
     def snapshot(self) -> dict[str, Any]:
@@ -96,11 +96,11 @@ class Board:
         """Return a message in full, with the chain that it belongs to.
 
         Raises:
-            InputError: it is not kept any more.
+            InputError: the message is no longer kept.
         """
         record = self.history.record(number)
         if record is None:
-            raise InputError(f"message {number} is not kept any more")
+            raise InputError(f"message {number} is no longer kept")
         return {
             **_with_life(record),
             "stream": record.stream,
@@ -129,7 +129,7 @@ class Board:
             The correlation id of what was published, or the reply of an action.
 
         Raises:
-            NatsgenError: the part does not take it, or nobody stores or answers it.
+            NatsgenError: the payload is invalid for the part, or no stream stores it or nobody answers.
         """
         catalog = self._seen.get(service, Seen()).catalog
         if catalog is NOTHING or kind not in SENDABLE:

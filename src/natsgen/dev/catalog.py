@@ -1,4 +1,4 @@
-"""Ask a service's own code, in its own environment, what it has and whether it takes a payload."""
+"""Ask a service's code, in the service's environment, for its parts and whether a payload is valid."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Part:
 
     Attributes:
         kind: which of them.
-        name: as it is registered.
-        file: where it is written, in the service's folder.
-        subject: what it takes messages from.
+        name: its registered name.
+        file: its path in the service's folder.
+        subject: the subject that it receives messages from.
         durable: its JetStream consumer; empty if it has none.
-        publishes: subjects that it says to publish to.
-        schema: the JSON schema of its payload; None if it takes none, or anything.
+        publishes: subjects that it declares to publish to.
+        schema: the JSON schema of its payload; None if it has none, or accepts anything.
         timeout: seconds that an action may take.
     """
 
@@ -62,10 +62,10 @@ class Catalog:
     parts: tuple[Part, ...] = field(default=())
 
     def part(self, name: str, *kinds: str) -> Part:
-        """Return the part of a name, of one of these kinds.
+        """Return the part with this name and one of these kinds.
 
         Raises:
-            InputError: there is none.
+            InputError: the part does not exist.
         """
         parts = [part for part in self.parts if part.kind in kinds]
         for part in parts:
@@ -91,7 +91,7 @@ class Source:
     variables: Mapping[str, str]
 
     def catalog(self) -> Catalog:
-        """Return what the service has.
+        """Return the service's parts.
 
         Raises:
             ServiceError: its code cannot be imported.
@@ -101,21 +101,21 @@ class Source:
         return Catalog(answer["service"], tuple(answer["publishes"]), tuple(parts))
 
     def check(self, part: Part, payload: str) -> None:
-        """Have the service check a payload, a text of JSON.
+        """Have the service's code validate a payload in JSON.
 
         Raises:
-            InputError: the part does not take it.
-            ServiceError: the service's code cannot be imported, or has no such part any more.
+            InputError: the payload is invalid for the part.
+            ServiceError: the service's code cannot be imported, or no longer has the part.
         """
         [problem] = self.problems(part, [payload])
         if problem:
             raise InputError(f"invalid payload for {part.name}: {problem}")
 
     def problems(self, part: Part, payloads: Sequence[str]) -> list[str]:
-        """Return why the part does not take each of the payloads, texts of JSON; empty for those that it takes.
+        """Return for each JSON payload why it is invalid for the part; empty if it is valid.
 
         Raises:
-            ServiceError: the service's code cannot be imported, or has no such part any more.
+            ServiceError: the service's code cannot be imported, or no longer has the part.
         """
         answer = self._ask({"kind": part.kind, "name": part.name, "payloads": list(payloads)})
         if answer["problems"] is None:

@@ -1,4 +1,4 @@
-"""Print the logs of all services in one terminal, and between them what natsgen says."""
+"""Print the logs of all services, and natsgen's own messages, in one terminal."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Console:
         as_json: whether each line is a JSON object.
 
     Attributes:
-        on_gone: called when nobody reads any more, as after `| head` or when the terminal is closed; what is printed
-            from then on is lost.
+        on_gone: called when the output is closed, as after `| head` or when the terminal is closed; later output is
+            lost.
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -35,13 +35,13 @@ class Console:
         self._width = len(OWN)
 
     def add(self, services: list[str]) -> None:
-        """Give services their colours and the column of names its width."""
+        """Add services: set their colours and the width of the column of names."""
         for name in services:
             self._colours.setdefault(name, _COLOURS[(len(self._colours) - 1) % len(_COLOURS)])
         self._width = max(map(len, self._colours))
 
     def say(self, message: str, *, level: str = "INFO", **fields: Any) -> None:
-        """Print something of natsgen's own."""
+        """Print a message of natsgen."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         record = {"timestamp": now, "level": level, "logger": OWN, "message": message, "service": OWN, **fields}
         self.show(OWN, json.dumps(record), record)
@@ -51,8 +51,8 @@ class Console:
 
         Args:
             service: its name.
-            line: as it was printed.
-            record: the line as a log record; None if it is none, as a traceback's.
+            line: the printed line.
+            record: the line as a log record; None if it is not one, such as a line of a traceback.
         """
         if self._as_json:
             text = line if record else json.dumps({"service": service, "level": "INFO", "message": line})
@@ -82,7 +82,7 @@ class Console:
 
 
 def record_of(line: str) -> dict[str, Any] | None:
-    """Return a line as a log record; None if it is none."""
+    """Return a line as a log record; None if it is not one."""
     if not line.startswith("{"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The environment variables that a service runs with, and how its Python environment is made."""
+"""The environment variables that a service runs with."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from natsgen.harness.ports import LOOPBACK, free_port, is_free
 ENV_FILE = ".env"
 REQUIREMENTS = "requirements.txt"
 GRACE = "GRACEFUL_SHUTDOWN_TIMEOUT"
-STOP_SECONDS = "5"  # for running handlers at a restart: what they do not finish is given back, and comes again
+STOP_SECONDS = "5"  # for running handlers at a restart; unfinished messages are given back and redelivered
 DRAIN = "HTTP_DRAIN_TIME"
-DRAIN_SECONDS = "0"  # a gateway waits for load balancers to notice that it stops, of which there are none here
+DRAIN_SECONDS = "0"  # a gateway waits for load balancers to notice its stop, and there are none here
 
-# What would send the service's Python elsewhere than to its own environment.
+# Variables that would make the service's Python use another environment than its own.
 _FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
 
 
@@ -29,14 +29,14 @@ class Servers:
 
     Attributes:
         nats: the address of NATS.
-        consul_port: the port of Consul's agent on this machine; None to do without Consul.
+        consul_port: the port of Consul's agent on this machine; None to run without Consul.
     """
 
     nats: str
     consul_port: int | None = None
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that lead a service to the servers."""
+        """Return the settings that connect a service to the servers."""
         if self.consul_port is None:
             return {"NATS_URL": self.nats, "CONSUL_ENABLED": "false"}
         consul = {"CONSUL_HOST": LOOPBACK, "CONSUL_PORT": str(self.consul_port)}
@@ -44,7 +44,7 @@ class Servers:
 
 
 def services_in(folder: Path) -> set[str]:
-    """Return the names of the services in a folder that can be run."""
+    """Return the names of the runnable services in a folder."""
     found = (one for one in folder.iterdir() if not one.is_symlink())
     return {one.name for one in found if (one / "src" / "main.py").is_file()}
 
@@ -52,7 +52,7 @@ def services_in(folder: Path) -> set[str]:
 def variables(folder: Path, servers: Servers, port: int | None) -> dict[str, str]:
     """Return the whole environment of a service.
 
-    What `.env` or the shell say goes before the defaults, and the servers before both.
+    Values of `.env` and the shell override the defaults, and the addresses of the servers override both.
 
     Args:
         folder: the service's folder.
@@ -69,7 +69,7 @@ def variables(folder: Path, servers: Servers, port: int | None) -> dict[str, str
         DRAIN: said.get(DRAIN) or DRAIN_SECONDS,
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": http_port,
-        "HTTP_INTERNAL_PORT": http_port,  # a gateway shows everything to its developer
+        "HTTP_INTERNAL_PORT": http_port,  # a gateway also shows its internal endpoints to its developer
         "LOG_FORMAT": "json",
         "PYTHONUNBUFFERED": "1",
     }
@@ -80,11 +80,11 @@ def grace_of(variables: Mapping[str, str]) -> float:
     try:
         return float(variables[GRACE])
     except ValueError:
-        return float(STOP_SECONDS)  # the service refuses to start with it
+        return float(STOP_SECONDS)  # the service rejects it at start
 
 
 def from_file(folder: Path) -> Mapping[str, str]:
-    """Return what a service's `.env` says; nothing if there is none or it cannot be read, which the service reports."""
+    """Return the values in a service's `.env`; none if it is missing or unreadable, as the service reports."""
     try:
         found = dotenv_values(folder / ENV_FILE, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -93,7 +93,7 @@ def from_file(folder: Path) -> Mapping[str, str]:
 
 
 def forget_compiled(source: Path) -> None:
-    """Remove the bytecode of a source file: Python takes it for current if time (in seconds) and size are the same."""
+    """Remove the bytecode of a source file: Python uses it if time (in seconds) and size are unchanged."""
     Path(cache_from_source(str(source))).unlink(missing_ok=True)
 
 

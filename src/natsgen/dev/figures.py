@@ -27,9 +27,9 @@ class Figures:
 
     Attributes:
         ready: whether it is ready.
-        reason: what it does, or why it is not ready.
+        reason: its current work, or why it is not ready.
         stats: its `/stats`.
-        buckets: of each handler, how many calls took at most so many seconds.
+        buckets: for each handler, the number of calls by their longest duration in seconds.
     """
 
     ready: bool = False
@@ -38,14 +38,14 @@ class Figures:
     buckets: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
 
     def quantile(self, handler: str, share: float) -> float | None:
-        """Return the seconds within which this share of the handler's calls ended; None if there were none."""
+        """Return the seconds within which this share of the handler's calls ended; None if there were no calls."""
         buckets = sorted(self.buckets.get(handler, {}).items())
         total = buckets[-1][1] if buckets else 0
         return next((limit for limit, count in buckets if total and count >= share * total), None)
 
 
 async def ask(service: DevService) -> Figures:
-    """Return a service's figures; without any if it does not answer."""
+    """Return a service's figures; empty ones if it does not answer."""
     if not service.port:
         return Figures(reason=service.reason or service.state)
     return await asyncio.to_thread(_ask, service.port, service.reason or service.state)

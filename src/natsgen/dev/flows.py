@@ -1,4 +1,4 @@
-"""Find the flows of the map: each subject with who publishes it, who consumes it, and its messages a second."""
+"""Find the edges of the page's map: for each subject its publishers, its consumers, and its messages a second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nats.js.api import StreamInfo
 from natsgen import naming
 from natsgen.dev.catalog import Catalog, Part
 
-SUBJECTS = 200  # beside those that services name
+SUBJECTS = 200  # beside those that services declare
 _OWN = ("dlq.", "replay.")
 
 
@@ -21,7 +21,7 @@ def find(
     rates: Mapping[str, float],
     streams: Mapping[str, StreamInfo],
 ) -> list[dict[str, Any]]:
-    """Return the flows: of the subjects that services name, then of others that were seen.
+    """Return the edges: those of subjects that services declare, then those of others that were seen.
 
     Args:
         catalogs: the services.
@@ -52,12 +52,12 @@ def find(
 
 
 def rate_of(part: Part, rates: Mapping[str, float]) -> float:
-    """Return the messages a second that a part takes."""
+    """Return the messages a second that a part receives."""
     return rates.get(part.durable or part.subject, 0.0)
 
 
 def _publishers(catalogs: Iterable[Catalog]) -> Mapping[str, set[str]]:
-    """Return who publishes on each subject: parts that say so, else the service whose code does."""
+    """Return the publishers of each subject: parts that declare it, else the service whose code publishes to it."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for catalog in catalogs:
         for part in catalog.parts:

@@ -30,7 +30,7 @@ class Entry:
         time: when, in epoch seconds.
         who: `<service>.<handler>`, or the consumer's name.
         what: `handled`, `failed`, `dead`, `replayed`, or `log`.
-        text: more for a person.
+        text: details for the reader.
         stack: the error's stack.
         attempt: the number of the attempt, if it is known.
     """
@@ -43,14 +43,14 @@ class Entry:
     attempt: int = 0
 
     def is_same_failure(self, other: Entry) -> bool:
-        """Return whether both tell one failure: the worker's log or the letter say why, and its answer that it was."""
+        """Return whether both report one failure: the log or dead letter has the reason, and the answer has not."""
         is_one = (self.what, self.attempt) == (other.what, other.attempt) and self.what in ("failed", "dead")
         return is_one and abs(self.time - other.time) < SAME_FAILURE and not (self.stack and other.stack)
 
 
 @dataclass(slots=True)
 class Record(Stored):
-    """One message; without a stream if none stores it.
+    """One message; its stream is empty if none stores it.
 
     Attributes:
         number: counts all messages that were seen.
@@ -59,7 +59,7 @@ class Record(Stored):
         size: bytes of the whole payload.
         life: what happened to it, in the order in which it was seen.
         outcomes: the latest of it by handler.
-        weight: bytes that it takes, about.
+        weight: the approximate bytes of memory that it uses.
     """
 
     number: int
@@ -77,7 +77,7 @@ class Record(Stored):
         return any(text in one.lower() for one in (self.subject, self.correlation, self.id, *self.outcomes))
 
     def summary(self) -> dict[str, Any]:
-        """Return it as a row."""
+        """Return the message as a row."""
         return {
             "number": self.number,
             "time": self.time,
@@ -123,7 +123,7 @@ class History:
         sequence: int = 0,
         stored_at: float | None = None,
     ) -> Record:
-        """Add a message as it was seen, and return its record."""
+        """Add a message, and return its record."""
         self.total += 1
         self.published[subject if subject in self.published or len(self.published) < SUBJECTS else "(others)"] += 1
         found = identified(stream or "core", sequence or self.total, subject, headers)
@@ -156,10 +156,10 @@ class History:
         return record
 
     def settle(self, stream: str, sequence: int, consumer: str, answer: bytes, deliveries: int) -> None:
-        """Note what a consumer answered to the server: `+ACK`, `-NAK {"delay": ...}` or `+TERM <reason>`."""
+        """Note a consumer's answer to the server: `+ACK`, `-NAK {"delay": ...}` or `+TERM <reason>`."""
         what = {b"": "handled", b"+ACK": "handled", b"-NAK": "failed", b"+TERM": "dead"}.get(answer.split(b" ")[0][:5])
         if what is None:
-            return  # such as +WPI: it is being worked on
+            return  # such as +WPI: in progress
         if what != "failed":
             self.settled[consumer] += 1
         who = self.handlers.get(consumer) or self.handlers.get(consumer.removesuffix("-replay")) or consumer
@@ -170,7 +170,7 @@ class History:
         """Note a line that a worker logged about a message."""
         identity = str(line.get("message_id", ""))
         if not identity or not line.get("handler") or line.get("message") == "dead letter":
-            return  # of a dead letter, the letter itself tells
+            return  # for a dead letter, the letter itself has the reason
         entry = Entry(time.time(), f"{service}.{line['handler']}", "log", str(line["message"])[:TEXT])
         if "error" in line:
             entry.what = "failed"
@@ -182,7 +182,7 @@ class History:
         self._note_or_keep(self._ids.get(identity), identity, entry)
 
     def record(self, number: int) -> Record | None:
-        """Return a message by its number; None if it is not kept any more."""
+        """Return a message by its number; None if it is no longer kept."""
         return self._records.get(number)
 
     def chain(self, correlation: str) -> list[Record]:
@@ -195,7 +195,7 @@ class History:
         return list(islice((one for one in reversed(self._records.values()) if one.fits(wanted)), count))
 
     def _of_original(self, letter: Record) -> None:
-        """Note a dead letter, or its replay, in the life of the message that it was made of."""
+        """Note a dead letter, or its replay, in the life of its original message."""
         place = letter.headers.get("Dlq-Stream", ""), letter.headers.get("Dlq-Sequence", "")
         original = self._places.get((place[0], int(place[1]) if place[1].isdecimal() else 0))
         if original is None:
@@ -257,7 +257,7 @@ class History:
 
 
 def _reason(answer: bytes) -> str:
-    """Return what an answer says beside its kind: a reason, or when the message comes again."""
+    """Return the details of an answer to the server: a reason, or when the message is redelivered."""
     _, _, rest = answer.partition(b" ")
     text = rest.decode(errors="replace")
     delay = text.removeprefix('{"delay": ').removesuffix("}")

@@ -1,4 +1,4 @@
-"""Make the Python environment of a service in a process of its own, which can be ended.
+"""Create the Python environment of a service in a separate process, which can be killed.
 
 `python -m natsgen.dev.install FILE` prints the path of the interpreter, or why there is none.
 """
@@ -13,7 +13,7 @@ from natsgen.harness.errors import HarnessError
 
 
 def main() -> int:
-    """Make the environment for the requirements file in the first argument, and return the exit code."""
+    """Create the environment for the requirements file in the first argument, and return the exit code."""
     try:
         print(environment_for(Path(sys.argv[1])))
     except HarnessError as error:

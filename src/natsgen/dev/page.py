@@ -1,4 +1,4 @@
-"""The page's server, on this machine only: files without secrets, and an interface that asks for the token."""
+"""The page's server, on the loopback interface: public files, and an API that requires the token."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from natsgen.harness.ports import LOOPBACK, free_port, is_free
 
 PORT = 8484
 CHANGES = ("replay", "purge")  # of dead letters
-TICK = 0.5  # seconds between two batches of what is new
+TICK = 0.5  # seconds between two batches of changes
 BODY = 2 * 1024 * 1024  # bytes of a request
 FILES = Path(__file__).with_name("static")
 HEADERS = {
@@ -42,7 +42,7 @@ HEADERS = {
 
 
 class Guard:
-    """Let through what comes from the page itself: by its `Host`, its `Origin`, and for `/api/` the token.
+    """Accept only requests of the page itself, by `Host`, `Origin`, and for `/api/` the token.
 
     Other pages in the same browser reach 127.0.0.1 too, under any name that resolves to it.
     """
@@ -53,16 +53,16 @@ class Guard:
         self._token = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Pass a request on, or reject it."""
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         refused = ""
         if host not in self._hosts:
-            refused = "this name is not the page's"
+            refused = "invalid Host header"
         elif origin is not None and origin != f"http://{host}":
-            refused = "this comes from another page"
+            refused = "invalid Origin header"
         elif scope["path"].startswith("/api/") and not secrets.compare_digest(
             headers.get("authorization", "").encode(), self._token
         ):
@@ -74,10 +74,10 @@ class Guard:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn inside of `natsgen dev`, which has its own way with signals."""
+    """Uvicorn inside `natsgen dev`, which handles signals itself."""
 
     def capture_signals(self) -> Any:
-        """Leave the signals alone."""
+        """Do not handle signals."""
         return nullcontext()
 
 
@@ -109,7 +109,7 @@ class Page:
 
     @property
     def url(self) -> str:
-        """Return its address, with the token where no server sees it."""
+        """Return its address, with the token in the fragment, which no server receives."""
         return f"http://{LOOPBACK}:{self.port}/#token={self.token}"
 
     async def run(self) -> None:
@@ -141,7 +141,7 @@ class Page:
         return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 
     async def _events(self, text: str) -> AsyncIterator[str]:
-        """Yield what is new, in batches: the browser draws twice a second, however much flows."""
+        """Yield changes in batches, so that the browser draws twice a second at any rate."""
         version = 0
         while not self._stopping.is_set():
             rows, version = self._board.messages(text, version)
@@ -163,7 +163,7 @@ class Page:
     async def _change(self, what: str, request: Request) -> dict[str, Any]:
         numbers = (await _body(request)).get("letters")
         if not isinstance(numbers, list) or not numbers or not all(type(one) is int for one in numbers):
-            raise InputError("say which letters")
+            raise InputError("choose dead letters")
         return await letters.change(self._board.connection(), what, numbers)
 
 
@@ -177,18 +177,18 @@ def _json(ask: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Respon
 
 async def _body(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type") != "application/json":
-        raise InputError("it is no JSON")  # nor can a form of another page send this type
+        raise InputError("the request is not valid JSON")  # a form of another page cannot send this content type
     content = b""
     async for chunk in request.stream():
         content += chunk
         if len(content) > BODY:
-            raise InputError(f"it is larger than {BODY} bytes")
+            raise InputError(f"the request is larger than {BODY} bytes")
     try:
         body = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputError("it is no JSON") from error
+        raise InputError("the request is not valid JSON") from error
     if not isinstance(body, dict):
-        raise InputError("it is no JSON object")
+        raise InputError("the request is not a JSON object")
     return body
 
 

@@ -1,8 +1,8 @@
-"""Tell what a service consists of: run in the service's folder, by its interpreter, as `python -c`.
+"""Describe a service's parts; run in the service's folder, by its interpreter, as `python -c`.
 
 It imports the service's parts, and nothing of natsgen. Standard input is a JSON object, and so is standard output.
-`{}` asks what the service has. `{"kind": ..., "name": ..., "payloads": [...]}` asks whether that part takes these
-payloads; they are texts of JSON.
+`{}` asks for the service's parts. `{"kind": ..., "name": ..., "payloads": [...]}` asks whether these JSON payloads are
+valid for that part.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SENDS = ("publish", "publishes", "publisher", "call")  # functions whose first a
 def main() -> None:
     """Answer one question."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the service's code prints is no answer
+    os.dup2(2, 1)  # what the service's code prints is not part of the answer
     question = json.load(sys.stdin)
     found = {(kind, name): part for kind in KINDS for name, part in registered(kind)}
     if question:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def whole() -> dict[str, Any]:
-    """Return what is told of the whole service."""
+    """Return the description of the whole service."""
     declared = import_module("src.infrastructure.publishing").declared
     return {"service": settings().SERVICE_NAME, "publishes": sorted(declared | written())}
 
@@ -64,7 +64,7 @@ def registered(kind: str) -> Iterator[tuple[str, Any]]:
 
 
 def told(kind: str, name: str, part: Any) -> dict[str, Any]:
-    """Return what is told of a part."""
+    """Return the description of a part."""
     service = settings().SERVICE_NAME
     answer = {
         "kind": KINDS[kind],
@@ -90,12 +90,12 @@ def told(kind: str, name: str, part: Any) -> dict[str, Any]:
 
 
 def subscription_of(part: Any) -> Any:
-    """Return what a worker subscribes to for a part: a task has it, the others are it."""
+    """Return the subscription of a part: a task has one, the others are one."""
     return getattr(part, "subscription", part)
 
 
 def schema_of(kind: str, part: Any) -> Any:
-    """Return the JSON schema of what a part takes; None where nothing or everything is taken."""
+    """Return the JSON schema of a part's payload; None if it has none or accepts anything."""
     try:
         return import_module("pydantic").TypeAdapter(annotation_of(kind, part)).json_schema()
     except Exception:
@@ -103,7 +103,7 @@ def schema_of(kind: str, part: Any) -> Any:
 
 
 def annotation_of(kind: str, part: Any) -> Any:
-    """Return the annotation of what a part takes: of one event, where it takes a list of them."""
+    """Return the annotation of a part's payload; of one event for a list of events."""
     if kind == "actions":
         return part.request_type
     annotation = import_module("src.infrastructure.decoding").annotations_of(part.function, range(9), "")[0][0]
@@ -112,7 +112,7 @@ def annotation_of(kind: str, part: Any) -> Any:
 
 
 def problem(part: Any, text: str) -> str:
-    """Return why a part does not take a payload; an empty text if it does."""
+    """Return why a payload is invalid for a part; empty if it is valid."""
     payload = text.encode()
     try:
         if hasattr(part, "request_type"):
@@ -126,7 +126,7 @@ def problem(part: Any, text: str) -> str:
 
 
 def explained(error: Exception) -> str:
-    """Return why a payload is not taken, on one line."""
+    """Return why a payload is invalid, on one line."""
     try:
         problems = error.errors()  # type: ignore[attr-defined]
         return "; ".join(": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in problems)

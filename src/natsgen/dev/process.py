@@ -1,4 +1,4 @@
-"""One run of a program whose output is read line by line; nothing of it is left when it, or natsgen, ends."""
+"""One run of a program whose output is read line by line. Its process group ends with it, or with natsgen."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CHUNK = 64 * 1024
 
 
 class Program:
-    """A running program, in a process group of its own.
+    """A running program, in its own process group.
 
     Standard output and standard error are one stream, read by `read`. The whole group is killed when the program has
-    ended, and also when this process is gone, for whatever reason.
+    ended, and also when this process has ended, even by SIGKILL.
     """
 
     def __init__(self, process: Process, reaper: Reaper) -> None:
@@ -33,7 +33,7 @@ class Program:
     ) -> Program:
         """Start a program in `folder` with `environment` as its whole environment.
 
-        With `waits`, it can read standard input until it gets a line from `proceed`; else there is none.
+        With `waits`, it can read standard input until `proceed` sends a line; otherwise standard input is empty.
 
         Raises:
             OSError: it cannot be started.
@@ -57,11 +57,11 @@ class Program:
 
     @property
     def has_ended(self) -> bool:
-        """Return whether it is known to have ended."""
+        """Return whether it has ended."""
         return self._process.returncode is not None
 
     def proceed(self) -> None:
-        """Give it the line that it waits for."""
+        """Send it the line that it waits for."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
         self._process.stdin.close()
@@ -69,7 +69,7 @@ class Program:
     async def read(self, line: Callable[[str], None]) -> int:
         """Pass every line that it prints to `line`, and return its exit code once it has ended, negative for a signal.
 
-        A part of a line beyond `LINE_LIMIT` is left out.
+        Lines are cut at `LINE_LIMIT`.
         """
         ended = asyncio.create_task(self._end_of_group())
         try:
@@ -91,13 +91,13 @@ class Program:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def discard(self) -> None:
-        """End it at once, before it was read."""
+        """Kill it before its output was read."""
         self.kill()
         await self.read(lambda _: None)
 
     async def _end_of_group(self) -> int:
         code = await self._process.wait()
-        self.kill()  # what it left behind; it would keep the output open
+        self.kill()  # processes that it left behind would keep the output open
         return code
 
     async def _read_lines(self, line: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""Make what comes from messages and logs readable, with nothing in it that a browser or a terminal could obey."""
+"""Make texts of messages and logs readable and harmless: control characters are escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from natsgen.dlq import payload
 
 
 def readable(value: Any) -> Any:
-    """Return a value for JSON with the control characters of its texts escaped, but for the ends of lines."""
+    """Return a JSON value with the control characters of its texts escaped, except line ends."""
     match value:
         case str():
             return value if value.isprintable() else "\n".join(map(output.printable, value.splitlines()))

@@ -1,4 +1,4 @@
-"""Find a running `natsgen dev`: by a file of the user's that is locked as long as it runs."""
+"""Find a running `natsgen dev` by a file in the user's state directory, which it locks while it runs."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Running:
 
 @contextmanager
 def only_one(root: Path) -> Iterator[Path]:
-    """Hold the place of the one `natsgen dev` of a workspace, and give its file.
+    """Lock the file of a workspace's only `natsgen dev`, and yield it.
 
     Raises:
-        LockedError: there is one already.
+        LockedError: another one runs.
     """
     file = _file(root)
     make_folder(file.parent)
@@ -44,7 +44,7 @@ def only_one(root: Path) -> Iterator[Path]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError(f"natsgen dev runs already in {root}: {_of(file)}") from None
+            raise LockedError(f"natsgen dev already runs in {root}: {_of(file)}") from None
         yield file
         os.ftruncate(descriptor, 0)
     finally:
@@ -52,12 +52,12 @@ def only_one(root: Path) -> Iterator[Path]:
 
 
 def announce(file: Path, running: Running) -> None:
-    """Tell other commands what runs."""
+    """Write the addresses for other commands."""
     file.write_text(json.dumps(asdict(running)), encoding="utf-8")
 
 
 def find(root: Path) -> Running | None:
-    """Return the `natsgen dev` that runs in a workspace; None if none does."""
+    """Return the running `natsgen dev` of a workspace; None if there is none."""
     file = _file(root)
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -65,7 +65,7 @@ def find(root: Path) -> Running | None:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None  # nobody holds it: what it says is of one that is gone
+        return None  # not locked: its content is stale
     except BlockingIOError:
         return _read(file)
     finally:

@@ -1,4 +1,4 @@
-"""Examples of what a part takes, made from the JSON schema of its model."""
+"""Create example payloads of a part from the JSON schema of its model."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _FORMATS = {
 
 
 def sample(part: Part) -> Any:
-    """Return an example that the part takes, as far as the schema says what that is; new ids each time."""
+    """Return an example payload that fits the part's schema, with new IDs each time."""
     if part.schema is None:
         return None if part.kind == "action" else {}
     found = _of(part.schema, part.schema, 0)
     if _is_envelope(part.schema) and isinstance(found, dict):
-        # `type` is the subject that the event is about, which a wildcard cannot be
+        # `type` is the event's subject, which cannot be a wildcard
         found["type"] = part.subject.replace("*", "example").replace(">", "example")
     return found
 
 
 def complete(part: Part, data: Any) -> Any:
-    """Return `data` in the envelope that the part takes, if it has none of its own."""
+    """Return `data` in the part's envelope, unless it already has one."""
     if part.schema is None or not _is_envelope(part.schema):
         return data
     required = set(part.schema.get("required", ()))
@@ -47,15 +47,15 @@ def complete(part: Part, data: Any) -> Any:
 
 
 def renewed(data: Any) -> Any:
-    """Return the data with an id of its own, if it has one: a stream drops a second message with the same."""
+    """Return the data with a new ID if it has one: a stream drops a second message with the same ID."""
     return {**data, "id": str(uuid4())} if isinstance(data, dict) and isinstance(data.get("id"), str) else data
 
 
 def parsed(content: str) -> Any:
-    """Return what a person wrote as JSON.
+    """Parse JSON that the user wrote.
 
     Raises:
-        InputError: it is no JSON.
+        InputError: it is not valid JSON.
     """
     try:
         return json.loads(content)
@@ -64,7 +64,7 @@ def parsed(content: str) -> Any:
 
 
 def text(data: Any) -> str:
-    """Return data as JSON for a person."""
+    """Return data as indented JSON."""
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""Send to a part of a service what it takes: events, tasks and requests."""
+"""Send events, tasks and requests to the parts of a service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from natsgen.dev.catalog import Part
 from natsgen.dlq.connection import Acknowledged, Connection
 from natsgen.errors import InputError, NatsError
 
-CALL_MARGIN = 1.0  # seconds beyond an action's own limit, so that its answer is the one that is seen
+CALL_MARGIN = 1.0  # seconds beyond an action's own limit, so that its own answer arrives
 # https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md
 ERROR_CODE, ERROR = "Nats-Service-Error-Code", "Nats-Service-Error"
 MESSAGE_ID, CORRELATION, TASK_ID = "Nats-Msg-Id", "Correlation-Id", "Task-Id"
@@ -35,7 +35,7 @@ def subject_of(part: Part, subject: str | None = None) -> str:
     """Return the subject to publish on.
 
     Raises:
-        InputError: the part takes several, and none of them is given.
+        InputError: the part has wildcards, and no subject is given.
     """
     found = subject or part.subject
     if "*" in found or ">" in found:
@@ -46,10 +46,10 @@ def subject_of(part: Part, subject: str | None = None) -> str:
 async def publish(
     connection: Connection, part: Part, payload: bytes, subject: str, correlation: str = ""
 ) -> Acknowledged | None:
-    """Publish to a part; return the stream's confirmation, or None where nothing is stored.
+    """Publish to a part; return the stream's acknowledgement, or None if no stream stores it.
 
     Raises:
-        NatsError: no stream confirmed.
+        NatsError: no stream acknowledged it.
     """
     identity = str(uuid4())
     headers = [(MESSAGE_ID, identity), (CORRELATION, correlation or identity)]

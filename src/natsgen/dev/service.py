@@ -1,4 +1,4 @@
-"""One service under `natsgen dev`: one process at a time, started again by its own clean stop when it is edited."""
+"""One service under `natsgen dev`: one process at a time, restarted after a clean stop when a file is edited."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from natsgen.dev.process import Program
 from natsgen.harness.http_client import request
 from natsgen.harness.ports import LOOPBACK
 
-INSTALL_SILENCE = 1.0  # seconds after which a person wants to know what takes so long
-AGAIN_AFTER = 1.0  # seconds until a service that ended by itself is started again
+INSTALL_SILENCE = 1.0  # seconds after which a message says what takes so long
+AGAIN_AFTER = 1.0  # seconds until a service that ended by itself is restarted
 STOP_MARGIN = 15.0  # seconds beyond GRACEFUL_SHUTDOWN_TIMEOUT: the worker's own margins for its parts
 READY_POLL = 0.05
 SPARE = Path(__file__).with_name("spare.py")
@@ -38,7 +38,7 @@ class State(StrEnum):
     STARTING = "starting"
     READY = "ready"
     STOPPING = "stopping"
-    BROKEN = "broken"  # it did not start; the next edit starts it again
+    BROKEN = "broken"  # it did not start; the next edit restarts it
     STOPPED = "stopped"
 
 
@@ -49,13 +49,13 @@ class DevService:
         folder: the service's folder.
         servers: what it connects to.
         console: where natsgen says what it does with the service.
-        take: takes every line that the service prints.
+        take: called with every line that the service prints.
 
     Attributes:
-        state: what it does.
-        reason: why it is broken; else empty.
+        state: its current state.
+        reason: why it is broken; empty otherwise.
         port: the port of its HTTP endpoints; 0 before the first start.
-        python: the interpreter of its environment; None until there is one.
+        python: the interpreter of its environment; None until it exists.
         starts: how many times it was started.
     """
 
@@ -81,7 +81,7 @@ class DevService:
         self._last_line = ""
 
     def edited(self, files: set[Path]) -> None:
-        """Start again with what was edited."""
+        """Restart with the edited files."""
         self._edits |= files
         self._wake.set()
 
@@ -121,7 +121,7 @@ class DevService:
         try:
             program = await self._take_spare()
         except OSError as error:
-            await self._broken(f"it cannot be started: {error}")
+            await self._broken(str(error))
             return
         self._program = program
         program.proceed()
@@ -136,7 +136,7 @@ class DevService:
         self._program = None
 
     async def _take_spare(self) -> Program:
-        """Return a process that waits to become the service, made with what the service has now.
+        """Return a process that waits to become the service, created from its current files.
 
         Raises:
             OSError: it cannot be started.
@@ -151,7 +151,7 @@ class DevService:
         return await self._start_spare()
 
     def _make_spare(self) -> None:
-        """Start the process that becomes the service after the next edit."""
+        """Start the process that will become the service after the next edit."""
         self._spare_has = self.python, self.variables
         self._spare = asyncio.create_task(self._start_spare())
 
@@ -175,16 +175,16 @@ class DevService:
         how = _how(code)
         if not was_ready:
             self._make_spare()
-            await self._broken(f"it ended with {how}", self._last_line)
+            await self._broken(f"ended with {how}", self._last_line)
             return
         self.state, self.reason = State.STARTING, f"ended with {how}"
-        self._console.say(f"{self.name} ended with {how}: starting it again", level="ERROR")
+        self._console.say(f"{self.name} ended with {how}: restarting", level="ERROR")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), AGAIN_AFTER)
 
     async def _broken(self, why: str, last: str = "") -> None:
         self.state, self.reason = State.BROKEN, f"{why}: {last}" if last else why
-        self._console.say(f"{self.name} did not start, {why}; events wait until an edit mends it", level="ERROR")
+        self._console.say(f"{self.name} did not start: {why}; events wait until you fix it", level="ERROR")
         await self._wake.wait()
 
     async def _announce(self, began: float, edits: set[Path]) -> None:
@@ -205,7 +205,7 @@ class DevService:
             return False
 
     async def _installed(self) -> bool:
-        """Return whether the service's environment is there, made anew if its requirements have changed."""
+        """Return whether the service's environment exists; create it if the requirements have changed."""
         file = self.folder / environment.REQUIREMENTS
         try:
             content = file.read_bytes()
@@ -220,7 +220,7 @@ class DevService:
         began = time.monotonic()
         ended, _ = await asyncio.wait({reading}, timeout=INSTALL_SILENCE)
         if not ended:
-            self._console.say(f"making the environment of {self.name} from its {file.name}, which is done once")
+            self._console.say(f"creating the environment of {self.name} from its {file.name}; this happens once")
         while await self._woken(reading):
             if self._stopping:
                 program.kill()
@@ -228,11 +228,11 @@ class DevService:
                 return False
             self._wake.clear()
         if self._edits:
-            self._wake.set()  # what was edited meanwhile may be the requirements
+            self._wake.set()  # the requirements may have been edited meanwhile
         if reading.result() != 0:
             return self._no_environment("\n".join(lines))
         if not ended:
-            self._console.say(f"the environment of {self.name} is there ({time.monotonic() - began:.1f} s)")
+            self._console.say(f"the environment of {self.name} is ready ({time.monotonic() - began:.1f} s)")
         self.python, self._requirements = Path(lines[-1]), content
         return True
 

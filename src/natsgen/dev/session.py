@@ -1,4 +1,4 @@
-"""One run of `natsgen dev`: servers, services, and the watch over their files, started and stopped in order."""
+"""One run of `natsgen dev`: starts and stops servers, services and the watcher of their files in order."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Options:
 
     Attributes:
         root: the workspace.
-        services: names of those to run; none for all, also those that are created meanwhile.
-        server: the address of a NATS that runs already; empty to start one.
-        data: where the started NATS keeps its streams; None for a folder that is removed at the end.
-        port: the page's; None for any that is free.
+        services: names of those to run; none for all, including new ones.
+        server: the address of a running NATS server; empty to start one.
+        data: the folder of the NATS server's streams; None for one that is deleted at the end.
+        port: the page's; None for any free one.
         page: whether there is a page.
         as_json: whether lines are JSON.
     """
@@ -51,12 +51,12 @@ class Options:
 
 
 class Session:
-    """The services of a workspace, as they run.
+    """The running services of a workspace.
 
     Attributes:
         services: by name.
         servers: what they connect to.
-        takers: told every log record of a service, with the service's name.
+        takers: called with every log record of a service, and the service's name.
     """
 
     def __init__(self, options: Options, servers: Servers, console: Console, stop: asyncio.Event) -> None:
@@ -69,10 +69,10 @@ class Session:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Run the services until it is stopped.
+        """Run the services until `stop`.
 
         Raises:
-            Exception: one of them, or the watch over them, failed by a fault of natsgen's.
+            Exception: a bug in natsgen ended a service's task or the watcher.
         """
         folder = self.options.root / "services"
         watch = asyncio.create_task(watching.watch(folder, self._found, lambda name, files: self._edited(name, files)))
@@ -109,7 +109,7 @@ class Session:
             self.services[name].edited(files)
 
     def stop_if_failed(self, task: asyncio.Task[None]) -> None:
-        """Stop everything if a task ended by a fault of natsgen's; whoever awaits it tells."""
+        """Stop everything if a bug in natsgen ended a task; the task's awaiter reports it."""
         if not task.cancelled() and task.exception():
             self._stop.set()
 
@@ -128,18 +128,18 @@ async def _ended(*tasks: asyncio.Task[None]) -> None:
 
 
 async def _after(before: asyncio.Task[None] | None, service: DevService) -> None:
-    """Run a service once its former process has ended: there are never two of one."""
+    """Run a service once its former process has ended, so that there are never two."""
     if before:
         await before
     await service.run()
 
 
 def run(options: Options) -> None:
-    """Run until the person stops it.
+    """Run until the user stops it.
 
     Raises:
-        InputError: there are no such services.
-        NatsgenError: a server could not be started.
+        InputError: a service does not exist.
+        NatsgenError: a server cannot be started.
     """
     names = _check(options)
     console = Console(as_json=options.as_json)
@@ -159,14 +159,14 @@ def _check(options: Options) -> set[str]:
     there = environment.services_in(folder) if folder.is_dir() else set()
     if missing := sorted(set(options.services) - there):
         known = ", ".join(sorted(there)) or "none"
-        raise InputError(f"there is no service {missing[0]} in {folder}; there are: {known}")
+        raise InputError(f"unknown service {missing[0]} in {folder} (available: {known})")
     if not there:
-        raise InputError(f"there are no services in {folder}: natsgen new worker makes one")
+        raise InputError(f"no services in {folder}: create one with natsgen new worker")
     return set(options.services) or there
 
 
 def _servers(options: Options, folder: Path, console: Console, parts: ExitStack) -> tuple[Servers, list[LocalServer]]:
-    """Start the servers, each in a folder of its own, and return where they are."""
+    """Start the servers, each in its own folder, and return their addresses."""
     started: list[LocalServer] = []
     consul: ConsulAgent | None = None
     if find_program("consul"):
@@ -174,14 +174,14 @@ def _servers(options: Options, folder: Path, console: Console, parts: ExitStack)
         started.append(consul)
         console.say("Consul runs", url=f"http://127.0.0.1:{consul.http_port}")
     else:
-        console.say(f"Consul is off: there is no `consul` program ({CONSUL_URL})")
+        console.say(f"Consul is off: the program `consul` is not installed ({CONSUL_URL})")
     url = options.server
     if not url:
         data = options.data.resolve() if options.data else folder / "nats"
         server = parts.enter_context(NatsServer(data))
         started.append(server)
         url = server.url
-        kept = f"streams are kept in {data}" if options.data else "streams are gone at the end; --data-dir keeps them"
+        kept = f"streams are kept in {data}" if options.data else "streams are deleted at the end without --data-dir"
         console.say(f"NATS {server.monitor('/varz')['version']} with JetStream runs; {kept}", url=url)
     return Servers(url, consul.http_port if consul else None), started
 
@@ -206,7 +206,7 @@ async def _run(options: Options, servers: Servers, console: Console, file: Path,
 
 @asynccontextmanager
 async def _page(session: Session) -> AsyncIterator[str]:
-    """Serve the page, and give its address."""
+    """Serve the page, and yield its address."""
     from natsgen.dev.board import Board
     from natsgen.dev.page import Page
     from natsgen.dev.traffic import connect
@@ -235,7 +235,7 @@ def _on_signals(stop: asyncio.Event, session: Session) -> None:
         if stop.is_set():
             session.kill()
             return
-        session.console.say("stopping; once more stops at once")
+        session.console.say("stopping; press Ctrl-C again to stop at once")
         stop.set()
 
     loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
-"""Start a service faster: import the libraries of its code, wait to be told, and become the service.
+"""Start a service faster: import its libraries in advance, wait for a line of input, then become the service.
 
 Run in the service's folder, by its interpreter, as `python -c`; the argument is the module to run. It imports nothing
-of natsgen, and nothing of the service before it is told to by a line on standard input. It ends if that is closed.
+of natsgen, and nothing of the service before a line arrives on standard input. It ends if that is closed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 
 def main() -> None:
     """Wait, then run the module as `python -m` does."""
-    sys.path.pop(0)  # the service's folder: its own code may be edited until it is told
+    sys.path.pop(0)  # the service's folder: its own code may still be edited
     for statement in libraries():
-        with suppress(Exception):  # the service itself will say what is wrong
+        with suppress(Exception):  # the service itself will report what is wrong
             exec(compile(ast.Module([statement], []), "libraries", "exec"), {})
-    gc.freeze()  # or the collector scans the libraries once more when the service ends
+    gc.freeze()  # or the collector scans the libraries again when the service ends
     if not sys.stdin.readline():
         return
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def libraries() -> Iterator[ast.stmt]:
-    """Yield the import statements at the top of the service's files, but for those of its own code."""
+    """Yield the import statements at the top of the service's files, except those of its own code."""
     own = {path.stem for path in Path().iterdir()}
     for file in sorted(Path("src").rglob("*.py")):
         with suppress(OSError, SyntaxError, ValueError):  # an edit may be under way

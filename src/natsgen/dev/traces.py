@@ -1,4 +1,4 @@
-"""The messages that share a correlation id, found in the streams, and published once more."""
+"""Find the messages with one correlation ID in the streams, and publish them again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Stored:
     """A message in a stream, without its payload.
 
     Attributes:
-        id: the publisher's, else `<stream>:<sequence>`, as the worker has it.
+        id: the publisher's, else `<stream>:<sequence>`, as in the worker.
         correlation: the id of the chain that it belongs to.
         causation: the id of the message whose handler published it; empty for the first of a chain.
     """
@@ -40,19 +40,19 @@ class Stored:
 
 
 def identified(stream: str, sequence: int, subject: str, headers: Mapping[str, str]) -> Stored:
-    """Return what a message's place and headers say of it."""
+    """Return a message's identity, from its place in the stream and its headers."""
     own = headers.get("Nats-Msg-Id") or headers.get("Task-Id") or f"{stream}:{sequence}"
     return Stored(stream, sequence, subject, own, headers.get("Correlation-Id") or own, headers.get("Causation-Id", ""))
 
 
 async def replay(connection: Connection, correlation: str) -> tuple[str, list[Stored]]:
-    """Publish the first messages of a chain once more, as a new chain.
+    """Publish the first messages of a chain again, as a new chain.
 
     Returns:
         The new correlation id, and what was published.
 
     Raises:
-        NatsError: no stream has a message with that correlation id, or none confirmed.
+        NatsError: no stream has a message with that correlation ID, or none acknowledged.
     """
     chain = [one async for one in _stored(connection.client.jetstream()) if correlation in (one.correlation, one.id)]
     ids = {one.id for one in chain}
@@ -81,7 +81,7 @@ async def _stored(jetstream: JetStreamContext) -> AsyncIterator[Stored]:
 
 
 def is_readable(stream: StreamInfo) -> bool:
-    """Return whether a further consumer changes nothing for others, and the stream holds messages of services."""
+    """Return whether another consumer affects nobody, and the stream stores messages of services."""
     name = stream.config.name or ""
     return stream.config.retention == RetentionPolicy.LIMITS and not name.startswith(("KV_", "OBJ_"))
 
@@ -89,7 +89,7 @@ def is_readable(stream: StreamInfo) -> bool:
 async def read(
     jetstream: JetStreamContext, stream: StreamInfo, start: int, *, headers_only: bool = False
 ) -> AsyncIterator[Msg]:
-    """Yield a stream's messages from a sequence on, and wait for further ones, for as long as the stream is there."""
+    """Yield a stream's messages from a sequence on, and wait for more while the stream exists."""
     name = stream.config.name or ""
     config = ConsumerConfig(
         deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
@@ -107,7 +107,7 @@ async def read(
             try:
                 messages = await subscription.fetch(BATCH, timeout=5)
             except (nats.errors.TimeoutError, TimeoutError):
-                await jetstream.stream_info(name)  # raises if the stream is gone
+                await jetstream.stream_info(name)  # raises if the stream was deleted
                 continue
             for message in messages:
                 yield message

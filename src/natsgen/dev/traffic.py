@@ -1,6 +1,6 @@
-"""See what flows: read the streams, and listen to what nobody stores and to what consumers answer to the server.
+"""Observe messages: read the streams, and subscribe to unstored subjects and to the acks of consumers.
 
-The workers tell nothing beyond what they log and count anyway.
+Workers send nothing extra for this.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from natsgen.dev.history import History
 from natsgen.dev.traces import is_readable, read
 
 ANSWERS = "$JS.ACK.>"
-LOOK_EVERY = 1.0  # seconds between two looks at which streams there are
-RECENT = 200  # messages of a stream that were there before
+LOOK_EVERY = 1.0  # seconds between two looks for new streams
+RECENT = 200  # earlier messages of a stream
 
 
 async def connect(server: str, credentials: dict[str, Any]) -> Client:
     """Return a connection that lasts as long as `natsgen dev`."""
-    logging.getLogger("nats").setLevel(logging.CRITICAL)  # a server that is away shows elsewhere
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # a server that is down shows elsewhere
 
     async def ignore(_: Exception) -> None:
         pass
@@ -46,15 +46,15 @@ async def connect(server: str, credentials: dict[str, Any]) -> Client:
 
 
 class Traffic:
-    """Fill a history with what flows.
+    """Fill a history with the observed messages.
 
     Args:
         client: the connection.
-        history: what is filled.
-        unstored: returns the subjects that services take and no stream stores.
+        history: the history to fill.
+        unstored: returns the subjects of services that no stream stores.
 
     Attributes:
-        streams: the streams, by name, as of the last look.
+        streams: the streams by name, as of the last look.
     """
 
     def __init__(self, client: Client, history: History, unstored: Callable[[], Iterable[str]]) -> None:
@@ -68,7 +68,7 @@ class Traffic:
         self._is_first_look = True
 
     async def run(self) -> None:
-        """Read and listen until the task is cancelled."""
+        """Observe until the task is cancelled."""
         await self._client.subscribe(ANSWERS, cb=self._answered)
         try:
             while True:
@@ -101,7 +101,7 @@ class Traffic:
         return max(1, info.state.last_seq - RECENT + 1) if self._is_first_look else 1
 
     async def _read(self, name: str, info: StreamInfo, start: int) -> None:
-        with suppress(nats.errors.Error, TimeoutError, OSError):  # the next look begins again where this ends
+        with suppress(nats.errors.Error, TimeoutError, OSError):  # the next look continues here
             async for message in read(self._client.jetstream(), info, start):
                 metadata = message.metadata
                 sequence = metadata.sequence.stream

@@ -1,4 +1,4 @@
-"""Tell services of edits to their files, and find services that are new or gone."""
+"""Watch for edits to the files of services, and for services that are created or removed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from watchfiles import Change, DefaultFilter, awatch
 
 from natsgen.dev import environment
 
-STEP = 20  # milliseconds without a further change after which an edit is taken for whole
+STEP = 20  # milliseconds without a further change after which an edit is complete
 FILES = (environment.ENV_FILE, environment.REQUIREMENTS, "pyproject.toml")
 """Files beside `src/` that a service reads."""
 
 
 class Sources(DefaultFilter):
-    """The files that a running service may have read: not bytecode, and not what editors put beside a file."""
+    """Match the files that a running service may have read, without bytecode and temporary files of editors."""
 
     ignore_entity_patterns = (*DefaultFilter.ignore_entity_patterns, r"^\..*", r"~$", r"^4913$", r"\.tmp$")
 
@@ -32,8 +32,8 @@ async def watch(
 
     Args:
         services: the folder that they are in.
-        found: told the names of all services that are there; returns those to be watched.
-        edited: told the name of a service, and which of its files were edited.
+        found: called with the names of all services; returns those to watch.
+        edited: called with the name of a service and its edited files.
     """
     while True:
         there = environment.services_in(services)
@@ -60,7 +60,7 @@ async def _watch_folders(
     edited: Callable[[str, set[Path]], None],
     again: asyncio.Event,
 ) -> None:
-    """Watch files beside the sources, and the folder of services, until services have come or gone."""
+    """Watch the sources and the folder of services until a service is created or removed."""
     # A virtual environment in a service's folder holds tens of thousands of files: they are not watched.
     async for changes in awatch(
         services, *folders, watch_filter=Sources(), step=STEP, recursive=False, stop_event=again

@@ -172,9 +172,9 @@ function drawMap() {
   const isListed = getComputedStyle($("picture")).display === "none"; // on request, and in a narrow window
   if (isListed) drawList(view.state.map);
   else drawPicture(view.state.map);
-  const none = view.state.map.length ? "" : "No service has told what it consumes yet.";
+  const none = view.state.map.length ? "" : "No service has reported its subjects yet.";
   const rest = isListed ? 0 : view.state.map.length - DRAWN;
-  $("map-note").textContent = rest > 0 ? `and ${rest} more subjects, which the list has` : none;
+  $("map-note").textContent = rest > 0 ? `and ${rest} more subjects, shown in the list` : none;
 }
 
 function drawList(flows) {
@@ -363,7 +363,7 @@ function list(facts) {
 }
 
 function life(entries) {
-  if (!entries.length) return element("p", "Nobody has taken it yet.", { className: "faint" });
+  if (!entries.length) return element("p", "No consumer has received it yet.", { className: "faint" });
   return element("ol", entries.map((one, at) => {
     const what = { dead: "dead letter", log: "logged" }[one.what] ?? one.what;
     const attempt = one.attempt && one.what !== "log" ? `, attempt ${one.attempt}` : "";
@@ -538,7 +538,7 @@ async function drawSend() {
     const chain = await get(`/api/chain?id=${encodeURIComponent(view.sent)}`);
     if (chain.length) {
       showIfChanged($("result"), chain, () => [
-        element("h2", "What became of it"),
+        element("h2", "Result"),
         tree(chain, 0),
         ...chain.flatMap((one) => [element("h3", one.subject), life(one.life)]),
       ]);
@@ -580,7 +580,7 @@ function showFields() {
     value = JSON.parse($("raw").value || "null");
     $("send-error").textContent = "";
   } catch (error) {
-    $("send-error").textContent = `It is no JSON: ${error.message}`;
+    $("send-error").textContent = `Invalid JSON: ${error.message}`;
     return;
   }
   const made = fieldsOf(chosen.schema ?? {}, chosen.schema, value, [], 0);
@@ -636,7 +636,7 @@ function setField(path, schema, input) {
       place[last] = JSON.parse(input.value);
       input.setCustomValidity("");
     } catch {
-      input.setCustomValidity("This field takes JSON.");
+      input.setCustomValidity("Enter JSON.");
     }
   }
   $("raw").value = JSON.stringify(whole, null, 2);
@@ -713,7 +713,7 @@ $("filter-text").addEventListener("input", (event) => {
 $("pause").addEventListener("click", () => {
   view.paused = !view.paused;
   $("pause").setAttribute("aria-pressed", String(view.paused));
-  $("pause").textContent = view.paused ? "Go on" : "Pause";
+  $("pause").textContent = view.paused ? "Resume" : "Pause";
   draw();
 });
 $("choose-all").addEventListener("change", (event) => {
