@@ -65,9 +65,10 @@ class World:
         """Have the server read what is configured now; kill and start it where reading would end the publisher."""
         if self.access and self.access.shared:
             self.server.kill()
-        self.server.reload(self.configuration)
-        if self.access and self.access.shared:
+            self.server.configure(self.configuration)
             self.server.start()
+        else:
+            self.server.reload(self.configuration)
 
     @property
     def between(self) -> TcpProxy:

@@ -224,4 +224,4 @@ def test_the_versions_are_those_that_run() -> None:
     said = (ROOT / DOCUMENT).read_text()
     [faststream] = re.findall(r"^faststream(?:\[nats\])?==(\d+\.\d+)\.", pinned, re.M)
     [fsai] = re.findall(r"^fsai-nats-app==(\S+)", pinned, re.M)
-    assert f"Code of FastStream {faststream} and of fsai-nats-app {fsai}, " in said
+    assert f"code of FastStream {faststream} and fsai-nats-app {fsai}, " in said

@@ -14,7 +14,6 @@ from nats.js import JetStreamContext
 from prometheus_client import generate_latest
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.domain.messages import EnvelopeMessage
 from src.infrastructure.errors import ConfigurationError
@@ -26,6 +25,7 @@ from src.pubsub.publishers.publisher import Publisher, Tick, publishes
 from src.pubsub.publishers.runner import PublisherRunner
 from src.pubsub.publishers.settings import PublisherSettings
 from src.pubsub.publishers.settings import settings as publisher_settings
+from tests.runtime.conftest import until
 
 SUBJECT = "events.test"
 OFTEN = 0.02  # seconds
@@ -67,10 +67,6 @@ def run(service_settings: Settings) -> RunPublisher:
 
 def stats(worker: Worker) -> dict[str, Any]:
     return dict(worker.stats()["publishers"][0])
-
-
-async def until(condition: Callable[[], object], what: str, limit: float = 15) -> None:
-    await asyncio.to_thread(wait_until, condition, limit=limit, what=what)
 
 
 async def stored(jetstream: JetStreamContext) -> list[Any]:

@@ -19,7 +19,6 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.domain.cloud_events import CloudEvent
 from src.domain.events import Event
@@ -37,6 +36,7 @@ from src.pubsub.subscribers.settings import settings as subscriber_settings
 from src.pubsub.subscribers.subscriber import Context, Subscriber, listens, overlap
 from src.requests.nats import nats as module_nats
 from src.toolkit.decoders import decode_with
+from tests.runtime.conftest import until
 
 SUBJECT = "events.test"
 
@@ -89,10 +89,6 @@ async def outside(nats_server: NatsServer) -> AsyncIterator[Client]:
 
 def stats(worker: Worker) -> dict[str, Any]:
     return dict(worker.stats()["subscribers"][0])
-
-
-async def until(condition: Callable[[], object], what: str, limit: float = 15) -> None:
-    await asyncio.to_thread(wait_until, condition, limit=limit, what=what)
 
 
 def message(number: int, ago: float = 0.0) -> bytes:
@@ -306,7 +302,7 @@ async def test_a_cloudevent_in_the_binary_form_is_what_it_was_after_it_was_a_dea
     wrong = CloudEvent.new("integration.order.created", {"number": "many"})
     async with run_worker(tested) as worker:
         await publish(wrong.type, wrong.binary())
-        await until(lambda: worker.runners[0].stats()["dead_letters"]["invalid"] == 1, "a dead letter")
+        await until(lambda: worker.runners[0].stats()["dead_letters"].get("invalid") == 1, "a dead letter")
 
     letter = await jetstream.get_last_msg("DLQ", "dlq.billing.tested")
     assert CloudEvent[Any].read(letter.data or b"", letter.headers or {}).model_dump() == wrong.model_dump()

@@ -18,7 +18,6 @@ from nats.js.api import StreamConfig
 from pydantic import BaseModel
 
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.waiting import wait_until
 from src.config import Settings
 from src.domain.events import current
 from src.infrastructure.errors import ConfigurationError, TooLarge
@@ -42,7 +41,7 @@ from src.tasks import (
 )
 from src.tasks import queue as queues
 from src.toolkit.sync import SyncNats
-from tests.runtime.conftest import SERVICE, TEMPLATE, Counts
+from tests.runtime.conftest import SERVICE, TEMPLATE, Counts, until
 
 SOON = Backoff(initial=0.02, maximum=0.05)
 SUBJECT = "integration.order.created"
@@ -85,10 +84,6 @@ def sending(outbox: Enqueued, **options: Any) -> Any:
         return await outbox.send(email, message)
 
     return task_of(send_email, **options)
-
-
-async def until(condition: Callable[[], object], what: str, limit: float = 10) -> None:
-    await asyncio.to_thread(wait_until, condition, limit=limit, what=what)
 
 
 async def stream_messages(jetstream: JetStreamContext, stream: str = "QUEUE_EMAILS") -> int:

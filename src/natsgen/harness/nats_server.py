@@ -73,10 +73,14 @@ class NatsServer(FixedPortServer):
         """Return the client connections (`/connz`). Raises as `monitor` does."""
         return dict(self.monitor(f"/connz?{query}"))
 
+    def configure(self, configuration: str) -> None:
+        """Set the configuration that the server reads at its next start."""
+        self._configuration = configuration
+
     def reload(self, configuration: str) -> None:
         """Make the server read another configuration, and wait until it has. Raises `WaitTimeout` if it does not."""
         before = self.monitor("/varz")["config_load_time"]
-        self._configuration = configuration
+        self.configure(configuration)
         self._write_configuration()
         self.process.signal(signal.SIGHUP)
         wait_until(
