@@ -35,7 +35,7 @@ class RedisInbox:
     """
 
     def __init__(self, url: str, service: str, ttl: float) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=TIME_LIMIT, socket_connect_timeout=TIME_LIMIT)
+        self._redis: Any = Redis.from_url(url, socket_timeout=TIME_LIMIT, socket_connect_timeout=TIME_LIMIT)
         self._prefix = f"inbox:{service}:"
         self._ttl = ttl
         self._owner = uuid4().hex
@@ -60,4 +60,4 @@ class RedisInbox:
 
     async def _run(self, script: str, keys: Collection[str], *arguments: Any) -> Any:
         prefixed = [self._prefix + key for key in keys]
-        return await self._redis.execute_command("EVAL", script, len(prefixed), *prefixed, *arguments)
+        return await self._redis.eval(script, len(prefixed), *prefixed, *arguments)

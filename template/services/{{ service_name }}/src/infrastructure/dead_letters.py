@@ -108,11 +108,8 @@ class DeadLetters:
         if not has_payload:
             WITHOUT_PAYLOAD.labels(self._handler).inc()
             logger.error("payload does not fit into its dead letter: the original is kept", stream=message.stream)
-        if (
-            has_payload
-            or message.replayed
-            or ((await self._nats.jetstream.stream_info(message.stream)).config.retention == RetentionPolicy.LIMITS)
-        ):
+        info = None if has_payload or message.replayed else await self._nats.jetstream.stream_info(message.stream)
+        if info is None or info.config.retention == RetentionPolicy.LIMITS:  # the stream keeps the original
             await message.term(reason.value)
         else:
             await message.nak(self.ORIGINAL_KEPT)
