@@ -27,7 +27,7 @@ lint: .venv/complete # ruff and mypy, over the tool and over the template's Pyth
 
 types: .venv/complete # the part of `lint` that is mypy
 	$(bin)/mypy src scripts benchmarks
-	cd "$(service)" && "$(CURDIR)/$(bin)/mypy" --strict --allow-untyped-calls --cache-dir "$(CURDIR)/.mypy_cache/template" -p src
+	cd "$(service)" && "$(CURDIR)/$(bin)/mypy" --strict --cache-dir "$(CURDIR)/.mypy_cache/template" -p src
 
 bench: .venv/complete # how fast workers and the tool are, against what people would use instead; writes docs/performance.md; QUICK=1 only tries it
 	@$(bin)/python -m benchmarks $(if $(QUICK),--quick)
