@@ -10,7 +10,7 @@ import time
 
 PARTS = ("worker", "job", "actions", "tool", "update")
 QUICK = {"update": ("--services", "5")}
-"""What a part needs beside one round to be quick."""
+"""Further options that make a part quick."""
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import platform
@@ -18,10 +17,10 @@ from benchmarks.arena import QUICK, Load, rotated, running
 from benchmarks.contestants import Worker, generate, rival
 from benchmarks.figures import ratio, spread, table
 from benchmarks.requests import Figures, figures, requesting
+from benchmarks.sections import Say, run
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.service import GeneratedService
-from scripts.documents import PERFORMANCE
 
 ROUNDS = 3
 SECONDS = 0.5 if QUICK else 3.0
@@ -75,7 +74,7 @@ Start = Callable[[], AbstractContextManager[GeneratedService | ManagedProcess]]
 Measured = Mapping[int, Mapping[str, list[Figures]]]
 
 
-def measure(rounds: int, say: Callable[[str], None]) -> Measured:
+def measure(rounds: int, say: Say) -> Measured:
     """The figures of each contestant by the number of open requests, a value for each round."""
     with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
         folder = Path(name)
@@ -92,7 +91,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> Measured:
 
 
 async def _in_turn(
-    starts: Mapping[str, Start], port: int, rounds: int, say: Callable[[str], None]
+    starts: Mapping[str, Start], port: int, rounds: int, say: Say
 ) -> dict[int, dict[str, list[Figures]]]:
     measured: dict[int, dict[str, list[Figures]]] = {
         outstanding: {name: [] for name in starts} for outstanding in OUTSTANDING
@@ -153,19 +152,5 @@ def section(measured: Measured, rounds: int) -> str:
     )
 
 
-def main() -> None:
-    """Measures, and prints the section or writes it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.actions", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured (default {ROUNDS})")
-    parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file}, instead of printing")
-    wanted = parser.parse_args()
-    text = section(measure(wanted.rounds, partial(print, flush=True)), wanted.rounds)
-    if wanted.write:
-        PERFORMANCE.write_section("actions", text)
-        print(f"written: {PERFORMANCE.file}")
-    else:
-        print(text)
-
-
 if __name__ == "__main__":
-    main()
+    run("actions", __doc__, ROUNDS, measure, section)

@@ -22,7 +22,7 @@ from nats.js.errors import NotFoundError
 from natsgen.harness.nats_server import NatsServer
 
 QUICK = bool(os.environ.get("BENCH_QUICK"))
-"""Whether this is `make bench QUICK=1`: few messages and one round, enough to see that all of it works."""
+"""Set by `make bench QUICK=1`: few messages and one round, enough to see that all of it works."""
 
 SAMPLE_SECONDS = 0.05
 WARM_UP = 1_000

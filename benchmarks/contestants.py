@@ -22,9 +22,10 @@ from natsgen.harness.service import GeneratedService
 from tests.harness_tools.redis_server import RedisServer
 
 Start = Callable[[str, Load, Path], AbstractContextManager[Any]]
-"""How a contestant is made for a server's URL, a load and a folder; entering it starts its process."""
+"""Creates a contestant for a server's URL, a load and a folder; entering it starts its process."""
 
 HERE = Path(__file__).resolve().parent
+IMPORTABLE = {"PYTHONPATH": str(HERE.parent)}  # for what rivals share
 
 
 def generate(workspace: Path, *more: str) -> Path:
@@ -96,7 +97,7 @@ class Worker:
 
 
 def emptied(redis: RedisServer, start: Start) -> Start:
-    """The same contestant, which finds Redis empty."""
+    """Return the same contestant, which finds Redis empty."""
 
     def start_with_empty(url: str, load: Load, folder: Path) -> AbstractContextManager[Any]:
         with socket.create_connection((LOOPBACK, redis.port)) as connection:
@@ -118,6 +119,6 @@ def rival(
         [python, HERE / "rivals" / f"{script}.py"],
         name=script,
         log_folder=folder,
-        environment={**kept, **told, **settings},
+        environment={**kept, **IMPORTABLE, **told, **settings},
     ) as process:
         yield process

@@ -5,14 +5,13 @@ Validate an event, deduplicate it in Redis, log one line, publish one event and 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,13 +23,13 @@ from nats.js.api import StorageType, StreamConfig
 
 from benchmarks import handlers
 from benchmarks.arena import QUICK, WARM_UP, Arena, Load, arena, load, payload, rotated, running
-from benchmarks.contestants import HERE, Start, Worker, emptied, generate, rival
+from benchmarks.contestants import HERE, IMPORTABLE, Start, Worker, emptied, generate, rival
 from benchmarks.figures import ratio, spread, table
+from benchmarks.sections import REQUIREMENTS, Say, draw_rates, run
 from benchmarks.worker_lifetime import resident
 from natsgen.harness.environment import environment_for
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.service import GeneratedService
-from scripts.documents import PERFORMANCE
 from tests.harness_tools.redis_server import RedisServer
 from tests.harness_tools.versions import installed_versions, machine, nats_server_version
 
@@ -39,7 +38,6 @@ LONGEST = 1.5 if QUICK else 5.0
 """Seconds that one contestant's throughput is measured at most."""
 
 PACED_SECONDS = 2.0 if QUICK else 6.0
-REQUIREMENTS = Path("benchmarks/requirements.txt")
 PLOT = Path("docs/performance-job.svg")
 WORKER, BARE, FASTSTREAM, TASKIQ = "natsgen", "nats-py", "FastStream", "Taskiq on Redis streams"
 BACKLOG = load("JOB", 150, 60_000)
@@ -79,8 +77,8 @@ class Figures:
     memory: list[float] = field(default_factory=list)
 
 
-def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Figures]:
-    """The figures of each contestant."""
+def measure(rounds: int, say: Say) -> dict[str, Figures]:
+    """Return the figures of each contestant."""
     with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
         folder = Path(name)
         rivals = environment_for(REQUIREMENTS)
@@ -112,14 +110,12 @@ def _taskiq(
         input=events,
         text=True,
         check=True,
-        env={**os.environ, **told},
+        env={**os.environ, **IMPORTABLE, **told},
     )
     return rival("job_taskiq", python, told, url, wanted, folder)
 
 
-async def _in_turn(
-    starts: Mapping[str, Start], folder: Path, rounds: int, say: Callable[[str], None]
-) -> dict[str, Figures]:
+async def _in_turn(starts: Mapping[str, Start], folder: Path, rounds: int, say: Say) -> dict[str, Figures]:
     measured = {name: Figures() for name in starts}
     async with arena(folder / "JOB") as here:
         await here.fill(BACKLOG)
@@ -201,7 +197,7 @@ async def _latency(here: Arena, rate: float) -> float:
 
 
 def section(measured: Mapping[str, Figures], rounds: int) -> str:
-    """The section in Markdown."""
+    """Return the section in Markdown."""
     ours = measured[WORKER].rate
     rows = [
         (
@@ -235,39 +231,11 @@ def _versions() -> dict[str, str]:
 
 
 def draw(measured: Mapping[str, Figures]) -> None:
-    """Writes the plot."""
-    panes = {
-        "messages a second": {name: _numbers(found.rate) for name, found in measured.items()},
-        "CPU seconds for 100,000": {name: _numbers(found.cost) for name, found in measured.items()},
-    }
-    subprocess.run(
-        [environment_for(REQUIREMENTS), "benchmarks/plots/worker.py", PLOT, "median, range"],
-        input=json.dumps(panes),
-        text=True,
-        check=True,
-    )
-
-
-def _numbers(values: list[float]) -> list[float]:
-    over = spread(values)
-    return [over.median, over.least, over.most]
-
-
-def main() -> None:
-    """Measures, and prints the section or writes it with its plot."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.job", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured (default {ROUNDS})")
-    parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file}, instead of printing")
-    wanted = parser.parse_args()
-    measured = measure(wanted.rounds, partial(print, flush=True))
-    text = section(measured, wanted.rounds)
-    if wanted.write:
-        draw(measured)
-        PERFORMANCE.write_section("job", text)
-        print(f"written: {PERFORMANCE.file}")
-    else:
-        print(text)
+    """Draw the rates and the costs."""
+    rates = {name: found.rate for name, found in measured.items()}
+    costs = {name: found.cost for name, found in measured.items()}
+    draw_rates(PLOT, {"messages a second": rates, "CPU seconds for 100,000": costs}, "median, range")
 
 
 if __name__ == "__main__":
-    main()
+    run("job", __doc__, ROUNDS, measure, section, draw)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +14,7 @@ from benchmarks import handlers
 from benchmarks.arena import load
 from benchmarks.contestants import Start, Worker, emptied, generate, rival
 from benchmarks.figures import ratio, spread, table
+from benchmarks.sections import REQUIREMENTS, Say, draw_rates, run
 from benchmarks.worker_latency import Latencies, measure_latency
 from benchmarks.worker_lifetime import BACKLOGS, MANY, Memory, imports_of, measure_memory, measure_starts, measure_stops
 from benchmarks.worker_rates import (
@@ -24,20 +22,17 @@ from benchmarks.worker_rates import (
     RIVALS,
     WORKER,
     Rates,
-    Say,
     measure_load,
     measure_rates,
     replicas,
 )
 from natsgen.harness.environment import environment_for
 from natsgen.harness.programs import find_program
-from scripts.documents import PERFORMANCE
 from tests.harness_tools.redis_server import RedisServer
 from tests.harness_tools.versions import installed_versions, machine, nats_server_version
 
 ROUNDS = 3
 PLOT = Path("docs/performance-worker.svg")
-REQUIREMENTS = Path("benchmarks/requirements.txt")
 BARE = "bare nats-py with the same imports"
 OPTIONS_LOAD = load("OPTIONS", 150, 60_000)
 
@@ -268,39 +263,11 @@ def _versions() -> dict[str, str]:
 
 
 def draw(measured: Measured) -> None:
-    """Writes the plot."""
-    figures = {
-        title: {name: _numbers(rates[name]) for name in (WORKER, *RIVALS)} for title, rates in measured.rates.items()
-    }
-    PLOT.parent.mkdir(exist_ok=True)
-    subprocess.run(
-        [environment_for(REQUIREMENTS), "benchmarks/plots/worker.py", PLOT],
-        input=json.dumps(figures),
-        text=True,
-        check=True,
+    """Draw the rates under each load."""
+    draw_rates(
+        PLOT, {load: {name: rates[name] for name in (WORKER, *RIVALS)} for load, rates in measured.rates.items()}
     )
 
 
-def _numbers(values: Sequence[float]) -> list[float]:
-    over = spread(values)
-    return [over.median, over.least, over.most]
-
-
-def main() -> None:
-    """Measures, and prints the section or writes it with its plot."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured (default {ROUNDS})")
-    parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file}, instead of printing")
-    wanted = parser.parse_args()
-    measured = measure(wanted.rounds, partial(print, flush=True))
-    text = section(measured, wanted.rounds)
-    if wanted.write:
-        draw(measured)
-        PERFORMANCE.write_section("worker", text)
-        print(f"written: {PERFORMANCE.file}")
-    else:
-        print(text)
-
-
 if __name__ == "__main__":
-    main()
+    run("worker", __doc__, ROUNDS, measure, section, draw)

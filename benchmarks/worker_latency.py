@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.arena import QUICK, Arena, Load, arena, load, payload, rotated, running
 from benchmarks.contestants import Start
-from benchmarks.worker_rates import Say
+from benchmarks.sections import Say
 
 QUIET = load("QUIET", 150, 0)
 MESSAGES, RATE = 300 if QUICK else 1_000, 200.0

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks import handlers
 from benchmarks.arena import Load, arena, load, payload, rotated, running
 from benchmarks.contestants import Start, Worker
+from benchmarks.sections import Say
 from benchmarks.worker_latency import forget_recorded, recorded
-from benchmarks.worker_rates import Say
 from natsgen.harness.commands import run
 from natsgen.harness.waiting import wait_until
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.arena import QUICK, Arena, Load, arena, load, rotated, running
 from benchmarks.contestants import Start, Worker, rival
+from benchmarks.sections import Say
 from natsgen.harness.service import GeneratedService
 
 WORKER = "natsgen"
@@ -33,8 +34,6 @@ LONGEST = 0.8 if QUICK else 2.5
 
 Rates = dict[str, list[float]]
 """Messages a second of each contestant, a value for each round."""
-
-Say = Callable[[str], None]
 
 
 def measure_rates(worker: Worker, rivals: Path, folder: Path, rounds: int, say: Say) -> dict[str, Rates]:

@@ -2,26 +2,12 @@
 
 import asyncio
 import os
-from datetime import datetime
 
 from faststream import FastStream
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.js.api import ConsumerConfig
-from pydantic import BaseModel, Field
 
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-class Event(BaseModel):
-    id: str
-    type: str
-    timestamp: datetime
-    aggregate_id: str = Field(alias="aggregateId")
-    data: Data
-
+from benchmarks.rivals.events import Event
 
 broker = NatsBroker(os.environ["BENCH_URL"], logger=None)
 

@@ -2,25 +2,11 @@
 
 import asyncio
 import os
-from datetime import datetime
 from typing import Any
 
 from fsai_nats_app.fsai_nats_app import PullSubConfig, StreamConfig, create_nats_app
-from pydantic import BaseModel, Field
 
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-class Event(BaseModel):
-    id: str
-    type: str
-    timestamp: datetime
-    aggregate_id: str = Field(alias="aggregateId")
-    data: Data
-
+from benchmarks.rivals.events import Event
 
 app = create_nats_app(os.environ["BENCH_URL"])
 

@@ -6,7 +6,6 @@ import os
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 
 from faststream import AckPolicy, BaseMiddleware, FastStream
@@ -14,32 +13,15 @@ from faststream.exceptions import NackMessage
 from faststream.message import StreamMessage
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.js.api import ConsumerConfig
-from pydantic import BaseModel, Field
 from redis.asyncio import Redis
+
+from benchmarks.rivals.events import Done, Event
 
 DAY, LEASE = 86_400, 20
 WORKER = uuid.uuid4().hex
 
 logging.basicConfig(stream=sys.stdout, level=logging.INFO, format='{"time": "%(asctime)s", "message": "%(message)s"}')
 redis = Redis.from_url(os.environ["BENCH_REDIS"])
-
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-class Event(BaseModel):
-    id: str
-    type: str
-    timestamp: datetime
-    aggregate_id: str = Field(alias="aggregateId")
-    data: Data
-
-
-class Done(BaseModel):
-    number: int
-    text: str
 
 
 class Inbox(BaseMiddleware):

@@ -5,35 +5,17 @@ import logging
 import os
 import sys
 import uuid
-from datetime import datetime
 
 import nats
 import nats.errors
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
-from pydantic import BaseModel, Field
 from redis.asyncio import Redis
+
+from benchmarks.rivals.events import Done, Event
 
 DAY, LEASE = 86_400, 20
 WORKER = uuid.uuid4().hex
-
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-class Event(BaseModel):
-    id: str
-    type: str
-    timestamp: datetime
-    aggregate_id: str = Field(alias="aggregateId")
-    data: Data
-
-
-class Done(BaseModel):
-    number: int
-    text: str
 
 
 async def main() -> None:

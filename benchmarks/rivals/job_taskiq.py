@@ -6,40 +6,22 @@ import logging
 import os
 import sys
 import uuid
-from datetime import datetime
 from typing import Any
 
 import nats
 from nats.js import JetStreamContext
-from pydantic import BaseModel, Field
 from redis.asyncio import Redis
 from taskiq import TaskiqEvents, TaskiqState
 from taskiq.api import run_receiver_task
 from taskiq_redis import RedisStreamBroker
+
+from benchmarks.rivals.events import Done, Event
 
 DAY, LEASE = 86_400, 20
 WORKER = uuid.uuid4().hex
 
 broker = RedisStreamBroker(os.environ["BENCH_REDIS"])
 redis = Redis.from_url(os.environ["BENCH_REDIS"])
-
-
-class Data(BaseModel):
-    number: int
-    text: str
-
-
-class Event(BaseModel):
-    id: str
-    type: str
-    timestamp: datetime
-    aggregate_id: str = Field(alias="aggregateId")
-    data: Data
-
-
-class Done(BaseModel):
-    number: int
-    text: str
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
