@@ -44,7 +44,7 @@ class ApiError(NatsError):
 
     @property
     def is_not_found(self) -> bool:
-        """Whether the requested object does not exist."""
+        """Return whether the requested object does not exist."""
         return self.code == _NOT_FOUND
 
 
@@ -265,7 +265,7 @@ class Stop:
 
     @property
     def is_requested(self) -> bool:
-        """Whether the user requested a stop."""
+        """Return whether the user requested a stop."""
         return self._requested.is_set()
 
     def request(self) -> None:

@@ -79,7 +79,7 @@ class Letter:
 
     @property
     def is_with_original(self) -> bool:
-        """Whether its payload did not fit and is still with the original message."""
+        """Return whether its payload did not fit and is still with the original message."""
         return headers.first(self.headers, PAYLOAD) == WITH_ORIGINAL
 
     def summary(self) -> Summary:

@@ -39,7 +39,7 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Whether there are no conditions."""
+        """Return whether there are no conditions."""
         return self == Selection()
 
     @property

@@ -22,7 +22,7 @@ START_ATTEMPTS = 5
 ADDRESS_IN_USE = "address already in use"
 
 PORT_FREE_SECONDS = 10.0
-"""How long a restart waits for its port: longer than a client keeps an accidental connection to itself."""
+"""Limits a restart's wait for its port: longer than a client keeps an accidental connection to itself."""
 
 
 def free_port() -> int:
