@@ -50,17 +50,18 @@ RESERVED_HANDLERS = frozenset(
     | {"none", "reject", "retry", "running_service", "tick", "true"}
 )
 
-_SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_CONTEXT = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_WORKSPACE = _CONTEXT
-_NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
-_REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
-_LABEL = re.compile(r"[a-z0-9][a-z0-9._/-]*")
+# The forms of whole texts; `natsgen questions --json-schema` has them too.
+SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+CONTEXT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+WORKSPACE = CONTEXT
+NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
+LABEL = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 # Invisible characters that make a line look different from its content, or that YAML cannot contain.
-_DECEIVING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+DECEIVING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 def service(name: str) -> str:
@@ -75,7 +76,7 @@ def service(name: str) -> str:
     Raises:
         InputError: the name breaks the rule, or Python, its standard library or the workspace already uses it.
     """
-    if len(name) > SERVICE_MAX_LENGTH or not _SERVICE.fullmatch(name):
+    if len(name) > SERVICE_MAX_LENGTH or not SERVICE.fullmatch(name):
         takes = "use lower-case letters, digits and single hyphens, starting with a letter"
         raise invalid(
             "service name", name, f"{takes}, at most {SERVICE_MAX_LENGTH} characters", suggest(_as_service(name))
@@ -87,19 +88,19 @@ def service(name: str) -> str:
 
 def context(name: str) -> str:
     """Check the name of a bounded context; return it or raise `InputError`."""
-    return _checked(name, _CONTEXT, CONTEXT_MAX_LENGTH, "bounded context", "lower-case letters, digits, _ and -")
+    return _checked(name, CONTEXT, CONTEXT_MAX_LENGTH, "bounded context", "lower-case letters, digits, _ and -")
 
 
 def workspace(name: str) -> str:
     """Check the name of a workspace, the Compose project; return it or raise `InputError`."""
-    return _checked(name, _WORKSPACE, WORKSPACE_MAX_LENGTH, "workspace name", "lower-case letters, digits, _ and -")
+    return _checked(name, WORKSPACE, WORKSPACE_MAX_LENGTH, "workspace name", "lower-case letters, digits, _ and -")
 
 
 def network(name: str) -> str:
     """Check the name of a Docker network, or "" for the workspace's own; return it or raise `InputError`."""
     if name == "":
         return name
-    return _checked(name, _NETWORK, NETWORK_MAX_LENGTH, "Docker network", "letters, digits, _, . and -")
+    return _checked(name, NETWORK, NETWORK_MAX_LENGTH, "Docker network", "letters, digits, _, . and -")
 
 
 def description(text: str) -> str:
@@ -128,7 +129,7 @@ def description(text: str) -> str:
 
 def registry(text: str) -> str:
     """Check the registry of base images, or "" for the public ones; return it or raise `InputError`."""
-    if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and _REGISTRY.fullmatch(text)):
+    if text == "" or (len(text) <= REGISTRY_MAX_LENGTH and REGISTRY.fullmatch(text)):
         return text
     form = "use host[:port][/path] such as registry.example.com/mirror, without a scheme or a trailing slash"
     raise invalid("registry", text, f"{form}, at most {REGISTRY_MAX_LENGTH} characters")
@@ -141,7 +142,7 @@ def labels(pairs: Mapping[str, str]) -> Mapping[str, str]:
     for key, value in pairs.items():
         if key in RESERVED_LABELS:
             raise InputError(f"the label {quote(key)} is reserved: every service sets it")
-        if len(key) > LABEL_MAX_LENGTH or not _LABEL.fullmatch(key):
+        if len(key) > LABEL_MAX_LENGTH or not LABEL.fullmatch(key):
             takes = "use lower-case letters, digits, ., _, / and -, starting with a letter or a digit"
             raise invalid("label", key, f"{takes}, at most {LABEL_MAX_LENGTH} characters")
         if not isinstance(value, str):
@@ -225,7 +226,7 @@ def subject_problem(text: str, *, of_a_stream: bool = True) -> str:
     if ">" in tokens[:-1]:
         return "> may only be the last token"
     for number, token in enumerate(tokens, start=1):
-        if token not in ("*", ">") and not _TOKEN.fullmatch(token):
+        if token not in ("*", ">") and not TOKEN.fullmatch(token):
             what = f"token {number} is {quote(token)}" if token else f"token {number} is empty"
             return f"{what}; use letters, digits, _ and - in a token, or *, or > as the last token"
     if owner := RESERVED_FIRST_TOKENS.get(tokens[0].lower()):
@@ -263,7 +264,7 @@ def _checked(name: str, rule: re.Pattern[str], limit: int, kind: str, takes: str
 
 def _is_hidden(character: str) -> bool:
     not_a_character = ord(character) & 0xFFFE == 0xFFFE
-    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DECEIVING or not_a_character
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in DECEIVING or not_a_character
 
 
 def _clashing(depths: Mapping[str, int]) -> list[str]:

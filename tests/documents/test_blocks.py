@@ -25,6 +25,8 @@ NOT_RUN = {
     "CONTRIBUTING.md / Test / 1": "CI does, in .ci/run; these are the tests",
     "docs/dev.md / The workspace on your machine / 1": "tests/dev/test_session.py starts both",
     "docs/dev.md / From the command line / 1": "tests/dev/test_messages.py types the same commands",
+    "docs/guides/backstage.md / Forms and Backstage / 2": "tests/unit/test_questions_command.py has such answers",
+    "docs/guides/backstage.md / A Backstage software template / 2": "tests/workflows/test_backstage.py runs the action",
     "docs/loki.md / Logs in Loki / 1": "there is no Alloy; tests/unit/test_loki_config.py checks the configuration",
     "docs/loki.md / Logs in Loki / 2": "there is no Loki; tests/smoke/test_pubsub.py checks the lines",
     "docs/template-authors.md / Use a template / 1": "tests/update/test_new_template.py has it with other addresses",

@@ -30,7 +30,8 @@ from tests.update import world
 
 ROOT = Path(__file__).parents[2]
 GUIDES = (
-    "handlers actions gateways publishers queues dedup extras testing configuration monorepo-ci updating dead-letters"
+    "handlers actions gateways publishers queues dedup extras testing configuration monorepo-ci updating dead-letters "
+    "backstage"
 )
 DOCUMENTS = ["README.md", *(f"docs/guides/{name}.md" for name in GUIDES.split()), "docs/reference/json.md"]
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]

@@ -27,6 +27,7 @@ _ANY_LENGTH = 1_000  # characters of a summary, so that none is truncated
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("new:app", "Create a service."),
     "init": ("init:init", "Write natsgen.toml and complete .gitignore."),
+    "questions": ("questions:questions", "List the questions that natsgen new asks."),
     "adopt": ("adopt:adopt", "Bring an existing worker under natsgen management."),
     "add-handler": ("parts:add_handler", "Add a handler and its test to a service."),
     "remove-handler": ("parts:remove_handler", "Remove a handler and its test from a service."),

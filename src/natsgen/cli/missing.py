@@ -83,6 +83,15 @@ SUBSCRIBER = Requirement(
     f"The service subscribes to this subject ({WILDCARDS}).",
 )
 
+BY_KIND = {
+    "worker": WORKER,
+    "service": SERVICE,
+    "gateway": GATEWAY,
+    "publisher": PUBLISHER,
+    "subscriber": SUBSCRIBER,
+}
+"""The required answers by the kind of service: by the command after `natsgen new`."""
+
 
 def completed(
     given: GivenAnswers,

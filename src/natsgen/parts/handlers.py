@@ -91,7 +91,7 @@ HANDLERS = PartKind(
     argument=("SUBJECT", "Subject of the events; * and a last > are wildcards."),
     proposal=subjects.LAST_TOKENS,
     options=(
-        Option("subject", Text("subject", naming.subject_problem)),
+        Option("subject", Text("subject", naming.subject_problem, subjects.with_wildcards(naming.TOKEN.pattern))),
         Option(
             "durable",
             pattern("durable", "[A-Za-z0-9_-]+", DURABLE_MAX_LENGTH, "letters, digits, _ and -"),

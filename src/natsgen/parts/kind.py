@@ -289,6 +289,7 @@ class PartKind:
         first: the name of the decorator's first argument.
         prefix: the prefix of the function's name, before the part's name.
         may_be_short: whether an answer may be only the first option.
+        either: the options of which a part has exactly one; empty for no such rule.
         does: the verb and the noun for the service's description.
         for_gateways: whether only a service with a web framework may have them.
         shared: the note about another part with the same subject; "" for none.
@@ -312,6 +313,7 @@ class PartKind:
     first: str = "subject"
     prefix: str = ""
     may_be_short: bool = False
+    either: tuple[str, ...] = ()
     does: tuple[str, str] = ("does", "part")
     for_gateways: bool = False
     shared: str = ""

@@ -13,7 +13,7 @@ from typing import Any
 from natsgen import messages, naming
 from natsgen.parts import source
 from natsgen.parts.kind import FoundPart, Option, Part, PartKind
-from natsgen.parts.rules import Choice, Name, Text, sent_subject
+from natsgen.parts.rules import KEYWORDS, Choice, Name, Text, matching, sent_subject
 from natsgen.parts.source import Function, Value, joined
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -262,6 +262,19 @@ def _parameter_problem(name: str) -> str:
     return ""
 
 
+def _path_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the paths that `_path_problem` finds nothing wrong with."""
+    segment = rf"({_SEGMENT.pattern}|\{{{_PARAMETER.pattern}\}})"
+    wrong_names = "|".join(sorted(RESERVED_PARAMETERS | KEYWORDS))
+    wrong: list[dict[str, Any]] = [
+        {"enum": sorted(RESERVED_PATHS)},
+        {"pattern": r"/\.\.?(/|$)"},
+        {"pattern": rf"\{{({wrong_names}|[^}}]{{{PARAMETER_MAX_LENGTH + 1},}})\}}"},
+        {"pattern": r"\{([^}]*)\}.*\{\1\}"},
+    ]
+    return matching(rf"/({segment}(/{segment})*)?", PATH_MAX_LENGTH, **{"not": {"anyOf": wrong}})
+
+
 ROUTES = PartKind(
     noun="route",
     name=Name("route", _RESERVED, "route"),
@@ -273,7 +286,7 @@ ROUTES = PartKind(
     proposal="the action's, or that of the event's handler",
     options=(
         Option("method", Choice("method of a route", METHODS)),
-        Option("path", Text("path of a route", _path_problem)),
+        Option("path", Text("path of a route", _path_problem, _path_schema())),
         Option("call", sent_subject("route", "sent to")),
         Option("publish", sent_subject("route", "sent to")),
     ),
@@ -282,6 +295,7 @@ ROUTES = PartKind(
     missing="@router.post, @route or the like",
     place="src/web",
     package="web",
+    either=_SENDS,
     does=("serves", "route"),
     unique="another method or path",
     for_gateways=True,

@@ -10,6 +10,7 @@ from typing import Any
 
 from natsgen import messages, naming
 from natsgen.errors import InputError
+from natsgen.naming import RESERVED_FIRST_TOKENS, SUBJECT_MAX_LENGTH, TOKEN
 
 NAME_MAX_LENGTH = 64
 KEYWORDS = frozenset(word for word in keyword.kwlist if word.islower())
@@ -19,6 +20,11 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 class Rule:
     """The valid values of an option."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the valid values."""
+        raise NotImplementedError
 
     @property
     def metavar(self) -> str:
@@ -57,6 +63,11 @@ class Number(Rule):
     form: str = r"[0-9]{1,9}(\.[0-9]{1,9})?"
 
     @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the valid values."""
+        return {"type": "number" if self.unit else "integer", "minimum": self.least, "maximum": self.most}
+
+    @property
     def metavar(self) -> str:
         """Return the unit, or "N" for a whole number."""
         return self.unit.upper() or "N"
@@ -85,6 +96,11 @@ class Flag(Rule):
 
     key: str
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the valid values."""
+        return {"type": "boolean"}
+
     def check(self, value: object) -> bool:
         """Return the flag."""
         if not isinstance(value, bool):
@@ -98,6 +114,11 @@ class Choice(Rule):
 
     what: str
     among: tuple[str, ...]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the valid values."""
+        return {"type": "string", "enum": list(self.among)}
 
     @property
     def metavar(self) -> str:
@@ -119,12 +140,19 @@ class Text(Rule):
     Attributes:
         what: the name of the option in messages.
         problem: returns what is wrong with a text; "" if nothing is.
+        form: the JSON Schema of the texts with no problem.
         suggest: suggests a valid text; "" for none.
     """
 
     what: str
     problem: Callable[[str], str]
+    form: dict[str, Any]
     suggest: Callable[[str], str] = field(default=lambda text: "")
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the valid values."""
+        return self.form
 
     def check(self, value: object) -> str:
         """Return the text."""
@@ -150,7 +178,18 @@ def pattern(what: str, form: str, limit: int, takes: str, suggest: Callable[[str
     def problem(text: str) -> str:
         return "" if len(text) <= limit and re.fullmatch(form, text) else f"use {takes}, at most {limit} characters"
 
-    return Text(what, problem, suggest or (lambda text: ""))
+    return Text(what, problem, matching(form, limit), suggest or (lambda text: ""))
+
+
+def matching(form: str, limit: int, **more: Any) -> dict[str, Any]:
+    """Return the JSON Schema of texts that match a pattern, have at most `limit` characters, and fulfil `more`."""
+    return {"type": "string", "maxLength": limit, "pattern": f"^({form})$", **more}
+
+
+def subject_schema(form: str) -> dict[str, Any]:
+    """Return the JSON Schema of subjects that match a pattern and do not begin with a reserved token."""
+    either_case = ("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in RESERVED_FIRST_TOKENS)
+    return matching(form, SUBJECT_MAX_LENGTH, **{"not": {"pattern": rf"^({'|'.join(either_case)})(\.|$)"}})
 
 
 def sent_subject(noun: str, verb: str) -> Text:
@@ -160,7 +199,7 @@ def sent_subject(noun: str, verb: str) -> Text:
         wide = any(token in ("*", ">") for token in text.split("."))
         return f"use a subject without wildcards, because it is {verb}" if wide else naming.subject_problem(text)
 
-    return Text(f"subject for a {noun}", problem)
+    return Text(f"subject for a {noun}", problem, subject_schema(rf"{TOKEN.pattern}(\.{TOKEN.pattern})*"))
 
 
 @dataclass(frozen=True)
@@ -177,6 +216,13 @@ class Name(Rule):
     noun: str
     reserved: Collection[str]
     prefix: str = ""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the names."""
+        taken: list[dict[str, Any]] = [{"enum": sorted({*self.reserved, *(KEYWORDS if self.prefix else ())})}]
+        taken += [{"pattern": "^test"}] if self.prefix else []
+        return matching(_NAME.pattern, NAME_MAX_LENGTH, **{"not": {"anyOf": taken}})
 
     def check(self, value: object) -> str:
         """Return the name of the part, its function and its file."""

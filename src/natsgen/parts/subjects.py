@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from natsgen import messages, naming
 from natsgen.parts.kind import Part
-from natsgen.parts.rules import refuse_twice
+from natsgen.parts.rules import refuse_twice, subject_schema
 
 _Part = TypeVar("_Part", bound="SubjectPart")
 
@@ -43,6 +43,11 @@ class SubjectPart(Part):
     def other_name(self, taken: Sequence[str]) -> str:
         """Return a name from more tokens of its subject."""
         return naming.handler_for(self.subject, taken)
+
+
+def with_wildcards(first: str) -> dict[str, Any]:
+    """Return the JSON Schema of subjects that may contain wildcards; `first` is the pattern of their first token."""
+    return subject_schema(rf"{first}(\.({naming.TOKEN.pattern}|\*))*(\.>)?")
 
 
 def from_subjects(part: type[_Part], subjects: Sequence[str], why_once: str, **options: Any) -> tuple[_Part, ...]:

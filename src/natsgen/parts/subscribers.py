@@ -71,7 +71,10 @@ SUBSCRIBERS = PartKind(
     argument=("SUBJECT", "Subject that it subscribes to; * and a last > are wildcards."),
     proposal=subjects.LAST_TOKENS,
     options=(
-        Option("subject", Text("subject for a subscriber", _problem)),
+        Option(
+            "subject",
+            Text("subject for a subscriber", _problem, subjects.with_wildcards(rf"({naming.TOKEN.pattern}|\*)")),
+        ),
         Option(
             "queue_group",
             GROUP,

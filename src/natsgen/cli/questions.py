@@ -1,0 +1,66 @@
+"""`natsgen questions`: lists the questions for a new service, also for forms of other programs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from natsgen import messages
+from natsgen.cli import missing, options, output, templates
+from natsgen.errors import InputError
+
+_WORKER = "worker"
+
+
+def questions(
+    how: options.Reading,
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="worker, service, gateway, publisher or subscriber.")
+    ] = _WORKER,
+    template: options.Template = None,
+    json_schema: Annotated[
+        bool, typer.Option("--json-schema", help="Print the JSON Schema of a --data-file (draft 2020-12).")
+    ] = False,
+    backstage: Annotated[
+        bool, typer.Option("--backstage", help="Print a Backstage software template that asks them.")
+    ] = False,
+) -> None:
+    """List the questions that natsgen new asks.
+
+    With --json-schema this prints the schema of the answers that natsgen new KIND accepts in a --data-file, for editors
+    and forms. With --backstage it prints a template.yaml with that schema. This command writes no files.
+
+    \b
+    Examples:
+      natsgen questions
+      natsgen questions gateway --json-schema > answers.schema.json
+      natsgen questions --backstage > template.yaml
+    """
+    from natsgen.answers import backstage as catalog
+    from natsgen.answers import json_schema as schemas
+    from natsgen.answers import questions as asked
+
+    if kind not in missing.BY_KIND:
+        raise InputError(f"KIND: {messages.invalid_choice(kind, missing.BY_KIND)}")
+    if how.as_json + json_schema + backstage > 1:
+        raise InputError("use only one of --json, --json-schema and --backstage")
+    with templates.for_new(template, how.place) as source:
+        questionnaire = asked.read(source.folder)
+    found = schemas.schema(questionnaire, missing.BY_KIND[kind].questions)
+    if json_schema:
+        output.document({"$schema": schemas.DRAFT, "title": f"Answers for natsgen new {kind}", **found})
+    elif backstage:
+        import yaml
+
+        output.result(yaml.safe_dump(catalog.software_template(kind, found), sort_keys=False, width=120))
+    elif how.as_json:
+        properties = found["properties"]
+        output.document({"questions": [{"key": key, **_facts(form)} for key, form in properties.items()]})
+    else:
+        rows = [(one.key, one.help) for one in questionnaire.questions.values()]
+        output.result("\n".join(output.columns(rows)))
+
+
+def _facts(form: dict[str, object]) -> dict[str, object]:
+    return {"help": form.get("description", ""), "default": form.get("default")}
