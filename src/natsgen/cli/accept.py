@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from natsgen.cli import options, output
+from natsgen.cli.options import argument, switch
 from natsgen.errors import InputError
-
-Paths = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[PATH]...", help="Files, relative to the current folder, the service or the root.", show_default=False
-    ),
-]
-AllFiles = Annotated[bool, typer.Option("--all", help="Accept every file that differs.")]
 
 
 def accept(
     service: options.Service,
     how: options.Writing,
-    path: Paths = None,
-    all_files: AllFiles = False,
+    path: list[str] | None = argument(
+        "[PATH]...", "Files, relative to the current folder, the service or the root.", None
+    ),
+    all_files: bool = switch("--all", "Accept every file that differs."),
 ) -> None:
     """Accept your changes to files that the template owns.
 
@@ -43,5 +35,4 @@ def accept(
     story = [f"Accepted in {service}", *(f"  {output.printable(str(one))}" for one in found.paths)]
     if not found.paths:
         story = [f"No file of {service} differs from its template"]
-    document = {"service": service, "accepted": [str(one) for one in found.paths]}
-    how.report(found.change, document, story)
+    how.report(found.change, {"service": service, "accepted": found.paths}, story)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from natsgen import messages
 from natsgen.cli import next_steps, options, output, templates
+from natsgen.cli.options import argument, switch
 from natsgen.workspace import SERVICES
 
 if TYPE_CHECKING:
@@ -19,15 +20,10 @@ if TYPE_CHECKING:
 
 
 def adopt(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The service's folder, under services/.", show_default=False)
-    ],
     how: options.Writing,
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Replace its infrastructure with the template's, and subscribe its handlers."),
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="List every file.")] = False,
+    path: Path = argument("PATH", "The service's folder, under services/."),
+    replace: bool = switch("--replace", "Replace its infrastructure with the template's, and subscribe its handlers."),
+    verbose: bool = switch("--verbose", "List every file."),
 ) -> None:
     """Bring an existing worker under natsgen management.
 
@@ -53,15 +49,8 @@ def adopt(
             _ask(adoption.adopt(trial, template, asked, path, replace=replace))
         done = adoption.adopt(how.writer, template, asked, path, replace=replace)
     change = done.change
-    document = {
-        "service": done.service,
-        "answers": done.answers,
-        "added": [str(path) for path in change.added],
-        "changed": [str(path) for path in change.replaced],
-        "differing": [str(path) for path in done.differing],
-        "missing": [str(path) for path in done.missing],
-        "notes": list(done.notes),
-    }
+    facts = {key: getattr(done, key) for key in ("service", "answers", "differing", "missing", "notes")}
+    document = {**facts, "added": change.added, "changed": change.replaced}
     how.report(change, document, _story(how.place, done, replaced=replace, verbose=verbose))
     if how.dry_run and not how.as_json:
         output.note("\n".join(_differences(done, replaced=replace, verbose=verbose)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from natsgen.cli import options, output
+from natsgen.cli.options import argument
 from natsgen.errors import InputError, ServiceError
 
 if TYPE_CHECKING:
@@ -22,10 +21,7 @@ _NO_CHANGE = "service_name"
 def answers(
     service: options.Service,
     how: options.Writing,
-    change: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="set KEY=VALUE", help="Answers to change.", show_default=False),
-    ] = None,
+    change: list[str] | None = argument("set KEY=VALUE", "Answers to change.", None),
 ) -> None:
     """Show or change the answers that a service was created with.
 
@@ -44,7 +40,8 @@ def answers(
     place = how.place
     memory = answers_file.read(listing.require_service(place, service))
     if not change:
-        _show(memory, as_json=how.as_json)
+        lines = output.columns([(key, str(value)) for key, value in memory.values.items()])
+        how.end({"service": service, "version": memory.commit, "answers": memory.values}, lines)
         return
     if change[0] != "set" or not change[1:]:
         raise InputError(f"usage: natsgen answers {service} set KEY=VALUE, such as set dedup=nats-kv")
@@ -79,10 +76,3 @@ def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, 
     except ServiceError as error:
         raise InputError(f"{', '.join(pairs)}: {error}") from error
     return dict(given.values)
-
-
-def _show(memory: AnswersFile, *, as_json: bool) -> None:
-    if as_json:
-        output.document({"service": memory.file.parent.name, "version": memory.commit, "answers": dict(memory.values)})
-    else:
-        output.result("\n".join(output.columns([(key, str(value)) for key, value in memory.values.items()])))

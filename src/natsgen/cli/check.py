@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from natsgen import messages
 from natsgen.cli import options, output
 from natsgen.cli.update import wanted_services
-from natsgen.errors import FAILED, ServiceError
+from natsgen.errors import ServiceError
 
 if TYPE_CHECKING:
     from natsgen.update.drift import Drift, DriftedFile
@@ -37,14 +35,12 @@ def check(how: options.Reading, service: options.Services = None, all_services: 
     names = wanted_services(place, service or [], all_services=all_services)
     with Progress("checking") as bar:
         found = drift.check(place, names, progress=bar.show)
-    if how.as_json:
-        output.document({"workspace": str(place.root), "services": [_document(one) for one in found]})
-    elif found:
-        output.result("\n".join(_lines(found)))
-    else:
-        output.note(output.no_services(place.root))
-    if not all(one.is_clean for one in found):
-        raise typer.Exit(FAILED)
+    how.end(
+        {"workspace": place.root, "services": map(_document, found)},
+        _lines(found),
+        "" if found else output.no_services(place.root),
+        failed=not all(one.is_clean for one in found),
+    )
 
 
 def diff(service: options.Service, how: options.Reading) -> None:
@@ -64,12 +60,8 @@ def diff(service: options.Service, how: options.Reading) -> None:
     (found,) = drift.check(place, [service])
     if found.error:
         raise ServiceError(f"{service}: {found.error}")
-    if how.as_json:
-        output.document({"workspace": str(place.root), **_document(found), "diff": found.diff})
-    elif found.diff:
-        output.result(found.diff)
-    else:
-        output.note(f"{service} does not differ from {found.version} of its template")
+    nothing = "" if found.diff else f"{service} does not differ from {found.version} of its template"
+    how.end({"workspace": place.root, **_document(found), "diff": found.diff}, [found.diff], nothing)
 
 
 def _lines(found: Sequence[Drift]) -> Iterator[str]:
@@ -127,10 +119,10 @@ def _document(one: Drift) -> dict[str, Any]:
         "newest": one.newest or None,
         "is_behind": one.is_behind,
         "is_clean": one.is_clean,
-        "files": [{"path": str(file.path), "how": file.how, "since": file.since or None} for file in one.files],
-        "accepted": [str(file.path) for file in one.accepted],
-        "conflicting": [str(path) for path in one.conflicting],
-        "unfinished": [str(path) for path in one.unfinished],
-        "repairable": list(one.repairable),
+        "files": [{"path": file.path, "how": file.how, "since": file.since or None} for file in one.files],
+        "accepted": [file.path for file in one.accepted],
+        "conflicting": one.conflicting,
+        "unfinished": one.unfinished,
+        "repairable": one.repairable,
         "error": one.error or None,
     }

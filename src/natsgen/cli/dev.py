@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from natsgen.cli import options
+from natsgen.cli import completion, options
+from natsgen.cli.options import argument, switch, value
 from natsgen.errors import InputError, NatsgenError
 
 NEEDED = ("watchfiles", "starlette", "uvicorn")
-Server = Annotated[str | None, options.option("URL", "Use this NATS server instead of starting one.")]
 
 
 def dev(
-    services: Annotated[
-        list[str] | None,
-        options.service_argument("Only these services [default: all, including new ones]", "[SERVICE]..."),
-    ] = None,
-    server: Server = None,
-    data_dir: Annotated[
-        Path | None, options.option("DIR", "Keep the streams in this folder [default: deleted at the end]")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, metavar="N", help="Port of the page [default: 8484, or a free one]")
-    ] = None,
-    no_ui: Annotated[bool, typer.Option("--no-ui", help="Do not serve the page.")] = False,
+    services: list[str] | None = argument(
+        "[SERVICE]...",
+        "Only these services [default: all, including new ones]",
+        None,
+        autocompletion=completion.services,
+    ),
+    server: str | None = value("URL", "Use this NATS server instead of starting one."),
+    data_dir: Path | None = value("DIR", "Keep the streams in this folder [default: deleted at the end]"),
+    port: int | None = value("N", "Port of the page [default: 8484, or a free one]", min=1, max=65535),
+    no_ui: bool = switch("--no-ui", "Do not serve the page."),
     workspace: options.Workspace = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each log line as a JSON object.")] = False,
+    as_json: bool = switch("--json", "Print each log line as a JSON object."),
 ) -> None:
     """Run NATS and the services of the workspace, with reload and a page.
 

@@ -6,12 +6,13 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from natsgen.cli import completion, dlq_options, options, output
-from natsgen.errors import FAILED, InputError, NatsError
+from natsgen.cli.options import argument, switch, value
+from natsgen.errors import InputError, NatsError
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -23,37 +24,25 @@ if TYPE_CHECKING:
 TAIL_PAYLOAD = 200  # characters of a payload in a line of `tail`
 _OF_NATS = ("$", "_INBOX")
 
-Data = Annotated[str | None, options.option("JSON|@FILE|-", "Payload, a file, or standard input [default: an example]")]
+DATA = value("JSON|@FILE|-", "Payload, a file, or standard input [default: an example]")
 
 
 @dataclass(frozen=True)
 class _Streaming(dlq_options.Reaching):
     """The options of a command that prints until it is stopped."""
 
-    as_json: Annotated[bool, typer.Option("--json", help="Print each message as a JSON object.")] = False
+    as_json: bool = switch("--json", "Print each message as a JSON object.")
 
 
 def publish(
     *,
     service: options.Service,
-    handler: Annotated[
-        str,
-        typer.Argument(
-            metavar="HANDLER",
-            help="Name of the handler, task or subscriber.",
-            autocompletion=completion.parts_of("handlers"),
-        ),
-    ],
-    data: Data = None,
-    subject: Annotated[
-        str | None, options.option("SUBJECT", "Subject to publish to, if the handler's has wildcards.")
-    ] = None,
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of events, each with its own ID.")] = 1,
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="N", min=0.001, help="Events per second [default: no limit]"),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be published.")] = False,
+    handler: str = argument("HANDLER", "Name of the handler, task or subscriber.", autocompletion=completion.handlers),
+    data: str | None = DATA,
+    subject: str | None = value("SUBJECT", "Subject to publish to, if the handler's has wildcards."),
+    count: int = value("N", "Number of events, each with its own ID.", default=1, min=1),
+    rate: float | None = value("N", "Events per second [default: no limit]", min=0.001),
+    dry_run: bool = switch("--dry-run", "Show what would be published."),
     how: dlq_options.Reaching,
 ) -> None:
     """Publish an event to a handler, checked against its model.
@@ -90,20 +79,16 @@ def publish(
             sent.append({"stream": stored.stream, "sequence": stored.sequence} if stored else {})
 
     connection.run(settings, work, progress_text=lambda: f"{len(sent)} of {count} were published")
-    if how.as_json:
-        output.document({"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]})
-    else:
-        place = f", as {sent[-1]['stream']}:{sent[-1]['sequence']}" if sent[-1] else "; no stream stores it"
-        output.result(f"published {len(sent)} on {where}{place}")
+    place = f", as {sent[-1]['stream']}:{sent[-1]['sequence']}" if sent[-1] else "; no stream stores it"
+    document = {"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]}
+    how.end(document, [f"published {len(sent)} on {where}{place}"])
 
 
 def call(
     *,
     service: options.Service,
-    action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="Name of the action.", autocompletion=completion.parts_of("actions"))
-    ],
-    data: Data = None,
+    action: str = argument("ACTION", "Name of the action.", autocompletion=completion.actions),
+    data: str | None = DATA,
     how: dlq_options.Reaching,
 ) -> None:
     """Call an action and print its reply.
@@ -128,22 +113,17 @@ def call(
         answer: Any = json.loads(reply.payload)
     except ValueError:
         answer = reply.payload.decode(errors="replace")
-    if how.as_json:
-        output.document({"subject": part.subject, "request": given, "reply": answer, "error": reply.error})
-    else:
-        output.result(samples.text(answer))
     if reply.error:
         output.error(f"{part.subject} returned the error {reply.error}")
-        raise typer.Exit(FAILED)
+    document = {"subject": part.subject, "request": given, "reply": answer, "error": reply.error}
+    how.end(document, [samples.text(answer)], failed=bool(reply.error))
 
 
 def tail(
     *,
-    subject: Annotated[
-        str | None, options.option("SUBJECT", "Only this subject, which may have wildcards [default: all]")
-    ] = None,
+    subject: str | None = value("SUBJECT", "Only this subject, which may have wildcards [default: all]"),
     service: dlq_options.Connecting = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Exit after this many messages.")] = None,
+    count: int | None = value("N", "Exit after this many messages.", min=1),
     how: _Streaming,
 ) -> None:
     """Show messages as they are published, until Ctrl-C.
@@ -171,7 +151,7 @@ def tail(
 
 def replay_trace(
     *,
-    correlation: Annotated[str, typer.Argument(metavar="ID", help="Correlation ID of the trace.", show_default=False)],
+    correlation: str = argument("ID", "Correlation ID of the trace."),
     service: dlq_options.Connecting = None,
     how: dlq_options.Reaching,
 ) -> None:
@@ -188,11 +168,9 @@ def replay_trace(
     from natsgen.dlq import connection
 
     fresh, sent = connection.run(how.settings(service), lambda connection, _: traces.replay(connection, correlation))
-    if how.as_json:
-        places = [{"stream": one.stream, "sequence": one.sequence, "subject": one.subject} for one in sent]
-        output.document({"correlation_id": fresh, "published": places})
-    else:
-        output.result(f"published {', '.join(one.subject for one in sent)} with the correlation ID {fresh}")
+    places = [{"stream": one.stream, "sequence": one.sequence, "subject": one.subject} for one in sent]
+    subjects = ", ".join(one.subject for one in sent)
+    how.end({"correlation_id": fresh, "published": places}, [f"published {subjects} with the correlation ID {fresh}"])
 
 
 def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:

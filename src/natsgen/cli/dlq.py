@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from natsgen.cli import commands, dlq_changes, dlq_files, dlq_options, output
+from natsgen.cli.options import argument, switch, value
 from natsgen.errors import InputError
 
 LIST_LIMIT = 100  # default number of dead letters that `list --ids` shows
@@ -15,8 +12,8 @@ LIST_LIMIT = 100  # default number of dead letters that `list --ids` shows
 def list_letters(
     *,
     filters: dlq_options.Filters,
-    ids: Annotated[bool, typer.Option("--ids", help="List each dead letter, the newest last.")] = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Number of the newest that --ids lists.")] = LIST_LIMIT,
+    ids: bool = switch("--ids", "List each dead letter, the newest last."),
+    limit: int = value("N", "Number of the newest that --ids lists.", default=LIST_LIMIT, min=1),
     how: dlq_options.Reaching,
 ) -> None:
     """Count dead letters by service, handler and reason, or list them.
@@ -31,18 +28,17 @@ def list_letters(
 
     wanted = filters.selection()
     chosen = dlq_options.choose(how.settings(filters.service), wanted)
-    if how.as_json:
-        output.document(dlq_story.list_document(chosen, ids=ids, limit=limit))
-    elif chosen.letters:
-        output.result("\n".join(dlq_story.list_lines(chosen, ids=ids, limit=limit)))
-    else:
-        output.note(dlq_story.nothing(chosen))
+    how.end(
+        dlq_story.list_document(chosen, ids=ids, limit=limit),
+        dlq_story.list_lines(chosen, ids=ids, limit=limit) if chosen.letters else (),
+        dlq_story.nothing(chosen),
+    )
 
 
 def show(
     *,
-    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the dead letter.", show_default=False)],
-    raw: Annotated[bool, typer.Option("--raw", help="Write only the payload, byte for byte.")] = False,
+    number: int = argument("ID", "ID of the dead letter.", min=1),
+    raw: bool = switch("--raw", "Write only the payload, byte for byte."),
     service: dlq_options.Connecting = None,
     how: dlq_options.Reaching,
 ) -> None:
@@ -61,10 +57,8 @@ def show(
     if raw and how.as_json:
         raise InputError("specify --raw or --json, not both; the JSON document has the payload in base64")
     found = connection.run(how.settings(service), lambda server, _: reading.letter_with_payload(server, number))
-    if how.as_json:
-        output.document(dlq_letter.letter_document(found))
-    elif not raw:
-        output.result("\n".join(dlq_letter.letter_lines(found)))
+    if not raw:
+        how.end(dlq_letter.letter_document(found), dlq_letter.letter_lines(found))
     elif found.payload is None:
         raise LetterError(found.problem)
     elif output.is_shown() and not is_text(found.payload.decode(errors="replace")):

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import typer
-
-from natsgen.cli import dlq_options, options, output
+from natsgen.cli import dlq_options, output
+from natsgen.cli.options import value
 from natsgen.cli.progress import Progress
-from natsgen.errors import FAILED, InputError
+from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from natsgen.dlq.bulk import Tally, Target
     from natsgen.dlq.connection import Connection, Stop
     from natsgen.dlq.selection import Chosen
+    from natsgen.dlq.settings import Settings
 
 
 def replay(
     *,
     which: dlq_options.Which,
-    to_subject: Annotated[
-        str | None, options.option("SUBJECT", "Publish the originals to this subject, for all its subscribers.")
-    ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="N", min=0.001, help="Maximum number of dead letters per second.")
-    ] = None,
+    to_subject: str | None = value("SUBJECT", "Publish the originals to this subject, for all its subscribers."),
+    rate: float | None = value("N", "Maximum number of dead letters per second.", min=0.001),
     how: dlq_options.Reaching,
 ) -> None:
     """Send dead letters again, each to the handler that failed.
@@ -61,23 +58,18 @@ def replay(
     ]
     for warning in warnings:
         output.note(f"note: {output.printable(warning)}")
-    tally = bulk.Tally(len(chosen.letters))
-    if chosen.letters and not which.dry_run:
-        if len(chosen.letters) > 1 and not which.yes and output.can_ask():
-            _confirm(chosen, "Replay")
-        with Progress("replaying") as bar:
-            connection.run(
-                settings,
-                lambda server, stop: bulk.replay(server, stop, chosen.letters, target, tally, rate, bar.show),
-                progress_text=lambda: _progress_text(
-                    tally,
-                    "replayed and removed",
-                    "replay the others (the stream's duplicate window prevents double replays)",
-                ),
-                notify=output.note,
-            )
-    to = f"to {target.subject or 'the handlers that failed'}"
-    _tell(which, how, chosen, tally, "replayed", to, warnings=warnings, to_subject=target.subject)
+    _change(
+        which,
+        how,
+        settings,
+        chosen,
+        _Deed("Replay", "replaying", "replayed", "replayed and removed", _REPLAY_REST),
+        lambda server, stop, tally, show: bulk.replay(server, stop, chosen.letters, target, tally, rate, show),
+        ask=len(chosen.letters) > 1 and output.can_ask(),
+        to=f" to {target.subject or 'the handlers that failed'}",
+        warnings=warnings,
+        to_subject=target.subject,
+    )
 
 
 def purge(which: dlq_options.Which, how: dlq_options.Reaching) -> None:
@@ -92,76 +84,90 @@ def purge(which: dlq_options.Which, how: dlq_options.Reaching) -> None:
       natsgen dlq purge --service billing --reason invalid --until 30d --yes
       natsgen dlq purge --all --dry-run
     """
-    from natsgen.dlq import bulk, connection
+    from natsgen.dlq import bulk
 
     wanted = which.need()
     if not (which.yes or which.dry_run or output.can_ask()):
         raise InputError("refusing to delete dead letters without confirmation; pass --yes")
     settings = how.settings(which.service)
     chosen = dlq_options.choose(settings, wanted, which.ids or [])
-    tally = bulk.Tally(len(chosen.letters))
-    if chosen.letters and not which.dry_run:
-        if not which.yes:
-            _confirm(chosen, "Delete")
-        with Progress("deleting") as bar:
-            connection.run(
-                settings,
-                lambda server, stop: bulk.purge(server, stop, chosen.letters, tally, bar.show),
-                progress_text=lambda: _progress_text(tally, "deleted", "delete the others"),
-                notify=output.note,
-            )
-    _tell(which, how, chosen, tally, "deleted")
+    _change(
+        which,
+        how,
+        settings,
+        chosen,
+        _Deed("Delete", "deleting", "deleted", "deleted", "delete the others"),
+        lambda server, stop, tally, show: bulk.purge(server, stop, chosen.letters, tally, show),
+    )
 
 
-def _confirm(chosen: Chosen, verb: str) -> None:
-    from natsgen.cli import dlq_story
+class _Deed(NamedTuple):
+    """The words for a change: as a question and in progress, done to letters or a part of them, and left to do."""
 
-    letters = dlq_story.counted(len(chosen.letters))
-    dlq_options.confirm(dlq_story.count_lines(chosen.letters), f"{verb} {letters} at {chosen.server}?")
-
-
-def _progress_text(tally: Tally, done: str, rest: str) -> str:
-    from natsgen.cli import dlq_story
-
-    return f"{tally.done:,} of {dlq_story.counted(tally.total)} were {done}; run the command again to {rest}"
+    verb: str
+    doing: str
+    done: str
+    done_in_part: str
+    rest: str
 
 
-def _tell(
+_REPLAY_REST = "replay the others (the stream's duplicate window prevents double replays)"
+
+
+def _change(
     which: dlq_options.Which,
     how: dlq_options.Reaching,
+    settings: Settings,
     chosen: Chosen,
-    tally: Tally,
-    done: str,
+    deed: _Deed,
+    work: Callable[[Connection, Stop, Tally, Callable[[int, int], None]], Coroutine[Any, Any, None]],
+    *,
+    ask: bool = True,
     to: str = "",
     **more: Any,
 ) -> None:
-    """Report the outcome. Raises `typer.Exit` if some dead letters failed."""
+    """Change the chosen dead letters, after asking if necessary, and report the outcome.
+
+    Raises:
+        typer.Exit: with exit code 1, if some dead letters failed.
+    """
     from natsgen.cli import dlq_story
+    from natsgen.dlq import bulk, connection
     from natsgen.dlq.letters import STREAM
 
+    tally = bulk.Tally(len(chosen.letters))
+    counts = dlq_story.count_lines(chosen.letters)
+    all_letters = dlq_story.counted(tally.total)
+    if chosen.letters and not which.dry_run:
+        if ask and not which.yes:
+            dlq_options.confirm(counts, f"{deed.verb} {all_letters} at {chosen.server}?")
+        with Progress(deed.doing) as bar:
+            connection.run(
+                settings,
+                lambda server, stop: work(server, stop, tally, bar.show),
+                progress_text=lambda: (
+                    f"{tally.done:,} of {all_letters} were {deed.done_in_part}; run the command again to {deed.rest}"
+                ),
+                notify=output.note,
+            )
+    for line in dlq_story.failure_lines(tally, "kept dead letter"):
+        output.note(line)
     document = {
         "server": chosen.server,
         "stream": STREAM,
         "dry_run": which.dry_run,
         "chosen": tally.total,
-        done: tally.done,
+        deed.done: tally.done,
         "gone": tally.gone,
         "failed": dlq_story.failure_documents(tally),
         "groups": dlq_story.group_documents(chosen.letters),
         **more,
     }
-    what = f"{done} {to}".rstrip()
-    for line in dlq_story.failure_lines(tally, "kept dead letter"):
-        output.note(line)
-    if how.as_json:
-        output.document(document)
-    elif not chosen.letters:
-        output.note(dlq_story.nothing(chosen))
+    if not chosen.letters:
+        how.end(document, note=dlq_story.nothing(chosen))
     elif which.dry_run:
-        output.result("\n".join(dlq_story.count_lines(chosen.letters)))
-        output.note(f"{dlq_story.counted(tally.total)} would be {what}; nothing was changed")
+        how.end(document, counts, f"{all_letters} would be {deed.done}{to}; nothing was changed")
     else:
         gone = f"; {tally.gone:,} were already removed" if tally.gone else ""
-        output.result(f"{dlq_story.counted(tally.done)} {what}{gone}")
-    if tally.failed:
-        raise typer.Exit(FAILED)
+        lines = [f"{dlq_story.counted(tally.done)} {deed.done}{to}{gone}"]
+        how.end(document, lines, failed=bool(tally.failed))

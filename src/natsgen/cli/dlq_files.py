@@ -8,25 +8,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
-
-import typer
+from typing import BinaryIO
 
 from natsgen.cli import dlq_options, output
+from natsgen.cli.options import argument, switch, value
 from natsgen.cli.progress import Progress
-from natsgen.errors import FAILED, InputError
-
-if TYPE_CHECKING:
-    from natsgen.dlq.bulk import Tally
+from natsgen.errors import InputError
 
 STANDARD = "-"  # instead of a file's name: standard input or output
 
 
 def export(
     *,
-    file: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="File to write; - is standard output.")
-    ] = STANDARD,
+    file: str = value("FILE", "File to write; - is standard output.", "--output", "-o", default=STANDARD),
     filters: dlq_options.Filters,
     how: dlq_options.Reaching,
 ) -> None:
@@ -55,26 +49,19 @@ def export(
     for line in dlq_story.failure_lines(tally, "exported without its payload: dead letter"):
         output.note(line)
     written = tally.done + len(tally.failed)
-    if how.as_json:
-        failed = dlq_story.failure_documents(tally)
-        output.document({"server": chosen.server, "file": file, "exported": written, "without_payload": failed})
-    elif not chosen.letters:
-        output.note(dlq_story.nothing(chosen))
-    else:
-        output.note(
-            f"{dlq_story.counted(written)} exported{'' if file == STANDARD else f' to {output.printable(file)}'}"
-        )
-    if tally.failed:
-        raise typer.Exit(FAILED)
+    to = "" if file == STANDARD else f" to {output.printable(file)}"
+    failed = dlq_story.failure_documents(tally)
+    how.end(
+        {"server": chosen.server, "file": file, "exported": written, "without_payload": failed},
+        note=dlq_story.nothing(chosen) or f"{dlq_story.counted(written)} exported{to}",
+        failed=bool(failed),
+    )
 
 
 def import_(
     *,
-    file: Annotated[
-        str,
-        typer.Argument(metavar="FILE", help="File from natsgen dlq export; - is standard input.", show_default=False),
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; publish nothing.")] = False,
+    file: str = argument("FILE", "File from natsgen dlq export; - is standard input."),
+    dry_run: bool = switch("--dry-run", "Check the file; publish nothing."),
     service: dlq_options.Connecting = None,
     how: dlq_options.Reaching,
 ) -> None:
@@ -99,27 +86,22 @@ def import_(
             connection.run(
                 settings,
                 lambda server, stop: archive.import_(server, stop, archive.records(content, name), tally, bar.show),
-                progress_text=lambda: _progress_text(tally),
+                progress_text=lambda: (
+                    f"{tally.done + tally.gone:,} of {tally.total:,} dead letters are in the stream; run the command "
+                    "again to import the others"
+                ),
                 notify=output.note,
             )
     for line in dlq_story.failure_lines(tally, "not imported: line"):
         output.note(line)
-    if how.as_json:
-        failed = dlq_story.failure_documents(tally, "line")
-        counts = {"letters": tally.total, "imported": tally.done, "were_there": tally.gone, "failed": failed}
-        output.document({"file": file, "dry_run": dry_run, **counts})
-    elif dry_run:
-        output.note(f"{dlq_story.counted(tally.total)} would be imported; nothing was changed")
+    failed = dlq_story.failure_documents(tally, "line")
+    counts = {"letters": tally.total, "imported": tally.done, "were_there": tally.gone, "failed": failed}
+    document = {"file": file, "dry_run": dry_run, **counts}
+    if dry_run:
+        how.end(document, note=f"{dlq_story.counted(tally.total)} would be imported; nothing was changed")
     else:
         there = f"; {tally.gone:,} already existed" if tally.gone else ""
-        output.result(f"{dlq_story.counted(tally.done)} imported{there}")
-    if tally.failed:
-        raise typer.Exit(FAILED)
-
-
-def _progress_text(tally: Tally) -> str:
-    there = tally.done + tally.gone
-    return f"{there:,} of {tally.total:,} dead letters are in the stream; run the command again to import the others"
+        how.end(document, [f"{dlq_story.counted(tally.done)} imported{there}"], failed=bool(failed))
 
 
 @contextmanager

@@ -6,34 +6,24 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from natsgen.cli import completion, options, output
+from natsgen.cli.options import argument, switch, value
 from natsgen.errors import InputError, StoppedError
 
 if TYPE_CHECKING:
     from natsgen.dlq.selection import Chosen, Selection
     from natsgen.dlq.settings import Settings
 
-_Value = TypeVar("_Value")
-
 Connecting = Annotated[
     str | None,
     typer.Option(
-        "--service",
         metavar="NAME",
         help="Use the connection settings in this service's .env.",
         autocompletion=completion.services,
-    ),
-]
-Server = Annotated[
-    str | None,
-    options.option(
-        "URL[,URL]",
-        "NATS servers [default: the server of a running natsgen dev, or the worker's NATS_URL, or "
-        "nats://localhost:4222]",
     ),
 ]
 
@@ -42,7 +32,11 @@ Server = Annotated[
 class Reaching(options.Reading):
     """The options of every command."""
 
-    server: Server = None
+    server: str | None = value(
+        "URL[,URL]",
+        "NATS servers [default: the server of a running natsgen dev, or the worker's NATS_URL, or "
+        "nats://localhost:4222]",
+    )
 
     def settings(self, service: str | None) -> Settings:
         """Return the connection settings, with the server of `--server`, of a running `natsgen dev`, or of a service.
@@ -72,32 +66,22 @@ class Reaching(options.Reading):
 class Filters:
     """The options that choose dead letters."""
 
-    service: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Only dead letters of this service. Its .env has the connection settings.",
-            autocompletion=completion.services,
-        ),
-    ] = None
-    handler: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Only dead letters of this handler.", autocompletion=completion.handlers),
-    ] = None
-    reason: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REASON",
-            help="Only dead letters with this reason: crashed, exhausted, invalid or rejected.",
-            autocompletion=completion.reasons,
-        ),
-    ] = None
-    correlation: Annotated[str | None, options.option("ID", "Only dead letters with this correlation ID.")] = None
-    since: Annotated[
-        str | None,
-        options.option("TIME", "Only dead letters since this time: 2026-03-01T12:00:00Z, or 2h for two hours ago."),
-    ] = None
-    until: Annotated[str | None, options.option("TIME", "Only dead letters until this time.")] = None
+    service: str | None = value(
+        "NAME",
+        "Only dead letters of this service. Its .env has the connection settings.",
+        autocompletion=completion.services,
+    )
+    handler: str | None = value("NAME", "Only dead letters of this handler.", autocompletion=completion.handlers)
+    reason: str | None = value(
+        "REASON",
+        "Only dead letters with this reason: crashed, exhausted, invalid or rejected.",
+        autocompletion=completion.reasons,
+    )
+    correlation: str | None = value("ID", "Only dead letters with this correlation ID.")
+    since: str | None = value(
+        "TIME", "Only dead letters since this time: 2026-03-01T12:00:00Z, or 2h for two hours ago."
+    )
+    until: str | None = value("TIME", "Only dead letters until this time.")
 
     def selection(self) -> Selection:
         """Return the parsed filters. Raises `InputError` if one is invalid."""
@@ -105,18 +89,16 @@ class Filters:
         from natsgen.dlq import selection
 
         now = datetime.now(UTC)
-
-        def parsed(option: str, rule: Callable[[str], _Value], text: str | None) -> _Value | None:
-            return None if text is None else messages.located(option, rule, text)
-
-        found = selection.Selection(
-            service=parsed("--service", selection.token, self.service),
-            handler=parsed("--handler", selection.token, self.handler),
-            reason=parsed("--reason", selection.reason, self.reason),
-            correlation=self.correlation,
-            since=parsed("--since", lambda text: selection.time(text, now), self.since),
-            until=parsed("--until", lambda text: selection.time(text, now), self.until),
-        )
+        rules: dict[str, Callable[[str], Any]] = {
+            "service": selection.token,
+            "handler": selection.token,
+            "reason": selection.reason,
+            "correlation": str,
+            "since": lambda text: selection.time(text, now),
+            "until": lambda text: selection.time(text, now),
+        }
+        given = {key: text for key in rules if (text := getattr(self, key)) is not None}
+        found = selection.Selection(**{key: messages.located(f"--{key}", rules[key], given[key]) for key in given})
         if found.since and found.until and found.since > found.until:
             raise InputError(f"--since {self.since} is later than --until {self.until}: no dead letter can match")
         return found
@@ -126,14 +108,10 @@ class Filters:
 class Which(Filters):
     """The options of a command that changes dead letters."""
 
-    ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="IDs of dead letters.", show_default=False)
-    ] = None
-    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show which dead letters are affected; change nothing.")
-    ] = False
+    ids: list[int] | None = argument("[ID]...", "IDs of dead letters.", None, min=1)
+    everything: bool = switch("--all", "All dead letters.")
+    yes: bool = switch("--yes", "Do not ask.", "-y")
+    dry_run: bool = switch("--dry-run", "Show which dead letters are affected; change nothing.")
 
     def need(self) -> Selection:
         """Return the parsed filters of a command that requires a choice.

@@ -15,7 +15,9 @@ _ERROR_SHOWN = 100  # characters of an error in a list
 
 
 def nothing(chosen: Chosen) -> str:
-    """Return the message that there are no dead letters."""
+    """Return the message that there are no dead letters; "" if there are some."""
+    if chosen.letters:
+        return ""
     if chosen.state is None:
         return f"no stream {STREAM} at {chosen.server}: no worker has stored a dead letter there yet"
     which = "" if chosen.selection.is_everything else "matching "

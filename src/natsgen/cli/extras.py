@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from natsgen import messages
 from natsgen.cli import completion, options, output, parts, templates
+from natsgen.cli.options import argument
 
 if TYPE_CHECKING:
     from natsgen.services.extras import Changed, Extra
 
-_Names = Annotated[
-    list[str],
-    typer.Argument(metavar="NAME...", help="Names of extras.", show_default=False, autocompletion=completion.extras),
-]
+NAMES = argument("NAME...", "Names of extras.", autocompletion=completion.extras)
 
 
 def extras(
@@ -35,15 +31,17 @@ def extras(
     """
     from natsgen.services import extras as packages
 
-    found = packages.known() if service is None else packages.of(how.place, service)
-    if not how.as_json:
-        output.result("\n".join(output.columns([_row(one, of_service=service is not None) for one in found])))
+    if service is None:
+        known = packages.known()
+        document: dict[str, object] = {"extras": [{"name": one.name, "summary": one.summary} for one in known]}
+        how.end(document, output.columns([(one.name, one.summary) for one in known]))
         return
-    document: dict[str, object] = {} if service is None else {"workspace": str(how.place.root), "service": service}
-    output.document({**document, "extras": [_document(one, of_service=service is not None) for one in found]})
+    found = packages.of(how.place, service)
+    document = {"workspace": how.place.root, "service": service, "extras": map(vars, found)}
+    how.end(document, output.columns([(one.name, _state(one), one.summary) for one in found]))
 
 
-def add_extra(service: options.Service, name: _Names, how: options.Writing) -> None:
+def add_extra(service: options.Service, how: options.Writing, name: list[str] = NAMES) -> None:
     """Add extras to a service.
 
     This adds their files and the packages that they need, and records them in the service's answers. It changes
@@ -61,7 +59,9 @@ def add_extra(service: options.Service, name: _Names, how: options.Writing) -> N
     _tell(how, service, changed, "Added")
 
 
-def remove_extra(service: options.Service, name: _Names, how: options.Writing, force: options.Force = False) -> None:
+def remove_extra(
+    service: options.Service, how: options.Writing, name: list[str] = NAMES, force: options.Force = False
+) -> None:
     """Remove extras from a service.
 
     This removes their files and the packages that only they need. It keeps what a part needs or your own files import,
@@ -91,12 +91,7 @@ def _tell(how: options.Writing, service: str, changed: Changed, verb: str) -> No
 
     change = changed.change
     files = change.added or change.removed
-    document = {
-        "service": service,
-        "extras": changed.extras,
-        **options.paths(change),
-        "notes": changed.notes,
-    }
+    document = {"service": service, "extras": changed.extras, **options.paths(change), "notes": changed.notes}
     story = f"Changed the answers of {service}: its extras are {', '.join(changed.extras) or 'none'}"
     if files:
         what = listed(parts.packages_of(service, files)) or "files"
@@ -104,13 +99,7 @@ def _tell(how: options.Writing, service: str, changed: Changed, verb: str) -> No
     how.report(change, document, [story], changed.notes)
 
 
-def _row(extra: Extra, *, of_service: bool) -> tuple[str, ...]:
-    if not of_service:
-        return extra.name, extra.summary
-    state = "yes" if extra.is_asked_for and extra.is_there else "needed" if extra.is_there else "no"
-    return extra.name, "missing" if extra.is_asked_for and not extra.is_there else state, extra.summary
-
-
-def _document(extra: Extra, *, of_service: bool) -> dict[str, object]:
-    document: dict[str, object] = {"name": extra.name, "summary": extra.summary}
-    return {**document, "is_there": extra.is_there, "is_asked_for": extra.is_asked_for} if of_service else document
+def _state(extra: Extra) -> str:
+    if extra.is_there:
+        return "yes" if extra.is_asked_for else "needed"
+    return "missing" if extra.is_asked_for else "no"

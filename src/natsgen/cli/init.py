@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from natsgen.cli import options
+from natsgen.cli.options import value
 
 
 def init(
     how: options.Writing,
-    ci: Annotated[
-        str | None, options.option("github|gitlab", "Also write a workflow that tests changed services.")
-    ] = None,
+    ci: str | None = value("github|gitlab", "Also write a workflow that tests changed services."),
 ) -> None:
     """Write natsgen.toml and complete .gitignore.
 
@@ -37,5 +34,4 @@ def init(
     if init_workspace.SETTINGS in change.after:
         story += ["", "Next: review the defaults in natsgen.toml, then create a service:"]
         story += ["  natsgen new worker billing --subject orders.order.created"]
-    files = options.paths(change)
-    how.report(change, {"created": files["created"], "changed": files["changed"]}, story)
+    how.report(change, {"created": change.added, "changed": change.replaced}, story)

@@ -24,6 +24,5 @@ def lock(service: options.Service, how: options.Writing) -> None:
     story = [f"Pinned the dependencies of {service}", *(f"  {pin}" for pin in locked.pins)]
     if not (change.before or change.after):
         story = [f"The pins of {service} are up to date"]
-    changed = [str(path) for path in (*change.added, *change.replaced)]
-    document = {"service": service, "pins": list(locked.pins), "changed": changed}
+    document = {"service": service, "pins": locked.pins, "changed": [*change.added, *change.replaced]}
     how.report(change, document, story)

@@ -32,12 +32,9 @@ def list_services(how: options.Reading, service: options.OneOfAll = None) -> Non
         listing.require_service(place, service)
     names = listing.names(place) if service is None else (service,)
     services = [listing.service(place, name) for name in names]
-    if how.as_json:
-        output.document({"workspace": str(place.root), "services": [documents.of_service(one) for one in services]})
-    elif services:
-        output.result("\n".join(line for one in services for line in _service_lines(one)))
-    else:
-        output.note(output.no_services(place.root))
+    document = {"workspace": place.root, "services": map(documents.of_service, services)}
+    lines = (line for one in services for line in _service_lines(one))
+    how.end(document, lines, "" if services else output.no_services(place.root))
 
 
 def show(service: options.Service, how: options.Reading) -> None:
@@ -57,10 +54,7 @@ def show(service: options.Service, how: options.Reading) -> None:
     place = how.place
     with templates.of_service(place, service) as (template, newest):
         found = describe.describe_service(place, template, questions.read(template.folder), service, newest)
-    if how.as_json:
-        output.document({"workspace": str(place.root), **documents.of_report(found, newest)})
-    else:
-        output.result("\n".join(_report_lines(found, newest)))
+    how.end({"workspace": place.root, **documents.of_report(found, newest)}, _report_lines(found, newest))
 
 
 def _service_lines(service: Service) -> Iterator[str]:

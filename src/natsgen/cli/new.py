@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from natsgen.cli import commands, missing, next_steps, options, output, templates
+from natsgen.cli import commands, completion, missing, next_steps, options, output, templates
+from natsgen.cli.options import switch, value
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,53 +21,51 @@ if TYPE_CHECKING:
     Read = Callable[[Sequence[str]], Sequence[Part]]
 
 INFRASTRUCTURE = "compose/infrastructure.yml"
+Text = str | None
 Texts = list[str] | None
+NAME = options.argument("NAME", "Name of the service: lower-case letters, digits, hyphens.", None)
 
 
 @dataclass(frozen=True)
 class _Common:
     """The options for every kind of service."""
 
-    context: options.Context = None
-    description: options.Description = None
-    envelope: options.Envelope = None
-    extras: options.Extras = None
-    python: options.Python = None
-    image: options.Image = None
-    network: options.Network = None
-    registry: options.Registry = None
-    template: options.Template = None
-    data: options.Data = None
-    data_file: options.DataFile = None
+    context: Text = value("NAME", "Bounded context [default: the first token of the first subject, or the name]")
+    description: Text = value("TEXT", "What the service does, in one line.")
+    envelope: Text = value("domain|message|cloudevents", "Envelope of the service's messages [default: domain]")
+    extras: Texts = value(
+        "EXTRA,...",
+        "Extras to include, such as kv,objects; natsgen extras lists them (repeatable).",
+        "--with",
+        autocompletion=completion.extras,
+    )
+    python: Text = value("3.11|3.12|3.13|3.14", "Python of the container image [default: 3.13]")
+    image: Text = value("slim|alpine", "Base of the container image [default: slim]")
+    network: Text = value("NAME", "Existing Docker network to join [default: the workspace's own]")
+    registry: Text = value("HOST", "Registry of the base images [default: the public ones]")
+    template: Text = value(
+        "URL_OR_PATH[@VERSION]",
+        "Your own template: a git repository, a bundle or a folder [default: the one in natsgen.toml, or natsgen's; "
+        "the newest version]",
+    )
+    data: Texts = value("KEY=VALUE", "Answer to any question of the template, by its key (repeatable).")
+    data_file: Path | None = value("FILE", "Answers as a YAML or JSON mapping; options and --data override it.")
 
 
 @dataclass(frozen=True)
 class _Contents:
     """The options of services with handlers, actions and tasks."""
 
-    subject: Annotated[
-        Texts, options.option("SUBJECT", "Subject of events to handle; creates one handler each (repeatable).")
-    ] = None
-    action: Annotated[Texts, options.option("NAME", "Action that answers requests (repeatable).")] = None
-    queue: Annotated[
-        Texts,
-        options.option("QUEUE", "Queue to process; creates one task each; QUEUE=TASK names the task (repeatable)."),
-    ] = None
-    framework: Annotated[
-        str | None, options.option("none|fastapi|django", "Web framework; adding one creates a gateway [default: none]")
-    ] = None
-    route: Annotated[
-        Texts, options.option("ROUTE", 'Route of a gateway, such as "POST /greet=v1.greeter.greet" (repeatable).')
-    ] = None
-    version: Annotated[
-        str | None, options.option("N", "Version of the actions, part of their subjects [default: 1]")
-    ] = None
-    dedup: Annotated[
-        str | None, options.option("none|nats-kv|redis", "Where to store the IDs of handled messages [default: none]")
-    ] = None
+    subject: Texts = value("SUBJECT", "Subject of events to handle; creates one handler each (repeatable).")
+    action: Texts = value("NAME", "Action that answers requests (repeatable).")
+    queue: Texts = value("QUEUE", "Queue to process; creates one task each; QUEUE=TASK names the task (repeatable).")
+    framework: Text = value("none|fastapi|django", "Web framework; adding one creates a gateway [default: none]")
+    route: Texts = value("ROUTE", 'Route of a gateway, such as "POST /greet=v1.greeter.greet" (repeatable).')
+    version: Text = value("N", "Version of the actions, part of their subjects [default: 1]")
+    dedup: Text = value("none|nats-kv|redis", "Where to store the IDs of handled messages [default: none]")
 
 
-def worker(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
+def worker(contents: _Contents, common: _Common, how: options.Writing, name: Text = NAME) -> None:
     """Create a worker: services/NAME/ and compose/NAME.yml.
 
     The worker is ready to run: it consumes its subjects from JetStream, registers in Consul, and has tests and a
@@ -88,7 +85,7 @@ def worker(contents: _Contents, common: _Common, how: options.Writing, name: opt
     _with_contents(missing.WORKER, name, contents, common, how)
 
 
-def service(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
+def service(contents: _Contents, common: _Common, how: options.Writing, name: Text = NAME) -> None:
     """Create a service that answers requests.
 
     This creates services/NAME/ and compose/NAME.yml. The service answers each action on vVERSION.NAME.ACTION, is a NATS
@@ -104,7 +101,7 @@ def service(contents: _Contents, common: _Common, how: options.Writing, name: op
     _with_contents(missing.SERVICE, name, contents, common, how)
 
 
-def gateway(contents: _Contents, common: _Common, how: options.Writing, name: options.NewName = None) -> None:
+def gateway(contents: _Contents, common: _Common, how: options.Writing, name: Text = NAME) -> None:
     """Create a gateway: a service with FastAPI or Django.
 
     This creates services/NAME/ and compose/NAME.yml. Each HTTP route calls an action (METHOD PATH=SUBJECT) or publishes
@@ -125,14 +122,10 @@ def gateway(contents: _Contents, common: _Common, how: options.Writing, name: op
 
 def publisher(
     *,
-    name: options.NewName = None,
-    subject: Annotated[
-        Texts, options.option("SUBJECT", "Subject to publish to; creates one publisher each (repeatable).")
-    ] = None,
-    interval: Annotated[
-        str | None, options.option("SECONDS", "Interval between messages, for PUBLISH_INTERVAL [default: 2]")
-    ] = None,
-    core: Annotated[bool, typer.Option("--core", help="Publish by core NATS instead of to a stream.")] = False,
+    name: Text = NAME,
+    subject: Texts = value("SUBJECT", "Subject to publish to; creates one publisher each (repeatable)."),
+    interval: Text = value("SECONDS", "Interval between messages, for PUBLISH_INTERVAL [default: 2]"),
+    core: bool = switch("--core", "Publish by core NATS instead of to a stream."),
     common: _Common,
     how: options.Writing,
 ) -> None:
@@ -156,14 +149,9 @@ def publisher(
 
 def subscriber(
     *,
-    name: options.NewName = None,
-    subject: Annotated[
-        Texts, options.option("SUBJECT", "Subject to subscribe to; creates one subscriber each (repeatable).")
-    ] = None,
-    queue_group: Annotated[
-        str | None,
-        options.option("NAME", "Queue group; one member receives each message; for QUEUE_GROUP [default: none]"),
-    ] = None,
+    name: Text = NAME,
+    subject: Texts = value("SUBJECT", "Subject to subscribe to; creates one subscriber each (repeatable)."),
+    queue_group: Text = value("NAME", "Queue group; one member receives each message; for QUEUE_GROUP [default: none]"),
     common: _Common,
     how: options.Writing,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import typer
 
 from natsgen import workspace as workspaces
 from natsgen.cli import completion, output
+from natsgen.errors import FAILED
 
 if TYPE_CHECKING:
     from natsgen.services.writer import Writer
@@ -19,12 +20,35 @@ if TYPE_CHECKING:
 
 
 def option(metavar: str, help: str) -> Any:
-    """Return an option with a value."""
+    """Return an option with a value, for `Annotated`."""
     return typer.Option(metavar=metavar, help=help)
 
 
+def value(metavar: str, help: str, *names: str, default: object = None, **rules: Any) -> Any:
+    """Return an option with a value, as the default of a parameter.
+
+    Args:
+        metavar: what the value is, in the help.
+        help: the help.
+        names: the names, if they are not the parameter's.
+        default: the value if it is not given.
+        rules: Typer's options for the value, such as `min`.
+    """
+    return typer.Option(default, *names, metavar=metavar, help=help, **rules)
+
+
+def switch(name: str, help: str, *names: str) -> Any:
+    """Return an option without a value, as the default of a parameter."""
+    return typer.Option(False, name, *names, help=help)
+
+
+def argument(metavar: str, help: str, default: object = ..., **rules: Any) -> Any:
+    """Return an argument, as the default of a parameter; required unless a default is given."""
+    return typer.Argument(default, metavar=metavar, help=help, show_default=False, **rules)
+
+
 def service_argument(help: str, metavar: str = "SERVICE") -> Any:
-    """Return an argument that names services."""
+    """Return an argument that names services, for `Annotated`."""
     return typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=completion.services)
 
 
@@ -59,6 +83,27 @@ class Reading:
         """Return the workspace."""
         return workspaces.find(self.workspace, Path.cwd())
 
+    def end(
+        self, document: Mapping[str, Any], lines: Iterable[str] = (), note: str = "", *, failed: bool = False
+    ) -> None:
+        """Print what a command found or did, and end the command.
+
+        Args:
+            document: the JSON document.
+            lines: the lines of the text output.
+            note: a note after them, on standard error.
+            failed: whether the exit code is 1.
+        """
+        if self.as_json:
+            output.document(document)
+        else:
+            if text := "\n".join(lines):
+                output.result(text)
+            if note:
+                output.note(note)
+        if failed:
+            raise typer.Exit(FAILED)
+
 
 @dataclass(frozen=True)
 class Writing(Reading):
@@ -74,7 +119,12 @@ class Writing(Reading):
         return Writer(self.place, self.dry_run, output.note)
 
     def report(
-        self, change: Change, facts: Mapping[str, Any], story: Iterable[str], notes: Sequence[str] = (), would: str = ""
+        self,
+        change: Change,
+        facts: Mapping[str, Any],
+        story: Iterable[str],
+        notes: Iterable[str] = (),
+        would: str = "changed",
     ) -> None:
         """Report what a command did or, on a dry run, would do.
 
@@ -83,66 +133,19 @@ class Writing(Reading):
             facts: the fields of the JSON document, besides the workspace and, on a dry run, the diff.
             story: the lines of the text output.
             notes: additional notes.
-            would: the participle for the files on a dry run, such as "created"; "changed" by default.
+            would: the participle for the files on a dry run, such as "created".
         """
-        root = self.place.root
-        if self.as_json:
-            whole = {**facts, "workspace": str(root), "dry_run": self.dry_run}
-            output.document({**whole, "diff": change.diff()} if self.dry_run else whole)
-            return
-        if self.dry_run:
-            output.dry_run(change.diff(), len({*change.before, *change.after}), would or "changed", root)
+        document = {**facts, "workspace": self.place.root, "dry_run": self.dry_run}
+        more = "\n".join(f"note: {output.printable(one)}" for one in notes)
+        if not self.dry_run:
+            self.end(document, story, more)
+        elif self.as_json:
+            output.document({**document, "diff": change.diff()})
         else:
-            output.result("\n".join(story))
-        for one in notes:
-            output.note(f"note: {output.printable(one)}")
+            output.dry_run(change.diff(), len({*change.before, *change.after}), would, self.place.root)
+            self.end({}, note=more)
 
 
-def paths(change: Change) -> dict[str, list[str]]:
+def paths(change: Change) -> dict[str, Any]:
     """Return the files that a command creates, changes and removes, for its JSON document."""
-    return {
-        "created": [str(path) for path in change.added],
-        "changed": [str(path) for path in change.replaced],
-        "removed": [str(path) for path in change.removed],
-    }
-
-
-# The options of commands that create a service.
-NewName = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="NAME", help="Name of the service: lower-case letters, digits, hyphens.", show_default=False
-    ),
-]
-Template = Annotated[
-    str | None,
-    option(
-        "URL_OR_PATH[@VERSION]",
-        "Your own template: a git repository, a bundle or a folder [default: the one in natsgen.toml, or natsgen's; "
-        "the newest version]",
-    ),
-]
-Context = Annotated[
-    str | None, option("NAME", "Bounded context [default: the first token of the first subject, or the name]")
-]
-Description = Annotated[str | None, option("TEXT", "What the service does, in one line.")]
-Python = Annotated[str | None, option("3.11|3.12|3.13|3.14", "Python of the container image [default: 3.13]")]
-Network = Annotated[str | None, option("NAME", "Existing Docker network to join [default: the workspace's own]")]
-Registry = Annotated[str | None, option("HOST", "Registry of the base images [default: the public ones]")]
-Data = Annotated[
-    list[str] | None, option("KEY=VALUE", "Answer to any question of the template, by its key (repeatable).")
-]
-DataFile = Annotated[Path | None, option("FILE", "Answers as a YAML or JSON mapping; options and --data override it.")]
-Envelope = Annotated[
-    str | None, option("domain|message|cloudevents", "Envelope of the service's messages [default: domain]")
-]
-Image = Annotated[str | None, option("slim|alpine", "Base of the container image [default: slim]")]
-Extras = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--with",
-        metavar="EXTRA,...",
-        help="Extras to include, such as kv,objects; natsgen extras lists them (repeatable).",
-        autocompletion=completion.extras,
-    ),
-]
+    return {"created": change.added, "changed": change.replaced, "removed": change.removed}

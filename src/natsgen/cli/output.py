@@ -55,7 +55,7 @@ def _as_json(value: Any) -> Any:
     """Return the value with types that JSON lacks as text: a service's answers may contain any YAML value."""
     if isinstance(value, Mapping):
         return {str(key): _as_json(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset | Iterator):
         return [_as_json(entry) for entry in value]
     return value if value is None or isinstance(value, str | int | float) else str(value)
 

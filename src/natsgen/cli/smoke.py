@@ -5,48 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from natsgen.cli import options, output
+from natsgen.cli.options import switch, value
 from natsgen.errors import FAILED, InputError
+
+Names = list[str] | None
 
 
 def smoke(
-    template: Annotated[
-        str | None,
-        typer.Option(metavar="PATH_OR_URL", help="Folder or git repository of the template [default: natsgen's own]"),
-    ] = None,
-    kinds: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND", help="Only this kind: worker, service, publisher, subscriber or gateway (repeatable)."
-        ),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Only the service with this name in reports (repeatable)."),
-    ] = None,
-    step: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Only this step and the steps that it needs (repeatable)."),
-    ] = None,
-    matrix: Annotated[
-        str,
-        typer.Option(metavar="quick|full", help="Cover each answer (quick) or each pair of answers (full)."),
-    ] = "quick",
-    backend: Annotated[
-        str,
-        typer.Option(metavar="auto|process|docker", help="Run in containers too, or as processes only."),
-    ] = "auto",
-    side_by_side: Annotated[
-        int | None,
-        typer.Option("--jobs", min=1, metavar="N", help="Number of services at once [default: cores + 1]"),
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail if any check has to be skipped.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the services and their logs, and print where.")] = False,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a JUnit report.")] = None,
+    template: str | None = value("PATH_OR_URL", "Folder or git repository of the template [default: natsgen's own]"),
+    kinds: Names = value("KIND", "Only this kind: worker, service, publisher, subscriber or gateway (repeatable)."),
+    only: Names = value("NAME", "Only the service with this name in reports (repeatable)."),
+    step: Names = value("NAME", "Only this step and the steps that it needs (repeatable)."),
+    matrix: str = value("quick|full", "Cover each answer (quick) or each pair of answers (full).", default="quick"),
+    backend: str = value("auto|process|docker", "Run in containers too, or as processes only.", default="auto"),
+    side_by_side: int | None = value("N", "Number of services at once [default: cores + 1]", "--jobs", min=1),
+    strict: bool = switch("--strict", "Fail if any check has to be skipped."),
+    keep: bool = switch("--keep", "Keep the services and their logs, and print where."),
+    junit: Path | None = value("FILE", "Also write a JUnit report."),
     as_json: options.AsJson = False,
 ) -> None:
     """Create every kind of service and run each for real.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from natsgen.cli import options, output
-from natsgen.errors import FAILED, InputError
+from natsgen.cli.options import switch, value
+from natsgen.errors import InputError
 from natsgen.transaction.change import Change
 
 if TYPE_CHECKING:
@@ -22,17 +21,12 @@ def update(
     how: options.Writing,
     service: options.Services = None,
     all_services: options.All = False,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="Template version [default: the newest]")
-    ] = None,
-    conflicts: Annotated[
-        str | None,
-        options.option("refuse|inline", "On a conflict, change nothing or write conflict markers [default: refuse]"),
-    ] = None,
-    go_on: Annotated[
-        bool, typer.Option("--continue", help="Finish an update after you resolve its conflicts.")
-    ] = False,
-    abort: Annotated[bool, typer.Option("--abort", help="Undo an update that has conflict markers.")] = False,
+    to: str | None = value("VERSION", "Template version [default: the newest]"),
+    conflicts: str | None = value(
+        "refuse|inline", "On a conflict, change nothing or write conflict markers [default: refuse]"
+    ),
+    go_on: bool = switch("--continue", "Finish an update after you resolve its conflicts."),
+    abort: bool = switch("--abort", "Undo an update that has conflict markers."),
 ) -> None:
     """Update services to a newer template.
 
@@ -93,21 +87,22 @@ def carry_out(how: options.Writing, names: Sequence[str], wanted: Options) -> No
 
     with Progress("updating") as bar:
         results = fleet.update(how.writer, names, wanted, bar.show)
-    if how.as_json:
-        services = [_document(result, dry_run=how.dry_run) for result in results]
-        output.document({"workspace": str(how.place.root), "dry_run": how.dry_run, "services": services})
-    elif how.dry_run:
+    lines = list(_lines(results)) if results else [output.no_services(how.place.root)]
+    if how.dry_run and not how.as_json:
         changes = [result.plan.change for result in results if result.plan is not None]
         files = {path for change in changes for path in (*change.before, *change.after)}
         output.dry_run("".join(change.diff() for change in changes), len(files), "changed", how.place.root)
-        for line in _lines(results):
-            output.note(line)
-    elif results:
-        output.result("\n".join(_lines(results)))
-    else:
-        output.note(output.no_services(how.place.root))
-    if any(result.status in (fleet.CONFLICTING, fleet.FAILED) for result in results):
-        raise typer.Exit(FAILED)
+    is_result = results and not how.dry_run
+    how.end(
+        _whole(how, [_document(result, dry_run=how.dry_run) for result in results]),
+        lines if is_result else (),
+        "" if is_result else "\n".join(lines),
+        failed=any(result.status in (fleet.CONFLICTING, fleet.FAILED) for result in results),
+    )
+
+
+def _whole(how: options.Writing, services: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"workspace": how.place.root, "dry_run": how.dry_run, "services": services}
 
 
 def _lines(results: Sequence[Result]) -> Iterator[str]:
@@ -142,22 +137,22 @@ def _details(result: Result) -> Iterator[str]:
 
 def _document(result: Result, *, dry_run: bool) -> dict[str, Any]:
     plan = result.plan
-    files = options.paths(plan.change if plan else Change())
+    change = plan.change if plan else Change()
     document: dict[str, Any] = {
         "name": result.service,
         "status": result.status,
         "from": result.before or None,
         "to": result.after or None,
         "error": result.error or None,
-        "uncommitted": [str(path) for path in result.uncommitted],
-        "conflicts": [{"path": str(one.path), "why": one.why} for one in plan.conflicts] if plan else [],
-        "added": files["created"],
-        "changed": files["changed"],
-        "removed": files["removed"],
-        "left_out": [str(path) for path in plan.left_out] if plan else [],
-        "kept": [str(path) for path in plan.kept] if plan else [],
+        "uncommitted": result.uncommitted,
+        "conflicts": [{"path": one.path, "why": one.why} for one in plan.conflicts] if plan else [],
+        "added": change.added,
+        "changed": change.replaced,
+        "removed": change.removed,
+        "left_out": plan.left_out if plan else [],
+        "kept": plan.kept if plan else [],
     }
-    return {**document, "diff": plan.change.diff() if plan else ""} if dry_run else document
+    return {**document, "diff": change.diff()} if dry_run else document
 
 
 def _end_unfinished(how: options.Writing, named: Sequence[str], *, go_on: bool) -> None:
@@ -177,11 +172,7 @@ def _end_unfinished(how: options.Writing, named: Sequence[str], *, go_on: bool) 
         else:
             change = unfinished.abort(how.writer, name)
             ended.append({"name": name, "status": "put back", **({"diff": change.diff()} if how.dry_run else {})})
-    if how.as_json:
-        output.document({"workspace": str(how.place.root), "dry_run": how.dry_run, "services": ended})
-        return
     would = "would be " if how.dry_run else ""
     lines = output.columns([(one["name"], would + one["status"], one.get("version", "")) for one in ended])
-    output.result("\n".join([*(one["diff"] for one in ended if "diff" in one), *lines]))
-    if how.dry_run:
-        output.note("nothing was changed")
+    diffs = [one["diff"] for one in ended if "diff" in one]
+    how.end(_whole(how, ended), [*diffs, *lines], "nothing was changed" if how.dry_run else "")
