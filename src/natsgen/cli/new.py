@@ -43,11 +43,7 @@ class _Common:
     image: Text = value("slim|alpine", "Base of the container image [default: slim]")
     network: Text = value("NAME", "Existing Docker network to join [default: the workspace's own]")
     registry: Text = value("HOST", "Registry of the base images [default: the public ones]")
-    template: Text = value(
-        "URL_OR_PATH[@VERSION]",
-        "Your own template: a git repository, a bundle or a folder [default: the one in natsgen.toml, or natsgen's; "
-        "the newest version]",
-    )
+    template: Text = options.TEMPLATE
     data: Texts = value("KEY=VALUE", "Answer to any question of the template, by its key (repeatable).")
     data_file: Path | None = value("FILE", "Answers as a YAML or JSON mapping; options and --data override it.")
 

@@ -44,7 +44,7 @@ def switch(name: str, help: str, *names: str) -> Any:
 
 def argument(metavar: str, help: str, default: object = ..., **rules: Any) -> Any:
     """Return an argument, as the default of a parameter; required unless a default is given."""
-    return typer.Argument(default, metavar=metavar, help=help, show_default=False, **rules)
+    return typer.Argument(default, metavar=metavar, help=help, **{"show_default": False, **rules})
 
 
 def service_argument(help: str, metavar: str = "SERVICE") -> Any:
@@ -69,6 +69,11 @@ OneOfAll = Annotated[str | None, service_argument("Only this service [default: a
 Services = Annotated[list[str] | None, service_argument("Services to work on.")]
 All = Annotated[bool, typer.Option("--all", help="All services in the workspace.")]
 Force = Annotated[bool, typer.Option("--force", help="Remove files even if they were edited.")]
+TEMPLATE = value(
+    "URL_OR_PATH[@VERSION]",
+    "Your own template: a git repository, a bundle or a folder [default: the one in natsgen.toml, or natsgen's; "
+    "the newest version]",
+)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from natsgen import messages
 from natsgen.cli import missing, options, output, templates
+from natsgen.cli.options import argument, switch
 from natsgen.errors import InputError
 
 _WORKER = "worker"
@@ -15,16 +12,10 @@ _WORKER = "worker"
 
 def questions(
     how: options.Reading,
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="worker, service, gateway, publisher or subscriber.")
-    ] = _WORKER,
-    template: options.Template = None,
-    json_schema: Annotated[
-        bool, typer.Option("--json-schema", help="Print the JSON Schema of a --data-file (draft 2020-12).")
-    ] = False,
-    backstage: Annotated[
-        bool, typer.Option("--backstage", help="Print a Backstage software template that asks them.")
-    ] = False,
+    kind: str = argument("KIND", "worker, service, gateway, publisher or subscriber.", _WORKER, show_default=True),
+    template: str | None = options.TEMPLATE,
+    json_schema: bool = switch("--json-schema", "Print the JSON Schema of a --data-file (draft 2020-12)."),
+    backstage: bool = switch("--backstage", "Print a Backstage software template that asks them."),
 ) -> None:
     """List the questions that natsgen new asks.
 
@@ -54,12 +45,10 @@ def questions(
         import yaml
 
         output.result(yaml.safe_dump(catalog.software_template(kind, found), sort_keys=False, width=120))
-    elif how.as_json:
-        properties = found["properties"]
-        output.document({"questions": [{"key": key, **_facts(form)} for key, form in properties.items()]})
     else:
         rows = [(one.key, one.help) for one in questionnaire.questions.values()]
-        output.result("\n".join(output.columns(rows)))
+        document = {"questions": [{"key": key, **_facts(form)} for key, form in found["properties"].items()]}
+        how.end(document, output.columns(rows))
 
 
 def _facts(form: dict[str, object]) -> dict[str, object]:
