@@ -59,6 +59,7 @@ class ActionRunner:
         self._decode = None if takes_nothing else decoder_for(action.request_type, action.where)
         self._encode = encoder_for(action.response_type, action.where)
         self._function = with_resources(action.function)
+        self._observed = nats.observed(self._answer, kind="server", destination=self.subject)
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the deadline, by the loop's time
         self._waiting_bytes = 0
         self._running: dict[asyncio.Task[None], Msg] = {}
@@ -133,14 +134,13 @@ class ActionRunner:
 
     def _start(self, raw: Msg, deadline: float) -> None:
         self._idle.clear()
-        task = asyncio.create_task(self._answer(raw, deadline))
+        task = asyncio.create_task(self._observed(Context(raw, self.action.name), deadline))
         self._running[task] = raw
         task.add_done_callback(self._ended)
 
-    async def _answer(self, raw: Msg, deadline: float) -> None:
+    async def _answer(self, context: Context, deadline: float) -> None:
         """Answer a request in its task."""
-        started, limit = time.perf_counter(), asyncio.timeout_at(deadline)
-        context = Context(raw, self.action.name)
+        started, limit, raw = time.perf_counter(), asyncio.timeout_at(deadline), context.message
         current.set(context)
         try:
             async with limit:
@@ -148,8 +148,10 @@ class ActionRunner:
                     await self._nats.flushed(self.action.timeout)
                 self._replying.reply(raw, self._encode(await self._function(*self._arguments(context))))
         except ActionError as error:
+            context.error = error
             self._replying.fail(raw, error.code, error.message, error.details)
         except (Exception, asyncio.CancelledError) as error:
+            context.error = error
             if limit.expired():  # whatever the action then raised
                 self._replying.fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
             elif self._stopping and (task := asyncio.current_task()) and task.cancelling():

@@ -58,9 +58,7 @@ class Message(Publications):
     def __init__(
         self, raw: Msg, handler: str, nats: NatsClient, source: Source | None = None, replayed: bool = False
     ) -> None:
-        self._nats = nats  # not by super().__init__: this runs for every message
-        self.unconfirmed = None
-        self._derived = None
+        super().__init__(nats)
         self._raw = raw
         self.data = raw.data
         self.handler = handler
@@ -68,10 +66,7 @@ class Message(Publications):
         self.replayed = replayed
         self.attempt = 1
         self.started = 0.0
-        self.noted = False
-        self.alone = False
-        self.settled = False
-        self.given_back = False
+        self.noted = self.alone = self.settled = self.given_back = False
 
     @property
     def subject(self) -> str:

@@ -8,7 +8,9 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
 
 import nats.errors
 import nats.js.errors
@@ -23,6 +25,8 @@ from src.infrastructure.metrics import CONNECTIONS
 from src.infrastructure.nats_internals import TolerantClient, abort, flush, send
 from src.infrastructure.nats_options import connect_options, server_urls
 from src.utils.logging import logger
+
+Handles = TypeVar("Handles")
 
 
 class NatsClient:
@@ -136,6 +140,16 @@ class NatsClient:
             raise
         finally:
             self._unconfirmed.discard(waiting)
+
+    def observed(self, handles: Handles, **operation: str) -> Handles:
+        """Return what handles or sends messages unchanged; the extra `otel` returns something that makes spans of it.
+
+        Args:
+            handles: a coroutine function whose first argument is an `Incoming`, or a method of nats-py that sends; or a
+                class of `Delivery`.
+            operation: the span's `kind`, and its `destination` and `group` if it has them.
+        """
+        return handles
 
     def check_size(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Check that a message fits. nats-py checks the payload alone, and the server would close the connection.
@@ -270,6 +284,13 @@ class NatsClient:
         await asyncio.wait([closing], timeout=0.2)
         abort(client)
         await asyncio.wait([closing], timeout=self.CLOSE_LIMIT)
+
+
+def connection_for(settings: Settings) -> NatsClient:
+    """Return a connection, which traces what goes over it if the service has the extra `otel`."""
+    has_otel = (Path(__file__).resolve().parent.parent / "telemetry" / "__init__.py").exists()
+    kind: type[NatsClient] = import_module("src.telemetry").TracedClient if has_otel else NatsClient
+    return kind(settings)
 
 
 def size_of(data: bytes, headers: Mapping[str, str]) -> int:

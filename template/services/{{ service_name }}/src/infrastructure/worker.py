@@ -21,7 +21,7 @@ from src.infrastructure.decoding import place_of
 from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_client import connection_for
 from src.infrastructure.provisioning import Provisioning
 from src.infrastructure.publishing import declared, publish_over
 from src.infrastructure.resources import shared
@@ -81,7 +81,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.nats = NatsClient(settings)
+        self.nats = connection_for(settings)
         self.provisioning = Provisioning(self.nats)
         self.runners: list[HandlerRunner] = []
         self.components: list[Component] = []
@@ -152,17 +152,14 @@ class Worker:
             batch = load_package("src.batch", f"the handler {subscription.handler}, which takes a list,")
             runner, delivery = batch.BatchRunner, batch.BatchDelivery
         dead_letters = letters(self.nats, self.provisioning.dead_letters, subscription.handler)
-        handling = delivery(subscription, self._attempts, dead_letters, self._inbox)
+        handling = self.nats.observed(delivery)(subscription, self._attempts, dead_letters, self._inbox)
         self.runners.append(runner(subscription, self.nats, self.provisioning, handling))
 
     def readiness(self) -> Readiness:
         """Return whether every consumer pulls and every component works."""
-        if self.stopping:
-            return Readiness(False, "shutting down")
-        if self.nats.trouble:
-            return Readiness(False, self.nats.trouble)
-        if not self._prepared:
-            return Readiness(False, shared.trouble or "starting")
+        first = "shutting down" if self.stopping else self.nats.trouble
+        if first or not self._prepared:
+            return Readiness(False, first or shared.trouble or "starting")
         troubles = [f"{runner.name}: {runner.trouble}" for runner in self.runners if runner.trouble]
         troubles += [trouble for trouble in (shared.trouble, *(one.trouble for one in self.components)) if trouble]
         return Readiness(not troubles, "; ".join(troubles) or ("consuming" if self.runners else "working"))
@@ -268,15 +265,13 @@ def load_package(name: str, needed_by: str, mend: str = "natsgen repair") -> Mod
     """
     try:
         module = import_module(name)
+        if module.__file__:  # else a folder without __init__.py: another branch removed the package
+            return module
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("src."):
             raise
-        missing = error.name or name
-    else:
-        if module.__file__:
-            return module
-        missing = name  # a folder without __init__.py: another branch removed the package
-    raise ConfigurationError(f"{needed_by} needs the package {missing}, which this service lacks; `{mend}` adds it")
+        name = error.name or name
+    raise ConfigurationError(f"{needed_by} needs the package {name}, which this service lacks; `{mend}` adds it")
 
 
 async def _wait_for(steps: Any, limit: float) -> None:

@@ -42,6 +42,7 @@ class Listener:
         self.received = 0
         self.dropped = 0
         self._callback = callback
+        self._call = nats.observed(self._handle, kind="process", destination=subject, group=queue)
         self._waiting: deque[Msg] = deque()
         self._bytes = 0
         self._dropping = False
@@ -89,13 +90,17 @@ class Listener:
         while self._waiting:
             raw = self._waiting.popleft()
             self._bytes -= len(raw.data)
-            context = Context(raw)
-            current.set(context)
-            try:
-                await self._callback(context)
-            except asyncio.CancelledError:
-                if (task := asyncio.current_task()) and task.cancelling():
-                    raise
-                logger.error("listener failed: an awaited operation was cancelled")
-            except Exception as error:
-                logger.error("listener failed", error=describe(error), exc_info=error)
+            await self._call(Context(raw))
+
+    async def _handle(self, context: Context) -> None:
+        current.set(context)
+        try:
+            await self._callback(context)
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            context.error = error
+            logger.error("listener failed: an awaited operation was cancelled")
+        except Exception as error:
+            context.error = error
+            logger.error("listener failed", error=describe(error), exc_info=error)

@@ -101,7 +101,8 @@ class Nats:
         data, sent = _message(connection, subject, payload, headers)
         try:
             left = max(deadline - time.monotonic(), 0.001)
-            return await connection.client.request(subject, data, timeout=left, headers=sent)
+            send = connection.observed(connection.client.request, kind="client")
+            return await send(subject, data, timeout=left, headers=sent)
         except nats_errors.NoRespondersError:
             raise NoResponders(f"{subject}: nobody listens to it") from None
         except TimeoutError:
@@ -125,7 +126,8 @@ class Nats:
         connection = await self.connection(subject)
         data, sent = _message(connection, subject, payload, headers)
         try:
-            await connection.client.publish(subject, data, headers=sent)
+            send = connection.observed(connection.client.publish, kind="producer")
+            await send(subject, data, headers=sent)
         except nats_errors.Error as error:
             raise CallError(f"{subject}: {describe(error)}") from error
         if flush and not await connection.flushed(self.CONNECT_LIMIT):

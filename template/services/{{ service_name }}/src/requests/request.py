@@ -18,11 +18,13 @@ class Context(Incoming):
     Attributes:
         message: nats-py's message.
         action: the name of the action; None for a listener.
+        error: what its handling failed with.
     """
 
     def __init__(self, message: Msg, action: str | None = None) -> None:
         self.message = message
         self.action = action
+        self.error: BaseException | None = None
 
     @property
     def subject(self) -> str:

@@ -21,7 +21,7 @@ from nats.js.api import PubAck
 
 from src.config import Settings, settings
 from src.infrastructure.errors import NotConnected
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_client import NatsClient, connection_for
 from src.infrastructure.publishing import Payload, own_channel, publish
 from src.requests.listeners import Listener
 from src.requests.nats import Headers, nats
@@ -174,7 +174,7 @@ class SyncNats:
         return self._background
 
     async def _connect(self) -> None:
-        connection = NatsClient(self._settings)
+        connection = connection_for(self._settings)
         connecting = asyncio.create_task(connection.connect())
         done, _ = await asyncio.wait([connecting], timeout=self._connect_timeout)
         if not done:

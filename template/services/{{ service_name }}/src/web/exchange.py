@@ -18,6 +18,7 @@ class Exchange(Incoming):
     Attributes:
         method: in upper case.
         path: as the client sent it, without the query.
+        route: the template of the path that answered, such as `/orders/{id}`; empty until then, or if none did.
         status: of the response; 0 before there is one.
         error: the exception that caused an error response.
         body_bytes: how much of its body has been read.
@@ -26,6 +27,7 @@ class Exchange(Incoming):
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.route = ""
         self.status = 0
         self.error: BaseException | None = None
         self.body_bytes = 0

@@ -54,13 +54,14 @@ class Gateway:
         self._route_of = route_of
         self._body_bytes = 0
         self._endpoints = Endpoints(worker)
+        self._observed = worker.nats.observed(self._exchange, kind="http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP goes to the application unchanged."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
         elif scope["path"] not in self._endpoints.answers or self._hides(scope):
-            await self._exchange(scope, receive, send)
+            await self._observed(Exchange(scope), scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
             await respond(send, *self._endpoints.answers[scope["path"]]())
         else:
@@ -69,8 +70,7 @@ class Gateway:
     def _hides(self, scope: Scope) -> bool:
         return scope["path"] in INTERNAL_PATHS and (scope["server"] or ("", None))[1] != self.internal_port
 
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope)
+    async def _exchange(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         token = current.set(exchange)
         started = time.perf_counter()
         IN_FLIGHT.inc()
@@ -83,9 +83,9 @@ class Gateway:
             self._body_bytes -= exchange.body_bytes
             IN_FLIGHT.dec()
             exchange.status = exchange.status or CLIENT_LEFT
-            route, seconds = self._route_of(scope), time.perf_counter() - started
-            count(exchange, route, seconds)
-            _log(exchange, route, seconds)
+            exchange.route, seconds = self._route_of(scope), time.perf_counter() - started
+            count(exchange, seconds)
+            _log(exchange, seconds)
             current.reset(token)
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> Problem | None:
@@ -154,8 +154,8 @@ def replaying(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def _log(exchange: Exchange, route: str, seconds: float) -> None:
-    fields: dict[str, Any] = {"route": route or None, "status": exchange.status, "seconds": round(seconds, 6)}
+def _log(exchange: Exchange, seconds: float) -> None:
+    fields: dict[str, Any] = {"route": exchange.route or None, "status": exchange.status, "seconds": round(seconds, 6)}
     error = exchange.error
     if error:
         fields["error"] = describe(error)

@@ -17,8 +17,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OTHER = "other"  # any other method or route, so that clients cannot create time series
 
 
-def count(exchange: Exchange, route: str, seconds: float) -> None:
-    """Count a request that was answered; a route is a template such as `/orders/{id}`."""
-    key = (exchange.method if exchange.method in METHODS else OTHER, route or OTHER)
+def count(exchange: Exchange, seconds: float) -> None:
+    """Count a request that was answered."""
+    key = (exchange.method if exchange.method in METHODS else OTHER, exchange.route or OTHER)
     REQUESTS.labels(*key, str(exchange.status)).inc()
     SECONDS.labels(*key).observe(seconds)

@@ -179,7 +179,7 @@ class PublisherRunner:
         data, own = wire(made)
         headers = {"Nats-Msg-Id": identity, **own}
         self._nats.check_size(subject, data, headers)
-        await self._nats.client.publish(subject, data, headers=headers)
+        await self._nats.observed(self._nats.client.publish, kind="producer")(subject, data, headers=headers)
         if not await self._nats.flushed(CORE_LIMIT):
             raise TimeoutError(f"{subject}: the server did not confirm the message within {CORE_LIMIT:g} s")
 

@@ -104,7 +104,7 @@ class SubscriberRunner(Listener):
         try:
             event = signature.decode(context.message.data, context.headers)
         except Exception as error:
-            self._failed("invalid", error)
+            self._failed(context, "invalid", error)
             logger.warning("invalid message", subscriber=name, error=describe(error))
             return
         if isinstance(event, Envelope) and (age := event.age()) is not None:
@@ -114,12 +114,13 @@ class SubscriberRunner(Listener):
             with SECONDS.labels(name).time():
                 await self._function(event, *((context,) if signature.takes_message else ()))
         except Exception as error:
-            self._failed("failed", error)
+            self._failed(context, "failed", error)
             logger.error("subscriber failed", subscriber=name, error=describe(error), exc_info=error)
         else:
             self._counts["heard"] += 1
 
-    def _failed(self, reason: str, error: Exception) -> None:
+    def _failed(self, context: Context, reason: str, error: Exception) -> None:
+        context.error = error
         self._counts[reason] += 1
         self._last_error = describe(error)
         FAILURES.labels(self.subscriber.name, reason).inc()
