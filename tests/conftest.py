@@ -61,7 +61,7 @@ FOR_FULL = (
     # many services, many processes, and Copier's faults
     *(
         f"update/test_{name}.py"
-        for name in ("copier_faults", "example_workflow", "fleet", "git_setups", "line_ends", "team_template")
+        for name in ("copier_faults", "update_workflow", "fleet", "git_setups", "line_ends", "team_template")
     ),
     # what a default worker does not have, and connections that are half dead for seconds
     *(f"runtime/test_{name}.py" for name in ("toolkit_*", "action_services", "standing_still", "loop_lag", "survival")),

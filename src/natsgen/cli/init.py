@@ -8,7 +8,7 @@ from natsgen.cli.options import value
 
 def init(
     how: options.Writing,
-    ci: str | None = value("github|gitlab", "Also write a workflow that tests changed services."),
+    ci: str | None = value("github|gitlab", "Also write workflows that test changed services and open updates."),
 ) -> None:
     """Write natsgen.toml and complete .gitignore.
 

@@ -12,7 +12,8 @@ NAMED_FILES = frozenset(
     PurePosixPath(path)
     for path in (
         *(MARKER, ".gitignore", ".gitattributes"),
-        *(".ci/changed-services.sh", ".github/workflows/services.yml", ".gitlab-ci.yml"),
+        *(".ci/changed-services.sh", ".ci/update-services.sh", ".gitlab-ci.yml"),
+        *(".github/workflows/services.yml", ".github/workflows/natsgen-update.yml"),
     )
 )
 """The files that `natsgen init` creates."""

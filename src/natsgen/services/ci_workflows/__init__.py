@@ -1,4 +1,4 @@
-"""Optional workflows for CI servers, which test the changed services of a workspace."""
+"""Optional workflows for CI servers, which test the changed services of a workspace and open updates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from natsgen.files.tree import File, Tree
 
 SERVERS = ("github", "gitlab")
 
-_CHANGED = PurePosixPath(".ci/changed-services.sh")
+_SCRIPTS = {f".ci/{name}": name for name in ("changed-services.sh", "update-services.sh")}
 _WORKFLOWS = {
-    "github": PurePosixPath(".github/workflows/services.yml"),
-    "gitlab": PurePosixPath(".gitlab-ci.yml"),
+    "github": {
+        ".github/workflows/services.yml": "github.yml",
+        ".github/workflows/natsgen-update.yml": "github-update.yml",
+    },
+    "gitlab": {".gitlab-ci.yml": "gitlab.yml"},
 }
+"""The files of this package by their path in the workspace."""
 
 
 def workflow(server: str, where: str) -> Tree:
@@ -30,7 +34,7 @@ def workflow(server: str, where: str) -> Tree:
     """
     if server not in SERVERS:
         raise InputError(f"{where}: {messages.invalid_choice(server, SERVERS)}")
-    return {_CHANGED: _file("changed-services.sh"), _WORKFLOWS[server]: _file(f"{server}.yml")}
+    return {PurePosixPath(path): _file(name) for path, name in {**_SCRIPTS, **_WORKFLOWS[server]}.items()}
 
 
 def _file(name: str) -> File:
