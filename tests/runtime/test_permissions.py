@@ -73,7 +73,7 @@ def subscription(function: Any, **options: Any) -> Subscription:
 
 
 @pytest.mark.parametrize("denied", ['{deny: ["billing.>"]}', '{allow: ["other.>", "$JS.API.>"]}'])
-async def test_a_publish_that_is_denied_fails_at_once_and_says_why(
+async def test_a_publish_that_is_denied_fails_and_says_why(
     client: NatsClient, deny: Deny, jetstream: JetStreamContext, denied: str
 ) -> None:
     await jetstream.add_stream(name="BILLING", subjects=["billing.>"])

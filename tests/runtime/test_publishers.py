@@ -147,7 +147,7 @@ async def test_a_stream_that_goes_is_made_again(run: RunPublisher, jetstream: Je
 
 
 async def test_where_no_stream_may_be_made_it_says_so(run: RunPublisher) -> None:
-    with pytest.raises(ConfigurationError, match=r"no stream for events\.test, and STREAM_MODE=verify creates none"):
+    with pytest.raises(ConfigurationError, match=r"no stream EVENTS for events\.>, and STREAM_MODE=verify"):
         async with run(publisher(), STREAM_MODE="verify") as worker:
             await until(lambda: worker.working and worker.working.done(), "the worker to end")
 

@@ -573,7 +573,7 @@ async def test_task_queue_without_leave_to_make_it(run_worker: Any, jetstream: J
     await jetstream.add_stream(StreamConfig(name="DLQ", subjects=["dlq.>", "replay.>"]))
     async with run_worker(STREAM_MODE="verify"):
         with pytest.raises(
-            ConfigurationError, match="queue emails has no stream QUEUE_EMAILS, and STREAM_MODE=verify does not"
+            ConfigurationError, match=r"no stream QUEUE_EMAILS for queue\.emails\.>, and STREAM_MODE=verify"
         ):
             await enqueue("emails.send_email", {"to": "ada"})
 

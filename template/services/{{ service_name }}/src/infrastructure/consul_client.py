@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import time
 from collections.abc import Callable
 
 from consul import ConsulException
@@ -30,7 +31,6 @@ class ConsulClient:
     TIME_LIMIT = 5.0  # seconds for one request
     STOP_LIMIT = 2.0  # seconds for the last request: messages wait to be given back
     LOOK = 1.0  # seconds between looks at the readiness: a change is reported at once
-    REGISTER_AGAIN = 60.0  # seconds between registrations: an agent that was replaced has forgotten
     PAUSE = 5.0  # seconds between attempts while Consul is away, at most
     FORGET_AFTER = "10m"  # Consul removes an instance that stayed critical this long; its minimum is a minute
 
@@ -96,23 +96,22 @@ class ConsulClient:
         self._well = True
 
     async def _send_heartbeats(self) -> None:
-        """Send heartbeats until the registration is due again.
+        """Send heartbeats until the agent does not know the check, because it was replaced.
 
         Raises:
-            ConsulException: the agent does not know the check: new agents answer 404, old ones 500.
+            ConsulException: it does not: new agents answer 404, old ones 500.
         """
-        clock = asyncio.get_running_loop().time
-        until, due = clock() + self.REGISTER_AGAIN, 0.0
         told: bool | None = None
-        while clock() < until:
+        due = 0.0
+        while True:
             ready, reason = self._readiness()
-            if ready != told or clock() >= due:
+            if ready != told or time.monotonic() >= due:
                 check = self._client.agent.check
                 tell = check.ttl_pass if ready else check.ttl_fail
                 if not await tell(f"service:{self.service_id}", reason):
                     raise ConsulException("the agent does not know the check")
                 told = ready
-                due = clock() + self._settings.CONSUL_TTL / 3 * random.uniform(0.8, 1)
+                due = time.monotonic() + self._settings.CONSUL_TTL / 3 * random.uniform(0.8, 1)
             await asyncio.sleep(self.LOOK)
 
     def _address(self) -> str:

@@ -67,10 +67,10 @@ class Refusals:
         """Return whether acks are refused: a message that came again after `ack_wait` has not been kept alive since."""
         return self._latest_ack > time.monotonic() - 1.5 * ack_wait - ACK_MARGIN
 
-    def note(self, error: str) -> tuple[str, str] | None:
-        """Note a refusal, log it unless it is known, and return its kind and its subject in lower case."""
+    def note(self, error: str) -> str:
+        """Note a refusal, log it unless it is known, and return whether it is of a `publish` or a `subscription`."""
         if (found := REFUSAL.search(error)) is None:
-            return None
+            return ""
         (kind, subject), now = found.groups(), time.monotonic()
         subject = re.sub(r"^(\$js\.ack|_inbox[^.]*)\..*", r"\1.>", subject)  # each message or connection has another
         self._latest_ack = now if subject == "$js.ack.>" else self._latest_ack
@@ -79,4 +79,4 @@ class Refusals:
         if what not in self._until:
             logger.error("the server refuses", error=what)
         self._until[what] = now + REFUSED_FOR
-        return kind, subject
+        return str(kind)

@@ -23,16 +23,13 @@ class MessageBuffer:
     def __init__(self, messages: deque[Message]) -> None:
         self.running: set[Message] = set()
         self._messages = messages
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._arrived = asyncio.Semaphore(0)  # 1 if a message has arrived that no task waited for
 
     def put(self, message: Message) -> None:
         """Add a message, and wake one task that waits for it."""
         self._messages.append(message)
-        while self._waiting:
-            arrived = self._waiting.popleft()
-            if not arrived.done():  # else the one who waited was cancelled
-                arrived.set_result(None)
-                return
+        if self._arrived.locked():
+            self._arrived.release()
 
     def start(self) -> Message:
         """Remove the message to handle next, and return it as running; there must be one."""
@@ -53,10 +50,8 @@ class MessageBuffer:
         return now - choose((message.started or now for message in self.running), default=now)
 
     async def arrival(self) -> None:
-        """Wait until a message has arrived that no other task was woken for."""
-        arrived = asyncio.get_running_loop().create_future()
-        self._waiting.append(arrived)
-        await arrived
+        """Wait until a message has arrived that no other task was woken for; it may have been taken by then."""
+        await self._arrived.acquire()
 
     def __len__(self) -> int:
         return len(self._messages)

@@ -62,7 +62,6 @@ class NatsClient:
         self._announced: list[str] = []
         self._told = ""  # why the latest attempt to connect failed
         self.refusals = Refusals()
-        self._unconfirmed: set[tuple[str, asyncio.Timeout]] = set()
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -129,17 +128,12 @@ class NatsClient:
         if not self.connected:
             raise NotConnected(f"{subject}: not connected to NATS")
         self.check_size(subject, data, headers)
-        limit = asyncio.timeout(None)
-        self._unconfirmed.add(waiting := (subject.lower(), limit))
         try:
-            async with limit:
-                return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
-        except TimeoutError as error:
-            if limit.expired():  # see `_on_refusal`
-                raise nats.errors.Error(f"permissions violation for publish to {subject}") from error
+            return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)
+        except TimeoutError as error:  # the server does not say which message it refused
+            if (refused := f"permissions violation for publish to {subject}").lower() in str(self.refusals):
+                raise nats.errors.Error(refused) from error
             raise
-        finally:
-            self._unconfirmed.discard(waiting)
 
     def observed(self, handles: Handles, **operation: str) -> Handles:
         """Return what handles or sends messages unchanged; the extra `otel` returns something that makes spans of it.
@@ -244,9 +238,10 @@ class NatsClient:
                 lost.set_result(describe(client.last_error) if client.last_error else "the server closed it")
 
         async def on_error(error: Exception) -> None:
-            if refused := self.refusals.note(str(error)):
-                self._on_refusal(*refused)
-            elif client.is_connected:
+            refused = self.refusals.note(str(error))
+            if refused == "subscription":  # a new connection subscribes again before that is forgotten
+                asyncio.get_running_loop().call_later(0.8 * REFUSED_FOR, self.reconnect, describe(error))
+            elif not refused and client.is_connected:
                 logger.warning("NATS reports an error", error=describe(error))
 
         options = connect_options(settings, url)
@@ -269,14 +264,6 @@ class NatsClient:
         for listener in list(self.listeners):
             listener()
         return None
-
-    def _on_refusal(self, kind: str, subject: str) -> None:
-        """Fail publications of a subject at once; subscribe again on a new connection before that is forgotten."""
-        for publishing, limit in self._unconfirmed:
-            if publishing == subject:
-                limit.reschedule(0)
-        if kind == "subscription":
-            asyncio.get_running_loop().call_later(0.8 * REFUSED_FOR, self.reconnect, f"no permission for {subject}")
 
     async def _discard(self, client: Client) -> None:
         """Close a client in whatever state it is; one that does not close in time is left behind."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import nats.js.errors
-from nats.js.api import AckPolicy, DeliverPolicy, RetentionPolicy, StreamConfig, StreamInfo
+from nats.js.api import AckPolicy, DeliverPolicy, RetentionPolicy, StreamInfo
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from src.infrastructure import dead_letters
 from src.infrastructure.errors import ConfigurationError
@@ -18,8 +18,9 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
-# No suitable peers, no leader or quorum yet, too few resources: https://github.com/nats-io/nats-server errors.json
-TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10047})
+# No suitable peers, no leader or quorum yet, too few resources, another service was faster to create the stream:
+# https://github.com/nats-io/nats-server errors.json
+TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10047, 10058})
 LOSE_MESSAGES = ("ack_policy", "max_deliver", "headers_only", "priority_groups", "deliver_subject")
 """The parts of a consumer's configuration that matter even if the worker takes it as it is."""
 
@@ -61,7 +62,7 @@ class Provisioning:
         """
         if self._mode == "off":
             return
-        retention = (await self._ensure_stream(dead_letters.STREAM, dead_letters.SUBJECTS)).config.retention
+        retention = (await ensure_stream(self._nats, dead_letters.STREAM, dead_letters.SUBJECTS)).config.retention
         if retention != RetentionPolicy.LIMITS:
             raise ConfigurationError(f"stream {dead_letters.STREAM} has the retention {retention}; it needs limits")
 
@@ -79,13 +80,12 @@ class Provisioning:
         names = await self._streams_with(subject) if stream is None else [stream]
         if len(names) > 1:
             raise ConfigurationError(f"{subject} is in several streams; set stream= to one: {', '.join(sorted(names))}")
-        if names and (found := await self._stream(names[0])):
+        if names and (found := await _stream(self._nats, names[0])):
             return found
-        first, missing = subject.split(".")[0], stream or f"for {subject}"
-        if self._mode != "create" or first in ("*", ">"):
-            why = f"STREAM_MODE={self._mode} creates none" + (" for a wildcard" if self._mode == "create" else "")
-            raise ConfigurationError(f"there is no stream {missing}, and {why}")
-        return await self._ensure_stream(stream or first.upper(), [f"{first}.>"] if "." in subject else [first])
+        first = subject.split(".")[0]
+        if first in ("*", ">"):
+            raise ConfigurationError(f"there is no stream {stream or f'for {subject}'}, and a wildcard creates none")
+        return await ensure_stream(self._nats, stream or first.upper(), [f"{first}.>"] if "." in subject else [first])
 
     async def consumer_for(self, subscription: Subscription, progress: tuple[Consumer, int] | None = None) -> Consumer:
         """Return the subscription's consumer, created or brought up to date.
@@ -138,7 +138,7 @@ class Provisioning:
         name = f"consumer {consumer.durable} on stream {consumer.stream}"
         try:
             found = await self._raw_config(consumer)
-        except nats.js.errors.NotFoundError as error:
+        except NotFoundError as error:
             if self._mode == "off":
                 raise
             if self._mode == "verify":
@@ -158,10 +158,10 @@ class Provisioning:
         request = {"stream_name": consumer.stream, "config": config}
         try:  # the raw configuration, because nats-py would reset what it does not know
             await self._nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
-        except nats.js.errors.APIError as error:
+        except APIError as error:
             raise_if_transient(error)
             if not found:  # perhaps another replica was faster
-                with suppress(nats.js.errors.NotFoundError):
+                with suppress(NotFoundError):
                     return replace(consumer, config=await self._raw_config(consumer))
             raise ConfigurationError(f"{name} is refused: {error.description}; {'; '.join(differences)}") from error
         logger.info("consumer provisioned", stream=consumer.stream, durable=consumer.durable, changed=differences)
@@ -177,33 +177,42 @@ class Provisioning:
         names: list[str] = found["streams"] or []
         return [name for name in names if name != dead_letters.STREAM and not name.startswith(("KV_", "OBJ_"))]
 
-    async def _stream(self, name: str) -> StreamInfo | None:
-        try:
-            return await self._nats.jetstream.stream_info(name)
-        except nats.js.errors.NotFoundError:
-            return None
 
-    async def _ensure_stream(self, name: str, subjects: list[str]) -> StreamInfo:
-        found = await self._stream(name)
-        listed = ", ".join(subjects)
-        if found is None and self._mode != "create":
-            raise ConfigurationError(
-                f"stream {name} is missing, and STREAM_MODE={self._mode} creates none; it needs {listed}"
-            )
-        if found is None:
-            config = StreamConfig(name=name, subjects=subjects, num_replicas=self._nats.settings.STREAM_REPLICAS)
-            try:
-                found = await self._nats.jetstream.add_stream(config)
-                logger.info("stream created", stream=name, stream_subjects=subjects)
-            except nats.js.errors.APIError as error:
-                raise_if_transient(error)
-                found = await self._stream(name)  # perhaps another service was faster
-                if found is None:
-                    raise ConfigurationError(f"stream {name} for {listed} is refused: {error.description}") from error
-        if set(subjects) - set(found.config.subjects or ()):
-            has = ", ".join(found.config.subjects or ())
-            raise ConfigurationError(f"stream {name} has {has}; add {listed} to them, or name another with `stream=`")
-        return found
+async def _stream(nats: NatsClient, name: str) -> StreamInfo | None:
+    try:
+        return await nats.jetstream.stream_info(name)
+    except NotFoundError:
+        return None
+
+
+async def ensure_stream(nats: NatsClient, name: str, subjects: list[str], **options: Any) -> StreamInfo:
+    """Return a stream; create it if `STREAM_MODE` allows that.
+
+    Args:
+        nats: the connection.
+        name: the stream's name.
+        subjects: what it must store.
+        options: further options of a new stream.
+
+    Raises:
+        ConfigurationError: it is missing or stores other subjects, or the server refuses it.
+        nats.errors.Error: the server does not answer; try again.
+    """
+    mode, listed = nats.settings.STREAM_MODE, ", ".join(subjects)
+    if (found := await _stream(nats, name)) is None:
+        if mode != "create":
+            raise ConfigurationError(f"there is no stream {name} for {listed}, and STREAM_MODE={mode} creates none")
+        replicas = nats.settings.STREAM_REPLICAS
+        try:
+            found = await nats.jetstream.add_stream(name=name, subjects=subjects, num_replicas=replicas, **options)
+        except APIError as error:
+            raise_if_transient(error)
+            raise ConfigurationError(f"stream {name} for {listed} is refused: {error.description}") from error
+        logger.info("stream created", stream=name, stream_subjects=subjects)
+    if set(subjects) - set(found.config.subjects or ()):
+        has = ", ".join(found.config.subjects or ())
+        raise ConfigurationError(f"stream {name} has {has}; add {listed} to them, or name another with `stream=`")
+    return found
 
 
 def matches(pattern: str, subject: str) -> bool:
@@ -211,7 +220,7 @@ def matches(pattern: str, subject: str) -> bool:
     return bool(re.fullmatch(re.sub(r"\\{\\{.*?\\}\\}|\\\*", "[^.]+", re.escape(pattern)).replace(">", ".+"), subject))
 
 
-def raise_if_transient(error: nats.js.errors.APIError) -> None:
+def raise_if_transient(error: APIError) -> None:
     """Raise an API error again if it may be over in a moment, such as during an election."""
-    if isinstance(error, nats.js.errors.ServiceUnavailableError) or error.err_code in TRANSIENT:
+    if isinstance(error, ServiceUnavailableError) or error.err_code in TRANSIENT:
         raise error

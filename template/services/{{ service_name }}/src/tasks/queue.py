@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nats.js.api import Header, RetentionPolicy, StreamConfig, StreamInfo
+from nats.js.api import Header, RetentionPolicy, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import raise_if_transient
+from src.infrastructure.provisioning import ensure_stream, raise_if_transient
 from src.tasks.errors import QueueFull
 from src.tasks.names import stream_of, subject_of
 from src.tasks.settings import settings
@@ -33,7 +33,8 @@ class Queue:
             ConfigurationError: it is not safe for tasks, or it is missing and may not be created.
             nats.errors.Error: the server does not answer; try again.
         """
-        info = await self._opened(connection)
+        options = {"retention": RetentionPolicy.WORK_QUEUE, "allow_msg_schedules": True, "allow_msg_ttl": True}
+        info = await ensure_stream(connection, self._stream, [f"queue.{self.name}.>"], **options)
         config = info.config
         limits = (config.max_msgs, config.max_bytes, config.max_age, config.max_msgs_per_subject)
         problem = ""
@@ -107,29 +108,3 @@ class Queue:
                 f"queue {self.name}: the stream {self._stream} has no message schedules, which delayed and recurring "
                 f"tasks need: use nats-server 2.12 or later, and set `allow_msg_schedules` of the stream"
             )
-
-    async def _opened(self, connection: NatsClient) -> StreamInfo:
-        jetstream, settings = connection.jetstream, connection.settings
-        try:
-            return await jetstream.stream_info(self._stream)
-        except NotFoundError as error:
-            if settings.STREAM_MODE != "create":
-                mode = settings.STREAM_MODE
-                raise ConfigurationError(
-                    f"queue {self.name} has no stream {self._stream}, and STREAM_MODE={mode} does not create it"
-                ) from error
-        config = StreamConfig(
-            name=self._stream,
-            subjects=[f"queue.{self.name}.>"],
-            retention=RetentionPolicy.WORK_QUEUE,
-            num_replicas=settings.STREAM_REPLICAS,
-            allow_msg_schedules=True,
-            allow_msg_ttl=True,
-        )
-        try:
-            info = await jetstream.add_stream(config)
-        except APIError as error:
-            raise_if_transient(error)
-            raise ConfigurationError(f"queue {self.name}: its stream is rejected: {error.description}") from error
-        logger.info("stream created", stream=self._stream)
-        return info
