@@ -6,9 +6,9 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_type_hints
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
@@ -23,6 +23,8 @@ __all__ = ["Backoff", "Message", "Subscription", "registered", "subscriber"]
 
 Handler = Callable[..., Awaitable[None]]
 HandlerT = TypeVar("HandlerT", bound=Handler)
+Options = ParamSpec("Options")
+Decorator = TypeVar("Decorator", bound=Callable[..., Any])
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")  # what NATS accepts as the name of a stream or consumer
 SUBJECT = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?")
@@ -85,20 +87,20 @@ class Subscription:
     handler: str
     subject: str
     function: Handler
-    durable: str | None = None
-    stream: str | None = None
+    durable: Name | None = None
+    stream: Name | None = None
     deliver: Literal["all", "new"] = "all"
-    concurrency: int = 1
-    prefetch: int = 500
-    ack_wait: float = 30.0
-    timeout: float | None = None
+    concurrency: Count = 1
+    prefetch: Count = 500
+    ack_wait: AtLeastOne = 30.0
+    timeout: Seconds | None = None
     ack_sync: bool = False
-    max_ack_pending: int = 10_000
-    max_attempts: int = 5
+    max_ack_pending: Count = 10_000
+    max_attempts: Count = 5
     backoff: Backoff = field(default_factory=Backoff)
     publishes: Sequence[str] = ()
-    batch_size: int = 100
-    batch_wait: float = 0.1
+    batch_size: Count = 100
+    batch_wait: Annotated[float, Field(ge=0)] = 0.1
     decoder: Decoding | None = None
 
     @cached_property
@@ -134,30 +136,18 @@ class Subscription:
         return self.durable or f"{service}-{self.handler}"
 
 
-class Options(TypedDict, total=False):
-    """The options of `subscriber`; each is an attribute of `Subscription`."""
-
-    durable: Name
-    stream: Name
-    deliver: Literal["all", "new"]
-    concurrency: Count
-    prefetch: Count
-    ack_wait: AtLeastOne
-    timeout: Seconds
-    ack_sync: bool
-    max_ack_pending: Count
-    max_attempts: Count
-    backoff: Backoff
-    publishes: Sequence[str]
-    batch_size: Count
-    batch_wait: Annotated[float, Field(ge=0)]
-    decoder: Decoding
+def takes_options_of(
+    kind: Callable[Concatenate[str, str, Any, Options], object],
+) -> Callable[[Callable[..., Decorator]], Callable[Concatenate[str, Options], Decorator]]:
+    """Tell type checkers the options of a decorator: the fields of a dataclass after name, subject and function."""
+    return lambda decorator: decorator
 
 
 _registry: list[Subscription] = []
 
 
-def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT], HandlerT]:
+@takes_options_of(Subscription)
+def subscriber(subject: str, **options: Any) -> Callable[[HandlerT], HandlerT]:
     """Register a coroutine function as the handler of a subject, and return it unchanged.
 
     Args:
@@ -169,7 +159,7 @@ def subscriber(subject: str, **options: Unpack[Options]) -> Callable[[HandlerT],
     """
 
     def register(function: HandlerT) -> HandlerT:
-        check_options(function, options, Options)
+        check_options(function, options, Subscription)
         if not SUBJECT.fullmatch(subject):
             raise ConfigurationError(f"{place_of(function)}: subject is {subject!r}; use tokens joined by dots, * or >")
         declared.update(options.get("publishes", ()))
@@ -186,15 +176,16 @@ def check_options(function: Callable[..., object], options: Mapping[str, object]
     Args:
         function: the function below the decorator.
         options: what the decorator got.
-        known: a `TypedDict` of the options that it takes.
+        known: a `TypedDict` of the options that it takes; or a dataclass, as for `takes_options_of`.
 
     Raises:
         ConfigurationError: there is no such option, or its value does not fit.
     """
     where, kinds = place_of(function), get_type_hints(known, include_extras=True)
+    names = [field.name for field in fields(known)[3:] if field.init] if is_dataclass(known) else list(kinds)
     for name, value in options.items():
-        if name not in kinds:
-            raise ConfigurationError(f"{where}: no option {name}; there are {', '.join(kinds)}")
+        if name not in names:
+            raise ConfigurationError(f"{where}: no option {name}; there are {', '.join(names)}")
         try:
             TypeAdapter(kinds[name]).validate_python(value, strict=True)
         except ValidationError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
+from typing import Any, NamedTuple, TypeVar
 
 from src.infrastructure.decoding import annotations_of, place_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import NAME, check_options
+from src.infrastructure.subscription import NAME, check_options, takes_options_of
 
 Make = Callable[..., Awaitable[Any]]
 MakeT = TypeVar("MakeT", bound=Make)
@@ -70,30 +70,23 @@ class Publisher:
             raise ConfigurationError(f"{place_of(self.function)}: " + "; ".join(problems))
 
 
-class Options(TypedDict, total=False):
-    """The options of `publishes`; see the attributes of `Publisher`."""
-
-    every: float
-    core: bool
-    stream: str
-
-
 _registry: list[Publisher] = []
 
 
-def publishes(subject: str, **options: Unpack[Options]) -> Callable[[MakeT], MakeT]:
+@takes_options_of(Publisher)
+def publishes(subject: str, **options: Any) -> Callable[[MakeT], MakeT]:
     """Register a coroutine as the publisher on a subject, and return it unchanged.
 
     Args:
         subject: the subject to publish on.
-        options: see `Options`.
+        options: see the attributes of `Publisher`.
 
     Raises:
         ConfigurationError: an option or the function's signature is invalid.
     """
 
     def register(function: MakeT) -> MakeT:
-        check_options(function, options, Options)
+        check_options(function, options, Publisher)
         name = function.__name__.removeprefix("make_")
         _registry.append(Publisher(name=name, subject=subject, function=function, **options))
         return function

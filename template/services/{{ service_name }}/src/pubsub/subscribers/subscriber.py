@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypedDict, TypeVar, Unpack
+from typing import Any, TypeVar
 
 from src.infrastructure import decoding
 from src.infrastructure.decoding import Decoding, Signature, place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import NAME, SUBJECT, check_options
+from src.infrastructure.subscription import NAME, SUBJECT, check_options, takes_options_of
 from src.requests.request import Context
 
 __all__ = ["Context", "Subscriber", "listens", "overlap", "registered"]
@@ -59,29 +59,23 @@ class Subscriber:
         return signature
 
 
-class Options(TypedDict, total=False):
-    """The options of `listens`; see the attributes of `Subscriber`."""
-
-    queue: str
-    decoder: Decoding
-
-
 _registry: list[Subscriber] = []
 
 
-def listens(subject: str, **options: Unpack[Options]) -> Callable[[HearT], HearT]:
+@takes_options_of(Subscriber)
+def listens(subject: str, **options: Any) -> Callable[[HearT], HearT]:
     """Register a coroutine as a core NATS subscriber, and return it unchanged.
 
     Args:
         subject: the subject to subscribe to; `*` and a final `>` are wildcards.
-        options: see `Options`.
+        options: see the attributes of `Subscriber`.
 
     Raises:
         ConfigurationError: an option or the function's signature is invalid.
     """
 
     def register(function: HearT) -> HearT:
-        check_options(function, options, Options)
+        check_options(function, options, Subscriber)
         name = function.__name__.removeprefix("hear_")
         _registry.append(Subscriber(name=name, subject=subject, function=function, **options))
         return function
