@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from hashlib import sha256
 from typing import Any
 
 import nats.errors
@@ -20,8 +22,9 @@ from tests.runtime.conftest import Counts, until
 
 
 def delivered(times: int, sequence: int = 7) -> Message:
-    """A message that the server delivers for the `times`-th time."""
-    reply = f"$JS.ACK.S.c.{times}.{sequence}.9.1700000000000000000.0"
+    """A message of the running test alone, which the server delivers for the `times`-th time."""
+    stream = sha256(os.environ["PYTEST_CURRENT_TEST"].encode()).hexdigest()
+    reply = f"$JS.ACK.{stream}.c.{times}.{sequence}.9.1700000000000000000.0"
     return Message(Msg(_client=None, subject="a.b", reply=reply), "h", None)  # type: ignore[arg-type]
 
 

@@ -145,6 +145,24 @@ async def ask(jetstream: JetStreamContext, subject: str, **request: Any) -> dict
     return dict(answer)
 
 
+async def test_a_consumer_with_priority_groups_stops_the_start(
+    run_worker: RunWorker, jetstream: JetStreamContext
+) -> None:
+    """A worker pulls without naming a group, and such a consumer answers none of its requests."""
+
+    async def handle(event: Any) -> None: ...
+
+    await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
+    await prepare(jetstream)
+    fitting = {"durable_name": DURABLE, "filter_subject": "orders.order.created", "ack_policy": "explicit"}
+    config = {**fitting, "priority_groups": ["east"], "priority_policy": "overflow"}
+    await ask(jetstream, f"CONSUMER.DURABLE.CREATE.ORDERS.{DURABLE}", stream_name="ORDERS", config=config)
+
+    with pytest.raises(ConfigurationError, match=r"priority_groups is \['east'\]"):
+        async with run_worker(subscription(handle), STREAM_MODE="off"):
+            pass
+
+
 async def map_subjects(jetstream: JetStreamContext, source: str, stored: str) -> None:
     transform = {"src": source, "dest": stored}
     await ask(jetstream, "STREAM.CREATE.MAPPED", name="MAPPED", subjects=["in.>"], subject_transform=transform)

@@ -57,6 +57,7 @@ def test_what_handlers_leave_behind_is_reaped_and_a_signal_stops_it(image: str, 
         )
         inside('for i in 1 2 3; do sh -c "sleep 0.2 & exit 0"; done')
         inside("setsid sh -c 'sleep 0.1 & sleep 0.3 & kill -9 $$' || true")  # and of one that was killed
+        inside("python -c 'import os; os.fork() or os.fork() or os._exit(1); os._exit(0)'")  # and a grandchild's
         states = lambda: [line.split(") ")[1][0] for line in inside("cat /proc/[0-9]*/stat").splitlines()]  # noqa: E731
         wait_until(lambda: "sleep" not in inside("cat /proc/[0-9]*/comm"), limit=30, what="the orphans to end")
         wait_until(lambda: "Z" not in states(), limit=30, what="no zombie")

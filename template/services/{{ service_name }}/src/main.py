@@ -64,7 +64,8 @@ async def work() -> None:
     await http.start()
     gc.freeze()  # keeps the collector from scanning imported objects
     working = worker.start(http.port)
-    await asyncio.wait([working, stop], return_when=asyncio.FIRST_COMPLETED)
+    with suppress(asyncio.CancelledError):  # see `run`
+        await asyncio.wait([working, stop], return_when=asyncio.FIRST_COMPLETED)
 
     logger.info("worker stopping")
     await worker.stop(hurry)
@@ -101,8 +102,14 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
         loops = import_module("uvloop")  # the faster event loop, if it is installed
     code = 0
     try:
-        # not closed at the end: that would wait for tasks that ignore being cancelled
-        loops.new_event_loop().run_until_complete(main())
+        loop = loops.new_event_loop()  # not closed at the end: that would wait for tasks that ignore being cancelled
+        task = loop.create_task(main())
+        task.add_done_callback(lambda _: loop.stop())
+        loop.run_forever()
+        task.cancel()  # if it is not done, a handler stopped the loop
+        loop.run_until_complete(task)
+        if task.cancelling():
+            raise RuntimeError("a handler stopped the event loop or cancelled all tasks")
     except ConfigurationError as error:
         logger.critical(str(error))
         code = 2

@@ -7,7 +7,7 @@ import logging
 import math
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
@@ -44,7 +44,8 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     working = worker.start(port)
     serving = await server.start(listening)
     logger.info("http server started", host=settings.HTTP_HOST, port=port, internal_port=app.internal_port)
-    await asyncio.wait([working, serving, stop], return_when=asyncio.FIRST_COMPLETED)
+    with suppress(asyncio.CancelledError):  # see `src.main.run`
+        await asyncio.wait([working, serving, stop], return_when=asyncio.FIRST_COMPLETED)
 
     logger.info("gateway stopping")
     clock = asyncio.get_running_loop().time
