@@ -166,6 +166,17 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given)
 
 
+def overlap(one: str, other: str) -> bool:
+    """Return whether a message can match both subjects, which may have wildcards."""
+    ours, theirs = one.split("."), other.split(".")
+    for a, b in zip(ours, theirs, strict=False):
+        if ">" in (a, b):
+            return True
+        if a != b and "*" not in (a, b):
+            return False
+    return len(ours) == len(theirs)
+
+
 def names_for(subjects: Sequence[str]) -> dict[str, str]:
     """Return the subjects by part name: the last two tokens of each, or more to keep the names distinct."""
     depths = dict.fromkeys(subjects, 2)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from natsgen.answers import answers_file, questions, workspace_defaults
 from natsgen.cli import main
+from natsgen.contracts import reading
 from natsgen.errors import NatsgenError
 from natsgen.files.tree import Tree
 from natsgen.parts.handlers import HANDLERS
@@ -255,6 +256,7 @@ def test_sources(data: st.DataObject, noun: str, victim: Place) -> None:
         found = listing.service(Workspace(victim.workspace), SERVICE)
         assert HANDLER in {part.name for one in found.files for part in one.parts}  # the other parts are there still
         declared.published_by(folder)
+        reading.read(folder)
     finally:
         file.unlink()
 

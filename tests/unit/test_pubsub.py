@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from natsgen import naming
 from natsgen.errors import InputError
 from natsgen.parts import publishers, subscribers
 from natsgen.parts.kinds import KINDS
@@ -99,7 +100,7 @@ def test_two_subjects_get_names_of_their_own() -> None:
     [("a.b", "a.b", True), ("a.*", "*.c", True), ("a.>", "a.b.c", True), ("a.>", "a", False), ("a.b", "a.b.c", False)],
 )
 def test_two_subjects_overlap_or_do_not(one: str, other: str, meet: bool) -> None:
-    assert subscribers.overlap(one, other) == subscribers.overlap(other, one) == meet
+    assert naming.overlap(one, other) == naming.overlap(other, one) == meet
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "remove-extra": ("extras:remove_extra", "Remove extras from a service."),
     "list": ("look:list_services", "List the services and their parts."),
     "show": ("look:show", "Show one service in full."),
+    "map": ("contracts:map_services", "Show which service sends what to which, and what does not fit together."),
     "check": ("check:check", "Check that services are up to date and unmodified."),
     "diff": ("check:diff", "Show how a service differs from its template."),
     "extras": ("extras:extras", "List the extras, and which of them a service has."),

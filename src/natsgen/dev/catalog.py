@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from natsgen.contracts import reading
 from natsgen.errors import InputError, ServiceError
 from natsgen.harness.errors import last_lines
 from natsgen.messages import did_you_mean, join_names, quote
@@ -98,7 +99,8 @@ class Source:
         """
         answer = self._ask({})
         parts = [Part(**{**part, "publishes": tuple(part.get("publishes", ()))}) for part in answer["parts"]]
-        return Catalog(answer["service"], tuple(answer["publishes"]), tuple(parts))
+        written = {end.subject for end in reading.read(self.folder).senders}
+        return Catalog(answer["service"], tuple(sorted(written.union(answer["publishes"]))), tuple(parts))
 
     def check(self, part: Part, payload: str) -> None:
         """Have the service's code validate a payload in JSON.

@@ -7,7 +7,6 @@ valid for that part.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import sys
@@ -23,7 +22,6 @@ REGISTRIES = {
     "actions": "src.actions.action",
     "subscribers": "src.pubsub.subscribers.subscriber",
 }
-SENDS = ("publish", "publishes", "publisher", "call")  # functions whose first argument is a subject
 
 
 def main() -> None:
@@ -44,7 +42,7 @@ def main() -> None:
 def whole() -> dict[str, Any]:
     """Return the description of the whole service."""
     declared = import_module("src.infrastructure.publishing").declared
-    return {"service": settings().SERVICE_NAME, "publishes": sorted(declared | written())}
+    return {"service": settings().SERVICE_NAME, "publishes": sorted(declared)}
 
 
 def settings() -> Any:
@@ -132,23 +130,6 @@ def explained(error: Exception) -> str:
         return "; ".join(": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in problems)
     except Exception:
         return str(error) or type(error).__name__
-
-
-def written() -> set[str]:
-    """Return the subjects that the service's own source passes to functions that publish or call."""
-    found: set[str] = set()
-    for file in (*Path("src/domain").rglob("*.py"), *Path("src/web/routes").glob("*.py")):
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (SyntaxError, ValueError):
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                subject = node.args[0].value
-                if called in SENDS and isinstance(subject, str):
-                    found.add(subject)
-    return found
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ class FoundHandler(FoundPart):
     def on_server(self, service: str) -> tuple[Leftover, ...]:
         """Return its consumer, with the stream as the worker names it."""
         named = self.options.get("stream")
-        first = self.first.text.split(".")[0] if self.first and self.first.literal else ""
-        stream = named.text if named is not None else first.upper() or "<stream>"
+        found = stream_for(self.first.text) if self.first and self.first.literal else "<stream>"
+        stream = named.text if named is not None else found
         return (Leftover("consumers", stream, self.durable_in(service)),)
 
 
@@ -108,6 +108,11 @@ HANDLERS = PartKind(
     leaves=("consumers",),
     shared="each receives every event, with its own durable",
 )
+
+
+def stream_for(subject: str) -> str:
+    """Return the name of the stream that a worker creates for a subject."""
+    return subject.split(".")[0].upper()
 
 
 def from_subjects(texts: Sequence[str]) -> tuple[Handler, ...]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from natsgen import messages, naming
-from natsgen.parts import source
+from natsgen.parts import sends, source
 from natsgen.parts.kind import FoundPart, Option, Part, PartKind
 from natsgen.parts.rules import KEYWORDS, Choice, Name, Text, matching, sent_subject
 from natsgen.parts.source import Function, Value, joined
@@ -329,10 +329,7 @@ def _prefixes_in(module: ast.Module) -> dict[str, str]:
 
 
 def _found(function: Function, method: Value | None, path: Value | None) -> FoundRoute:
-    sent: dict[str, list[Value]] = {verb: [] for verb in _SENDS}
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call) and (verb := source.called_name(node)) in sent:
-            subject, _ = source.arguments(node, "subject")
-            if subject is not None:
-                sent[verb].append(subject)
-    return FoundRoute(function.name, function.lineno, method, {}, path, tuple(sent["call"]), tuple(sent["publish"]))
+    sent = [(one.verb, source.value(one.subject)) for one in sends.sent_in(function)]
+    calls = tuple(subject for verb, subject in sent if verb == sends.CALLS)
+    publishes = tuple(subject for verb, subject in sent if verb == sends.PUBLISHES)
+    return FoundRoute(function.name, function.lineno, method, {}, path, calls, publishes)

@@ -103,23 +103,12 @@ def refuse_shared(subscribers: Sequence[Subscriber], service_group: str) -> None
     """
     for one, other in combinations(subscribers, 2):
         group = one.group_in(service_group)
-        if group and group == other.group_in(service_group) and overlap(one.subject, other.subject):
+        if group and group == other.group_in(service_group) and naming.overlap(one.subject, other.subject):
             raise InputError(
                 f"the subscribers {messages.quote(one.name)} and {messages.quote(other.name)} are both in the queue "
                 f"group {group}, so a message that matches both {one.subject} and {other.subject} would reach only one "
                 "of them: give one another queue group"
             )
-
-
-def overlap(one: str, other: str) -> bool:
-    """Return whether a message can match both subjects."""
-    ours, theirs = one.split("."), other.split(".")
-    for a, b in zip(ours, theirs, strict=False):
-        if ">" in (a, b):
-            return True
-        if a != b and "*" not in (a, b):
-            return False
-    return len(ours) == len(theirs)
 
 
 def _subscribers_in(there: Sequence[PartFile]) -> Iterator[Subscriber]:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen.parts import source
+from natsgen.parts import sends, source
 
 CONFIG_FILE = PurePosixPath("src/config.py")
 
@@ -36,7 +36,7 @@ def settings_of(service: Path) -> tuple[Setting, ...]:
 
 
 def published_by(service: Path) -> tuple[str, ...]:
-    """Return the literal subjects in `publish`, `publisher`, `publishes` and `publishes=[...]`.
+    """Return the literal subjects that a service publishes to; see `sends`.
 
     Files with syntax errors are skipped.
     """
@@ -88,12 +88,7 @@ def _published_in(module: ast.Module) -> tuple[str, ...]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    named: list[ast.expr] = []
-    for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
-        if source.called_name(call) in ("publish", "publisher", "publishes"):
-            named += call.args[:1]
-        lists = [keyword.value for keyword in call.keywords if keyword.arg == "publishes"]
-        named += [subject for one in lists if isinstance(one, ast.List | ast.Tuple) for subject in one.elts]
+    named = [sent.subject for sent in sends.sent_in(module) if sent.verb == sends.PUBLISHES]
     known = [constants.get(one.id, one) if isinstance(one, ast.Name) else one for one in named]
     subjects = [source.value(one).literal for one in known]
     return tuple(subject for subject in subjects if isinstance(subject, str))

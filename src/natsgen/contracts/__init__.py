@@ -1,0 +1,1 @@
+"""What the services of a workspace send each other: the map, and their AsyncAPI documents."""

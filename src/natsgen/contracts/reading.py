@@ -1,0 +1,340 @@
+"""Reads from source what a service sends and receives, without importing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from natsgen.contracts.models import Schema, SchemaReader, Type
+from natsgen.contracts.modules import Modules
+from natsgen.parts import sends, source
+from natsgen.parts.handlers import FoundHandler, stream_for
+from natsgen.parts.kind import FoundPart
+from natsgen.parts.kinds import KINDS
+from natsgen.parts.sends import Sent
+from natsgen.parts.source import Function, Value
+from natsgen.parts.tasks import TASKS, FoundTask
+from natsgen.workspace import SERVICES
+
+OWNERS = (PurePosixPath("src/domain"), PurePosixPath("src/web/routes"))
+"""The folders of the owner's code."""
+
+_DEPTH = 10  # expressions that another expression leads to
+RECEIVERS = ("handler", "task", "action", "subscriber")
+"""The kinds of parts that receive messages."""
+
+_DECLARED = (("src.infrastructure.subscription", "Subscription"), ("src.actions.action", "Action"))
+_NO_PAYLOAD = ("Context", "Message")
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a flow of messages: what sends them, or what receives them.
+
+    Attributes:
+        service: the service.
+        part: the part; "" for code that belongs to none.
+        kind: what the part is, such as `handler`; for a sender, what it does, such as `publishes`.
+        subject: the subject; it may have wildcards.
+        place: the file in the workspace, and the line.
+        type: the annotation of the payload; None if it is unknown.
+        schema: its JSON schema; None if it is unknown.
+        reply: the annotation of the reply to a request; None if it is unknown.
+        reply_schema: its JSON schema; None if it is unknown.
+        stream: the stream that stores its messages; "" for none.
+        durable: its JetStream consumer; "" for none.
+        options: its options, with their default values.
+        is_constant: whether the subject is one text in the source, not put together.
+    """
+
+    service: str
+    part: str
+    kind: str
+    subject: str
+    place: str
+    type: Type | None = None
+    schema: Schema | None = None
+    reply: Type | None = None
+    reply_schema: Schema | None = None
+    stream: str = ""
+    durable: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_constant: bool = True
+
+    @property
+    def who(self) -> str:
+        """Return its part, or only its service."""
+        return f"{self.service}.{self.part}" if self.part else self.service
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What a service sends and receives.
+
+    Attributes:
+        service: its name.
+        senders: what sends.
+        receivers: what receives.
+        unread: what the source does not tell, each with its place.
+    """
+
+    service: str
+    senders: tuple[End, ...]
+    receivers: tuple[End, ...]
+    unread: tuple[str, ...]
+
+
+def read(folder: Path) -> Surface:
+    """Read the service in a folder."""
+    return _Reader(folder).surface()
+
+
+class _Reader:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service = folder.name
+        self._modules = Modules(folder)
+        self._schemas = SchemaReader(self._modules)
+        self._defaults = {name: value for place in _DECLARED for name, value in self._defaults_of(*place)}
+        self._unread: list[str] = []
+
+    def surface(self) -> Surface:
+        ends: dict[tuple[str, str, str], End] = {}
+        for file in (file for owners in OWNERS for file in source.all_files(self._folder / owners)):
+            path = PurePosixPath(file.relative_to(self._folder))
+            try:
+                found = [*self._ends(path)]
+            except RecursionError:
+                self._unread.append(f"{self._place(path)}: an expression is too long")
+                continue
+            for end in found:
+                key = (end.part, end.kind, end.subject)
+                if key not in ends or (end.type and not ends[key].type):
+                    ends[key] = end
+        of_parts = {(kind, subject) for part, kind, subject in ends if part}
+        kept = [end for end in ends.values() if end.part or (end.kind, end.subject) not in of_parts]
+        unread = [*self._unread, *(f"services/{self._service}: cannot read {one}" for one in self._schemas.unread)]
+        senders = tuple(end for end in kept if end.kind not in RECEIVERS)
+        return Surface(self._service, senders, tuple(end for end in kept if end.kind in RECEIVERS), tuple(unread))
+
+    def _ends(self, path: PurePosixPath) -> Iterator[End]:
+        module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        tree = self._modules.tree(module)
+        if tree is None:
+            self._unread.append(f"{self._place(path)}: the file cannot be parsed")
+            return
+        parts = _parts_in(path, tree)
+        for function, part in parts.items():
+            if part.kind.noun in RECEIVERS and (end := self._receiver(path, module, part, function)):
+                yield end
+        yield from self._senders(path, module, tree, parts)
+
+    def _receiver(self, path: PurePosixPath, module: str, part: FoundPart, function: Function) -> End | None:
+        known = self._resolved(module, part)
+        about = known.about(self._service)
+        if about is None or not about.is_text:
+            self._skip(path, part.line, f"the subject of {part.name} is an expression: {about.source if about else ''}")
+            return None
+        first = next((one for one in function.args.args if one.arg != "resources"), None)
+        taken = first.annotation if first else None
+        if taken is None or ast.unparse(taken) in _NO_PAYLOAD:
+            taken = None
+        elif isinstance(part, FoundHandler) and part.batch and isinstance(taken, ast.Subscript):
+            taken = taken.slice
+        consumers = known.on_server(self._service)
+        is_action = part.kind.noun == "action"
+        own = {name: value.literal for name, value in known.options.items() if value.literal is not None}
+        return self._with_schemas(
+            End(
+                self._service,
+                known.first.text if isinstance(known, FoundTask) and known.first else known.name,
+                part.kind.noun,
+                about.text,
+                self._place(path, part.line),
+                type=Type(module, taken) if taken else None,
+                reply=Type(module, function.returns) if is_action and function.returns else None,
+                stream=consumers[-1].stream if consumers else "",
+                durable=known.durable_in(self._service),
+                options={**self._defaults, **own},
+            )
+        )
+
+    def _senders(
+        self, path: PurePosixPath, module: str, tree: ast.Module, parts: Mapping[Function, FoundPart]
+    ) -> Iterator[End]:
+        functions = {node: one for one in ast.walk(tree) if isinstance(one, Function) for node in ast.walk(one)}
+        owners = {node: part for function, part in parts.items() for node in ast.walk(function)}
+        only = next(iter(parts.values())) if len(parts) == 1 else None
+        for sent in sends.sent_in(tree):
+            part, function = owners.get(sent.call, only), functions.get(sent.call)
+            publisher = self._publisher(module, sent)
+            where, call = publisher or (module, sent.call)
+            named = call.args[0] if publisher else sent.subject
+            subject = self._task(where, named) if sent.verb == sends.ENQUEUES else self._modules.text(where, named)
+            if subject is None:
+                if sent.verb != sends.PUBLISHES or part is None or "publishes" not in part.options:
+                    self._skip(path, sent.call.lineno, f"the subject is an expression: {ast.unparse(named)}")
+                continue
+            core = next((one.value for one in call.keywords if one.arg == "core"), None)
+            is_core = sent.is_core or getattr(core, "value", False) is True
+            yield self._with_schemas(
+                End(
+                    self._service,
+                    part.name if part else "",
+                    sent.verb,
+                    subject,
+                    self._place(path, sent.call.lineno),
+                    type=None if sent.is_declared else self._payload(where, call, function),
+                    reply=_typed(where, _argument(call, 9, "response")) if sent.verb == sends.CALLS else None,
+                    stream="" if is_core or sent.verb == sends.CALLS else stream_for(subject),
+                    is_constant=isinstance(named, ast.Constant),
+                )
+            )
+
+    def _publisher(self, module: str, sent: Sent) -> tuple[str, ast.Call] | None:
+        """Return the `publisher(...)`, and its module, over which something is published."""
+        if sent.verb != sends.PUBLISHES or not isinstance(sent.call.func, ast.Attribute):
+            return None
+        match self._modules.resolve(module, sent.call.func.value):
+            case (where, ast.Call(args=[_, *_]) as call) if source.called_name(call) in sends.PUBLISHERS:
+                return where, call
+        return None
+
+    def _task(self, module: str, node: ast.expr) -> str | None:
+        """Return the subjects of a task, given as its function or as `<queue>.<task>`."""
+        match self._modules.resolve(module, node):
+            case (where, ast.AsyncFunctionDef() as function):
+                tree = self._modules.tree(where)
+                found = source.decorated(tree, TASKS.decorator) if tree else []
+                for part in (TASKS.found.of(one, call) for one, call in found if one is function):
+                    about = self._resolved(where, part).about(self._service)
+                    return about.text if about and about.is_text else None
+        queue, _, task = (self._modules.text(module, node) or "").partition(".")
+        return f"queue.{queue}.*.{task}" if task else None
+
+    def _payload(self, module: str, call: ast.Call, function: Function | None) -> Type | None:
+        """Return the type of what a call sends."""
+        name = source.called_name(call)
+        if name in sends.PUBLISHERS:
+            return _typed(module, _argument(call, 9, "model"))
+        if name == "publishes":
+            return _typed(module, function.returns if function else None)
+        first = 0 if name == "enqueue" and isinstance(call.func, ast.Attribute) else 1
+        data = _argument(call, first, "data", "payload")
+        return self._type(module, data, function) if data else None
+
+    def _type(self, module: str, node: ast.expr, function: Function | None, depth: int = 0) -> Type | None:
+        """Return the type of an expression in a function, as far as the source tells."""
+        if depth > _DEPTH:
+            return None
+        match node:
+            case ast.Await(value=value):
+                return self._type(module, value, function, depth + 1)
+            case ast.Constant(value=str() | bytes() as value):
+                return Type(module, ast.Name(type(value).__name__))
+            case ast.Name(id=name) if function:
+                for one in function.args.args:
+                    if one.arg == name:
+                        return _typed(module, one.annotation)
+                for statement in ast.walk(function):
+                    match statement:
+                        case ast.AnnAssign(target=ast.Name(id=own), annotation=annotation) if own == name:
+                            return _typed(module, annotation)
+                        case ast.Assign(targets=[ast.Name(id=own)], value=value) if own == name:
+                            return self._type(module, value, function, depth + 1)
+            case ast.Call(func=called):
+                return self._result(module, node, called, function, depth)
+        return None
+
+    def _result(
+        self, module: str, call: ast.Call, called: ast.expr, function: Function | None, depth: int
+    ) -> Type | None:
+        """Return the type of what a call returns: a model, an envelope around one, or what an annotation says."""
+        name = source.called_name(call)
+        if isinstance(called, ast.Attribute):
+            if name in ("model_validate", "model_validate_json", "model_construct"):
+                return Type(module, called.value)
+            if name in ("model_copy", "binary"):
+                return self._type(module, called.value, function, depth + 1)
+            if name == "new":
+                return self._envelope(module, call, called.value, function, depth)
+        if name == "read" and len(call.args) == 2:  # of a gateway with Django
+            return Type(module, call.args[1])
+        match self._modules.resolve(module, called.value if isinstance(called, ast.Subscript) else called):
+            case (_, ast.ClassDef()):
+                return Type(module, called)
+            case (where, ast.FunctionDef() | ast.AsyncFunctionDef() as other):
+                return _typed(where, other.returns)
+        return None
+
+    def _envelope(
+        self, module: str, call: ast.Call, envelope: ast.expr, function: Function | None, depth: int
+    ) -> Type | None:
+        match self._modules.resolve(module, envelope):
+            case (_, ast.ClassDef(body=body)):
+                new = next((one for one in body if isinstance(one, ast.FunctionDef) and one.name == "new"), None)
+                names = [one.arg for one in new.args.args] if new else []
+                if "data" in names:
+                    data = _argument(call, names.index("data") - 1, "data")
+                    inner = self._type(module, data, function, depth + 1) if data else None
+                    is_here = inner is not None and inner.module == module
+                    return Type(module, ast.Subscript(envelope, inner.node if inner and is_here else ast.Name("Any")))
+        return Type(module, envelope) if isinstance(envelope, ast.Subscript) else None
+
+    def _with_schemas(self, end: End) -> End:
+        is_sent = end.kind not in RECEIVERS
+        schema = self._schemas.schema(end.type, sends=is_sent) if end.type else None
+        reply = self._schemas.schema(end.reply, sends=not is_sent) if end.reply else None
+        return replace(end, schema=schema, reply_schema=reply)
+
+    def _resolved(self, module: str, part: FoundPart) -> FoundPart:
+        """Return a part with the values of the constants that its decorator names."""
+
+        def resolved(value: Value) -> Value:
+            text = None if value.is_text else self._modules.text(module, ast.parse(value.source, mode="eval").body)
+            return value if text is None else Value(repr(text), text)
+
+        options = {name: resolved(value) for name, value in part.options.items()}
+        return replace(part, first=resolved(part.first) if part.first else None, options=options)
+
+    def _defaults_of(self, module: str, name: str) -> Iterator[tuple[str, Any]]:
+        match self._modules.find(module, name):
+            case (_, ast.ClassDef(body=body)):
+                for one in body:
+                    if isinstance(one, ast.AnnAssign) and isinstance(one.value, ast.Constant):
+                        yield ast.unparse(one.target), one.value.value
+
+    def _place(self, path: PurePosixPath, line: int = 0) -> str:
+        return f"{SERVICES}/{self._service}/{path}" + (f":{line}" if line else "")
+
+    def _skip(self, path: PurePosixPath, line: int, why: str) -> None:
+        self._unread.append(f"{self._place(path, line)}: {why}")
+
+
+def _parts_in(path: PurePosixPath, tree: ast.Module) -> dict[Function, FoundPart]:
+    """Return the parts in a module by their functions."""
+    functions = {node.lineno: node for node in ast.walk(tree) if isinstance(node, Function)}
+    kinds = [kind for kind in KINDS.values() if kind.folder == path.parent and path.name.endswith(kind.suffix)]
+    return {functions[part.line]: part for kind in kinds for part in kind.found.all_in(tree)}
+
+
+def _typed(module: str, annotation: ast.expr | None) -> Type | None:
+    """Return an annotation without `Annotated` and `None`, which a publisher returns to send nothing."""
+    match annotation:
+        case None | ast.Constant(value=None):
+            return None
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
+            return _typed(module, inner)
+        case ast.BinOp(op=ast.BitOr(), left=left, right=ast.Constant(value=None)):
+            return _typed(module, left)
+    return Type(module, annotation)
+
+
+def _argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:
+    """Return an argument of a call, by its position or one of its names."""
+    if position < len(call.args):
+        return call.args[position]
+    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)

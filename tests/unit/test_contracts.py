@@ -1,0 +1,245 @@
+"""The map of a small workspace in source: complete, and with each fault that is planted in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from natsgen.cli import main
+from natsgen.contracts import compatibility
+
+TEMPLATE = Path(__file__).parents[2] / "template" / "services" / "{{ service_name }}"
+RUNTIME = ("src/domain/events.py", "src/infrastructure/subscription.py", "src/actions/action.py")
+HEAD = """
+from enum import StrEnum
+from typing import Annotated, Literal, Optional
+from pydantic import BaseModel, ConfigDict, Field
+from src.domain.events import Event
+"""
+FILES: Mapping[str, str] = {
+    "shop/src/web/routes/order_route.py": """
+class OrderRequest(BaseModel):
+    total: int
+
+class OrderResponse(BaseModel):
+    order_id: str
+
+@router.post("/orders")
+async def order(request: OrderRequest, nats: Connection) -> OrderResponse:
+    return await nats.call("v1.orders.place", request, response=OrderResponse)
+""",
+    "orders/src/domain/subjects.py": 'PREFIX = "orders"\nCREATED = f"{PREFIX}.order.created"\n',
+    "orders/src/domain/actions/place_action.py": """
+from src.domain import subjects
+
+class PlaceRequest(BaseModel):
+    total: int
+    note: str | None = None
+
+class PlaceResponse(BaseModel):
+    order_id: str
+
+class Currency(StrEnum):
+    EUR = "EUR"
+    USD = "USD"
+
+class OrderCreated(BaseModel):
+    order_id: str
+    total: float
+    currency: Currency
+
+@action("place")
+async def place(request: PlaceRequest, context: Context) -> PlaceResponse:
+    order = OrderCreated(order_id="1", total=request.total, currency=Currency.EUR)
+    await publish(subjects.CREATED, Event.new(subjects.CREATED, order.order_id, order))
+    return PlaceResponse(order_id=order.order_id)
+""",
+    "billing/src/domain/handlers/order_created_handler.py": """
+class OrderCreated(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    total: float = Field(description="in euros")
+    currency: Literal["EUR", "USD"] = "EUR"
+
+class Invoice(BaseModel):
+    number: int
+    lines: list[str] = Field(default_factory=list)
+
+@subscriber("orders.order.created", ack_wait=60.0, publishes=["billing.invoice.written"])
+async def handle_order_created(event: Event[OrderCreated], message: Message) -> None:
+    invoice = Event[Invoice].new("billing.invoice.written", "7", Invoice(number=7))
+    await message.publish("billing.invoice.written", invoice)
+    await enqueue("emails.send_email", {"to": "ada@example.com"})
+""",
+    "mailer/src/domain/tasks/send_email_task.py": """
+class SendEmail(BaseModel):
+    to: str
+
+@task("send_email", queue="emails")
+async def send_email(payload: SendEmail) -> None: ...
+""",
+    "mailer/src/domain/handlers/invoice_written_handler.py": """
+class Invoice(BaseModel):
+    number: int
+
+@subscriber("billing.invoice.*")
+async def handle_invoice_written(events: list[Event[Invoice]]) -> None: ...
+""",
+}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Five services that fit together."""
+    root = tmp_path / "shop"
+    for name, text in FILES.items():
+        file = root / "services" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(HEAD + text)
+    for service in (root / "services").iterdir():
+        (service / ".copier-answers.yml").touch()
+        for name in RUNTIME:
+            (service / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TEMPLATE / name, service / name)
+    return root
+
+
+def replace(workspace: Path, name: str, old: str, new: str) -> None:
+    """Plants a fault."""
+    file = workspace / "services" / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def run(workspace: Path, *words: str) -> int:
+    return main([*words, "--workspace", str(workspace)])
+
+
+PLACE = "orders/src/domain/actions/place_action.py"
+BILL = "billing/src/domain/handlers/order_created_handler.py"
+MAIL = "mailer/src/domain/handlers/invoice_written_handler.py"
+ROUTE = "shop/src/web/routes/order_route.py"
+BEFORE = "    await enqueue("
+FAULTS = {
+    "an orphan subject": (BILL, BEFORE, f'    await publish("billing.x", b"")\n{BEFORE}', "unconsumed"),
+    "an action that nobody has": (ROUTE, "v1.orders.place", "v2.orders.place", "unconsumed"),
+    "a task that nobody runs": (BILL, "emails.send_email", "emails.send_mail", "unconsumed"),
+    "a consumer that nobody feeds": (MAIL, "billing.invoice.*", "billing.invoice.paid", "unfed"),
+    "a wrong wildcard": (MAIL, "billing.invoice.*", "billing.*", "unfed"),
+    "a field that is not sent": (BILL, "total: float =", "amount: float =", "mismatch"),
+    "a field of another type": (PLACE, "total: float", "total: str", "mismatch"),
+    "a value that is not expected": (BILL, 'Literal["EUR", "USD"]', 'Literal["EUR"]', "mismatch"),
+    "another envelope": (BILL, "event: Event[OrderCreated]", "event: OrderCreated", "mismatch"),
+    "a reply of another form": (PLACE, "order_id: str\n\nclass Currency", "id: str\n\nclass Currency", "mismatch"),
+    "a cycle": (MAIL, "-> None: ...", '-> None:\n    await publish("orders.order.created", b"")', "cycle"),
+    "a wildcard in what is published": (BILL, BEFORE, f'    await publish("billing.*", b"")\n{BEFORE}', "subject"),
+    "no subject at all": (MAIL, "billing.invoice.*", "billing..invoice", "subject"),
+}
+
+
+@pytest.mark.parametrize("fault", [None, *FAULTS])
+def test_each_planted_fault_is_found_and_nothing_without_one(
+    workspace: Path, fault: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = set()
+    if fault:
+        *where, kind = FAULTS[fault]
+        replace(workspace, *where)
+        expected = {kind}
+    code = run(workspace, "map", "--check", "--json")
+    found = json.loads(capsys.readouterr().out)
+    kinds = {one["kind"] for one in found["findings"]}
+    assert (code, bool(kinds)) == ((1, True) if fault else (0, False)), found["findings"]
+    assert expected <= kinds
+    assert found["unread"] == []
+
+
+def test_the_map_is_complete_in_every_format(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edges = {
+        ("shop.order", "v1.orders.place", "orders.place"),
+        ("orders.place", "orders.order.created", "billing.order_created"),
+        ("billing.order_created", "billing.invoice.written", "mailer.invoice_written"),
+        ("billing.order_created", "queue.emails.*.send_email", "mailer.send_email"),
+    }
+    assert run(workspace, "map", "--format", "json") == 0
+    flows = json.loads(capsys.readouterr().out)["flows"]
+    found = {
+        (f"{one['service']}.{one['part']}", flow["subject"], f"{other['service']}.{other['part']}")
+        for flow in flows
+        for one in flow["senders"]
+        for other in flow["receivers"]
+    }
+    assert found == edges
+    models = {flow["subject"]: {end["model"] for end in flow["senders"]} for flow in flows}
+    assert models["orders.order.created"] == {"Event[OrderCreated]"}
+    texts = {}
+    for form in ("text", "mermaid", "html"):
+        assert run(workspace, "map", "--format", form) == 0
+        texts[form] = capsys.readouterr().out
+        for sender, _, receiver in edges:
+            assert sender.split(".")[1] in texts[form]
+            assert receiver.split(".")[1] in texts[form]
+    assert max(map(len, texts["text"].splitlines())) <= 80
+    HTMLParser().feed(texts["html"])
+    assert "http" not in texts["html"].replace("http-equiv", "")
+
+
+def test_what_is_not_known_is_said_and_hostile_source_is_only_shown(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replace(workspace, BILL, '"emails.send_email"', "chosen")
+    replace(workspace, MAIL, "billing.invoice.*", "billing.<script>.\\x1b[31m")
+    replace(workspace, ROUTE, "class OrderRequest", "raise SystemExit(9)\nclass OrderRequest")
+    (workspace / "services/mailer/src/domain/broken.py").write_text("def (")
+    assert run(workspace, "map", "--external", "billing.>") == 0
+    text = capsys.readouterr().out
+    assert "order_created_handler.py:20: the subject is an expression: chosen" in " ".join(text.split())
+    assert "broken.py: the file cannot be parsed" in text
+    assert "\x1b" not in text
+    for form in ("html", "mermaid"):
+        run(workspace, "map", "--format", form)
+        assert "<script>" not in capsys.readouterr().out
+    assert run(workspace, "map", "--format", "svg") == 2
+
+
+OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("reader", "writer", "problem"),
+    [
+        ({"type": "number"}, {"type": "integer"}, ""),
+        ({"type": "integer"}, {"type": "number"}, "the payload is number, expected integer"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "null"}, ""),
+        ({"type": "string"}, {"anyOf": [{"type": "string"}, {"type": "null"}]}, "the payload is null, expected"),
+        (
+            {"type": "array", "items": OBJECT},
+            {"type": "array", "items": {"type": "object", "properties": {}}},
+            "[].a is",
+        ),
+        (OBJECT, {"type": "object", "properties": {}, "additionalProperties": True}, ""),
+        (OBJECT, {**OBJECT, "required": []}, "a is required, but not always sent"),
+        (
+            {**OBJECT, "additionalProperties": False},
+            {"properties": {"a": {}, "b": {}}, "required": ["a"]},
+            "b is sent,",
+        ),
+        ({"type": "integer", "minimum": 1}, {"type": "integer"}, "has the minimum of anything, expected 1"),
+        ({"type": "integer", "maximum": 5}, {"type": "integer", "maximum": 4}, ""),
+        ({"type": "string", "format": "uuid"}, {"type": "string"}, "has the format of anything, expected uuid"),
+        ({"enum": ["a"]}, {"const": "b"}, 'can be "b", expected "a"'),
+        ({"$ref": "#/$defs/M", "$defs": {"M": {"properties": {"m": {"$ref": "#/$defs/M"}}}}}, OBJECT, ""),
+        (OBJECT, {}, ""),
+    ],
+)
+def test_a_reader_accepts_what_a_writer_sends_or_says_why_not(
+    reader: compatibility.Schema, writer: compatibility.Schema, problem: str
+) -> None:
+    found = compatibility.problems(reader, writer)
+    assert problem in "; ".join(found)
+    assert bool(found) == bool(problem)
