@@ -329,7 +329,8 @@ def _prefixes_in(module: ast.Module) -> dict[str, str]:
 
 
 def _found(function: Function, method: Value | None, path: Value | None) -> FoundRoute:
-    sent = [(one.verb, source.value(one.subject)) for one in sends.sent_in(function)]
+    found = [one for one in sends.sent_in(function) if source.called_name(one.call) in _SENDS]
+    sent = [(one.verb, source.value(one.subject)) for one in found]
     calls = tuple(subject for verb, subject in sent if verb == sends.CALLS)
     publishes = tuple(subject for verb, subject in sent if verb == sends.PUBLISHES)
     return FoundRoute(function.name, function.lineno, method, {}, path, calls, publishes)
