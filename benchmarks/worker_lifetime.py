@@ -17,6 +17,7 @@ from benchmarks.sections import Say
 from benchmarks.worker_latency import forget_recorded, recorded
 from natsgen.harness.commands import run
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.readiness import wait_ready
 
 ONE = load("ONE", 150, 0)
 MANY = load("MANY", 150, 200_000)
@@ -98,7 +99,7 @@ def measure_stops(worker: Worker, folder: Path, rounds: int, say: Say) -> list[f
             for number in range(rounds):
                 service = worker.service(here.server.url, idle, folder)
                 await asyncio.to_thread(service.start)
-                await asyncio.to_thread(service.wait_ready)
+                await asyncio.to_thread(wait_ready, service)
                 stopped = await asyncio.to_thread(service.stop)
                 seconds.append(stopped.seconds)
                 say(f"stop, round {number + 1}: {stopped.seconds:.3f} s")
@@ -123,7 +124,7 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
             async def held(which: Worker, wanted: Load, handled: int) -> float:
                 await here.forget_consumers(wanted.name)
                 async with running(which.service(here.server.url, wanted, folder)) as service:
-                    await asyncio.to_thread(service.wait_ready)
+                    await asyncio.to_thread(wait_ready, service)
                     await here.until(wanted.name, handled)
                     return resident(service.process.pid)
 

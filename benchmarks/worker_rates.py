@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.arena import QUICK, Arena, Load, arena, load, rotated, running
 from benchmarks.contestants import Start, Worker, rival
 from benchmarks.sections import Say
-from natsgen.harness.service import GeneratedService
+from tests.harness_tools.readiness import wait_ready
 
 WORKER = "natsgen"
 PUSH = "nats-py push"
@@ -74,5 +74,5 @@ def replicas(worker: Worker, count: int, url: str, wanted: Load, folder: Path) -
     services = [worker.service(url, wanted, folder, f"replica{number}") for number in range(count)]
     with ExitStack() as stack, ThreadPoolExecutor(count) as threads:
         list(threads.map(stack.enter_context, services))
-        list(threads.map(GeneratedService.wait_ready, services))
+        list(threads.map(wait_ready, services))
         yield

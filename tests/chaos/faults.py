@@ -16,6 +16,7 @@ from tests.chaos.plan import POISON
 from tests.chaos.surroundings import block, shift, unblock
 from tests.chaos.verdict import read_letters, read_records
 from tests.chaos.waiting import patiently, until
+from tests.harness_tools.freezing import freeze, resume
 from tests.harness_tools.tcp_proxy import Direction
 
 if TYPE_CHECKING:
@@ -75,18 +76,18 @@ async def server_frozen(run: Run) -> None:
     """The NATS server is silent for a while, with its connections open."""
     for moment in run.moments(1 if run.short else 2):
         await run.until(moment)
-        run.world.server.freeze()
+        freeze(run.world.server)
         await run.lasts(AWAY_SECONDS)
-        run.world.server.resume()
+        resume(run.world.server)
 
 
 async def fleet_frozen(run: Run) -> None:
     """The server is silent until every worker has given its connection up; then all come back, without a storm."""
     (moment,) = run.moments(1, last=0.4)
     await run.until(moment)
-    run.world.server.freeze()
+    freeze(run.world.server)
     await run.lasts(FLEET_AWAY_SECONDS)
-    run.world.server.resume()
+    resume(run.world.server)
 
     async def stats() -> dict[str, tuple[bool, int]]:
         told = await asyncio.gather(*(asyncio.to_thread(worker.stats) for worker in run.fleet.workers))

@@ -13,6 +13,7 @@ from natsgen.harness.environment import environment_for
 from natsgen.harness.service import GeneratedService
 from tests.chaos.handler import HANDLER, RECORD_VARIABLE, SUBJECT, Options
 from tests.chaos.surroundings import Surroundings, peak_memory
+from tests.harness_tools.readiness import wait_ready
 
 STOP_SECONDS = 40.0
 """Beyond the worker's own limit (GRACEFUL_SHUTDOWN_TIMEOUT, 30 s by default)."""
@@ -127,7 +128,7 @@ class Fleet:
 
     async def _start(self, worker: GeneratedService) -> None:
         await asyncio.to_thread(worker.start)
-        await asyncio.to_thread(worker.wait_ready)
+        await asyncio.to_thread(wait_ready, worker)
 
     async def _stop(self, worker: GeneratedService) -> None:
         stopped = await asyncio.to_thread(worker.stop, STOP_SECONDS)

@@ -18,6 +18,7 @@ from natsgen.harness.nats_server import NatsServer
 from tests.chaos.access import Access
 from tests.chaos.handler import EFFECTS, EFFECTS_SUBJECT, MAX_PAYLOAD, STREAM
 from tests.chaos.waiting import patiently
+from tests.harness_tools.nats_admin import reload
 from tests.harness_tools.nats_cluster import NatsCluster
 from tests.harness_tools.redis_server import RedisServer
 from tests.harness_tools.tcp_proxy import TcpProxy
@@ -65,10 +66,10 @@ class World:
         """Have the server read what is configured now; kill and start it where reading would end the publisher."""
         if self.access and self.access.shared:
             self.server.kill()
-            self.server.configure(self.configuration)
+            self.server.configuration = self.configuration
             self.server.start()
         else:
-            self.server.reload(self.configuration)
+            reload(self.server, self.configuration)
 
     @property
     def between(self) -> TcpProxy:

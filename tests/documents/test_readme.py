@@ -24,6 +24,7 @@ from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.documents.blocks import Block, read_blocks
 from tests.documents.conftest import natsgen, put_files
+from tests.harness_tools.readiness import wait_ready
 from tests.smoke import letters
 from tests.smoke.letters import LIMIT
 from tests.update import world
@@ -281,7 +282,7 @@ def test_handlers_that_are_shown_handle(tmp_path: Path, server: NatsServer) -> N
             stats = worker.stats()["subscriptions"]["order_created"]
             return stats["handled"], stats["dead_letters"], stats["retried"]
 
-        worker.wait_ready()
+        wait_ready(worker)
         wait_until(lambda: counts() == (1, {"rejected": 1}, 1), limit=20, what="all three events")
         written = asyncio.run(invoice_of_an_order(server.url))
         wait_until(lambda: said(worker, "took"), limit=20, what="the middleware to have measured")

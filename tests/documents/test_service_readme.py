@@ -20,6 +20,7 @@ from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.documents.blocks import Block, blocks_of
 from tests.documents.conftest import is_as_documented, natsgen, run_inside
+from tests.harness_tools.readiness import wait_ready
 from tests.smoke.letters import LIMIT
 
 SUITE_SECONDS = 5.0  # of CPU that the tests of a default worker may take
@@ -73,7 +74,7 @@ def worker(
     folder = workspace / "services" / request.param
     settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false"}
     with GeneratedService(folder, python=sys.executable, log_folder=workspace, settings=settings) as running:
-        running.wait_ready()
+        wait_ready(running)
         yield folder, running
 
 

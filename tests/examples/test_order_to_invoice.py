@@ -33,6 +33,7 @@ from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.harness_tools.compose import published_port
+from tests.harness_tools.readiness import wait_ready
 from tests.update import world
 from tests.update.test_check import check
 from tests.update.world import FIRST, REPOSITORY, SECOND, Installed
@@ -160,7 +161,7 @@ def running(shop: Shop, python: Path, warehouse: Warehouse, tmp_path: Path) -> I
             **{"WAREHOUSE_URL": warehouse.url, "LOG_FORMAT": "json"},
         }
         with GeneratedService(shop.service, python=python, log_folder=tmp_path, settings=settings) as service:
-            service.wait_ready()
+            wait_ready(service)
             yield Running(service, database, server.url)
 
 

@@ -14,7 +14,7 @@ from natsgen.harness.consul_agent import ConsulAgent, ConsulMissing, agent_confi
 from natsgen.harness.consul_api import ConsulApi
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.waiting import wait_until
-from tests.harness_tools.consul import agent_services, check_output, check_status
+from tests.harness_tools.consul import agent_services, agent_with_acl, check_output, check_status
 
 Owner = Callable[..., tuple[subprocess.Popen[str], str]]
 
@@ -82,7 +82,7 @@ def test_a_stopped_agent_answers_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.consul
 def test_with_acl_nothing_goes_without_a_token_and_everything_with_it(tmp_path: Path) -> None:
-    with ConsulAgent(tmp_path, acl=True) as agent:
+    with agent_with_acl(tmp_path) as agent:
         with pytest.raises(HarnessError, match="403"):
             register(ConsulApi("127.0.0.1", agent.http_port))
         register(agent.api)
@@ -106,16 +106,9 @@ def test_a_killed_owner_leaves_no_agent(tmp_path: Path, owner: Owner, runs: Call
     wait_until(lambda: not runs(int(line)), limit=30, what="the agent to be killed")
 
 
-@pytest.mark.parametrize(
-    ("version", "token", "grpc_tls"),
-    [((1, 8), "master", None), ((1, 11), "initial_management", None), ((1, 22), "initial_management", -1)],
-)
-def test_the_configuration_has_only_keys_that_the_version_knows(
-    version: tuple[int, int], token: str, grpc_tls: int | None
-) -> None:
-    configuration = agent_configuration("node", (1, 2, 3), "secret", version)
-    assert configuration["acl"]["tokens"] == {token: "secret", "agent": "secret"}
-    assert configuration["ports"].get("grpc_tls") == grpc_tls
+@pytest.mark.parametrize(("version", "grpc_tls"), [((1, 8), None), ((1, 22), -1)])
+def test_the_configuration_has_only_keys_that_the_version_knows(version: tuple[int, int], grpc_tls: int | None) -> None:
+    assert agent_configuration("node", (1, 2, 3), version)["ports"].get("grpc_tls") == grpc_tls
 
 
 def test_a_missing_program_is_named_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

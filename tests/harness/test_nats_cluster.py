@@ -12,6 +12,7 @@ import pytest
 
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.freezing import freeze, resume
 from tests.harness_tools.nats_cluster import NatsCluster
 from tests.harness_tools.nats_request import ask_jetstream
 
@@ -74,13 +75,13 @@ def test_a_killed_leader_is_replaced_and_comes_back_under_its_address(cluster: N
 
 def test_a_frozen_server_is_replaced_as_leader(cluster: NatsCluster) -> None:
     leader = cluster.stream_leader(STREAM)
-    cluster[leader].freeze()
+    freeze(cluster[leader])
     try:
         with pytest.raises(TimeoutError):
             ask_jetstream(cluster[leader].port, f"STREAM.INFO.{STREAM}", limit=0.2)
         assert other_than(leader, lambda: cluster.stream_leader(STREAM)) in cluster.servers
     finally:
-        cluster[leader].resume()
+        resume(cluster[leader])
 
 
 def test_what_jetstream_refuses_is_told(cluster: NatsCluster) -> None:

@@ -18,6 +18,8 @@ from natsgen.harness import ports
 from natsgen.harness.errors import HarnessError, ProcessDied, ProgramMissing, WaitTimeout
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.freezing import freeze, resume
+from tests.harness_tools.nats_admin import connections
 
 T = TypeVar("T")
 Owner = Callable[..., tuple[subprocess.Popen[str], str]]
@@ -74,17 +76,17 @@ def test_listens_on_loopback_only(nats_server: NatsServer) -> None:
 
 
 def test_a_frozen_server_is_silent_until_resumed(nats_server: NatsServer) -> None:
-    nats_server.freeze()
+    freeze(nats_server)
     with pytest.raises(TimeoutError):
         nats_server.monitor("/healthz", limit=0.2)
-    nats_server.resume()
+    resume(nats_server)
     assert nats_server.monitor("/healthz") == {"status": "ok"}
 
 
 def test_tells_streams_and_connections(nats_server: NatsServer) -> None:
     async def look(jetstream: JetStreamContext) -> int:
         await publish_three(jetstream)
-        return len((await asyncio.to_thread(nats_server.connz))["connections"])
+        return len(await asyncio.to_thread(connections, nats_server))
 
     assert with_jetstream(nats_server, look) == 1
     streams = nats_server.jsz()["account_details"][0]["stream_detail"]

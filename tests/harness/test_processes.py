@@ -12,6 +12,7 @@ import pytest
 from natsgen.harness.errors import ProcessDied, ProgramMissing, WaitTimeout
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.freezing import freeze, resume
 
 Owner = Callable[..., tuple[subprocess.Popen[str], str]]
 Runs = Callable[[int], bool]
@@ -93,19 +94,19 @@ def test_stop_kills_what_does_not_listen_and_says_so(tmp_path: Path) -> None:
 def test_stop_ends_a_frozen_process(tmp_path: Path) -> None:
     with start(tmp_path, "trap 'exit 7' TERM; echo set; while :; do sleep 0.05; done") as process:
         process.wait_for_line("set", limit=30)
-        process.freeze()
+        freeze(process)
         assert process.stop(5).exit_code == 7
 
 
 def test_a_frozen_process_does_nothing_until_it_is_resumed(tmp_path: Path) -> None:
     with start(tmp_path, "while :; do echo tick; sleep 0.1; done") as process:
         process.wait_for_line("tick", limit=30)
-        process.freeze()
+        freeze(process)
         before = len(process.lines())
         with pytest.raises(WaitTimeout):  # what was printed may still arrive
             wait_until(lambda: len(process.lines()) > before + 3, limit=1, what="more ticks")
         before = len(process.lines())
-        process.resume()
+        resume(process)
         wait_until(lambda: len(process.lines()) > before, limit=30, what="another tick")
 
 
@@ -121,7 +122,7 @@ def test_a_signal_after_the_end_goes_nowhere(tmp_path: Path) -> None:
     with start(tmp_path, "exit 0") as process:
         process.wait(5)
         process.signal(signal.SIGTERM)
-        process.freeze()
+        freeze(process)
         process.kill()
     assert process.stop().exit_code == 0
 

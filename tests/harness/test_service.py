@@ -17,6 +17,7 @@ import pytest
 from natsgen.harness.errors import HarnessError, ProcessDied, WaitTimeout
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.readiness import wait_ready
 
 Owner = Callable[..., tuple[subprocess.Popen[str], str]]
 Make = Callable[..., GeneratedService]
@@ -104,7 +105,7 @@ def test_gets_its_settings_and_a_minimal_environment(service: Make, monkeypatch:
 def test_readiness_is_waited_for(service: Make) -> None:
     with service({"READY_AFTER": "0.3"}) as running:
         assert running.get("/readyz") == (503, "not connected")
-        running.wait_ready(10)
+        wait_ready(running, 10)
         assert running.get("/readyz").status == 200
 
 
@@ -113,7 +114,7 @@ def test_the_reason_for_not_being_ready_is_told(service: Make) -> None:
         service({"READY_AFTER": "60"}) as running,
         pytest.raises(WaitTimeout, match=r"(?s)not connected.*http server started"),
     ):
-        running.wait_ready(0.1)
+        wait_ready(running, 0.1)
 
 
 def test_metrics_are_read(service: Make) -> None:

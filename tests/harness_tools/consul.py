@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import uuid
+from pathlib import Path
 from typing import Any
 
+from natsgen.harness.consul_agent import ConsulAgent, consul_version
 from natsgen.harness.consul_api import ConsulApi
+from natsgen.harness.programs import need_program
 
 WORST_FIRST = ("critical", "warning", "passing")
+
+
+def agent_with_acl(folder: Path) -> ConsulAgent:
+    """Return an agent that denies requests without a token; its own token has all permissions."""
+    token = str(uuid.uuid4())
+    version = consul_version(need_program("consul", hint="install Consul"))
+    tokens = {"initial_management" if version >= (1, 11) else "master": token, "agent": token}
+    acl = {"enabled": True, "default_policy": "deny", "tokens": tokens}
+    return ConsulAgent(folder, token=token, configuration={"acl": acl})
 
 
 def agent_services(api: ConsulApi) -> dict[str, dict[str, Any]]:

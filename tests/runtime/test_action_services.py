@@ -18,6 +18,7 @@ from natsgen.harness.waiting import wait_until
 from src.infrastructure.nats_client import NatsClient
 from src.requests.errors import CallTimeout
 from src.requests.nats import Nats
+from tests.harness_tools.readiness import wait_ready
 
 SUBJECT = "v1.greeter.greet"
 
@@ -69,7 +70,7 @@ def start(folder: Path, tmp_path: Path, nats_server: NatsServer) -> Iterator[Sta
         started.append(instance)
         instance.start()
         if ready:
-            instance.wait_ready()
+            wait_ready(instance)
         return instance
 
     yield start

@@ -21,6 +21,7 @@ from src.infrastructure import nats_client
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_options import connect_options
 from src.infrastructure.provisioning import Provisioning
+from tests.harness_tools.nats_admin import reload
 from tests.runtime import rotations
 from tests.runtime.rotations import Credentials
 
@@ -129,7 +130,7 @@ async def test_a_secret_in_a_file_is_read_again_at_every_connect(
         client = NatsClient(Settings(**given))
         await client.connect()
         file.write_text("second")
-        server.reload(accepting("second"))
+        reload(server, accepting("second"))
 
         await eventually(lambda: client.connections == 2 and client.connected, "a connection with the new one")
         await client.close()
@@ -169,7 +170,7 @@ async def test_rotated_credentials_are_noticed_and_used_without_a_restart(
         client = NatsClient(service_settings.model_copy(update={"NATS_URL": server.url, **paths}))
         async with asyncio.timeout(30):  # a client never gives up
             await client.connect()
-        server._configuration = new.configuration
+        server.configuration = new.configuration
 
         await asyncio.to_thread(server.restart)
         await eventually(lambda: reason in client.trouble, f"{reason} as the trouble")

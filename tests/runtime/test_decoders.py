@@ -32,6 +32,7 @@ from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import Subscription
 from src.toolkit import decoders
 from src.toolkit.decoders import decode_with, use_decoder
+from tests.harness_tools.readiness import wait_ready
 from tests.runtime.conftest import SERVICE
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "decoders.md").read_text(encoding="utf-8")
@@ -107,7 +108,7 @@ def documented(tmp_path: Path) -> Path:
 def worker(documented: Path, nats_server: NatsServer, tmp_path: Path) -> Iterator[GeneratedService]:
     settings = {"NATS_URL": nats_server.url, "CONSUL_ENABLED": "false", "DEDUP": "none"}
     with GeneratedService(documented, python=sys.executable, log_folder=tmp_path, settings=settings) as worker:
-        worker.wait_ready()
+        wait_ready(worker)
         yield worker
 
 

@@ -21,6 +21,8 @@ from src.infrastructure import link_health
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import TolerantClient, abort, flush, unsent_bytes
+from tests.harness_tools.freezing import freeze, resume
+from tests.harness_tools.nats_admin import connections
 from tests.harness_tools.tcp_proxy import Direction, TcpProxy
 from tests.runtime.conftest import until
 
@@ -128,7 +130,7 @@ async def test_heartbeats_do_not_hide_that_nothing_gets_to_the_server(
 
 async def test_a_read_loop_that_died_of_a_late_answer_is_noticed(client: NatsClient, nats_server: NatsServer) -> None:
     """What PR #914 is about: `is_connected` stays true, and a flush pretends that all is well."""
-    await asyncio.to_thread(nats_server.freeze)
+    await asyncio.to_thread(freeze, nats_server)
     late = False
     async with asyncio.timeout(10):
         while not late:  # the server may take a moment to stand still
@@ -136,7 +138,7 @@ async def test_a_read_loop_that_died_of_a_late_answer_is_noticed(client: NatsCli
                 await client.client.flush(timeout=1)
             except nats.errors.FlushTimeoutError:
                 late = True
-    await asyncio.to_thread(nats_server.resume)
+    await asyncio.to_thread(resume, nats_server)
 
     await connected_again(client, 1)
     await client.client.rtt(timeout=10)
@@ -153,9 +155,9 @@ async def test_a_loop_of_nats_py_that_died_is_noticed(client: NatsClient, loop: 
 async def test_a_server_that_stands_still_for_3_s_keeps_its_connections(
     client: NatsClient, nats_server: NatsServer
 ) -> None:
-    await asyncio.to_thread(nats_server.freeze)
+    await asyncio.to_thread(freeze, nats_server)
     await asyncio.sleep(3)  # what is tested: standing still for as long
-    await asyncio.to_thread(nats_server.resume)
+    await asyncio.to_thread(resume, nats_server)
 
     await client.client.flush()
     assert (client.connected, client.connections) == (True, 1)
@@ -237,7 +239,7 @@ async def test_replaced_clients_leave_nothing_behind(
     loop = asyncio.get_running_loop()
 
     def footprint() -> tuple[int, int, int]:
-        return len(asyncio.all_tasks(loop)), open_files(), len(nats_server.connz()["connections"])
+        return len(asyncio.all_tasks(loop)), open_files(), len(connections(nats_server))
 
     async def replace_it() -> None:
         before = client.connections
@@ -281,14 +283,14 @@ async def test_attempts_at_a_server_that_does_not_answer_leave_nothing_behind(
     monkeypatch.setattr(NatsClient, "FIRST_WAIT", 0.01)
     quick = {"NATS_RECONNECT_WAIT": 0.02, "NATS_CONNECT_TIMEOUT": 0.1}
     monkeypatch.setattr(client, "settings", client.settings.model_copy(update=quick))
-    await asyncio.to_thread(nats_server.freeze)
+    await asyncio.to_thread(freeze, nats_server)
     await until(lambda: len(attempts) > 2, "attempts")
     files, tasks = open_files(), len(asyncio.all_tasks())
     await until(lambda: len(attempts) > 22, "more attempts", limit=60)
 
     assert open_files() <= files + 1
     assert len(asyncio.all_tasks()) <= tasks + 2
-    await asyncio.to_thread(nats_server.resume)
+    await asyncio.to_thread(resume, nats_server)
     await connected_again(client, 1)
 
 
@@ -341,12 +343,12 @@ async def test_refused_credentials_are_tried_again(
 
         configuration = tmp_path / "nats" / "nats-server.conf"
         await asyncio.to_thread(server.stop)
-        server._configuration = "authorization { user: a, password: other }"
+        server.configuration = "authorization { user: a, password: other }"
         await asyncio.to_thread(server.start)
         assert "other" in configuration.read_text()
         await asyncio.to_thread(wait_until, lambda: not client.connected, limit=30, what="the refusal")
         await asyncio.to_thread(server.stop)
-        server._configuration = "authorization { user: a, password: right }"
+        server.configuration = "authorization { user: a, password: right }"
         await asyncio.to_thread(server.start)
 
         await connected_again(client, 1)

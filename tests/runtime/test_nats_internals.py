@@ -36,6 +36,7 @@ from src.infrastructure.nats_internals import (
     unsent_bytes,
     unsubscribe,
 )
+from tests.harness_tools.nats_admin import connections
 from tests.runtime.conftest import SERVICE, until
 
 FILE = Path(str(nats_internals.__file__))
@@ -209,7 +210,7 @@ async def test_unsubscribing_drops_nothing_that_the_server_had_sent(
     await flush(connection)
     assert len(received) == seen, "nothing comes after it"
     assert subscription._id not in connection._subs
-    assert int(nats_server.connz()["connections"][0]["subscriptions"]) <= 1
+    assert int(connections(nats_server)[0]["subscriptions"]) <= 1
     await publisher.close()
 
 

@@ -25,6 +25,7 @@ from src.infrastructure.worker import Worker
 from src.pubsub.subscribers.runner import SubscriberRunner
 from src.pubsub.subscribers.subscriber import Subscriber
 from src.tasks import Task
+from tests.harness_tools.nats_admin import reload
 from tests.runtime.conftest import RunWorker, add, until
 
 SUBJECT = "integration.order.created"
@@ -50,7 +51,7 @@ def deny(server: NatsServer) -> Deny:
     """Denies the worker's user something from now on, such as `publish: {deny: ["a.b"]}`."""
 
     def change(denied: str) -> None:
-        server.reload(users(denied))
+        reload(server, users(denied))
 
     return change
 

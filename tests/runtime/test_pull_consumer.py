@@ -18,6 +18,7 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import flush
 from src.infrastructure.provisioning import Consumer
 from src.infrastructure.pull_consumer import PullConsumer
+from tests.harness_tools.freezing import freeze, resume
 
 CONSUMER = Consumer("EVENTS", "reader", None)
 
@@ -149,9 +150,9 @@ async def test_it_asks_afresh_after_a_reconnect(client: NatsClient, nats_server:
 
 async def test_it_says_so_and_asks_afresh_when_heartbeats_stop(client: NatsClient, nats_server: NatsServer) -> None:
     async with running(Reader(client)) as reader:
-        nats_server.freeze()
+        freeze(nats_server)
         await until(lambda: reader.consumer.trouble == "no heartbeat from the consumer")
-        nats_server.resume()
+        resume(nats_server)
         await publish(client, 10)
 
         await until(lambda: len(reader.received) == 10)

@@ -23,6 +23,7 @@ from src.infrastructure.errors import Reject
 from src.infrastructure.http_server import HttpServer
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Backoff, Message, Subscription
+from tests.harness_tools.readiness import wait_ready
 from tests.runtime.conftest import SERVICE, Counts, until
 
 SUBJECT = "integration.order.created"
@@ -194,7 +195,7 @@ async def test_debug_logging_by_setting(nats_server: NatsServer, jetstream: JetS
     event = {"id": "e1", "type": "orders.order.created", "timestamp": "2024-01-15T10:00:00Z", "aggregateId": "a1"}
 
     with GeneratedService(folder, python=sys.executable, log_folder=tmp_path, settings=settings) as worker:
-        await asyncio.to_thread(worker.wait_ready)
+        await asyncio.to_thread(wait_ready, worker)
         payload = json.dumps({**event, "data": {}}).encode()
         await jetstream.publish("orders.order.created", payload, headers={"Nats-Msg-Id": "e1"})
         await asyncio.to_thread(worker.process.wait_for_line, '"message handled"', limit=30)

@@ -35,6 +35,7 @@ from src.toolkit.kv import Bucket
 from src.toolkit.objects import Store
 from src.toolkit.streams import jetstream
 from src.toolkit.sync import SyncNats
+from tests.harness_tools.nats_admin import connections
 from tests.runtime.conftest import SERVICE
 
 
@@ -64,9 +65,9 @@ def works(sync: SyncNats) -> bool:
 def test_sync_context_manager(nats_server: NatsServer) -> None:
     with SyncNats(nats_server.url) as sync:
         assert works(sync)
-        [connection] = nats_server.connz()["connections"]
+        [connection] = connections(nats_server)
         assert connection["name"].startswith("billing-")
-    wait_until(lambda: not nats_server.connz()["connections"], limit=30, what="the connection to end")
+    wait_until(lambda: not connections(nats_server), limit=30, what="the connection to end")
     assert not [thread for thread in threading.enumerate() if thread.name == "nats"]
 
     with pytest.raises(RuntimeError, match="not open"):
@@ -389,7 +390,7 @@ def test_sync_ctrl_c_ends_a_script_in_order(nats_server: NatsServer, times: int)
     if times == 1:
         assert out == "interrupted 1\n"
         assert errors.count("Traceback") == 1  # the interrupt's own, and none from the background
-    wait_until(lambda: not nats_server.connz()["connections"], limit=30, what="the connection to end")
+    wait_until(lambda: not connections(nats_server), limit=30, what="the connection to end")
 
 
 def test_sync_script_prints_nothing_of_its_own(nats_server: NatsServer) -> None:

@@ -20,6 +20,7 @@ from natsgen.harness.environment import environment_for
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
+from tests.harness_tools.readiness import wait_ready
 
 SUBJECT = "orders.order.created"
 STREAM = "ORDERS"
@@ -114,7 +115,7 @@ def start_worker(service: Path, service_python: Path, tmp_path: Path) -> Iterato
             )
             stack.enter_context(worker)
             if ready:
-                worker.wait_ready()
+                wait_ready(worker)
             return worker
 
         yield start
@@ -135,7 +136,7 @@ def start_service(service_python: Path, nats_server: NatsServer, tmp_path: Path)
                 folder, python=service_python, log_folder=tmp_path, name=name, settings={**defaults, **settings}
             )
             stack.enter_context(service)
-            service.wait_ready()
+            wait_ready(service)
             return service
 
         yield start

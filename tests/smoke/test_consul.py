@@ -12,7 +12,8 @@ from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
-from tests.harness_tools.consul import agent_services, check_output, check_status
+from tests.harness_tools.consul import agent_services, agent_with_acl, check_output, check_status
+from tests.harness_tools.readiness import wait_ready
 from tests.harness_tools.tcp_proxy import TcpProxy
 from tests.smoke.conftest import StartWorker
 from tests.smoke.traffic import publish, settled
@@ -139,7 +140,7 @@ def test_a_worker_that_started_without_nats_and_consul_works_when_they_come(
     wait_for_status(consul_agent, "critical", 40)  # registered, and honest about not consuming
     nats_server.start()
 
-    worker.wait_ready()
+    wait_ready(worker)
     wait_for_status(consul_agent, "passing")
 
 
@@ -151,6 +152,6 @@ def test_a_stopped_worker_is_gone_from_consul(registered: GeneratedService, cons
 
 
 def test_it_registers_with_an_acl_token(tmp_path: Path, nats_server: NatsServer, start_worker: StartWorker) -> None:
-    with ConsulAgent(tmp_path / "consul-acl", acl=True) as agent:
+    with agent_with_acl(tmp_path / "consul-acl") as agent:
         start_worker(NATS_URL=nats_server.url, **in_consul(agent))
         wait_for_status(agent, "passing")

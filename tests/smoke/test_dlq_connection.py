@@ -14,6 +14,7 @@ import nats
 import pytest
 
 from natsgen.harness.nats_server import NatsServer
+from tests.harness_tools.freezing import freeze, resume
 from tests.smoke.letters import fill, put, run, run_json
 
 pytestmark = pytest.mark.slow  # tests/unit has the options; this connects with each
@@ -71,11 +72,11 @@ def test_a_server_that_says_nothing() -> None:
 
 
 def test_a_server_that_stops_answering(nats_server: NatsServer) -> None:
-    nats_server.freeze()
+    freeze(nats_server)
     try:
         refused("list", "--server", nats_server.url)
     finally:
-        nats_server.resume()
+        resume(nats_server)
 
 
 @pytest.mark.parametrize(

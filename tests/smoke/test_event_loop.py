@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.readiness import wait_ready
 from tests.smoke.traffic import handled, publish
 
 
@@ -26,7 +27,7 @@ async def test_it_reconnects_and_stops_in_order_on_uvloop(
         settings={"CONSUL_ENABLED": "false", "NATS_URL": nats_server.url},
     )
     with worker:
-        await asyncio.to_thread(worker.wait_ready)
+        await asyncio.to_thread(wait_ready, worker)
         await publish(jetstream, 100)
         await asyncio.to_thread(wait_until, lambda: len(handled(worker)) == 100, limit=60, what="the first part")
         await asyncio.to_thread(nats_server.kill)

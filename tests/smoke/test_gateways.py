@@ -27,6 +27,7 @@ from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.harness_tools.consul import check_status
+from tests.harness_tools.readiness import wait_ready
 from tests.smoke.gateways import Answer, Balancer, ask
 
 ADA, HELLO = {"name": "Ada"}, {"message": "Hello Ada!"}
@@ -75,7 +76,7 @@ def start(folder: Path, nats_server: NatsServer, tmp_path: Path) -> Iterator[Sta
             )
             stack.enter_context(gateway)
             if ready:
-                gateway.wait_ready()
+                wait_ready(gateway)
             return gateway
 
         yield start
@@ -254,7 +255,7 @@ async def test_without_nats_it_serves_and_says_so_and_answers_when_nats_comes(
     assert (await ask(gateway, "GET", "/healthz")).status == 200
 
     nats_server.start()
-    await asyncio.to_thread(gateway.wait_ready)
+    await asyncio.to_thread(wait_ready, gateway)
     await greets_through_its_own_action(gateway)
 
 

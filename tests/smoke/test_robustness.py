@@ -18,6 +18,8 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.harness_tools.consul import check_status
+from tests.harness_tools.freezing import freeze, resume
+from tests.harness_tools.readiness import wait_ready
 from tests.smoke.conftest import DURABLE, STREAM, SUBJECT, StartWorker, natsgen
 from tests.smoke.traffic import counts, event, publish, settled
 
@@ -136,9 +138,9 @@ async def test_it_stops_in_time_while_nats_is_frozen_or_gone(
     frozen = start_worker("frozen", NATS_URL=nats_server.url, GRACEFUL_SHUTDOWN_TIMEOUT="1")
     await publish(jetstream, 50)
     await asyncio.to_thread(wait_until, lambda: counts(frozen)["buffered"] > 30, limit=30, what="messages held")
-    nats_server.freeze()
+    freeze(nats_server)
     assert (await asyncio.to_thread(frozen.stop, 25)).exit_code == 0
-    nats_server.resume()
+    resume(nats_server)
 
     gone = start_worker("gone", NATS_URL=nats_server.url, GRACEFUL_SHUTDOWN_TIMEOUT="1")
     await asyncio.to_thread(wait_until, lambda: counts(gone)["buffered"] > 10, limit=45, what="messages held")
@@ -281,7 +283,7 @@ async def test_a_deleted_inbox_is_made_again(
     await publish(jetstream, 1, first=1)
     await settled(jetstream, 20)
 
-    worker.wait_ready(10)
+    wait_ready(worker, 10)
     assert (counts(worker)["handled"], counts(worker)["dead_letters"]) == (2, {})
     assert (await (await jetstream.key_value("inbox_billing")).status()).values == 1
 
@@ -301,7 +303,7 @@ async def test_an_inbox_that_is_away_makes_it_unready_and_no_dead_letters(
 
     await jetstream.create_key_value(bucket="inbox_billing", ttl=86_400)
     await settled(jetstream, 20)
-    worker.wait_ready(10)
+    wait_ready(worker, 10)
     assert counts(worker)["handled"] == 1
 
 
@@ -365,9 +367,9 @@ def test_it_leaves_consul_also_after_a_request_went_wrong(
         limit=60,
         what="it to be passing",
     )
-    consul_agent.freeze()
+    freeze(consul_agent)
     worker.process.wait_for_line("no heartbeat to Consul", limit=60)
-    consul_agent.resume()
+    resume(consul_agent)
 
     assert worker.stop().exit_code == 0
     wait_until(lambda: api.service_instances("billing") == [], limit=30, what="it to be gone from Consul")

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.readiness import wait_ready
 from tests.smoke.conftest import StartService, natsgen
 from tests.smoke.traffic import event
 
@@ -67,7 +68,7 @@ async def test_what_is_added_is_answered_at_the_next_start(
 
     natsgen(workspace, "remove-action", "greeter", "farewell")
     service.restart()
-    service.wait_ready()
+    wait_ready(service)
     with pytest.raises(nats.errors.NoRespondersError):
         await ask(client, "v1.greeter.farewell")
     assert await ask(client, "v1.greeter.greet") == HELLO

@@ -15,6 +15,8 @@ from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.freezing import freeze, resume
+from tests.harness_tools.readiness import wait_ready
 from tests.harness_tools.tcp_proxy import TcpProxy
 from tests.smoke.conftest import SUBJECT, StartWorker
 from tests.smoke.traffic import counts, event, publish, settled
@@ -90,7 +92,7 @@ async def test_a_half_open_connection_makes_it_unready_and_messages_come_again_i
     )
     assert reason(worker).startswith("not connected to NATS")
     proxy.resume()
-    await asyncio.to_thread(worker.wait_ready, 10)
+    await asyncio.to_thread(wait_ready, worker, 10)
 
 
 async def test_a_handler_that_blocks_the_loop_shows_in_the_gauge_of_its_lag(
@@ -111,9 +113,9 @@ async def test_a_process_that_was_stopped_keeps_its_connection(
     nats_server: NatsServer, jetstream: JetStreamContext, start_worker: StartWorker
 ) -> None:
     worker = start_worker(NATS_URL=nats_server.url)
-    await asyncio.to_thread(worker.freeze)
+    await asyncio.to_thread(freeze, worker)
     await asyncio.sleep(8)  # what is tested: not running for longer than a server may be silent
-    await asyncio.to_thread(worker.resume)
+    await asyncio.to_thread(resume, worker)
 
     await publish(jetstream, 10)
     await settled(jetstream)
@@ -139,7 +141,7 @@ async def test_it_stops_in_time_whatever_nats_does(
     if state == "half open":
         proxy.abandon()
     elif state == "frozen":
-        await asyncio.to_thread(nats_server.freeze)
+        await asyncio.to_thread(freeze, nats_server)
     else:
         await asyncio.to_thread(nats_server.kill)
         if state == "connecting":
@@ -191,11 +193,11 @@ def test_a_consul_that_does_not_answer_does_not_hold_it(
     in_consul = {"CONSUL_ENABLED": "true", "CONSUL_HOST": "127.0.0.1", "CONSUL_PORT": str(consul_agent.http_port)}
     worker = start_worker(NATS_URL=nats_server.url, **in_consul)
     worker.process.wait_for_line("registered in Consul", limit=60)
-    consul_agent.freeze()
+    freeze(consul_agent)
 
     stopped = worker.stop(15)
 
-    consul_agent.resume()
+    resume(consul_agent)
     assert (stopped.exit_code, stopped.seconds < 6) == (0, True)
 
 

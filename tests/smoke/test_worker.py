@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
+from tests.harness_tools.readiness import wait_ready
 from tests.smoke.conftest import DURABLE, STREAM, SUBJECT, StartWorker
 from tests.smoke.traffic import counts, event, handled, publish, settled
 
@@ -150,7 +151,7 @@ async def test_a_worker_without_nats_and_consul_waits_and_begins_when_nats_comes
     assert unready.json()["reason"].startswith("not connected to NATS")
 
     nats_server.start()
-    worker.wait_ready()
+    wait_ready(worker)
 
 
 async def test_a_poison_message_becomes_a_dead_letter_and_the_rest_goes_on(

@@ -14,6 +14,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.service import GeneratedService
 from natsgen.parts import packages
 from natsgen.parts.kinds import is_owners
+from tests.harness_tools.readiness import wait_ready
 from tests.template import source
 
 FILES = 48  # of a default worker, with its compose files
@@ -117,7 +118,7 @@ def test_a_default_worker_loads_little_and_only_its_own_files(services: Services
         with GeneratedService(
             services.worker, python=sys.executable, log_folder=tmp_path, settings=settings
         ) as running:
-            running.wait_ready()
+            wait_ready(running)
             running.get("/metrics")
             running.stats()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from natsgen.harness.commands import run
@@ -17,6 +19,8 @@ from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.programs import find_program
 from natsgen.harness.waiting import wait_until
 
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
 
 class ConsulMissing(ProgramMissing):
     """Raised when `consul` is not installed."""
@@ -26,11 +30,13 @@ class ConsulAgent(FixedPortServer):
     """A `consul agent -dev` with its configuration and log in `folder`; Consul 1.8 and newer.
 
     Its ports are chosen at the first start and stay the same. It keeps all data in memory: a restart loses the
-    registrations. With `acl`, requests without a token are denied, and `token` has all permissions.
+    registrations. `configuration` adds keys to Consul's configuration, and `token` is sent with every request.
     As a context manager it is started and stopped. Raises `ConsulMissing` if `consul` is not installed.
     """
 
-    def __init__(self, folder: Path, *, name: str = "consul", acl: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, name: str = "consul", token: str | None = None, configuration: Mapping[str, Any] = EMPTY
+    ) -> None:
         super().__init__(name, port_count=3)
         program = find_program("consul")
         if program is None:
@@ -39,7 +45,8 @@ class ConsulAgent(FixedPortServer):
                 "or use the container"
             )
         self.folder = folder.resolve()
-        self.token = str(uuid.uuid4()) if acl else None
+        self.token = token
+        self._configuration = configuration
         self._program = program
         self._node = f"harness-{uuid.uuid4().hex[:8]}"
 
@@ -50,14 +57,14 @@ class ConsulAgent(FixedPortServer):
 
     @property
     def api(self) -> ConsulApi:
-        """The HTTP API, with the management token if `acl` is set. Raises `HarnessError` before the first start."""
+        """The HTTP API, with the token if there is one. Raises `HarnessError` before the first start."""
         return ConsulApi(LOOPBACK, self.http_port, self.token)
 
     def _spawn(self, ports: Ports) -> ManagedProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{self.name}.json"
-        configuration = agent_configuration(self._node, ports, self.token, _version(self._program))
-        file.write_text(json.dumps(configuration, indent=2), encoding="utf-8")
+        configuration = agent_configuration(self._node, ports, consul_version(self._program))
+        file.write_text(json.dumps({**configuration, **self._configuration}, indent=2), encoding="utf-8")
         return ManagedProcess(
             [self._program, "agent", "-dev", "-config-file", file], name=self.name, log_folder=self.folder
         )
@@ -74,7 +81,7 @@ class ConsulAgent(FixedPortServer):
         wait_until(ready, limit=limit, what=f"{self.name} to lead and answer", alive=process.check_alive)
 
 
-def agent_configuration(node: str, ports: Ports, token: str | None, version: tuple[int, int]) -> dict[str, Any]:
+def agent_configuration(node: str, ports: Ports, version: tuple[int, int]) -> dict[str, Any]:
     """Return the configuration of an agent; `ports` are for HTTP, Serf and RPC, `version` is Consul's.
 
     An agent does not start with an unknown key, so newer keys depend on the version.
@@ -93,17 +100,11 @@ def agent_configuration(node: str, ports: Ports, token: str | None, version: tup
     }
     if version >= (1, 14):
         configuration["ports"]["grpc_tls"] = -1  # otherwise a server listens on 8503
-    if token is not None:
-        management = "initial_management" if version >= (1, 11) else "master"
-        configuration["acl"] = {
-            "enabled": True,
-            "default_policy": "deny",
-            "tokens": {management: token, "agent": token},
-        }
     return configuration
 
 
-def _version(program: Path) -> tuple[int, int]:
+def consul_version(program: Path) -> tuple[int, int]:
+    """Return the major and the minor version of a `consul` program."""
     output = run([program, "version"], limit=10).output
     found = re.search(r"Consul v(\d+)\.(\d+)", output)
     if found is None:

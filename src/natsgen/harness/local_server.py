@@ -55,14 +55,6 @@ class LocalServer(ABC):
         self.stop()
         self.start(limit=limit)
 
-    def freeze(self) -> None:
-        """Stop it from running, with its connections open (SIGSTOP)."""
-        self.process.freeze()
-
-    def resume(self) -> None:
-        """Continue it after `freeze`."""
-        self.process.resume()
-
     def __enter__(self) -> Self:
         self.start()
         return self

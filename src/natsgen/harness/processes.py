@@ -138,17 +138,11 @@ class ManagedProcess:
             if self._process.returncode is None:
                 self._process.send_signal(number)
 
-    def freeze(self) -> None:
-        """Stop the whole group (SIGSTOP) until `resume`; to others this looks like a dead network.
-
-        Returns when every thread is stopped. Raises `WaitTimeout` if that takes too long.
-        """
-        self._signal_running_group(signal.SIGSTOP)
-        wait_until(self._all_stopped, limit=KILL_SECONDS, what=f"the threads of {self.name} to stop", every=0.001)
-
-    def resume(self) -> None:
-        """Continue a frozen group (SIGCONT)."""
-        self._signal_running_group(signal.SIGCONT)
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the process and its children. Does nothing if it has ended."""
+        with self._lock:
+            if self._process.returncode is None:
+                self._signal_group(number)
 
     def stop(self, limit: float = STOP_SECONDS) -> Stopped:
         """Ask the process to end (SIGTERM), and kill it if it has not done so within `limit` seconds.
@@ -157,7 +151,7 @@ class ManagedProcess:
         """
         started = time.monotonic()
         self.signal(signal.SIGTERM)
-        self.resume()  # a frozen process receives only SIGKILL; for a running one this does nothing
+        self.signal_group(signal.SIGCONT)  # a stopped process receives only SIGKILL; a running one ignores it
         try:
             return Stopped(self.wait(limit), time.monotonic() - started, forced=False)
         except WaitTimeout:
@@ -166,7 +160,7 @@ class ManagedProcess:
 
     def kill(self) -> None:
         """End the whole group at once (SIGKILL) and wait until it is gone."""
-        self._signal_running_group(signal.SIGKILL)
+        self.signal_group(signal.SIGKILL)
         self.wait(KILL_SECONDS)
 
     def wait(self, limit: float) -> int:
@@ -193,20 +187,6 @@ class ManagedProcess:
                 cwd=folder,
                 start_new_session=True,
             )
-
-    def _all_stopped(self) -> bool:
-        """Return whether every thread is stopped, has ended, or is in the kernel (D) and stops on its return."""
-        for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the state follows the name in parentheses
-                if thread.read_text().rpartition(")")[2].split()[0] not in "TDZX":
-                    return False
-        return True
-
-    def _signal_running_group(self, number: int) -> None:
-        with self._lock:
-            if self._process.returncode is None:
-                self._signal_group(number)
 
     def _signal_group(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from natsgen.harness.errors import HarnessError, WaitTimeout
+from natsgen.harness.errors import HarnessError
 from natsgen.harness.http_client import REQUEST_SECONDS, Response, request
 from natsgen.harness.local_server import START_SECONDS, LocalServer
 from natsgen.harness.metrics_text import parse_metrics
@@ -16,9 +16,6 @@ from natsgen.harness.output import json_records
 from natsgen.harness.ports import LOOPBACK
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.programs import absolute_program
-from natsgen.harness.waiting import wait_until
-
-READY_SECONDS = 30.0
 
 SERVING_MESSAGE = "http server started"
 """The message of the log record with the `port` of a service, which the kernel chooses for HTTP_PORT=0."""
@@ -87,23 +84,6 @@ class GeneratedService(LocalServer):
         except BaseException:
             self.process.kill()
             raise
-
-    def wait_ready(self, limit: float = READY_SECONDS) -> None:
-        """Wait up to `limit` seconds until `/readyz` answers 200.
-
-        Raises `ProcessDied` or `WaitTimeout` with the last answer and the end of the output.
-        """
-        last: Response | None = None
-
-        def ready() -> bool:
-            nonlocal last
-            last = self.get("/readyz")
-            return last.status == 200
-
-        try:
-            wait_until(ready, limit=limit, what=f"{self.name} to be ready", alive=self.process.check_alive)
-        except WaitTimeout as error:
-            raise WaitTimeout(f"{error}; last answer: {last}. Its output:\n{self.process.tail()}") from error
 
     def get(self, path: str, *, limit: float = REQUEST_SECONDS) -> Response:
         """Return the response of `path`. Raises `OSError` if the service cannot be reached."""
