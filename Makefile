@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 service := template/services/{{ service_name }}
 
-.PHONY: demo test test-all planted smoke lint types bench chaos fuzz soak docs requirements release setup clean
+.PHONY: demo test test-all planted smoke lint types bench chaos fuzz soak docs requirements dist release setup clean
 
 demo: .venv/complete # a generated worker on a real NATS server, told step by step
 	@$(bin)/python -m scripts.demo
@@ -46,6 +46,10 @@ docs: .venv/docs/complete # the site, in site/; fails if a link or an anchor is 
 
 requirements: .venv/complete # pins natsgen's own requirements and the template's anew
 	$(bin)/python scripts/lock_requirements.py
+
+dist: .venv/complete # what a release consists of: the wheel, the sdist, and the list of what they need (CycloneDX)
+	$(bin)/python -m hatchling build -d dist
+	$(bin)/uv export --quiet --no-default-groups --all-extras --format cyclonedx1.5 --output-file dist/sbom/natsgen.cdx.json
 
 release: .venv/complete # adds the template as VERSION=x.y.z to the released ones, sets the version, dates the changelog
 	$(bin)/python -m scripts.release "$(VERSION)"

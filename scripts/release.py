@@ -69,7 +69,7 @@ def main() -> int:
         return error.exit_code
     print(f"natsgen {options.version}: the template is in {BUNDLE}, the version is set. What is left:")
     print(f"  git commit -am 'Release {options.version}' && git tag v{options.version}")
-    print("  python -m hatchling build")
+    print("  make dist")
     return 0
 
 

