@@ -63,7 +63,7 @@ def _ask(would_be: Adoption) -> None:
         "ones."
     )
     reason = "\n".join([what, *would_be.notes])
-    if output.ask("Replace them (yes or no)?", "no", reason).lower() not in ("y", "yes"):
+    if not output.confirm("Replace them (yes or no)?", reason):
         raise typer.Abort
 
 

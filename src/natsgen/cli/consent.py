@@ -7,7 +7,6 @@ from pathlib import Path
 from natsgen.cli import output
 from natsgen.errors import UntrustedTemplateError
 
-YES = ("y", "yes")
 _MOST_FILES = 50  # files to list
 
 
@@ -25,10 +24,10 @@ def is_given(error: UntrustedTemplateError, *, trusted: bool) -> bool:
         if not output.can_ask():
             return False
         output.note(output.printable(str(error)))
-        if not _says_yes("Fetch it and list its files?"):
+        if not output.confirm("Fetch it and list its files?"):
             return False
     _show(error)
-    if not trusted and not _says_yes("Accept it from now on?"):
+    if not trusted and not output.confirm("Accept it from now on?"):
         return False
     remember(error.url, error.workspace)
     return True
@@ -59,10 +58,3 @@ def _show(error: UntrustedTemplateError) -> None:
     shown = [*map(output.printable, names[:_MOST_FILES]), *more]
     address = output.printable(git.without_secrets(error.url))
     output.note("\n".join([f"the template {address} contains:", *(f"  {one}" for one in shown)]))
-
-
-def _says_yes(question: str) -> bool:
-    try:
-        return output.ask(question, "no", "").lower() in YES
-    except EOFError:
-        return False

@@ -133,11 +133,7 @@ def confirm(counts: Sequence[str], question: str) -> None:
     Raises:
         StoppedError: the answer is not yes.
     """
-    try:
-        answer = output.ask(question, "no", "\n".join(counts))
-    except EOFError:
-        answer = ""
-    if answer.lower() not in ("y", "yes"):
+    if not output.confirm(question, "\n".join(counts)):
         raise StoppedError("nothing was changed")
 
 

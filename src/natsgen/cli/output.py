@@ -125,6 +125,14 @@ def ask(question: str, default: str, reason: str) -> str:
     return line.strip() or default
 
 
+def confirm(question: str, reason: str = "") -> bool:
+    """Prompt on the terminal, and return whether the user agrees; closing the input does not."""
+    try:
+        return ask(question, "no", reason).lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
 def allow_questions(allowed: bool) -> None:
     """Set whether prompts are allowed."""
     global _may_ask

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from natsgen import messages
 from natsgen.cli import commands, completion, next_steps, options, output, templates
+from natsgen.cli.options import argument, switch, value
 from natsgen.parts.actions import ACTIONS
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import Leftover, PartKind
@@ -30,25 +29,20 @@ _REQUIRED = commands.REQUIRED
 
 def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]]:
     """Return a decorator that replaces a function by the command that adds a part, and keeps its docstring as help."""
-    metavar, about = kind.argument
-    argument = typer.Argument(metavar=metavar, help=about, show_default=False)
     parameters: dict[str, tuple[Any, Any]] = {
         "service": (options.Gateway if kind.for_gateways else options.Service, _REQUIRED),
-        "text": (Annotated[str, argument], _REQUIRED),
+        "text": (str, argument(*kind.argument)),
     }
     if kind.proposal:
-        help_of_name = f"Name of the {kind.noun} [default: {kind.proposal}]"
-        parameters["name"] = (Annotated[str | None, typer.Option(metavar="NAME", help=help_of_name)], None)
+        parameters["name"] = (str | None, value("NAME", f"Name of the {kind.noun} [default: {kind.proposal}]"))
     switches = {}
     for option in (option for option in kind.options if option.help):
         if isinstance(option.rule, Flag):
             is_on = getattr(kind.part, option.key)
             switches[option.key] = not is_on
-            switch = typer.Option(f"--{'no-' if is_on else ''}{option.key}", help=option.help)
-            parameters[option.key] = (Annotated[bool, switch], False)
+            parameters[option.key] = (bool, switch(f"--{'no-' if is_on else ''}{option.key}", option.help))
         else:
-            taken = typer.Option(metavar=option.rule.metavar, help=option.help)
-            parameters[option.key] = (Annotated[str | None, taken], None)
+            parameters[option.key] = (str | None, value(option.rule.metavar, option.help))
     parameters["how"] = (options.Writing, _REQUIRED)
 
     def add(service: str, text: str, how: options.Writing, name: str | None = None, **given: Any) -> None:
@@ -167,10 +161,9 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
     article = "an" if kind.noun[0] in "aeiou" else "a"
     place = "gateway" if kind.for_gateways else "service"
     line = f"natsgen remove-{kind.noun} {example}"
-    argument = typer.Argument(
-        metavar=kind.noun.upper(),
-        help=f"Name of the {kind.noun}, or of its file.",
-        show_default=False,
+    named = argument(
+        kind.noun.upper(),
+        f"Name of the {kind.noun}, or of its file.",
         autocompletion=completion.parts_of(kind.question),
     )
 
@@ -188,7 +181,7 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
     )
     parameters = {
         "service": (options.Gateway if kind.for_gateways else options.Service, _REQUIRED),
-        "part": (Annotated[str, argument], _REQUIRED),
+        "part": (str, named),
         "force": (options.Force, False),
         "how": (options.Writing, _REQUIRED),
     }

@@ -98,15 +98,9 @@ class FoundAction(FoundPart):
 
     def facts(self, service: str) -> dict[str, object]:
         """Return its fields in JSON documents."""
-        subject = self.about(service)
-        return {
-            "action": self.first.text if self.first else None,
-            "subject": subject.text,
-            "subject_is_literal": subject.is_text,
-            "version": self.version.text,
-            "queue": not self.is_for_all,
-            "options": self.written(),
-        }
+        name = self.first.text if self.first else None
+        own = {"action": name, "version": self.version.text, "queue": not self.is_for_all}
+        return {**super().facts(service), **own}
 
 
 ACTIONS = PartKind(

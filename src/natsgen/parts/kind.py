@@ -194,15 +194,12 @@ class FoundPart:
 
     def facts(self, service: str) -> dict[str, object]:
         """Return its fields in JSON documents."""
+        about = self.about(service)
         return {
-            "subject": self.first.text if self.first else None,
-            "subject_is_literal": bool(self.first and self.first.is_text),
-            "options": self.written(),
+            "subject": about.text if about else None,
+            "subject_is_literal": bool(about and about.is_text),
+            "options": {name: value.source for name, value in self.options.items()},
         }
-
-    def written(self) -> dict[str, str]:
-        """Return its options as they are written in the source."""
-        return {name: value.source for name, value in self.options.items()}
 
     def key(self, service: str) -> Hashable:
         """Return the value that must be unique among the service's parts of its kind; see `Part.key`."""

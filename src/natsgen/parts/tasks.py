@@ -124,16 +124,9 @@ class FoundTask(FoundPart):
 
     def facts(self, service: str) -> dict[str, object]:
         """Return its fields in JSON documents."""
-        subject = self.about(service)
-        return {
-            "task": self.first.text if self.first else None,
-            "queue": self.queue.text,
-            "subject": subject.text,
-            "subject_is_literal": subject.is_text,
-            "durable": self.durable_in(service),
-            "recurs": self.recurs,
-            "options": self.written(),
-        }
+        name = self.first.text if self.first else None
+        own = {"task": name, "queue": self.queue.text, "durable": self.durable_in(service), "recurs": self.recurs}
+        return {**super().facts(service), **own}
 
     def on_server(self, service: str) -> tuple[Leftover, ...]:
         """Return its schedule, and its consumer for each priority."""

@@ -19,7 +19,7 @@ from natsgen.answers import answers, answers_file, workspace_defaults
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError, NatsgenError, ServiceError
-from natsgen.files import git, reading, tree
+from natsgen.files import git, reading, requirements, tree
 from natsgen.files.tree import File, Tree
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
@@ -33,7 +33,6 @@ from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES, Workspace
 _OWN_SETTINGS = PurePosixPath("src/domain/settings.py")
 _TESTS = PurePosixPath("tests/test_handlers.py")
 _KEPT_TESTS = PurePosixPath("tests/test_adopted_handlers.py")
-_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
 _SETTING = re.compile(r"^    ([A-Z][A-Z0-9_]*):", re.MULTILINE)
 
 
@@ -204,10 +203,9 @@ def _requirements(service: Path) -> set[str]:
         return set()
 
 
-def _names(requirements: str) -> set[str]:
-    """Return the packages in requirements, except python-consul, which py-consul replaces, and python-dotenv."""
-    found = {name.lower().replace("_", "-") for name in _REQUIREMENT.findall(requirements)}
-    return found - {"python-consul", "python-dotenv"}
+def _names(text: str) -> set[str]:
+    """Return the packages in requirements, except those that the template replaces."""
+    return {*requirements.parse(text).packages} - keeping.REPLACED
 
 
 def _settings(config: Path) -> set[str]:
