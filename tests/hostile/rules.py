@@ -123,7 +123,9 @@ RULES: Mapping[str, Rule] = {
     "heard": Rule(SUBSCRIBERS.option("subject").check, f"(?!>){SUBJECT}", 255, ("255 characters", "wildcard first")),
     "interval": Rule(PUBLISHERS.option("interval").parse, NUMBER, 19, ("number",)),
     "queue group": Rule(SUBSCRIBERS.option("queue_group").check, r"[A-Za-z0-9_-]*", 128, ("64 characters", "empty")),
-    "extra": Rule(lambda text: packages.check_extras([text]), "|".join(map(re.escape, packages.EXTRA_NAMES)), 40, ()),
+    "extra": Rule(
+        lambda text: packages.check("extras", [text]), "|".join(map(re.escape, packages.EXTRA_NAMES)), 40, ()
+    ),
 }
 
 DERIVED: Mapping[str, tuple[str, Callable[[str], str], str]] = {

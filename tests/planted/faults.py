@@ -95,11 +95,11 @@ FAULTS = (
     ),
     in_tool("rendering/addresses", "if has_secret(text):", "if False:", "unit/test_addresses"),
     # updates
-    in_tool("update/merging", "if ours == base:", "if True:", "update/test_conflicts", "update/test_update"),
-    in_tool("update/merging", "result.left_out.append(path)", "result.after[path] = theirs", "update/test_update"),
-    in_tool("update/merging", "result.conflicts.append(Conflict(path, why))", "pass", "update/test_conflicts"),
-    in_tool("update/merging", "if merged.file != before:", "if False:", "update/test_update", "update/test_conflicts"),
-    in_tool("update/merging", "if merged.conflicts:", "if False:", "update/test_conflicts"),
+    in_tool("files/merging", "if ours == base:", "if True:", "update/test_conflicts", "update/test_update"),
+    in_tool("files/merging", "result.left_out.append(path)", "result.after[path] = theirs", "update/test_update"),
+    in_tool("files/merging", "result.conflicts.append(Conflict(path, why))", "pass", "update/test_conflicts"),
+    in_tool("files/merging", "if merged.file != before:", "if False:", "update/test_update", "update/test_conflicts"),
+    in_tool("files/merging", "if merged.conflicts:", "if False:", "update/test_conflicts"),
     # messages and names
     in_tool("messages", "get_close_matches(name, known, n=1)", "[]", "unit/test_cli", "unit/test_questions"),
     in_tool("messages", '+ "...")', ")", "unit/test_naming", "unit/test_naming", "hostile/test_rules"),

@@ -48,6 +48,9 @@ PACKAGE_LINES = {
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
 
+DEPLOY_LINES = {"kubernetes": 700}
+"""Lines of the deployment files of a service with every kind of part."""
+
 WORKER = ("worker", "billing", "--subject", "orders.order.created")
 FULL = (
     *("gateway", "full", "--framework", "fastapi", "--route", "POST /greet=v1.greeter.greet", "--dedup", "redis"),
@@ -55,6 +58,7 @@ FULL = (
     *("--data", "actions={greet: {}}", "--data", "tasks={send_email: {queue: emails}}"),
     *("--data", "publishers={events_test: events.test}", "--data", "subscribers={events_test: events.test}"),
     *("--data", f"extras={json.dumps(packages.EXTRA_NAMES)}"),
+    *("--data", f"deploy={json.dumps(packages.DEPLOY_NAMES)}"),
 )
 ON_EXIT = """
 import atexit, os, sys
@@ -138,7 +142,7 @@ def test_a_service_with_everything_is_of_bounded_size(services: Services) -> Non
     assert sum(lines.values()) <= ALL_LINES, table(lines)
 
 
-@pytest.mark.parametrize("name", packages.BY_NAME)
+@pytest.mark.parametrize("name", PACKAGE_LINES)
 def test_a_package_keeps_to_its_budget(name: str) -> None:
     files = [path for path in source.python_files(source.SERVICE / "src") if name in packages_of(path)]
     lines = {str(path.relative_to(source.SERVICE)): source.code_lines(path) for path in files}
@@ -148,7 +152,13 @@ def test_a_package_keeps_to_its_budget(name: str) -> None:
 
 
 def test_every_package_has_a_budget() -> None:
-    assert PACKAGE_LINES.keys() == packages.BY_NAME.keys()
+    assert PACKAGE_LINES.keys() | DEPLOY_LINES.keys() == packages.BY_NAME.keys()
+
+
+def test_deployment_files_keep_to_their_budgets(services: Services) -> None:
+    for name, limit in DEPLOY_LINES.items():
+        files = [path for path in (services.full / "deploy" / name).rglob("*") if path.is_file()]
+        assert sum(len(path.read_text().splitlines()) for path in files) <= limit, name
 
 
 def packages_of(path: Path) -> tuple[str, ...]:

@@ -171,7 +171,7 @@ def test_what_a_person_edited_is_removed_only_by_force(shop: Workspace, capsys: 
     [
         (("add-extra", "billing", "objcts"), "NAME: unknown extra 'objcts'; did you mean 'objects'? (available: "),
         (("add-extra", "billing", "requests"), "NAME: unknown extra 'requests'"),
-        (("add-extra", "billing", ","), "NAME needs the names of extras, such as kv,objects"),
+        (("add-extra", "billing", ","), "NAME needs the names of extras, such as batches,cloudevents"),
         (("add-extra", "biling", "kv"), "unknown service 'biling'"),
         (("remove-extra", "billing", "kv"), "billing has no extra 'kv' (it has none)"),
         (("new", "worker", "x", "--subject", "a.b", "--with", "kvv"), "--with: unknown extra 'kvv'; did you mean"),

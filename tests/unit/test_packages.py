@@ -18,7 +18,7 @@ from natsgen.errors import InputError
 from natsgen.parts import package_imports, packages
 from natsgen.parts.handlers import Handler
 from natsgen.parts.kinds import KINDS
-from natsgen.parts.packages import BY_NAME, EXTRA_NAMES, PACKAGES
+from natsgen.parts.packages import BY_NAME, DEPLOY_NAMES, EXTRA_NAMES, PACKAGES
 from natsgen.rendering import render, template_source
 
 TEMPLATE = template_source.bundled()
@@ -29,6 +29,7 @@ NOTHING: dict[str, Any] = {
     "dedup": "none",
     "envelope": "domain",
     "extras": [],
+    "deploy": [],
 }
 EVERYTHING = {
     "service_name": "all",
@@ -41,6 +42,7 @@ EVERYTHING = {
     "routes": {"home": {"method": "GET", "path": "/", "call": "v1.all.act"}},
     "dedup": "nats-kv",
     "extras": list(EXTRA_NAMES),
+    "deploy": list(DEPLOY_NAMES),
 }
 
 
@@ -74,7 +76,7 @@ def test_copier_leaves_out_what_the_table_says(name: str) -> None:
     [
         {},
         *({kind.question: {"one": {}}} for kind in KINDS.values() if kind.question != "routes"),
-        *({"extras": [name]} for name in EXTRA_NAMES),
+        *({question: [name]} for question, names in packages.NAMES.items() for name in names),
         {"framework": "django", "routes": {"one": {}}},
         *({"dedup": dedup} for dedup in ("nats-kv", "redis")),
         *({"envelope": envelope} for envelope in ("message", "cloudevents")),
@@ -89,13 +91,14 @@ def test_copier_needs_what_the_table_says(answers: dict[str, Any]) -> None:
     assert by_copier({**NOTHING, **answers}) == wanted
 
 
-def test_copier_asks_for_the_extras_of_the_table() -> None:
+def test_copier_asks_for_what_the_table_has() -> None:
     asked = questions.read(TEMPLATE.folder)
     assert packages.QUESTION in asked.computed
     assert packages.QUESTION not in asked.questions
-    for name in EXTRA_NAMES:
-        assert f" {name}" in COPIER["extras"]["help"]
-        assert f"'{name}'" in COPIER["extras"]["validator"]
+    for question, names in packages.NAMES.items():
+        for name in names:
+            assert f" {name}" in COPIER[question]["help"]
+            assert f"'{name}'" in COPIER[question]["validator"]
 
 
 def test_a_package_stands_before_those_that_it_needs_and_names_all_of_them() -> None:
@@ -146,9 +149,9 @@ def test_answers_that_make_no_sense_ask_for_nothing(wrong: dict[str, Any]) -> No
 
 
 def test_an_unknown_extra_is_refused_with_the_nearest() -> None:
-    assert packages.check_extras(["objects", "kv", "kv"]) == ["kv", "objects"]
+    assert packages.check("extras", ["objects", "kv", "kv"]) == ["kv", "objects"]
     with pytest.raises(InputError, match=r"unknown extra 'object'; did you mean 'objects'\? \(available: batches, "):
-        packages.check_extras(["object"])
+        packages.check("extras", ["object"])
 
 
 def test_a_service_has_no_file_of_a_package_that_it_does_not_need() -> None:

@@ -9,14 +9,14 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from natsgen.errors import ConflictError, InputError
-from natsgen.files import git
+from natsgen.files import file_merge, git, merging
+from natsgen.files.file_merge import Names
 from natsgen.files.tree import File, Tree
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change
-from natsgen.update import file_merge, merging, migrations, parallel, planning
-from natsgen.update.file_merge import Names
+from natsgen.update import migrations, parallel, planning
 from natsgen.update.migrations import Migration, State
 from natsgen.update.planning import Task
 from natsgen.workspace import Workspace

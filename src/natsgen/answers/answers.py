@@ -94,8 +94,9 @@ def complete(given: GivenAnswers, questionnaire: Questionnaire, workspace: Path)
         values.get("queue_group", ""),
     )
     values["description"] = naming.description(values["description"])
-    if packages.EXTRAS in values:
-        values[packages.EXTRAS] = packages.check_extras(values[packages.EXTRAS])
+    for question in packages.NOUNS:
+        if question in values:
+            values[question] = packages.check(question, values[question])
     known = {key: value for key, value in values.items() if key not in KINDS and value is not None}
     return Answers(known, parts)
 

@@ -116,19 +116,25 @@ def from_texts(option: str, read: Callable[[Sequence[str]], Sequence[Part]], tex
     return GivenAnswers({parts[0].kind.question: tuple(parts)}, {parts[0].kind.question: option}) if parts else NOTHING
 
 
-def from_extras(texts: Sequence[str], option: str = "--with") -> GivenAnswers:
-    """Return the extras in the texts of an option or argument, each one name or several separated by commas.
+def from_names(question: str, texts: Sequence[str], option: str) -> GivenAnswers:
+    """Return the packages in the texts of an option or argument, each one name or several separated by commas.
+
+    Args:
+        question: the question that they answer, `packages.EXTRAS` or `packages.DEPLOY`.
+        texts: the texts as typed.
+        option: the name of the option or argument, for messages.
 
     Raises:
-        InputError: an extra does not exist.
+        InputError: one does not exist.
     """
     if not texts:
         return NOTHING
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError(f"{option} needs the names of extras, such as kv,objects")
+        example = ",".join(packages.NAMES[question][:2])
+        raise InputError(f"{option} needs the names of {packages.NOUNS[question]}s, such as {example}")
     return GivenAnswers(
-        {packages.EXTRAS: messages.located(option, packages.check_extras, names)}, {packages.EXTRAS: option}
+        {question: messages.located(option, partial(packages.check, question), names)}, {question: option}
     )
 
 
@@ -198,5 +204,5 @@ _RULES: Mapping[str, Callable[[Any], object]] = {
     "labels": naming.labels,
     "publish_interval": _interval,
     "queue_group": GROUP.check,
-    packages.EXTRAS: packages.check_extras,
+    **{question: partial(packages.check, question) for question in packages.NOUNS},
 }

@@ -43,6 +43,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "remove-task": ("parts:remove_task", "Remove a task and its test from a service."),
     "add-extra": ("extras:add_extra", "Add extras to a service."),
     "remove-extra": ("extras:remove_extra", "Remove extras from a service."),
+    "add-deploy": ("extras:add_deploy", "Add deployment files to a service, in services/SERVICE/deploy/."),
+    "remove-deploy": ("extras:remove_deploy", "Remove deployment files from a service."),
     "list": ("look:list_services", "List the services and their parts."),
     "show": ("look:show", "Show one service in full."),
     "map": ("contracts:map_services", "Show which service sends what to which, and what does not fit together."),

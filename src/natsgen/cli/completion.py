@@ -35,6 +35,13 @@ def extras(incomplete: str) -> list[str]:
     return [name for name in packages.EXTRA_NAMES if name.startswith(incomplete)]
 
 
+def deploys(incomplete: str) -> list[str]:
+    """Return the names of deployment files that match the typed prefix."""
+    from natsgen.parts import packages
+
+    return [name for name in packages.DEPLOY_NAMES if name.startswith(incomplete)]
+
+
 def reasons(incomplete: str) -> list[str]:
     """Return the dead-letter reasons that match the typed prefix."""
     from natsgen.dlq.letters import REASONS

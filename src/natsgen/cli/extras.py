@@ -1,4 +1,4 @@
-"""`natsgen extras`, `add-extra` and `remove-extra`: list, add and remove optional packages."""
+"""`natsgen extras`, `add-extra`, `remove-extra`, `add-deploy` and `remove-deploy`: packages that the user asks for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from natsgen.services.extras import Changed, Extra
 
 NAMES = argument("NAME...", "Names of extras.", autocompletion=completion.extras)
+DEPLOYS = argument("NAME...", "kubernetes.", autocompletion=completion.deploys)
 
 
 def extras(
@@ -52,11 +53,7 @@ def add_extra(service: options.Service, how: options.Writing, name: list[str] = 
       natsgen add-extra billing kv
       natsgen add-extra billing kv objects --dry-run
     """
-    from natsgen.services import extras as packages
-
-    with templates.target(how, service) as site:
-        changed = packages.add(site, _names(name))
-    _tell(how, service, changed, "Added")
+    _add("extras", service, name, how)
 
 
 def remove_extra(
@@ -72,27 +69,70 @@ def remove_extra(
       natsgen remove-extra billing kv
       natsgen remove-extra billing kv objects --dry-run
     """
+    _remove("extras", service, name, how, force=force)
+
+
+def add_deploy(service: options.Service, how: options.Writing, name: list[str] = DEPLOYS) -> None:
+    """Add deployment files to a service, in services/SERVICE/deploy/.
+
+    The files follow the source of the service: add-handler, remove-handler and the like update them and keep your
+    edits, natsgen update merges newer versions, and natsgen repair updates them after you edited a handler. Files in an
+    overlay are yours. This also records the name in the service's answers, and changes nothing else.
+
+    \b
+    Examples:
+      natsgen add-deploy billing kubernetes
+      natsgen add-deploy billing kubernetes --dry-run
+    """
+    _add("deploy", service, name, how)
+
+
+def remove_deploy(
+    service: options.Service, how: options.Writing, name: list[str] = DEPLOYS, force: options.Force = False
+) -> None:
+    """Remove deployment files from a service.
+
+    natsgen refuses to delete edited files unless --force is given.
+
+    \b
+    Examples:
+      natsgen remove-deploy billing kubernetes
+      natsgen remove-deploy billing kubernetes --dry-run
+    """
+    _remove("deploy", service, name, how, force=force)
+
+
+def _add(question: str, service: str, typed: Sequence[str], how: options.Writing) -> None:
     from natsgen.services import extras as packages
 
     with templates.target(how, service) as site:
-        changed = packages.remove(site, _names(name), force=force)
-    _tell(how, service, changed, "Removed")
+        changed = packages.add(site, _names(question, typed), question)
+    _tell(how, question, service, changed, "Added")
 
 
-def _names(given: Sequence[str]) -> list[str]:
+def _remove(question: str, service: str, typed: Sequence[str], how: options.Writing, *, force: bool) -> None:
+    from natsgen.services import extras as packages
+
+    with templates.target(how, service) as site:
+        changed = packages.remove(site, _names(question, typed), question, force=force)
+    _tell(how, question, service, changed, "Removed")
+
+
+def _names(question: str, typed: Sequence[str]) -> list[str]:
     """Return the typed names, which spaces or commas separate."""
     from natsgen.answers import given_answers
 
-    return list(given_answers.from_extras(given, "NAME").values["extras"])
+    return list(given_answers.from_names(question, typed, "NAME").values[question])
 
 
-def _tell(how: options.Writing, service: str, changed: Changed, verb: str) -> None:
+def _tell(how: options.Writing, question: str, service: str, changed: Changed, verb: str) -> None:
+    from natsgen.parts.packages import NOUNS
     from natsgen.services.service_packages import listed
 
     change = changed.change
     files = change.added or change.removed
-    document = {"service": service, "extras": changed.extras, **options.paths(change), "notes": changed.notes}
-    story = f"Changed the answers of {service}: its extras are {', '.join(changed.extras) or 'none'}"
+    document = {"service": service, question: changed.asked, **options.paths(change), "notes": changed.notes}
+    story = f"Changed the answers of {service}: its {NOUNS[question]}s are {', '.join(changed.asked) or 'none'}"
     if files:
         what = listed(parts.packages_of(service, files)) or "files"
         story = f"{verb} {what} ({messages.counted(len(files), 'file')}) in services/{service}"

@@ -39,6 +39,9 @@ class _Common:
         "--with",
         autocompletion=completion.extras,
     )
+    deploy: Texts = value(
+        "NAME,...", "Deployment files to include: kubernetes (repeatable).", autocompletion=completion.deploys
+    )
     python: Text = value("3.11|3.12|3.13|3.14", "Python of the container image [default: 3.13]")
     image: Text = value("slim|alpine", "Base of the container image [default: slim]")
     network: Text = value("NAME", "Existing Docker network to join [default: the workspace's own]")
@@ -212,7 +215,8 @@ def _create(
     from natsgen.answers import answers, given_answers, questions, workspace_defaults
     from natsgen.services import create
 
-    inside = given_answers.from_extras(common.extras or [])
+    inside = given_answers.from_names("extras", common.extras or [], "--with")
+    inside = inside.over(given_answers.from_names("deploy", common.deploy or [], "--deploy"))
     for option, (read, texts) in parts.items():
         inside = inside.over(given_answers.from_texts(option, read, texts or []))
     with templates.for_new(common.template, how.place) as template:

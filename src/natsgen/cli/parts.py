@@ -66,7 +66,7 @@ def add_handler() -> None:
     """Add a handler and its test to a service.
 
     This creates exactly two files, so branches that each add a handler merge without a conflict. The worker discovers
-    the handler when it starts.
+    the handler when it starts. Only files of add-deploy change with it.
 
     \b
     Examples:
@@ -220,6 +220,7 @@ def _tell_added(how: options.Writing, service: str, done: Added) -> None:
     story = [
         f"Added the {part.kind.noun} {part.name} to {service} in {how.place.root}",
         *_files(service, change.added, "with"),
+        *_redeployed(change.replaced),
         f"  it {part.story(service)}",
         "",
         "Next, from here:",
@@ -229,7 +230,12 @@ def _tell_added(how: options.Writing, service: str, done: Added) -> None:
         f"    {run}",
     ]
     facts = {"service": service, part.kind.noun: part.name, **part.facts(service)}
-    facts |= {"created": list(map(str, change.added)), "next": (test, run), "notes": done.notes}
+    facts |= {
+        "created": list(map(str, change.added)),
+        "changed": list(map(str, change.replaced)),
+        "next": (test, run),
+        "notes": done.notes,
+    }
     how.report(change, facts, story, done.notes)
 
 
@@ -240,13 +246,13 @@ def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
     commands = [_deletion(one) for one in sorted(left, key=lambda one: one.what, reverse=True)]
     abouts = [about.text for part in file.parts if (about := part.about(service))]
     facts: dict[str, object] = {"service": service, kind.noun: file.name}
-    facts["removed"] = list(map(str, done.change.removed))
+    facts |= {"removed": list(map(str, done.change.removed)), "changed": list(map(str, done.change.replaced))}
     if kind.leaves:
         facts |= {what: [_leftover(one) for one in left if one.what == what] for what in kind.leaves}
     else:
         facts[kind.abouts] = abouts
     story = [f"Removed the {kind.noun} {file.name} from {service} in {how.place.root}"]
-    story += _files(service, done.change.removed, "and")
+    story += [*_files(service, done.change.removed, "and"), *_redeployed(done.change.replaced)]
     if commands:
         story += ["", f"These stay on the server. Delete them when no running worker has this {kind.noun}:"]
         story += [f"  {output.printable(command)}" for command in commands]
@@ -264,6 +270,12 @@ def _deletion(left: Leftover) -> str:
 
 def _leftover(left: Leftover) -> dict[str, str]:
     return {"stream": left.stream, "subject" if left.what == "schedules" else "durable": left.name}
+
+
+def _redeployed(paths: Sequence[PurePosixPath]) -> Iterator[str]:
+    """Yield the line about changed deployment files."""
+    if paths:
+        yield f"  and changed {messages.counted(len(paths), 'file')} in services/{paths[0].parts[1]}/deploy/"
 
 
 def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[str]:

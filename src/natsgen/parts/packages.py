@@ -1,4 +1,4 @@
-"""The packages of a service: runtime code that a kind of part, an answer or an extra needs.
+"""The packages of a service: runtime code that a kind of part, an answer or an extra needs, and deployment files.
 
 A service has a package if the package's marker file exists. Everything outside the packages is the core, which every
 service has. copier.yml has the same table for plain Copier; a unit test compares the two.
@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen import messages
+from natsgen.parts import facts
 from natsgen.parts.handlers import HANDLERS, FoundHandler, Handler
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
@@ -23,6 +24,11 @@ QUESTION = "packages"
 EXTRAS = "extras"
 """The template's question for the extras."""
 
+DEPLOY = "deploy"
+"""The template's question for the deployment files."""
+
+NOUNS = {EXTRAS: "extra", DEPLOY: "deploy"}
+"""The names of what the user may add, by the template's question."""
 
 BATCH = "batch"
 """The package for handlers of lists of events, and the option of such a handler."""
@@ -38,25 +44,30 @@ class Package:
         paths: its files and folders below the service's folder, as globs. Several packages may list the same path; it
             exists as long as one of them does. The first path belongs to this package alone.
         needs: the packages that it needs.
-        is_extra: whether the user may add it as an extra.
+        question: the template's question that asks for it, if the user may add it: `EXTRAS` or `DEPLOY`.
     """
 
     name: str
     summary: str
     paths: tuple[str, ...]
     needs: tuple[str, ...] = ()
-    is_extra: bool = False
+    question: str = ""
 
     @property
     def marker(self) -> str:
         """Return the file that exists if, and only if, the package does."""
         first = self.paths[0]
-        return first if first.endswith(".py") else f"{first}/__init__.py"
+        return first if PurePosixPath(first).suffix else f"{first}/__init__.py"
 
 
 def _extra(name: str, summary: str, *paths: str, needs: tuple[str, ...] = ("toolkit",)) -> Package:
     """Return a package that the user may add as an extra."""
-    return Package(name, summary, paths, needs, is_extra=True)
+    return Package(name, summary, paths, needs, EXTRAS)
+
+
+def _deploy(name: str, summary: str, marker: str) -> Package:
+    """Return deployment files that the user may add, in `deploy/<name>/`; `marker` is one of them."""
+    return Package(name, summary, (f"deploy/{name}/{marker}", f"deploy/{name}", str(facts.RECORD)), (), DEPLOY)
 
 
 _TOOLKIT = ("src/toolkit/__init__.py", "src/toolkit/README.md")
@@ -124,10 +135,16 @@ PACKAGES: tuple[Package, ...] = (
         ("src/toolkit/connection.py", *_TOOLKIT),
     ),
     Package("requests", "requests and replies by core NATS", ("src/requests",)),
+    _deploy("kubernetes", "Kubernetes manifests, with Kustomize and KEDA", "base/kustomization.yaml"),
 )
 
 BY_NAME: Mapping[str, Package] = {package.name: package for package in PACKAGES}
-EXTRA_NAMES: tuple[str, ...] = tuple(sorted(package.name for package in PACKAGES if package.is_extra))
+NAMES: Mapping[str, tuple[str, ...]] = {
+    question: tuple(sorted(package.name for package in PACKAGES if package.question == question)) for question in NOUNS
+}
+"""The packages that the user may add, by the template's question."""
+
+EXTRA_NAMES, DEPLOY_NAMES = NAMES[EXTRAS], NAMES[DEPLOY]
 
 _BY_ANSWER: Mapping[str, Mapping[str, str]] = {
     "envelope": {"message": "messages", "cloudevents": "cloudevents"},
@@ -157,13 +174,13 @@ def of_answers(answers: Mapping[str, Any]) -> frozenset[str]:
         for key, by_value in _BY_ANSWER.items()
         if isinstance(answers.get(key), str) and answers[key] in by_value
     }
-    return frozenset(chosen) | extras_of(answers)
+    return frozenset(chosen).union(*(asked_for(question, answers) for question in NOUNS))
 
 
-def extras_of(answers: Mapping[str, Any]) -> frozenset[str]:
-    """Return the extras in a service's answers."""
-    asked = answers.get(EXTRAS) or ()
-    return frozenset(name for name in EXTRA_NAMES if isinstance(asked, list | tuple) and name in asked)
+def asked_for(question: str, answers: Mapping[str, Any]) -> frozenset[str]:
+    """Return the packages in a service's answer to `EXTRAS` or `DEPLOY`."""
+    asked = answers.get(question) or ()
+    return frozenset(name for name in NAMES[question] if isinstance(asked, list | tuple) and name in asked)
 
 
 def kinds_in(service: Path, without: Collection[PurePosixPath] = ()) -> tuple[PartKind, ...]:
@@ -202,19 +219,19 @@ def of_path(path: PurePosixPath) -> tuple[str, ...]:
     return tuple(package.name for package in PACKAGES if any(_is_in(path, pattern) for pattern in package.paths))
 
 
-def check_extras(value: Iterable[str]) -> list[str]:
-    """Check the names of extras.
+def check(question: str, value: Iterable[str]) -> list[str]:
+    """Check the names of an answer to `EXTRAS` or `DEPLOY`.
 
     Returns:
         Each of them once, sorted.
 
     Raises:
-        InputError: an extra does not exist; the message suggests the nearest and lists them all.
+        InputError: one does not exist; the message suggests the nearest and lists them all.
     """
     names = sorted(set(value))
     for name in names:
-        if name not in EXTRA_NAMES:
-            raise messages.unknown("unknown extra", name, EXTRA_NAMES)
+        if name not in NAMES[question]:
+            raise messages.unknown(f"unknown {NOUNS[question]}", name, NAMES[question])
     return names
 
 

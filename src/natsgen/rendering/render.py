@@ -16,7 +16,8 @@ from natsgen.answers import questions
 from natsgen.errors import TemplateError
 from natsgen.files import scratch, tree
 from natsgen.files.tree import File, Tree
-from natsgen.parts import packages
+from natsgen.parts import facts, packages
+from natsgen.parts.facts import Facts
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
 from natsgen.rendering import cached_jinja, copier_worker, limits, template_rules
@@ -34,6 +35,7 @@ def render(
     data: Mapping[str, Any],
     workspace_name: str = "tree",
     with_packages: Collection[str] | None = None,
+    with_facts: Facts | None = None,
 ) -> Tree:
     """Render the template.
 
@@ -43,6 +45,7 @@ def render(
         workspace_name: the name of the workspace's folder, which the template may derive a default from.
         with_packages: the packages of the service; None for those that the answers need. A template without packages
             ignores them.
+        with_facts: the facts of the service's source; None for those that follow from the answers.
 
     Returns:
         The files by their path relative to the workspace. The answers file names the template's stable source.
@@ -51,8 +54,11 @@ def render(
         TemplateError: the template breaks a rule, or Copier rejects the template or the answers.
     """
     template_rules.check(template)
-    if with_packages is not None and knows_packages(template):
+    computed = questions.read(template.folder).computed
+    if with_packages is not None and packages.QUESTION in computed:
         data = {**data, packages.QUESTION: sorted(with_packages)}
+    if with_facts is not None and facts.QUESTION in computed:
+        data = {**data, facts.QUESTION: dict(with_facts)}
     with scratch.folder() as folder:
         target = folder / workspace_name
         copier_worker.worker_class()  # imports before the limits apply: an interrupted import would break later ones

@@ -14,13 +14,13 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError, TemplateError
 from natsgen.files import by_key, line_ends, reading
 from natsgen.files.tree import File, Tree
-from natsgen.parts import packages
 from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import declared, listing
 from natsgen.services.declared import Setting
 from natsgen.services.listing import Service
+from natsgen.services.service_packages import ServicePackages
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 
@@ -88,8 +88,9 @@ def describe_service(
     except ValueError as error:
         settings_error = f"{declared.CONFIG_FILE}: {error}"
     found = listing.service(workspace, name)
-    there = packages.found(folder)
-    made = {**_added_later(template, known, found), **render.render(template, known.as_data(), with_packages=there)}
+    held = ServicePackages(workspace, template, name, known.as_data())
+    rendered = render.render(template, known.as_data(), with_packages=held.found, with_facts=held.facts)
+    made = {**_added_later(template, known, found), **rendered}
     return ServiceReport(
         service=found,
         answers=memory.values,

@@ -1,11 +1,12 @@
 """Adds and removes parts of any kind: the part's file, its test, and the packages that it needs.
 
-Packages are added with the first part that needs them, and removed with the last. No other file changes.
+Packages are added with the first part that needs them, and removed with the last. Deployment files are rendered for the
+new parts. No other file changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError, InputError, ServiceError, TemplateError
 from natsgen.files import line_ends, tree
 from natsgen.files.tree import Tree
-from natsgen.parts import packages
+from natsgen.parts import facts, packages
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import Part, PartFile, PartKind
 from natsgen.parts.tasks import TASKS
@@ -123,7 +124,11 @@ def add(site: ServiceTarget, part: Part) -> Added:
         _refuse_clashes(site, part, there)
         _refuse_shared_consumer(site, part)
         files = render.render_part(site.template, answers.as_data(), part)
-        change = Change(after={**files, **site.packages().coming(packages.needs_of_part(part))})
+        held = site.packages()
+        change = Change(after={**files, **held.coming(packages.needs_of_part(part))})
+        place = PurePosixPath(SERVICES, site.service)
+        added = {path.relative_to(place): file for path, file in files.items()}
+        change = change.with_other(held.redeployed(facts.of_source(folder, added=added)))
         site.write(change, f"add-{kind.noun} {site.service} {part.name}")
     return Added(part, change, tuple(_notes_on_added(part, there)))
 
@@ -150,7 +155,9 @@ def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Re
         if not force:
             _refuse_edited(site, file, change)
         leaving = _leaving_with(site, kind, change)
+        removed = _inside(site, change.removed)
         change = with_packages(site, change, leaving.files)
+        change = change.with_other(site.packages().redeployed(facts.of_source(folder, removed)))
         notes = (*_notes_without(site, file), *leaving.notes())
         site.write(change, f"remove-{kind.noun} {site.service} {file.name}")
     return Removed(file, change, notes)
@@ -250,9 +257,13 @@ def _removal(site: ServiceTarget, file: PartFile) -> Change:
 
 def _leaving_with(site: ServiceTarget, kind: PartKind, change: Change) -> Leaving:
     """Return the packages to remove with a part."""
-    place = PurePosixPath(SERVICES, site.service)
-    gone = [path.relative_to(place) for path in change.removed]
+    gone = _inside(site, change.removed)
     return site.packages().leaving((*kind.needs, packages.BATCH), site.answers().as_data(), gone)
+
+
+def _inside(site: ServiceTarget, paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+    """Return paths of the workspace relative to the service's folder."""
+    return [path.relative_to(PurePosixPath(SERVICES, site.service)) for path in paths]
 
 
 def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:

@@ -1,4 +1,7 @@
-"""Adds and removes the extras of a service: packages that the user asks for, whether or not a part needs them."""
+"""Adds and removes the packages that the user asks for, whether or not a part needs them: extras and deployment files.
+
+Each function takes the template's question that asks for them, `packages.EXTRAS` or `packages.DEPLOY`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from natsgen.answers import answers_file
 from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import tree
-from natsgen.files.tree import File, Tree
+from natsgen.files.tree import File
 from natsgen.parts import packages
 from natsgen.rendering import render
 from natsgen.services import edit, listing
@@ -22,59 +25,62 @@ from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 @dataclass(frozen=True)
 class Changed:
-    """The result of changing a service's extras.
+    """The result of changing what a service's owner asked for.
 
     Attributes:
-        extras: the extras in the service's answers.
+        asked: the names in the service's answers.
         change: the change of the files, including the answers.
         notes: additional notes for the user.
     """
 
-    extras: tuple[str, ...]
+    asked: tuple[str, ...]
     change: Change
     notes: tuple[str, ...]
 
 
-def add(site: ServiceTarget, names: Sequence[str]) -> Changed:
-    """Add extras to a service, with the packages that they need, atomically.
+def add(site: ServiceTarget, names: Sequence[str], question: str = packages.EXTRAS) -> Changed:
+    """Add packages to a service, with those that they need, atomically.
 
     Raises:
-        InputError: the service or an extra does not exist.
-        ServiceError: the service's version of the template has no extras.
+        InputError: the service or a package does not exist.
+        ServiceError: the service's version of the template does not have the question.
         NatsgenError: the command failed; the workspace is as before.
     """
-    wanted = packages.check_extras(names)
+    wanted, noun = packages.check(question, names), packages.NOUNS[question]
     with site.session_of(site.service):
-        memory, asked = _asked(site)
-        extras = sorted({*asked, *wanted})
+        memory, before = _asked(site, question)
+        after = sorted({*before, *wanted})
         files = site.packages().coming(wanted)
-        change = Change(after=files) if extras == sorted(asked) else _with_answers(site, memory, extras, after=files)
-        site.write(change, f"add-extra {site.service} {' '.join(wanted)}")
-    notes = (f"{site.service} already has the extra {name}" for name in wanted if name in asked)
-    return Changed(tuple(extras), change, tuple(notes))
+        change = Change(after=files)
+        if after != sorted(before):
+            change = change.with_other(_new_answers(site, memory, {question: after}))
+        site.write(change, f"add-{noun} {site.service} {' '.join(wanted)}")
+    notes = (f"{site.service} already has the {noun} {name}" for name in wanted if name in before)
+    return Changed(tuple(after), change, tuple(notes))
 
 
-def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed:
-    """Remove extras from a service, with the packages that only they needed, atomically.
+def remove(site: ServiceTarget, names: Sequence[str], question: str = packages.EXTRAS, *, force: bool) -> Changed:
+    """Remove packages from a service, with those that only they needed, atomically.
 
     Args:
         site: the service to change.
-        names: the names of the extras.
+        names: the names of the packages.
+        question: see above.
         force: remove edited files as well.
 
     Raises:
-        InputError: the service or an extra does not exist, or the service does not have the extra.
-        ServiceError: the service's version of the template has no extras.
-        ConflictError: something needs or imports an extra; or its files were edited, and `force` is not given.
+        InputError: the service or a package does not exist, or the service does not have it.
+        ServiceError: the service's version of the template does not have the question.
+        ConflictError: something needs or imports a package; or its files were edited, and `force` is not given.
         NatsgenError: the command failed; the workspace is as before.
     """
-    unwanted = packages.check_extras(names)
+    unwanted, noun = packages.check(question, names), packages.NOUNS[question]
     with site.session_of(site.service):
-        memory, asked = _asked(site)
+        memory, before = _asked(site, question)
         there = packages.found(site.folder)
-        _need_there(site, unwanted, {*asked, *there})
-        extras = [name for name in sorted(asked) if name not in unwanted]
-        answers = {**site.answers().as_data(), packages.EXTRAS: extras}
+        _need_there(site, question, unwanted, {*before, *there})
+        after = [name for name in sorted(before) if name not in unwanted]
+        answers = {**site.answers().as_data(), question: after}
         _refuse_needed(site, unwanted, answers)
         leaving = site.packages().leaving(unwanted, answers, even_edited=unwanted if force else ())
         refused = {name: why for name, why in leaving.staying.items() if name in unwanted}
@@ -82,33 +88,33 @@ def remove(site: ServiceTarget, names: Sequence[str], *, force: bool) -> Changed
             name, why = next(iter(refused.items()))
             forced = "; use --force to remove it anyway" if "edited" in why else ""
             raise ConflictError(f"the package {name} was not removed, and nothing was changed: {why}{forced}")
-        change = _with_answers(site, memory, extras, after={}) if extras != sorted(asked) else Change()
+        change = _new_answers(site, memory, {question: after}) if after != sorted(before) else Change()
         change = edit.with_packages(site, change, leaving.files)
-        site.write(change, f"remove-extra {site.service} {' '.join(unwanted)}")
-    return Changed(tuple(extras), change, tuple(leaving.notes()))
+        site.write(change, f"remove-{noun} {site.service} {' '.join(unwanted)}")
+    return Changed(tuple(after), change, tuple(leaving.notes()))
 
 
-def _asked(site: ServiceTarget) -> tuple[AnswersFile, tuple[str, ...]]:
-    """Return the service's answers file, and the extras in it."""
-    if packages.EXTRAS not in site.questionnaire.questions:
+def _asked(site: ServiceTarget, question: str) -> tuple[AnswersFile, tuple[str, ...]]:
+    """Return the service's answers file, and the packages in it."""
+    if question not in site.questionnaire.questions:
         raise ServiceError(
-            f"{site.service} is at {site.template.commit} of its template, which has no extras: run natsgen update "
-            "first"
+            f"{site.service} is at {site.template.commit} of its template, which has no {packages.NOUNS[question]}s: "
+            "run natsgen update first"
         )
     memory = answers_file.read(site.folder)
-    return memory, tuple(site.answers().values[packages.EXTRAS])
+    return memory, tuple(site.answers().values[question])
 
 
-def _need_there(site: ServiceTarget, wanted: Sequence[str], there: set[str]) -> None:
+def _need_there(site: ServiceTarget, question: str, wanted: Sequence[str], there: set[str]) -> None:
     for name in wanted:
         if name not in there:
-            known = sorted(there & set(packages.EXTRA_NAMES))
+            known = sorted(there & set(packages.NAMES[question]))
             has = f"it has {messages.join_names(known)}" if known else "it has none"
-            raise messages.unknown(f"{site.service} has no extra", name, known, has)
+            raise messages.unknown(f"{site.service} has no {packages.NOUNS[question]}", name, known, has)
 
 
 def _refuse_needed(site: ServiceTarget, names: Sequence[str], answers: dict[str, object]) -> None:
-    """Refuse to remove extras that parts, other answers or other extras need."""
+    """Refuse to remove packages that parts, other answers or other packages need."""
     by_package = {name: f"its package {name}" for name in packages.of_answers(answers)}
     by_package |= {name: f"its {kind.question}" for kind in packages.kinds_in(site.folder) for name in kind.needs}
     for name in names:
@@ -116,13 +122,13 @@ def _refuse_needed(site: ServiceTarget, names: Sequence[str], answers: dict[str,
             raise ConflictError(f"{site.service} needs the package {name}, for {needing[0]}: nothing was changed")
 
 
-def _with_answers(site: ServiceTarget, memory: AnswersFile, extras: list[str], *, after: Tree) -> Change:
-    """Return the change that adds files, and records the extras in the answers."""
+def _new_answers(site: ServiceTarget, memory: AnswersFile, answers: dict[str, list[str]]) -> Change:
+    """Return the change that records other answers."""
     path = PurePosixPath(SERVICES, site.service, ANSWERS_FILE)
     before = tree.read_files(site.workspace, [path])
-    values = {**memory.values, packages.EXTRAS: extras}
+    values = {**memory.values, **answers}
     made = render.render(site.template, values, site.workspace.root.name, packages.found(site.folder))
-    return Change(before, {**after, path: File(made[path].content, before[path].executable)})
+    return Change(before, {path: File(made[path].content, before[path].executable)})
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ def of(workspace: Workspace, service: str) -> tuple[Extra, ...]:
         ServiceError: its answers cannot be read.
     """
     folder = listing.require_service(workspace, service)
-    there, asked = packages.found(folder), packages.extras_of(answers_file.read(folder).values)
+    there, asked = packages.found(folder), packages.asked_for(packages.EXTRAS, answers_file.read(folder).values)
     return tuple(Extra(one.name, one.summary, one.name in there, one.name in asked) for one in known())
 
 

@@ -9,13 +9,17 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from natsgen.answers import questions
 from natsgen.errors import ConflictError
-from natsgen.files import line_ends, reading, tree
+from natsgen.files import line_ends, merging, reading, tree
+from natsgen.files.file_merge import Names
 from natsgen.files.tree import File, Tree
-from natsgen.parts import package_imports, packages
+from natsgen.parts import facts, package_imports, packages
+from natsgen.parts.facts import Facts
 from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
+from natsgen.transaction.change import Change, change_between
 from natsgen.workspace import SERVICES, Workspace
 
 
@@ -73,6 +77,21 @@ class ServicePackages:
     def found(self) -> frozenset[str]:
         """Return the packages that the service has."""
         return packages.found(self.folder)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Return the facts that the deployment files were rendered from; those of the source if they are not known."""
+        return facts.recorded(self.folder) or self.source_facts
+
+    @cached_property
+    def source_facts(self) -> Facts:
+        """Return the facts of the source."""
+        return facts.of_source(self.folder)
+
+    @property
+    def are_deploys_outdated(self) -> bool:
+        """Return whether the source has changed since the deployment files were rendered."""
+        return bool(self.found.intersection(packages.DEPLOY_NAMES)) and self.facts != self.source_facts
 
     @cached_property
     def missing(self) -> Mapping[str, str]:
@@ -135,13 +154,51 @@ class ServicePackages:
             return {}
         files = {path: file for path, file in self._made(missing).items() if missing & self.packages_of(path)}
         there = tree.read_files(self._workspace, files)
+        written_once = questions.read(self._template.folder).is_written_once
         for path, file in there.items():
-            if file.content != files[path].content:
+            if file.content != files[path].content and not written_once(path):
                 raise ConflictError(
                     f"{self._workspace.root / path} exists already and differs from {self._template.commit} of the "
                     f"template; if you did not edit it, run natsgen repair {self.service}"
                 )
         return {path: file for path, file in files.items() if path not in there}
+
+    def redeployed(self, wanted: Facts, repaired: Tree | None = None) -> Change:
+        """Return the change of the deployment files to those for other facts, with the owner's edits.
+
+        Args:
+            wanted: the facts of the service's source, as it will be.
+            repaired: files of the service as they will be, instead of those in the workspace.
+
+        Raises:
+            ConflictError: the owner edited a part of a file that would change.
+            TemplateError: the template cannot be rendered with the answers.
+        """
+        deploys = self.found.intersection(packages.DEPLOY_NAMES)
+        if not deploys or self.facts == wanted:
+            return Change()
+        base, theirs = self._of_deploys(deploys, self.facts), self._of_deploys(deploys, wanted)
+        found = tree.read_files(self._workspace, {*base, *theirs})
+        ours = line_ends.as_rendered(found, base, theirs)
+        ours = {**ours, **{path: file for path, file in (repaired or {}).items() if path in base}}
+        merged = merging.merge(base, theirs, ours, Names("yours", "before", "new"))
+        if merged.conflicts:
+            path = merged.conflicts[0].path
+            raise ConflictError(
+                f"{path}: your edits are where the file must change for the source, so nothing was changed: undo them "
+                f"(natsgen diff {self.service} shows them), and make them again afterwards, if possible in an overlay"
+            )
+        return change_between(found, line_ends.as_on_disk({**ours, **merged.after}, found))
+
+    def _of_deploys(self, deploys: Collection[str], known: Facts) -> Tree:
+        """Render the deployment files of the template for some facts."""
+        made = render.render(self._template, self._answers, self._workspace.root.name, self.found, known)
+        written_once = questions.read(self._template.folder).is_written_once
+        return {
+            path: file
+            for path, file in made.items()
+            if self.packages_of(path).intersection(deploys) and not written_once(path)
+        }
 
     def leaving(
         self,
@@ -233,7 +290,7 @@ class ServicePackages:
         wanted = self.found | more
         if wanted not in self._rendered:
             name = self._workspace.root.name
-            self._rendered[wanted] = render.render(self._template, self._answers, name, with_packages=wanted)
+            self._rendered[wanted] = render.render(self._template, self._answers, name, wanted, self.facts)
         return self._rendered[wanted]
 
 

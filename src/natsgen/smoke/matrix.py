@@ -11,7 +11,7 @@ from natsgen import messages, naming
 from natsgen.answers.questions import Question, Questionnaire
 from natsgen.errors import InputError, TemplateError
 from natsgen.parts import handlers, tasks
-from natsgen.parts.packages import EXTRA_NAMES, EXTRAS
+from natsgen.parts.packages import DEPLOY, DEPLOY_NAMES, EXTRA_NAMES, EXTRAS
 from natsgen.smoke import covering
 
 ACTION = "greet"
@@ -156,6 +156,7 @@ TEXTS: Mapping[str, Any] = {
     "registry": "registry.invalid/mirror",
     "labels": {"team": "smoke: 'test'", "com.example/owner": "it's $HOME"},
     EXTRAS: list(EXTRA_NAMES),
+    DEPLOY: list(DEPLOY_NAMES),
 }
 
 

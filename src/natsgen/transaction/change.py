@@ -40,6 +40,14 @@ class Change:
         """Return the paths that no longer exist afterwards."""
         return tuple(path for path in self.before if path not in self.after)
 
+    def with_other(self, other: Change) -> Change:
+        """Return this change together with one of other files."""
+        return Change(
+            {**self.before, **other.before},
+            {**self.after, **other.after},
+            self.removable_folders | other.removable_folders,
+        )
+
     def diff(self) -> str:
         """Return the change as a diff that `git apply` accepts."""
         return diff.unified(self.before, self.after)

@@ -7,7 +7,7 @@ with `git merge-file` where both sides changed a file. No worktree, index or pat
 compiled sources, and changes follow a file that the template renames. A test checks that the result equals Copier's.
 
     releases    the versions of a template           planning   one service: renders and merges both versions
-    merging     three-way merges of trees            fleet      many services: plans in parallel, applies each
-    unfinished  conflict markers, and how to undo    drift      differences from the template
-    migrations  changes that a merge cannot make     adoption   existing workers
+    unfinished  conflict markers, and how to undo    fleet      many services: plans in parallel, applies each
+    migrations  changes that a merge cannot make     drift      differences from the template
+    adoption    existing workers
 """

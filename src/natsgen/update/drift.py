@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 from natsgen.answers import answers_file
 from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import NatsgenError, UntrustedTemplateError
-from natsgen.files import by_key, line_ends, tree
+from natsgen.files import by_key, file_merge, line_ends, tree
+from natsgen.files.file_merge import Names
 from natsgen.files.tree import File, Tree
 from natsgen.parts.packages import BY_NAME
 from natsgen.rendering import render, versions
@@ -23,8 +24,7 @@ from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing
 from natsgen.services.service_packages import ServicePackages
 from natsgen.transaction import diff
-from natsgen.update import accepted_file, file_merge, parallel, planning, unfinished
-from natsgen.update.file_merge import Names
+from natsgen.update import accepted_file, parallel, planning, unfinished
 from natsgen.update.planning import Task
 from natsgen.update.sources import Sources
 from natsgen.workspace import SERVICES, Workspace
@@ -211,10 +211,10 @@ def _conflicting(workspace: Workspace, wanted: _Wanted) -> Iterator[PurePosixPat
 def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     service, answers = wanted.service, wanted.memory.values
     held = ServicePackages(workspace, wanted.template, service, answers)
-    rendered = render.render(wanted.template, answers, workspace.root.name, held.wanted)
+    rendered = render.render(wanted.template, answers, workspace.root.name, held.wanted, held.facts)
     made = planning.templates_own(service, rendered, wanted.template)
     there = line_ends.as_rendered(tree.read_files(workspace, made), made)
-    older = _Older(workspace, service, wanted, held.wanted)
+    older = _Older(workspace, wanted, held)
     files = [
         _drifted(path, file, there.get(path), older)
         for path, file in made.items()
@@ -231,6 +231,8 @@ def _repairable(found: Comparison, version: str) -> Iterator[str]:
     service, command = found.packages.service, f"natsgen repair {found.packages.service}"
     for name, needed_by in found.missing.items():
         yield f"the package {name} is missing, and {needed_by}: {command} adds it"
+    if found.packages.are_deploys_outdated:
+        yield f"the files in deploy/ do not match the source, such as its handlers: {command} updates them"
     since: dict[str, str] = {}
     lacking: set[str] = set()
     for file in found.files:
@@ -249,20 +251,19 @@ def _repairable(found: Comparison, version: str) -> Iterator[str]:
 class _Older:
     """The service rendered with older versions, only on demand, because most services have not drifted."""
 
-    def __init__(self, workspace: Workspace, service: str, wanted: _Wanted, packages: frozenset[str]) -> None:
-        self._packages = packages
+    def __init__(self, workspace: Workspace, wanted: _Wanted, held: ServicePackages) -> None:
         self._workspace = workspace
-        self._service = service
         self._wanted = wanted
+        self._held = held
         self._rendered: dict[str, Tree] = {}
 
     def newest_first(self, path: PurePosixPath) -> Iterator[tuple[str, File]]:
         """Yield the versions that contain the file, each with the file."""
         for template in self._wanted.older:
             if template.commit not in self._rendered:
-                values = self._wanted.memory.values
-                rendered = render.render(template, values, self._workspace.root.name, self._packages)
-                self._rendered[template.commit] = planning.templates_own(self._service, rendered, template)
+                values, held = self._wanted.memory.values, self._held
+                rendered = render.render(template, values, self._workspace.root.name, held.wanted, held.facts)
+                self._rendered[template.commit] = planning.templates_own(held.service, rendered, template)
             if path in self._rendered[template.commit]:
                 yield template.commit, self._rendered[template.commit][path]
 

@@ -8,16 +8,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from natsgen.answers import questions
-from natsgen.files import git, line_ends, tree
+from natsgen.files import git, line_ends, merging, tree
+from natsgen.files.file_merge import Names
+from natsgen.files.merging import Conflict
 from natsgen.files.tree import Tree
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
 from natsgen.services.service_packages import ServicePackages
 from natsgen.transaction.change import Change, change_between
-from natsgen.update import merging, migrations
-from natsgen.update.file_merge import Names
-from natsgen.update.merging import Conflict
+from natsgen.update import migrations
 from natsgen.update.migrations import State
 from natsgen.workspace import Workspace
 
@@ -74,10 +74,11 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     """
     steps = migrations.between(task.old.commit, task.new.commit, task.new.url)
     packages = ServicePackages(workspace, task.old, task.service, task.answers)
-    rendered = render.render(task.old, task.answers, workspace.root.name, packages.found)
+    rendered = render.render(task.old, task.answers, workspace.root.name, packages.found, packages.facts)
     base = migrations.run(steps, State(task.service, task.answers, rendered))
     answers = {**base.answers, **task.changed_answers}
-    theirs = render.render(task.new, answers, workspace.root.name, packages.after(task.changed_answers))
+    after = packages.after(task.changed_answers)
+    theirs = render.render(task.new, answers, workspace.root.name, after, packages.source_facts)
     found = _there(workspace, task.service, {*rendered, *base.files, *theirs}, whole=bool(steps))
     there = line_ends.as_rendered(found, rendered, base.files, theirs)
     ours = migrations.run(steps, State(task.service, task.answers, there)).files

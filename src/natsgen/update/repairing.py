@@ -1,4 +1,4 @@
-"""Repairs the packages of a service after a merge of branches.
+"""Repairs the packages of a service after a merge of branches, and its deployment files after an edit of its source.
 
 A merge may remove a package that a part needs, or add one of an older version.
 """
@@ -40,8 +40,8 @@ class Repaired:
 def repair(writer: Writer, service: str) -> Repaired:
     """Repair the packages of a service, atomically.
 
-    Missing packages are added, and unmodified files of an older version are updated to the service's version. Nothing
-    outside the packages changes.
+    Missing packages are added, and unmodified files of an older version are updated to the service's version. The
+    deployment files are rendered for the service's source. Nothing outside the packages changes.
 
     Args:
         writer: changes the workspace.
@@ -50,6 +50,7 @@ def repair(writer: Writer, service: str) -> Repaired:
     Raises:
         InputError: the service does not exist.
         ServiceError: the service has an unfinished update.
+        ConflictError: the owner edited a part of a deployment file that would change.
         NatsgenError: the command failed; the workspace is as before.
     """
     workspace = writer.workspace
@@ -61,6 +62,7 @@ def repair(writer: Writer, service: str) -> Repaired:
             )
         found = drift.compare(workspace, service)
         change = _change(workspace, found)
+        change = change.with_other(found.packages.redeployed(found.packages.source_facts, change.after))
         writer.write(change, f"repair {service}")
     touched = {name for path in (*change.before, *change.after) for name in found.packages.packages_of(path)}
     added = tuple(found.missing)

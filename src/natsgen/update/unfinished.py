@@ -9,15 +9,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from natsgen.errors import ConflictError, ServiceError
-from natsgen.files import places, reading, tree
+from natsgen.files import file_merge, places, reading, tree
+from natsgen.files.merging import Conflict
 from natsgen.files.tree import File
 from natsgen.services import ownership
 from natsgen.services.writer import Writer
 from natsgen.transaction import fsops, state
 from natsgen.transaction.change import Change, change_between
 from natsgen.transaction.hashes import digest_of
-from natsgen.update import file_merge
-from natsgen.update.merging import Conflict
 from natsgen.update.planning import Plan
 from natsgen.workspace import Workspace
 

@@ -12,9 +12,9 @@ from difflib import SequenceMatcher
 from pathlib import PurePosixPath
 
 from natsgen import messages
+from natsgen.files import file_merge
+from natsgen.files.file_merge import Names
 from natsgen.files.tree import File, Tree
-from natsgen.update import file_merge
-from natsgen.update.file_merge import Names
 
 LIKE = 0.5  # the minimum share of common lines in a renamed file, as in git
 

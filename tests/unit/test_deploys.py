@@ -1,0 +1,167 @@
+"""Deployment files follow the source of a service, and keep what its owner edited."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from natsgen.answers import answers, questions
+from natsgen.answers.given_answers import GivenAnswers
+from natsgen.cli import main
+from natsgen.files import tree
+from natsgen.files.tree import Tree
+from natsgen.parts import facts
+from natsgen.rendering import render, template_source
+from natsgen.workspace import Workspace
+
+TEMPLATE = template_source.bundled()
+QUESTIONS = questions.read(TEMPLATE.folder)
+BILLING = PurePosixPath("services/billing")
+BASE = BILLING / "deploy/kubernetes/base"
+SCALED = BASE / "scaled-object.yaml"
+OVERLAY = BILLING / "deploy/kubernetes/overlays/production/kustomization.yaml"
+PAID = BILLING / "src/domain/handlers/order_paid_handler.py"
+
+
+def write(files: Tree, root: Path) -> None:
+    for path, file in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(file.content)
+
+
+def rendered(**given: Any) -> Tree:
+    known = GivenAnswers.of({"service_name": "billing", **given}, {})
+    return render.render(TEMPLATE, answers.complete(known, QUESTIONS, Path("/srv/shop")).as_data(), "shop")
+
+
+@pytest.fixture(scope="module")
+def worker() -> Tree:
+    return rendered(handlers={"order_created": "orders.order.created"}, deploy=["kubernetes"])
+
+
+@pytest.fixture
+def shop(workspace: Workspace, worker: Tree, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with the worker billing, which has manifests; it is the current folder."""
+    write(worker, workspace.root)
+    monkeypatch.chdir(workspace.root)
+    return workspace.root
+
+
+def do(*words: str) -> None:
+    assert main(list(words)) == 0
+
+
+def edit(shop: Path, path: PurePosixPath, old: str, new: str) -> None:
+    text = (shop / path).read_text()
+    assert old in text
+    (shop / path).write_text(text.replace(old, new, 1))
+
+
+def test_what_comes_and_goes_leaves_the_tree_as_it_was(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_deploy = tree.read(shop)
+    do("remove-deploy", "billing", "kubernetes")
+    without = tree.read(shop)
+    assert not (shop / BILLING / "deploy").exists()
+    capsys.readouterr()
+    do("add-deploy", "billing", "kubernetes", "--json")
+    assert json.loads(capsys.readouterr().out)["deploy"] == ["kubernetes"]
+    assert tree.read(shop) == with_deploy
+    do("add-handler", "billing", "orders.order.paid")
+    assert {path for path in with_deploy if tree.read(shop)[path] != with_deploy[path]} >= {SCALED}
+    assert "billing-order_paid" in (shop / SCALED).read_text()
+    do("remove-handler", "billing", "order_paid")
+    assert tree.read(shop) == with_deploy
+    do("remove-deploy", "billing", "kubernetes")
+    assert tree.read(shop) == without
+
+
+def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(shop, BASE / "deployment.yaml", "replicas: 1", "replicas: 5")
+    (shop / OVERLAY).write_text("# mine\n")
+    do("add-handler", "billing", "orders.order.paid")
+    edit(shop, PAID, '"orders.order.paid"', '"orders.order.paid", concurrency=4')
+    capsys.readouterr()
+    assert main(["check", "billing"]) == 1
+    assert "do not match the source, such as its handlers: natsgen repair billing updates them" in (
+        capsys.readouterr().out
+    )
+    do("repair", "billing")
+    record = json.loads((shop / BILLING / facts.RECORD).read_text())
+    assert [one["concurrency"] for one in record["consumers"]] == [1, 4]
+    assert "replicas: 5" in (shop / BASE / "deployment.yaml").read_text()
+    assert (shop / OVERLAY).read_text() == "# mine\n"
+
+
+def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(shop, SCALED, "billing-order_created", "another")
+    before = tree.read(shop)
+    assert main(["remove-handler", "billing", "order_created"]) == 1
+    assert f"{SCALED}: your edits are where the file must change" in capsys.readouterr().err
+    assert tree.read(shop) == before
+
+
+def test_an_edited_file_is_removed_only_by_force(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / OVERLAY).write_text("# mine\n")
+    assert main(["remove-deploy", "billing", "kubernetes"]) == 1
+    assert f"{OVERLAY.relative_to(BILLING)} was edited; use --force to remove it anyway" in capsys.readouterr().err
+    do("remove-deploy", "billing", "kubernetes", "--force")
+    assert not (shop / BILLING / "deploy").exists()
+
+
+def test_copier_derives_the_facts_of_the_source(tmp_path: Path) -> None:
+    made = rendered(
+        handlers={
+            "a_b": "orders.a",
+            "a": {"subject": "sales.>", "durable": "archive", "concurrency": 3},
+            "many": {"subject": "one", "batch": True},
+        },
+        tasks={"send": {"queue": "mails", "concurrency": 2}, "b": {"queue": "a-b"}},
+        publishers={"beat": "events.beat", "core": {"subject": "events.core", "core": True}},
+        deploy=["kubernetes"],
+    )
+    write(made, tmp_path)
+    record = facts.recorded(tmp_path / BILLING)
+    assert record == facts.of_source(tmp_path / BILLING)
+    assert record
+    assert record["unknown"] == []
+    assert len(record["consumers"]) == 9
+    assert record["publishes"] == [{"subject": "events.beat", "stream": "EVENTS"}]
+
+
+def test_only_literals_are_facts(tmp_path: Path) -> None:
+    file = tmp_path / "billing/src/domain/handlers/many_handler.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        '@subscriber("a.b", stream="S", prefetch=7, deliver="new", ack_wait=2.5, publishes=["c.d"])\n'
+        "async def handle_one(event): ...\n"
+        '@subscriber("a.c", concurrency=MOST)\n'
+        "async def handle_two(event): ...\n"
+        '@subscriber("a.d", publishes=SUBJECTS)\n'
+        "async def handle_three(event): ...\n"
+    )
+    found = facts.of_source(tmp_path / "billing")
+    assert [(one["name"], one["stream"], one["prefetch"]) for one in found["consumers"]] == [
+        ("one", "S", 7),
+        ("three", "A", 500),
+    ]
+    assert (found["consumers"][0]["deliver"], found["consumers"][0]["ack_wait"]) == ("new", 2.5)
+    assert found["publishes"] == [{"subject": "c.d", "stream": "C"}]
+    assert found["unknown"] == ["handler three", "handler two"]
+
+
+@pytest.mark.parametrize("text", ["", "<<<<<<<", "[]", "{}", '{"consumers": [1], "publishes": [], "unknown": []}'])
+def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / facts.RECORD).parent.mkdir()
+    (tmp_path / facts.RECORD).write_text(text)
+    assert facts.recorded(tmp_path) is None
+
+
+def test_the_defaults_are_those_of_the_runtime() -> None:
+    text = (TEMPLATE.folder / "template/services/{{ service_name }}/src/infrastructure/subscription.py").read_text()
+    for name, default in facts.DEFAULTS.items():
+        (found,) = re.findall(rf"^    {name}: (?:int|float) = ([0-9_.]+)$", text, re.MULTILINE)
+        assert float(found) == default
