@@ -67,7 +67,9 @@ def rendered(worker: Tree) -> Callable[..., Tree]:
     """What renders in the place of Copier: the worker, and one file of the packages that an action needs."""
     marker = PurePosixPath("services/billing", packages.BY_NAME["actions"].marker)
 
-    def render(_template: object, _data: object, _name: str, with_packages: Collection[str] = (), *_: object) -> Tree:
+    def render(
+        _template: object, _data: object, _name: str = "", with_packages: Collection[str] = (), *_: object
+    ) -> Tree:
         return {**worker, marker: File(b"")} if "actions" in with_packages else worker
 
     return render

@@ -56,7 +56,8 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         [*WORKER, "--subject", "orders.>", "--context", "sales", "--description", "Bills: 'all' of \"it\" {{ x }}",
          "--workspace", "deep/er", "--dedup", "redis", "--python", "3.14", "--network", "shared_net",
          "--registry", "registry.example.com:5000/mirror", "--envelope", "cloudevents", "--image", "alpine",
-         "--with", "objects,kv", "--with", "kv", "--data", "queue_group=all", "--data", "publish_interval=0.5",
+         "--with", "objects,kv", "--with", "kv", "--deploy", "kubernetes",
+         "--data", "queue_group=all", "--data", "publish_interval=0.5",
          "--data", "labels={team: payments, cost: \"${X}: 'y'\"}",
          "--data", "dedup=none", "--data", "workspace=from-data", "--data-file", str(tmp_path / "answers.yml"),
          "--no-input"]
@@ -86,6 +87,7 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
         "queue_group": "all",
         "tasks": {},
         "extras": ["kv", "objects"],
+        "deploy": ["kubernetes"],
     }
 
 

@@ -64,9 +64,10 @@ PARTS = ("handler", "action", "route", "publisher", "subscriber", "task")
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["remove"], [f"remove-{noun}" for noun in (*PARTS, "extra")]),
+        (["remove"], [f"remove-{noun}" for noun in (*PARTS, "extra", "deploy")]),
         (["rep"], ["replay-trace", "repair"]),
         (["add-extra", "billing", "k"], ["kv"]),
+        (["add-deploy", "billing", "k"], ["kubernetes"]),
         (["new", "s"], ["service", "subscriber"]),
         (["remove-publisher", "billing", "heart"], ["heart_beat"]),
         (["remove-subscriber", "billing", ""], ["heart_beat"]),

@@ -22,7 +22,7 @@ TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)
 BILLING = PurePosixPath("services/billing")
 BASE = BILLING / "deploy/kubernetes/base"
-SCALED = BASE / "scaled-object.yaml"
+SCALED = BILLING / "deploy/kubernetes/components/keda/scaled-object.yaml"
 OVERLAY = BILLING / "deploy/kubernetes/overlays/production/kustomization.yaml"
 PAID = BILLING / "src/domain/handlers/order_paid_handler.py"
 
@@ -80,7 +80,7 @@ def test_what_comes_and_goes_leaves_the_tree_as_it_was(shop: Path, capsys: pytes
 
 
 def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    edit(shop, BASE / "deployment.yaml", "replicas: 1", "replicas: 5")
+    edit(shop, BASE / "deployment.yaml", "replicas: 2", "replicas: 5")
     (shop / OVERLAY).write_text("# mine\n")
     do("add-handler", "billing", "orders.order.paid")
     edit(shop, PAID, '"orders.order.paid"', '"orders.order.paid", concurrency=4')
@@ -97,9 +97,9 @@ def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.C
 
 
 def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    edit(shop, SCALED, "billing-order_created", "another")
+    edit(shop, SCALED, 'consumer: "billing-order_created"', "consumer: another")
     before = tree.read(shop)
-    assert main(["remove-handler", "billing", "order_created"]) == 1
+    assert main(["add-handler", "billing", "orders.order.changed"]) == 1
     assert f"{SCALED}: your edits are where the file must change" in capsys.readouterr().err
     assert tree.read(shop) == before
 
