@@ -163,5 +163,5 @@ def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
 def test_the_defaults_are_those_of_the_runtime() -> None:
     text = (TEMPLATE.folder / "template/services/{{ service_name }}/src/infrastructure/subscription.py").read_text()
     for name, default in facts.DEFAULTS.items():
-        (found,) = re.findall(rf"^    {name}: (?:int|float) = ([0-9_.]+)$", text, re.MULTILINE)
+        (found,) = re.findall(rf"^    {name}: \w+ = ([0-9_.]+)$", text, re.MULTILINE)
         assert float(found) == default
