@@ -34,7 +34,12 @@ GUIDES = (
     "handlers actions gateways publishers queues dedup extras testing configuration monorepo-ci updating dead-letters "
     "backstage map"
 )
-DOCUMENTS = ["README.md", *(f"docs/guides/{name}.md" for name in GUIDES.split()), "docs/reference/json.md"]
+DOCUMENTS = [
+    "README.md",
+    *(f"docs/guides/{name}.md" for name in GUIDES.split()),
+    "docs/reference/json.md",
+    "docs/upgrading.md",
+]
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
 LETTERS = range(15, 20)  # sequences, among them those that the documents name
 
@@ -55,6 +60,7 @@ NOT_TYPED = {
     "nats micro ls": "as above",
     "natsgen map --check": "what was typed before does not fit together; tests/unit/test_contracts.py",
     "natsgen map --check --external 'payments.>'": "as above",
+    "uv tool upgrade natsgen": "it asks an index",
     "natsgen lock billing": "it asks an index; tests/update/test_owners_files.py",
     "natsgen update billing --to 1.2.0": "there is no such release yet; tests/update/test_update.py",
     "natsgen update --continue billing": "needs a conflict; tests/update/test_conflicts.py",
