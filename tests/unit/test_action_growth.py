@@ -10,7 +10,7 @@ import pytest
 
 from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
-from natsgen.errors import ConflictError, InputError, ServiceError
+from natsgen.errors import ConflictError
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts.actions import ACTIONS, Action
@@ -51,8 +51,8 @@ def add(shop: Workspace, action: Action = FAREWELL, *, dry_run: bool = False) ->
     return edit.add(site(shop, dry_run=dry_run), action)
 
 
-def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
-    return edit.remove(site(shop, dry_run=dry_run), ACTIONS, name, force=force)
+def remove(shop: Workspace, name: str, *, dry_run: bool = False) -> Removed:
+    return edit.remove(site(shop, dry_run=dry_run), ACTIONS, name, force=False)
 
 
 def git(shop: Workspace, *arguments: str) -> str:
@@ -124,66 +124,9 @@ def test_a_file_that_holds_something_else_is_left_alone(shop: Workspace) -> None
             add(shop)
 
 
-def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
-    (shop.root / TESTS / "test_farewell_action.py").write_text("a person's")
-    with pytest.raises(ConflictError, match="exists already: nothing was changed"):
-        add(shop)
-    assert not (shop.root / FOLDER / "farewell_action.py").exists()
-
-
-def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
-    (shop.root / FOLDER / "broken_action.py").write_text("def (")
-    (note,) = add(shop).notes
-    assert "broken_action.py could not be checked for duplicates: line 1" in note
-
-
-def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
-    before = tree.read(shop.root)
-    assert add(shop, dry_run=True).change.diff().count("new file mode") == 2
-    removed = remove(shop, "greet", dry_run=True).change
-    assert removed.diff().count("deleted file mode") == len(removed.removed)
-    assert tree.read(shop.root) == before
-
-
-@pytest.mark.parametrize(
-    "name", ["greet", "greet_action", "greet_action.py", "test_greet_action.py", str(FOLDER / "greet_action.py")]
-)
-def test_an_action_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
-    add(shop)
-    assert [path.name for path in remove(shop, name).change.removed] == ["greet_action.py", "test_greet_action.py"]
-
-
-def test_an_unknown_action_is_refused_with_the_nearest(shop: Workspace) -> None:
-    with pytest.raises(InputError, match=r"greeter has no action 'gret'; did you mean 'greet'\? \(available: greet\)"):
-        remove(shop, "gret")
-
-
-@pytest.mark.parametrize("path", [FOLDER / "greet_action.py", TESTS / "test_greet_action.py"])
-def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) -> None:
-    add(shop)
-    file = shop.root / path
-    file.write_text(f"{file.read_text()}# mine\n")
-    before = tree.read(shop.root)
-    with pytest.raises(
-        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*use --force to remove the action"
-    ):
-        remove(shop, "greet")
-    assert tree.read(shop.root) == before
-    assert len(remove(shop, "greet", force=True).change.removed) == 2
-
-
 def test_the_last_action_goes_with_a_note_unless_there_is_a_handler(shop: Workspace) -> None:
     (note,) = remove(shop, "greet", dry_run=True).notes
     assert note == "greeter is now empty and will not start; add a handler, an action or another part"
     paid = Handler("paid", "orders.paid")
     edit.add(site(shop), paid)
     assert remove(shop, "greet").notes == ()
-
-
-def test_a_symlink_is_not_removed(shop: Workspace, tmp_path: Path) -> None:
-    file = shop.root / FOLDER / "greet_action.py"
-    file.rename(tmp_path / "elsewhere.py")
-    file.symlink_to(tmp_path / "elsewhere.py")
-    with pytest.raises(ServiceError, match="not a regular file"):
-        remove(shop, "greet", force=True)
-    assert file.is_symlink()

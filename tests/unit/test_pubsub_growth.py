@@ -130,16 +130,6 @@ def test_the_diffs_of_dry_runs_applied_are_what_the_commands_do(
 
 
 @pytest.mark.parametrize("noun", NOUNS)
-def test_what_a_person_edited_goes_only_by_force(here: Path, noun: str, capsys: pytest.CaptureFixture[str]) -> None:
-    file = here / f"services/beat/src/domain/{noun}s/events_test_{noun}.py"
-    file.write_text(f"{file.read_text()}# mine\n")
-    assert main([f"remove-{noun}", "beat", "events_test"]) == 1
-    assert f"use --force to remove the {noun} and its test" in capsys.readouterr().err
-    assert main([f"remove-{noun}", "beat", "events_test", "--force"]) == 0
-    assert not file.exists()
-
-
-@pytest.mark.parametrize("noun", NOUNS)
 def test_any_of_its_names_will_do(noun: str) -> None:
     prefix = {"publisher": "make", "subscriber": "hear"}[noun]
     for name in (f"events_test_{noun}.py", f"test_events_test_{noun}", f"{prefix}_events_test", "events-test"):

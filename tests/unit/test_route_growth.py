@@ -65,8 +65,8 @@ def add(shop: Workspace, route: Route = PLACED, *, dry_run: bool = False) -> Add
     return edit.add(site(shop, dry_run=dry_run), route)
 
 
-def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
-    return edit.remove(site(shop, dry_run=dry_run), ROUTES, name, force=force)
+def remove(shop: Workspace, name: str, *, dry_run: bool = False) -> Removed:
+    return edit.remove(site(shop, dry_run=dry_run), ROUTES, name, force=False)
 
 
 def git(shop: Workspace, *arguments: str) -> str:
@@ -130,51 +130,6 @@ def test_the_name_that_a_clash_proposes_is_free(shop: Workspace) -> None:
     with pytest.raises(ConflictError, match=r"exists already \(POST /greet/\{name\}\).*--name greeter_greet$"):
         add(shop, again)
     add(shop, Route("greeter_greet", "POST", "/again", call=again.call))
-
-
-def test_a_test_that_is_there_already_is_left_alone(shop: Workspace) -> None:
-    (shop.root / TESTS / "test_order_placed_route.py").write_text("a person's")
-    with pytest.raises(ConflictError, match="exists already: nothing was changed"):
-        add(shop)
-    assert not (shop.root / FOLDER / "order_placed_route.py").exists()
-
-
-def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
-    (shop.root / FOLDER / "broken_route.py").write_text("def (")
-    (note,) = add(shop).notes
-    assert "broken_route.py could not be checked for duplicates: line 1" in note
-
-
-def test_a_dry_run_has_the_diff_and_writes_nothing(shop: Workspace) -> None:
-    before = tree.read(shop.root)
-    assert add(shop, dry_run=True).change.diff().count("new file mode") == 2
-    assert remove(shop, "greet", dry_run=True).change.diff().count("deleted file mode") == 2
-    assert tree.read(shop.root) == before
-
-
-@pytest.mark.parametrize(
-    "name", ["greet", "greet_route", "greet_route.py", "test_greet_route.py", str(FOLDER / "greet_route.py")]
-)
-def test_a_route_goes_by_any_of_its_names(shop: Workspace, name: str) -> None:
-    assert [path.name for path in remove(shop, name).change.removed] == ["greet_route.py", "test_greet_route.py"]
-
-
-def test_an_unknown_route_is_refused_with_the_nearest(shop: Workspace) -> None:
-    with pytest.raises(InputError, match=r"api has no route 'gret'; did you mean 'greet'\? \(available: greet\)"):
-        remove(shop, "gret")
-
-
-@pytest.mark.parametrize("path", [FOLDER / "greet_route.py", TESTS / "test_greet_route.py"])
-def test_what_a_person_edited_goes_only_by_force(shop: Workspace, path: Path) -> None:
-    file = shop.root / path
-    file.write_text(f"{file.read_text()}# mine\n")
-    before = tree.read(shop.root)
-    with pytest.raises(
-        ConflictError, match=rf"{path.name}: edited since natsgen created it, .*use --force to remove the route"
-    ):
-        remove(shop, "greet")
-    assert tree.read(shop.root) == before
-    assert len(remove(shop, "greet", force=True).change.removed) == 2
 
 
 def test_the_last_route_goes_without_a_note_since_a_gateway_starts_without_one(shop: Workspace) -> None:

@@ -49,8 +49,8 @@ def add(shop: Workspace, task: Task = SEND_SMS, *, dry_run: bool = False) -> Add
     return edit.add(site(shop, dry_run=dry_run), task)
 
 
-def remove(shop: Workspace, name: str, *, force: bool = False, dry_run: bool = False) -> Removed:
-    return edit.remove(site(shop, dry_run=dry_run), TASKS, name, force=force)
+def remove(shop: Workspace, name: str, *, dry_run: bool = False) -> Removed:
+    return edit.remove(site(shop, dry_run=dry_run), TASKS, name, force=False)
 
 
 def test_two_files_come_and_nothing_else_changes_and_both_go(shop: Workspace) -> None:
@@ -101,25 +101,3 @@ def test_a_file_or_task_or_handler_of_the_name_is_left_alone(shop: Workspace) ->
 def test_a_handler_cannot_have_the_name_of_a_task(shop: Workspace) -> None:
     with pytest.raises(ConflictError, match=r"send_email_task\.py, line 18: a task has the name 'send_email'.*another"):
         edit.add(site(shop), Handler("send_email", "mail.email.asked"))
-
-
-def test_a_file_that_does_not_parse_is_no_obstacle_and_is_told(shop: Workspace) -> None:
-    (shop.root / FOLDER / "broken_task.py").write_text("def (")
-    (note,) = add(shop).notes
-    assert "broken_task.py could not be checked for duplicates: line 1" in note
-
-
-def test_what_a_person_edited_goes_only_by_force(shop: Workspace) -> None:
-    file = shop.root / FOLDER / "send_email_task.py"
-    file.write_text(file.read_text().replace('queue="emails"', 'queue="emails", schedule=every(60)'))
-    with pytest.raises(ConflictError, match=r"send_email_task\.py: edited, or not created by natsgen"):
-        remove(shop, "send_email")
-    removed = remove(shop, "send_email", force=True)
-    assert [path.name for path in removed.change.removed][:2] == ["send_email_task.py", "test_send_email_task.py"]
-    assert removed.notes == ("mailer is now empty and will not start; add a handler, an action or another part",)
-    assert [(one.what, one.stream, one.name) for one in removed.file.parts[0].on_server("mailer")] == [
-        ("schedules", "QUEUE_EMAILS", "queue.emails.recurring.send_email"),
-        ("consumers", "QUEUE_EMAILS", "mailer-send_email-high"),
-        ("consumers", "QUEUE_EMAILS", "mailer-send_email"),
-        ("consumers", "QUEUE_EMAILS", "mailer-send_email-low"),
-    ]

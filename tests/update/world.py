@@ -204,18 +204,11 @@ def mapped(natsgen: Installed) -> dict[str, str]:
     return {**natsgen.environment, **mapping}
 
 
-def copier_update(service: str, to: str = "") -> list[str]:
-    """The command with which a person updates a service without natsgen."""
-    reference = ["--vcs-ref", to] if to else []
-    answers = f"services/{service}/.copier-answers.yml"
-    return [sys.executable, "-m", "copier", "update", "--answers-file", answers, "--defaults", *reference]
-
-
 def copier(natsgen: Installed, folder: Path, service: str) -> subprocess.CompletedProcess[str]:
-    """Updates a service with plain Copier, to the newest release of that natsgen."""
-    return subprocess.run(
-        copier_update(service), cwd=folder, env=mapped(natsgen), capture_output=True, text=True, timeout=120
-    )
+    """Updates a service without natsgen, with plain Copier, to the newest release of that natsgen."""
+    answers = f"services/{service}/.copier-answers.yml"
+    command = [sys.executable, "-m", "copier", "update", "--answers-file", answers, "--defaults"]
+    return subprocess.run(command, cwd=folder, env=mapped(natsgen), capture_output=True, text=True, timeout=120)
 
 
 def fleet(made: Path, folder: Path, count: int) -> tuple[str, ...]:
