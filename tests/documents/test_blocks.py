@@ -13,6 +13,7 @@ WRITTEN = sorted(str(file.relative_to(ROOT)) for file in [*ROOT.glob("*.md"), *(
 
 RUN_WHOLE = {
     "docs/toolkit.md": "tests/documents/test_toolkit.py",
+    "docs/guides/taking-over.md": "tests/documents/test_taking_over.py",
     "docs/decoders.md": "tests/runtime/test_decoders.py",
     "docs/tutorial.md": "tests/documents/test_tutorial.py; tests/examples/test_order_to_invoice.py runs the example",
     "docs/reference/cli.md": "tests/documents/test_site.py",

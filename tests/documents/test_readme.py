@@ -44,6 +44,7 @@ BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, documen
 LETTERS = range(15, 20)  # sequences, among them those that the documents name
 
 QUICK_START = "Quick start"
+RUFF = Path(sys.executable).with_name("ruff")
 HANDLERS = {"Write a handler", "Share resources"}
 
 NOT_TYPED = {
@@ -263,6 +264,7 @@ def test_the_quick_start_ends_with_a_handled_event(tmp_path: Path, server: NatsS
     typed = [shlex.split(command) for block in blocks if block.language == "sh" for command in block.commands]
     natsgen(tmp_path, *typed[0][1:])
     put_files(blocks, tmp_path)
+    subprocess.run([RUFF, "check", "--quiet", tmp_path], check=True)
     [data] = [json.loads(words[-1]) for words in typed if words[:2] == ["natsgen", "publish"]]
     asyncio.run(publish_events(server.url, [data, {"total": -1}]))
 
@@ -280,6 +282,7 @@ def test_handlers_that_are_shown_handle(tmp_path: Path, server: NatsServer) -> N
     natsgen(tmp_path, "new", "worker", "billing", "--subject", "orders.order.created")
     service = tmp_path / "services/billing"
     put_files([block for block in BLOCKS if block.heading in HANDLERS], service)
+    subprocess.run([RUFF, "check", "--quiet", service], check=True)
     asyncio.run(publish_events(server.url, EVENTS))
 
     with worker_of(service, server, INVOICE_PREFIX="EU") as worker:

@@ -109,7 +109,8 @@ def _handlers(service: Path) -> tuple[Registered, ...]:
         module = ast.parse(reading.read_bytes(file, reading.SOURCE_LIMIT))
     except OSError as error:
         raise ServiceError(
-            f"{file}: {error.strerror}; a worker of the reference structure registers its handlers there"
+            f"{file}: {error.strerror}; a worker of the reference structure registers its "
+            "handlers there; for another worker, run natsgen new and move its handlers"
         ) from error
     except (SyntaxError, ValueError) as error:
         raise ServiceError(f"{file} is not valid Python: {error}") from error

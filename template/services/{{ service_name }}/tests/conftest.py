@@ -24,9 +24,9 @@ from nats.js.api import PubAck
 from nats.js.errors import NotFoundError
 
 from src.config import settings
-from src.domain.events import Envelope
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.publishing import Payload, wire
 from src.infrastructure.worker import Worker
 
 LIMIT = 10.0  # seconds until a test gives up waiting
@@ -130,12 +130,12 @@ class RunningService:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
 
-    async def publish(self, subject: str, event: Envelope) -> PubAck:
-        """Publish an event."""
-        payload, headers = event.wire()
+    async def publish(self, subject: str, event: Payload) -> PubAck:
+        """Publish an event, or another payload that a handler reads."""
+        payload, headers = wire(event)
         return await self.worker.nats.publish(subject, payload, headers)
 
-    async def handles(self, handler: str, subject: str, event: Envelope) -> None:
+    async def handles(self, handler: str, subject: str, event: Payload) -> None:
         """Publish an event, and check that the handler returns and the event is acked.
 
         Args:

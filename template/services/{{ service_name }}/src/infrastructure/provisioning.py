@@ -144,18 +144,17 @@ class Provisioning:
             if self._mode == "verify":
                 raise ConfigurationError(f"{name} is missing, and STREAM_MODE=verify creates none") from error
             found = {}
-        differences = [
+        differences = "; ".join(
             f"{key} is {found.get(key) or 'not set'}, wanted {wanted[key] or 'not set'}"
             for key in (LOSE_MESSAGES if self._mode == "off" else wanted)
             if (found.get(key) or None) != wanted[key]
-        ]
+        )
         if not differences:
             return replace(consumer, config=found)
         if self._mode != "create":
-            raise ConfigurationError(f"{name} does not fit: {'; '.join(differences)}; change or delete it")
+            raise ConfigurationError(f"{name} does not fit: {differences}; change or delete it")
         merged = {"durable_name": consumer.durable, **(found or start), **wanted}
-        config = {key: value for key, value in merged.items() if value is not None}
-        request = {"stream_name": consumer.stream, "config": config}
+        request = {"stream_name": consumer.stream, "config": {k: v for k, v in merged.items() if v is not None}}
         try:  # the raw configuration, because nats-py would reset what it does not know
             await self._nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
         except APIError as error:
@@ -163,8 +162,9 @@ class Provisioning:
             if not found:  # perhaps another replica was faster
                 with suppress(NotFoundError):
                     return replace(consumer, config=await self._raw_config(consumer))
-            raise ConfigurationError(f"{name} is refused: {error.description}; {'; '.join(differences)}") from error
-        logger.info("consumer provisioned", stream=consumer.stream, durable=consumer.durable, changed=differences)
+            raise ConfigurationError(f"{name} is refused: {error.description}; {differences}") from error
+        changed = {"changed": differences} if found else {}
+        logger.info("consumer provisioned", stream=consumer.stream, durable=consumer.durable, **changed)
         return replace(consumer, config=found)
 
     async def _raw_config(self, consumer: Consumer) -> dict[str, Any]:
