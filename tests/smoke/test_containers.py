@@ -37,12 +37,18 @@ class Fleet:
 
     projects: dict[str, ComposeProject]
     nats_port: int
+    prometheus: ComposeProject
     consul: ConsulApi
 
     def stats(self, service: str) -> dict[str, Any]:
         port = published_port(self.projects[service], service, 8080)
         answer = request(LOOPBACK, port, "/stats").json()
         return dict(answer["subscriptions"][HANDLERS[service]])
+
+    def of_prometheus(self, path: str) -> Any:
+        """What Prometheus's API answers."""
+        port = published_port(self.prometheus, "prometheus", 9090)
+        return request(LOOPBACK, port, f"/api/v1/{path}").json()["data"]
 
     def checks(self, service: str) -> list[str]:
         """The states of the TTL checks of a service's instances in Consul."""
@@ -58,9 +64,9 @@ class Fleet:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     # the folder's name becomes the network's, which is the engine's: it has to be new
     workspace = tmp_path_factory.mktemp("workspaces") / f"ws-{uuid.uuid4().hex[:8]}"
-    new_worker(workspace, "billing", "--subject", SUBJECTS["billing"])
+    new_worker(workspace, "billing", "--subject", SUBJECTS["billing"], "--deploy", "monitoring")
     new_worker(workspace, "shipping", "--subject", SUBJECTS["shipping"], "--dedup", "redis", "--python", "3.11")
-    variables = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT", "REDIS_PORT")
+    variables = ("NATS_PORT", "NATS_MONITOR_PORT", "CONSUL_PORT", "REDIS_PORT", "PROMETHEUS_PORT")
     ports = {name: str(free_port()) for name in variables}
     with ExitStack() as stack:
         projects = {}
@@ -70,7 +76,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             projects[service] = stack.enter_context(project)
             project.build()
             project.up()
-        yield Fleet(projects, int(ports["NATS_PORT"]), ConsulApi(LOOPBACK, int(ports["CONSUL_PORT"])))
+        file = workspace / "compose/monitoring.yml"
+        prometheus = stack.enter_context(ComposeProject(file, environment=ports, name=workspace.name))
+        prometheus.up("prometheus")
+        yield Fleet(projects, int(ports["NATS_PORT"]), prometheus, ConsulApi(LOOPBACK, int(ports["CONSUL_PORT"])))
 
 
 @pytest.fixture
@@ -122,6 +131,27 @@ def test_the_container_is_unprivileged_and_its_root_is_read_only(fleet: Fleet, s
     assert project.exec(service, "id", "-u").strip() == "10001"
     assert inspected["HostConfig"]["ReadonlyRootfs"] is True
     assert inspected["State"]["Health"]["Status"] == "healthy"
+
+
+async def test_prometheus_finds_the_worker_and_fires_an_alert(fleet: Fleet, jetstream: JetStreamContext) -> None:
+    await jetstream.publish(SUBJECTS["billing"], b"no event")
+
+    def fired() -> list[Any]:
+        alerts = fleet.of_prometheus("alerts")["alerts"]
+        return [one for one in alerts if (one["labels"]["alertname"], one["state"]) == ("WorkerDeadLetters", "firing")]
+
+    wait_until(fired, limit=90, what="the alert of dead letters")
+    labels, notes = fired()[0]["labels"], fired()[0]["annotations"]
+    assert (labels["job"], labels["handler"], labels["reason"]) == ("billing", "order_created", "invalid")
+    assert notes["description"].startswith("order_created has given up 1 messages in 10 minutes (invalid).")
+    targets = fleet.of_prometheus("targets")["activeTargets"]
+    assert [(one["labels"]["job"], one["health"]) for one in targets] == [("billing", "up")]
+
+    def unhealthy() -> list[Any]:
+        groups = fleet.of_prometheus("rules")["groups"]
+        return [rule for group in groups for rule in group["rules"] if rule["health"] != "ok"]
+
+    wait_until(lambda: not unhealthy(), limit=90, what="all rules to be evaluated without an error")
 
 
 def test_the_services_come_back_to_consul_after_it_was_killed(fleet: Fleet) -> None:

@@ -153,7 +153,9 @@ def test_only_literals_are_facts(tmp_path: Path) -> None:
     assert found["unknown"] == ["handler three", "handler two"]
 
 
-@pytest.mark.parametrize("text", ["", "<<<<<<<", "[]", "{}", '{"consumers": [1], "publishes": [], "unknown": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "<<<<<<<", "[]", "{}", '{"kinds": [], "consumers": [1], "publishes": [], "unknown": []}']
+)
 def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / facts.RECORD).parent.mkdir()
     (tmp_path / facts.RECORD).write_text(text)

@@ -1,4 +1,4 @@
-"""The facts that a service's deployment files need: its consumers, and the subjects that it publishes to.
+"""The facts that a service's deployment files need: its kinds of parts, its consumers, and what it publishes to.
 
 They are found in the source, so that the files follow it. copier.yml derives the same from the answers, for plain
 Copier; a unit test compares the two. The file `RECORD` says from which facts the files of a service were rendered.
@@ -17,6 +17,7 @@ from natsgen.files.tree import Tree
 from natsgen.parts import source
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import FoundPart, PartKind
+from natsgen.parts.kinds import KINDS
 from natsgen.parts.publishers import PUBLISHERS
 from natsgen.parts.tasks import NORMAL, PRIORITIES, TASKS, FoundTask, stream_of
 
@@ -61,7 +62,9 @@ def of_source(service: Path, without: Collection[PurePosixPath] = (), added: Tre
     for part in _parts(PUBLISHERS, service, without, added or {}):
         if _option(part, "core", default=False) is False:
             sort(part, [_publication(part.first.literal if part.first else None, part)], publishes)
-    return {"consumers": consumers, "publishes": publishes, "unknown": sorted({*unknown})}
+    files = {path for kind in KINDS.values() for path in kind.paths_in(service)} - {*without} | {*(added or {})}
+    kinds = sorted(kind.question for kind in KINDS.values() if any(kind.holds(path) for path in files))
+    return {"kinds": kinds, "consumers": consumers, "publishes": publishes, "unknown": sorted({*unknown})}
 
 
 def recorded(service: Path) -> Facts | None:
@@ -75,12 +78,12 @@ def recorded(service: Path) -> Facts | None:
 
 def _is_valid(found: Any) -> bool:
     """Return whether a record has the form of facts: a merge of branches, or an editor, may have broken it."""
-    if not isinstance(found, dict) or found.keys() != {"consumers", "publishes", "unknown"}:
+    if not isinstance(found, dict) or found.keys() != {"kinds", "consumers", "publishes", "unknown"}:
         return False
     numbers = {"concurrency": int, "prefetch": int, "max_ack_pending": int, "ack_wait": int | float}
     texts = dict.fromkeys(("kind", "name", "subject", "stream", "durable", "deliver"), str)
     forms = (("consumers", {**texts, **numbers}), ("publishes", {"subject": str, "stream": str}))
-    return isinstance(found["unknown"], list) and all(
+    return all(isinstance(found[key], list) for key in ("kinds", "unknown")) and all(
         isinstance(found[key], list)
         and all(
             isinstance(one, dict) and all(isinstance(one.get(field), kind) for field, kind in form.items())
@@ -95,7 +98,7 @@ def _parts(kind: PartKind, service: Path, without: Collection[PurePosixPath], ad
     files = [file for file in kind.files_in(service) if file.path not in without and file.path not in added]
     found = [part for file in files for part in file.parts]
     for path, file in added.items():
-        if path.parent == kind.folder and path.name.endswith(kind.suffix):
+        if kind.holds(path):
             found.extend(kind.found.all_in(ast.parse(file.content)))
     yield from sorted(found, key=lambda part: part.name)
 

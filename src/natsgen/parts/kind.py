@@ -393,6 +393,10 @@ class PartKind:
         folder = PurePosixPath(SERVICES, service)
         return folder / self.file(name), folder / self.test(name)
 
+    def holds(self, path: PurePosixPath) -> bool:
+        """Return whether a path in a service's folder is a file of this kind of part."""
+        return path.parent == self.folder and path.name.endswith(self.suffix)
+
     def paths_in(self, service: Path) -> tuple[PurePosixPath, ...]:
         """Return the sorted paths of the parts' files in a service's folder, without reading them."""
         return source.paths(service, self.folder, self.suffix)

@@ -45,6 +45,7 @@ class Package:
             exists as long as one of them does. The first path belongs to this package alone.
         needs: the packages that it needs.
         question: the template's question that asks for it, if the user may add it: `EXTRAS` or `DEPLOY`.
+        shared: its files in the workspace, which all services with the package share.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Package:
     paths: tuple[str, ...]
     needs: tuple[str, ...] = ()
     question: str = ""
+    shared: tuple[str, ...] = ()
 
     @property
     def marker(self) -> str:
@@ -65,9 +67,10 @@ def _extra(name: str, summary: str, *paths: str, needs: tuple[str, ...] = ("tool
     return Package(name, summary, paths, needs, EXTRAS)
 
 
-def _deploy(name: str, summary: str, marker: str) -> Package:
+def _deploy(name: str, summary: str, marker: str, *shared: str) -> Package:
     """Return deployment files that the user may add, in `deploy/<name>/`; `marker` is one of them."""
-    return Package(name, summary, (f"deploy/{name}/{marker}", f"deploy/{name}", str(facts.RECORD)), (), DEPLOY)
+    paths = (f"deploy/{name}/{marker}", f"deploy/{name}", str(facts.RECORD))
+    return Package(name, summary, paths, (), DEPLOY, shared)
 
 
 _TOOLKIT = ("src/toolkit/__init__.py", "src/toolkit/README.md")
@@ -136,6 +139,12 @@ PACKAGES: tuple[Package, ...] = (
     ),
     Package("requests", "requests and replies by core NATS", ("src/requests",)),
     _deploy("kubernetes", "Kubernetes manifests, with Kustomize and KEDA", "base/kustomization.yaml"),
+    _deploy(
+        "monitoring",
+        "alerts for Prometheus and dashboards for Grafana",
+        "rules.yml",
+        *("compose/monitoring.yml", "compose/monitoring.json"),
+    ),
 )
 
 BY_NAME: Mapping[str, Package] = {package.name: package for package in PACKAGES}
@@ -217,6 +226,11 @@ def needs_of_part(part: Part) -> frozenset[str]:
 def of_path(path: PurePosixPath) -> tuple[str, ...]:
     """Return the packages that a path below a service's folder belongs to; none if it belongs to the core."""
     return tuple(package.name for package in PACKAGES if any(_is_in(path, pattern) for pattern in package.paths))
+
+
+def sharing(path: PurePosixPath) -> tuple[str, ...]:
+    """Return the packages whose services share a file of the workspace."""
+    return tuple(package.name for package in PACKAGES if str(path) in package.shared)
 
 
 def check(question: str, value: Iterable[str]) -> list[str]:

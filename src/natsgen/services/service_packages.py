@@ -152,7 +152,11 @@ class ServicePackages:
         missing = packages.closure(wanted) - self.found
         if not missing or not self.are_known:
             return {}
-        files = {path: file for path, file in self._made(missing).items() if missing & self.packages_of(path)}
+        files = {
+            path: file
+            for path, file in self._made(missing).items()
+            if missing & {*self.packages_of(path), *packages.sharing(path)}
+        }
         there = tree.read_files(self._workspace, files)
         written_once = questions.read(self._template.folder).is_written_once
         for path, file in there.items():
@@ -234,7 +238,17 @@ class ServicePackages:
             and names & going
             and path.relative_to(self._place) not in without
         ]
+        gone += [path for path, file in made.items() if self._is_shared_by_none(path, file, going)]
         return Leaving(tree.read_files(self._workspace, gone), tuple(sorted(going)), staying)
+
+    def _is_shared_by_none(self, path: PurePosixPath, made: File, going: frozenset[str]) -> bool:
+        """Return whether a file that only services with the leaving packages share was not edited and has no other."""
+        names = going.intersection(packages.sharing(path))
+        target = self._workspace.root / path
+        if not names or not target.is_file() or not self._is_same(target, made):
+            return False
+        others = (folder for folder in self.folder.parent.iterdir() if folder != self.folder)
+        return not any(names & packages.found(other) for other in others)
 
     def _reasons_to_stay(
         self, spare: frozenset[str], made: Tree, without: Collection[PurePosixPath], even_edited: frozenset[str]

@@ -129,6 +129,7 @@ class HandlerRunner:
         """Return the subscription's consumer."""
         consumer = await self._provisioning.consumer_for(self.subscription, self.pulls["pull"].progress)
         self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
+        metrics.ACK_WAIT.labels(self.name).set(self._ack_wait)
         return consumer
 
     def receive(self, raw: Msg, source: PullConsumer) -> None:

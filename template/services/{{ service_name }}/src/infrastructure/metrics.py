@@ -35,6 +35,7 @@ DUPLICATES = Counter(PREFIX + "duplicate", "Deliveries of messages that had been
 PENDING = Gauge(PREFIX + "pending", "Messages in the stream that no replica has fetched yet", LABELS)
 BUFFERED = Gauge(PREFIX + "buffered", "Messages fetched and not started", LABELS)
 IN_FLIGHT = Gauge(PREFIX + "in_flight", "Messages being handled", LABELS)
+ACK_WAIT = Gauge("worker_ack_wait_seconds", "The consumer's `ack_wait`", LABELS)
 OLDEST = Gauge("worker_oldest_handler_seconds", "How long the handler that began first has run", LABELS)
 WITHOUT_PAYLOAD = Counter("worker_dead_letters_without_payload", "Dead letters that only point to it", LABELS)
 DEAD_LETTERS = Counter("worker_dead_letters", "Messages given up", ["handler", "reason"])
