@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from natsgen.cli import output
@@ -38,10 +38,10 @@ def letter_lines(found: LetterWithPayload) -> Iterator[str]:
     yield from (f"  {line}" for line in output.columns(list(facts.items())))
     if command := _correlation_command(short.correlation):
         yield f"  all dead letters with this correlation ID: {command}"
-    yield from _section("Stack", _stack(letter.headers))
-    yield from _section("Headers of the message", _header_lines(letter.original_headers()))
+    yield from output.section("Stack:", _stack(letter.headers))
+    yield from output.section("Headers of the message:", _header_lines(letter.original_headers()))
     others = [(name, value) for name, value in letter.own_headers() if name != _STACK]
-    yield from _section("Headers of the dead letter", _header_lines(tuple(others)))
+    yield from output.section("Headers of the dead letter:", _header_lines(tuple(others)))
     yield from _payload_lines(found)
 
 
@@ -89,16 +89,9 @@ def _header_lines(found: Headers) -> list[str]:
 
 def _payload_lines(found: LetterWithPayload) -> Iterator[str]:
     if found.payload is None:
-        yield from _section("Payload", [found.problem])
+        yield from output.section("Payload:", [found.problem])
         return
     decoded = decode(found.payload)
-    yield from _section(f"Payload ({decoded.kind})", decoded.lines, always=True)
+    yield from ("", f"Payload ({decoded.kind}):", *(f"  {output.printable(line)}" for line in decoded.lines))
     if decoded.rest:
         yield f"  and {decoded.rest:,} more bytes; --raw writes all of them"
-
-
-def _section(title: str, lines: Sequence[str], *, always: bool = False) -> Iterator[str]:
-    if lines or always:
-        yield ""
-        yield f"{title}:"
-        yield from (f"  {output.printable(line)}" for line in lines)

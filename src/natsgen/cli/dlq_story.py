@@ -18,7 +18,7 @@ def nothing(chosen: Chosen) -> str:
     """Return the message that there are no dead letters; "" if there are some."""
     if chosen.letters:
         return ""
-    if chosen.state is None:
+    if not chosen.has_stream:
         return f"no stream {STREAM} at {chosen.server}: no worker has stored a dead letter there yet"
     which = "" if chosen.selection.is_everything else "matching "
     return f"no {which}dead letters in stream {STREAM} at {chosen.server}"

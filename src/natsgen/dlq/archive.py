@@ -196,8 +196,7 @@ async def import_(
         NatsError: the stream does not exist, or an error stopped the import; `tally` has its progress.
         StoppedError: the user stopped it.
     """
-    state = await reading.stream_state(connection)
-    if state is None:
+    if await reading.last_sequence(connection) is None:
         raise NatsError(
             f"no stream {STREAM} at {connection.server}: start a worker, which creates it, or run nats stream add "
             f"{STREAM} --subjects 'dlq.>,replay.>' --defaults"

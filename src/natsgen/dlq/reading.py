@@ -24,29 +24,14 @@ _NO_MORE = ("404", "408")
 _NANOSECONDS = 1_000_000_000
 
 
-@dataclass(frozen=True)
-class StreamState:
-    """The state of the stream when a command began; the command ignores later messages.
-
-    Attributes:
-        last: the sequence of the newest message.
-        replicas: the number of replicas.
-    """
-
-    last: int
-    replicas: int
-
-
-async def stream_state(connection: Connection) -> StreamState | None:
-    """Return the stream's state; None if it does not exist."""
+async def last_sequence(connection: Connection) -> int | None:
+    """Return the sequence of the stream's newest message; None if the stream does not exist."""
     try:
-        info = await connection.api(f"STREAM.INFO.{STREAM}")
+        return int((await connection.api(f"STREAM.INFO.{STREAM}"))["state"]["last_seq"])
     except ApiError as error:
         if error.is_not_found:
             return None
         raise
-    state = info["state"]
-    return StreamState(int(state["last_seq"]), int(info["config"].get("num_replicas", 1)))
 
 
 async def summaries(

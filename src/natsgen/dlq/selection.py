@@ -13,7 +13,6 @@ from natsgen.dlq import reading
 from natsgen.dlq.bulk import IN_FLIGHT
 from natsgen.dlq.connection import Connection
 from natsgen.dlq.letters import ALL, PREFIX, REASONS, STREAM, Summary, as_time
-from natsgen.dlq.reading import StreamState
 from natsgen.errors import InputError
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -125,13 +124,13 @@ class Chosen:
     Attributes:
         server: the server's address.
         selection: the conditions.
-        state: the state of the stream when the search began; None if the stream does not exist.
+        has_stream: whether the stream exists.
         letters: the letters, oldest first.
     """
 
     server: str
     selection: Selection
-    state: StreamState | None
+    has_stream: bool
     letters: Sequence[Summary]
 
 
@@ -150,17 +149,17 @@ async def choose(
         LetterError: an ID does not belong to a dead letter.
         InputError: the letter with an ID does not match the conditions.
     """
-    state = await reading.stream_state(connection)
-    if ids:
-        return Chosen(connection.server, selection, state, await _by_ids(connection, selection, sorted(set(ids))))
+    last = await reading.last_sequence(connection)  # later messages are ignored
     letters: list[Summary] = []
-    if state is not None:
+    if ids:
+        letters = await _by_ids(connection, selection, sorted(set(ids)))
+    elif last is not None:
         read, totals = 0, [0]
-        async for batch in reading.summaries(connection, selection.subject, state.last, totals.append):
+        async for batch in reading.summaries(connection, selection.subject, last, totals.append):
             letters += [letter for letter in batch if selection.matches(letter)]
             read += len(batch)
             progress(read, totals[-1])
-    return Chosen(connection.server, selection, state, letters)
+    return Chosen(connection.server, selection, last is not None, letters)
 
 
 async def _by_ids(connection: Connection, selection: Selection, ids: Sequence[int]) -> list[Summary]:
