@@ -181,18 +181,11 @@ def test_plain_copier_makes_the_same_tree(rendered: Rendered, template: Path, tm
     assert files_in(tmp_path / "plain") == files_in(rendered.workspace)
 
 
-@pytest.mark.slow  # the short run presses Enter on all that it does not need
-def test_plain_copier_needs_nothing_but_a_name(template: Path, tmp_path: Path) -> None:
-    options = ("-q", "--defaults", "--data", "service_name=billing")
-    run(copier_command(template, tmp_path, *options), limit=SHORT)
-
-    service = tmp_path / "plain/services/billing"
-    assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
-
-
 def test_wall_9_enter_on_every_question_of_plain_copier_makes_a_working_service(template: Path, tmp_path: Path) -> None:
     """Review, wall 9: Enter, Enter, and a traceback of forty lines."""
-    press_enter(copier_command(template, tmp_path), limit=120)
+    copier = shutil.which("copier", path=str(Path(sys.executable).parent))
+    assert copier is not None
+    press_enter([copier, "copy", str(template), str(tmp_path / "plain")], limit=120)
 
     service = tmp_path / "plain/services/billing"
     assert " passed" in run([sys.executable, "-m", "pytest", "-q"], limit=SHORT, folder=service).output
@@ -219,13 +212,6 @@ def press_enter(command: list[str], limit: float) -> None:
         process.wait(timeout=10)
     os.close(here)
     assert process.returncode == 0, said.decode(errors="replace")
-
-
-def copier_command(template: Path, folder: Path, *options: str) -> list[str]:
-    """The command that copies the template into `plain` below a folder, with Copier itself."""
-    program = shutil.which("copier", path=str(Path(sys.executable).parent))
-    assert program is not None
-    return [program, "copy", *options, str(template), str(folder / "plain")]
 
 
 def files_in(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -114,12 +114,9 @@ def found(shop: Workspace) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("noun", PACKAGES)
-@pytest.mark.parametrize("with_others", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_the_first_part_brings_its_packages_and_the_last_takes_them_along(
-    made: Make, noun: str, with_others: bool
-) -> None:
+def test_the_first_part_brings_its_packages_and_the_last_takes_them_along(made: Make, noun: str) -> None:
     given: dict[str, Any] = {"actions": {"greet": {}}} if noun == "handler" else {"handlers": {"one": "a.b"}}
-    shop = made(**given, **({"extras": ["kv"], "envelope": "message"} if with_others else {}))
+    shop = made(**given, extras=["kv"], envelope="message")
     before, before_folders, had = tree.read(shop.root), folders(shop), found(shop)
 
     add(noun)
@@ -174,11 +171,7 @@ def test_two_parts_of_a_kind_need_the_packages_together(with_action: Workspace) 
     ("path", "source"),
     [
         ("src/domain/mine.py", "from src.actions.action import action\n"),
-        ("src/domain/mine.py", "import src.actions\n"),
-        ("src/domain/mine.py", "from ..actions import server\n"),
-        ("src/domain/mine.py", "from src import actions\n"),
         ("tests/test_mine.py", "def test(monkeypatch):\n    monkeypatch.setattr('src.actions.server.x', 1)\n"),
-        ("src/domain/mine.py", "from src.actions.action import (\n"),
     ],
 )
 def test_a_package_that_a_persons_file_imports_stays_and_a_note_says_so(
@@ -290,6 +283,23 @@ def test_branches_that_each_add_the_first_action_merge(made: Make) -> None:
     do("remove-action", "billing", "leave")
     git("add", "-A")
     assert git("diff", "--cached", "--name-only", "main") == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import src.actions\n",
+        "from ..actions import server\n",
+        "from src import actions\n",
+        "from src.actions.x import (\n",
+    ],
+)
+def test_a_package_is_imported_in_any_form(tmp_path: Path, source: str) -> None:
+    file = PurePosixPath("src/domain/mine.py")
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(source)
+    imported = package_imports.imported_by(tmp_path, file)
+    assert "actions" in {name for path in imported for name in packages.of_path(path)}
 
 
 def test_relative_imports_and_folders_are_followed(tmp_path: Path) -> None:
