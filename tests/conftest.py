@@ -65,6 +65,7 @@ FOR_FULL = (
     ),
     # what a default worker does not have, and connections that are half dead for seconds
     *(f"runtime/test_{name}.py" for name in ("toolkit_*", "action_services", "standing_still", "loop_lag", "survival")),
+    "template/test_kubernetes.py",
     # tests of the benchmarks
     *(f"unit/test_{name}.py" for name in ("*_benchmark", "tool_rivals", "loki_config", "release", "wheel")),
 )
