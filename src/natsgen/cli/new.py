@@ -40,7 +40,9 @@ class _Common:
         autocompletion=completion.extras,
     )
     deploy: Texts = value(
-        "NAME,...", "Deployment files to include: kubernetes (repeatable).", autocompletion=completion.deploys
+        "NAME,...",
+        "Deployment files to include: kubernetes, monitoring (repeatable).",
+        autocompletion=completion.deploys,
     )
     python: Text = value("3.11|3.12|3.13|3.14", "Python of the container image [default: 3.13]")
     image: Text = value("slim|alpine", "Base of the container image [default: slim]")
