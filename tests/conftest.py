@@ -51,7 +51,7 @@ LEFT_OUT = (SLOW, "docker", "redis")
 """Markers of the tests that the short run goes without."""
 FOR_FULL = (
     *("chaos", "documents", "examples", "harness", "smoke_command", "workflows"),
-    *(f"dev/test_{name}.py" for name in ("catalog", "edits", "load", "page")),
+    *(f"dev/test_{name}.py" for name in ("catalog", "contracts", "edits", "load", "page")),
     # real processes, where one of each kind is enough
     *(f"smoke/test_{name}.py" for name in ("consul", "dlq*", "event_loop", "handlers", "plain_clients", "pubsub_*")),
     *(

@@ -14,18 +14,16 @@ import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from natsgen.harness.commands import run
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.environment import environment_for
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
+from tests.harness_tools import node
 from tests.harness_tools.readiness import wait_ready
 
 SUBJECT = "orders.order.created"
 STREAM = "ORDERS"
 DURABLE = "billing-order_created"
-INSTALL_SECONDS = 300.0
 
 IN_SHORT_RUNS = {
     "test_demo.py": (
@@ -159,9 +157,4 @@ def consul_agent(tmp_path: Path) -> Iterator[ConsulAgent]:
 @pytest.fixture(scope="session")
 def node_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with clients in JavaScript, and what they need."""
-    folder = tmp_path_factory.mktemp("node") / "client"
-    shutil.copytree(Path(__file__).with_name("node_client"), folder)
-    npm = need_program("npm", hint="install Node.js")
-    quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved")
-    run([npm, "ci", *quietly], limit=INSTALL_SECONDS, folder=folder)
-    return folder
+    return node.installed(Path(__file__).with_name("node_client"), tmp_path_factory.mktemp("node") / "client")

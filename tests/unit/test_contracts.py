@@ -1,4 +1,4 @@
-"""The map of a small workspace in source: complete, and with each fault that is planted in it."""
+"""The map and the AsyncAPI document of a small workspace in source, and each fault that is planted in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from natsgen.cli import main
 from natsgen.contracts import compatibility
+from tests.update import world
 
 TEMPLATE = Path(__file__).parents[2] / "template" / "services" / "{{ service_name }}"
 RUNTIME = ("src/domain/events.py", "src/infrastructure/subscription.py", "src/actions/action.py")
@@ -92,10 +93,10 @@ async def handle_invoice_written(events: list[Event[Invoice]]) -> None: ...
 }
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five services that fit together."""
-    root = tmp_path / "shop"
+    root = tmp_path_factory.mktemp("whole") / "shop"
     for name, text in FILES.items():
         file = root / "services" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +107,20 @@ def workspace(tmp_path: Path) -> Path:
             (service / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(TEMPLATE / name, service / name)
     return root
+
+
+@pytest.fixture
+def workspace(whole: Path, tmp_path: Path) -> Path:
+    """A copy of them that the test may change."""
+    return shutil.copytree(whole, tmp_path / "shop")
+
+
+@pytest.fixture(scope="module")
+def base(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their document."""
+    file = tmp_path_factory.mktemp("base") / "asyncapi.json"
+    document(whole, file)
+    return file
 
 
 def replace(workspace: Path, name: str, old: str, new: str) -> None:
@@ -205,6 +220,94 @@ def test_what_is_not_known_is_said_and_hostile_source_is_only_shown(
         run(workspace, "map", "--format", form)
         assert "<script>" not in capsys.readouterr().out
     assert run(workspace, "map", "--format", "svg") == 2
+
+
+def document(workspace: Path, file: Path) -> None:
+    """Writes the AsyncAPI document of the workspace, from source."""
+    assert run(workspace, "asyncapi", "--all", "--static", "--output", str(file)) == 0
+
+
+def test_the_document_has_what_jetstream_does_and_the_replies(base: Path) -> None:
+    found = json.loads(base.read_text())
+    handler = found["operations"]["billing.handler.order_created"]
+    facts = {key: value for key, value in handler.items() if key.startswith("x-nats-")}
+    assert facts == {
+        "x-nats-stream": "ORDERS",
+        "x-nats-durable": "billing-order_created",
+        "x-nats-ack-wait": 60.0,
+        "x-nats-max-attempts": 5,
+        "x-nats-dead-letter-subject": "dlq.billing.order_created",
+    }
+    assert found["channels"]["queue.emails.any.send_email"]["address"] == "queue.emails.*.send_email"
+    assert found["operations"]["orders.action.place"]["reply"]["channel"] == {
+        "$ref": "#/channels/v1.orders.place.reply"
+    }
+    reply = found["components"]["messages"]["orders.action.place.reply"]["payload"]
+    assert reply["properties"]["result"] == {"$ref": "#/components/schemas/orders.sent.PlaceResponse"}
+    sent = found["components"]["schemas"]["orders.sent.Event_OrderCreated_"]
+    assert sent["required"] == ["id", "type", "timestamp", "aggregateId", "data"]
+    assert found["components"]["schemas"]["orders.sent.Currency"]["enum"] == ["EUR", "USD"]
+
+
+CHANGES = {
+    "a field of an event is removed": (PLACE, "    total: float\n", "", "data.total is required, but not sent"),
+    "a field of an event has a wider type": (PLACE, "total: float", "total: float | None", "data.total is null"),
+    "a field of an event is not always sent": (PLACE, "total: float", "total: float | str", "data.total is string"),
+    "a type is narrower": (MAIL, "number: int", "number: Annotated[int, Field(ge=1)]", "has the minimum of anything"),
+    "another type is expected": (MAIL, "number: int", "number: str", "data.number is integer, expected string"),
+    "a field is required": (PLACE, "note: str | None = None", "note: str | None", "note is required, but not always"),
+    "fewer values are accepted": (BILL, '"EUR", "USD"', '"EUR"', 'can be "USD", expected "EUR"'),
+    "a subject is removed": (BILL, "billing.invoice.written", "billing.invoice.paid", "no longer sends it"),
+    "an action is removed": (PLACE, '@action("place")', '@action("put")', "no longer receives it"),
+    "a reply lacks a field": (PLACE, "order_id: str\n\nclass Currency", "pass\n\nclass Currency", "result.order_id is"),
+}
+FINE = {
+    "a new field": (PLACE, "    total: float\n", "    total: float\n    tax: float = 0.0\n", "data.tax is new"),
+    "an optional field": (MAIL, "number: int", "number: int\n    note: str = ''", "data.note is new"),
+    "a longer time": (BILL, "ack_wait=60.0", "ack_wait=90.0", "x-nats-ack-wait is 90.0, was 60.0"),
+    "another name of a handler": (
+        MAIL,
+        "handle_invoice_written",
+        "handle_invoice",
+        "x-nats-durable is mailer-invoice,",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, *FINE])
+def test_each_breaking_change_is_told_from_those_that_are_not(
+    workspace: Path, base: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *where, told = (CHANGES | FINE)[change]
+    replace(workspace, *where)
+    code = run(workspace, "asyncapi", "--all", "--static", "--diff", str(base), "--json")
+    found = json.loads(capsys.readouterr().out)["changes"]
+    assert code == (1 if change in CHANGES else 0), found
+    assert any(told in one["text"] and one["is_breaking"] == (change in CHANGES) for one in found), found
+
+
+def test_a_git_revision_and_a_committed_document_are_compared(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = workspace / "asyncapi.json"
+    document(workspace, file)
+    world.commit(workspace, "as it was")
+    static = ("asyncapi", "--all", "--static")
+    assert run(workspace, *static, "--check", "--output", str(file)) == 0
+    assert run(workspace, *static, "--diff", "HEAD") == 0
+    replace(workspace, MAIL, "number: int", "number: str")
+    capsys.readouterr()
+    assert run(workspace, *static, "--check", "--output", str(file)) == 1
+    out = capsys.readouterr().out
+    assert "mismatch: billing.order_created sends billing.invoice.written" in out
+    assert f"{file} differs from the services" in out
+    assert run(workspace, *static, "--diff", "HEAD") == 1
+    assert "breaking  billing.invoice.*  data.number is integer, expected string" in capsys.readouterr().out
+    for wrong in ("--option", "no-such-revision", str(tmp_path / "none.json")):
+        assert run(workspace, *static, "--diff", wrong) == 2, wrong
+    file.write_text("[]")
+    assert run(workspace, *static, "--diff", str(file)) == 2
+    assert run(workspace, "asyncapi") == 2
 
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("look:list_services", "List the services and their parts."),
     "show": ("look:show", "Show one service in full."),
     "map": ("contracts:map_services", "Show which service sends what to which, and what does not fit together."),
+    "asyncapi": ("contracts:asyncapi", "Describe services in an AsyncAPI document."),
     "check": ("check:check", "Check that services are up to date and unmodified."),
     "diff": ("check:diff", "Show how a service differs from its template."),
     "extras": ("extras:extras", "List the extras, and which of them a service has."),

@@ -12,7 +12,7 @@ import typer
 
 from natsgen.cli import completion, dlq_options, options, output
 from natsgen.cli.options import argument, switch, value
-from natsgen.errors import InputError, NatsError
+from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -181,8 +181,6 @@ def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
     """
     from natsgen.dev import environment
     from natsgen.dev.catalog import Source
-    from natsgen.harness.environment import environment_for
-    from natsgen.harness.errors import HarnessError
     from natsgen.messages import did_you_mean
 
     folder = how.place.root / "services"
@@ -190,12 +188,7 @@ def _service(how: dlq_options.Reaching, name: str) -> tuple[Source, Settings]:
     if name not in there:
         raise InputError(f"unknown service {name!r} in {folder}{did_you_mean(name, there)}")
     settings = how.settings(name)
-    try:
-        python = environment_for(folder / name / environment.REQUIREMENTS)
-    except HarnessError as error:
-        raise NatsError(str(error)) from error
-    servers = environment.Servers(settings.servers[0])
-    return Source(folder / name, python, environment.variables(folder / name, servers, None)), settings
+    return Source.of(folder / name, settings.servers[0]), settings
 
 
 def _text(data: str) -> str:

@@ -15,14 +15,26 @@ _MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 _TELLING = ("type", "properties", "anyOf", "oneOf", "enum", "const")
 
 
-def problems(reader: Schema, writer: Schema) -> list[str]:
+def problems(
+    reader: Schema, writer: Schema, reader_root: Schema | None = None, writer_root: Schema | None = None
+) -> list[str]:
     """Return what is wrong, each with the path of its field; nothing where a schema accepts or tells nothing.
 
     Args:
         reader: the schema of what is read.
         writer: the schema of what is sent.
+        reader_root: the document that the references of `reader` belong to; itself by default.
+        writer_root: the document that the references of `writer` belong to; itself by default.
     """
-    return list(dict.fromkeys(_Comparison(reader, writer).of(reader, writer, "")))
+    return list(dict.fromkeys(_Comparison(reader_root or reader, writer_root or writer).of(reader, writer, "")))
+
+
+def target(root: Schema, reference: str) -> Any:
+    """Return what a reference into a document stands for; an empty schema if there is nothing."""
+    found: Any = root
+    for key in reference.removeprefix("#/").split("/"):
+        found = found.get(key, {}) if isinstance(found, Mapping) else {}
+    return found
 
 
 class _Comparison:
@@ -31,8 +43,8 @@ class _Comparison:
         self._writer = writer
 
     def of(self, reader: Schema, writer: Schema, path: str, depth: int = 0) -> Iterator[str]:
-        readers = _alternatives(reader, self._reader)
-        for one in _alternatives(writer, self._writer):
+        readers = alternatives(reader, self._reader)
+        for one in alternatives(writer, self._writer):
             if depth < _DEPTH and any(key in one for key in _TELLING):
                 found = [list(self._one(each, one, path, depth)) for each in readers]
                 yield from min(found, key=len)
@@ -67,19 +79,16 @@ class _Comparison:
                 yield from self.of(theirs[name], ours[name], _below(path, name), depth + 1)
 
 
-def _alternatives(schema: Schema, root: Schema, depth: int = 0) -> list[Schema]:
+def alternatives(schema: Schema, root: Schema, depth: int = 0) -> list[Schema]:
     """Return the schemas of which one must hold, without references."""
     if depth > _DEPTH:
         return [{}]
     if "$ref" in schema:
-        target: Any = root
-        for key in str(schema["$ref"]).removeprefix("#/").split("/"):
-            target = target.get(key, {}) if isinstance(target, Mapping) else {}
-        return _alternatives(target, root, depth + 1)
+        return alternatives(target(root, str(schema["$ref"])), root, depth + 1)
     parts = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
     if not parts:
         return [schema]
-    return [one for part in parts for one in _alternatives(part, root, depth + 1)]
+    return [one for part in parts for one in alternatives(part, root, depth + 1)]
 
 
 def _limits(reader: Schema, writer: Schema) -> Iterator[str]:

@@ -16,7 +16,7 @@ from natsgen.parts.kind import FoundPart
 from natsgen.parts.kinds import KINDS
 from natsgen.parts.sends import Sent
 from natsgen.parts.source import Function, Value
-from natsgen.parts.tasks import TASKS, FoundTask
+from natsgen.parts.tasks import TASKS, FoundTask, stream_of
 from natsgen.workspace import SERVICES
 
 OWNERS = (PurePosixPath("src/domain"), PurePosixPath("src/web/routes"))
@@ -65,6 +65,11 @@ class End:
     is_constant: bool = True
 
     @property
+    def is_sent(self) -> bool:
+        """Return whether it sends."""
+        return self.kind not in RECEIVERS
+
+    @property
     def who(self) -> str:
         """Return its part, or only its service."""
         return f"{self.service}.{self.part}" if self.part else self.service
@@ -78,13 +83,20 @@ class Surface:
         service: its name.
         senders: what sends.
         receivers: what receives.
-        unread: what the source does not tell, each with its place.
+        unread: files and subjects that could not be read, each with its place.
+        untold: annotations whose schema is not known in full, each with its module.
     """
 
     service: str
     senders: tuple[End, ...]
     receivers: tuple[End, ...]
-    unread: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return what could not be read."""
+        return (*self.unread, *(f"{SERVICES}/{self.service}: no schema of {one}" for one in self.untold))
 
 
 def read(folder: Path) -> Surface:
@@ -116,9 +128,13 @@ class _Reader:
                     ends[key] = end
         of_parts = {(kind, subject) for part, kind, subject in ends if part}
         kept = [end for end in ends.values() if end.part or (end.kind, end.subject) not in of_parts]
-        unread = [*self._unread, *(f"services/{self._service}: cannot read {one}" for one in self._schemas.unread)]
-        senders = tuple(end for end in kept if end.kind not in RECEIVERS)
-        return Surface(self._service, senders, tuple(end for end in kept if end.kind in RECEIVERS), tuple(unread))
+        return Surface(
+            self._service,
+            tuple(end for end in kept if end.is_sent),
+            tuple(end for end in kept if not end.is_sent),
+            tuple(self._unread),
+            tuple(self._schemas.unread),
+        )
 
     def _ends(self, path: PurePosixPath) -> Iterator[End]:
         module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
@@ -189,7 +205,7 @@ class _Reader:
                     self._place(path, sent.call.lineno),
                     type=None if sent.is_declared else self._payload(where, call, function),
                     reply=_typed(where, _argument(call, 9, "response")) if sent.verb == sends.CALLS else None,
-                    stream="" if is_core or sent.verb == sends.CALLS else stream_for(subject),
+                    stream="" if is_core else _stream(sent.verb, subject),
                     is_constant=isinstance(named, ast.Constant),
                 )
             )
@@ -285,9 +301,8 @@ class _Reader:
         return Type(module, envelope) if isinstance(envelope, ast.Subscript) else None
 
     def _with_schemas(self, end: End) -> End:
-        is_sent = end.kind not in RECEIVERS
-        schema = self._schemas.schema(end.type, sends=is_sent) if end.type else None
-        reply = self._schemas.schema(end.reply, sends=not is_sent) if end.reply else None
+        schema = self._schemas.schema(end.type, sends=end.is_sent) if end.type else None
+        reply = self._schemas.schema(end.reply, sends=not end.is_sent) if end.reply else None
         return replace(end, schema=schema, reply_schema=reply)
 
     def _resolved(self, module: str, part: FoundPart) -> FoundPart:
@@ -319,6 +334,13 @@ def _parts_in(path: PurePosixPath, tree: ast.Module) -> dict[Function, FoundPart
     functions = {node.lineno: node for node in ast.walk(tree) if isinstance(node, Function)}
     kinds = [kind for kind in KINDS.values() if kind.folder == path.parent and path.name.endswith(kind.suffix)]
     return {functions[part.line]: part for kind in kinds for part in kind.found.all_in(tree)}
+
+
+def _stream(verb: str, subject: str) -> str:
+    """Return the stream that stores what is sent; "" for none."""
+    if verb == sends.ENQUEUES:
+        return stream_of(subject.split(".")[1])
+    return stream_for(subject) if verb == sends.PUBLISHES else ""
 
 
 def _typed(module: str, annotation: ast.expr | None) -> Type | None:

@@ -87,7 +87,7 @@ def join(surfaces: Sequence[Surface], external: Collection[str] = ()) -> Map:
     fed = {id(other) for _, other in pairs}
     subjects = {*(end.subject for end in senders), *(end.subject for end in receivers if id(end) not in fed)}
     flows = tuple(_flow(subject, senders, receivers, pairs) for subject in sorted(subjects))
-    unread = tuple(text for surface in surfaces for text in surface.unread)
+    unread = tuple(text for surface in surfaces for text in surface.unknown)
     return Map(tuple(surface.service for surface in surfaces), flows, findings, unread)
 
 
@@ -107,7 +107,7 @@ def _invalid(ends: Sequence[End]) -> Iterator[Finding]:
     for end in ends:
         if not _SUBJECT.fullmatch(end.subject):
             yield Finding("subject", f"{end.who}: {end.subject!r} is not a valid subject", (end.place,))
-        elif end.kind in _TAKES and end.is_constant and _is_wide(end.subject) and end.kind != ENQUEUES:
+        elif end.is_sent and end.is_constant and _is_wide(end.subject) and end.kind != ENQUEUES:
             yield Finding("subject", f"{end.who} {end.kind} {end.subject}, which has a wildcard", (end.place,))
 
 
@@ -121,8 +121,8 @@ def _alone(
         if id(end) not in met and not any(naming.overlap(one, end.subject) for one in external)
     ]
     for end in alone:
-        if end.kind in _TAKES:
-            near = next((one for one in alone if one.kind not in _TAKES and _is_near(one.subject, end.subject)), None)
+        if end.is_sent:
+            near = next((one for one in alone if not one.is_sent and _is_near(one.subject, end.subject)), None)
             hint = f"; {near.who} takes {near.subject}" if near else ""
             yield Finding("unconsumed", f"{_UNTAKEN[end.kind]} {end.subject} of {end.who}{hint}", (end.place,))
         elif end.kind != "action" and not end.options.get("schedule"):

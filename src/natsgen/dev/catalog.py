@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from natsgen.contracts import reading
+from natsgen.contracts.reading import End, Surface
+from natsgen.dev import environment
 from natsgen.errors import InputError, ServiceError
-from natsgen.harness.errors import last_lines
+from natsgen.harness.environment import environment_for
+from natsgen.harness.errors import HarnessError, last_lines
 from natsgen.messages import did_you_mean, join_names, quote
 
 PROBE = Path(__file__).with_name("probe.py")
@@ -31,6 +34,7 @@ class Part:
         publishes: subjects that it declares to publish to.
         schema: the JSON schema of its payload; None if it has none, or accepts anything.
         timeout: seconds that an action may take.
+        options: further options of a handler or a task.
     """
 
     kind: str
@@ -41,6 +45,7 @@ class Part:
     publishes: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     timeout: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_stored(self) -> bool:
@@ -91,16 +96,62 @@ class Source:
     python: Path
     variables: Mapping[str, str]
 
+    @classmethod
+    def of(cls, folder: Path, nats: str) -> Source:
+        """Return the service in a folder, after creating its environment if it has none.
+
+        Args:
+            folder: the service's folder.
+            nats: the address of the NATS server.
+
+        Raises:
+            ServiceError: its environment cannot be created.
+        """
+        try:
+            python = environment_for(folder / environment.REQUIREMENTS)
+        except HarnessError as error:
+            raise ServiceError(str(error)) from error
+        return cls(folder, python, environment.variables(folder, environment.Servers(nats), None))
+
     def catalog(self) -> Catalog:
         """Return the service's parts.
 
         Raises:
             ServiceError: its code cannot be imported.
         """
-        answer = self._ask({})
+        answer = self._ask({"types": []})
         parts = [Part(**{**part, "publishes": tuple(part.get("publishes", ()))}) for part in answer["parts"]]
         written = {end.subject for end in reading.read(self.folder).senders}
         return Catalog(answer["service"], tuple(sorted(written.union(answer["publishes"]))), tuple(parts))
+
+    def surface(self) -> Surface:
+        """Return what the service sends and receives, with the subjects, options and schemas that its code tells.
+
+        Raises:
+            ServiceError: its code cannot be imported.
+        """
+        read = reading.read(self.folder)
+        types = {key: None for end in (*read.senders, *read.receivers) for key in _types(end) if key}
+        answer = self._ask({"types": [*types]})
+        schemas = dict(zip(types, answer["schemas"], strict=True))
+        parts = {(part["kind"], part["name"]): part for part in answer["parts"]}
+
+        def told(end: End) -> End:
+            part = parts.get((end.kind, end.part), {})
+            schema, reply = (schemas.get(key) if key else None for key in _types(end))
+            return replace(
+                end,
+                service=answer["service"],
+                subject=end.subject if end.kind == "task" else part.get("subject", end.subject),
+                durable=part.get("durable", end.durable),
+                schema=schema or end.schema,
+                reply_schema=reply or end.reply_schema,
+                options={**end.options, **part.get("options", {})},
+            )
+
+        untold = tuple(f"{module}: {text}" for (module, text, _), schema in schemas.items() if schema is None)
+        senders, receivers = (tuple(map(told, ends)) for ends in (read.senders, read.receivers))
+        return Surface(answer["service"], senders, receivers, read.unread, untold)
 
     def check(self, part: Part, payload: str) -> None:
         """Have the service's code validate a payload in JSON.
@@ -144,3 +195,9 @@ class Source:
         if not isinstance(answer, dict):
             raise ServiceError(f"the code of {self.folder.name} cannot be imported: {last_lines(asked.stderr, 1)}")
         return answer
+
+
+def _types(end: End) -> Iterator[tuple[str, str, bool] | None]:
+    """Yield the types of a payload and of its reply, each with whether the service sends it."""
+    for kind, is_sent in ((end.type, end.is_sent), (end.reply, not end.is_sent)):
+        yield (kind.module, kind.text, is_sent) if kind else None

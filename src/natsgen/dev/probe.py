@@ -1,8 +1,8 @@
 """Describe a service's parts; run in the service's folder, by its interpreter, as `python -c`.
 
 It imports the service's parts, and nothing of natsgen. Standard input is a JSON object, and so is standard output.
-`{}` asks for the service's parts. `{"kind": ..., "name": ..., "payloads": [...]}` asks whether these JSON payloads are
-valid for that part.
+`{"types": [[module, annotation, is_sent], ...]}` asks for the service's parts, and for the JSON schemas of annotations.
+`{"kind": ..., "name": ..., "payloads": [...]}` asks whether these JSON payloads are valid for that part.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ def main() -> None:
     os.dup2(2, 1)  # what the service's code prints is not part of the answer
     question = json.load(sys.stdin)
     found = {(kind, name): part for kind in KINDS for name, part in registered(kind)}
-    if question:
+    if "payloads" in question:
         part = found.get((question["kind"] + "s", question["name"]))
         answer: Any = {"problems": part and [problem(part, text) for text in question["payloads"]]}
     else:
         answer = {"parts": [told(kind, name, part) for (kind, name), part in found.items()], **whole()}
+        answer["schemas"] = [schema_in(*one) for one in question["types"]]
     json.dump(answer, answers)
     answers.close()
 
@@ -76,6 +77,7 @@ def told(kind: str, name: str, part: Any) -> dict[str, Any]:
         more = {
             "subject": subscription.subject,
             "durable": subscription.durable_for(service),
+            "options": {name: getattr(subscription, name) for name in ("ack_wait", "max_attempts")},
             "publishes": list(subscription.publishes),
         }
     elif kind == "actions":
@@ -96,6 +98,17 @@ def schema_of(kind: str, part: Any) -> Any:
     """Return the JSON schema of a part's payload; None if it has none or accepts anything."""
     try:
         return import_module("pydantic").TypeAdapter(annotation_of(kind, part)).json_schema()
+    except Exception:
+        return None
+
+
+def schema_in(module: str, annotation: str, is_sent: bool) -> Any:
+    """Return the JSON schema of an annotation in a module; None if it has none."""
+    try:
+        found = eval(annotation, {"Any": Any, **vars(import_module(module))})
+        return (
+            import_module("pydantic").TypeAdapter(found).json_schema(mode="serialization" if is_sent else "validation")
+        )
     except Exception:
         return None
 

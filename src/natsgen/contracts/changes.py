@@ -1,0 +1,147 @@
+"""Compares two AsyncAPI documents: what changes for those that send and receive, and what breaks them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from natsgen import messages
+from natsgen.contracts import compatibility
+from natsgen.errors import GitError, InputError
+from natsgen.files import git, reading, scratch
+from natsgen.workspace import SERVICES
+
+_DEPTH = 20  # levels of a payload's fields
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change.
+
+    Attributes:
+        subject: the subject that it is about.
+        text: what changes.
+        is_breaking: whether others may fail because of it.
+    """
+
+    subject: str
+    text: str
+    is_breaking: bool
+
+
+def load(file: Path) -> dict[str, Any]:
+    """Return the document in a file.
+
+    Raises:
+        InputError: it is not an AsyncAPI document in JSON.
+    """
+    try:
+        found = json.loads(reading.read_text(file))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file} cannot be read as JSON: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(found, dict) or not str(found.get("asyncapi", "")).startswith("3."):
+        raise InputError(f"{file} is not an AsyncAPI 3 document")
+    return found
+
+
+@contextmanager
+def checked_out(root: Path, revision: str) -> Iterator[Path]:
+    """Provide the services of a workspace as they were at a git revision, in a scratch folder.
+
+    Raises:
+        InputError: there is no such revision.
+    """
+    try:
+        named = git.run("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}", folder=root)
+        packed = git.run("archive", "--format=tar", named.stdout.decode().strip(), "--", SERVICES, folder=root).stdout
+    except GitError as error:
+        raise InputError(
+            f"--diff: {messages.quote(revision)} is neither a file nor a revision with services"
+        ) from error
+    with scratch.folder() as folder, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+        yield folder
+
+
+def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Return what changes from one document to another, by subject."""
+    before, after = _operations(old), _operations(new)
+    found: list[Change] = []
+    gone = {key: one for key, one in before.items() if key not in after}
+    added = {key: one for key, one in after.items() if key not in before}
+    for key, one in gone.items():
+        subject, does = key[1], one["action"]
+        twin = next((other for other in added if other[1] == subject and added[other]["action"] == does), None)
+        others = [other for (_, where), other in after.items() if where == subject and other["action"] == does]
+        if twin:  # it has another name
+            found += _changed(subject, old, one, new, added.pop(twin))
+        else:
+            found.append(Change(subject, f"{key[0]} no longer {does}s it", not others))
+    found += [Change(key[1], f"{key[0]} {one['action']}s it", False) for key, one in added.items()]
+    for key in before.keys() & after.keys():
+        found += _changed(key[1], old, before[key], new, after[key])
+    return sorted(found, key=lambda one: (one.subject, not one.is_breaking, one.text))
+
+
+def _operations(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return the operations by their names and subjects."""
+    found = {}
+    for name, one in document.get("operations", {}).items():
+        channel = compatibility.target(document, one["channel"]["$ref"])
+        found[name, str(channel.get("address"))] = one
+    return found
+
+
+def _changed(
+    subject: str, old: Mapping[str, Any], one: Mapping[str, Any], new: Mapping[str, Any], other: Mapping[str, Any]
+) -> Iterator[Change]:
+    is_sent = one["action"] == "send"
+    yield from _messages(subject, "", is_sent, (old, one), (new, other))
+    if "reply" in one and "reply" in other:
+        yield from _messages(subject, "reply: ", not is_sent, (old, one["reply"]), (new, other["reply"]))
+    for key in sorted({*one, *other}):
+        if key.startswith("x-nats-") and one.get(key) != other.get(key):
+            yield Change(subject, f"{key} is {other.get(key)}, was {one.get(key)}", False)
+
+
+def _messages(
+    subject: str,
+    prefix: str,
+    is_sent: bool,
+    old: tuple[Mapping[str, Any], Mapping[str, Any]],
+    new: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> Iterator[Change]:
+    """Yield the changes of a payload: a new one must fit those that read the old one, or that still send it."""
+    before, after = _payload(*old), _payload(*new)
+    if before is None or after is None:
+        return
+    reader, writer = ((before, old[0]), (after, new[0])) if is_sent else ((after, new[0]), (before, old[0]))
+    breaking = compatibility.problems(reader[0], writer[0], reader[1], writer[1])
+    yield from (Change(subject, prefix + text, True) for text in breaking)
+    was, now = set(_paths(before, old[0])), set(_paths(after, new[0]))
+    told = " ".join(breaking).split()
+    for text, paths in (("is new", now - was), ("is gone", was - now)):
+        yield from (Change(subject, f"{prefix}{path} {text}", False) for path in sorted(paths) if path not in told)
+
+
+def _payload(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    message = compatibility.target(document, operation["messages"][0]["$ref"])
+    message = compatibility.target(document, message["$ref"]) if "$ref" in message else message
+    found = message.get("payload")
+    return found if isinstance(found, Mapping) else None
+
+
+def _paths(schema: Mapping[str, Any], root: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[str]:
+    """Yield the paths of the fields in a schema."""
+    for one in compatibility.alternatives(schema, root) if depth < _DEPTH else ():
+        for name, inner in one.get("properties", {}).items():
+            yield f"{path}.{name}".removeprefix(".")
+            yield from _paths(inner, root, f"{path}.{name}", depth + 1)
+        if isinstance(one.get("items"), Mapping):
+            yield from _paths(one["items"], root, f"{path}[]", depth + 1)
