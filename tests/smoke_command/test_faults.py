@@ -33,14 +33,6 @@ LIMITS = {
 pytestmark = [pytest.mark.slow, pytest.mark.consul, pytest.mark.docker]  # some steps need them
 
 
-class Nobody:
-    """Needs to know nothing."""
-
-    def began(self, sample: str, step: str) -> None: ...
-
-    def ended(self, result: Result) -> None: ...
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Result]]:
     """What became of the steps of each fault's sample."""
@@ -50,7 +42,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Result]]
         for module, names in LIMITS.items():
             for name in names:
                 patch.setattr(module, name, PATIENCE)
-        found = run.run(jobs, Nobody(), folder / "run", side_by_side=SIDE_BY_SIDE)
+        found = run.run(jobs, lambda _: None, folder / "run", side_by_side=SIDE_BY_SIDE)
     return {name: [result for result in found if result.sample == name] for name in FAULTS}
 
 

@@ -16,7 +16,7 @@ from natsgen.harness.docker_engine import Availability
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.smoke import gates, matrix, run, steps, template_at, traffic, updating
-from natsgen.smoke.steps import CheckFailed, Interrupted, LeftOut, Result, Step, Stopping, Verdict
+from natsgen.smoke.steps import SLOW_SECONDS, CheckFailed, Interrupted, LeftOut, Result, Step, Stopping, Verdict
 from natsgen.smoke.work import Work
 from natsgen.update import releases
 
@@ -31,20 +31,6 @@ COPY --from=build /x /x
 USER 10001:10001
 HEALTHCHECK --interval=10s CMD ["python", "-m", "health"]
 """
-
-
-class Heard:
-    """What a listener is told."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self.results: list[Result] = []
-
-    def began(self, sample: str, step: str) -> None:
-        self.begun.append(step)
-
-    def ended(self, result: Result) -> None:
-        self.results.append(result)
 
 
 def raising(error: BaseException) -> Step:
@@ -95,7 +81,7 @@ def test_a_subject_is_heard_as_nats_has_it(pattern: str, subject: str, heard: bo
     ],
 )
 def test_what_builds_on_a_step_is_done_only_if_it_can_be(error: Exception, verdict: Verdict, second: Verdict) -> None:
-    heard = Heard()
+    told: list[str] = []
     results = steps.run(
         "one",
         [
@@ -104,11 +90,16 @@ def test_what_builds_on_a_step_is_done_only_if_it_can_be(error: Exception, verdi
             Step("third", lambda: None, ("second",)),
             Step("own", lambda: None),
         ],
-        heard,
+        told.append,
         Stopping(),
     )
     assert [result.verdict for result in results] == [verdict, second, second, Verdict.PASSED]
-    assert results == heard.results
+    assert told == [f"one: first FAILED: {results[0].message}"] * (verdict is Verdict.FAILED)
+
+
+def test_a_step_that_takes_long_is_told() -> None:
+    slow, quick = (Result("one", "mypy", Verdict.PASSED, seconds) for seconds in (SLOW_SECONDS, SLOW_SECONDS / 2))
+    assert [steps.progress(slow), steps.progress(quick)] == ["one: mypy passed (3 s)", ""]
 
 
 def test_what_leads_to_a_step_is_what_it_needs_in_order() -> None:
@@ -160,15 +151,16 @@ def test_a_template_in_which_nothing_can_differ_is_not_updated(tmp_path: Path) -
 
 
 def test_a_run_that_is_given_up_has_no_failures() -> None:
-    heard, stopping = Heard(), Stopping()
+    told: list[str] = []
+    stopping = Stopping()
 
     def ended_from_outside() -> str | None:
         stopping.request()
         raise CheckFailed("killed")
 
     with pytest.raises(Interrupted):
-        steps.run("one", [Step("first", ended_from_outside), Step("second", lambda: None)], heard, stopping)
-    assert heard.results == []
+        steps.run("one", [Step("first", ended_from_outside), Step("second", lambda: None)], told.append, stopping)
+    assert told == []
     with pytest.raises(Interrupted):
         stopping.check()
 

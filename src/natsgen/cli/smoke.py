@@ -43,7 +43,6 @@ def smoke(
       natsgen smoke --only worker --step heartbeat --keep
     """
     from natsgen.answers import questions
-    from natsgen.cli.smoke_progress import Lines
     from natsgen.harness.docker_engine import docker_available
     from natsgen.smoke import junit as junit_report
     from natsgen.smoke import matrix as matrices
@@ -62,7 +61,7 @@ def smoke(
         samples = [sample for sample in made if not only or sample.name in only]
         jobs = [run.Job(sample.name, sample, source, questionnaire, step or ()) for sample in samples]
         _check_names("--step", "step", step or [], run.step_names(jobs, chosen))
-        results = run.run(jobs, Lines(), folder, backend=chosen, side_by_side=side_by_side or 0)
+        results = run.run(jobs, _tell, folder, backend=chosen, side_by_side=side_by_side or 0)
     report = Report(
         template=template or f"natsgen {source.commit}",
         backend=chosen,
@@ -81,6 +80,10 @@ def smoke(
         output.result("\n".join(map(output.printable, report.lines())))
     if not report.passed:
         raise typer.Exit(FAILED)
+
+
+def _tell(line: str) -> None:
+    output.note(output.printable(line))
 
 
 def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[str]) -> None:

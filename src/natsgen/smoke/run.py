@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from natsgen.smoke.gates import COMPOSE_CONFIG, GENERATE, Gates
 from natsgen.smoke.growing import Growing
 from natsgen.smoke.matrix import Sample
 from natsgen.smoke.running import Running, SharedServers
-from natsgen.smoke.steps import Listener, Result, Step, Stopping, leading_to
+from natsgen.smoke.steps import Result, Step, Stopping, leading_to
 from natsgen.smoke.steps import run as run_steps
 from natsgen.smoke.updating import update
 from natsgen.smoke.work import Work
@@ -73,9 +73,11 @@ def backend_for(wanted: str, docker: Availability) -> str:
 
 
 def run(
-    jobs: Sequence[Job], listener: Listener, folder: Path, *, backend: str = PROCESS, side_by_side: int = 0
+    jobs: Sequence[Job], tell: Callable[[str], None], folder: Path, *, backend: str = PROCESS, side_by_side: int = 0
 ) -> list[Result]:
     """Run the steps of all samples in `folder`, `side_by_side` at once, and return a result for each step.
+
+    `tell` receives lines about the progress, from any thread.
 
     Raises:
         KeyboardInterrupt: the user interrupted the run. Everything that was started has been stopped.
@@ -88,9 +90,10 @@ def run(
             work = Work(job.sample, job.template, job.questionnaire, folder / job.name, run_id, docker, stopping)
             running = Running(work, shared, _parts(job))
             steps = _steps(work, running, shared, backend)
+            tell(f"{job.name}: started")
             try:
                 wanted = leading_to(steps, job.only) if job.only else steps
-                return run_steps(job.name, wanted, listener, stopping)
+                return run_steps(job.name, wanted, tell, stopping)
             finally:
                 running.end()  # no effect after the step clean-up
 

@@ -8,12 +8,12 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from natsgen.errors import NatsgenError
 from natsgen.harness.errors import HarnessError, last_lines
 from natsgen.harness.reaper import kill_guarded
 
+SLOW_SECONDS = 3.0
 LOG_LINES = 40
 """Lines of a log that a report shows: a traceback and the lines before it."""
 
@@ -103,16 +103,6 @@ class Step:
     needs: tuple[str, ...] = ()
 
 
-class Listener(Protocol):
-    """Receives the progress of a run, from any thread."""
-
-    def began(self, sample: str, step: str) -> None:
-        """Receive the start of a step."""
-
-    def ended(self, result: Result) -> None:
-        """Receive the result of a step that ended or did not start."""
-
-
 def leading_to(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
     """Return the steps with these names and those that they need, in their order."""
     wanted = set(names)
@@ -122,8 +112,14 @@ def leading_to(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
     return [step for step in steps if step.name in wanted]
 
 
-def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stopping) -> list[Result]:
+def run(sample: str, steps: Iterable[Step], tell: Callable[[str], None], stopping: Stopping) -> list[Result]:
     """Run the steps of one sample.
+
+    Args:
+        sample: the sample's name.
+        steps: its steps, in order.
+        tell: receives a line about each step that fails or is slow.
+        stopping: tells whether the run was stopped.
 
     Returns:
         A result for each step.
@@ -139,12 +135,20 @@ def run(sample: str, steps: Iterable[Step], listener: Listener, stopping: Stoppi
         if missing is not None:
             result = _not_started(sample, step, missing)
         else:
-            listener.began(sample, step.name)
             result = _run_step(sample, step)
             stopping.check()  # a step that was killed has not failed
         results[step.name] = result
-        listener.ended(result)
+        if line := progress(result):
+            tell(line)
     return list(results.values())
+
+
+def progress(result: Result) -> str:
+    """Return the line about a step that failed or took long, to show progress; "" for any other."""
+    if result.verdict is Verdict.FAILED:
+        return f"{result.sample}: {result.step} FAILED: {result.message}"
+    is_slow = result.verdict is Verdict.PASSED and result.seconds >= SLOW_SECONDS
+    return f"{result.sample}: {result.step} passed ({result.seconds:.0f} s)" if is_slow else ""
 
 
 def _not_started(sample: str, step: Step, missing: Result) -> Result:
