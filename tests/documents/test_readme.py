@@ -41,6 +41,7 @@ DOCUMENTS = [
     "docs/upgrading.md",
 ]
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
+[STATS] = read_blocks(ROOT, "docs/reference/endpoints.md")
 LETTERS = range(15, 20)  # sequences, among them those that the documents name
 
 QUICK_START = "Quick start"
@@ -175,7 +176,11 @@ def test_the_commands_have_made_what_they_say(typed: Typed) -> None:
 def runs(block: Block) -> bool:
     """Whether a test here deals with this block."""
     shown = block.heading in {QUICK_START, *HANDLERS, *MADE} or is_defaults(block) or is_file_of_a_gateway(block)
-    return (block.document in DOCUMENTS and (block.language in ("sh", "json") or shown)) or is_tree(block)
+    return (
+        (block.document in DOCUMENTS and (block.language in ("sh", "json") or shown))
+        or is_tree(block)
+        or block == STATS
+    )
 
 
 def is_defaults(block: Block) -> bool:
@@ -273,6 +278,8 @@ def test_the_quick_start_ends_with_a_handled_event(tmp_path: Path, server: NatsS
 
     with worker_of(tmp_path / "services/billing", server) as worker:
         wait_until(lambda: len(said(worker, "dead letter")) == 1, limit=20, what="both events")
+        stats = worker.stats()
+    assert differences(json.loads(STATS.text), stats) == []
     [written] = said(worker, "invoice written")
     assert (written["order"], written["total"]) == ("order-0", data["total"])
 

@@ -74,6 +74,15 @@ def test_headers_of_dead_letters_are_listed() -> None:
     assert sorted(set(listed)) == sorted(set(re.findall(r'"(Dlq-[A-Za-z-]+[a-z])"', source)))
 
 
+def test_names_on_the_server_are_in_the_code() -> None:
+    source = "\n".join(file.read_text() for file in reference.SOURCE.rglob("*.py"))
+    page = (DOCS / "reference/names.md").read_text()
+    names = re.findall(r"`([^`]+)`", " ".join(line for line in page.splitlines() if line.startswith("| ")))
+    parts = {part for name in names for part in re.split(r"<[^>]+>|ORDERS|orders|[.$>]*$", name) if len(part) > 1}
+    assert len(parts) > 15
+    assert [part for part in sorted(parts) if part not in source] == []
+
+
 def test_options_of_a_handler_are_listed() -> None:
     module = ast.parse((reference.SOURCE / "infrastructure/subscription.py").read_text())
     [options] = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Subscription"]
