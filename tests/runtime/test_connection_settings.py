@@ -20,7 +20,7 @@ from src.config import Settings
 from src.infrastructure import nats_client
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_options import connect_options
-from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.provisioning import stream_for
 from tests.harness_tools.nats_admin import reload
 from tests.runtime import rotations
 from tests.runtime.rotations import Credentials
@@ -141,7 +141,7 @@ async def test_jetstream_in_another_domain(tmp_path: Path, service_settings: Set
     with NatsServer(tmp_path / "nats", configuration="jetstream { domain: hub }") as server:
         client = NatsClient(service_settings.model_copy(update={"NATS_URL": server.url, **changed}))
         await client.connect()
-        await Provisioning(client).stream_for("events.one")
+        await stream_for(client, "events.one")
 
         assert client.jetstream._prefix == "$JS.hub.API"
         assert (await client.publish("events.one", b"1", {})).seq == 1

@@ -8,7 +8,7 @@ from typing import Any
 from nats.js.api import StreamConfig
 
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import Consumer, Provisioning
+from src.infrastructure.provisioning import Consumer, consumer_for, ensure_dead_letters
 from src.infrastructure.subscription import Subscription
 
 SUBJECT = "integration.order.created"
@@ -27,15 +27,13 @@ async def test_replicas_may_make_a_deleted_consumer_again_at_once(client: NatsCl
     subscription = Subscription(handler="tested", subject=SUBJECT, function=handle)
 
     async def provide(settled: int) -> Consumer:
-        return await Provisioning(client).consumer_for(subscription, (consumer, settled))
+        return await consumer_for(client, subscription, (consumer, settled))
 
     assert await asyncio.gather(provide(3), provide(5), provide(0)) == [consumer] * 3
 
 
 async def test_services_may_make_the_dead_letter_stream_at_once(client: NatsClient) -> None:
-    provisioning = Provisioning(client)
-
-    await asyncio.gather(*(provisioning.dead_letters() for _ in range(5)))
+    await asyncio.gather(*(ensure_dead_letters(client) for _ in range(5)))
 
     info = await client.jetstream.stream_info("DLQ")
     assert info.config.subjects == ["dlq.>", "replay.>"]

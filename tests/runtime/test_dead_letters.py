@@ -19,15 +19,13 @@ def message_of(nats: NoServer, headers: dict[str, str], sequence: int = 1) -> Me
 
 
 async def test_it_keeps_the_headers_but_those_that_instruct_the_server(no_server: NoServer) -> None:
-    async def provision() -> None: ...
-
     nats: Any = no_server
     nats.client = SimpleNamespace(max_payload=1_000_000)
     forged = {"Dlq-Payload": "original", "dlq-Sequence": "7", "DLQ-STREAM": "OTHER", "Dlq-Object": "x"}
     given = {"Nats-Msg-Id": "1", "Nats-Expected-Stream": "ORDERS", "Mine": "kept", **forged}
     message = message_of(no_server, given)
 
-    await DeadLetters(nats, provision, "handler").give_up(message, Reason.REJECTED, None)
+    await DeadLetters(nats).give_up(message, Reason.REJECTED, None)
 
     ((_, _, headers),) = no_server.published
     assert headers["Mine"] == "kept"

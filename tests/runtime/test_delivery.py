@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ class Recorder:
 
     service = "billing"
     connected = True
+    settings = SimpleNamespace(STREAM_MODE="off")  # the stream for dead letters is there
 
     def __init__(self, *, dead_letters_work: bool = True) -> None:
         self.said: list[str] = []
@@ -64,12 +66,8 @@ def connected() -> Iterator[None]:
     publish_over(None)
 
 
-async def no_provision() -> None:
-    """The stream is there."""
-
-
 def delivery_of(subscription: Subscription, recorder: Recorder, kind: type[Delivery] = Delivery) -> Any:
-    letters = DeadLetters(recorder, no_provision, subscription.handler)  # type: ignore[arg-type]
+    letters = DeadLetters(recorder)  # type: ignore[arg-type]
     return kind(subscription, recorder, letters, None)  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.waiting import wait_until
 from src.config import Settings, settings
 from src.infrastructure import link_health
-from src.infrastructure.errors import ConfigurationError
+from src.infrastructure.errors import ConfigurationError, NotConnected
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import TolerantClient, abort, flush, unsent_bytes
 from tests.harness_tools.freezing import freeze, resume
@@ -309,7 +309,8 @@ async def test_waiting_for_a_connection_does_not_take_a_lost_one_for_it(
     await asyncio.to_thread(wait_until, lambda: not client.connected, limit=30, what="the loss")
     started = time.monotonic()
 
-    await client.wait_connected(0.5)
+    with pytest.raises(NotConnected, match="a test: not connected"):
+        await client.wait_connected("a test", 0.5)
 
     assert time.monotonic() - started > 0.4
 

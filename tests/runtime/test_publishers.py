@@ -52,7 +52,7 @@ def run(service_settings: Settings) -> RunPublisher:
             update={name: value for name, value in changed.items() if name in PublisherSettings.model_fields}
         )
         for one in publishers:
-            worker.components.append(PublisherRunner(one, worker.nats, worker.provisioning, own))
+            worker.components.append(PublisherRunner(one, worker.nats, own))
         worker.working = work = asyncio.create_task(worker.run())
         try:
             yield worker

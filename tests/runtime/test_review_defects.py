@@ -25,7 +25,7 @@ from src.config import Settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.provisioning import consumer_for
 from src.infrastructure.publishing import publish
 from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Backoff, Subscription
@@ -110,12 +110,12 @@ async def test_an_ack_wait_that_is_no_whole_number_of_nanoseconds_is_the_same_at
 ) -> None:
     """B2: `verify` never started, and `create` updated the consumer each time."""
     tested = subscription(idle, ack_wait=ack_wait)
-    await Provisioning(client).consumer_for(tested)
+    await consumer_for(client, tested)
     made = await client.ask(f"CONSUMER.INFO.{STREAM}.{DURABLE}")
 
     verifying = NatsClient(service_settings.model_copy(update={"STREAM_MODE": "verify"}))
     await verifying.connect()
-    consumer = await Provisioning(verifying).consumer_for(tested)
+    consumer = await consumer_for(verifying, tested)
     await verifying.close()
 
     assert consumer.durable == DURABLE

@@ -24,7 +24,7 @@ from src.domain.cloud_events import CloudEvent
 from src.domain.events import Event
 from src.domain.messages import EnvelopeMessage
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.http_server import Endpoints
+from src.infrastructure.http_server import endpoints
 from src.infrastructure.publishing import publish
 from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
@@ -214,7 +214,7 @@ async def test_what_it_cannot_read_and_what_fails_is_counted_and_the_next_comes(
         for payload in (b"no JSON", event(1), event(2)):
             await outside.publish(SUBJECT, payload)
         await until(lambda: stats(worker)["heard"] == 1, "the last one")
-        told = json.loads(Endpoints(worker).answers["/stats"]()[2])["subscribers"][0]
+        told = json.loads(endpoints(worker)["/stats"]()[2])["subscribers"][0]
 
     assert (told["received"], told["invalid"], told["failed"], told["dropped"]) == (3, 1, 1, 0)
     assert told["last_error"] == "RuntimeError: not this one?"

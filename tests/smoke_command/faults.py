@@ -211,7 +211,7 @@ FAULTS: dict[str, Fault] = {
         (
             (
                 _src("pubsub/publishers/runner.py"),
-                "            await published_over(self._nats, subject, made, message_id=identity)",
+                "            await Elsewhere(self._nats).publish(subject, made, message_id=identity)",
                 "            pass",
             ),
         ),

@@ -17,6 +17,7 @@ from src.actions.stats import IN_FLIGHT, WAITING, ActionStats
 from src.domain.events import current
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import describe
+from src.infrastructure.handler_runner import until
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.resources import with_resources
 from src.requests.errors import ActionError
@@ -63,7 +64,6 @@ class ActionRunner:
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the deadline, by the loop's time
         self._waiting_bytes = 0
         self._running: dict[asyncio.Task[None], Msg] = {}
-        self._idle = asyncio.Event()
         self._overloaded = False
         self._stopping = False
         IN_FLIGHT.labels(*self.counts.labels).set_function(lambda: self.running)
@@ -117,11 +117,7 @@ class ActionRunner:
         Then reject requests that have not started (503), and cancel running ones (504).
         """
         self._stopping = True
-        if self._running:
-            idle = asyncio.ensure_future(self._idle.wait())
-            events: list[asyncio.Future[Any]] = [idle, hurry] if hurry else [idle]
-            await asyncio.wait(events, timeout=max(limit, 0), return_when=asyncio.FIRST_COMPLETED)
-            idle.cancel()
+        await until(lambda: not self._running, time.monotonic() + limit, hurry)
         while self._waiting:
             self._replying.fail(self._waiting.popleft()[0], UNAVAILABLE, STOPPING)
         if self._running:
@@ -133,7 +129,6 @@ class ActionRunner:
             self._replying.fail(raw, TOO_SLOW, CUT_SHORT)
 
     def _start(self, raw: Msg, deadline: float) -> None:
-        self._idle.clear()
         task = asyncio.create_task(self._observed(Context(raw, self.action.name), deadline))
         self._running[task] = raw
         task.add_done_callback(self._ended)
@@ -178,8 +173,6 @@ class ActionRunner:
         elif error := task.exception():
             logger.error("a request was not answered", action=self.action.name, exc_info=error)
         self._start_next()
-        if not self._running:
-            self._idle.set()
 
     def _start_next(self) -> None:
         while self._waiting:

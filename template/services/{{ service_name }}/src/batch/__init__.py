@@ -78,9 +78,7 @@ class BatchDelivery(Delivery):
     async def _failure_of(self, batch: Batch) -> BaseException | None:
         """Call the handler, wait until its publications are confirmed, and return the error, or None."""
         events, messages = [event for event, _ in batch], [message for _, message in batch]
-        connection = channel()
-        assert connection is not None, "a worker runs"
-        published = Publications(connection)  # for `publish`, which cannot know the message that caused it
+        published = Publications(channel("a batch"))  # for `publish`, which cannot know the message that caused it
         token = current.set(published)
         try:
             return await self.handle(events, messages, (*messages, published))

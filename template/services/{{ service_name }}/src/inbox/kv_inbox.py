@@ -120,7 +120,7 @@ class KvInbox:
 
     async def _open(self) -> None:
         """Open the bucket; again after a reconnect or a failure, since the server may be another."""
-        ttl = (await (await open_bucket(self._nats, self._name, self._ttl)).status()).ttl or 0
+        ttl = (await (await open_bucket(self._nats, self._name, ttl=self._ttl)).status()).ttl or 0
         if self._nats.settings.STREAM_MODE != "off" and abs(ttl - self._ttl) >= 1:
             raise ConfigurationError(
                 f"bucket {self._name} keeps entries {f'for {ttl:g} s' if ttl else 'forever'}, and DEDUP_TTL is "

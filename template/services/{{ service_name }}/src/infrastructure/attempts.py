@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from hashlib import sha256
+from typing import Any
 
 import nats.errors
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError
@@ -31,8 +32,8 @@ TIME_LIMIT = 2.0  # seconds for one request; a server that elects a leader never
 UNKNOWN, ENDED, BESIDE, ALONE = "", "ended", "beside", "alone"  # what is known of the latest attempt
 
 
-async def open_bucket(nats: NatsClient, name: str, ttl: float) -> KeyValue:
-    """Return a key-value bucket with one value for each key; create it if `STREAM_MODE` allows that.
+async def open_bucket(nats: NatsClient, name: str, **config: Any) -> KeyValue:
+    """Return a key-value bucket; create it with nats-py's `config` if it is missing and `STREAM_MODE` allows that.
 
     Raises:
         BucketNotFoundError: it is missing, and may not be created.
@@ -44,7 +45,7 @@ async def open_bucket(nats: NatsClient, name: str, ttl: float) -> KeyValue:
     except BucketNotFoundError:
         if nats.settings.STREAM_MODE != "create":
             raise
-        return await jetstream.create_key_value(bucket=name, ttl=ttl, history=1, replicas=nats.settings.STREAM_REPLICAS)
+        return await jetstream.create_key_value(bucket=name, **{"replicas": nats.settings.STREAM_REPLICAS, **config})
 
 
 class Attempts:
@@ -73,7 +74,7 @@ class Attempts:
             nats.errors.Error: the server does not answer.
         """
         try:
-            self._bucket = await open_bucket(self._nats, self._name, KEPT_FOR)
+            self._bucket = await open_bucket(self._nats, self._name, ttl=KEPT_FOR)
         except BucketNotFoundError as error:
             if self._nats.settings.STREAM_MODE == "verify":
                 raise ConfigurationError(

@@ -10,7 +10,6 @@ import asyncio
 import random
 import re
 import traceback
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,10 +22,8 @@ from src.infrastructure.errors import describe
 from src.infrastructure.message import Message
 from src.infrastructure.metrics import DEAD_LETTERS, WITHOUT_PAYLOAD
 from src.infrastructure.nats_client import NatsClient, size_of
+from src.infrastructure.provisioning import DLQ, ensure_dead_letters
 from src.utils.logging import logger
-
-STREAM = "DLQ"
-SUBJECTS = ["dlq.>", "replay.>"]
 
 ERROR_LENGTH = 1_000  # characters kept of the error's text
 STACK_LENGTH = 4_000  # characters kept of its stack: the end, which says where
@@ -48,8 +45,6 @@ class DeadLetters:
 
     Args:
         nats: the connection.
-        provision: creates the stream if it turns out to be missing.
-        handler: the handler's name.
 
     Attributes:
         unsaved: messages whose letter could not be stored yet, each with the task that tries again.
@@ -57,11 +52,9 @@ class DeadLetters:
 
     ORIGINAL_KEPT = 24 * 3600.0  # seconds between deliveries of a message whose letter could not hold its payload
 
-    def __init__(self, nats: NatsClient, provision: Callable[[], Awaitable[None]], handler: str) -> None:
+    def __init__(self, nats: NatsClient) -> None:
         self.unsaved: dict[Message, asyncio.Task[None]] = {}
         self._nats = nats
-        self._provision = provision
-        self._handler = handler
 
     async def give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         """Store the letter, then settle the original. If the letter cannot be stored, try again in the background.
@@ -91,7 +84,7 @@ class DeadLetters:
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))
             delay = min(2 * delay, 10.0)
             try:
-                await self._provision()  # the stream may be missing
+                await ensure_dead_letters(self._nats)  # the stream may be missing
                 await self._store(message, reason, error)
                 del self.unsaved[message]
                 if message.source:
@@ -106,7 +99,7 @@ class DeadLetters:
         has_payload = "Dlq-Payload" not in headers  # else it names the original
         await self.stored(message, reason, error)
         if not has_payload:
-            WITHOUT_PAYLOAD.labels(self._handler).inc()
+            WITHOUT_PAYLOAD.labels(message.handler).inc()
             logger.error("payload does not fit into its dead letter: the original is kept", stream=message.stream)
         info = None if has_payload or message.replayed else await self._nats.jetstream.stream_info(message.stream)
         if info is None or info.config.retention == RetentionPolicy.LIMITS:  # the stream keeps the original
@@ -115,14 +108,14 @@ class DeadLetters:
             await message.nak(self.ORIGINAL_KEPT)
         if has_payload and message.replayed:
             await self.remove_replayed(message)
-        DEAD_LETTERS.labels(self._handler, reason.value).inc()
+        DEAD_LETTERS.labels(message.handler, reason.value).inc()
         bug = error if reason is Reason.EXHAUSTED else None  # otherwise the stack says nothing about the handler
         logger.error("dead letter", reason=reason.value, error=error and describe(error), exc_info=bug)
 
     async def remove_replayed(self, message: Message) -> None:
         """Remove a replayed message that was settled from the stream; if that fails, it stays and does no harm."""
         with suppress(nats.errors.Error):
-            await self._nats.jetstream.delete_msg(STREAM, message.replay_sequence)
+            await self._nats.jetstream.delete_msg(DLQ, message.replay_sequence)
 
     def _fit(self, data: bytes, headers: dict[str, str]) -> bytes:
         """Return the payload; drop the long headers, then other headers, and last the payload, until all of it fits."""

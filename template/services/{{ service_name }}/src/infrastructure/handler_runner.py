@@ -16,7 +16,7 @@ from src.infrastructure.delivery import Delivery
 from src.infrastructure.message import ACK, Message
 from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import Consumer, Provisioning
+from src.infrastructure.provisioning import Consumer, consumer_for, replay_consumer_for
 from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
@@ -35,7 +35,6 @@ class HandlerRunner:
     Args:
         subscription: the subscription.
         nats: the connection.
-        provisioning: makes sure that the consumers exist.
         delivery: decides what becomes of the messages.
 
     Attributes:
@@ -44,22 +43,19 @@ class HandlerRunner:
         replays: the pull consumer of replayed messages.
     """
 
-    def __init__(
-        self, subscription: Subscription, nats: NatsClient, provisioning: Provisioning, delivery: Delivery
-    ) -> None:
+    def __init__(self, subscription: Subscription, nats: NatsClient, delivery: Delivery) -> None:
         self.name = subscription.handler
         self.subscription = subscription
         self.delivery = delivery
         self.metrics = delivery.metrics
         self.buffer = MessageBuffer(deque())
         self._nats = nats
-        self._provisioning = provisioning
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
         self._alive_at = time.monotonic()  # when the server was last told
         self._stuck = ""
         self._tasks: list[asyncio.Task[None]] = []
         self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
-        provide_replays = partial(provisioning.replay_consumer_for, subscription)
+        provide_replays = partial(replay_consumer_for, nats, subscription)
         self.replays = PullConsumer(nats, provide_replays, self.receive, min(subscription.prefetch, REPLAYS_PREFETCH))
         metrics.BUFFERED.labels(self.name).set_function(lambda: len(self.buffer))
         metrics.IN_FLIGHT.labels(self.name).set_function(lambda: len(self.buffer.running))
@@ -111,9 +107,9 @@ class HandlerRunner:
         # The subscriptions end first: messages given back before that would come straight back to this worker.
         await asyncio.gather(*(pull.stop() for pull in self._all_pulls()))
         if self.buffer or self.buffer.running:
-            await _until(lambda: self._nats.connected, deadline, hurry)
+            await until(lambda: self._nats.connected, deadline, hurry)
         await self._give_back_buffer()
-        await _until(lambda: not self.buffer.running, deadline, hurry)
+        await until(lambda: not self.buffer.running, deadline, hurry)
         if self.buffer.running:
             logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self.buffer.running))
         for task in self._tasks:
@@ -127,7 +123,7 @@ class HandlerRunner:
 
     async def provide(self) -> Consumer:
         """Return the subscription's consumer."""
-        consumer = await self._provisioning.consumer_for(self.subscription, self.pulls["pull"].progress)
+        consumer = await consumer_for(self._nats, self.subscription, self.pulls["pull"].progress)
         self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
         metrics.ACK_WAIT.labels(self.name).set(self._ack_wait)
         return consumer
@@ -252,7 +248,7 @@ class HandlerRunner:
             metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls.values()))
 
 
-async def _until(done: Callable[[], object], deadline: float, hurry: asyncio.Future[None] | None) -> None:
+async def until(done: Callable[[], object], deadline: float, hurry: asyncio.Future[None] | None) -> None:
     """Return when `done` returns something true, at the deadline on the monotonic clock, or when `hurry` is done."""
     while not done() and time.monotonic() < deadline and not (hurry and hurry.done()):  # noqa: ASYNC110
         await asyncio.sleep(LOOK)

@@ -17,42 +17,30 @@ from src.utils.logging import logger
 Answer = tuple[int, str, bytes]  # status, content type and body
 
 
-class Endpoints:
-    """What the endpoints answer, whatever server is asked.
+def endpoints(worker: Worker) -> dict[str, Callable[[], Answer]]:
+    """Return what answers each path, whatever server is asked."""
+    settings = worker.settings
 
-    Args:
-        worker: the worker that the answers are about.
+    def readiness() -> Answer:
+        found = worker.readiness()
+        return _json(found._asdict(), status=200 if found.ready else 503)
 
-    Attributes:
-        answers: functions that return the answer, by path.
-    """
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self.answers: dict[str, Callable[[], Answer]] = {
-            "/healthz": lambda: _json({"status": "ok"}),  # an answer shows that process and event loop are alive
-            "/readyz": self._readiness,
-            "/metrics": lambda: (200, "text/plain; version=0.0.4; charset=utf-8", generate_latest()),
-            "/stats": self._stats,
+    def stats() -> Answer:
+        about = {
+            "service": settings.SERVICE_NAME,
+            "context": settings.BOUNDED_CONTEXT,
+            "version": VERSION,
+            "hostname": settings.HOSTNAME,
         }
+        connections = {"nats_connections": worker.nats.connections}
+        return _json({**about, **worker.readiness()._asdict(), **connections, **worker.stats()})
 
-    def _readiness(self) -> Answer:
-        readiness = self._worker.readiness()
-        return _json(readiness._asdict(), status=200 if readiness.ready else 503)
-
-    def _stats(self) -> Answer:
-        worker, settings = self._worker, self._worker.settings
-        return _json(
-            {
-                "service": settings.SERVICE_NAME,
-                "context": settings.BOUNDED_CONTEXT,
-                "version": VERSION,
-                "hostname": settings.HOSTNAME,
-                **worker.readiness()._asdict(),
-                "nats_connections": worker.nats.connections,
-                **worker.stats(),
-            }
-        )
+    return {
+        "/healthz": lambda: _json({"status": "ok"}),  # an answer shows that process and event loop are alive
+        "/readyz": readiness,
+        "/metrics": lambda: (200, "text/plain; version=0.0.4; charset=utf-8", generate_latest()),
+        "/stats": stats,
+    }
 
 
 class HttpServer:
@@ -69,9 +57,9 @@ class HttpServer:
 
     def __init__(self, worker: Worker) -> None:
         self._settings = worker.settings
-        self._endpoints = Endpoints(worker)
+        self._endpoints = endpoints(worker)
         application = web.Application()
-        for path in self._endpoints.answers:
+        for path in self._endpoints:
             application.router.add_get(path, self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=self.CLOSE_LIMIT)
         self.port = 0
@@ -96,7 +84,7 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        status, content_type, body = self._endpoints.answers[request.path]()
+        status, content_type, body = self._endpoints[request.path]()
         return web.Response(status=status, body=body, headers={"Content-Type": content_type})
 
 

@@ -104,10 +104,20 @@ class NatsClient:
         if self._lost and not self._lost.done():
             self._lost.set_result(reason)
 
-    async def wait_connected(self, limit: float) -> None:
-        """Return when connected, or after `limit` seconds."""
+    async def wait_connected(self, what: str, limit: float = PUBLISH_TIMEOUT) -> None:
+        """Return when connected.
+
+        Args:
+            what: what needs it, for the error's message.
+            limit: seconds to wait.
+
+        Raises:
+            NotConnected: there is no connection in time.
+        """
         until = time.monotonic() + limit
-        while not self.connected and time.monotonic() < until:  # noqa: ASYNC110 - nothing announces a loss
+        while not self.connected:
+            if time.monotonic() >= until:
+                raise NotConnected(f"{what}: not connected to NATS")
             await asyncio.sleep(0.05)
 
     async def flushed(self, limit: float) -> bool:
@@ -124,9 +134,7 @@ class NatsClient:
             NotConnected: there is no connection within `PUBLISH_TIMEOUT`.
             nats.errors.Error: the stream did not confirm within `PUBLISH_TIMEOUT`, or the server refused.
         """
-        await self.wait_connected(self.PUBLISH_TIMEOUT)
-        if not self.connected:
-            raise NotConnected(f"{subject}: not connected to NATS")
+        await self.wait_connected(subject)
         self.check_size(subject, data, headers)
         try:
             return await self.jetstream.publish(subject, data, timeout=self.PUBLISH_TIMEOUT, headers=headers)

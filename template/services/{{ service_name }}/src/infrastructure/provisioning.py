@@ -12,7 +12,6 @@ from typing import Any
 from nats.js.api import AckPolicy, DeliverPolicy, RetentionPolicy, StreamInfo
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from src.infrastructure import dead_letters
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Subscription
@@ -21,6 +20,7 @@ from src.utils.logging import logger
 # No suitable peers, no leader or quorum yet, too few resources, another service was faster to create the stream:
 # https://github.com/nats-io/nats-server errors.json
 TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10047, 10058})
+DLQ = "DLQ"  # the stream for dead letters and their replays
 LOSE_MESSAGES = ("ack_policy", "max_deliver", "headers_only", "priority_groups", "deliver_subject")
 """The parts of a consumer's configuration that matter even if the worker takes it as it is."""
 
@@ -46,136 +46,137 @@ class Consumer:
         return min(ours, self.config.get(key) or ours)
 
 
-class Provisioning:
-    """The streams and consumers of one service. Every call can be repeated: what is right stays as it is."""
+async def ensure_dead_letters(nats: NatsClient) -> None:
+    """Make sure that the stream for dead letters exists.
 
-    def __init__(self, nats: NatsClient) -> None:
-        self._nats = nats
-        self._mode = nats.settings.STREAM_MODE
+    Raises:
+        ConfigurationError: it is missing or unsuitable, and may not be created.
+        nats.errors.Error: the server does not answer; try again.
+    """
+    if nats.settings.STREAM_MODE == "off":
+        return
+    retention = (await ensure_stream(nats, DLQ, ["dlq.>", "replay.>"])).config.retention
+    if retention != RetentionPolicy.LIMITS:
+        raise ConfigurationError(f"stream {DLQ} has the retention {retention}; it needs limits")
 
-    async def dead_letters(self) -> None:
-        """Make sure that the stream for dead letters exists.
 
-        Raises:
-            ConfigurationError: it is missing or unsuitable, and may not be created.
-            nats.errors.Error: the server does not answer; try again.
-        """
-        if self._mode == "off":
-            return
-        retention = (await ensure_stream(self._nats, dead_letters.STREAM, dead_letters.SUBJECTS)).config.retention
-        if retention != RetentionPolicy.LIMITS:
-            raise ConfigurationError(f"stream {dead_letters.STREAM} has the retention {retention}; it needs limits")
+async def stream_for(nats: NatsClient, subject: str, stream: str | None = None) -> StreamInfo:
+    """Return the stream that stores a subject.
 
-    async def stream_for(self, subject: str, stream: str | None = None) -> StreamInfo:
-        """Return the stream that stores a subject.
+    Args:
+        subject: the subject, perhaps with wildcards.
+        stream: the stream's name, if it is known.
 
-        Args:
-            subject: the subject, perhaps with wildcards.
-            stream: the stream's name, if it is known.
+    Raises:
+        ConfigurationError: there is none, or several, or the server refuses it.
+        nats.errors.Error: the server does not answer; try again.
+    """
+    names = await _streams_with(nats, subject) if stream is None else [stream]
+    if len(names) > 1:
+        raise ConfigurationError(f"{subject} is in several streams; set stream= to one: {', '.join(sorted(names))}")
+    if names and (found := await _stream(nats, names[0])):
+        return found
+    first = subject.split(".")[0]
+    if first in ("*", ">"):
+        raise ConfigurationError(f"there is no stream {stream or f'for {subject}'}, and a wildcard creates none")
+    return await ensure_stream(nats, stream or first.upper(), [f"{first}.>"] if "." in subject else [first])
 
-        Raises:
-            ConfigurationError: there is none, or several, or the server refuses it.
-            nats.errors.Error: the server does not answer; try again.
-        """
-        names = await self._streams_with(subject) if stream is None else [stream]
-        if len(names) > 1:
-            raise ConfigurationError(f"{subject} is in several streams; set stream= to one: {', '.join(sorted(names))}")
-        if names and (found := await _stream(self._nats, names[0])):
-            return found
-        first = subject.split(".")[0]
-        if first in ("*", ">"):
-            raise ConfigurationError(f"there is no stream {stream or f'for {subject}'}, and a wildcard creates none")
-        return await ensure_stream(self._nats, stream or first.upper(), [f"{first}.>"] if "." in subject else [first])
 
-    async def consumer_for(self, subscription: Subscription, progress: tuple[Consumer, int] | None = None) -> Consumer:
-        """Return the subscription's consumer, created or brought up to date.
+async def consumer_for(
+    nats: NatsClient, subscription: Subscription, progress: tuple[Consumer, int] | None = None
+) -> Consumer:
+    """Return the subscription's consumer, created or brought up to date.
 
-        Args:
-            subscription: the subscription.
-            progress: the consumer as it was, and the sequence up to which everything was settled. A consumer that
-                somebody deleted continues from there, not from where `deliver` says.
+    Args:
+        subscription: the subscription.
+        progress: the consumer as it was, and the sequence up to which everything was settled. A consumer that
+            somebody deleted continues from there, not from where `deliver` says.
 
-        Raises:
-            ConfigurationError: the server does not have, or refuses, what the subscription asks for.
-            nats.errors.Error: the server does not answer, or with `STREAM_MODE=off` has no consumer; try again.
-        """
-        info, subject = await self.stream_for(subscription.subject, subscription.stream), subscription.subject
-        stream, moved = str(info.config.name), info.config.subject_transform
-        if moved and not {"*", ">"} & set(subject) and matches(moved.src, subject) and not matches(moved.dest, subject):
-            raise ConfigurationError(f"stream {stream} stores {subject} as {moved.dest}, so subscribe to that")
-        consumer = Consumer(stream, subscription.durable_for(self._nats.service), info.created)
-        start: dict[str, Any] = {"deliver_policy": subscription.deliver}
-        # a work queue stream has deleted what was settled, and accepts no other start
-        if progress and progress[0] == consumer and info.config.retention != RetentionPolicy.WORK_QUEUE:
-            start = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE.value, "opt_start_seq": progress[1] + 1}
-        return await self._ensure_consumer(consumer, subscription, subject, start)
+    Raises:
+        ConfigurationError: the server does not have, or refuses, what the subscription asks for.
+        nats.errors.Error: the server does not answer, or with `STREAM_MODE=off` has no consumer; try again.
+    """
+    info, subject = await stream_for(nats, subscription.subject, subscription.stream), subscription.subject
+    stream, moved = str(info.config.name), info.config.subject_transform
+    if moved and not {"*", ">"} & set(subject) and matches(moved.src, subject) and not matches(moved.dest, subject):
+        raise ConfigurationError(f"stream {stream} stores {subject} as {moved.dest}, so subscribe to that")
+    consumer = Consumer(stream, subscription.durable_for(nats.service), info.created)
+    start: dict[str, Any] = {"deliver_policy": subscription.deliver}
+    # a work queue stream has deleted what was settled, and accepts no other start
+    if progress and progress[0] == consumer and info.config.retention != RetentionPolicy.WORK_QUEUE:
+        start = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE.value, "opt_start_seq": progress[1] + 1}
+    return await _ensure_consumer(nats, consumer, subscription, subject, start)
 
-    async def replay_consumer_for(self, subscription: Subscription) -> Consumer:
-        """Return the consumer of messages that are replayed to the subscription's handler.
 
-        Raises:
-            ConfigurationError, nats.errors.Error: as `consumer_for` does.
-        """
-        await self.dead_letters()
-        consumer = Consumer(dead_letters.STREAM, f"{subscription.durable_for(self._nats.service)}-replay")
-        subject = f"replay.{self._nats.service}.{subscription.handler}"
-        return await self._ensure_consumer(consumer, subscription, subject, {"deliver_policy": DeliverPolicy.ALL.value})
+async def replay_consumer_for(nats: NatsClient, subscription: Subscription) -> Consumer:
+    """Return the consumer of messages that are replayed to the subscription's handler.
 
-    async def _ensure_consumer(
-        self, consumer: Consumer, subscription: Subscription, subject: str, start: dict[str, Any]
-    ) -> Consumer:
-        wanted = {
-            "ack_policy": AckPolicy.EXPLICIT.value,
-            "ack_wait": round(subscription.ack_wait * 1e9),
-            "max_ack_pending": subscription.max_ack_pending,
-            "max_deliver": -1,  # the worker counts: nothing counts what the server gives up
-            "filter_subject": subject,
-            "headers_only": None,
-            "priority_groups": None,
-            "deliver_subject": None,  # the worker pulls
-            "backoff": None,  # the server would add it to the worker's delays
-        }
-        name = f"consumer {consumer.durable} on stream {consumer.stream}"
-        try:
-            found = await self._raw_config(consumer)
-        except NotFoundError as error:
-            if self._mode == "off":
-                raise
-            if self._mode == "verify":
-                raise ConfigurationError(f"{name} is missing, and STREAM_MODE=verify creates none") from error
-            found = {}
-        differences = "; ".join(
-            f"{key} is {found.get(key) or 'not set'}, wanted {wanted[key] or 'not set'}"
-            for key in (LOSE_MESSAGES if self._mode == "off" else wanted)
-            if (found.get(key) or None) != wanted[key]
-        )
-        if not differences:
-            return replace(consumer, config=found)
-        if self._mode != "create":
-            raise ConfigurationError(f"{name} does not fit: {differences}; change or delete it")
-        merged = {"durable_name": consumer.durable, **(found or start), **wanted}
-        request = {"stream_name": consumer.stream, "config": {k: v for k, v in merged.items() if v is not None}}
-        try:  # the raw configuration, because nats-py would reset what it does not know
-            await self._nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
-        except APIError as error:
-            raise_if_transient(error)
-            if not found:  # perhaps another replica was faster
-                with suppress(NotFoundError):
-                    return replace(consumer, config=await self._raw_config(consumer))
-            raise ConfigurationError(f"{name} is refused: {error.description}; {differences}") from error
-        changed = {"changed": differences} if found else {}
-        logger.info("consumer provisioned", stream=consumer.stream, durable=consumer.durable, **changed)
+    Raises:
+        ConfigurationError, nats.errors.Error: as `consumer_for` does.
+    """
+    await ensure_dead_letters(nats)
+    consumer = Consumer(DLQ, f"{subscription.durable_for(nats.service)}-replay")
+    subject = f"replay.{nats.service}.{subscription.handler}"
+    return await _ensure_consumer(nats, consumer, subscription, subject, {"deliver_policy": DeliverPolicy.ALL.value})
+
+
+async def _ensure_consumer(
+    nats: NatsClient, consumer: Consumer, subscription: Subscription, subject: str, start: dict[str, Any]
+) -> Consumer:
+    wanted = {
+        "ack_policy": AckPolicy.EXPLICIT.value,
+        "ack_wait": round(subscription.ack_wait * 1e9),
+        "max_ack_pending": subscription.max_ack_pending,
+        "max_deliver": -1,  # the worker counts: nothing counts what the server gives up
+        "filter_subject": subject,
+        "headers_only": None,
+        "priority_groups": None,
+        "deliver_subject": None,  # the worker pulls
+        "backoff": None,  # the server would add it to the worker's delays
+    }
+    name = f"consumer {consumer.durable} on stream {consumer.stream}"
+    try:
+        found = await _raw_config(nats, consumer)
+    except NotFoundError as error:
+        if nats.settings.STREAM_MODE == "off":
+            raise
+        if nats.settings.STREAM_MODE == "verify":
+            raise ConfigurationError(f"{name} is missing, and STREAM_MODE=verify creates none") from error
+        found = {}
+    differences = "; ".join(
+        f"{key} is {found.get(key) or 'not set'}, wanted {wanted[key] or 'not set'}"
+        for key in (LOSE_MESSAGES if nats.settings.STREAM_MODE == "off" else wanted)
+        if (found.get(key) or None) != wanted[key]
+    )
+    if not differences:
         return replace(consumer, config=found)
+    if nats.settings.STREAM_MODE != "create":
+        raise ConfigurationError(f"{name} does not fit: {differences}; change or delete it")
+    merged = {"durable_name": consumer.durable, **(found or start), **wanted}
+    request = {"stream_name": consumer.stream, "config": {k: v for k, v in merged.items() if v is not None}}
+    try:  # the raw configuration, because nats-py would reset what it does not know
+        await nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
+    except APIError as error:
+        raise_if_transient(error)
+        if not found:  # perhaps another replica was faster
+            with suppress(NotFoundError):
+                return replace(consumer, config=await _raw_config(nats, consumer))
+        raise ConfigurationError(f"{name} is refused: {error.description}; {differences}") from error
+    changed = {"changed": differences} if found else {}
+    logger.info("consumer provisioned", stream=consumer.stream, durable=consumer.durable, **changed)
+    return replace(consumer, config=found)
 
-    async def _raw_config(self, consumer: Consumer) -> dict[str, Any]:
-        config: dict[str, Any] = (await self._nats.ask(f"CONSUMER.INFO.{consumer.stream}.{consumer.durable}"))["config"]
-        return config
 
-    async def _streams_with(self, subject: str) -> list[str]:
-        found = await self._nats.ask("STREAM.NAMES", {"subject": subject})
-        # a wildcard may match the worker's own dead letters, and buckets
-        names: list[str] = found["streams"] or []
-        return [name for name in names if name != dead_letters.STREAM and not name.startswith(("KV_", "OBJ_"))]
+async def _raw_config(nats: NatsClient, consumer: Consumer) -> dict[str, Any]:
+    config: dict[str, Any] = (await nats.ask(f"CONSUMER.INFO.{consumer.stream}.{consumer.durable}"))["config"]
+    return config
+
+
+async def _streams_with(nats: NatsClient, subject: str) -> list[str]:
+    found = await nats.ask("STREAM.NAMES", {"subject": subject})
+    # a wildcard may match the worker's own dead letters, and buckets
+    names: list[str] = found["streams"] or []
+    return [name for name in names if name != DLQ and not name.startswith(("KV_", "OBJ_"))]
 
 
 async def _stream(nats: NatsClient, name: str) -> StreamInfo | None:

@@ -136,7 +136,12 @@ class Publications(Incoming):
             TooLarge: when awaited: the message does not fit.
             nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
         """
-        publication = published_over(self._nats, subject, data, headers=headers, message_id=message_id, incoming=self)
+        payload, own = wire(data)
+        identity = message_id or id_of(data, subject) or self.derived_id(subject, payload)
+        sent = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(self), **own, **(headers or {})}
+        task = asyncio.ensure_future(_publish_until_confirmed(self._nats, subject, payload, sent))
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it
+        publication = Publication(task)
         if self.unconfirmed is None:
             self.unconfirmed = set()
         self.unconfirmed.add(publication)
@@ -164,6 +169,14 @@ class Publications(Incoming):
         return derived if self._derived[derived] == 1 else id_from(derived, str(self._derived[derived]))
 
 
+class Elsewhere(Publications):
+    """Code that publishes outside of a handler: every publication gets another id."""
+
+    __slots__ = ()
+
+    derived_id = Incoming.derived_id
+
+
 _channel: NatsClient | None = None
 
 # Set for code that runs over another connection than the worker's; see the extra `sync`.
@@ -176,9 +189,18 @@ def publish_over(nats: NatsClient | None) -> None:
     _channel = nats
 
 
-def channel() -> NatsClient | None:
-    """Return the connection that `publish` uses; None if no worker runs."""
-    return own_channel.get() or _channel
+def channel(what: str) -> NatsClient:
+    """Return the connection that `publish` uses.
+
+    Args:
+        what: what needs it, for the error's message.
+
+    Raises:
+        RuntimeError: no worker runs in this process.
+    """
+    if nats := own_channel.get() or _channel:
+        return nats
+    raise RuntimeError(f"{what}: no worker runs in this process that has a connection")
 
 
 def publish(
@@ -196,36 +218,11 @@ def publish(
         RuntimeError: no worker runs in this process.
         nats.errors.Error: when awaited: no stream confirmed in time, or one refused.
     """
-    incoming, nats = current.get(), channel()
+    incoming = current.get()
     if isinstance(incoming, Publications) and own_channel.get() is None:
         return incoming.publish(subject, data, headers=headers, message_id=message_id)
-    if nats is None:
-        raise RuntimeError(f"{subject}: no worker runs in this process that could publish it")
-    return published_over(nats, subject, data, headers=headers, message_id=message_id)
-
-
-def published_over(
-    nats: NatsClient,
-    subject: str,
-    data: Payload,
-    *,
-    headers: Mapping[str, str] | None = None,
-    message_id: str | None = None,
-    incoming: Incoming | None = None,
-) -> Publication:
-    """Publish over a connection, as `publish` does outside of a handler.
-
-    Args:
-        nats: the connection.
-        subject, data, headers, message_id: see `publish`.
-        incoming: what the message follows from, so that its id derives from that.
-    """
-    payload, own = wire(data)
-    identity = message_id or id_of(data, subject) or (incoming or Incoming()).derived_id(subject, payload)
-    sent = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(incoming), **own, **(headers or {})}
-    task = asyncio.ensure_future(_publish_until_confirmed(nats, subject, payload, sent))
-    task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it
-    return Publication(task)
+    headers = {**following(), **(headers or {})}  # of a request that is being answered
+    return Elsewhere(channel(subject)).publish(subject, data, headers=headers, message_id=message_id)
 
 
 async def _publish_until_confirmed(client: NatsClient, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:

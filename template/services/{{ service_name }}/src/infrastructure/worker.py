@@ -22,7 +22,7 @@ from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.nats_client import connection_for
-from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.provisioning import ensure_dead_letters, stream_for
 from src.infrastructure.publishing import declared, publish_over
 from src.infrastructure.resources import shared
 from src.infrastructure.subscription import Subscription
@@ -82,7 +82,6 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.nats = connection_for(settings)
-        self.provisioning = Provisioning(self.nats)
         self.runners: list[HandlerRunner] = []
         self.components: list[Component] = []
         self.stopping = False
@@ -151,9 +150,8 @@ class Worker:
         if subscription.signature.takes_list and delivery is Delivery:
             batch = load_package("src.batch", f"the handler {subscription.handler}, which takes a list,")
             runner, delivery = batch.BatchRunner, batch.BatchDelivery
-        dead_letters = letters(self.nats, self.provisioning.dead_letters, subscription.handler)
-        handling = self.nats.observed(delivery)(subscription, self._attempts, dead_letters, self._inbox)
-        self.runners.append(runner(subscription, self.nats, self.provisioning, handling))
+        handling = self.nats.observed(delivery)(subscription, self._attempts, letters(self.nats), self._inbox)
+        self.runners.append(runner(subscription, self.nats, handling))
 
     def readiness(self) -> Readiness:
         """Return whether every consumer pulls and every component works."""
@@ -242,10 +240,10 @@ class Worker:
         while not self._prepared:
             try:
                 if self.runners:
-                    await self.provisioning.dead_letters()
+                    await ensure_dead_letters(self.nats)
                     await self._attempts.prepare()
                 for subject in sorted(declared):
-                    await self.provisioning.stream_for(subject)
+                    await stream_for(self.nats, subject)
                 self._prepared = True
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 logger.warning("waiting for JetStream", error=describe(error))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import nats.errors as nats_errors
 from nats.aio.msg import Msg
 
+from src.infrastructure import errors
 from src.infrastructure.errors import describe
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import channel, following, wire
@@ -146,7 +147,7 @@ class Nats:
         Returns:
             The listener, for `unsubscribe`. Without a connection, it subscribes as soon as there is one.
         """
-        connection = self._used(subject)
+        connection = self._given or channel(subject)
         if connection not in (listener.subscription.nats for listener in self._listeners):
             connection.finishing.append(partial(self.stop_listening, connection))
         listener = Listener(connection, subject, callback, queue or "")
@@ -176,17 +177,11 @@ class Nats:
             RuntimeError: no worker runs in this process.
             NotConnected: there is no connection in time.
         """
-        connection = self._used(what)
-        if not connection.connected:
-            await connection.wait_connected(limit)
-            if not connection.connected:
-                raise NotConnected(f"{what}: not connected to NATS")
-        return connection
-
-    def _used(self, what: str) -> NatsClient:
-        connection = self._given or channel()
-        if connection is None:
-            raise RuntimeError(f"{what}: no worker runs in this process")
+        connection = self._given or channel(what)
+        try:
+            await connection.wait_connected(what, limit)
+        except errors.NotConnected as error:
+            raise NotConnected(str(error)) from None
         return connection
 
 

@@ -14,7 +14,7 @@ from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.message import Message
 from src.infrastructure.message_buffer import MessageBuffer
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import Consumer, Provisioning
+from src.infrastructure.provisioning import Consumer, consumer_for
 from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
@@ -56,10 +56,8 @@ class TaskRunner(HandlerRunner):
 
     subscription: TaskSubscription
 
-    def __init__(
-        self, subscription: TaskSubscription, nats: NatsClient, provisioning: Provisioning, delivery: Delivery
-    ) -> None:
-        super().__init__(subscription, nats, provisioning, delivery)
+    def __init__(self, subscription: TaskSubscription, nats: NatsClient, delivery: Delivery) -> None:
+        super().__init__(subscription, nats, delivery)
         self.buffer = MessageBuffer(PriorityQueue())
         self._queue = Queue(subscription.task.queue)
         for priority in PRIORITIES:
@@ -85,7 +83,7 @@ class TaskRunner(HandlerRunner):
             subject = subject_of(self.subscription.task.queue, priority, self.name)
             durable = f"{subscription.durable_for(self._nats.service)}-{priority}"
             subscription = replace(subscription, subject=subject, durable=durable)
-        return await self._provisioning.consumer_for(subscription)
+        return await consumer_for(self._nats, subscription)
 
 
 def _priority_of(message: Message) -> Priority:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from src.infrastructure.errors import NotConnected
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import channel
 
@@ -19,10 +18,6 @@ async def connected(what: str) -> NatsClient:
         RuntimeError: no worker runs in this process.
         NotConnected: there is no connection in time.
     """
-    connection = channel()
-    if connection is None:
-        raise RuntimeError(f"{what}: no worker runs in this process")
-    await connection.wait_connected(CONNECT_LIMIT)
-    if not connection.connected:
-        raise NotConnected(f"{what}: not connected to NATS")
+    connection = channel(what)
+    await connection.wait_connected(what, CONNECT_LIMIT)
     return connection

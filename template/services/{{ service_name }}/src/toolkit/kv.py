@@ -7,9 +7,9 @@ from contextlib import aclosing
 from hashlib import sha256
 from typing import Any
 
-from nats.js.errors import BucketNotFoundError
 from nats.js.kv import KV_DEL, KV_OP, KeyValue
 
+from src.infrastructure.attempts import open_bucket
 from src.toolkit.connection import connected
 from src.toolkit.ordered_consumer import OrderedConsumer
 
@@ -45,15 +45,7 @@ class Bucket:
             NotConnected: there is no connection in time.
             nats.errors.Error: it is missing and may not be created, or the server does not answer or denies access.
         """
-        connection = await connected(f"bucket {self.name}")
-        jetstream, settings = connection.jetstream, connection.settings
-        try:
-            return await jetstream.key_value(self.name)
-        except BucketNotFoundError:
-            if settings.STREAM_MODE != "create":
-                raise
-            config = {"replicas": settings.STREAM_REPLICAS, **self._config}
-            return await jetstream.create_key_value(bucket=self.name, **config)
+        return await open_bucket(await connected(f"bucket {self.name}"), self.name, **self._config)
 
     async def keys(self, match: str = ">") -> AsyncGenerator[str, None]:
         """Yield the keys that have a value, one by one and any number of them; nats-py's `keys` returns a list.

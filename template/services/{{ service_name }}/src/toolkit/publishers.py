@@ -11,7 +11,7 @@ from nats.js.api import Header, PubAck
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from src.infrastructure.provisioning import Provisioning
+from src.infrastructure.provisioning import stream_for
 from src.infrastructure.publishing import Payload, publish
 from src.toolkit.connection import connected
 
@@ -74,7 +74,7 @@ class Publisher(Generic[Model]):
     async def _create_stream(self, stream: str) -> None:
         connection = await connected(self.subject)
         if not self._stream_is_there and connection.settings.STREAM_MODE == "create":
-            await Provisioning(connection).stream_for(self.subject, stream)
+            await stream_for(connection, self.subject, stream)
         self._stream_is_there = True
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from src.domain.events import current
 from src.infrastructure.errors import describe
-from src.infrastructure.http_server import Endpoints
+from src.infrastructure.http_server import endpoints
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 from src.web.asgi import JSON, Application, Receive, Scope, Send, respond
@@ -53,17 +53,17 @@ class Gateway:
         self._application = application
         self._route_of = route_of
         self._body_bytes = 0
-        self._endpoints = Endpoints(worker)
+        self._endpoints = endpoints(worker)
         self._observed = worker.nats.observed(self._exchange, kind="http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP goes to the application unchanged."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
-        elif scope["path"] not in self._endpoints.answers or self._hides(scope):
+        elif scope["path"] not in self._endpoints or self._hides(scope):
             await self._observed(Exchange(scope), scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
-            await respond(send, *self._endpoints.answers[scope["path"]]())
+            await respond(send, *self._endpoints[scope["path"]]())
         else:
             await respond(send, NOT_ALLOWED.status, JSON, NOT_ALLOWED.body, [(b"allow", b"GET, HEAD")])
 

@@ -14,4 +14,4 @@ def register(worker: Worker) -> None:
         ConfigurationError: a publisher is invalid.
     """
     for publisher in registered():
-        worker.components.append(PublisherRunner(publisher, worker.nats, worker.provisioning))
+        worker.components.append(PublisherRunner(publisher, worker.nats))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -14,10 +15,11 @@ import prometheus_client as prometheus
 
 from src.domain.events import Envelope
 from src.infrastructure.errors import ConfigurationError, NoStream, NotConnected, describe
+from src.infrastructure.handler_runner import until
 from src.infrastructure.metrics import BUCKETS
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.provisioning import Provisioning
-from src.infrastructure.publishing import published_over, wire
+from src.infrastructure.provisioning import stream_for
+from src.infrastructure.publishing import Elsewhere, wire
 from src.infrastructure.resources import with_resources
 from src.pubsub.publishers.publisher import Publisher, Tick
 from src.pubsub.publishers.settings import PublisherSettings, settings
@@ -42,7 +44,6 @@ class PublisherRunner:
     Args:
         publisher: the publisher.
         nats: the worker's connection.
-        provisioning: finds or creates the stream.
         own: the settings of publishers.
 
     Attributes:
@@ -51,20 +52,13 @@ class PublisherRunner:
 
     kind = "publishers"
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        nats: NatsClient,
-        provisioning: Provisioning,
-        own: PublisherSettings = settings,
-    ) -> None:
+    def __init__(self, publisher: Publisher, nats: NatsClient, own: PublisherSettings = settings) -> None:
         self.publisher = publisher
         self.in_flight = 0
         self._every = publisher.every or own.PUBLISH_INTERVAL
         self._trouble = "" if publisher.core else "looking for the stream"
         self._function = with_resources(publisher.function)
         self._nats = nats
-        self._provisioning = provisioning
         self._sequence = self._failed = 0
         self._last_error = ""
         self._stopping = asyncio.Event()
@@ -111,9 +105,8 @@ class PublisherRunner:
         self._stopping.set()
         if self._running is None or self._running.done():
             return
-        events: list[asyncio.Future[Any]] = [self._running, hurry] if hurry else [self._running]
         limit = limit if self._nats.connected else min(limit, CANCEL_LIMIT)  # nobody can confirm it
-        await asyncio.wait(events, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        await until(self._running.done, time.monotonic() + limit, hurry)
         if not self._running.done():
             logger.warning("the publisher did not finish in time", publisher=self.publisher.name)
             self._running.cancel()
@@ -165,14 +158,14 @@ class PublisherRunner:
 
     async def _provide(self) -> None:
         if not self.publisher.core and self._nats.settings.STREAM_MODE != "off":
-            await self._provisioning.stream_for(self.publisher.subject, self.publisher.stream)
+            await stream_for(self._nats, self.publisher.subject, self.publisher.stream)
 
     async def _send(self, made: Any, identity: str) -> None:
         subject = self.publisher.subject
         if not self.publisher.core:
             if self._trouble and self._nats.settings.STREAM_MODE == "create":  # the stream may be gone with the server
                 await self._provide()
-            await published_over(self._nats, subject, made, message_id=identity)
+            await Elsewhere(self._nats).publish(subject, made, message_id=identity)
             return
         if not self._nats.connected:
             raise NotConnected(f"{subject}: not connected to NATS")
