@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -41,7 +40,7 @@ def delivery_of(function: Any, inbox: Inbox | None) -> Delivery:
     attempts: Any = SimpleNamespace(uncount=nothing, start=nothing, end=nothing)
     letters: Any = SimpleNamespace()
     delivery = Delivery(Subscription("billing", "orders.>", function), attempts, letters, inbox)
-    delivery.buffer = MessageBuffer(deque())
+    delivery.buffer = MessageBuffer()
     return delivery
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store], None]:
 def delivery_of(*running: Message, ack_wait: float = 30) -> Any:
     """What an inbox needs to know of a delivery that runs with messages."""
     known = Mock(handler="h", ack_wait=ack_wait)
-    delivery = Mock(subscription=known, buffer=MessageBuffer(deque()), finish=AsyncMock())
+    delivery = Mock(subscription=known, buffer=MessageBuffer(), finish=AsyncMock())
     delivery.buffer.running.update(running)
     return delivery
 

@@ -218,7 +218,7 @@ async def test_what_a_slow_handler_has_waiting_is_bounded_in_bytes(
 
     most = PullConsumer.MOST_BYTES + PullConsumer.REQUEST_BYTES
     assert held <= most
-    assert runner.pulls["pull"].consumer is not None
+    assert runner.pull.consumer is not None
 
 
 async def test_a_message_larger_than_what_one_request_may_bring_comes_all_the_same(

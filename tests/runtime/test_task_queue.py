@@ -661,7 +661,7 @@ async def test_task_queue_figures(run_worker: Any, nats_server: NatsServer, outb
         await until(lambda: Counts(worker.runners[0]).handled == 1, "the email")
         stats = worker.stats()["subscriptions"]["send_email"]
         assert (stats["subject"], stats["handled"]) == ("queue.emails.*.send_email", 1)
-        pulls = [pull.consumer for name, pull in worker.runners[0].pulls.items() if name != "pull-replays"]
+        pulls = [pull.consumer for pull in worker.runners[0].pulls if pull is not worker.runners[0].replays]
         durables = sorted(consumer.durable for consumer in pulls if consumer)
         assert durables == ["billing-send_email", "billing-send_email-high", "billing-send_email-low"]
 

@@ -121,7 +121,7 @@ FAULTS: dict[str, Fault] = {
     "never ready": Fault(
         "ready",
         "starting",
-        ((_src("infrastructure/worker.py"), "if not self._prepared:", "if self.runners:"),),
+        ((_src("infrastructure/worker.py"), "if first or not self._prepared:", "if first or self.runners:"),),
     ),
     "handler not found": Fault(
         "parts",
@@ -148,7 +148,7 @@ FAULTS: dict[str, Fault] = {
     "TTL passed once": Fault(
         "heartbeat",
         "reports it as critical",
-        ((_src("infrastructure/consul_client.py"), "clock() >= due:", "clock() >= due + 60:"),),
+        ((_src("infrastructure/consul_client.py"), "time.monotonic() >= due:", "time.monotonic() >= due + 60:"),),
     ),
     "wrong subject": Fault(
         "events",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -39,8 +38,9 @@ class HandlerRunner:
 
     Attributes:
         buffer: messages received: those that wait, and those that are being handled.
-        pulls: the pull consumers by name, without that of replays.
-        replays: the pull consumer of replayed messages.
+        pull: the pull consumer of the subscription's messages.
+        replays: that of replayed messages.
+        pulls: all of them.
     """
 
     def __init__(self, subscription: Subscription, nats: NatsClient, delivery: Delivery) -> None:
@@ -48,15 +48,16 @@ class HandlerRunner:
         self.subscription = subscription
         self.delivery = delivery
         self.metrics = delivery.metrics
-        self.buffer = MessageBuffer(deque())
+        self.buffer = MessageBuffer()
         self._nats = nats
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
         self._alive_at = time.monotonic()  # when the server was last told
         self._stuck = ""
         self._tasks: list[asyncio.Task[None]] = []
-        self.pulls = {"pull": PullConsumer(nats, self.provide, self.receive, subscription.prefetch)}
+        self.pull = PullConsumer(nats, self.provide, self.receive, subscription.prefetch)
         provide_replays = partial(replay_consumer_for, nats, subscription)
         self.replays = PullConsumer(nats, provide_replays, self.receive, min(subscription.prefetch, REPLAYS_PREFETCH))
+        self.pulls = [self.pull, self.replays]
         metrics.BUFFERED.labels(self.name).set_function(lambda: len(self.buffer))
         metrics.IN_FLIGHT.labels(self.name).set_function(lambda: len(self.buffer.running))
         metrics.OLDEST.labels(self.name).set_function(lambda: self.buffer.age())
@@ -69,8 +70,8 @@ class HandlerRunner:
     @property
     def trouble(self) -> str:
         """Return why no messages are handled, in a few words; empty while they are."""
-        troubles = [self._stuck, *(pull.trouble for pull in self.pulls.values()), self.delivery.trouble]
-        return next(filter(None, troubles), "")
+        pulls = [pull.trouble for pull in self.pulls if pull is not self.replays]
+        return next(filter(None, [self._stuck, *pulls, self.delivery.trouble]), "")
 
     def stats(self) -> dict[str, Any]:
         """Return what `/stats` says of the handler."""
@@ -93,7 +94,7 @@ class HandlerRunner:
         self._alive_connection = self._nats.connections  # over which the server was told
         self.delivery.buffer = self.buffer
         works = [self._handle_messages] * self.subscription.concurrency
-        works += [*(pull.run for pull in self._all_pulls()), self._keep_alive, self._watch]
+        works += [*(pull.run for pull in self.pulls), self._keep_alive, self._watch]
         self._tasks = [asyncio.create_task(work()) for work in works]
         ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
@@ -105,7 +106,7 @@ class HandlerRunner:
         deadline = time.monotonic() + limit
         self.delivery.stopping = True
         # The subscriptions end first: messages given back before that would come straight back to this worker.
-        await asyncio.gather(*(pull.stop() for pull in self._all_pulls()))
+        await asyncio.gather(*(pull.stop() for pull in self.pulls))
         if self.buffer or self.buffer.running:
             await until(lambda: self._nats.connected, deadline, hurry)
         await self._give_back_buffer()
@@ -123,7 +124,7 @@ class HandlerRunner:
 
     async def provide(self) -> Consumer:
         """Return the subscription's consumer."""
-        consumer = await consumer_for(self._nats, self.subscription, self.pulls["pull"].progress)
+        consumer = await consumer_for(self._nats, self.subscription, self.pull.progress)
         self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
         metrics.ACK_WAIT.labels(self.name).set(self._ack_wait)
         return consumer
@@ -164,7 +165,7 @@ class HandlerRunner:
             await asyncio.sleep(0.1)
         self._alive_at = time.monotonic()
         if self._nats.connections == self._alive_connection:
-            for pull in self._all_pulls():
+            for pull in self.pulls:
                 pull.drop_arrivals()
             self._nats.reconnect("what waits here was delivered again")
         expired = [self.buffer.take() for _ in range(len(self.buffer))]  # all of them before anything is awaited
@@ -210,7 +211,7 @@ class HandlerRunner:
         """Tell the server in time that waiting and running messages are not lost."""
         while True:
             # the consumer's `ack_wait` may be shorter than the subscription's
-            await asyncio.sleep(self._ack_wait / 3 if self.pulls["pull"].consumer else 0.1)
+            await asyncio.sleep(self._ack_wait / 3 if self.pull.consumer else 0.1)
             # while acks are refused, the keep-alives below show when they are permitted again
             if not self._nats.refusals.acks_within(self._ack_wait):
                 await self._drop_expired()
@@ -232,20 +233,17 @@ class HandlerRunner:
 
     def _pause(self, reason: str) -> None:
         self._stuck = reason
-        for pull in self._all_pulls():
+        for pull in self.pulls:
             pull.paused = bool(reason)
-
-    def _all_pulls(self) -> list[PullConsumer]:
-        return [*self.pulls.values(), self.replays]
 
     async def _watch(self) -> None:
         """Look at the consumers' progress from time to time."""
         while True:
             await asyncio.sleep(WATCH_EVERY)
-            for pull in self._all_pulls():
+            for pull in self.pulls:
                 if pull.consumer:
                     await pull.look(pull.consumer)
-            metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls.values()))
+            metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls if pull is not self.replays))
 
 
 async def until(done: Callable[[], object], deadline: float, hurry: asyncio.Future[None] | None) -> None:

@@ -5,31 +5,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from src.infrastructure.message import Message
 
 
-class MessageBuffer:
+class MessageBuffer(deque[Message]):
     """A queue of waiting messages that can be looked through, which asyncio.Queue cannot.
-
-    Args:
-        messages: an empty queue, which decides about the order.
 
     Attributes:
         running: messages that are being handled.
     """
 
-    def __init__(self, messages: deque[Message]) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.running: set[Message] = set()
-        self._messages = messages
-        self._arrived = asyncio.Semaphore(0)  # 1 if a message has arrived that no task waited for
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def put(self, message: Message) -> None:
         """Add a message, and wake one task that waits for it."""
-        self._messages.append(message)
-        if self._arrived.locked():
-            self._arrived.release()
+        self.append(message)
+        while self._waiting:
+            arrived = self._waiting.popleft()
+            if not arrived.done():  # else the one who waited was cancelled
+                arrived.set_result(None)
+                return
 
     def start(self) -> Message:
         """Remove the message to handle next, and return it as running; there must be one."""
@@ -39,7 +39,7 @@ class MessageBuffer:
 
     def take(self) -> Message:
         """Remove and return the message that is next; there must be one."""
-        message = self._messages.popleft()
+        message = self.popleft()
         if message.source:
             message.source.started(len(message.data))
         return message
@@ -50,11 +50,7 @@ class MessageBuffer:
         return now - choose((message.started or now for message in self.running), default=now)
 
     async def arrival(self) -> None:
-        """Wait until a message has arrived that no other task was woken for; it may have been taken by then."""
-        await self._arrived.acquire()
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def __iter__(self) -> Iterator[Message]:
-        return iter(self._messages)
+        """Wait until a message has arrived that no other task was woken for."""
+        arrived = asyncio.get_running_loop().create_future()
+        self._waiting.append(arrived)
+        await arrived

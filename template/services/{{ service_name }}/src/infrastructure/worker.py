@@ -194,18 +194,10 @@ class Worker:
             ConfigurationError: what the server has does not fit the configuration.
         """
         publish_over(self.nats)
-        try:
-            await self.nats.connect()
-            await shared.open(self._open_resources)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(metrics.measure_loop_lag())  # ends only with the group, even if there is nothing else
-                group.create_task(shared.check())
-                await self._prepare()
-                parts: list[HandlerRunner | Component] = [*self.runners, *self.components]
-                for part in parts:
-                    group.create_task(part.run())
-        except BaseExceptionGroup as errors:
-            raise _first_error(errors) from errors
+        await self.nats.connect()
+        await shared.open(self._open_resources)
+        # the loop's lag is measured without end, even if there is nothing else to do
+        await asyncio.gather(metrics.measure_loop_lag(), shared.check(), self._run_parts())
 
     async def leave(self) -> None:
         """Become unready and deregister from Consul; the worker goes on until `stop`."""
@@ -223,10 +215,9 @@ class Worker:
         """
         limit = self.settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
         await self.leave()
-        parts: list[HandlerRunner | Component] = [*self.runners, *self.components]
-        if in_flight := sum(part.in_flight for part in parts):
+        if in_flight := sum(part.in_flight for part in self._parts()):
             logger.info("waiting for handlers; a second signal ends the wait", in_flight=in_flight, seconds=limit)
-        await _wait_for((part.stop(limit, hurry) for part in parts), limit + self.STOP_MARGIN)
+        await _wait_for((part.stop(limit, hurry) for part in self._parts()), limit + self.STOP_MARGIN)
         await _wait_for((finish(limit) for finish in self.nats.finishing), limit + self.STOP_MARGIN)
         if self.working:
             self.working.cancel()
@@ -234,6 +225,13 @@ class Worker:
         await _wait_for([shared.close()], self.STOP_MARGIN)
         publish_over(None)
         await self.nats.close()
+
+    async def _run_parts(self) -> None:
+        await self._prepare()
+        await asyncio.gather(*(part.run() for part in self._parts()))
+
+    def _parts(self) -> list[HandlerRunner | Component]:
+        return [*self.runners, *self.components]
 
     async def _prepare(self) -> None:
         """Make sure that the server has what all parts need."""
@@ -281,9 +279,3 @@ async def _wait_for(steps: Any, limit: float) -> None:
     for task in ended:
         if not task.cancelled() and (error := task.exception()):
             logger.error("part failed while stopping", error=describe(error))
-
-
-def _first_error(group: BaseExceptionGroup) -> BaseException:
-    """Return the first exception of a group: one handler's failure stops the worker, and says why."""
-    error = group.exceptions[0]
-    return _first_error(error) if isinstance(error, BaseExceptionGroup) else error

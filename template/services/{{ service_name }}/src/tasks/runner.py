@@ -29,7 +29,7 @@ def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
     worker.subscribe(task.subscription, TaskRunner, letters=TaskDeadLetters)
 
 
-class PriorityQueue(deque[Message]):
+class PriorityBuffer(MessageBuffer):
     """Messages that have not started: the most important first, then the oldest."""
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class TaskRunner(HandlerRunner):
 
     def __init__(self, subscription: TaskSubscription, nats: NatsClient, delivery: Delivery) -> None:
         super().__init__(subscription, nats, delivery)
-        self.buffer = MessageBuffer(PriorityQueue())
+        self.buffer = PriorityBuffer()
         self._queue = Queue(subscription.task.queue)
         for priority in PRIORITIES:
             if priority != PLAIN:
                 provide = partial(self._provide_for, priority)
-                self.pulls[f"pull-{priority}"] = PullConsumer(nats, provide, self.receive, subscription.prefetch)
+                self.pulls.append(PullConsumer(nats, provide, self.receive, subscription.prefetch))
 
     def stats(self) -> dict[str, Any]:
         """Return the counts of the task, for `/stats`."""

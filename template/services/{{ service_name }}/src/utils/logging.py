@@ -6,7 +6,6 @@ Records of libraries that use the standard library's logging get the same form.
 
 from __future__ import annotations
 
-import json
 import logging
 import reprlib
 import sys
@@ -105,7 +104,7 @@ class BackgroundHandler(logging.StreamHandler[TextIO]):
         else:
             try:
                 line = self.format(record) + self.terminator
-            except Exception:  # such as wrong arguments, or a value without a repr: log what can be shown
+            except Exception:  # wrong arguments, half a character, a value without a repr: log what can be shown
                 values = record.msg.values() if isinstance(record.msg, dict) else (record.msg, record.args)
                 plain = (record.name, record.levelno, record.pathname, record.lineno, " ".join(map(_shown, values)))
                 line = self.format(logging.LogRecord(*plain, None, None)) + self.terminator
@@ -177,15 +176,12 @@ def _escape_controls(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _json(value: Any, default: Any = None, **_: Any) -> str:
-    try:
-        return to_json(value, fallback=default or repr, inf_nan_mode="null").decode()
-    except Exception:  # such as lone surrogates, or a value that contains itself; the line must not be lost
-        return json.dumps({str(key): _shown(one) for key, one in value.items()})
+    return to_json(value, fallback=default or repr, inf_nan_mode="null").decode()
 
 
 def _shown(value: Any) -> str:
     """Return a value as text, whatever it is."""
     try:
-        return value if isinstance(value, str) else reprlib.repr(value)
+        return value.encode(errors="replace").decode() if isinstance(value, str) else reprlib.repr(value)
     except Exception:  # such as a number with too many digits
         return f"<{type(value).__name__}>"
