@@ -11,12 +11,10 @@ from uuid import uuid4
 from src.domain.events import current
 from src.infrastructure.publishing import publish
 from src.tasks.names import RESULT_TTL, TASK_ID, Priority, checked_id, checked_priority, subject_of
-from src.tasks.queue import Queue
+from src.tasks.queue import make_room
 from src.tasks.results import KEPT, UNAVAILABLE, Status, keep, result_key
 from src.tasks.schedules import plain, seconds_until, sent_after
 from src.tasks.ticket import Ticket
-
-_queues: dict[str, Queue] = {}
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -68,7 +66,7 @@ async def put_into_queue(
     if seconds:
         given |= sent_after(seconds, target)
         subject = subject_of(queue, "later", task_id)
-    await _queues.setdefault(queue, Queue(queue)).make_room(later=bool(seconds))
+    await make_room(queue, later=bool(seconds))
     ack = await publish(subject, data, headers=given, message_id=task_id)
     if result_ttl is not None:
         with suppress(*UNAVAILABLE):  # raised too if it has a later state by now; a missing one follows when it runs

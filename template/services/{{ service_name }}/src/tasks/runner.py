@@ -20,7 +20,7 @@ from src.infrastructure.subscription import Subscription
 from src.infrastructure.worker import Worker
 from src.tasks.execution import TaskDeadLetters
 from src.tasks.names import PLAIN, PRIORITIES, Priority, subject_of
-from src.tasks.queue import Queue
+from src.tasks.queue import ensure_queue, keep_schedule
 from src.tasks.task import Task, TaskSubscription
 
 
@@ -59,7 +59,6 @@ class TaskRunner(HandlerRunner):
     def __init__(self, subscription: TaskSubscription, nats: NatsClient, delivery: Delivery) -> None:
         super().__init__(subscription, nats, delivery)
         self.buffer = PriorityBuffer()
-        self._queue = Queue(subscription.task.queue)
         for priority in PRIORITIES:
             if priority != PLAIN:
                 provide = partial(self._provide_for, priority)
@@ -73,11 +72,11 @@ class TaskRunner(HandlerRunner):
     async def provide(self) -> Consumer:
         """Return the consumer of the priority `normal`, and keep the task's schedule on the server."""
         consumer, task = await self._provide_for(PLAIN), self.subscription.task
-        await self._queue.keep_schedule(self._nats, task.name, task.scheduled())
+        await keep_schedule(self._nats, task.queue, task.name, task.scheduled())
         return consumer
 
     async def _provide_for(self, priority: Priority) -> Consumer:
-        await self._queue.ensure(self._nats)
+        await ensure_queue(self._nats, self.subscription.task.queue)
         subscription: Subscription = self.subscription
         if priority != PLAIN:
             subject = subject_of(self.subscription.task.queue, priority, self.name)

@@ -12,4 +12,4 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> None:
     async def make_room(_: object, *, later: bool) -> None:
         """Always have room."""
 
-    monkeypatch.setattr("src.tasks.queue.Queue.make_room", make_room)
+    monkeypatch.setattr("src.tasks.enqueueing.make_room", make_room)
