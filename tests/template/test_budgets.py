@@ -19,31 +19,31 @@ from tests.template import source
 
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
-LOADED_LINES = 2_689  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_206  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
+LOADED_LINES = 2_655  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
+ALL_LINES = 6_132  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
 PACKAGE_LINES = {
-    "actions": 416,
-    "batch": 89,
+    "actions": 409,
+    "batch": 87,
     "batches": 96,
     "cloudevents": 146,
     "decoders": 56,
     "handlers": 6,
     "inbox": 370,
-    "kv": 139,
+    "kv": 131,
     "messages": 34,
     "objects": 147,
-    "publishers": 219,
-    "requests": 347,
+    "publishers": 213,
+    "requests": 343,
     "schemas": 29,
     "streams": 5,
     "subscribers": 190,
     "sync": 196,
-    "tasks": 576,
+    "tasks": 568,
     "tenancy": 75,
-    "toolkit": 13,
+    "toolkit": 8,
     "web": 717,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
