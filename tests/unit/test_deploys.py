@@ -96,6 +96,17 @@ def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.C
     assert (shop / OVERLAY).read_text() == "# mine\n"
 
 
+def test_the_owner_may_edit_the_catalog(shop: Path) -> None:
+    do("add-deploy", "billing", "catalog")
+    entities = BILLING / "deploy/catalog/catalog-info.yaml"
+    edit(shop, entities, "consumesApis: []", "consumesApis: [orders]")
+    edit(shop, entities, 'owner: "unknown"', "owner: payments")
+    edited = (shop / entities).read_text()
+    do("add-handler", "billing", "orders.order.paid")
+    do("remove-deploy", "billing", "kubernetes")
+    assert (shop / entities).read_text() == edited
+
+
 def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(shop, SCALED, 'consumer: "billing-order_created"', "consumer: another")
     before = tree.read(shop)

@@ -55,6 +55,8 @@ DOCUMENTS: list[tuple[bool, str, dict[str, Any]]] = [
     (True, "worker", {**HANDLER, "extras": ["kv", "tasks"]}),
     (False, "worker", {**HANDLER, "extras": ["handlers"]}),
     (False, "worker", {**HANDLER, "extras": "kv"}),
+    (True, "worker", {**HANDLER, "deploy": ["catalog"]}),
+    (False, "worker", {**HANDLER, "deploy": ["helm"]}),
     (False, "worker", {**HANDLER, "routes": {"place": ROUTE}}),
     (True, "gateway", {"framework": "fastapi", "routes": {"place": ROUTE}}),
     (False, "gateway", {"framework": "none", "routes": {"place": ROUTE}}),

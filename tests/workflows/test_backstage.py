@@ -20,6 +20,7 @@ from tests.documents.blocks import read_blocks
 REPOSITORY = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS, RUN_SECONDS = 300.0, 60.0
 ANSWERS = {"service_name": "billing", "handlers": {"order_created": "orders.order.created"}}
+CATALOG = "services/greeter/deploy/catalog/catalog-info.yaml"
 STUBS = {
     "plugin-scaffolder-node": "export const createTemplateAction = action => action;",
     "backend-plugin-api": (
@@ -49,6 +50,17 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_backstage_accepts_the_entities(checker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["questions", "gateway", "--backstage"]) == 0
     entities = [yaml.safe_load(capsys.readouterr().out)]
+    labels = json.dumps({"team": "group:payments & co"})
+    new = ["new", "service", "greeter", "--action", "greet", "--deploy", "catalog", "--data", f"labels={labels}"]
+    assert main([*new, "--description", 'Says "hello": # ünd more', "--workspace", str(tmp_path)]) == 0
+    component, api = yaml.safe_load_all((tmp_path / CATALOG).read_text())
+    assert component["spec"]["owner"] == "group:payments-co"
+    assert component["metadata"]["description"] == 'Says "hello": # ünd more'
+    assert component["spec"]["providesApis"] == [api["metadata"]["name"]]
+    document = (tmp_path / CATALOG).parent / api["spec"]["definition"]["$text"]
+    assert main(["asyncapi", "greeter", "--static", "--output", str(document), "--workspace", str(tmp_path)]) == 0
+    spec = {**api["spec"], "definition": document.read_text()}  # as Backstage resolves $text
+    entities += [component, {**api, "spec": spec}]
     broken = {**entities[0], "spec": {**entities[0]["spec"], "steps": "none"}}
     files = [tmp_path / f"{number}.json" for number in range(len(entities) + 1)]
     for file, entity in zip(files, [broken, *entities], strict=True):

@@ -76,7 +76,7 @@ def _form(question: Question) -> dict[str, Any]:
     if kind := KINDS.get(question.key):
         return _of_parts(kind)
     if question.kind in ("texts", "choices"):
-        entries = packages.EXTRA_NAMES if question.key == packages.EXTRAS else question.choices
+        entries = packages.NAMES.get(question.key, question.choices)
         return {"type": "array", "items": {"type": "string", **({"enum": list(entries)} if entries else {})}}
     if question.meanings:
         return {"type": "string", "oneOf": [{"const": one, "title": text} for one, text in question.meanings.items()]}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from natsgen.services.extras import Changed, Extra
 
 NAMES = argument("NAME...", "Names of extras.", autocompletion=completion.extras)
-DEPLOYS = argument("NAME...", "kubernetes, monitoring.", autocompletion=completion.deploys)
+DEPLOYS = argument("NAME...", "catalog, kubernetes, monitoring.", autocompletion=completion.deploys)
 
 
 def extras(

@@ -41,7 +41,7 @@ class _Common:
     )
     deploy: Texts = value(
         "NAME,...",
-        "Deployment files to include: kubernetes, monitoring (repeatable).",
+        "Deployment files to include: catalog, kubernetes, monitoring (repeatable).",
         autocompletion=completion.deploys,
     )
     python: Text = value("3.11|3.12|3.13|3.14", "Python of the container image [default: 3.13]")

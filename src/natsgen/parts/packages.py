@@ -138,6 +138,7 @@ PACKAGES: tuple[Package, ...] = (
         ("src/toolkit/connection.py", *_TOOLKIT),
     ),
     Package("requests", "requests and replies by core NATS", ("src/requests",)),
+    _deploy("catalog", "the service and its API in Backstage's catalog", "catalog-info.yaml"),
     _deploy("kubernetes", "Kubernetes manifests, with Kustomize and KEDA", "base/kustomization.yaml"),
     _deploy(
         "monitoring",
