@@ -143,7 +143,7 @@ async def test_prometheus_finds_the_worker_and_fires_an_alert(fleet: Fleet, jets
     wait_until(fired, limit=90, what="the alert of dead letters")
     labels, notes = fired()[0]["labels"], fired()[0]["annotations"]
     assert (labels["job"], labels["handler"], labels["reason"]) == ("billing", "order_created", "invalid")
-    assert notes["description"].startswith("order_created has given up 1 messages in 10 minutes (invalid).")
+    assert notes["description"].startswith("Messages that order_created has given up in 10 minutes: 1 (invalid).")
     targets = fleet.of_prometheus("targets")["activeTargets"]
     assert [(one["labels"]["job"], one["health"]) for one in targets] == [("billing", "up")]
 
