@@ -17,7 +17,7 @@ RUN_WHOLE = {
     "docs/decoders.md": "tests/runtime/test_decoders.py",
     "docs/tutorial.md": "tests/documents/test_tutorial.py; tests/examples/test_order_to_invoice.py runs the example",
     "docs/reference/cli.md": "tests/documents/test_site.py",
-    "docs/production/kubernetes.md": "tests/documents/test_site.py checks the manifest; there is no cluster",
+    "docs/production/kubernetes.md": "tests/template/test_kubernetes.py builds the overlay; there is no cluster",
 }
 """Documents of which a test runs every block, whatever comes to them, and the test."""
 

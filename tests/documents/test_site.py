@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from scripts import reference
-from tests.documents.blocks import read_blocks
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -90,17 +89,3 @@ def test_options_of_a_handler_are_listed() -> None:
     listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     fields = [ast.unparse(node.target) for node in options.body if isinstance(node, ast.AnnAssign)]
     assert sorted(listed) == sorted(set(fields) - {"handler", "subject", "function"})
-
-
-def test_the_manifest_sets_what_there_is() -> None:
-    [block] = read_blocks(ROOT, "docs/production/kubernetes.md")
-    pod = yaml.safe_load(block.text)["spec"]["template"]["spec"]
-    [container] = pod["containers"]
-    settings = reference.settings_page()
-    endpoints = (reference.SOURCE / "infrastructure/http_server.py").read_text()
-    dockerfile = (reference.SOURCE.parent / "Dockerfile.jinja").read_text()
-    assert [one["name"] for one in container["env"] if f"| `{one['name']}` |" not in settings] == []
-    for probe in ("livenessProbe", "readinessProbe"):
-        assert f'"{container[probe]["httpGet"]["path"]}"' in endpoints
-    assert f"USER {pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}" in dockerfile
-    assert pod["terminationGracePeriodSeconds"] > 30 + 10  # of GRACEFUL_SHUTDOWN_TIMEOUT, and to end

@@ -16,7 +16,10 @@ import yaml
 
 from natsgen.cli import main
 from natsgen.harness.programs import find_program
+from scripts import reference
+from tests.documents.blocks import read_blocks
 
+ROOT = Path(__file__).parents[2]
 KUBERNETES = ("1.33", "1.37")  # the oldest version that still gets fixes, and the newest one
 CRDS = next((parent / "shared/crds" for parent in Path(__file__).parents if (parent / "shared/crds").is_dir()), None)
 KINDS = {
@@ -87,6 +90,25 @@ def test_a_cluster_accepts_each_manifest(workspace: Path, service: str) -> None:
             kubernetes_validate.validate(one, version, strict=True)
 
 
+@pytest.mark.parametrize("service", KINDS)
+def test_the_deployment_fits_the_image(workspace: Path, service: str) -> None:
+    base = folder_of(workspace, service) / "base"
+    (settings,) = yaml.safe_load((base / "kustomization.yaml").read_text())["configMapGenerator"]
+    (deployment,) = (one for one in documents(base) if one["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    names = [one.partition("=")[0] for one in settings["literals"]] + [one["name"] for one in container["env"]]
+    known = reference.settings_page()
+    assert [name for name in names if f"| `{name}` |" not in known] == []
+    dockerfile = (workspace / "services" / service / "Dockerfile").read_text()
+    assert f"USER {pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}" in dockerfile
+    assert re.findall(r"^EXPOSE (.*)", dockerfile, re.MULTILINE) == [
+        " ".join(str(port["containerPort"]) for port in container["ports"])
+    ]
+    waits = [int(value) for value in re.findall(r"(?:TIMEOUT|DRAIN_TIME)=(\d+)", " ".join(settings["literals"]))]
+    assert pod["terminationGracePeriodSeconds"] == sum(waits) + 15
+
+
 @pytest.mark.skipif(CRDS is None, reason="no ../shared/crds with the definitions of custom resources")
 @pytest.mark.parametrize("service", KINDS)
 def test_the_operators_accept_each_custom_resource(workspace: Path, service: str) -> None:
@@ -119,10 +141,29 @@ def test_what_kustomize_builds_has_no_dangling_reference(workspace: Path, servic
             assert "\n  - ../../components/" in text
             (folder / "overlays" / overlay).mkdir(exist_ok=True)
             (folder / "overlays" / overlay / "kustomization.yaml").write_text(text)
-        command = ["kubectl", "kustomize", str(folder / "overlays" / overlay)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        assert list(dangling(list(yaml.safe_load_all(done.stdout)))) == []
+        assert list(dangling(build(folder / "overlays" / overlay))) == []
+
+
+@pytest.mark.skipif(find_program("kubectl") is None, reason="no `kubectl` on PATH")
+def test_the_overlay_of_the_documentation_is_built(workspace: Path) -> None:
+    overlay = folder_of(workspace, "billing") / "overlays/documented"
+    overlay.mkdir()
+    files = [block.text for block in read_blocks(ROOT, "docs/production/kubernetes.md") if block.language == "yaml"]
+    for name, text in zip(("kustomization.yaml", "database.yaml"), files, strict=True):
+        (overlay / name).write_text(text)
+    built = build(overlay)
+    assert list(dangling(built)) == []
+    (scaled,) = (one for one in built if one["kind"] == "ScaledObject")
+    assert scaled["spec"]["maxReplicaCount"] == 30
+    found = {key: value for one in built if one["kind"] == "ConfigMap" for key, value in one["data"].items()}
+    assert (found["account"], found["STREAM_REPLICAS"], found["LOG_FORMAT"]) == ("SHOP", "3", "json")
+
+
+def build(overlay: Path) -> list[Document]:
+    """What Kustomize makes of an overlay."""
+    done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
 
 
 def dangling(built: list[Document]) -> Iterator[str]:
@@ -151,7 +192,7 @@ def dangling(built: list[Document]) -> Iterator[str]:
             used += [port["targetPort"] for port in spec["ports"]]
         elif one["kind"] == "NetworkPolicy":
             selectors.append(spec["podSelector"]["matchLabels"])
-            used += [port["port"] for rule in spec["ingress"] for port in rule["ports"]]
+            used += [port["port"] for rule in spec.get("ingress", ()) for port in rule["ports"]]
         elif one["kind"] in ("PodDisruptionBudget", "PodMonitor"):
             selectors.append(spec["selector"]["matchLabels"])
             used += [endpoint["port"] for endpoint in spec.get("podMetricsEndpoints", ())]

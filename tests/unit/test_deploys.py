@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from natsgen.answers import answers, questions
+from natsgen.answers import answers, answers_file, questions
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.files.tree import Tree
 from natsgen.parts import facts
 from natsgen.rendering import render, template_source
+from natsgen.update import planning
+from natsgen.update.planning import Task
 from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
@@ -24,7 +28,7 @@ BILLING = PurePosixPath("services/billing")
 BASE = BILLING / "deploy/kubernetes/base"
 SCALED = BILLING / "deploy/kubernetes/components/keda/scaled-object.yaml"
 OVERLAY = BILLING / "deploy/kubernetes/overlays/production/kustomization.yaml"
-PAID = BILLING / "src/domain/handlers/order_paid_handler.py"
+CREATED, PAID = (BILLING / f"src/domain/handlers/order_{what}_handler.py" for what in ("created", "paid"))
 
 
 def write(files: Tree, root: Path) -> None:
@@ -61,6 +65,7 @@ def edit(shop: Path, path: PurePosixPath, old: str, new: str) -> None:
     (shop / path).write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.slow
 def test_what_comes_and_goes_leaves_the_tree_as_it_was(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_deploy = tree.read(shop)
     do("remove-deploy", "billing", "kubernetes")
@@ -115,12 +120,37 @@ def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.Capture
     assert tree.read(shop) == before
 
 
+@pytest.mark.slow
 def test_an_edited_file_is_removed_only_by_force(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / OVERLAY).write_text("# mine\n")
     assert main(["remove-deploy", "billing", "kubernetes"]) == 1
     assert f"{OVERLAY.relative_to(BILLING)} was edited; use --force to remove it anyway" in capsys.readouterr().err
     do("remove-deploy", "billing", "kubernetes", "--force")
     assert not (shop / BILLING / "deploy").exists()
+
+
+@pytest.mark.slow
+def test_an_update_merges_them_and_follows_the_source(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "template").mkdir()
+    newer = replace(TEMPLATE, folder=tmp_path / "template", commit="v9.0.0")
+    for part in ("copier.yml", "includes", "template"):
+        source = TEMPLATE.folder / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, newer.folder / part)
+    deployment = newer.folder / "template/services/{{ service_name }}/deploy/kubernetes/base/deployment.yaml.jinja"
+    deployment.write_text(deployment.read_text().replace("memory: 256Mi", "memory: 512Mi"))
+    edit(shop, BASE / "deployment.yaml", "replicas: 2", "replicas: 5")
+    edit(shop, CREATED, '.created")', '.created", concurrency=9)')
+    (shop / OVERLAY).write_text("# mine\n")
+
+    stored = answers_file.read(shop / BILLING).values
+    plan = planning.plan(Workspace(shop), Task("billing", TEMPLATE, newer, stored, {}))
+
+    changed = {path: file.content.decode() for path, file in plan.change.after.items()}
+    assert plan.conflicts == ()
+    assert changed.keys() == {BILLING / ".copier-answers.yml", BASE / "deployment.yaml", BILLING / facts.RECORD, SCALED}
+    assert "replicas: 5" in changed[BASE / "deployment.yaml"]
+    assert "memory: 512Mi" in changed[BASE / "deployment.yaml"]
+    assert 'lagThreshold: "509"' in changed[SCALED]
 
 
 def test_copier_derives_the_facts_of_the_source(tmp_path: Path) -> None:
