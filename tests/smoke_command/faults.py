@@ -174,9 +174,9 @@ FAULTS: dict[str, Fault] = {
         "no answer on",
         (
             (
-                _src("actions/replying.py"),
-                "            self._nats.answer(raw.reply, payload, headers)\n",
-                "            del payload\n",
+                _src("actions/runner.py"),
+                "        self._nats.answer(raw.reply, payload, headers)\n",
+                "        del payload\n",
             ),
         ),
         "service",

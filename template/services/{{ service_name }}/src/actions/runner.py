@@ -11,17 +11,26 @@ from nats.aio.msg import Msg
 from nats.micro.service import DEFAULT_QUEUE_GROUP
 
 from src.actions.action import Action, action_subject
-from src.actions.replying import Replying
 from src.actions.settings import ActionSettings, settings
 from src.actions.stats import IN_FLIGHT, WAITING, ActionStats
 from src.domain.events import current
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import describe
 from src.infrastructure.handler_runner import until
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_client import NatsClient, size_of
 from src.infrastructure.resources import with_resources
 from src.requests.errors import ActionError
-from src.requests.replies import INTERNAL, INTERNAL_MESSAGE, INVALID, TOO_SLOW, UNAVAILABLE, encoder_for, problems_of
+from src.requests.replies import (
+    INTERNAL,
+    INTERNAL_MESSAGE,
+    INVALID,
+    TOO_SLOW,
+    UNAVAILABLE,
+    encoder_for,
+    error_headers,
+    error_reply,
+    problems_of,
+)
 from src.requests.request import Context
 from src.requests.subscriptions import CoreSubscription
 from src.utils.logging import logger
@@ -30,6 +39,7 @@ MAX_BYTES = 16 * 1024 * 1024  # of requests that wait for one action, in additio
 STOPPING = "the service is stopping"
 CUT_SHORT = "the service stopped before it was done"
 CANCEL_LIMIT = 1.0  # seconds that a cancelled action has to clean up
+TOO_LARGE = "the answer is too large"
 CROWDED = 1024 * 1024  # bytes that wait to be sent, above which answers wait too
 
 
@@ -55,7 +65,6 @@ class ActionRunner:
         )
         self.counts = ActionStats(action.name, action.version)
         self._nats = nats
-        self._replying = Replying(action.name, nats, self.counts)
         takes_nothing = action.request_type is None
         self._decode = None if takes_nothing else decoder_for(action.request_type, action.where)
         self._encode = encoder_for(action.response_type, action.where)
@@ -99,7 +108,7 @@ class ActionRunner:
         self.counts.received()
         deadline = asyncio.get_running_loop().time() + self.action.timeout
         if self._stopping:
-            self._replying.fail(raw, UNAVAILABLE, STOPPING)
+            self._fail(raw, UNAVAILABLE, STOPPING)
         elif self.running < self.action.concurrency:
             self._start(raw, deadline)
         elif self.waiting < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MAX_BYTES:
@@ -109,7 +118,7 @@ class ActionRunner:
             if not self._overloaded:  # logged once, not for each request
                 logger.warning("rejecting requests: too many wait", action=self.action.name, waiting=self.waiting)
             self._overloaded = True
-            self._replying.fail(raw, UNAVAILABLE, "too many requests wait")
+            self._fail(raw, UNAVAILABLE, "too many requests wait")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Answer the received requests, within `limit` seconds or until `hurry` is done.
@@ -119,14 +128,14 @@ class ActionRunner:
         self._stopping = True
         await until(lambda: not self._running, time.monotonic() + limit, hurry)
         while self._waiting:
-            self._replying.fail(self._waiting.popleft()[0], UNAVAILABLE, STOPPING)
+            self._fail(self._waiting.popleft()[0], UNAVAILABLE, STOPPING)
         if self._running:
             logger.warning("actions did not finish in time", action=self.action.name, requests=self.running)
             for task in self._running:
                 task.cancel()
             await asyncio.wait(self._running, timeout=CANCEL_LIMIT)
         for raw in self._running.values():  # of actions that do not react to being cancelled
-            self._replying.fail(raw, TOO_SLOW, CUT_SHORT)
+            self._fail(raw, TOO_SLOW, CUT_SHORT)
 
     def _start(self, raw: Msg, deadline: float) -> None:
         task = asyncio.create_task(self._observed(Context(raw, self.action.name), deadline))
@@ -141,19 +150,19 @@ class ActionRunner:
             async with limit:
                 if self._nats.client.pending_data_size > CROWDED:  # wait, so that answers do not pile up
                     await self._nats.flushed(self.action.timeout)
-                self._replying.reply(raw, self._encode(await self._function(*self._arguments(context))))
+                self._reply(raw, self._encode(await self._function(*self._arguments(context))))
         except ActionError as error:
             context.error = error
-            self._replying.fail(raw, error.code, error.message, error.details)
+            self._fail(raw, error.code, error.message, error.details)
         except (Exception, asyncio.CancelledError) as error:
             context.error = error
             if limit.expired():  # whatever the action then raised
-                self._replying.fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
+                self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
             elif self._stopping and (task := asyncio.current_task()) and task.cancelling():
-                self._replying.fail(raw, TOO_SLOW, CUT_SHORT)
+                self._fail(raw, TOO_SLOW, CUT_SHORT)
             else:
                 logger.error("action failed", error=describe(error), exc_info=error)
-                self._replying.fail(raw, INTERNAL, INTERNAL_MESSAGE)
+                self._fail(raw, INTERNAL, INTERNAL_MESSAGE)
         finally:
             self.counts.took(time.perf_counter() - started)
 
@@ -166,10 +175,37 @@ class ActionRunner:
         except ValueError as error:
             raise ActionError(INVALID, "the request is invalid", problems_of(error)) from error
 
+    def _fail(self, raw: Msg, code: str, message: str, details: Any = None) -> None:
+        """Answer a request with an error, and count it."""
+        try:
+            payload = error_reply(code, message, details)
+        except ValueError as error:
+            logger.error("the details of an error are not JSON data", action=self.action.name, error=describe(error))
+            code, message = INTERNAL, INTERNAL_MESSAGE
+            payload = error_reply(code, message)
+        self.counts.failed(code, message)
+        logger.info("request refused", action=self.action.name, code=code, error=message)
+        headers = error_headers(code, message)
+        if correlation_id := (raw.headers or {}).get("Correlation-Id"):
+            headers["Correlation-Id"] = correlation_id
+        self._reply(raw, payload, headers)
+
+    def _reply(self, raw: Msg, payload: bytes, headers: dict[str, str] | None = None) -> None:
+        """Answer a request; with `headers` it is an error."""
+        if not raw.reply:
+            return  # published: nobody waits for an answer
+        size = size_of(payload, headers or {})
+        if size > self._nats.client.max_payload > 0:  # the server would close the connection
+            logger.error("the answer is larger than the server accepts", action=self.action.name, bytes=size)
+            if headers is None:
+                self.counts.failed(INTERNAL, TOO_LARGE)
+            payload, headers = error_reply(INTERNAL, TOO_LARGE), error_headers(INTERNAL, TOO_LARGE)
+        self._nats.answer(raw.reply, payload, headers)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         raw = self._running.pop(task)
         if task.cancelled():  # before it had started
-            self._replying.fail(raw, UNAVAILABLE, STOPPING)
+            self._fail(raw, UNAVAILABLE, STOPPING)
         elif error := task.exception():
             logger.error("a request was not answered", action=self.action.name, exc_info=error)
         self._start_next()
@@ -181,5 +217,5 @@ class ActionRunner:
             if deadline > asyncio.get_running_loop().time():
                 self._start(raw, deadline)
                 return
-            self._replying.fail(raw, TOO_SLOW, f"not started within {self.action.timeout:g} s")
+            self._fail(raw, TOO_SLOW, f"not started within {self.action.timeout:g} s")
         self._overloaded = False
