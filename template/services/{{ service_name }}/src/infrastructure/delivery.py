@@ -25,11 +25,13 @@ DEFER_MARGIN = 2.0  # seconds after a delay in which a deferred message has come
 
 
 class HandlerInbox(Protocol):
-    """Remembers which messages of one handler were handled, so that none is handled twice."""
+    """Remembers which messages of one handler were handled, so that none is handled twice.
 
-    @property
-    def trouble(self) -> str:
-        """Return why messages cannot be marked as handled; empty while they can."""
+    Attributes:
+        trouble: why messages cannot be marked as handled; empty while they can.
+    """
+
+    trouble: str
 
     async def admit(self, message: Message) -> bool:
         """Claim a message for this worker. If it has been handled, or another worker has it, settle it instead.

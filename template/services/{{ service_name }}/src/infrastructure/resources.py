@@ -77,7 +77,9 @@ class SharedResources:
                 async with asyncio.timeout(CHECK_EVERY):
                     await ready()
                 self.trouble = ""
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise
                 if not self.trouble:
                     logger.warning("resources not ready", error=describe(error))
                 self.trouble = f"resources: {describe(error)}"

@@ -40,11 +40,13 @@ class Readiness(NamedTuple):
 
 
 class Component(Protocol):
-    """A part that works beside the handlers, such as an action."""
+    """A part that works beside the handlers, such as an action.
 
-    @property
-    def kind(self) -> str:
-        """Return the name of the kind: a key of `/stats`."""
+    Attributes:
+        kind: the name of the kind: a key of `/stats`.
+    """
+
+    kind: str
 
     @property
     def trouble(self) -> str:
