@@ -20,12 +20,12 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_655  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_132  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
+ALL_LINES = 6_123  # of a service with every kind of part, every extra and Redis; the goal is 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
 PACKAGE_LINES = {
-    "actions": 409,
+    "actions": 400,
     "batch": 87,
     "batches": 96,
     "cloudevents": 146,
