@@ -139,6 +139,7 @@ PLACE = "orders/src/domain/actions/place_action.py"
 BILL = "billing/src/domain/handlers/order_created_handler.py"
 MAIL = "mailer/src/domain/handlers/invoice_written_handler.py"
 ROUTE = "shop/src/web/routes/order_route.py"
+MODEL = "class OrderCreated(BaseModel):\n"
 BEFORE = "    await enqueue("
 FAULTS = {
     "an orphan subject": (BILL, BEFORE, f'    await publish("billing.x", b"")\n{BEFORE}', "unconsumed"),
@@ -211,11 +212,18 @@ def test_what_is_not_known_is_said_and_hostile_source_is_only_shown(
     replace(workspace, MAIL, "billing.invoice.*", "billing.<script>.\\x1b[31m")
     replace(workspace, ROUTE, "class OrderRequest", "raise SystemExit(9)\nclass OrderRequest")
     (workspace / "services/mailer/src/domain/broken.py").write_text("def (")
+    aliases = "\n".join(f"A{n} = tuple[A{n + 1}, A{n + 1}]" for n in range(60))
+    replace(workspace, MAIL, "class Invoice(BaseModel):\n", f"{aliases}\nclass Invoice(BaseModel):\n    one: A0\n")
+    endless = "class Item(BaseModel):\n    left: Item | None\n    right: Item | None\n"
+    for name in (PLACE, BILL):
+        replace(workspace, name, MODEL, f"{endless}{MODEL}    item: Item\n")
     assert run(workspace, "map", "--external", "billing.>") == 0
-    text = capsys.readouterr().out
-    assert "order_created_handler.py:20: the subject is an expression: chosen" in " ".join(text.split())
+    out = capsys.readouterr().out
+    text = " ".join(out.split())
+    assert "the subject is an expression: chosen" in text
+    assert "no schema of src.domain.handlers.invoice_written_handler: Event[Invoice], which is too large" in text
     assert "broken.py: the file cannot be parsed" in text
-    assert "\x1b" not in text
+    assert "\x1b" not in out
     for form in ("html", "mermaid"):
         run(workspace, "map", "--format", form)
         assert "<script>" not in capsys.readouterr().out
@@ -305,8 +313,9 @@ def test_a_git_revision_and_a_committed_document_are_compared(
     assert "breaking  billing.invoice.*  data.number is integer, expected string" in capsys.readouterr().out
     for wrong in ("--option", "no-such-revision", str(tmp_path / "none.json")):
         assert run(workspace, *static, "--diff", wrong) == 2, wrong
-    file.write_text("[]")
-    assert run(workspace, *static, "--diff", str(file)) == 2
+    for content in ("[]", "no JSON", '{"operations": {"one": {"channel": {"$ref": "#/channels/x"}}}}'):
+        file.write_text(content)
+        assert run(workspace, *static, "--diff", str(file)) == 2, content
     assert run(workspace, "asyncapi") == 2
 
 

@@ -17,8 +17,6 @@ from natsgen.errors import GitError, InputError
 from natsgen.files import git, reading, scratch
 from natsgen.workspace import SERVICES
 
-_DEPTH = 20  # levels of a payload's fields
-
 
 @dataclass(frozen=True)
 class Change:
@@ -39,14 +37,18 @@ def load(file: Path) -> dict[str, Any]:
     """Return the document in a file.
 
     Raises:
-        InputError: it is not an AsyncAPI document in JSON.
+        InputError: it is not a document of `natsgen asyncapi`.
     """
     try:
-        found = json.loads(reading.read_text(file))
+        found: dict[str, Any] = json.loads(reading.read_text(file))
+        for one in found["operations"].values():
+            for part in (one, one.get("reply", one)):
+                compatibility.target(found, part["channel"]["$ref"])["address"]
+                compatibility.target(found, part["messages"][0]["$ref"])["$ref"]
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} cannot be read as JSON: {getattr(error, 'strerror', None) or error}") from error
-    if not isinstance(found, dict) or not str(found.get("asyncapi", "")).startswith("3."):
-        raise InputError(f"{file} is not an AsyncAPI 3 document")
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is not a document of natsgen asyncapi") from error
     return found
 
 
@@ -94,7 +96,7 @@ def _operations(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[st
     found = {}
     for name, one in document.get("operations", {}).items():
         channel = compatibility.target(document, one["channel"]["$ref"])
-        found[name, str(channel.get("address"))] = one
+        found[name, str(channel["address"])] = one
     return found
 
 
@@ -124,7 +126,7 @@ def _messages(
     reader, writer = ((before, old[0]), (after, new[0])) if is_sent else ((after, new[0]), (before, old[0]))
     breaking = compatibility.problems(reader[0], writer[0], reader[1], writer[1])
     yield from (Change(subject, prefix + text, True) for text in breaking)
-    was, now = set(_paths(before, old[0])), set(_paths(after, new[0]))
+    was, now = (set(_paths(payload, root, set())) for payload, root in ((before, old[0]), (after, new[0])))
     told = " ".join(breaking).split()
     for text, paths in (("is new", now - was), ("is gone", was - now)):
         yield from (Change(subject, f"{prefix}{path} {text}", False) for path in sorted(paths) if path not in told)
@@ -132,16 +134,17 @@ def _messages(
 
 def _payload(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Mapping[str, Any] | None:
     message = compatibility.target(document, operation["messages"][0]["$ref"])
-    message = compatibility.target(document, message["$ref"]) if "$ref" in message else message
-    found = message.get("payload")
+    found = compatibility.target(document, message["$ref"]).get("payload")
     return found if isinstance(found, Mapping) else None
 
 
-def _paths(schema: Mapping[str, Any], root: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[str]:
-    """Yield the paths of the fields in a schema."""
-    for one in compatibility.alternatives(schema, root) if depth < _DEPTH else ():
-        for name, inner in one.get("properties", {}).items():
-            yield f"{path}.{name}".removeprefix(".")
-            yield from _paths(inner, root, f"{path}.{name}", depth + 1)
-        if isinstance(one.get("items"), Mapping):
-            yield from _paths(one["items"], root, f"{path}[]", depth + 1)
+def _paths(schema: Mapping[str, Any], root: Mapping[str, Any], seen: set[int], path: str = "") -> Iterator[str]:
+    """Yield the paths of the fields in a schema; those of a model once."""
+    for one in compatibility.alternatives(schema, root):
+        if id(one) not in seen:
+            seen.add(id(one))
+            for name, inner in one.get("properties", {}).items():
+                yield f"{path}.{name}".removeprefix(".")
+                yield from _paths(inner, root, seen, f"{path}.{name}")
+            if isinstance(one.get("items"), Mapping):
+                yield from _paths(one["items"], root, seen, f"{path}[]")

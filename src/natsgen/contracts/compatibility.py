@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Schema = Mapping[str, Any]
+Problem = tuple[str, str]  # the path of a field, and what is wrong with it
 
-_DEPTH = 20  # levels of models that contain themselves
 _SAME = ("format", "pattern", "multipleOf")
 _LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 _MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
@@ -26,7 +26,8 @@ def problems(
         reader_root: the document that the references of `reader` belong to; itself by default.
         writer_root: the document that the references of `writer` belong to; itself by default.
     """
-    return list(dict.fromkeys(_Comparison(reader_root or reader, writer_root or writer).of(reader, writer, "")))
+    found = _Comparison(reader_root or reader, writer_root or writer).of(reader, writer)
+    return list(dict.fromkeys(f"{path.removeprefix('.') or 'the payload'} {text}" for path, text in found))
 
 
 def target(root: Schema, reference: str) -> Any:
@@ -38,57 +39,75 @@ def target(root: Schema, reference: str) -> Any:
 
 
 class _Comparison:
+    """Compares schemas pair by pair, each pair once: a model may contain itself."""
+
     def __init__(self, reader: Schema, writer: Schema) -> None:
         self._reader = reader
         self._writer = writer
+        self._known: dict[tuple[int, int], list[Problem]] = {}
 
-    def of(self, reader: Schema, writer: Schema, path: str, depth: int = 0) -> Iterator[str]:
+    def of(self, reader: Schema, writer: Schema) -> list[Problem]:
+        """Return the problems, each with its path below these schemas."""
+        found: list[Problem] = []
         readers = alternatives(reader, self._reader)
         for one in alternatives(writer, self._writer):
-            if depth < _DEPTH and any(key in one for key in _TELLING):
-                found = [list(self._one(each, one, path, depth)) for each in readers]
-                yield from min(found, key=len)
+            if any(key in one for key in _TELLING):
+                pairs = [self._pair(each, one) for each in readers]
+                found = [*found, *min(pairs, key=len)]
+        return found
 
-    def _one(self, reader: Schema, writer: Schema, path: str, depth: int) -> Iterator[str]:
-        where = path or "the payload"
+    def _pair(self, reader: Schema, writer: Schema) -> list[Problem]:
+        key = id(reader), id(writer)
+        if key not in self._known:
+            self._known[key] = []  # while it is compared
+            self._known[key] = list(self._problems(reader, writer))
+        return self._known[key]
+
+    def _problems(self, reader: Schema, writer: Schema) -> Iterator[Problem]:
         expected, sent = _types(reader), _types(writer)
-        accepted = {*expected, "integer"} if "number" in expected else set(expected)
+        accepted = {*expected, "integer"} if "number" in expected else expected
         if expected and not sent <= accepted:
-            yield f"{where} is {_joined(sent)}, expected {_joined(expected)}"
+            yield "", f"is {_joined(sent)}, expected {_joined(expected)}"
             return
-        yield from (f"{where} {text}" for text in _limits(reader, writer))
-        yield from self._fields(reader, writer, path, depth)
-        if "items" in reader and "items" in writer:
-            yield from self.of(reader["items"], writer["items"], f"{path}[]", depth + 1)
-        theirs, ours = reader.get("additionalProperties"), writer.get("additionalProperties")
-        if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
-            yield from self.of(theirs, ours, f"{path}.*".removeprefix("."), depth + 1)
+        yield from (("", text) for text in _limits(reader, writer))
+        yield from self._fields(reader, writer)
+        for key, step in (("items", "[]"), ("additionalProperties", ".*")):
+            theirs, ours = reader.get(key), writer.get(key)
+            if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+                yield from ((step + path, text) for path, text in self.of(theirs, ours))
 
-    def _fields(self, reader: Schema, writer: Schema, path: str, depth: int) -> Iterator[str]:
+    def _fields(self, reader: Schema, writer: Schema) -> Iterator[Problem]:
         theirs, ours = reader.get("properties", {}), writer.get("properties", {})
         is_open = bool(writer.get("additionalProperties")) or "properties" not in writer
         for name in reader.get("required", ()):
             if name not in ours and not is_open:
-                yield f"{_below(path, name)} is required, but not sent"
+                yield f".{name}", "is required, but not sent"
             elif name in ours and name not in writer.get("required", ()):
-                yield f"{_below(path, name)} is required, but not always sent"
+                yield f".{name}", "is required, but not always sent"
         if reader.get("additionalProperties") is False:
-            yield from (f"{_below(path, name)} is sent, but not accepted" for name in ours if name not in theirs)
+            yield from ((f".{name}", "is sent, but not accepted") for name in ours if name not in theirs)
         for name in theirs:
             if name in ours:
-                yield from self.of(theirs[name], ours[name], _below(path, name), depth + 1)
+                yield from ((f".{name}{path}", text) for path, text in self.of(theirs[name], ours[name]))
 
 
-def alternatives(schema: Schema, root: Schema, depth: int = 0) -> list[Schema]:
-    """Return the schemas of which one must hold, without references."""
-    if depth > _DEPTH:
-        return [{}]
-    if "$ref" in schema:
-        return alternatives(target(root, str(schema["$ref"])), root, depth + 1)
-    parts = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
-    if not parts:
-        return [schema]
-    return [one for part in parts for one in alternatives(part, root, depth + 1)]
+def alternatives(schema: Schema, root: Schema) -> list[Schema]:
+    """Return the schemas of which one must hold, without references, each once."""
+    found: list[Schema] = []
+    left, seen = [schema], set()
+    while left:
+        one = left.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        parts = one.get("anyOf") or one.get("oneOf") or one.get("allOf")
+        if "$ref" in one:
+            left.append(target(root, str(one["$ref"])))
+        elif parts:
+            left += parts
+        else:
+            found.append(one)
+    return found or [{}]
 
 
 def _limits(reader: Schema, writer: Schema) -> Iterator[str]:
@@ -125,7 +144,3 @@ def _joined(names: set[str]) -> str:
 
 def _shown(values: list[Any]) -> str:
     return ", ".join(json.dumps(value) for value in values)
-
-
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}".removeprefix(".")

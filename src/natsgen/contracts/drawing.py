@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from natsgen.contracts.reading import End
 from natsgen.contracts.topology import Flow, Map
 
 WIDTH = 80  # columns of the text
-_ROW, _COLUMN, _MARGIN = 26, 340, 20  # pixels of the drawing
 _STYLE = """
-body { font: 14px system-ui, sans-serif; margin: 2rem; color-scheme: light dark }
-svg { max-width: 100%; height: auto } text { font: 13px ui-monospace, monospace; fill: currentColor }
-path { fill: none; stroke: #2f7ed8; stroke-width: 1.5 } .alone { fill: #c0392b }
-table { border-collapse: collapse } td, th { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0 }
+body { font: 15px system-ui, sans-serif; margin: 2rem; color-scheme: light dark }
+table { border-collapse: collapse } th, td { text-align: left; vertical-align: top; padding: .4rem 1.2rem .4rem 0 }
+tr { border-top: 1px solid #8886 } td:first-child { font-family: ui-monospace, monospace } em { color: #c0392b }
 """
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def as_text(found: Map) -> str:
@@ -26,8 +25,8 @@ def as_text(found: Map) -> str:
     for flow in found.flows:
         stream = next((end.stream for end in (*flow.senders, *flow.receivers) if end.stream), "")
         lines.append(flow.subject + (f"  (stream {stream})" if stream else ""))
-        lines += [f"  from {end.who}, which {end.kind}" for end in flow.senders] or ["  from nobody here"]
-        lines += [f"  to   {_taker(end, flow)}" for end in flow.receivers] or ["  to   nobody here"]
+        lines += [f"  from {_end(end, flow)}" for end in flow.senders] or ["  from nobody here"]
+        lines += [f"  to   {_end(end, flow)}" for end in flow.receivers] or ["  to   nobody here"]
     for title, texts in (
         ("Findings:", [f"{one.kind}: {one.text} ({', '.join(one.places)})" for one in found.findings]),
         ("Not read:", found.unread),
@@ -60,21 +59,19 @@ def as_mermaid(found: Map) -> str:
 
 def as_html(found: Map, title: str) -> str:
     """Return the map as a page that needs no other file."""
-    rows = "".join(
-        f"<tr><td>{html.escape(one.kind)}<td>{html.escape(one.text)}<td>{'<br>'.join(map(html.escape, one.places))}"
-        for one in found.findings
-    )
-    unread = "".join(f"<li>{html.escape(text)}" for text in found.unread)
-    return "".join(
-        (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" ',
-            "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>Map of {html.escape(title)}</title><style>{_STYLE}</style>",
-            f"<h1>Map of {html.escape(title)}</h1>{_svg(found)}",
-            f"<h2>Findings</h2><table><tr><th>kind<th>finding<th>where{rows}</table>" if rows else "",
-            f"<h2>Not read</h2><ul>{unread}</ul>" if unread else "",
-            "\n",
-        )
+    flows = [(one.subject, _joined(one.senders, one), _joined(one.receivers, one)) for one in found.flows]
+    findings = [(one.kind, one.text, "\n".join(one.places)) for one in found.findings]
+    unread = [(text,) for text in found.unread]
+    heading = f"Map of {html.escape(title)}"
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            f"<title>{heading}</title><style>{_STYLE}</style><h1>{heading}</h1>",
+            _table(("subject", "from", "to"), flows),
+            *(["<h2>Findings</h2>", _table(("kind", "finding", "where"), findings)] if findings else []),
+            *(["<h2>Not read</h2>", _table((), unread)] if unread else []),
+        ]
     )
 
 
@@ -83,32 +80,27 @@ def as_data(found: Map) -> dict[str, Any]:
     return {
         "services": list(found.services),
         "flows": [
-            {
-                "subject": flow.subject,
-                "senders": [_end(end) for end in flow.senders],
-                "receivers": [{**_end(end), "durable": end.durable or None} for end in flow.receivers],
-            }
-            for flow in found.flows
+            {"subject": one.subject, "senders": [*map(_data, one.senders)], "receivers": [*map(_data, one.receivers)]}
+            for one in found.flows
         ],
-        "findings": [{"kind": one.kind, "text": one.text, "places": list(one.places)} for one in found.findings],
+        "findings": [vars(one) for one in found.findings],
         "unread": list(found.unread),
     }
 
 
-def _end(end: End) -> dict[str, Any]:
-    return {
-        "service": end.service,
-        "part": end.part or None,
-        "kind": end.kind,
-        "subject": end.subject,
-        "stream": end.stream or None,
-        "model": end.type.text if end.type else None,
-        "place": end.place,
-    }
+def _data(end: End) -> dict[str, Any]:
+    fields = ("service", "part", "kind", "subject", "stream", "durable", "place")
+    return {name: getattr(end, name) or None for name in fields} | {"model": end.type.text if end.type else None}
 
 
-def _taker(end: End, flow: Flow) -> str:
+def _end(end: End, flow: Flow) -> str:
+    if end.is_sent:
+        return f"{end.who}, which {end.kind}"
     return f"{end.who}, {end.kind}" + (f" of {end.subject}" if end.subject != flow.subject else "")
+
+
+def _joined(ends: Iterable[End], flow: Flow) -> str:
+    return "\n".join(_end(end, flow) for end in ends)
 
 
 def _wrapped(text: str) -> Iterable[str]:
@@ -128,33 +120,10 @@ def _quoted(text: str) -> str:
     return "".join(letter if letter.isalnum() or letter in " .-_*" else f"#{ord(letter)};" for letter in text)
 
 
-def _svg(found: Map) -> str:
-    """Return a drawing with three columns: what sends, the subjects, what receives."""
-    columns = (
-        list(_whos(end for flow in found.flows for end in flow.senders)),
-        [flow.subject for flow in found.flows],
-        list(_whos(end for flow in found.flows for end in flow.receivers)),
-    )
-    height = 2 * _MARGIN + _ROW * max(map(len, columns), default=0)
-    shapes = [*_lines(found, columns)]
-    alone = {flow.subject for flow in found.flows if not (flow.senders and flow.receivers)}
-    for number, names in enumerate(columns):
-        for row, name in enumerate(names):
-            kind = ' class="alone"' if number == 1 and name in alone else ""
-            x, y = _MARGIN + number * _COLUMN, _MARGIN + row * _ROW + 4
-            shapes.append(f'<text x="{x}" y="{y}"{kind}>{html.escape(name)}</text>')
-    width = 3 * _COLUMN
-    return f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img">{"".join(shapes)}</svg>'
-
-
-def _lines(found: Map, columns: tuple[list[str], ...]) -> Iterator[str]:
-    for flow in found.flows:
-        middle = columns[1].index(flow.subject)
-        for side, ends in ((0, flow.senders), (1, flow.receivers)):
-            for who in _whos(ends):
-                other = columns[2 * side].index(who)
-                rows = (other, middle) if side == 0 else (middle, other)
-                start, end = (_MARGIN + row * _ROW for row in rows)
-                left = side * _COLUMN + _COLUMN - 60
-                middle_x = left + 35
-                yield f'<path d="M{left} {start} C{middle_x} {start} {middle_x} {end} {left + 70} {end}"/>'
+def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table; a cell without text says that there is nobody."""
+    lines = ["<table><tr>" + "".join(f"<th>{head}" for head in heads)]
+    for row in rows:
+        cells = (html.escape(cell).replace("\n", "<br>") or "<em>nobody here</em>" for cell in row)
+        lines.append("<tr>" + "".join(f"<td>{cell}" for cell in cells))
+    return "\n".join([*lines, "</table>"])

@@ -12,7 +12,7 @@ from natsgen.contracts.modules import Modules
 
 Schema = dict[str, Any]
 
-_DEPTH = 40  # levels of an annotation, with the aliases in it
+_STEPS = 2_000  # annotations that one schema may consist of
 _TEXT = {
     **dict.fromkeys(("datetime", "AwareDatetime", "NaiveDatetime", "PastDatetime", "FutureDatetime"), "date-time"),
     **dict.fromkeys(("UUID", "UUID1", "UUID3", "UUID4", "UUID5", "UUID7"), "uuid"),
@@ -32,7 +32,9 @@ _LIMITS = {
     **{"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"},
     **{"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern", "multiple_of": "multipleOf"},
 }
-_ENUMS = {"Enum": None, "StrEnum": "string", "IntEnum": "integer"}
+_ENUMS = {"Enum", "StrEnum", "IntEnum"}
+_NO_FIELDS = {"BaseModel", "Generic", "TypedDict", "ABC", "Protocol", "object"}
+"""Classes outside of the service from which a model inherits no fields."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,8 @@ class Type:
         return ast.unparse(self.node)
 
 
-@dataclass
-class _Field:
-    schema: Schema
-    is_required: bool
+class _TooLarge(Exception):
+    """Raised when a schema has more than `_STEPS` annotations."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ class SchemaReader:
     unread: dict[str, None] = field(default_factory=dict)
     _definitions: dict[str, Schema] = field(default_factory=dict)
     _sends: bool = False
-    _depth: int = 0
+    _steps: int = 0
 
     def schema(self, one: Type, *, sends: bool) -> Schema:
         """Return the schema of an annotation, with its models in `$defs`.
@@ -81,18 +81,18 @@ class SchemaReader:
             one: the annotation.
             sends: whether the service sends it; fields with a default value are then always there.
         """
-        self._definitions, self._sends, self._depth = {}, sends, 0
-        found = self._of(one.module, one.node, {})
+        self._definitions, self._sends, self._steps = {}, sends, 0
+        try:
+            found = self._of(one.module, one.node, {})
+        except _TooLarge:
+            self.unread[f"{one.module}: {one.text}, which is too large"] = None
+            return {}
         return {**found, "$defs": self._definitions} if self._definitions else found
 
     def _of(self, module: str, node: ast.expr, known: Mapping[str, Schema]) -> Schema:
-        self._depth += 1
-        try:
-            return self._unknown(module, node) if self._depth > _DEPTH else self._read(module, node, known)
-        finally:
-            self._depth -= 1
-
-    def _read(self, module: str, node: ast.expr, known: Mapping[str, Schema]) -> Schema:
+        self._steps += 1
+        if self._steps > _STEPS:
+            raise _TooLarge
         match node:
             case ast.Constant(value=None):
                 return {"type": "null"}
@@ -117,8 +117,6 @@ class SchemaReader:
                 return self._class(where, one, [])
             case (_, ast.Call(func=ast.Name(id="TypeVar"))):
                 return {}
-            case (where, ast.Call(func=ast.Name(id="NewType"), args=[_, kind])):
-                return self._of(where, kind, {})
             case (where, ast.expr() as alias):
                 return self._of(where, alias, {})
         name = self._outside(module, node)
@@ -146,7 +144,8 @@ class SchemaReader:
         if name == "Literal":
             return _values([getattr(one, "value", None) for one in inner])
         if name == "Annotated":
-            return self._of(module, inner[0], known) | _limits(inner[1:])
+            limits = {name: one for each in inner[1:] for name, one in _keywords(each).items()}
+            return self._of(module, inner[0], known) | _limits(limits)
         if name in _TUPLES and not isinstance(inner[-1], ast.Constant):
             items = [self._of(module, one, known) for one in inner]
             return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
@@ -170,39 +169,43 @@ class SchemaReader:
         return {"$ref": f"#/$defs/{name}"}
 
     def _model(self, module: str, node: ast.ClassDef, known: Mapping[str, Schema]) -> Schema:
-        bases = {self._outside(module, base) for base in node.bases}
-        if bases & _ENUMS.keys():
-            return _values([getattr(one.value, "value", None) for one in node.body if isinstance(one, ast.Assign)])
-        fields: dict[str, _Field] = {}
+        bases = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]
+        if _ENUMS & {self._outside(module, base) for base in bases}:
+            values = [one.value for one in node.body if isinstance(one, ast.Assign)]
+            known_values = [one.value for one in values if isinstance(one, ast.Constant)]
+            return _values(known_values) if len(known_values) == len(values) else {}
+        model: Schema = {"type": "object", "properties": {}, "required": []}
         settings: dict[str, ast.expr] = {}
         for where, one, names in reversed([*self._lineage(module, node, known)]):
+            if one is None:
+                return {}  # it inherits fields that are not known
             settings.update(_settings(one))
             for statement in one.body:
                 if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                    self._add_field(fields, where, statement, statement.target.id, settings, names)
-        found: Schema = {"type": "object", "properties": {name: one.schema for name, one in fields.items()}}
-        if required := [name for name, one in fields.items() if one.is_required]:
-            found["required"] = required
+                    self._add_field(model, where, statement, statement.target.id, settings, names)
         extra = getattr(settings.get("extra"), "value", None)
-        return {**found, "additionalProperties": extra == "allow"} if extra in ("allow", "forbid") else found
+        return {**model, "additionalProperties": extra == "allow"} if extra in ("allow", "forbid") else model
 
     def _lineage(
         self, module: str, node: ast.ClassDef, known: Mapping[str, Schema]
-    ) -> Iterator[tuple[str, ast.ClassDef, Mapping[str, Schema]]]:
-        """Yield a class and those that it inherits from, each with the schemas of its type variables."""
+    ) -> Iterator[tuple[str, ast.ClassDef | None, Mapping[str, Schema]]]:
+        """Yield a class and its bases, each with the schemas of its type variables; None for an unknown base."""
         yield module, node, known
         for base in node.bases:
             inner = base.slice if isinstance(base, ast.Subscript) else ast.Tuple([])
             name = base.value if isinstance(base, ast.Subscript) else base
             match self.modules.resolve(module, name):
-                case (where, ast.ClassDef() as parent) if parent is not node:
+                case (where, ast.ClassDef() as parent):
                     given = inner.elts if isinstance(inner, ast.Tuple) else [inner]
                     schemas = [self._of(module, one, known) for one in given]
                     yield from self._lineage(where, parent, dict(zip(_parameters(parent), schemas, strict=False)))
+                case _ if self._outside(module, name) not in _NO_FIELDS:
+                    self._unknown(module, name)
+                    yield module, None, {}
 
     def _add_field(
         self,
-        fields: dict[str, _Field],
+        model: Schema,
         module: str,
         node: ast.AnnAssign,
         name: str,
@@ -211,17 +214,14 @@ class SchemaReader:
     ) -> None:
         if name.startswith("_") or name == "model_config" or "ClassVar" in ast.unparse(node.annotation):
             return
-        schema = self._of(module, node.annotation, known)
         options = _options(node)
-        default = options.get("default")
         alias = options.get("serialization_alias" if self._sends else "validation_alias") or options.get("alias")
         if isinstance(alias, ast.Call) and alias.args:
             alias = alias.args[0]  # the first of AliasChoices
-        wire = alias.value if isinstance(alias, ast.Constant) else self._generated(module, name, settings)
-        if isinstance(default, ast.Constant) and default.value is not ...:
-            schema = {**schema, "default": default.value}
-        has_default = bool(options.keys() & {"default", "default_factory"})
-        fields[str(wire)] = _Field(schema | _named_limits(options), self._sends or not has_default)
+        wire = str(alias.value) if isinstance(alias, ast.Constant) else self._generated(module, name, settings)
+        model["properties"][wire] = self._of(module, node.annotation, known) | _limits(options)
+        if self._sends or not options.keys() & {"default", "default_factory"}:
+            model["required"].append(wire)
 
     def _generated(self, module: str, name: str, settings: Mapping[str, ast.expr]) -> str:
         generator = settings.get("alias_generator")
@@ -295,10 +295,6 @@ def _options(node: ast.AnnAssign) -> dict[str, ast.expr]:
     return found
 
 
-def _limits(metadata: list[ast.expr]) -> Schema:
-    return {key: value for one in metadata for key, value in _named_limits(_keywords(one)).items()}
-
-
-def _named_limits(options: Mapping[str, ast.expr]) -> Schema:
+def _limits(options: Mapping[str, ast.expr]) -> Schema:
     found = {_LIMITS[name]: value for name, value in options.items() if name in _LIMITS}
     return {key: value.value for key, value in found.items() if isinstance(value, ast.Constant)}

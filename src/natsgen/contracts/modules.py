@@ -13,6 +13,7 @@ Found = tuple[str, ast.AST | str]
 """The module that defines a name, with the node; for a module outside of the service, with the name there."""
 
 _DEPTH = 10  # names that lead to another name
+_PIECES = 20  # constants and values that a text may be put together from
 _UNKNOWN = "\0"
 
 
@@ -26,6 +27,7 @@ class Modules:
     def __init__(self, service: Path) -> None:
         self._service = service
         self._trees: dict[str, ast.Module | None] = {}
+        self._names: dict[str, dict[str, ast.AST]] = {}
 
     def tree(self, module: str) -> ast.Module | None:
         """Return a module; None if it does not exist or cannot be parsed."""
@@ -37,22 +39,17 @@ class Modules:
 
     def find(self, module: str, name: str, depth: int = 0) -> Found | None:
         """Return what a name at the top level of a module stands for; None if it is not defined there."""
-        tree = self.tree(module)
-        if tree is None or depth > _DEPTH:
-            return None
-        for node in _statements(tree.body):
-            match node:
-                case ast.ClassDef(name=own) | ast.FunctionDef(name=own) | ast.AsyncFunctionDef(name=own) if own == name:
-                    return module, node
-                case ast.Assign(targets=[ast.Name(id=own)], value=value) if own == name:
-                    return module, value
-                case ast.AnnAssign(target=ast.Name(id=own), value=ast.expr() as value) if own == name:
-                    return module, value
-                case ast.ImportFrom() | ast.Import():
-                    for alias in node.names:
-                        if (alias.asname or alias.name) == name:
-                            return self._imported(module, node, alias.name, depth)
-        return None
+        if module not in self._names:
+            tree = self.tree(module)
+            self._names[module] = dict(_defined(tree.body)) if tree else {}
+        match self._names[module].get(name):
+            case None:
+                return None
+            case ast.ImportFrom() | ast.Import() as node:
+                original = next(one.name for one in node.names if (one.asname or one.name) == name)
+                return self._imported(module, node, original, depth + 1) if depth < _DEPTH else None
+            case node:
+                return module, node
 
     def resolve(self, module: str, node: ast.AST) -> Found | None:
         """Return what a name, or an attribute of a module or class, stands for."""
@@ -64,7 +61,8 @@ class Modules:
                     case (where, ast.Module()):
                         return self.find(where, name)
                     case (where, ast.ClassDef(body=body)):
-                        return next(((where, value) for value in _assigned(body, name)), None)
+                        found = dict(_defined(body)).get(name)
+                        return (where, found) if found else None
                     case (where, str()):
                         return where, name
         return None
@@ -74,8 +72,8 @@ class Modules:
         match node:
             case ast.Constant(value=str(text)):
                 return text
-            case ast.JoinedStr(values=values):
-                parts = [self.text(module, getattr(one, "value", one), depth) or _literal(one) for one in values]
+            case ast.JoinedStr(values=values) if depth < _DEPTH and len(values) <= _PIECES:
+                parts = [self.text(module, getattr(one, "value", one), depth + 3) or _literal(one) for one in values]
                 tokens = "".join(parts).split(".")
                 found = ".".join("*" if _UNKNOWN in token else token for token in tokens)
                 return found if found.strip("*.") else None
@@ -91,7 +89,7 @@ class Modules:
             return (name, tree) if tree else (name, name)
         above = module.split(".")[: -node.level] if node.level else []
         origin = ".".join([*above, *([node.module] if node.module else [])])
-        if found := self.find(origin, name, depth + 1):
+        if found := self.find(origin, name, depth):
             return found
         tree = self.tree(f"{origin}.{name}")
         return (f"{origin}.{name}", tree) if tree else (origin, name)
@@ -105,16 +103,20 @@ class Modules:
             return None
 
 
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    for node in body:
-        yield from _statements(node.body) if isinstance(node, ast.If) else (node,)  # `if TYPE_CHECKING:`
-
-
-def _assigned(body: list[ast.stmt], name: str) -> Iterator[ast.expr]:
+def _defined(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
+    """Yield the names that statements define, each with what it stands for, or with its import."""
     for node in body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=own)], value=value) if own == name:
-                yield value
+            case ast.If(body=inner):  # such as `if TYPE_CHECKING:`
+                yield from _defined(inner)
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name, node
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+            case ast.ImportFrom() | ast.Import():
+                yield from ((one.asname or one.name, node) for one in node.names)
 
 
 def _literal(node: ast.expr) -> str:

@@ -206,7 +206,7 @@ class _Reader:
                     type=None if sent.is_declared else self._payload(where, call, function),
                     reply=_typed(where, _argument(call, 9, "response")) if sent.verb == sends.CALLS else None,
                     stream="" if is_core else _stream(sent.verb, subject),
-                    is_constant=isinstance(named, ast.Constant),
+                    is_constant=isinstance(named, ast.Constant) and not sent.is_declared,
                 )
             )
 

@@ -35,7 +35,7 @@ class Sent:
 
     @property
     def is_core(self) -> bool:
-        """Return whether it publishes by core NATS, over `nats` of `src.requests.nats`."""
+        """Return whether it is sent by core NATS, over `nats` of `src.requests.nats`."""
         return isinstance(self.call.func, ast.Attribute) and ast.unparse(self.call.func.value) == "nats"
 
     @property
@@ -53,8 +53,13 @@ def sent_in(tree: ast.AST) -> Iterator[Sent]:
             yield Sent(verb, call.func.value, call)
         elif verb and (subject := call.args[0] if call.args else keywords.get("subject")):
             sent = Sent(verb, subject, call)
-            if sent.is_core or source.called_name(call) != "request":  # HTTP clients have a `request` as well
+            # other objects have a `call` and a `request` as well
+            if verb != CALLS or sent.is_core or (source.called_name(call) == "call" and _is_subject(subject)):
                 yield sent
         declared = keywords.get("publishes")
         if isinstance(declared, ast.List | ast.Tuple):
             yield from (Sent(PUBLISHES, subject, call) for subject in declared.elts)
+
+
+def _is_subject(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and "." in str(node.value)
