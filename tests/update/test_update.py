@@ -166,7 +166,7 @@ def test_a_dry_run_shows_the_diff_that_the_update_makes(installed: Releases, sho
             "unknown template version '9.9.9' (available: v0.1.0, v0.2.0, v0.3.0)",
         ),
         (["billin"], "did you mean 'billing'"),
-        ([], "specify services or --all, not both"),
+        ([], "specify services or --all\n"),
         (["billing", "--all"], "specify services or --all, not both"),
         (["billing", "--conflicts", "rej"], "--conflicts: invalid value 'rej' (choose refuse or inline)"),
         (["--continue"], "no unfinished update"),

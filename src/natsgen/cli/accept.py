@@ -30,7 +30,7 @@ def accept(
     from natsgen.update import accepting
 
     if bool(path) == all_files:
-        raise InputError("specify files or --all, not both")
+        raise InputError(f"specify files or --all{', not both' if path else ''}")
     found = accepting.accept(how.writer, service, path or [], Path.cwd())
     story = [f"Accepted in {service}", *(f"  {output.printable(str(one))}" for one in found.paths)]
     if not found.paths:

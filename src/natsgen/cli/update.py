@@ -69,7 +69,7 @@ def wanted_services(place: Workspace, named: Sequence[str], *, all_services: boo
     from natsgen.services import listing
 
     if bool(named) == all_services:
-        raise InputError("specify services or --all, not both")
+        raise InputError(f"specify services or --all{', not both' if named else ''}")
     names = listing.names(place) if all_services else tuple(dict.fromkeys(named))
     for name in names:
         listing.require_service(place, name)
