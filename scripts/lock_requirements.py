@@ -20,8 +20,13 @@ from jinja2 import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE = ROOT / "template" / "services" / "{{ service_name }}"
-OPTIONAL = (("dedup", "redis"), ("framework", "django"), ("framework", "fastapi"))
-"""Answers that need further packages, with their questions."""
+OPTIONAL: Mapping[str, Mapping[str, object]] = {
+    'dedup == "redis"': {"dedup": "redis"},
+    'framework == "django"': {"framework": "django"},
+    'framework == "fastapi"': {"framework": "fastapi"},
+    '"otel" in packages': {"packages": ["otel"]},
+}
+"""Answers that need further packages, by the condition for them in a template."""
 
 
 def main() -> None:
@@ -56,27 +61,28 @@ class Package:
 def lock_variants(folder: Path, group: str | None = None) -> dict[str, Package]:
     """Return the pinned packages that any answers need, by name, consistent with those locked into `folder` before."""
     found = {name: Package(text) for name, text in blocks(lock_service(folder, {}, group)).items()}
-    for question, value in OPTIONAL:
-        for name, text in blocks(lock_service(folder, {question: value}, group)).items():
+    for condition, given in OPTIONAL.items():
+        for name, text in blocks(lock_service(folder, given, group)).items():
             known = found.get(name)
             if known is None or known.conditions:
                 conditions = known.conditions if known else ()
-                found[name] = Package(text, (*conditions, f'{question} == "{value}"'))
+                found[name] = Package(text, (*conditions, condition))
             elif known.text != text:
-                raise SystemExit(f"{name} is pinned in one way for all services, and in another for {value}")
+                raise SystemExit(f"{name} is pinned in one way for all services, and in another if {condition}")
     return found
 
 
-def lock_service(folder: Path, given: Mapping[str, str], group: str | None = None) -> str:
+def lock_service(folder: Path, given: Mapping[str, object], group: str | None = None) -> str:
     """Return the pinned requirements of a service with these answers, consistent with those locked before."""
     environment = Environment(keep_trailing_newline=True, autoescape=False)
     environment.filters["to_json"] = json.dumps
-    answers = {
+    answers: dict[str, object] = {
         "service_name": "service",
         "description": "",
         "bounded_context": "",
         "dedup": "none",
         "framework": "none",
+        "packages": [],
         "publish_interval": "2",
         "queue_group": "",
     }

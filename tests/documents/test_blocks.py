@@ -29,6 +29,8 @@ NOT_RUN = {
     "docs/dev.md / From the command line / 1": "tests/dev/test_messages.py types the same commands",
     "docs/guides/backstage.md / Forms and Backstage / 2": "tests/unit/test_questions_command.py has such answers",
     "docs/guides/backstage.md / A Backstage software template / 2": "tests/workflows/test_backstage.py runs the action",
+    "docs/guides/tracing.md / Traces / 1": "tests/smoke/test_tracing.py does both",
+    "docs/guides/tracing.md / See traces on your machine / 1": "no image of Jaeger; tests/template/test_compose.py",
     "docs/loki.md / Logs in Loki / 1": "there is no Alloy; tests/unit/test_loki_config.py checks the configuration",
     "docs/loki.md / Logs in Loki / 2": "there is no Loki; tests/smoke/test_pubsub.py checks the lines",
     "docs/production/monitoring.md / Monitoring / 1": "tests/template/test_monitoring.py adds it to services",

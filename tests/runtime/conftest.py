@@ -37,8 +37,8 @@ with redirect_stdout(None):
 SERVICE = WORKSPACE / "services" / "billing"
 TEMPLATE = Path(__file__).parents[2] / "template/services/{{ service_name }}"
 DEFAULT_FILES = frozenset(path.relative_to(SERVICE).as_posix() for path in (SERVICE / "src").rglob("*.py"))
-for folder in ("src", "schemas"):  # the files of all packages but the gateway's are plain, and need no rendering
-    without = shutil.ignore_patterns("*.jinja", "__pycache__", "web")
+for folder in ("src", "schemas"):  # the files of all packages but the gateway's are plain; no test is traced
+    without = shutil.ignore_patterns("*.jinja", "__pycache__", "web", "telemetry")
     shutil.copytree(TEMPLATE / folder, SERVICE / folder, ignore=without, dirs_exist_ok=True)
 sys.path.insert(0, str(SERVICE))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -77,11 +78,37 @@ def test_an_extra_that_comes_and_goes_leaves_the_tree_as_it_was(shop: Workspace,
     assert found(shop) == packages.closure([name, "handlers"])
     assert asked(shop) == [name]
     after = tree.read(shop.root)
-    assert {path for path in before if after[path] != before[path]} == {ANSWERS}
+    others = {BILLING / "pyproject.toml", BILLING / "requirements.txt", PurePosixPath("compose/billing.yml")}
+    changed = others if packages.BY_NAME[name].has_dependencies else set()
+    assert {path for path in before if after[path] != before[path]} == {ANSWERS, *changed}
     do("remove-extra", "billing", name)
 
     assert tree.read(shop.root) == before
     assert {path for path in (shop.root / BILLING).rglob("*") if path.is_dir()} == folders
+
+
+def test_the_dependencies_of_an_extra_join_those_of_the_owner(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project, compose = shop.root / BILLING / "pyproject.toml", shop.root / "compose/billing.yml"
+    project.write_text(
+        project.read_text().replace('    "pydantic>=2.12",\n', '    "httpx>=0.28",\n    "pydantic>=2.12",\n')
+    )
+    before = tree.read(shop.root)
+    do("add-extra", "billing", "otel")
+    dependencies = tomllib.loads(project.read_text())["project"]["dependencies"]
+    assert {"httpx>=0.28", "opentelemetry-sdk>=1.40"} < set(dependencies)
+    pins = (shop.root / BILLING / "requirements.txt").read_text()
+    assert "\nopentelemetry-sdk==" in pins
+    assert (shop.root / "compose/telemetry.yml").exists()
+    do("remove-extra", "billing", "otel")
+    assert tree.read(shop.root) == before
+
+    compose.write_text(
+        compose.read_text().replace("  - infrastructure.yml\n", "  - infrastructure.yml\n  - mine.yml\n")
+    )
+    refused(1, "add-extra", "billing", "otel")
+    assert "compose/billing.yml was edited" in capsys.readouterr().err
 
 
 def test_what_was_added_is_what_a_new_service_with_it_has(shop: Workspace) -> None:

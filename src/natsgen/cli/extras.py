@@ -46,7 +46,8 @@ def add_extra(service: options.Service, how: options.Writing, name: list[str] = 
     """Add extras to a service.
 
     This adds their files and the packages that they need, and records them in the service's answers. It changes
-    nothing else.
+    nothing else, except that an extra with dependencies, such as otel, also changes pyproject.toml, the pins and the
+    compose file.
 
     \b
     Examples:

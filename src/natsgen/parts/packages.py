@@ -46,6 +46,7 @@ class Package:
         needs: the packages that it needs.
         question: the template's question that asks for it, if the user may add it: `EXTRAS` or `DEPLOY`.
         shared: its files in the workspace, which all services with the package share.
+        has_dependencies: whether it needs libraries or containers, so that other files of the service change as well.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Package:
     needs: tuple[str, ...] = ()
     question: str = ""
     shared: tuple[str, ...] = ()
+    has_dependencies: bool = False
 
     @property
     def marker(self) -> str:
@@ -132,6 +134,14 @@ PACKAGES: tuple[Package, ...] = (
     ),
     _extra("messages", "the envelope EnvelopeMessage", "src/domain/messages.py", needs=()),
     _extra("cloudevents", "the envelope CloudEvent of CloudEvents 1.0", "src/domain/cloud_events.py", needs=()),
+    Package(
+        "otel",
+        "traces and metrics by OpenTelemetry",
+        ("src/telemetry",),
+        question=EXTRAS,
+        shared=("compose/telemetry.yml",),
+        has_dependencies=True,
+    ),
     Package(
         "toolkit",
         "the common code of the extras for JetStream",

@@ -13,13 +13,13 @@ from natsgen import messages
 from natsgen.answers import answers_file
 from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import ConflictError, ServiceError
-from natsgen.files import tree
+from natsgen.files import by_key, line_ends, tree
 from natsgen.files.tree import File
 from natsgen.parts import packages
 from natsgen.rendering import render
 from natsgen.services import edit, listing
 from natsgen.services.edit import ServiceTarget
-from natsgen.transaction.change import Change
+from natsgen.transaction.change import Change, change_between
 from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 
@@ -54,6 +54,8 @@ def add(site: ServiceTarget, names: Sequence[str], question: str = packages.EXTR
         change = Change(after=files)
         if after != sorted(before):
             change = change.with_other(_new_answers(site, memory, {question: after}))
+        there = packages.found(site.folder)
+        change = change.with_other(_dependencies(site, there, there | packages.closure(wanted)))
         site.write(change, f"add-{noun} {site.service} {' '.join(wanted)}")
     notes = (f"{site.service} already has the {noun} {name}" for name in wanted if name in before)
     return Changed(tuple(after), change, tuple(notes))
@@ -90,6 +92,7 @@ def remove(site: ServiceTarget, names: Sequence[str], question: str = packages.E
             raise ConflictError(f"the package {name} was not removed, and nothing was changed: {why}{forced}")
         change = _new_answers(site, memory, {question: after}) if after != sorted(before) else Change()
         change = edit.with_packages(site, change, leaving.files)
+        change = change.with_other(_dependencies(site, there, there.difference(leaving.names)))
         site.write(change, f"remove-{noun} {site.service} {' '.join(unwanted)}")
     return Changed(tuple(after), change, tuple(leaving.notes()))
 
@@ -129,6 +132,32 @@ def _new_answers(site: ServiceTarget, memory: AnswersFile, answers: dict[str, li
     values = {**memory.values, **answers}
     made = render.render(site.template, values, site.workspace.root.name, packages.found(site.folder))
     return Change(before, {path: File(made[path].content, before[path].executable)})
+
+
+def _dependencies(site: ServiceTarget, there: frozenset[str], wanted: frozenset[str]) -> Change:
+    """Return the change of files outside the packages, if the packages that come or go have dependencies.
+
+    Raises:
+        ConflictError: the owner edited such a file, and the change cannot be merged.
+    """
+    if not any(packages.BY_NAME[name].has_dependencies for name in there ^ wanted):
+        return Change()
+    data, root = site.answers().as_data(), site.workspace.root
+    base, made = (render.render(site.template, data, root.name, names) for names in (there, wanted))
+    ours = tree.read_files(site.workspace, [path for path in base if base[path] != made.get(path, base[path])])
+    return change_between(ours, {path: _merged(site, path, ours[path], base[path], made[path]) for path in ours})
+
+
+def _merged(site: ServiceTarget, path: PurePosixPath, ours: File, base: File, made: File) -> File:
+    """Return the owner's file with the template's change from `base` to `made`."""
+    if line_ends.is_same_text(ours.content, base.content):
+        return File(made.content, ours.executable)
+    if by_key.is_shared(path) and (content := by_key.merge(path, ours.content, base.content, made.content)):
+        return File(content, ours.executable)
+    raise ConflictError(
+        f"{path} was edited, so its change cannot be merged, and nothing was changed: undo the edit, or run natsgen "
+        f"answers {site.service} set extras=..., which marks the conflict"
+    )
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from src.infrastructure.worker import Worker
 LIMIT = 10.0  # seconds until a test gives up waiting
 OWN_SETTINGS = Path(__file__).with_name("settings.env")  # yours, if you have settings that tests need
 
+os.environ.setdefault("OTEL_SDK_DISABLED", "true")  # tests export no spans, if the service has the extra `otel`
 # before a test imports src.domain.settings, which reads them
 os.environ.update({name: value for name, value in dotenv_values(OWN_SETTINGS).items() if value is not None})
 

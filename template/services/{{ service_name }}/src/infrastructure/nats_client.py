@@ -8,8 +8,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeVar
 
 import nats.errors
@@ -279,13 +277,6 @@ class NatsClient:
         await asyncio.wait([closing], timeout=0.2)
         abort(client)
         await asyncio.wait([closing], timeout=self.CLOSE_LIMIT)
-
-
-def connection_for(settings: Settings) -> NatsClient:
-    """Return a connection, which traces what goes over it if the service has the extra `otel`."""
-    has_otel = (Path(__file__).resolve().parent.parent / "telemetry" / "__init__.py").exists()
-    kind: type[NatsClient] = import_module("src.telemetry").TracedClient if has_otel else NatsClient
-    return kind(settings)
 
 
 def size_of(data: bytes, headers: Mapping[str, str]) -> int:

@@ -21,7 +21,7 @@ from src.infrastructure.decoding import place_of
 from src.infrastructure.delivery import Delivery, Inbox
 from src.infrastructure.errors import ConfigurationError, describe
 from src.infrastructure.handler_runner import HandlerRunner
-from src.infrastructure.nats_client import connection_for
+from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import ensure_dead_letters, stream_for
 from src.infrastructure.publishing import declared, publish_over
 from src.infrastructure.resources import shared
@@ -248,6 +248,13 @@ class Worker:
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 logger.warning("waiting for JetStream", error=describe(error))
                 await asyncio.sleep(self.RETRY)
+
+
+def connection_for(settings: Settings) -> NatsClient:
+    """Return a connection, which traces what goes over it if the service has the extra `otel`."""
+    has_otel = (DOMAIN.parent / "telemetry" / "__init__.py").exists()
+    kind: type[NatsClient] = import_module("src.telemetry").TracedClient if has_otel else NatsClient
+    return kind(settings)
 
 
 def load_package(name: str, needed_by: str, mend: str = "natsgen repair") -> ModuleType:

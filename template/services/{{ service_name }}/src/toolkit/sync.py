@@ -21,8 +21,9 @@ from nats.js.api import PubAck
 
 from src.config import Settings, settings
 from src.infrastructure.errors import NotConnected
-from src.infrastructure.nats_client import NatsClient, connection_for
+from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import Payload, own_channel, publish
+from src.infrastructure.worker import connection_for
 from src.requests.listeners import Listener
 from src.requests.nats import Headers, nats
 from src.requests.request import Context

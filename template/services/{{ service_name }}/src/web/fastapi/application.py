@@ -56,6 +56,7 @@ application = FastAPI(
     lifespan=_lifespan,
     responses=RESPONSES,
     redirect_slashes=False,
+    telemetry={"tracing": False},  # the gateway makes the spans, if the service has the extra `otel`
 )
 add_error_handlers(application)
 for one in routers():
