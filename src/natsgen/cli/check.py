@@ -28,13 +28,13 @@ def check(how: options.Reading, service: options.Services = None, all_services: 
       natsgen check --all
       natsgen check billing --json
     """
-    from natsgen.cli.progress import Progress
+    from natsgen.cli import progress
     from natsgen.update import drift
 
     place = how.place
     names = wanted_services(place, service or [], all_services=all_services)
-    with Progress("checking") as bar:
-        found = drift.check(place, names, progress=bar.show)
+    with progress.bar("checking") as show:
+        found = drift.check(place, names, progress=show)
     how.end(
         {"workspace": place.root, "services": map(_document, found)},
         _lines(found),

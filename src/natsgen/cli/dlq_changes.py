@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from natsgen.cli import dlq_options, output
+from natsgen.cli import dlq_options, output, progress
 from natsgen.cli.options import value
-from natsgen.cli.progress import Progress
 from natsgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -141,10 +140,10 @@ def _change(
     if chosen.letters and not which.dry_run:
         if ask and not which.yes:
             dlq_options.confirm(counts, f"{deed.verb} {all_letters} at {chosen.server}?")
-        with Progress(deed.doing) as bar:
+        with progress.bar(deed.doing) as show:
             connection.run(
                 settings,
-                lambda server, stop: work(server, stop, tally, bar.show),
+                lambda server, stop: work(server, stop, tally, show),
                 progress_text=lambda: (
                     f"{tally.done:,} of {all_letters} were {deed.done_in_part}; run the command again to {deed.rest}"
                 ),

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from natsgen.cli import dlq_options, output
+from natsgen.cli import dlq_options, output, progress
 from natsgen.cli.options import argument, switch, value
-from natsgen.cli.progress import Progress
 from natsgen.errors import InputError
 
 STANDARD = "-"  # instead of a file's name: standard input or output
@@ -44,8 +43,8 @@ def export(
     with _writer(file) as write:
         chosen = dlq_options.choose(settings, wanted)
         tally = Tally(len(chosen.letters))
-        with Progress("exporting") as bar:
-            connection.run(settings, lambda server, _: archive.export(server, chosen.letters, tally, write, bar.show))
+        with progress.bar("exporting") as show:
+            connection.run(settings, lambda server, _: archive.export(server, chosen.letters, tally, write, show))
     for line in dlq_story.failure_lines(tally, "exported without its payload: dead letter"):
         output.note(line)
     written = tally.done + len(tally.failed)
@@ -79,13 +78,13 @@ def import_(
     from natsgen.dlq.bulk import Tally
 
     settings = how.settings(service)
-    with _reader(file) as (content, name), Progress("importing") as bar:
+    with _reader(file) as (content, name), progress.bar("importing") as show:
         tally = Tally(sum(1 for _ in archive.records(content, name)))
         if not dry_run and tally.total:
             content.seek(0)
             connection.run(
                 settings,
-                lambda server, stop: archive.import_(server, stop, archive.records(content, name), tally, bar.show),
+                lambda server, stop: archive.import_(server, stop, archive.records(content, name), tally, show),
                 progress_text=lambda: (
                     f"{tally.done + tally.gone:,} of {tally.total:,} dead letters are in the stream; run the command "
                     "again to import the others"

@@ -139,8 +139,8 @@ def confirm(counts: Sequence[str], question: str) -> None:
 
 def choose(settings: Settings, wanted: Selection, ids: Sequence[int] = ()) -> Chosen:
     """Find the chosen dead letters, with a progress bar."""
-    from natsgen.cli.progress import Progress
+    from natsgen.cli import progress
     from natsgen.dlq import connection, selection
 
-    with Progress("reading") as bar:
-        return connection.run(settings, lambda server, _: selection.choose(server, wanted, ids, bar.show))
+    with progress.bar("reading") as show:
+        return connection.run(settings, lambda server, _: selection.choose(server, wanted, ids, show))

@@ -3,54 +3,42 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from natsgen.cli import output
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress
 
 MOMENT = 1.0  # seconds; shorter operations need no bar
 
 
-class Progress:
-    """Shows a progress bar. As a context manager, it removes the bar at the end.
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Provide a function that draws how many items are done, of how many; the bar is removed at the end.
 
     Args:
         what: the name of the operation, such as "replaying".
     """
+    began = time.monotonic()
+    shown: list[Progress] = []
+    with ExitStack() as stack:
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._began = time.monotonic()
-        self._bar: Bar | None = None
+        def show(done: int, total: int) -> None:
+            if not shown and time.monotonic() - began >= MOMENT and output.can_animate():
+                shown.append(stack.enter_context(_new()))
+                shown[0].add_task(what)
+            for one in shown:
+                one.update(one.task_ids[0], completed=done, total=total)
 
-    def show(self, done: int, total: int) -> None:
-        """Draw the bar, if the delay has passed."""
-        if self._bar is None:
-            if time.monotonic() - self._began < MOMENT or not output.can_animate():
-                return
-            self._bar = _bar()
-            self._bar.add_task(self._what, total=total)
-            self._bar.start()
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        yield show
 
 
-def _bar() -> Bar:
+def _new() -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Bar(*columns, console=Console(stderr=True), transient=True)
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -82,11 +82,11 @@ def carry_out(how: options.Writing, names: Sequence[str], wanted: Options) -> No
     Raises:
         typer.Exit: with exit code 1, if a service conflicts or fails.
     """
-    from natsgen.cli.progress import Progress
+    from natsgen.cli import progress
     from natsgen.update import fleet
 
-    with Progress("updating") as bar:
-        results = fleet.update(how.writer, names, wanted, bar.show)
+    with progress.bar("updating") as show:
+        results = fleet.update(how.writer, names, wanted, show)
     lines = list(_lines(results)) if results else [output.no_services(how.place.root)]
     if how.dry_run and not how.as_json:
         changes = [result.plan.change for result in results if result.plan is not None]
