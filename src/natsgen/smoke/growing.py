@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 
 from natsgen.files import tree
 from natsgen.files.tree import Tree
@@ -21,6 +22,7 @@ from natsgen.smoke.gates import ENVIRONMENT, GENERATE, Gates
 from natsgen.smoke.running import Running
 from natsgen.smoke.steps import CheckFailed, Step
 from natsgen.smoke.work import ONE_AT_A_TIME, Work
+from natsgen.workspace import SERVICES
 
 ADD = "add"
 
@@ -55,13 +57,15 @@ class Growing:
         return [*found, Step("extras", self.extras, (GENERATE,))] if self._extras else found
 
     def add(self) -> str:
-        """Add a part of each kind as `natsgen add-...` does, and check that it only adds files."""
+        """Add a part of each kind as `natsgen add-...` does, and check that only deployment files change with them."""
         self._before = tree.read(self._work.workspace.root)
         for part in self._parts:
             with ONE_AT_A_TIME:
                 edit.add(self._target, part)
         after = tree.read(self._work.workspace.root)
-        if changed := tree.differences(self._before, {path: after[path] for path in self._before if path in after}):
+        deploys = PurePosixPath(SERVICES, self._work.service, "deploy")
+        there = {path: file for path, file in self._before.items() if not path.is_relative_to(deploys)}
+        if changed := tree.differences(there, {path: after[path] for path in there if path in after}):
             raise CheckFailed(f"adding parts changed existing files: {', '.join(changed)}")
         expected = {path for part in self._parts for path in part.kind.paths(self._work.service, part.name)}
         if missing := sorted(map(str, expected - after.keys())):
