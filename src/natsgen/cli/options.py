@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from natsgen.transaction.change import Change
 
 
-def option(metavar: str, help: str) -> Any:
-    """Return an option with a value, for `Annotated`."""
-    return typer.Option(metavar=metavar, help=help)
-
-
 def value(metavar: str, help: str, *names: str, default: object = None, **rules: Any) -> Any:
     """Return an option with a value, as the default of a parameter.
 

@@ -133,14 +133,12 @@ def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPa
     Raises:
         GitError: the folder is not in a repository, or git fails.
     """
-    wanted = [str(path) for path in paths]
+    wanted = tuple(paths)
     if not wanted:
         return ()
     inside = prefix(root)
-    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none")
-    literal = {"GIT_LITERAL_PATHSPECS": "1"}
-    said = run("status", *options, "--", *wanted, folder=root, variables=literal).stdout
-    found = [PurePosixPath(os.fsdecode(entry[3:])) for entry in said.split(b"\0") if entry]
+    options = ("--porcelain", "--no-renames", "--untracked-files=all", "--ignore-submodules=none")
+    found = [PurePosixPath(entry[3:]) for entry in _entries(root, wanted, "status", *options)]
     return tuple(path.relative_to(inside) if path.is_relative_to(inside) else path for path in found)
 
 
@@ -150,11 +148,7 @@ def tracked(root: Path, paths: Iterable[PurePosixPath]) -> frozenset[PurePosixPa
     Raises:
         GitError: the folder is not in a repository, or git fails.
     """
-    wanted = [str(path) for path in paths]
-    if not wanted:
-        return frozenset()
-    said = run("ls-files", "-z", "--", *wanted, folder=root, variables={"GIT_LITERAL_PATHSPECS": "1"}).stdout
-    return frozenset(PurePosixPath(os.fsdecode(entry)) for entry in said.split(b"\0") if entry)
+    return frozenset(map(PurePosixPath, _entries(root, paths, "ls-files")))
 
 
 def not_checked_out(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
@@ -164,11 +158,18 @@ def not_checked_out(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePos
         root: a folder, which need not be in a repository.
         paths: files, relative to it.
     """
-    absent = [str(path) for path in paths if not os.path.lexists(root / path)]
-    if not absent:
-        return ()
+    absent = [path for path in paths if not os.path.lexists(root / path)]
     try:
-        said = run("ls-files", "-z", "-t", "--", *absent, folder=root, variables={"GIT_LITERAL_PATHSPECS": "1"}).stdout
+        found = _entries(root, absent, "ls-files", "-t")
     except GitError:
         return ()
-    return tuple(PurePosixPath(os.fsdecode(entry[2:])) for entry in said.split(b"\0") if entry.startswith(b"S "))
+    return tuple(PurePosixPath(entry[2:]) for entry in found if entry.startswith("S "))
+
+
+def _entries(root: Path, paths: Iterable[PurePosixPath], *command: str) -> list[str]:
+    """Return the entries that a command prints about some paths, which are no patterns; none without paths."""
+    wanted = [str(path) for path in paths]
+    if not wanted:
+        return []
+    said = run(*command, "-z", "--", *wanted, folder=root, variables={"GIT_LITERAL_PATHSPECS": "1"}).stdout
+    return [os.fsdecode(entry) for entry in said.split(b"\0") if entry]
