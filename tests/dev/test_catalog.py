@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from natsgen.cli import main
 from natsgen.dev import samples
 from natsgen.dev.catalog import Catalog, Source
 from natsgen.dev.environment import Servers, variables
@@ -58,3 +59,21 @@ def test_what_is_not_there_or_cannot_be_imported_is_said(source: Source, catalog
         catalog.part("order_crated", "handler")
     with pytest.raises(ServiceError, match="cannot be imported: ModuleNotFoundError"):
         Source(tmp_path, source.python, dict(os.environ)).catalog()
+
+
+def test_what_only_the_code_tells_is_in_the_document_and_code_that_fails_is_said(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = source.folder / "src/domain/handlers/late_handler.py"
+    text = (source.folder / "src/domain/handlers/order_created_handler.py").read_text()
+    handler.write_text(text.replace('"orders.order.created"', '".".join(("orders", "late"))').replace("_order_c", "_c"))
+    command = ["asyncapi", "mail", "--workspace", str(source.folder.parents[1])]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["operations"]["mail.handler.created"]["x-nats-durable"] == "mail-created"
+    assert "late_handler.py:" in err
+    handler.write_text("raise LookupError(7)")
+    assert main(command) == 1
+    assert "cannot be imported: LookupError: 7; use --static to read only the source" in capsys.readouterr().err
+    assert main([*command, "--static"]) == 0
+    handler.unlink()

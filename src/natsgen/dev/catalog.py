@@ -16,6 +16,9 @@ from natsgen.errors import InputError, ServiceError
 from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import HarnessError, last_lines
 from natsgen.messages import did_you_mean, join_names, quote
+from natsgen.parts.handlers import stream_for
+from natsgen.parts.sends import ENQUEUES
+from natsgen.workspace import SERVICES
 
 PROBE = Path(__file__).with_name("probe.py")
 PROBE_SECONDS = 60.0  # for imports on a machine that starts five services at once
@@ -121,7 +124,7 @@ class Source:
         """
         answer = self._ask({"types": []})
         parts = [Part(**{**part, "publishes": tuple(part.get("publishes", ()))}) for part in answer["parts"]]
-        written = {end.subject for end in reading.read(self.folder).senders}
+        written = {end.subject for end in reading.read(self.folder).senders if end.kind != ENQUEUES}
         return Catalog(answer["service"], tuple(sorted(written.union(answer["publishes"]))), tuple(parts))
 
     def surface(self) -> Surface:
@@ -137,7 +140,7 @@ class Source:
         parts = {(part["kind"], part["name"]): part for part in answer["parts"]}
 
         def told(end: End) -> End:
-            part = parts.get((end.kind, end.part), {})
+            part = parts.pop((end.kind, end.part), {})
             schema, reply = (schemas.get(key) if key else None for key in _types(end))
             return replace(
                 end,
@@ -151,7 +154,8 @@ class Source:
 
         untold = tuple(f"{module}: {text}" for (module, text, _), schema in schemas.items() if schema is None)
         senders, receivers = (tuple(map(told, ends)) for ends in (read.senders, read.receivers))
-        return Surface(answer["service"], senders, receivers, read.unread, untold)
+        others = tuple(_received(answer["service"], self.folder.name, part) for part in parts.values())
+        return Surface(answer["service"], senders, (*receivers, *others), read.unread, untold)
 
     def check(self, part: Part, payload: str) -> None:
         """Have the service's code validate a payload in JSON.
@@ -195,6 +199,21 @@ class Source:
         if not isinstance(answer, dict):
             raise ServiceError(f"the code of {self.folder.name} cannot be imported: {last_lines(asked.stderr, 1)}")
         return answer
+
+
+def _received(service: str, folder: str, part: Mapping[str, Any]) -> End:
+    """Return a part of which the source alone does not tell the subject."""
+    return End(
+        service,
+        part["name"],
+        part["kind"],
+        part["subject"],
+        f"{SERVICES}/{folder}/{part['file']}",
+        schema=part["schema"],
+        stream=stream_for(part["subject"]) if "durable" in part else "",
+        durable=part.get("durable", ""),
+        options=part.get("options", {}),
+    )
 
 
 def _types(end: End) -> Iterator[tuple[str, str, bool] | None]:

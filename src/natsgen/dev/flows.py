@@ -37,7 +37,7 @@ def find(
     flows = []
     for subject in (*named, *others):
         matching = _matching(subject, published)
-        takers = [(who, part) for who, part in consumers if naming.matches(part.subject, subject)]
+        takers = [(who, part) for who, part in consumers if naming.overlap(part.subject, subject)]
         flows.append(
             {
                 "subject": subject,
