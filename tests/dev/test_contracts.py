@@ -43,6 +43,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("new", "service", "pricing", "--action", "quote"),
     ("new", "publisher", "beat", "--subject", "events.test"),
     ("new", "subscriber", "ear", "--subject", "events.>"),
+    ("add-action", "ear", "mute"),
 )
 NAMES = sorted(words[2] for words in COMMANDS if words[0] == "new")
 HANDLED = '    logger.info("event handled", event_id=event.id, aggregate_id=event.aggregate_id)\n'

@@ -6,9 +6,11 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from natsgen import naming
 from natsgen.contracts.models import Schema
 from natsgen.contracts.reading import RECEIVERS, End, Surface
 from natsgen.files import reading
@@ -36,7 +38,7 @@ def document(title: str, about: Mapping[str, str], surfaces: Sequence[Surface]) 
         about: its `version`, and perhaps its `description`.
         surfaces: the services.
     """
-    made = _Document()
+    made = _Document([end for one in surfaces for end in one.receivers if end.durable])
     for end in sorted((end for one in surfaces for end in (*one.receivers, *one.senders)), key=_id):
         made.add(end)
     server = {"host": "{address}", "protocol": "nats", "variables": {"address": {"default": "localhost:4222"}}}
@@ -68,11 +70,15 @@ def about(folder: Path) -> dict[str, str]:
 class _Document:
     """The parts of a document.
 
+    Args:
+        consumers: the parts with a consumer, which know the names of their streams.
+
     Attributes:
         channels, operations, messages, schemas: by their names.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, consumers: Sequence[End]) -> None:
+        self._consumers = consumers
         self.channels: dict[str, Any] = {}
         self.operations: dict[str, Any] = {}
         self.messages: dict[str, Any] = {}
@@ -94,6 +100,8 @@ class _Document:
             operation["bindings"] = {"nats": {"queue": queue, "bindingVersion": BINDING}}
         if end.kind in ("action", CALLS):
             operation["reply"] = self._reply(f"{channel}.reply", name, end, receives)
+        stores = (one.stream for one in self._consumers if end.stream and naming.overlap(one.subject, end.subject))
+        end = replace(end, stream=next(stores, end.stream))
         operation.update({f"x-nats-{key}": value for key, value in _facts(end) if value not in ("", None)})
         self.operations[name] = operation
 

@@ -23,7 +23,7 @@ def as_text(found: Map) -> str:
     """Return the map for a terminal."""
     lines: list[str] = []
     for flow in found.flows:
-        stream = next((end.stream for end in (*flow.senders, *flow.receivers) if end.stream), "")
+        stream = next((end.stream for end in (*flow.receivers, *flow.senders) if end.stream), "")
         lines.append(flow.subject + (f"  (stream {stream})" if stream else ""))
         lines += [f"  from {_end(end, flow)}" for end in flow.senders] or ["  from nobody here"]
         lines += [f"  to   {_end(end, flow)}" for end in flow.receivers] or ["  to   nobody here"]

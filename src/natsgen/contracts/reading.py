@@ -26,7 +26,8 @@ _DEPTH = 10  # expressions that another expression leads to
 RECEIVERS = ("handler", "task", "action", "subscriber")
 """The kinds of parts that receive messages."""
 
-_DECLARED = (("src.infrastructure.subscription", "Subscription"), ("src.actions.action", "Action"))
+_SUBSCRIPTION = ("src.infrastructure.subscription", "Subscription")
+_DECLARED = {"handler": _SUBSCRIPTION, "task": _SUBSCRIPTION, "action": ("src.actions.action", "Action")}
 _NO_PAYLOAD = ("Context", "Message")
 
 
@@ -110,7 +111,7 @@ class _Reader:
         self._service = folder.name
         self._modules = Modules(folder)
         self._schemas = SchemaReader(self._modules)
-        self._defaults = {name: value for place in _DECLARED for name, value in self._defaults_of(*place)}
+        self._defaults = {kind: dict(self._defaults_of(*place)) for kind, place in _DECLARED.items()}
         self._unread: list[str] = []
 
     def surface(self) -> Surface:
@@ -174,7 +175,7 @@ class _Reader:
                 reply=Type(module, function.returns) if is_action and function.returns else None,
                 stream=consumers[-1].stream if consumers else "",
                 durable=known.durable_in(self._service),
-                options={**self._defaults, **own},
+                options={**self._defaults.get(part.kind.noun, {}), **own},
             )
         )
 
