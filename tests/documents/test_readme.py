@@ -41,6 +41,7 @@ DOCUMENTS = [
     "docs/upgrading.md",
 ]
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
+[EVENT] = read_blocks(ROOT, "docs/guides/envelopes.md")
 [STATS] = read_blocks(ROOT, "docs/reference/endpoints.md")
 LETTERS = range(15, 20)  # sequences, among them those that the documents name
 
@@ -179,7 +180,7 @@ def runs(block: Block) -> bool:
     return (
         (block.document in DOCUMENTS and (block.language in ("sh", "json") or shown))
         or is_tree(block)
-        or block == STATS
+        or block in (EVENT, STATS)
     )
 
 
@@ -334,6 +335,6 @@ async def publish_events(url: str, contents: list[dict[str, Any]]) -> None:
     await put_letters(url)
     client = await nats.connect(url)
     for number, data in enumerate(contents):
-        event = {"id": f"{number}", "type": "t", "timestamp": "2024-01-15T10:00:00Z", "aggregateId": f"order-{number}"}
-        await client.jetstream().publish("orders.order.created", json.dumps(event | {"data": data}).encode())
+        event = json.loads(EVENT.text) | {"id": f"{number}", "aggregateId": f"order-{number}", "data": data}
+        await client.jetstream().publish("orders.order.created", json.dumps(event).encode())
     await client.close()
