@@ -94,7 +94,8 @@ def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.C
     assert "do not match the source, such as its handlers: natsgen repair billing updates them" in (
         capsys.readouterr().out
     )
-    do("repair", "billing")
+    do("repair", "billing", "--json")
+    assert json.loads(capsys.readouterr().out)["updated"] == ["kubernetes"]
     record = json.loads((shop / BILLING / facts.RECORD).read_text())
     assert [one["concurrency"] for one in record["consumers"]] == [1, 4]
     assert "replicas: 5" in (shop / BASE / "deployment.yaml").read_text()

@@ -201,6 +201,8 @@ def test_what_a_person_edited_is_removed_only_by_force(shop: Workspace, capsys: 
         (("add-extra", "billing", ","), "NAME needs the names of extras, such as batches,cloudevents"),
         (("add-extra", "biling", "kv"), "unknown service 'biling'"),
         (("remove-extra", "billing", "kv"), "billing has no extra 'kv' (it has none)"),
+        (("add-deploy", "billing", "kubernets"), "NAME: unknown deploy 'kubernets'; did you mean 'kubernetes'?"),
+        (("remove-deploy", "billing", "kubernetes"), "billing has no deploy 'kubernetes' (it has none)"),
         (("new", "worker", "x", "--subject", "a.b", "--with", "kvv"), "--with: unknown extra 'kvv'; did you mean"),
         (
             ("new", "worker", "x", "--subject", "a.b", "--data", "extras=kv"),

@@ -236,7 +236,7 @@ def _repairable(found: Comparison, version: str) -> Iterator[str]:
     since: dict[str, str] = {}
     lacking: set[str] = set()
     for file in found.files:
-        for name in found.packages.packages_of(file.path) - set(found.missing):
+        for name in found.packages.packages_of(file.path) & found.packages.found:
             if file.is_unedited:
                 since.setdefault(name, file.since)
             elif file.how == MISSING:

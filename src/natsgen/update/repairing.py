@@ -65,8 +65,7 @@ def repair(writer: Writer, service: str) -> Repaired:
         change = change.with_other(found.packages.redeployed(found.packages.source_facts, change.after))
         writer.write(change, f"repair {service}")
     touched = {name for path in (*change.before, *change.after) for name in found.packages.packages_of(path)}
-    added = tuple(found.missing)
-    return Repaired(change, added, tuple(sorted(touched - set(added))), tuple(_notes(found)))
+    return Repaired(change, tuple(found.missing), tuple(sorted(touched & found.packages.found)), tuple(_notes(found)))
 
 
 def _change(workspace: Workspace, found: Comparison) -> Change:
