@@ -123,6 +123,9 @@ prints one line for each and exits with code 2. Names are case-sensitive. An emp
 
 A setting marked *secret* can also be given as `<NAME>_FILE`, the path of a file that holds it. In containers, your own
 values go into `compose/<service>.env`.
+
+Concurrency, attempts, time limits and backoff belong to a handler: see the
+[options of `subscriber`](../guides/handlers.md#options-of-subscriber).
 """
     files = sorted(SOURCE.rglob("*.py"), key=lambda path: (path.name != "config.py", str(path)))
     return text + tables("setting | default | takes | meaning", settings_in, files)

@@ -222,6 +222,7 @@ def test_a_dry_run_changes_nothing(reference: Path) -> None:
     ("path", "text", "message"),
     [
         ("notes.txt", "new", "has uncommitted changes"),
+        ("src/domain/handlers/__init__.py", None, "run natsgen new and move its handlers"),
         ("src/domain/handlers/__init__.py", "", "has no call such as nats.subscribe("),
         ("src/domain/handlers/__init__.py", "def x(:", "is not valid Python"),
         ("src/domain/handlers/__init__.py", "nats.subscribe(SUBJECT, handler=x)", "use a literal subject"),
@@ -233,8 +234,11 @@ def test_a_dry_run_changes_nothing(reference: Path) -> None:
         (".copier-answers.yml", "a: b", "already managed by natsgen"),
     ],
 )
-def test_what_cannot_be_adopted_is_told(reference: Path, path: str, text: str, message: str) -> None:
-    (reference / BILLING / path).write_text(text)
+def test_what_cannot_be_adopted_is_told(reference: Path, path: str, text: str | None, message: str) -> None:
+    if text is None:
+        (reference / BILLING / path).unlink()
+    else:
+        (reference / BILLING / path).write_text(text)
     if "uncommitted" not in message:
         world.commit(reference)
     before = files_of(reference)
