@@ -38,7 +38,7 @@ class ConsulClient:
         self.service_id = ""
         self._settings = settings
         self._readiness = readiness
-        self._well: bool | None = None  # whether the latest request succeeded; None before the first
+        self._well = True  # whether the latest request did not fail
         host, token = settings.CONSUL_HOST, settings.CONSUL_TOKEN
         self._client = Consul(
             f"[{host}]" if ":" in host else host,
@@ -67,7 +67,7 @@ class ConsulClient:
                 await self._register(port)
                 await self._send_heartbeats()
             except Exception as error:  # whatever it is, it must not end the attempts
-                if self._well is not False:
+                if self._well:
                     logger.warning("no heartbeat to Consul: trying again", error=describe(error))
                 self._well = False
                 await asyncio.sleep(self.PAUSE * random.uniform(0.2, 1))
@@ -91,8 +91,7 @@ class ConsulClient:
                 "deregistercriticalserviceafter": self.FORGET_AFTER,
             },
         )
-        if not self._well:
-            logger.info("registered in Consul", service_id=self.service_id, address=address, port=port)
+        logger.info("registered in Consul", service_id=self.service_id, address=address, port=port)
         self._well = True
 
     async def _send_heartbeats(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -124,11 +125,8 @@ def decoder_for(annotation: Any, where: str) -> Decoder:
 
 def decode_untyped(data: bytes) -> Any:
     """Return the payload for a handler without annotation: JSON, else text, else the bytes."""
-    try:
-        return from_json(data)
-    except ValueError:
-        pass
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
+    decoders: tuple[Decoder, ...] = (from_json, bytes.decode)
+    for decode in decoders:
+        with suppress(ValueError):
+            return decode(data)
+    return data

@@ -142,8 +142,7 @@ class Publications(Incoming):
         task = asyncio.ensure_future(_publish_until_confirmed(self._nats, subject, payload, sent))
         task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it
         publication = Publication(task)
-        if self.unconfirmed is None:
-            self.unconfirmed = set()
+        self.unconfirmed = self.unconfirmed or set()
         self.unconfirmed.add(publication)
         publication.on_confirmed(self.unconfirmed.discard)
         return publication
@@ -163,8 +162,7 @@ class Publications(Incoming):
         Equal content gets another id each time that it is asked for.
         """
         derived = id_from(self._nats.service, self.dedup_key, *content)
-        if self._derived is None:
-            self._derived = Counter()
+        self._derived = self._derived or Counter()
         self._derived[derived] += 1
         return derived if self._derived[derived] == 1 else id_from(derived, str(self._derived[derived]))
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from functools import partial, wraps
+from functools import partial
 from typing import Any, TypeVar
 
 from src.infrastructure.errors import describe
@@ -99,9 +99,4 @@ def with_resources(function: Function) -> Function:
     """Return a function with its parameter `resources` filled in; a function without one is returned as it is."""
     if "resources" not in inspect.signature(function).parameters:
         return function
-
-    @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs, resources=shared.value)
-
-    return call  # type: ignore[return-value]
+    return lambda *args, **kwargs: function(*args, **kwargs, resources=shared.value)  # type: ignore[return-value]
