@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,8 +49,8 @@ def answers(
     from natsgen.update import fleet
     from natsgen.update.sources import Sources
 
-    with ExitStack() as stack:
-        template = Sources(place, stack).of(memory).template(memory.commit)
+    with Sources(place) as sources:
+        template = sources.of(memory).template(memory.commit)
         given = _given(change[1:], memory, questions.read(template.folder), place.root)
     update.carry_out(how, [service], fleet.Options(answers=given))
 

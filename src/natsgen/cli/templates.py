@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +91,7 @@ def of_service(workspace: Workspace, service: str) -> Iterator[tuple[TemplateSou
         return
     from natsgen.update.sources import Sources
 
-    with ExitStack() as stack:
-        known = Sources(workspace, stack).of(memory)
+    with Sources(workspace) as sources:
+        known = sources.of(memory)
         template = known.template(memory.commit)
         yield template, known.newest if known.versions else template.commit

@@ -7,7 +7,6 @@ update, because a merge sees no difference between the two versions there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -124,8 +123,7 @@ def check(
         listing.require_service(workspace, name)
     found: dict[str, Drift] = {}
     wanted: list[_Wanted] = []
-    with ExitStack() as stack:
-        sources = Sources(workspace, stack)
+    with Sources(workspace) as sources:
         for name in services:
             try:
                 wanted.append(_look_up(workspace, name, sources))
@@ -165,8 +163,8 @@ def compare(workspace: Workspace, service: str) -> Comparison:
     Raises:
         NatsgenError: the service cannot be compared; the message says why.
     """
-    with ExitStack() as stack:
-        return _comparison(workspace, _look_up(workspace, service, Sources(workspace, stack)))
+    with Sources(workspace) as sources:
+        return _comparison(workspace, _look_up(workspace, service, sources))
 
 
 def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:

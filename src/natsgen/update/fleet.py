@@ -7,7 +7,6 @@ next natsgen command finishes or undoes the service that was being written; ever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -91,8 +90,7 @@ def update(
     workspace = writer.workspace
     for name in services:
         listing.require_service(workspace, name)  # before the session, which would create a missing workspace
-    with writer.session(), ExitStack() as stack:
-        sources = Sources(workspace, stack)
+    with writer.session(), Sources(workspace) as sources:
         prepared = [_prepared(workspace, name, options, sources) for name in services]
         results = {one.service: one for one in prepared if isinstance(one, Result)}
         tasks = [one for one in prepared if isinstance(one, Task)]

@@ -18,17 +18,16 @@ from natsgen.workspace import ANSWERS_FILE, Workspace
 _NAME = "service_name"
 
 
-class Sources:
-    """The templates that services were created from, each opened once.
+class Sources(ExitStack):
+    """The templates that services were created from, each opened once. As a context manager it closes them.
 
     Args:
         workspace: the workspace of the services.
-        stack: closes the templates.
     """
 
-    def __init__(self, workspace: Workspace, stack: ExitStack) -> None:
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
         self._workspace = workspace
-        self._stack = stack
         self._found: dict[str, Releases | NatsgenError] = {}
 
     def of(self, memory: AnswersFile) -> Releases:
@@ -49,7 +48,7 @@ class Sources:
                 )
             trust.need(url, self._workspace.root, str(memory.file))
             try:
-                self._found[url] = self._stack.enter_context(releases.of(url, self._workspace.root))
+                self._found[url] = self.enter_context(releases.of(url, self._workspace.root))
             except NatsgenError as error:
                 self._found[url] = error
         found = self._found[url]
