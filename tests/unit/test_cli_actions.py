@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -140,14 +139,3 @@ def test_handlers_and_actions_come_to_one_service(here: Path, capsys: pytest.Cap
         "  order_paid  orders.order.paid  greeter-order_paid\n"
         "  greet       v1.greeter.greet   action\n"
     )
-
-
-def test_adding_an_action_imports_neither_copier_nor_pydantic(here: Path, environment: dict[str, str]) -> None:
-    script = (
-        "import sys; from natsgen.cli import main; main(['add-action', 'greeter', 'a']);"
-        "print([name for name in ('copier', 'nats', 'pydantic', 'rich') if name in sys.modules])"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=here, capture_output=True, text=True, timeout=30
-    )
-    assert process.stdout.splitlines()[-1] == "[]"

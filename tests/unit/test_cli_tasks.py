@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -139,14 +137,3 @@ def test_every_mistake_is_one_line_and_changes_nothing(
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert tree.read(here) == before
-
-
-def test_adding_a_task_imports_neither_copier_nor_pydantic(here: Path, environment: dict[str, str]) -> None:
-    script = (
-        "import sys; from natsgen.cli import main; main(['add-task', 'mailer', 'a', '--queue', 'b']);"
-        "print([name for name in ('copier', 'nats', 'pydantic', 'rich') if name in sys.modules])"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=here, capture_output=True, text=True, timeout=30
-    )
-    assert process.stdout.splitlines()[-1] == "[]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -265,15 +264,3 @@ def test_one_line_makes_a_subscriber(here: Path, capsys: pytest.CaptureFixture[s
     assert '@listens("events.>")\n' in (folder / "src/domain/subscribers/events_all_subscriber.py").read_text()
     assert 'queue_group = "workers"\n' in (folder / "pyproject.toml").read_text()
     assert "      QUEUE_GROUP: ${QUEUE_GROUP:-workers}\n" in (here / "compose/ear.yml").read_text()
-
-
-@pytest.mark.parametrize("noun", NOUNS)
-def test_adding_imports_neither_copier_nor_pydantic(here: Path, noun: str, environment: dict[str, str]) -> None:
-    script = (
-        f"import sys; from natsgen.cli import main; main(['add-{noun}', 'beat', 'a.b']);"
-        "print([name for name in ('copier', 'nats', 'pydantic', 'rich') if name in sys.modules])"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=here, capture_output=True, text=True, timeout=30
-    )
-    assert process.stdout.splitlines()[-1] == "[]"
