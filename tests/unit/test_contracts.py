@@ -264,6 +264,12 @@ CHANGES = {
     "a type is narrower": (MAIL, "number: int", "number: Annotated[int, Field(ge=1)]", "has the minimum of anything"),
     "another type is expected": (MAIL, "number: int", "number: str", "data.number is integer, expected string"),
     "a field is required": (PLACE, "note: str | None = None", "note: str | None", "note is required, but not always"),
+    "an open model requires more": (
+        BILL,
+        "    total: float =",
+        "    vat: float\n    total: float =",
+        "vat is required, but",
+    ),
     "fewer values are accepted": (BILL, '"EUR", "USD"', '"EUR"', 'can be "USD", expected "EUR"'),
     "a subject is removed": (BILL, "billing.invoice.written", "billing.invoice.paid", "no longer sends it"),
     "an action is removed": (PLACE, '@action("place")', '@action("put")', "no longer receives it"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,46 +81,42 @@ def asyncapi(
     from natsgen.contracts import asyncapi as documents
     from natsgen.contracts import changes, topology
     from natsgen.services import listing
-    from natsgen.workspace import Workspace
+    from natsgen.workspace import SERVICES, Workspace
 
     place = how.place
     names = wanted_services(place, service or [], all_services=all_services)
+    alone = len(names) == 1 and not all_services
+    title = names[0] if alone else place.root.name
 
-    def document(root: Path, surfaces: Sequence[Surface]) -> dict[str, Any]:
-        alone = None if all_services or len(surfaces) != 1 else surfaces[0].service
-        about = documents.about(root / "services" / names[0]) if alone else {"version": "0.0.0"}
-        return documents.document(alone or place.root.name, about, surfaces)
+    def described(root: Path, surfaces: Sequence[Surface]) -> dict[str, Any]:
+        about = documents.about(root / SERVICES / title) if alone else documents.NO_VERSION
+        return documents.document(title, about, surfaces)
 
     surfaces = _read(place.root, names, static=static)
     for text in (text for surface in surfaces for text in surface.unknown):
-        output.note(f"not read: {text}")
-    made = document(place.root, surfaces)
+        output.note(f"not read: {output.printable(text)}")
+    made = described(place.root, surfaces)
     if diff is not None:
-        base = Path(diff)
-        with nullcontext(base) if base.is_file() else changes.checked_out(place.root, diff) as where:
-            if base.is_file():
-                old = changes.load(base)
-            else:
-                before = set(listing.names(Workspace(where)))
-                kept = [name for name in names if name in before]
-                wanted = sorted(before) if all_services else kept
-                old = document(where, _read(where, wanted, static=static))
-        _end_diff(how, changes.between(old, made))
-        return
-    text = json.dumps(made, indent=2) + "\n"
-    if not check:
-        if to is None:
-            output.result(text)
+        if Path(diff).is_file():
+            old = changes.load(Path(diff))
         else:
-            to.write_text(text, encoding="utf-8")
-            how.end({"services": names, "file": to}, note=f"{to} describes {counted(len(names), 'service')}")
-        return
-    kinds = ("mismatch", "subject")
-    problems = [f"{one.kind}: {one.text}" for one in topology.join(surfaces).findings if one.kind in kinds]
-    if to is not None and changes.load(to) != made:
-        problems.append(f"{to} differs from the services; run this without --check")
-    note = "" if problems else f"{counted(len(names), 'service')} fit together"
-    how.end({"services": names, "problems": problems}, map(output.printable, problems), note, failed=bool(problems))
+            with changes.checked_out(place.root, diff) as root:
+                there = listing.names(Workspace(root))
+                wanted = [name for name in there if all_services or name in names]
+                old = described(root, _read(root, wanted, static=static))
+        _end_diff(how, changes.between(old, made))
+    elif check:
+        kinds = ("mismatch", "subject")
+        problems = [f"{one.kind}: {one.text}" for one in topology.join(surfaces).findings if one.kind in kinds]
+        if to is not None and changes.load(to) != made:
+            problems.append(f"{to} differs from the services; run this without --check")
+        note = "" if problems else f"{counted(len(names), 'service')} fit together"
+        how.end({"services": names, "problems": problems}, map(output.printable, problems), note, failed=bool(problems))
+    elif to is not None:
+        to.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+        how.end({"services": names, "file": to}, note=f"{to} describes {counted(len(names), 'service')}")
+    else:
+        output.document(made)
 
 
 def _read(root: Path, names: Sequence[str], *, static: bool) -> list[Surface]:

@@ -17,6 +17,7 @@ from natsgen.files import reading
 from natsgen.parts.sends import CALLS
 
 VERSION = "3.1.0"  # of AsyncAPI
+NO_VERSION = {"version": "0.0.0"}  # what has no version of its own
 BINDING = "0.1.0"  # of the NATS binding
 QUEUE_OF_ACTIONS = "q"  # as in the NATS micro service protocol
 
@@ -64,7 +65,7 @@ def about(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         project = None
     found = {key: str(value) for key, value in project.items()} if isinstance(project, dict) else {}
-    return {"version": "0.0.0", **{key: found[key] for key in ("version", "description") if key in found}}
+    return {**NO_VERSION, **{key: found[key] for key in ("version", "description") if key in found}}
 
 
 class _Document:

@@ -123,12 +123,13 @@ def _messages(
     before, after = _payload(*old), _payload(*new)
     if before is None or after is None:
         return
-    reader, writer = ((before, old[0]), (after, new[0])) if is_sent else ((after, new[0]), (before, old[0]))
-    breaking = compatibility.problems(reader[0], writer[0], reader[1], writer[1])
+    was, now = (before, old[0]), (after, new[0])
+    reader, writer = (was, now) if is_sent else (now, was)
+    breaking = compatibility.problems(reader[0], writer[0], (reader[1], writer[1]))
     yield from (Change(subject, prefix + text, True) for text in breaking)
-    was, now = (set(_paths(payload, root, set())) for payload, root in ((before, old[0]), (after, new[0])))
+    had, has = (set(_paths(*one, set())) for one in (was, now))
     told = " ".join(breaking).split()
-    for text, paths in (("is new", now - was), ("is gone", was - now)):
+    for text, paths in (("is new", has - had), ("is gone", had - has)):
         yield from (Change(subject, f"{prefix}{path} {text}", False) for path in sorted(paths) if path not in told)
 
 

@@ -15,18 +15,17 @@ _MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 _TELLING = ("type", "properties", "anyOf", "oneOf", "enum", "const")
 
 
-def problems(
-    reader: Schema, writer: Schema, reader_root: Schema | None = None, writer_root: Schema | None = None
-) -> list[str]:
+def problems(reader: Schema, writer: Schema, roots: tuple[Schema, Schema] | None = None) -> list[str]:
     """Return what is wrong, each with the path of its field; nothing where a schema accepts or tells nothing.
 
     Args:
         reader: the schema of what is read.
         writer: the schema of what is sent.
-        reader_root: the document that the references of `reader` belong to; itself by default.
-        writer_root: the document that the references of `writer` belong to; itself by default.
+        roots: the documents that the references of `reader` and `writer` belong to, for two versions of one schema: a
+            field that the other version lacks is then missing, even if its model allows more fields. By default the
+            schemas themselves, of different services.
     """
-    found = _Comparison(reader_root or reader, writer_root or writer).of(reader, writer)
+    found = _Comparison(*(roots or (reader, writer)), is_strict=roots is not None).of(reader, writer)
     return list(dict.fromkeys(f"{path.removeprefix('.') or 'the payload'} {text}" for path, text in found))
 
 
@@ -41,9 +40,10 @@ def target(root: Schema, reference: str) -> Any:
 class _Comparison:
     """Compares schemas pair by pair, each pair once: a model may contain itself."""
 
-    def __init__(self, reader: Schema, writer: Schema) -> None:
+    def __init__(self, reader: Schema, writer: Schema, *, is_strict: bool) -> None:
         self._reader = reader
         self._writer = writer
+        self._is_strict = is_strict
         self._known: dict[tuple[int, int], list[Problem]] = {}
 
     def of(self, reader: Schema, writer: Schema) -> list[Problem]:
@@ -78,7 +78,7 @@ class _Comparison:
 
     def _fields(self, reader: Schema, writer: Schema) -> Iterator[Problem]:
         theirs, ours = reader.get("properties", {}), writer.get("properties", {})
-        is_open = bool(writer.get("additionalProperties")) or "properties" not in writer
+        is_open = not self._is_strict and (bool(writer.get("additionalProperties")) or "properties" not in writer)
         for name in reader.get("required", ()):
             if name not in ours and not is_open:
                 yield f".{name}", "is required, but not sent"
