@@ -88,6 +88,7 @@ def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.C
     edit(shop, BASE / "deployment.yaml", "replicas: 2", "replicas: 5")
     (shop / OVERLAY).write_text("# mine\n")
     do("add-handler", "billing", "orders.order.paid")
+    assert "\n  and changed 3 files in services/billing/deploy/\n" in capsys.readouterr().out
     edit(shop, PAID, '"orders.order.paid"', '"orders.order.paid", concurrency=4')
     capsys.readouterr()
     assert main(["check", "billing"]) == 1

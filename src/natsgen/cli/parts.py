@@ -23,6 +23,7 @@ from natsgen.workspace import SERVICES
 
 if TYPE_CHECKING:
     from natsgen.services.edit import Added, Removed
+    from natsgen.transaction.change import Change
 
 _REQUIRED = commands.REQUIRED
 
@@ -220,7 +221,7 @@ def _tell_added(how: options.Writing, service: str, done: Added) -> None:
     story = [
         f"Added the {part.kind.noun} {part.name} to {service} in {how.place.root}",
         *_files(service, change.added, "with"),
-        *_redeployed(change.replaced),
+        *_redeployed(service, change),
         f"  it {part.story(service)}",
         "",
         "Next, from here:",
@@ -252,7 +253,7 @@ def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
     else:
         facts[kind.abouts] = abouts
     story = [f"Removed the {kind.noun} {file.name} from {service} in {how.place.root}"]
-    story += [*_files(service, done.change.removed, "and"), *_redeployed(done.change.replaced)]
+    story += [*_files(service, done.change.removed, "and"), *_redeployed(service, done.change)]
     if commands:
         story += ["", f"These stay on the server. Delete them when no running worker has this {kind.noun}:"]
         story += [f"  {output.printable(command)}" for command in commands]
@@ -272,10 +273,14 @@ def _leftover(left: Leftover) -> dict[str, str]:
     return {"stream": left.stream, "subject" if left.what == "schedules" else "durable": left.name}
 
 
-def _redeployed(paths: Sequence[PurePosixPath]) -> Iterator[str]:
-    """Yield the line about changed deployment files."""
-    if paths:
-        yield f"  and changed {messages.counted(len(paths), 'file')} in services/{paths[0].parts[1]}/deploy/"
+def _redeployed(service: str, change: Change) -> Iterator[str]:
+    """Yield the line about deployment files that are added, changed or removed."""
+    if paths := {path for path in (*change.before, *change.after) if path.is_relative_to(_deploys_of(service))}:
+        yield f"  and changed {messages.counted(len(paths), 'file')} in {_deploys_of(service)}/"
+
+
+def _deploys_of(service: str) -> PurePosixPath:
+    return PurePosixPath(SERVICES, service, "deploy")
 
 
 def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[str]:
@@ -285,7 +290,7 @@ def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[
     place = PurePosixPath(SERVICES, service)
     of_part = [path for path in paths if is_owners(path.relative_to(place))]
     yield from (f"  {path}" for path in of_part)
-    if more := [path for path in paths if path not in of_part]:
+    if more := [path for path in paths if path not in of_part and not path.is_relative_to(_deploys_of(service))]:
         names = packages_of(service, more)
         count = messages.counted(len(more), "file")
         yield f"  {word} {service_packages.listed(names)} ({count})" if names else f"  {word} {count} more"
