@@ -100,6 +100,14 @@ FAULTS = (
     in_tool("files/merging", "result.conflicts.append(Conflict(path, why))", "pass", "update/test_conflicts"),
     in_tool("files/merging", "if merged.file != before:", "if False:", "update/test_update", "update/test_conflicts"),
     in_tool("files/merging", "if merged.conflicts:", "if False:", "update/test_conflicts"),
+    # the map and AsyncAPI
+    in_tool(
+        "contracts/topology",
+        "naming.overlap(sender.subject, receiver.subject)",
+        "sender.subject == receiver.subject",
+        "unit/test_contracts",
+    ),
+    in_tool("contracts/changes", "(was, now) if is_sent else (now, was)", "was, now", "unit/test_contracts"),
     # messages and names
     in_tool("messages", "get_close_matches(name, known, n=1)", "[]", "unit/test_cli", "unit/test_questions"),
     in_tool("messages", '+ "...")', ")", "unit/test_naming", "unit/test_naming", "hostile/test_rules"),
