@@ -30,9 +30,9 @@ from tests.template.test_budgets import FULL, WORKER
 ROOT = Path(__file__).parents[2]
 CRD = ROOT.parent / "shared/crds/monitoring.coreos.com_prometheusrules.yaml"
 SERVICES = {
-    "billing": WORKER,
-    "mailer": ("worker", "mailer", "--queue", "emails"),
-    "full": (*FULL, "--dedup", "none"),
+    "billing": (*WORKER, "--deploy", "monitoring"),
+    "mailer": ("worker", "mailer", "--queue", "emails", "--deploy", "monitoring"),
+    "full": (*FULL, "--dedup", "none", "--data", "extras=[]"),
 }
 PROMTOOL_SECONDS = 120.0
 METRIC = re.compile(r"([A-Za-z_:][\w:]*)\{")
@@ -76,7 +76,7 @@ def labels(expression: str) -> set[str]:
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> Monitored:
     root = tmp_path_factory.mktemp("monitored")
     for arguments in SERVICES.values():
-        assert main(["new", *arguments, "--deploy", "monitoring", "--workspace", str(root), "--no-input"]) == 0
+        assert main(["new", *arguments, "--workspace", str(root), "--no-input"]) == 0
     return Monitored(root)
 
 
@@ -141,6 +141,15 @@ def test_what_kustomize_reads_is_there(monitored: Monitored) -> None:
         kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
         named = [*kustomization["resources"], *kustomization["configMapGenerator"][0]["files"]]
         assert [name for name in named if not (folder / name).is_file()] == []
+
+
+def test_the_pods_metrics_have_the_job_that_the_alerts_select(monitored: Monitored) -> None:
+    kubernetes = monitored.root / "services/full/deploy/kubernetes"
+    monitor = yaml.safe_load((kubernetes / "components/pod-monitor/pod-monitor.yaml").read_text())
+    deployment = yaml.safe_load((kubernetes / "base/deployment.yaml").read_text())
+
+    assert deployment["spec"]["template"]["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "full"
+    assert 'up{job="full"}' in monitored.alerts("full")["WorkerNotScraped"]["expr"]
 
 
 def test_dashboards_are_what_grafana_takes(monitored: Monitored) -> None:
