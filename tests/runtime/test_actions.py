@@ -690,8 +690,8 @@ def is_no_coroutine(request: GreetRequest) -> None: ...
     [
         (lambda: Action("gr eet", greet), "the name is 'gr eet'"),
         (lambda: Action("greet", greet, subject="a..b"), "subject is 'a..b'"),
-        (lambda: Action("greet", greet, concurrency=0), "concurrency is 0; use 1 or more"),
-        (lambda: Action("greet", greet, timeout=0), "timeout is 0; use seconds, more than 0"),
+        (lambda: action("greet", concurrency=0)(greet), "concurrency is 0: Input should be greater than or equal"),
+        (lambda: action("greet", timeout=0)(greet), "timeout is 0: Input should be greater than 0"),
         (lambda: Action("greet", sync_free), "takes request, context, more; use the parameters (request)"),
         (lambda: Action("greet", is_no_coroutine), "write it as `async def`"),
         (lambda: action("greet", speed=3)(greet), "no option speed; there are version, subject"),

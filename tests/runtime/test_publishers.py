@@ -268,9 +268,6 @@ async def test_publisher_metrics(run: RunPublisher) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"every": 0.0}, "every is 0.0"),
-        ({"every": 100_000.0}, "every is 100000.0"),
-        ({"stream": "a b"}, "stream is 'a b'"),
         ({"stream": "EVENTS", "core": True}, "core NATS has no streams"),
         ({"subject": "events.*"}, "no wildcards"),
         ({"subject": ""}, "no wildcards"),
@@ -280,6 +277,19 @@ async def test_publisher_metrics(run: RunPublisher) -> None:
 def test_what_does_not_fit_is_refused_when_it_is_declared(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Publisher(**{"name": "x", "subject": SUBJECT, "function": make, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0.0}, "every is 0.0"),
+        ({"every": 100_000.0}, "every is 100000.0"),
+        ({"stream": "a b"}, "stream is 'a b'"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        publishes(SUBJECT, **options)(make)
 
 
 def test_a_publisher_takes_a_tick_or_nothing() -> None:

@@ -399,7 +399,6 @@ async def test_two_that_would_take_each_others_messages_are_refused(service_sett
     ("options", "message"),
     [
         ({"subject": "a..b"}, "subject is 'a..b'"),
-        ({"queue": "a b"}, "queue is 'a b'"),
         ({"function": lambda event: None}, "not a coroutine function"),
     ],
 )
@@ -425,3 +424,5 @@ def test_the_decorator_registers_and_returns_the_function(monkeypatch: pytest.Mo
     assert (found.name, found.subject, found.queue) == ("heart_beat", "heart.*", "workers")
     with pytest.raises(ConfigurationError, match="no option group; there are queue"):
         listens("heart.*", group="workers")(hear_heart_beat)  # type: ignore[call-arg]
+    with pytest.raises(ConfigurationError, match="queue is 'a b'"):
+        listens("heart.*", queue="a b")(hear_heart_beat)

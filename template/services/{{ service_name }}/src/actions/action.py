@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Annotated, Any, TypedDict, TypeVar, Unpack
+
+from pydantic import Field
 
 from src.actions.settings import settings
 from src.infrastructure.decoding import annotations_of, place_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import NAME, SUBJECT, check_options
+from src.infrastructure.subscription import NAME, SUBJECT, Count, Seconds, check_options
 from src.requests.errors import ActionError
 from src.requests.request import Context
 
@@ -18,6 +20,7 @@ __all__ = ["Action", "ActionError", "Context", "action", "action_subject", "regi
 
 ActionFunction = Callable[..., Awaitable[Any]]
 ActionT = TypeVar("ActionT", bound=ActionFunction)
+NotNegative = Annotated[int, Field(ge=0)]
 
 
 def action_subject(service: str, action: str, version: int = 1, *, prefix: str | None = None) -> str:
@@ -94,23 +97,18 @@ class Action:
             found.append(f"the name is {self.name!r}; use letters, digits, _ and -")
         if self.subject is not None and not SUBJECT.fullmatch(self.subject):
             found.append(f"subject is {self.subject!r}; use tokens joined by dots, `*` and a final `>`")
-        for name, least in (("version", 0), ("concurrency", 1), ("max_waiting", 0)):
-            if getattr(self, name) < least:
-                found.append(f"{name} is {getattr(self, name)}; use {least} or more")
-        if not self.timeout > 0:
-            found.append(f"timeout is {self.timeout}; use seconds, more than 0")
         return found
 
 
 class Options(TypedDict, total=False):
     """The options of `action`; see the attributes of `Action`."""
 
-    version: int
+    version: NotNegative
     subject: str | None
     queue: bool
-    concurrency: int
-    max_waiting: int
-    timeout: float
+    concurrency: Count
+    max_waiting: NotNegative
+    timeout: Seconds
     description: str
     metadata: dict[str, str]
 

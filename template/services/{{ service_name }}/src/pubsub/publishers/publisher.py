@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from pydantic import Field
 
 from src.infrastructure.decoding import annotations_of, place_of
 from src.infrastructure.errors import ConfigurationError
-from src.infrastructure.subscription import NAME, check_options, takes_options_of
+from src.infrastructure.subscription import Name, check_options, takes_options_of
 
 Make = Callable[..., Awaitable[Any]]
 MakeT = TypeVar("MakeT", bound=Make)
 
 CONCRETE = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")  # a subject to publish on
-MAX_EVERY = 86_400.0  # seconds
 
 
 class Tick(NamedTuple):
@@ -49,22 +50,18 @@ class Publisher:
     name: str
     subject: str
     function: Make
-    every: float | None = None
+    every: Annotated[float, Field(gt=0, le=86_400)] | None = None
     core: bool = False
-    stream: str | None = None
+    stream: Name | None = None
     takes_tick: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         form = "use the parameters (tick) or none, and `resources` last if needed"
         parameters, _ = annotations_of(self.function, range(2), form)
         object.__setattr__(self, "takes_tick", bool(parameters))
-        every, stream = self.every, self.stream
         holds = {
             f"subject is {self.subject!r}; use tokens joined by dots, no wildcards": CONCRETE.fullmatch(self.subject),
-            f"stream is {stream!r}; use letters, digits, _ and -": stream is None or NAME.fullmatch(stream),
-            "core and stream are both set; core NATS has no streams": stream is None or not self.core,
-            f"every is {every}; use seconds, more than 0 and at most {MAX_EVERY:g}": every is None
-            or 0 < every <= MAX_EVERY,
+            "core and stream are both set; core NATS has no streams": self.stream is None or not self.core,
         }
         if problems := [problem for problem, is_right in holds.items() if not is_right]:
             raise ConfigurationError(f"{place_of(self.function)}: " + "; ".join(problems))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
 
 from src.infrastructure import decoding
 from src.infrastructure.decoding import Decoding, Signature, place_of, signature_of
@@ -34,15 +36,13 @@ class Subscriber:
     name: str
     subject: str
     function: Hear
-    queue: str | None = None
+    queue: Annotated[str, Field(pattern=f"^({NAME.pattern})?$")] | None = None
     decoder: Decoding | None = None
 
     def __post_init__(self) -> None:
         where = place_of(self.function)
         if not SUBJECT.fullmatch(self.subject):
             raise ConfigurationError(f"{where}: subject is {self.subject!r}; use tokens joined by dots, * or >")
-        if self.queue and not NAME.fullmatch(self.queue):
-            raise ConfigurationError(f"{where}: queue is {self.queue!r}; use letters, digits, _ and -")
 
     @cached_property
     def signature(self) -> Signature:
