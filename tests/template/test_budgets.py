@@ -20,12 +20,12 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_637  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_107  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
+ALL_LINES = 6_099  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
 PACKAGE_LINES = {
-    "actions": 400,
+    "actions": 397,
     "batch": 87,
     "batches": 96,
     "cloudevents": 146,
@@ -36,11 +36,11 @@ PACKAGE_LINES = {
     "messages": 34,
     "objects": 147,
     "otel": 460,
-    "publishers": 213,
+    "publishers": 209,
     "requests": 343,
     "schemas": 29,
     "streams": 5,
-    "subscribers": 190,
+    "subscribers": 189,
     "sync": 197,
     "tasks": 568,
     "tenancy": 75,
