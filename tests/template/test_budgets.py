@@ -35,7 +35,7 @@ PACKAGE_LINES = {
     "kv": 131,
     "messages": 34,
     "objects": 147,
-    "otel": 460,
+    "otel": 470,
     "publishers": 209,
     "requests": 343,
     "schemas": 29,

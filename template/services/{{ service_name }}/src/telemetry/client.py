@@ -15,7 +15,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode, get_cu
 
 from src.config import Settings
 from src.domain.events import current
-from src.infrastructure.message import ACK, IN_PROGRESS, NAK, TERM
+from src.infrastructure.message import ACK, IN_PROGRESS, NAK, TERM, Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.publishing import declared
 from src.telemetry import sdk
@@ -23,7 +23,7 @@ from src.telemetry.delivery import TracedDelivery
 from src.telemetry.exchanges import traced_exchanges
 from src.telemetry.measures import Measures
 from src.telemetry.processing import Processing
-from src.telemetry.spans import SCOPE, SYSTEM, Scope, about, context_in, fail, type_of
+from src.telemetry.spans import SCOPE, SYSTEM, Scope, context_in, fail, type_of
 
 Handles = TypeVar("Handles")
 
@@ -116,18 +116,14 @@ class TracedClient(NatsClient):
         """Make a span for a message that is sent in the block, and put its context into the headers."""
         here = get_current_span().get_span_context()
         parent = get_current() if here.is_valid else context_in(headers)
-        operation = {
-            **SYSTEM,
-            "messaging.operation.name": name,
-            "messaging.operation.type": "send",
-            **self.scope.server,
-        }
+        operation = {**SYSTEM, "messaging.operation.name": name, **self.scope.server}
         span: Span = INVALID_SPAN
         started, failed = time.perf_counter(), ""
         if not here.is_valid or here.trace_flags.sampled:  # else nothing would record it
             message_id = headers.get("Nats-Msg-Id", "")
             template = subject.replace(message_id, "{id}") if message_id else subject
             given: dict[str, str | int] = {
+                "messaging.operation.type": "send",
                 "messaging.destination.name": subject,
                 "messaging.destination.template": template if template != subject else "",
                 "messaging.message.id": message_id,
@@ -153,14 +149,19 @@ class TracedClient(NatsClient):
 
     def _settling(self, reply: str, payload: bytes) -> Span:
         name = SETTLING.get(payload.partition(b" ")[0], "settle")
-        tokens, incoming = reply.split("."), current.get()
-        attributes = {**(about(incoming) if incoming else {}), **SYSTEM, **self.scope.server}
-        attributes["messaging.consumer.group.name"] = tokens[
-            3 if len(tokens) == 9 else 5
-        ]  # else with domain and account
-        attributes |= {"messaging.operation.name": name, "messaging.operation.type": "settle"}
-        destination = attributes.get("messaging.destination.name", "")
-        return self.scope.tracer.start_span(f"{name} {destination}".strip(), None, SpanKind.CLIENT, attributes)
+        tokens, message = reply.split("."), current.get()
+        attributes: dict[str, str | int] = {
+            **SYSTEM,
+            "messaging.operation.name": name,
+            "messaging.operation.type": "settle",
+            "messaging.consumer.group.name": tokens[3 if len(tokens) == 9 else 5],  # else with domain and account
+            **self.scope.server,
+        }
+        if isinstance(message, Message):
+            attributes["messaging.destination.name"] = message.subject
+            attributes["messaging.message.id"] = message.id
+            name = f"{name} {message.subject}"
+        return self.scope.tracer.start_span(name, None, SpanKind.CLIENT, attributes)
 
     def _note_server(self) -> None:
         if url := self.client.connected_url:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 
 Attributes = Mapping[str, str | int]
+Key = frozenset[tuple[str, str | int]]  # of a count: its attributes
 
 BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]  # seconds, as the conventions say
 
@@ -29,9 +30,9 @@ class Measures:
         self._sent[frozenset(attributes.items())] += 1
         self._sending.record(seconds, attributes)
 
-    def consumed(self, messages: int, attributes: Attributes) -> None:
+    def consumed(self, messages: int, key: Key) -> None:
         """Count messages that were delivered."""
-        self._consumed[frozenset(attributes.items())] += messages
+        self._consumed[key] += messages
 
     def processed(self, seconds: float, attributes: Attributes) -> None:
         """Record how long the handler took, for one message or for a batch."""
@@ -42,8 +43,8 @@ def _timed(meter: Meter, name: str, description: str) -> Histogram:
     return meter.create_histogram(name, "s", description, explicit_bucket_boundaries_advisory=BUCKETS)
 
 
-def _counted(meter: Meter, name: str, description: str) -> Counter[frozenset[tuple[str, str | int]]]:
-    counts: Counter[frozenset[tuple[str, str | int]]] = Counter()
+def _counted(meter: Meter, name: str, description: str) -> Counter[Key]:
+    counts: Counter[Key] = Counter()
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:
         return [Observation(count, dict(attributes)) for attributes, count in counts.copy().items()]

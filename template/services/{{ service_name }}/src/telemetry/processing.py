@@ -11,7 +11,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
 from src.infrastructure.message import Message
+from src.telemetry.measures import Key
 from src.telemetry.spans import SYSTEM, Scope, about, context_in, current_span, destination_of, fail, link_to, type_of
+
+TYPE = {"messaging.operation.type": "process"}  # an attribute of spans, and not of metrics
 
 
 class Processing:
@@ -28,10 +31,11 @@ class Processing:
         self._scope = scope
         self._kind = kind
         self._name = f"process {destination}"
-        self._operation: dict[str, str | int] = {
+        self._server: dict[str, str | int] | None = None
+        self._key: Key = frozenset()
+        self._attributes: dict[str, str | int] = {
             **SYSTEM,
             "messaging.operation.name": "process",
-            "messaging.operation.type": "process",
             **destination_of(destination),
             **({"messaging.consumer.group.name": group} if group else {}),
         }
@@ -52,25 +56,30 @@ class Processing:
     @contextmanager
     def span(self, incoming: Any) -> Iterator[Span]:
         """Make a span that continues the trace of a message or request."""
-        parent, attributes = context_in(incoming.headers), self._attributes()
-        self._scope.measures.consumed(1, attributes)
-        with current_span(self._scope.tracer, self._name, self._kind, parent, attributes) as span:
-            if span.is_recording():
-                span.set_attributes(about(incoming))
+        self._look_at_server()
+        self._scope.measures.consumed(1, self._key)
+        parent = context_in(incoming.headers)
+        with current_span(self._scope.tracer, self._name, self._kind, parent) as span:
+            if span.is_recording():  # most are not if only a part is sampled, and attributes take longest
+                span.set_attributes({**self._attributes, **TYPE, **about(incoming)})
             yield span
 
     def span_of_batch(self, messages: Sequence[Message]) -> AbstractContextManager[Span]:
         """Make a span for messages that are handled together; it is linked to the trace of each."""
         links = [link for message in messages if (link := link_to(message.headers))]
-        attributes = self._attributes()
-        self._scope.measures.consumed(len(messages), attributes)
-        attributes["messaging.batch.message_count"] = len(messages)
+        self._look_at_server()
+        self._scope.measures.consumed(len(messages), self._key)
+        attributes = {**self._attributes, **TYPE, "messaging.batch.message_count": len(messages)}
         return current_span(self._scope.tracer, self._name, self._kind, Context(), attributes, links)
 
     def took(self, seconds: float, error: BaseException | None) -> None:
         """Record how long the handler took, and what failed."""
-        failed = {"error.type": type_of(error)} if error else {}
-        self._scope.measures.processed(seconds, {**self._attributes(), **failed})
+        attributes = {**self._attributes, "error.type": type_of(error)} if error else self._attributes
+        self._scope.measures.processed(seconds, attributes)
 
-    def _attributes(self) -> dict[str, str | int]:
-        return {**self._operation, **self._scope.server}
+    def _look_at_server(self) -> None:
+        """Note the server's address, which changes with the connection."""
+        if self._server is not self._scope.server:
+            self._server = self._scope.server
+            self._attributes |= self._server
+            self._key = frozenset(self._attributes.items())

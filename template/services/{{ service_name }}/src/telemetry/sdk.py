@@ -29,6 +29,7 @@ Choice = TypeVar("Choice")
 SPAN_EXPORTERS = {"otlp": OTLPSpanExporter, "console": ConsoleSpanExporter, "none": None}
 METRIC_EXPORTERS = {"otlp": OTLPMetricExporter, "console": ConsoleMetricExporter, "none": None}
 PROTOCOL = "http/protobuf"
+REPORTS = logging.getLogger("opentelemetry")  # where the SDK and the exporters report
 LOG_EVERY = 60.0  # seconds between two log lines about what the SDK reports
 LOOK = 0.02  # seconds between looks whether everything is exported
 
@@ -64,9 +65,9 @@ def start() -> Sdk:
         _choice(f"OTEL_EXPORTER_OTLP_{name}", {PROTOCOL: None}, PROTOCOL)
     of_spans = _choice("OTEL_TRACES_EXPORTER", SPAN_EXPORTERS, "otlp")
     of_metrics = _choice("OTEL_METRICS_EXPORTER", METRIC_EXPORTERS, "otlp")
-    reports = logging.getLogger("opentelemetry")
-    reports.addHandler(BoundedHandler())
-    reports.propagate = False
+    REPORTS.setLevel(logging.WARNING)
+    REPORTS.addHandler(BoundedHandler())
+    REPORTS.propagate = False
     resource = Resource.create(
         {
             "service.name": settings.SERVICE_NAME,
@@ -96,18 +97,12 @@ def _choice(name: str, known: Mapping[str, Choice], default: str) -> Choice:
 
 
 class BoundedHandler(logging.Handler):
-    """Logs what the SDK reports, such as a collector that does not answer, at most once in `LOG_EVERY` seconds."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._not_before = 0.0
-        self._left_out = 0
+    """Logs what the SDK reports, such as a collector that does not answer, and then nothing for `LOG_EVERY` seconds."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a report, or count it."""
-        if time.monotonic() < self._not_before:
-            self._left_out += 1
-            return
-        left_out, self._left_out = self._left_out, 0
-        self._not_before = time.monotonic() + LOG_EVERY
-        logger.warning("telemetry has a problem", problem=record.getMessage(), left_out=left_out)
+        """Log a report. Meanwhile the level keeps the SDK from making more of them, which takes longer than a span."""
+        REPORTS.setLevel(logging.CRITICAL)
+        timer = threading.Timer(LOG_EVERY, REPORTS.setLevel, [logging.WARNING])
+        timer.daemon = True
+        timer.start()
+        logger.warning("telemetry has a problem", problem=record.getMessage())

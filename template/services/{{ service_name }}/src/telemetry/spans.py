@@ -54,7 +54,7 @@ def current_span(
     name: str,
     kind: SpanKind,
     parent: Context,
-    attributes: Mapping[str, str | int],
+    attributes: Mapping[str, str | int] | None = None,
     links: Sequence[Link] = (),
 ) -> Iterator[Span]:
     """Make a span current in the block; an exception that leaves it marks the span as failed."""
