@@ -21,9 +21,8 @@ from src.infrastructure.publishing import declared
 from src.telemetry import sdk
 from src.telemetry.delivery import TracedDelivery
 from src.telemetry.exchanges import traced_exchanges
-from src.telemetry.measures import Measures
 from src.telemetry.processing import Processing
-from src.telemetry.spans import SCOPE, SYSTEM, Scope, context_in, fail, type_of
+from src.telemetry.spans import SYSTEM, Scope, context_in, fail, type_of
 
 Handles = TypeVar("Handles")
 
@@ -43,7 +42,7 @@ class TracedClient(NatsClient):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._sdk = sdk.start()
-        self.scope = Scope(self._sdk.tracing.get_tracer(SCOPE), Measures(self._sdk.metering.get_meter(SCOPE)))
+        self.scope = Scope(self._sdk.tracer, self._sdk.measures)
         self.listeners.add(self._note_server)
 
     def observed(self, handles: Handles, **operation: str) -> Handles:

@@ -19,13 +19,16 @@ from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExpo
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from opentelemetry.trace import Tracer
 
 from src.config import VERSION, settings
 from src.infrastructure.errors import ConfigurationError
+from src.telemetry.measures import Measures
 from src.utils.logging import logger
 
 Choice = TypeVar("Choice")
 
+SCOPE = "src.telemetry"
 SPAN_EXPORTERS = {"otlp": OTLPSpanExporter, "console": ConsoleSpanExporter, "none": None}
 METRIC_EXPORTERS = {"otlp": OTLPMetricExporter, "console": ConsoleMetricExporter, "none": None}
 PROTOCOL = "http/protobuf"
@@ -35,10 +38,12 @@ LOOK = 0.02  # seconds between looks whether everything is exported
 
 
 class Sdk(NamedTuple):
-    """The providers, which are the global ones as well."""
+    """The providers, which are the global ones as well, and what connections share of them."""
 
     tracing: TracerProvider
     metering: MeterProvider
+    tracer: Tracer
+    measures: Measures
 
     async def flush(self, limit: float) -> None:
         """Export what there is, for `limit` seconds at most; a collector that does not answer delays nothing more."""
@@ -86,7 +91,7 @@ def start() -> Sdk:
         raise ConfigurationError(f"an OTEL_... setting is invalid: {error}") from error
     trace.set_tracer_provider(tracing)
     metrics.set_meter_provider(metering)
-    return Sdk(tracing, metering)
+    return Sdk(tracing, metering, tracing.get_tracer(SCOPE), Measures(metering.get_meter(SCOPE)))
 
 
 def _choice(name: str, known: Mapping[str, Choice], default: str) -> Choice:

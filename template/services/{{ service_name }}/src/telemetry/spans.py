@@ -17,7 +17,6 @@ from src.domain.events import Incoming
 from src.infrastructure.message import Message
 from src.telemetry.measures import Measures
 
-SCOPE = "src.telemetry"
 SYSTEM = {"messaging.system": "nats"}
 FIELDS = propagate.get_global_textmap().fields
 
