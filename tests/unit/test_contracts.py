@@ -83,6 +83,10 @@ class SendEmail(BaseModel):
 @task("send_email", queue="emails")
 async def send_email(payload: SendEmail) -> None: ...
 """,
+    "mailer/src/domain/tasks/tidy_up_task.py": """
+@task("tidy_up", queue="emails", schedule=Schedule(every=3600), ack_wait=LONG)
+async def tidy_up(payload: dict) -> None: ...
+""",
     "mailer/src/domain/handlers/invoice_written_handler.py": """
 class Invoice(BaseModel):
     number: int
@@ -201,6 +205,7 @@ def test_the_map_is_complete_in_every_format(workspace: Path, capsys: pytest.Cap
             assert sender.split(".")[1] in texts[form]
             assert receiver.split(".")[1] in texts[form]
     assert max(map(len, texts["text"].splitlines())) <= 80
+    assert "queue.emails.*.tidy_up  (stream QUEUE_EMAILS)\n  from a schedule\n" in texts["text"]
     HTMLParser().feed(texts["html"])
     assert "http" not in texts["html"].replace("http-equiv", "")
 
@@ -246,6 +251,7 @@ def test_the_document_has_what_jetstream_does_and_the_replies(base: Path) -> Non
         "x-nats-max-attempts": 5,
         "x-nats-dead-letter-subject": "dlq.billing.order_created",
     }
+    assert "x-nats-ack-wait" not in found["operations"]["mailer.task.tidy_up"]  # it is an expression
     assert found["channels"]["queue.emails.any.send_email"]["address"] == "queue.emails.*.send_email"
     assert found["operations"]["orders.action.place"]["reply"]["channel"] == {
         "$ref": "#/channels/v1.orders.place.reply"

@@ -10,6 +10,7 @@ from typing import Any
 from natsgen.contracts.reading import End
 from natsgen.contracts.topology import Flow, Map
 
+NOBODY = "nobody here"
 WIDTH = 80  # columns of the text
 _STYLE = """
 body { font: 15px system-ui, sans-serif; margin: 2rem; color-scheme: light dark }
@@ -25,8 +26,8 @@ def as_text(found: Map) -> str:
     for flow in found.flows:
         stream = next((end.stream for end in (*flow.receivers, *flow.senders) if end.stream), "")
         lines.append(flow.subject + (f"  (stream {stream})" if stream else ""))
-        lines += [f"  from {_end(end, flow)}" for end in flow.senders] or ["  from nobody here"]
-        lines += [f"  to   {_end(end, flow)}" for end in flow.receivers] or ["  to   nobody here"]
+        lines += [f"  from {text}" for text in _from(flow)]
+        lines += [f"  to   {text}" for text in _to(flow)]
     for title, texts in (
         ("Findings:", [f"{one.kind}: {one.text} ({', '.join(one.places)})" for one in found.findings]),
         ("Not read:", found.unread),
@@ -59,7 +60,7 @@ def as_mermaid(found: Map) -> str:
 
 def as_html(found: Map, title: str) -> str:
     """Return the map as a page that needs no other file."""
-    flows = [(one.subject, _joined(one.senders, one), _joined(one.receivers, one)) for one in found.flows]
+    flows = [(one.subject, "\n".join(_from(one)), "\n".join(_to(one))) for one in found.flows]
     findings = [(one.kind, one.text, "\n".join(one.places)) for one in found.findings]
     unread = [(text,) for text in found.unread]
     heading = f"Map of {html.escape(title)}"
@@ -93,14 +94,14 @@ def _data(end: End) -> dict[str, Any]:
     return {name: getattr(end, name) or None for name in fields} | {"model": end.type.text if end.type else None}
 
 
-def _end(end: End, flow: Flow) -> str:
-    if end.is_sent:
-        return f"{end.who}, which {end.kind}"
-    return f"{end.who}, {end.kind}" + (f" of {end.subject}" if end.subject != flow.subject else "")
+def _from(flow: Flow) -> list[str]:
+    schedule = ["a schedule"] if any(end.options.get("schedule") for end in flow.receivers) else []
+    return [*(f"{end.who}, which {end.kind}" for end in flow.senders), *schedule] or [NOBODY]
 
 
-def _joined(ends: Iterable[End], flow: Flow) -> str:
-    return "\n".join(_end(end, flow) for end in ends)
+def _to(flow: Flow) -> list[str]:
+    wider = {end.subject: f" of {end.subject}" for end in flow.receivers if end.subject != flow.subject}
+    return [f"{end.who}, {end.kind}{wider.get(end.subject, '')}" for end in flow.receivers] or [NOBODY]
 
 
 def _wrapped(text: str) -> Iterable[str]:
@@ -121,9 +122,8 @@ def _quoted(text: str) -> str:
 
 
 def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table; a cell without text says that there is nobody."""
     lines = ["<table><tr>" + "".join(f"<th>{head}" for head in heads)]
     for row in rows:
-        cells = (html.escape(cell).replace("\n", "<br>") or "<em>nobody here</em>" for cell in row)
+        cells = (html.escape(cell).replace("\n", "<br>").replace(NOBODY, f"<em>{NOBODY}</em>") for cell in row)
         lines.append("<tr>" + "".join(f"<td>{cell}" for cell in cells))
     return "\n".join([*lines, "</table>"])

@@ -47,7 +47,7 @@ class End:
         reply_schema: its JSON schema; None if it is unknown.
         stream: the stream that stores its messages; "" for none.
         durable: its JetStream consumer; "" for none.
-        options: its options, with their default values.
+        options: its options, with their default values; None for an unknown value.
         is_constant: whether the subject is one text in the source, not put together.
     """
 
@@ -163,7 +163,9 @@ class _Reader:
             taken = taken.slice
         consumers = known.on_server(self._service)
         is_action = part.kind.noun == "action"
-        own = {name: value.literal for name, value in known.options.items() if value.literal is not None}
+        own: dict[str, Any] = {name: value.literal for name, value in known.options.items()}  # None for an expression
+        if isinstance(known, FoundTask):
+            own["schedule"] = known.recurs
         return self._with_schemas(
             End(
                 self._service,
