@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,13 +15,14 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 
+from natsgen.cli import main
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.ports import LOOPBACK
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.harness_tools.otlp_receiver import OtlpReceiver, ReceivedSpan, receiving
 from tests.harness_tools.readiness import wait_ready
-from tests.smoke.conftest import SUBJECT, natsgen
+from tests.smoke.conftest import SUBJECT
 from tests.smoke.gateways import ask
 from tests.smoke.letters import run, run_json
 
@@ -64,6 +66,11 @@ from src.infrastructure.subscription import subscriber
 @subscriber("{SUBJECT}", batch_wait=0.5)
 async def handle_audit(orders: list[dict[str, str]]) -> None: ...
 """
+
+
+def natsgen(workspace: Path, *arguments: str) -> None:
+    """Types a command in this process, which has imported everything already."""
+    assert main([*arguments, "--workspace", str(workspace), "--no-input"]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -226,3 +233,20 @@ async def test_a_collector_that_does_not_answer_neither_delays_nor_fails_a_messa
             reports = lambda: [one for one in billing.log_records() if one["message"] == "telemetry has a problem"]  # noqa: E731
             await asyncio.to_thread(wait_until, reports, limit=60, what="a report")
         assert len(reports()) == 1
+
+
+def test_a_disabled_sdk_is_not_even_loaded(workspace: Path) -> None:
+    code = "import sys, src.telemetry as own; print(own.TracedClient.__name__, 'opentelemetry.sdk' in sys.modules)"
+    folder = workspace / "services/billing"
+    done = {
+        disabled: subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            env={"OTEL_SDK_DISABLED": disabled},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for disabled in ("true", "false")
+    }
+    assert done == {"true": ["NatsClient", "False"], "false": ["TracedClient", "True"]}
