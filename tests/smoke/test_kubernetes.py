@@ -94,10 +94,14 @@ def streams(server: NatsServer) -> list[Document]:
     return list(account["stream_detail"])
 
 
-def replicas(server: NatsServer, worker: Path) -> int:
-    """The number of replicas that KEDA and its HorizontalPodAutoscaler set: of the trigger that wants most."""
+def replicas(server: NatsServer, worker: Path, least: int | None = None) -> int:
+    """The number of replicas that KEDA and its HorizontalPodAutoscaler set: of the trigger that wants most.
+
+    `least` is what an overlay sets as minReplicaCount. KEDA starts the first replica for any lag at all, since
+    activationLagThreshold is 0, and `ceil` says the same.
+    """
     (scaled,) = (one["spec"] for one in resources(worker, "keda") if one["kind"] == "ScaledObject")
-    wanted = [scaled["minReplicaCount"]]
+    wanted = [scaled["minReplicaCount"] if least is None else least]
     for trigger in (one["metadata"] for one in scaled["triggers"]):
         (stream,) = (one for one in streams(server) if one["name"] == trigger["stream"])
         (consumer,) = (one for one in stream["consumer_detail"] if one["name"] == trigger["consumer"])
@@ -120,12 +124,17 @@ async def test_a_worker_verifies_the_resources_of_nack_and_keda_scales_it_by_the
         await apply(another, resources(worker, "nack"))
         assert configurations(other) == made
 
-        assert replicas(other, worker) == 1
+        assert (replicas(other, worker), replicas(other, worker, least=0)) == (1, 0)
+        await another.publish("orders.order.created", event(WAITING))
+        await another.flush()
+        wait_until(lambda: replicas(other, worker, least=0) == 1, limit=60, what="a replica for one message")
         for number in range(WAITING):
             await another.publish("orders.order.created", event(number))
         await another.flush()
-        wait_until(lambda: replicas(other, worker) == math.ceil(WAITING / 501), limit=60, what="three replicas")
+        three = math.ceil(WAITING / 501)
+        wait_until(lambda: replicas(other, worker, least=0) == three, limit=60, what="three replicas")
 
         start_service(worker, "verifies", NATS_URL=other.url, STREAM_MODE="verify")
-        wait_until(lambda: replicas(other, worker) == 1, limit=120, what="one replica, when all is done")
+        wait_until(lambda: replicas(other, worker, least=0) == 0, limit=120, what="no replica, when all is done")
+        assert replicas(other, worker) == 1
         await another.close()

@@ -23,6 +23,7 @@ from natsgen.harness.ports import free_port
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.documents.test_site import DOCS, anchors
+from tests.harness_tools import node
 from tests.harness_tools.readiness import wait_ready
 from tests.smoke.gateways import ask
 from tests.template.test_budgets import FULL, WORKER
@@ -35,6 +36,7 @@ SERVICES = {
     "full": (*FULL, "--dedup", "none", "--data", "extras=[]"),
 }
 PROMTOOL_SECONDS = 120.0
+TSC_SECONDS = 120.0
 METRIC = re.compile(r"([A-Za-z_:][\w:]*)\{")
 LABELS = re.compile(r"\bby \(([^)]*)\)|[{,] *(\w+) *(?:=|!=|=~|!~)\"")
 OF_PROMETHEUS = {"up": set[str](), "ALERTS": {"alertname", "alertstate"}}
@@ -152,8 +154,18 @@ def test_the_pods_metrics_have_the_job_that_the_alerts_select(monitored: Monitor
     assert 'up{job="full"}' in monitored.alerts("full")["WorkerNotScraped"]["expr"]
 
 
+@pytest.mark.node
+def test_dashboards_have_only_what_grafanas_types_know(monitored: Monitored, tmp_path: Path) -> None:
+    types = node.installed(Path(__file__).with_name("grafana"), tmp_path / "grafana")
+    source = 'import { Dashboard } from "@grafana/schema";\nexport const all: Dashboard[] = '
+    (types / "dashboards.ts").write_text(source + json.dumps(monitored.dashboards(), indent=2))
+    options = ("--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext")
+
+    tsc = types / "node_modules/.bin/tsc"
+    assert run([tsc, *options, types / "dashboards.ts"], limit=TSC_SECONDS, folder=types).output == ""
+
+
 def test_dashboards_are_what_grafana_takes(monitored: Monitored) -> None:
-    """The types of Grafana's own packages for Python and TypeScript took these fields, without losing one."""
     dashboards = monitored.dashboards()
 
     assert len({one["uid"] for one in dashboards}) == len({one["title"] for one in dashboards}) == len(dashboards)
