@@ -59,6 +59,7 @@ def make_cookiecutter(plain: Path, target: Path, answers: Mapping[str, Any]) -> 
     root = target / "{{ cookiecutter.workspace }}"
     names = [*answers, "handler"]
     variables = "".join(f"{{% set {name} = cookiecutter.{name} %}}" for name in names)
+    variables += f"{{% set packages = {[HANDLERS.question]} %}}"  # which Copier computes
     rendered, copied = set(), set()
     for file in sorted(path for path in (plain / "template").rglob("*") if path.is_file()):
         path = _path(file.relative_to(plain / "template"))
@@ -94,7 +95,7 @@ def _path(path: Path) -> Path | None:
     text = _HANDLER.sub(r"\1", path.as_posix()).removesuffix(".jinja")
     if "_copier_conf" in text or any(part in text for part in _BRANCHES):
         return None
-    of_packages = packages.of_path(PurePosixPath(text.removeprefix(_SERVICE)))
+    of_packages = packages.of_path(PurePosixPath(text.removeprefix(_SERVICE))) + packages.sharing(PurePosixPath(text))
     if of_packages and HANDLERS.question not in of_packages:
         return None  # Copier leaves them out of a worker by `_exclude`
     return Path(re.sub(r"\{\{ (\w+) \}\}", r"{{ cookiecutter.\1 }}", text))

@@ -253,7 +253,11 @@ def _show_handled(screen: Screen, dev: ManagedProcess, server: str, port: int, s
         done = stats["handled"] + sum(stats["dead_letters"].values())
         return bool(done >= MESSAGES and asyncio.run(_left(server)) == (0, 0))
 
+    def logged() -> bool:  # natsgen dev passes a line on a moment after the worker wrote it
+        return sum(record["message"] in ("event handled", "dead letter") for _, record in _records(dev)) >= MESSAGES
+
     _wait_for(settled, "all messages to be settled")
+    _wait_for(logged, "the log lines of all messages")
     screen.say("   The worker's log, a few lines as they are:")
     records = _records(dev)
     handled = [(line, record) for line, record in records if record["message"] == "event handled"]

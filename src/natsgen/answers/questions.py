@@ -169,7 +169,7 @@ def read(template: Path) -> Questionnaire:
     try:
         # libyaml's loader is ten times as fast; the file is natsgen's own
         raw = yaml.load(reading.read_text(file), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        asked = {key: details for key, details in raw.items() if not key.startswith("_")}
+        asked = {key: details for key, details in raw.items() if not str(key).startswith("_")}
         computed = frozenset(key for key, details in asked.items() if _is_computed(details))
         return Questionnaire(
             questions={key: _question(key, details) for key, details in asked.items() if key not in computed},
