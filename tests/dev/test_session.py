@@ -61,6 +61,7 @@ def test_an_edit_restarts_only_its_service_and_a_broken_one_keeps_events_waiting
     assert dev.said("billing ended with exit code 0")
 
 
+@pytest.mark.slow
 def test_a_spare_with_the_libraries_imported_becomes_the_service(start: Start, workspace: Path) -> None:
     billing, handler = workspace / "services" / "billing", workspace / HANDLER
     good = handler.read_text()

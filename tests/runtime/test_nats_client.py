@@ -86,6 +86,7 @@ async def test_a_half_open_connection_with_a_full_buffer_is_torn_down(
     await proxied.client.flush()
 
 
+@pytest.mark.slow
 async def test_a_half_open_connection_that_nats_py_notices_first_is_torn_down(
     impatient: None, proxied: NatsClient, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,8 +75,9 @@ def subscription(function: Any, **options: Any) -> Subscription:
 
 @pytest.mark.parametrize("denied", ['{deny: ["billing.>"]}', '{allow: ["other.>", "$JS.API.>"]}'])
 async def test_a_publish_that_is_denied_fails_and_says_why(
-    client: NatsClient, deny: Deny, jetstream: JetStreamContext, denied: str
+    client: NatsClient, deny: Deny, jetstream: JetStreamContext, denied: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client, "PUBLISH_TIMEOUT", 1.0)
     await jetstream.add_stream(name="BILLING", subjects=["billing.>"])
     await client.publish("billing.Done", b"{}", {})
     deny(f"publish: {denied}")

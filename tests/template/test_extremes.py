@@ -27,6 +27,8 @@ from tests.hostile.texts import PLAIN, SUBJECTS, WORDS
 
 RUFF_SECONDS = 60.0
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = (70, 74, 75, 76, 77, 78, 79, 80, 90, 95, 103, 104, 105, 106, 107, 120, 253)  # around where lines break
 LONG = [f"a.{'b' * length}" for length in LENGTHS]
 DURABLES = ["d", "d" * 30, "d" * 60, "d" * 128]

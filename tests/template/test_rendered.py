@@ -181,6 +181,7 @@ def test_plain_copier_makes_the_same_tree(rendered: Rendered, template: Path, tm
     assert files_in(tmp_path / "plain") == files_in(rendered.workspace)
 
 
+@pytest.mark.slow
 def test_wall_9_enter_on_every_question_of_plain_copier_makes_a_working_service(template: Path, tmp_path: Path) -> None:
     """Review, wall 9: Enter, Enter, and a traceback of forty lines."""
     copier = shutil.which("copier", path=str(Path(sys.executable).parent))

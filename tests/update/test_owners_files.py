@@ -129,6 +129,7 @@ def test_a_version_that_does_not_exist_is_told(releases: tuple[Installed, Instal
     assert world.git(shop, "status", "--porcelain").split() == ["M", "services/billing/pyproject.toml"]
 
 
+@pytest.mark.slow
 def test_wall_4d_what_the_owner_changed_on_purpose_is_accepted_and_stays_so(
     releases: tuple[Installed, Installed], shop: Path
 ) -> None:
