@@ -411,7 +411,7 @@ def plant(workspace: Workspace, path: str, content: str = "", digest: str | None
     [
         *("../../x", "/etc/x", "services/../../x", ".git/hooks/pre-commit", "services/a/.git/config"),
         *("services/a/.GIT/config", "services/a/.git./config", "services/a/.g\u200cit/config", "services/GIT~1/config"),
-        *("README.md", ".github/workflows/other.yml", ".", "services", "Makefile/x"),
+        *("README.md", ".github/workflows/other.yml", ".", "services", "Makefile/x", "services/\ud800"),
     ],
 )
 def test_a_journal_that_leads_to_where_natsgen_does_not_write_is_refused_as_a_whole(shop: Workspace, path: str) -> None:

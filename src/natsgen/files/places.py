@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import PurePosixPath
 
@@ -44,8 +45,12 @@ def may_be_moved(path: PurePosixPath) -> bool:
 
 
 def is_plain(path: PurePosixPath) -> bool:
-    """Return whether a path leads only downwards, and not into a git folder in any spelling of a file system."""
+    """Return whether a file may have the path, and it leads only downwards, and into no git folder in any spelling."""
     if path.is_absolute() or not path.parts:
+        return False
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold
         return False
     return not any(part == ".." or "\0" in part or _as_git_sees(part) in _GIT for part in path.parts)
 
