@@ -14,7 +14,7 @@ from nats.js.kv import KeyValue
 
 from src.config import Settings
 from src.infrastructure.attempts import Attempts
-from src.infrastructure.errors import ConfigurationError, Retry
+from src.infrastructure.errors import Retry
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.subscription import Backoff, Subscription
@@ -100,12 +100,12 @@ async def test_with_one_attempt_a_start_that_nobody_noted_is_made_up_for_once(cl
     assert await started(attempts, delivered(2, sequence=8), most=1) == 1, "another message has a count of its own"
 
 
-async def test_where_no_bucket_may_be_made_it_says_so(service_settings: Settings) -> None:
+async def test_where_no_bucket_may_be_made_the_servers_count_is_taken(service_settings: Settings) -> None:
     client = NatsClient(service_settings.model_copy(update={"STREAM_MODE": "off"}))
     await client.connect()
+    attempts = Attempts(client)
 
-    with pytest.raises(ConfigurationError, match="attempts_billing is missing, and STREAM_MODE=off creates none"):
-        await Attempts(client).prepare()
+    assert [await started(attempts, delivered(times), most=5) for times in (4, 40)] == [4, 6]
     await client.close()
 
 

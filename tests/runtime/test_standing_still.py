@@ -90,7 +90,7 @@ async def test_keep_alive_follows_the_consumers_own_ack_wait(
         await asyncio.sleep(3)
 
     await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
-    await prepare(jetstream)
+    await jetstream.add_stream(name="DLQ", subjects=["dlq.>", "replay.>"])
     await jetstream.add_consumer("ORDERS", durable_name=DURABLE, ack_policy=AckPolicy.EXPLICIT, ack_wait=1)
     await jetstream.publish("orders.order.created", b"1")
     async with run_worker(subscription(handle), STREAM_MODE="off"):

@@ -206,7 +206,7 @@ async def test_one_handler_for_a_stream_that_exists_with_another_name(
 
 @pytest.mark.parametrize(
     ("stream_mode", "expected"),
-    [("verify", "no stream DLQ for dlq.>, replay.>"), ("off", "bucket attempts_billing is missing")],
+    [("verify", "no stream DLQ for dlq.>, replay.>"), ("off", "no stream ORDERS for orders.>")],
 )
 async def test_a_worker_that_may_not_make_streams_says_what_is_missing(
     nats_server: NatsServer, start_worker: StartWorker, stream_mode: str, expected: str

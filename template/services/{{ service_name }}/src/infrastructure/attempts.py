@@ -23,6 +23,7 @@ from src.infrastructure.dead_letters import Reason
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
 from src.infrastructure.nats_client import NatsClient
+from src.utils.logging import logger
 
 KEPT_FOR = 7 * 24 * 3600.0  # seconds that a count is kept after the latest attempt
 LOOK = 0.01  # seconds between looks whether all other handlers have ended
@@ -55,7 +56,6 @@ class Attempts:
         alone_lock: held while a message runs alone; no other is handled meanwhile.
     """
 
-    _bucket: KeyValue  # once it is prepared
     ALONE_LIMIT = 60.0  # seconds that running handlers have to end; then a suspect runs beside them
 
     def __init__(self, nats: NatsClient) -> None:
@@ -63,22 +63,26 @@ class Attempts:
         self.alone_lock = asyncio.Lock()
         self._nats = nats
         self._name = f"attempts_{nats.service}"
+        self._bucket: KeyValue | None = None  # None: the server's own count is all there is
         self._connections = 0
 
     async def prepare(self) -> None:
         """Open the bucket; create it if `STREAM_MODE` allows that.
 
         Raises:
-            ConfigurationError: it is missing, and may not be created.
+            ConfigurationError: it is missing, and `STREAM_MODE` is `verify`.
             nats.errors.Error: the server does not answer.
         """
         try:
             self._bucket = await open_bucket(self._nats, self._name, ttl=KEPT_FOR)
         except BucketNotFoundError as error:
-            raise ConfigurationError(
-                f"key-value bucket {self._name} is missing, and STREAM_MODE={self._nats.settings.STREAM_MODE} creates "
-                f"none; create it with history 1 and a TTL of 7 days, or restarts would use up attempts"
-            ) from error
+            if self._nats.settings.STREAM_MODE == "verify":
+                raise ConfigurationError(
+                    f"key-value bucket {self._name} is missing, and STREAM_MODE=verify creates none; create it with "
+                    f"history 1 and a TTL of 7 days, or restarts would use up attempts"
+                ) from error
+            self._bucket = None
+            logger.warning("deliveries count as attempts: no key-value bucket", bucket=self._name)
         self._connections = self._nats.connections
 
     async def start(self, message: Message, most: int) -> Reason | None:
@@ -98,6 +102,9 @@ class Attempts:
             return None
         if self._connections != self._nats.connections:
             await self.prepare()
+        if self._bucket is None:
+            message.attempt = min(message.deliveries, most)
+            return Reason.CRASHED if message.deliveries > most else None
         key = _key(message)
         try:
             done, latest = await self._noted(key, most)
@@ -159,11 +166,12 @@ class Attempts:
 
     async def _note(self, key: str, number: int, latest: str = ENDED) -> None:
         with suppress(nats.errors.Error):
-            if self._nats.connected:
+            if self._bucket is not None and self._nats.connected:
                 await self._nats.client.publish(f"$KV.{self._name}.{key}", f"{number} {latest}".encode())
 
     async def _noted(self, key: str, most: int) -> tuple[int, str]:
         """Return how many attempts there were, and what is known of the latest."""
+        assert self._bucket is not None, "prepared"
         try:
             number, _, latest = ((await self._bucket.get(key)).value or b"0").partition(b" ")
             return int(number), latest.decode()
