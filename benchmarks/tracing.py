@@ -1,4 +1,4 @@
-"""What the extra `otel` costs: `python -m benchmarks.tracing`, whose figures docs/guides/tracing.md has."""
+"""Measures what the extra `otel` costs: `python -m benchmarks.tracing`. docs/guides/tracing.md has its figures."""
 
 from __future__ import annotations
 

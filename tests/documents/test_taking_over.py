@@ -29,7 +29,7 @@ PUSH = {
     ),
     "messages = await sub.fetch(10, timeout=1)": "messages = [await sub.next_msg(timeout=1)]",
 }
-"""What makes the old worker's consumer one that is pushed to."""
+"""Turns the old worker's consumer into one that is pushed to."""
 LIMIT = 100.0  # seconds; more than the consumer's `ack_wait`
 
 
@@ -58,7 +58,7 @@ def old_worker_handles(source: str, server: NatsServer, folder: Path, environmen
 
 
 def is_there(server: NatsServer, acked: int = 0) -> bool:
-    """Whether the old worker's consumer exists, and has acked so many messages of the stream."""
+    """Return whether the old worker's consumer exists and has acked so many messages of the stream."""
 
     async def look() -> bool:
         client = await nats.connect(server.url)

@@ -39,7 +39,7 @@ class ReceivedSpan:
 
 @dataclass
 class OtlpReceiver:
-    """What has arrived: the spans, and the metrics' data points by the metric's name."""
+    """Holds what has arrived: the spans, and the metrics' data points by the metric's name."""
 
     spans: list[ReceivedSpan] = field(default_factory=list)
     points: dict[str, list[Any]] = field(default_factory=dict)

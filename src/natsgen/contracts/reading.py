@@ -78,7 +78,7 @@ class End:
 
 @dataclass(frozen=True)
 class Surface:
-    """What a service sends and receives.
+    """Holds what a service sends and receives.
 
     Attributes:
         service: its name.

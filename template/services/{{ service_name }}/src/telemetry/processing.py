@@ -18,7 +18,7 @@ TYPE = {"messaging.operation.type": "process"}  # an attribute of spans, and not
 
 
 class Processing:
-    """What handles the messages of one subscription, or the requests of one action.
+    """Makes spans around what handles the messages of one subscription, or the requests of one action.
 
     Args:
         scope: makes the spans and metrics.

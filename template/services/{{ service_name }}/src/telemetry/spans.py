@@ -23,7 +23,7 @@ FIELDS = propagate.get_global_textmap().fields
 
 @dataclass
 class Scope:
-    """What makes the spans and metrics of one connection.
+    """Holds what makes the spans and metrics of one connection.
 
     Attributes:
         tracer: makes the spans.
