@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ import nats
 import pytest
 
 from natsgen.harness.commands import run
+from natsgen.harness.errors import WaitTimeout
 from natsgen.harness.processes import ManagedProcess, Stopped
 from natsgen.harness.waiting import wait_until
 
@@ -64,12 +67,15 @@ class Dev:
 
     def wait(self, text: str, *, service: str = "natsgen", times: int = 1) -> dict[str, Any]:
         """Waits until there are as many such records, and returns the last."""
-        wait_until(
-            lambda: len(self.said(text, service=service)) >= times,
-            limit=LIMIT,
-            what=f"{service} to say {text!r} {times} times; it said:\n{self.process.tail(60)}",
-            alive=self.process.check_alive,
-        )
+        try:
+            wait_until(
+                lambda: len(self.said(text, service=service)) >= times,
+                limit=LIMIT,
+                what=f"{service} to say {text!r} {times} times",
+                alive=self.process.check_alive,
+            )
+        except WaitTimeout as error:
+            raise stacks(self.process, error) from error
         return self.said(text, service=service)[-1]
 
     @property
@@ -93,8 +99,14 @@ class Dev:
             other.submit(asyncio.run, send()).result(LIMIT)
 
     def stop(self) -> Stopped:
-        """Stops it by SIGTERM, which is what Ctrl-C does as well."""
-        return self.process.stop(LIMIT)
+        """Stops it by SIGTERM, which is what Ctrl-C does as well, and waits until it has ended by itself."""
+        begun = time.monotonic()
+        self.process.signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(LIMIT)
+        except WaitTimeout as error:
+            raise stacks(self.process, error) from error
+        return Stopped(code, time.monotonic() - begun, forced=False)
 
 
 def processes(folder: Path, *, waiting: bool = False) -> list[int]:
@@ -119,13 +131,22 @@ def start(workspace: Path, tmp_path: Path) -> Iterator[Start]:
     started: list[ManagedProcess] = []
 
     def begin(*arguments: str) -> Dev:
-        command = [sys.executable, "-m", "natsgen", "dev", "--json", "--workspace", str(workspace), *arguments]
+        command = [sys.executable, "-X", "faulthandler", "-m", "natsgen", "dev", "--json"]
+        command += ["--workspace", str(workspace), *arguments]
         started.append(ManagedProcess(command, name=f"dev-{len(started)}", log_folder=tmp_path))
         return Dev(started[-1])
 
     yield begin
     for process in started:
-        process.stop(LIMIT)
+        if process.running:
+            Dev(process).stop()
+
+
+def stacks(process: ManagedProcess, error: WaitTimeout) -> WaitTimeout:
+    """Ends a process that hangs, and returns the error with its output and what each of its threads did."""
+    process.signal(signal.SIGABRT)
+    process.wait(LIMIT)
+    return WaitTimeout(f"{error}. The end of its output:\n{process.tail(200)}")
 
 
 def event(number: int) -> dict[str, Any]:

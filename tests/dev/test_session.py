@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -198,8 +199,6 @@ def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 def _listens(url: str) -> bool:
-    import socket
-
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
@@ -212,6 +211,23 @@ def test_a_running_server_is_used_and_left_alone(start: Start, tmp_path: Path) -
         assert not dev.said("with JetStream runs")
         assert dev.stop().exit_code == 0
         assert server.jsz()["streams"] >= 2, "the service's streams are kept there"
+
+
+def test_a_server_that_cannot_be_reached_is_named(generated: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "natsgen", "dev", "--workspace", str(generated), "--server", f"nats://{address}"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert ended.returncode == 1
+    assert f"NATS at {address} cannot be reached" in ended.stderr
+
+
+def test_it_stops_while_it_waits_for_a_silent_server(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dev = start("--server", f"nats://127.0.0.1:{silent.getsockname()[1]}")
+        silent.settimeout(LIMIT)
+        with silent.accept()[0]:
+            assert dev.stop().exit_code == 0
+            assert dev.said("all services have stopped")
 
 
 def test_without_a_consul_program_services_run_without_it_and_that_is_said(

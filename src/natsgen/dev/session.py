@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from natsgen.dev import environment, running, watching
+from natsgen.dev import environment, running, tasks, watching
 from natsgen.dev.console import Console
 from natsgen.dev.environment import Servers
 from natsgen.dev.running import Running
@@ -23,6 +23,9 @@ from natsgen.harness.local_server import LocalServer
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.programs import find_program
 from natsgen.harness.reaper import temporary_folder
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 CONSUL_URL = "https://developer.hashicorp.com/consul/install"
 
@@ -80,10 +83,10 @@ class Session:
         try:
             await self._stop.wait()
         finally:
-            watch.cancel()
             for service in self.services.values():
                 service.stop()
-            await _ended(*self._tasks.values(), watch)
+            await tasks.cancelled(watch)
+            await tasks.ended(*self._tasks.values())
 
     def kill(self) -> None:
         """Stop the services at once."""
@@ -118,13 +121,6 @@ class Session:
             for take in self.takers:
                 take(service, record)
         self.console.show(service, line, record)
-
-
-async def _ended(*tasks: asyncio.Task[None]) -> None:
-    """Wait until tasks have ended, and raise what one of them failed with."""
-    for error in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(error, Exception):
-            raise error
 
 
 async def _after(before: asyncio.Task[None] | None, service: DevService) -> None:
@@ -193,7 +189,8 @@ async def _run(options: Options, servers: Servers, console: Console, file: Path,
     console.on_gone = stop.set
     watch = asyncio.create_task(_watch_servers(started, stop))
     try:
-        async with _page(session) if options.page else nullcontext("") as url:
+        client = await tasks.unless(stop, _connect(options, servers)) if options.page else None
+        async with _page(session, client) if client else nullcontext("") as url:
             running.announce(file, Running(os.getpid(), servers.nats, url))
             if url:
                 console.say("open the page", url=url)
@@ -204,20 +201,30 @@ async def _run(options: Options, servers: Servers, console: Console, file: Path,
     console.say("all services have stopped")
 
 
-@asynccontextmanager
-async def _page(session: Session) -> AsyncIterator[str]:
-    """Serve the page, and yield its address."""
-    from natsgen.dev.board import Board
-    from natsgen.dev.page import Page
+async def _connect(options: Options, servers: Servers) -> Client:
+    """Return the connection of the page, to another's server with the credentials of a service.
+
+    Raises:
+        InputError: a credential is invalid.
+        NatsError: the server cannot be reached.
+    """
     from natsgen.dev.traffic import connect
     from natsgen.dlq import settings
 
-    options = session.options
+    if not options.server:
+        return await connect(settings.read(servers.nats, {}, None))
     first = options.root / "services" / sorted(_check(options))[0]
-    credentials = settings.read(session.servers.nats, os.environ, first).credentials if options.server else {}
-    client = await connect(session.servers.nats, dict(credentials))
+    return await connect(settings.read(servers.nats, os.environ, first))
+
+
+@asynccontextmanager
+async def _page(session: Session, client: Client) -> AsyncIterator[str]:
+    """Serve the page, and yield its address."""
+    from natsgen.dev.board import Board
+    from natsgen.dev.page import Page
+
     board = Board(session, client)
-    page = Page(board, options.port)
+    page = Page(board, session.options.port)
     looking, serving = asyncio.create_task(board.run()), asyncio.create_task(page.run())
     for task in (looking, serving):
         task.add_done_callback(session.stop_if_failed)
@@ -225,9 +232,9 @@ async def _page(session: Session) -> AsyncIterator[str]:
         yield page.url
     finally:
         page.stop()
-        looking.cancel()
         async with client:
-            await _ended(looking, serving)
+            await tasks.cancelled(looking)
+            await tasks.ended(serving)
 
 
 def _on_signals(stop: asyncio.Event, session: Session) -> None:

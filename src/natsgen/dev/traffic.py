@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -21,28 +20,28 @@ from nats.js.api import StreamInfo
 from natsgen import naming
 from natsgen.dev.history import History
 from natsgen.dev.traces import is_readable, read
+from natsgen.dlq import connection
+from natsgen.dlq.settings import Settings
+from natsgen.errors import NatsError
 
 ANSWERS = "$JS.ACK.>"
 LOOK_EVERY = 1.0  # seconds between two looks for new streams
 RECENT = 200  # earlier messages of a stream
+PENDING = 16 * 1024 * 1024  # bytes that wait for the server
 
 
-async def connect(server: str, credentials: dict[str, Any]) -> Client:
-    """Return a connection that lasts as long as `natsgen dev`."""
+async def connect(settings: Settings) -> Client:
+    """Return a connection that lasts as long as `natsgen dev`.
+
+    Raises:
+        NatsError: the server cannot be reached at first.
+    """
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # a server that is down shows elsewhere
-
-    async def ignore(_: Exception) -> None:
-        pass
-
-    return await nats.connect(
-        server.split(","),
-        name="natsgen dev",
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.5,
-        pending_size=16 * 1024 * 1024,
-        error_cb=ignore,
-        **credentials,
-    )
+    failed: asyncio.Future[NatsError] = asyncio.get_running_loop().create_future()
+    lasting = {"name": "natsgen dev", "pending_size": PENDING, "ping_interval": 120, "max_outstanding_pings": 2}
+    client = (await connection.connect(settings, failed, **lasting)).client
+    client.options.update(allow_reconnect=True, max_reconnect_attempts=-1, reconnect_time_wait=0.5)
+    return client
 
 
 class Traffic:

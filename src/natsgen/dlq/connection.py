@@ -152,7 +152,7 @@ async def with_connection(settings: Settings, work: Callable[[Connection], Corou
         NatsError: connecting fails, the connection is lost, or the server denies permission.
     """
     failed: asyncio.Future[NatsError] = asyncio.get_running_loop().create_future()
-    connection = await _connect(settings, failed)
+    connection = await connect(settings, failed)
     task = asyncio.create_task(work(connection))
     try:
         either: list[asyncio.Future[Any]] = [task, failed]
@@ -177,7 +177,17 @@ def _may_be_lost_connection(error: BaseException | None) -> bool:
     return isinstance(cause, nats.errors.Error | OSError)
 
 
-async def _connect(settings: Settings, failed: asyncio.Future[NatsError]) -> Connection:
+async def connect(settings: Settings, failed: asyncio.Future[NatsError], **options: Any) -> Connection:
+    """Connect within `CONNECT_LIMIT`.
+
+    Args:
+        settings: how to connect.
+        failed: gets the error if the connection is lost or the server denies permission.
+        options: options of nats-py that replace those of a command.
+
+    Raises:
+        NatsError: the server does not answer, or rejects the credentials.
+    """
     client = Client()
     where = f"NATS at {', '.join(without_secrets(url) for url in settings.servers)}"
     problems: list[Exception] = []
@@ -200,17 +210,15 @@ async def _connect(settings: Settings, failed: asyncio.Future[NatsError]) -> Con
         async with asyncio.timeout(CONNECT_LIMIT):
             await client.connect(
                 servers=list(settings.servers),
-                name="natsgen dlq",
                 inbox_prefix=settings.inbox,
                 connect_timeout=CONNECT_ATTEMPT,
-                ping_interval=PING_INTERVAL,
-                max_outstanding_pings=1,
                 allow_reconnect=False,  # a command fails at once and can be repeated
                 max_reconnect_attempts=1,  # without it, nats-py retries forever
                 reconnect_time_wait=0,
                 error_cb=on_error,
                 closed_cb=on_closed,
                 tls=tls,
+                **{"name": "natsgen dlq", "ping_interval": PING_INTERVAL, "max_outstanding_pings": 1, **options},
                 **credentials,
             )
     except ModuleNotFoundError as error:
