@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -9,11 +10,14 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from natsgen.dev import environment, session
+from natsgen.dev.board import Board
 from natsgen.dev.console import Console
+from natsgen.dev.page import Page
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.ports import free_port
 from natsgen.harness.programs import find_program
@@ -211,6 +215,15 @@ def test_a_running_server_is_used_and_left_alone(start: Start, tmp_path: Path) -
         assert not dev.said("with JetStream runs")
         assert dev.stop().exit_code == 0
         assert server.jsz()["streams"] >= 2, "the service's streams are kept there"
+
+
+async def test_two_pages_that_start_at_once_take_different_ports() -> None:
+    pages = [Page(cast("Board", None), None) for _ in range(2)]
+    serving = [asyncio.create_task(page.run()) for page in pages]
+    for page in pages:
+        page.stop()
+    await asyncio.gather(*serving)
+    assert pages[0].port != pages[1].port
 
 
 def test_a_server_that_cannot_be_reached_is_named(generated: Path) -> None:

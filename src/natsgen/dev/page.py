@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from inspect import isawaitable
 from pathlib import Path
@@ -24,7 +25,7 @@ from natsgen.dev import letters
 from natsgen.dev.board import Board
 from natsgen.dev.readable import readable
 from natsgen.errors import InputError, NatsgenError
-from natsgen.harness.ports import LOOPBACK, free_port, is_free
+from natsgen.harness.ports import LOOPBACK
 
 PORT = 8484
 CHANGES = ("replay", "purge")  # of dead letters
@@ -93,18 +94,15 @@ class Page:
     """
 
     def __init__(self, board: Board, port: int | None) -> None:
-        if port and not is_free(port):
-            raise InputError(f"--port: {port} is taken")
         self._board = board
         self._stopping = asyncio.Event()
-        self.port = port or (PORT if is_free(PORT) else free_port())
+        self._socket = _listen(port)
+        self.port = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(24)
         app = Guard(
             Starlette(routes=self._routes(), exception_handlers={NatsgenError: _refused}), self.port, self.token
         )
-        config = uvicorn.Config(
-            app, LOOPBACK, self.port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
-        )
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
         self._server = Server(config)
 
     @property
@@ -114,7 +112,7 @@ class Page:
 
     async def run(self) -> None:
         """Serve until `stop`."""
-        await self._server.serve()
+        await self._server.serve([self._socket])
 
     def stop(self) -> None:
         """Stop serving."""
@@ -165,6 +163,14 @@ class Page:
         if not isinstance(numbers, list) or not numbers or not all(type(one) is int for one in numbers):
             raise InputError("choose dead letters")
         return await letters.change(self._board.connection(), what, numbers)
+
+
+def _listen(port: int | None) -> socket.socket:
+    """Return a socket that listens on the port; on the usual port, or any that is free, for None."""
+    for candidate in (port,) if port else (PORT, 0):
+        with suppress(OSError):
+            return socket.create_server((LOOPBACK, candidate))
+    raise InputError(f"--port: {port} is taken")
 
 
 def _json(ask: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Response]]:
