@@ -18,6 +18,7 @@ from natsgen.dev import environment, session
 from natsgen.dev.board import Board
 from natsgen.dev.console import Console
 from natsgen.dev.page import Page
+from natsgen.dev.service import DevService, State
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.ports import free_port
 from natsgen.harness.programs import find_program
@@ -215,6 +216,43 @@ def test_a_running_server_is_used_and_left_alone(start: Start, tmp_path: Path) -
         assert not dev.said("with JetStream runs")
         assert dev.stop().exit_code == 0
         assert server.jsz()["streams"] >= 2, "the service's streams are kept there"
+
+
+PROGRAM = """
+import os, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+port = os.environ["HTTP_PORT"]
+if not Path("first").exists():
+    Path("first.new").write_text(port)
+    Path("first.new").rename("first")
+    while not Path("taken").exists():
+        time.sleep(0.01)
+HTTPServer(("127.0.0.1", int(port)), Ready).serve_forever()
+"""
+
+
+async def test_a_service_whose_port_is_taken_while_it_starts_gets_another(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text(PROGRAM)
+    (tmp_path / "requirements.txt").touch()
+    service = DevService(tmp_path, environment.Servers(""), Console(as_json=False), lambda *_: None)
+    service.python = Path(sys.executable)
+    running = asyncio.create_task(service.run())
+    await asyncio.to_thread(wait_until, (tmp_path / "first").exists, limit=LIMIT, what="its first start")
+    port = int((tmp_path / "first").read_text())
+    with socket.create_server(("127.0.0.1", port)):
+        (tmp_path / "taken").touch()
+        await asyncio.to_thread(wait_until, lambda: service.state is State.READY, limit=LIMIT, what="its second start")
+        assert service.port != port
+    service.kill()
+    await running
 
 
 async def test_two_pages_that_start_at_once_take_different_ports() -> None:

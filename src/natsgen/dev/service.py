@@ -18,7 +18,7 @@ from natsgen.dev.console import Console, record_of
 from natsgen.dev.environment import Servers
 from natsgen.dev.process import Program
 from natsgen.harness.http_client import request
-from natsgen.harness.ports import LOOPBACK
+from natsgen.harness.ports import LOOPBACK, is_free
 
 INSTALL_SILENCE = 1.0  # seconds after which a message says what takes so long
 AGAIN_AFTER = 1.0  # seconds until a service that ended by itself is restarted
@@ -173,6 +173,9 @@ class DevService:
 
     async def _ended(self, code: int, *, was_ready: bool) -> None:
         how = _how(code)
+        if not was_ready and not is_free(self.port):
+            self._console.say(f"port {self.port} of {self.name} was taken: restarting on another one")
+            return
         if not was_ready:
             self._make_spare()
             await self._broken(f"ended with {how}", self._last_line)
