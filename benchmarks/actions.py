@@ -55,19 +55,22 @@ async def greet(request: GreetRequest) -> GreetResponse:
 TEXT = """\
 ## Actions
 
-Requests answered by an action as it is generated: validated into a pydantic model, its time limited, counted, and the
-result written from a model. Beside it, on the same server and each as a process of its own, in turn:
+How many requests an action answers, as natsgen generates it. It validates each request into a pydantic model, applies
+its time limit, counts the request, and writes the reply from a model. The alternatives use the same server. Each runs
+as a process of its own, one after the other:
 
 - *nats-py subscribe*: a bare subscription of nats-py that parses JSON and responds with JSON; the client's practical
   limit.
 - *nats-py micro*: the same as an endpoint of nats-py's micro service.
 
-So many requests are open at any time, from a client that costs next to nothing. Medians of {rounds} rounds with the
-range; ratios are made within each round. The microseconds are those of the responder on one processor.
+The client keeps 1, 100 or 1,000 requests open at any time, and takes hardly any processor time. Figures are medians of
+{rounds} rounds, with the lowest and the highest in brackets. Ratios are calculated within each round. Microseconds are
+the responder's processor time for each request.
 
 {table}
 
-{date}; Python {python}, {machine}, {cores} cores. `make bench` repeats it, `python -m benchmarks.actions` this section.
+{date}; Python {python}, {machine}, {cores} cores. `make bench` repeats all measurements;
+`python -m benchmarks.actions` repeats this section.
 """
 
 Start = Callable[[], AbstractContextManager[GeneratedService | ManagedProcess]]

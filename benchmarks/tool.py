@@ -50,18 +50,18 @@ RATIOS = (
 """What is compared with what, and what natsgen aims at."""
 
 HOW = """\
-All tools make the same files from the same answers, which is compared byte for byte before anything is timed; only the
-answers file is each tool's own. The Typer program is the leanest there is, with one command and without Rich. Copier
-renders natsgen's template from a plain folder, because one in git it would clone first; where it finds git it also runs
-it for every file, so it is measured without git too. Cookiecutter renders an equivalent that is made of natsgen's
-template: the same files and variables, and what is plain Python copied as it is (`_copy_without_render`). Neither of
-the two waits until its files are on the disk, or takes them back when it fails half-way; natsgen does, within the time
-that is shown.
+All tools create the same files from the same answers, except for each tool's own answers file. The benchmark compares
+the files byte for byte before it measures. The Typer program is minimal: it has one command, and does not use Rich.
+Copier renders natsgen's template from a plain folder, because it would clone a git repository first. If Copier finds
+git, it runs git for every file, so the table also shows Copier without git. Cookiecutter renders an equivalent of
+natsgen's template, with the same files and variables; it copies plain Python without rendering it
+(`_copy_without_render`). Copier and cookiecutter neither wait until their files are on disk, nor undo a run that fails
+halfway. natsgen does both, within the time that the table shows.
 
-What bounds `natsgen new worker` is Copier, which renders it: most of the time goes into importing it and into the
-hundreds of small templates that it compiles, one for every part of every path. `add-handler` renders its two files
-without Copier, and `list` only reads. That `natsgen --help` can take less than a program that does nothing is due to
-its end: Python does not search for garbage there."""
+`natsgen new worker` renders with Copier, which takes most of the time: to import Copier, and to compile hundreds of
+small templates, one for every part of every path. `add-handler` renders its two files without Copier, and `list` only
+reads. `natsgen --help` can take less time than a program that does nothing, because natsgen skips Python's garbage
+collection at exit."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,9 @@ def section(figures: Figures) -> str:
     times = [(name, _milliseconds(spread(each)).text(",.0f")) for name, each in seconds.items()]
     parts = [
         "## The tool",
-        f"Whole processes, from start to exit, in {figures.rounds} rounds that take turns. Each figure is the median, "
-        "with the least and the most in brackets; a ratio is made within a round, because a machine's speed changes.",
+        f"How long commands take from the start to the exit of their process, in {figures.rounds} rounds. In each "
+        "round, the commands run one after the other. Figures are medians, with the lowest and the highest in "
+        "brackets. Ratios are calculated within each round, because the speed of the machine changes.",
         table(("ratio", "median (range)", "goal"), ratios),
         table(("milliseconds", "median (range)"), times),
         f"One more service costs `natsgen list` {_milliseconds(figures.of_one_service()).text()} ms; the goal is "

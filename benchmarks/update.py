@@ -95,10 +95,11 @@ def section(figures: Figures) -> str:
     ]
     parts = [
         "## Updates",
-        f"One service from the first of three releases to the third; natsgen / copier: {ratio:.2f} (goal: {GOAL}).",
+        "The time to update one service from the first of three releases to the third. natsgen takes "
+        f"{ratio:.2f} times as long as Copier (goal: {GOAL}).",
         table(("what", "milliseconds a service"), rows),
-        "Copier must have each result committed before it takes the next service, which is not measured. Both make the "
-        "same files, which is compared.",
+        "Copier requires a commit after each service; the time of the commits is not included. The benchmark checks "
+        "that both create the same files.",
         table(
             ("measured with", "version"),
             [("natsgen", natsgen.__version__), ("copier", version("copier")), ("machine", machine())],

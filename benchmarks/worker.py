@@ -39,16 +39,18 @@ OPTIONS_LOAD = load("OPTIONS", 150, 60_000)
 TEXT = """\
 ## The worker
 
-The worker as `natsgen new worker` makes it, with a handler that does nothing: every message is validated into
-`Event[Model]`, metrics are on, the log level is INFO, one handler runs at a time, and acknowledges when it is done.
-Beside it, on the same server and the same messages, each as a process of its own, in turn:
+The worker is as `natsgen new worker` creates it, with a handler that does nothing. It validates every message into
+`Event[Model]`, has its metrics, logs at the level INFO, handles one message at a time, and acknowledges each message
+after its handler returns. The alternatives consume the same messages from the same server. Each runs as a process of
+its own, one after the other:
 
 - *nats-py push*: a bare push subscription of nats-py that parses JSON and acknowledges; the client's practical limit.
 - *nats-py fetch(100)*: bare nats-py that fetches, parses and acknowledges.
 - *FastStream pull*: its pull subscriber with batches of 100 and a pydantic model, without its log.
 - *fsai-nats-app*: batches of 100 and a pydantic model; as installed, and without its debug log.
 
-Numbers are medians of {rounds} rounds with the range; ratios are made within each round.
+Figures are medians of {rounds} rounds, with the lowest and the highest in brackets. Ratios are calculated within each
+round.
 
 ![Messages a second](performance-worker.svg)
 
@@ -72,7 +74,8 @@ From publication to handler at 200 messages a second, in milliseconds.
 
 ### Replicas
 
-Messages a second of 1, 2 and 4 replicas on one consumer. They, the server and this benchmark share the machine's cores.
+Messages a second of 1, 2 and 4 replicas on one consumer. The replicas, the server and the benchmark itself share the
+machine's cores.
 
 {replicas}
 
@@ -87,7 +90,7 @@ One handler at a time waits for the stream's confirmation. Bare nats-py does the
 {publishing}
 
 {date}; nats-server {server}, nats-py {client}, FastStream {faststream}, fsai-nats-app {fsai}, Python {python},
-{machine}. `make bench` repeats all of it, `python -m benchmarks.worker` this section.
+{machine}. `make bench` repeats all measurements; `python -m benchmarks.worker` repeats this section.
 """
 
 

@@ -47,7 +47,8 @@ RELIABILITY = Document(
     """\
 # Reliability
 
-What generated workers did under faults, measured. Written by `make chaos` and `make soak`; do not edit by hand.
+How generated workers behave under faults, as measured. `make chaos` and `make soak` write this page; do not edit it by
+hand.
 """,
     ("chaos", "soak"),
 )
@@ -56,8 +57,8 @@ PERFORMANCE = Document(
     """\
 # Performance
 
-How fast generated workers and natsgen itself are, measured side by side with what people would use instead. Written by
-`make bench`; do not edit by hand.
+How fast generated workers and natsgen are, compared with alternatives on the same machine. `make bench` writes this
+page; do not edit it by hand.
 """,
     ("worker", "job", "actions", "tool", "update"),
 )

@@ -50,9 +50,10 @@ FROM_THE_SERVICE = {
 
 def main() -> None:
     """Write all pages."""
-    for path, text in pages().items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    for _ in range(2):  # llms.txt quotes the other pages
+        for path, text in pages().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
 
 
 def pages() -> dict[Path, str]:
@@ -118,11 +119,12 @@ def settings_page() -> str:
     text = f"""{WRITTEN}
 # Settings
 
-A service reads its settings from the environment, then from `.env`, once at start. If a value is invalid, the service
-prints one line for each and exits with code 2. Names are case-sensitive. An empty value counts as not set.
+A service reads its settings from the environment and from `.env`, once at start; the environment takes precedence. If
+values are invalid, the service prints a line for each and exits with code 2. Names are case-sensitive. An empty value
+counts as not set.
 
-A setting marked *secret* can also be given as `<NAME>_FILE`, the path of a file that holds it. In containers, your own
-values go into `compose/<service>.env`.
+A setting marked *secret* can also be given as `<NAME>_FILE`, the path of a file that holds it. In containers, put your
+own values in `compose/<service>.env`.
 
 Concurrency, attempts, time limits and backoff belong to a handler: see the
 [options of `subscriber`](../guides/handlers.md#options-of-subscriber).

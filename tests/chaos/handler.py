@@ -13,6 +13,9 @@ DURABLE = f"billing-{HANDLER}"
 RECORD_VARIABLE = "CHAOS_RECORD"
 """The environment variable that names the file of records."""
 
+TASKS = "chaos_tasks"
+"""The metric that counts asyncio's tasks in the worker."""
+
 MAX_PAYLOAD = 65_536
 """Bytes of headers and payload that the server takes; its default is 1 MiB, and the same holds at any limit."""
 
@@ -50,6 +53,7 @@ class Options:
             subject=SUBJECT,
             effects=EFFECTS_SUBJECT,
             variable=RECORD_VARIABLE,
+            tasks=TASKS,
             percent=FLAKY_PERCENT,
             concurrency=self.concurrency,
             ack_wait=self.ack_wait,
@@ -74,6 +78,7 @@ import signal
 import time
 import zlib
 
+from prometheus_client import Gauge
 from pydantic import BaseModel
 
 from src.config import settings
@@ -83,6 +88,7 @@ from src.infrastructure.subscription import Backoff, Message, subscriber
 from src.utils.logging import logger
 
 RECORDS = os.open(os.environ["{variable}"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+Gauge("{tasks}", "Tasks of the event loop").set_function(lambda: len(asyncio.all_tasks()))
 
 
 class OrderCreated(BaseModel):

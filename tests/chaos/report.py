@@ -19,37 +19,39 @@ TEXT = f"""\
 
 {{published:,}} events, {{rows}} rows. {{verdict}}
 
-Each row is a generated worker on a real NATS server, or on three of them with replicated streams, with a publisher
-that sends events of 50 aggregates at a steady rate, and a fault in the middle. Its events are shared out to the seeds
-1, 2 and 3, which choose the moments and the failing events; numbers are sums, times are the worst. `make chaos
-ROW=<row>` repeats a row and writes its line here anew, and `make chaos ROW=<row> SEED=2` repeats one of its three runs.
+Each row runs generated workers on a real NATS server, or on three servers with replicated streams. A publisher sends
+events of 50 aggregates at a steady rate, and a fault happens in the middle. A row runs three times, with the seeds 1, 2
+and 3, which choose the moment of the fault and the events that fail. Counts are sums of the three runs; times are the
+longest of them. `make chaos ROW=<row>` repeats a row and replaces its line here; `make chaos ROW=<row> SEED=2` repeats
+one of its runs.
 
-- *inbox*: `DEDUP`. *published*: events whose stream confirmed them; only those count.
-- *effects*: different events whose handler's effect is there: an event published with `message.publish`, and a line
-  in a file. *twice*: effects that are in their stream more than once.
-- *again*: events that the handler finished more than once. Without an inbox that is what at least once means. With one
-  it happens only where a worker is killed between its handler's end and the note of it: at most `concurrency` (10, in
-  handler-crashes 1) events a kill.
-- *letters*: dead letters; exactly those that the row's events ask for, with reason and payload.
-- *lost*: events with neither effect nor dead letter.
-- *stall*: the longest time without a handled event while there was something to handle, in seconds. The limit is
-  {DEAD_SERVER:g} s (two heartbeats and 2 s), and {LEADER:g} s where a leader steps down or nothing that the worker
-  needs is touched. fleet-frozen has 15 s, of which the server is frozen for 10; in backlog-1mb the worker is stopped
-  until most events are published.
-- *oldest*: the longest time from an event's first offer to the end of its handler, in seconds. What a server had sent
-  into a dying connection, or to a worker that was killed, comes again after `ack_wait`. The handlers here have an
-  `ack_wait` of 4 s (handler-crashes and killers 2, slow-handler 3, restarts and rolling-restart 30); the default is
-  30 s.
-- *run*: when the row ran last, on which commit, and how many processes wanted the processors meanwhile. Where that is
-  far above the number of processors, times say more of the machine than of the worker.
+- *inbox*: the setting `DEDUP`.
+- *published*: events that their stream confirmed. The other columns count only these.
+- *effects*: events whose handler returned and left its effect, an event that it published with `message.publish`.
+- *twice*: effects that their stream stored more than once.
+- *again*: how often a handler finished an event that had been finished before. Without an inbox, delivery at least once
+  permits that. With an inbox, it happens only if a worker is killed after a handler has returned and before the inbox
+  has noted it: at most `concurrency` events for each kill (10, or 1 in handler-crashes).
+- *letters*: dead letters. They must be exactly those that the row expects, with their reasons and payloads.
+- *lost*: events with neither an effect nor a dead letter.
+- *stall*: the longest time, in seconds, for which events waited and none was handled. The limit is {DEAD_SERVER:g} s,
+  which is two heartbeats and 2 s. It is {LEADER:g} s if a leader steps down, or if the fault does not affect what the
+  worker needs. In fleet-frozen it is 15 s, because the server is frozen for 10 s. In backlog-1mb the time includes the
+  one for which the worker is stopped, so it has no such limit.
+- *oldest*: the longest time, in seconds, from the first attempt to publish an event until its handler returned. The
+  server redelivers messages that it sent into a connection that was lost, or to a worker that was killed, after
+  `ack_wait`. It is 4 s here (2 s in handler-crashes and killers, 3 s in slow-handler, 30 s in restarts and
+  rolling-restart); the default is 30 s.
+- *run*: the date and the commit of the latest run, and the machine's load average then, if it was recorded. If the
+  load is far above the number of processors, the times say more about the machine than about the worker.
 
 {{table}}
 
 Last run: nats-server {{server}}, nats-py {{client}}, Python {{python}}, {{machine}}.
 
-What no worker can promise: a server confirms an event before it is on the disk. By default it writes to the disk every
-two minutes (`sync_interval` of JetStream), so a power failure can take what was confirmed since, on one server. Three
-replicas on machines that do not fail together keep it; so does `sync_interval: always`, which costs throughput. The
+What no worker can promise: a server confirms an event before the event is on disk. By default, the server writes to
+disk every two minutes (`sync_interval` of JetStream), so a power failure can lose what one server confirmed since then.
+Three replicas on machines that do not fail together prevent that. So does `sync_interval: always`, which is slower. The
 faults above kill processes, not machines.
 """
 

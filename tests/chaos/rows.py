@@ -166,7 +166,7 @@ WORKER = [
     Row("redis-down", "Redis killed, started again after 3 s", faults.redis_down, dedup="redis"),
     Row(
         "backlog-1mb",
-        "a backlog whose every seventh event has 1 MiB, worked off in 256 MiB of memory (RLIMIT_DATA)",
+        "a backlog in which every seventh event has 1 MiB, worked off with 256 MiB of memory (RLIMIT_DATA)",
         faults.backlog,
         options=Options(work=0.005),
         surroundings=Surroundings(memory=256),
@@ -190,8 +190,7 @@ WORKER = [
     *with_inboxes(
         Row(
             "clock-off",
-            "wall clock of one of two replicas 5 min ahead, then behind (all reads of it, by a preloaded library), and "
-            "that replica killed each time",
+            "one of two replicas sees a wall clock 5 min ahead, then one 5 min behind, and is killed each time",
             faults.clock_off,
             replicas=2,
             options=Options(work=0.005, max_attempts=10),  # a kill may take one of a flaky event
@@ -208,7 +207,8 @@ ACCESS = [
     *(
         Row(
             f"{what}-rotated",
-            f"{said} replaced, at the server ({how}) and 3 s later in the worker's file; the old one refused",
+            f"{said} replaced at the server ({how}), and 3 s later in the worker's file; the server refuses the old "
+            "one",
             access_faults.rotated,
             access=access,
         )
@@ -221,8 +221,8 @@ ACCESS = [
     ),
     Row(
         "certificates-rotated",
-        "authority, server's and client's certificate replaced, at the server (reload) and 3 s later in the worker's "
-        "files; the old ones refused; connection reset",
+        "certificates of authority, server and client replaced at the server (reload), and 3 s later in the worker's "
+        "files; the server refuses the old ones; connection reset",
         access_faults.rotated,
         proxy=True,
         access=Certificates,

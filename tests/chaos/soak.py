@@ -21,7 +21,7 @@ from natsgen.harness.reaper import temporary_folder
 from natsgen.harness.service import GeneratedService
 from scripts.documents import RELIABILITY
 from tests.chaos.fleet import Fleet, generate_services, python_for
-from tests.chaos.handler import DEFAULT_BACKOFF, EFFECTS, Options
+from tests.chaos.handler import DEFAULT_BACKOFF, EFFECTS, TASKS, Options
 from tests.chaos.plan import Plan
 from tests.chaos.report import versions
 from tests.chaos.run import SETTLE_SECONDS, connect, settled
@@ -48,7 +48,7 @@ TITLES = ("resident memory, KB", "file descriptors", "asyncio tasks")
 METRICS = {
     "memory": "process_resident_memory_bytes",
     "descriptors": "process_open_fds",
-    "tasks": "worker_tasks",
+    "tasks": TASKS,
 }
 
 
@@ -156,17 +156,17 @@ def section(soaked: Soaked, minutes: float, rate: float, python: Path) -> str:
         "",
         f"`make soak MINUTES={minutes:g} RATE={rate:g}`: {soaked.published:,} events, {soaked.effects:,} effects.",
         "One worker with `DEDUP=nats-kv` and `concurrency=10`.",
-        f"Memory's slope after the warm-up: {soaked.slope:,.0f} KB an hour.",
+        f"After the warm-up, memory grew by {soaked.slope:,.0f} KB an hour.",
         "",
         "| after the warm-up | least | most | growth | limit |",
         "|---|--:|--:|--:|--:|",
         *rows,
         "",
-        f"The most memory of each minute, KB: {'; '.join(f'{most:,.0f}' for most in _each_minute(soaked.samples))}.",
+        f"Peak memory of each minute, KB: {'; '.join(f'{most:,.0f}' for most in _each_minute(soaked.samples))}.",
         "",
-        f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. *Growth*: by",
-        "how much the median is higher in the last third of the rest than in the first. The system gives memory in",
-        "steps of 128 KB.",
+        f"The first {WARM_UP:.0%} of the time (at most {WARM_UP_SECONDS / 60:g} minutes) is the warm-up. *Growth* is",
+        "the median of the last third of the rest, minus that of its first third. The system allocates memory in steps",
+        "of 128 KB.",
         "",
         *(f"Not held: {promise}\n" for promise in soaked.broken),
         f"{datetime.now(UTC).date().isoformat()}; nats-server {about['server']}, nats-py {about['client']}, "

@@ -694,7 +694,7 @@ def is_no_coroutine(request: GreetRequest) -> None: ...
         (lambda: action("greet", timeout=0)(greet), "timeout is 0: Input should be greater than 0"),
         (lambda: Action("greet", sync_free), "takes request, context, more; use the parameters (request)"),
         (lambda: Action("greet", is_no_coroutine), "write it as `async def`"),
-        (lambda: action("greet", speed=3)(greet), "no option speed; there are version, subject"),
+        (lambda: action("greet", speed=3)(greet), "unknown option speed; use one of version, subject"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_where_and_what(make: Callable[[], object], said: str) -> None:

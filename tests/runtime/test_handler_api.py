@@ -120,7 +120,7 @@ def test_a_function_that_cannot_be_a_handler_is_refused(function: Any, says: str
         ({"backoff": Backoff(maximum=0)}, "backoff.maximum is 0"),
         ({"timeout": 0}, "timeout is 0"),
         ({"decoder": "avro"}, "decoder is 'avro'"),
-        ({"concurency": 2}, "no option concurency; there are durable"),
+        ({"concurency": 2}, "unknown option concurency; use one of durable"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused(options: dict[str, Any], says: str) -> None:

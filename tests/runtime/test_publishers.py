@@ -311,7 +311,7 @@ def test_the_decorator_registers_and_returns_the_function(monkeypatch: pytest.Mo
     assert publishes("heart.beat", every=1.5, core=True)(make_heart_beat) is make_heart_beat
     (found,) = publishers.registered()
     assert (found.name, found.subject, found.every, found.core) == ("heart_beat", "heart.beat", 1.5, True)
-    with pytest.raises(ConfigurationError, match="no option evry; there are every, core, stream"):
+    with pytest.raises(ConfigurationError, match="unknown option evry; use one of every, core, stream"):
         publishes("heart.beat", evry=1)(make_heart_beat)  # type: ignore[call-arg]
 
 

@@ -422,7 +422,7 @@ def test_the_decorator_registers_and_returns_the_function(monkeypatch: pytest.Mo
     assert listens("heart.*", queue="workers")(hear_heart_beat) is hear_heart_beat
     (found,) = subscribers.registered()
     assert (found.name, found.subject, found.queue) == ("heart_beat", "heart.*", "workers")
-    with pytest.raises(ConfigurationError, match="no option group; there are queue"):
+    with pytest.raises(ConfigurationError, match="unknown option group; use one of queue"):
         listens("heart.*", group="workers")(hear_heart_beat)  # type: ignore[call-arg]
     with pytest.raises(ConfigurationError, match="queue is 'a b'"):
         listens("heart.*", queue="a b")(hear_heart_beat)

@@ -48,6 +48,22 @@ def test_a_group_without_a_command_is_wrong_usage_and_shows_the_help(
     assert captured.err.startswith("Usage: natsgen ")
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("show", "natsgen show [OPTIONS] SERVICE"),
+        ("add-extra", "natsgen add-extra [OPTIONS] SERVICE NAME..."),
+        ("accept", "natsgen accept [OPTIONS] SERVICE [PATH]..."),
+        ("dev", "natsgen dev [OPTIONS] [SERVICE]..."),
+    ],
+)
+def test_the_usage_line_shows_what_is_optional_and_what_repeats(
+    command: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"Usage: {usage}"
+
+
 def test_help_imports_nothing_that_takes_long(environment: dict[str, str]) -> None:
     script = (
         "import sys; from natsgen.cli import main; main(['new', 'worker', '--help']); main(['--help']);"

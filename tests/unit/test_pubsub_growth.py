@@ -62,7 +62,7 @@ def test_one_line_adds_a_publisher(here: Path, capsys: pytest.CaptureFixture[str
         f"Added the publisher heart_beat to beat in {here}\n"
         "  services/beat/src/domain/publishers/heart_beat_publisher.py\n"
         "  services/beat/tests/publishers/test_heart_beat_publisher.py\n"
-        "  it publishes to events.heart.beat every 10 s, by JetStream\n"
+        "  it publishes to events.heart.beat every 10 s, with JetStream\n"
         "\n"
         "Next, from here:\n"
         "  test it:\n"
@@ -156,7 +156,7 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
     assert main(["list"]) == 0
     assert capsys.readouterr().out == (
         "beat  service  v0.1.0\n"
-        "  a_b          a.b          publisher by core NATS, every 5 s\n"
+        "  a_b          a.b          publisher with core NATS, every 5 s\n"
         "  events_test  events.test  publisher\n"
         "  a_all        a.>          subscriber in the group g\n"
         "  events_test  events.test  subscriber\n"
@@ -246,7 +246,7 @@ def test_one_line_makes_a_publisher(here: Path, capsys: pytest.CaptureFixture[st
     assert main([*command, "--envelope", "message"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"Created the publisher pulse in {here}\n")
-    assert "    events_pulse publishes to events.pulse, by core NATS\n" in out
+    assert "    events_pulse publishes to events.pulse, with core NATS\n" in out
     folder = here / "services/pulse"
     source = (folder / "src/domain/publishers/events_pulse_publisher.py").read_text()
     assert '@publishes("events.pulse", core=True)\n' in source

@@ -12,9 +12,7 @@ from natsgen.errors import InputError
 def accept(
     service: options.Service,
     how: options.Writing,
-    path: list[str] | None = argument(
-        "[PATH]...", "Files, relative to the current folder, the service or the root.", None
-    ),
+    path: list[str] | None = argument("PATH", "Files, relative to the current folder, the service or the root.", None),
     all_files: bool = switch("--all", "Accept every file that differs."),
 ) -> None:
     """Accept your changes to files that the template owns.

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 def adopt(
     how: options.Writing,
     path: Path = argument("PATH", "The service's folder, under services/."),
-    replace: bool = switch("--replace", "Replace its infrastructure with the template's, and subscribe its handlers."),
+    replace: bool = switch("--replace", "Replace the infrastructure with the template's, and subscribe the handlers."),
     verbose: bool = switch("--verbose", "List every file."),
 ) -> None:
     """Bring an existing worker under natsgen management.
 
     The worker must follow the reference structure: src/domain/handlers/__init__.py subscribes handlers from files
-    *_handler.py beside it. natsgen infers and records its answers and lists what differs from the template. After
+    *_handler.py beside it. natsgen infers and records its answers, and lists what differs from the template. After
     that, natsgen check, diff and update work on it. Commit the worker first.
 
-    --replace, now or later, replaces its infrastructure with the template's. Its version, dependencies, Docker network,
-    handlers, tests and models stay. On a terminal, natsgen asks first.
+    With --replace, now or later, natsgen replaces the worker's infrastructure with the template's. The worker's
+    version, dependencies, Docker network, handlers, tests and models stay. On a terminal, natsgen asks first.
 
     \b
     Examples:

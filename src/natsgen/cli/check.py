@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 def check(how: options.Reading, service: options.Services = None, all_services: options.All = False) -> None:
     """Check that services are up to date and unmodified.
 
-    For each service this reports a newer template version and the files in which an update would conflict; files
-    that differ from the service's own version, are missing, or lack a change of an earlier update; packages that
-    are missing or outdated; and files of add-deploy that do not match the source. Your own files, such as handlers
-    and settings, may differ, and so may your dependencies and version in pyproject.toml. Changes that you accepted
-    with natsgen accept are listed. The exit code is 1 if there is something to do, for use in CI.
+    \b
+    For each service, natsgen reports:
+    - a newer template version, and the files in which an update would conflict
+    - the template's files that you changed or removed, or that lack a change
+      of an earlier update
+    - packages that are missing or outdated
+    - deployment files that do not match the source
+
+    Your own files, such as handlers and settings, may differ, and so may your dependencies and version in
+    pyproject.toml. Changes that you accepted with natsgen accept are listed, and do not count. The exit code is 1 if
+    there is something to do, for use in CI.
 
     \b
     Examples:

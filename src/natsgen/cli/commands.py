@@ -58,7 +58,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tail": ("dev_messages:tail", "Show messages as they are published, until Ctrl-C."),
     "replay-trace": (
         "dev_messages:replay_trace",
-        "Publish the messages that started a trace again, as a new trace.",
+        "Republish the messages that started a trace, as a new trace.",
     ),
     "dlq": ("dlq:app", "Read, replay, purge, export and import dead letters."),
     "update": ("update:update", "Update services to a newer template."),
@@ -82,7 +82,7 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line, such as `SERVICE`."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments and options with their help."""

@@ -67,9 +67,9 @@ def asyncapi(
 ) -> None:
     """Describe services in an AsyncAPI document.
 
-    The services' own code tells the schemas, in the services' environments. With --static, natsgen reads only the
-    source, and says what it could not read. --diff lists what changes for those that send and receive; the exit code
-    is 1 if a change is breaking.
+    The schemas come from the services' own code, which natsgen imports in the services' environments. With --static,
+    natsgen reads only the source, and reports what it could not read. --diff lists what changes for senders and
+    receivers; the exit code is 1 if a change is breaking.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ NEEDED = ("watchfiles", "starlette", "uvicorn")
 
 def dev(
     services: list[str] | None = argument(
-        "[SERVICE]...",
+        "SERVICE",
         "Only these services [default: all, including new ones]",
         None,
         autocompletion=completion.services,

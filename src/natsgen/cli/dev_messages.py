@@ -39,7 +39,7 @@ def publish(
     service: options.Service,
     handler: str = argument("HANDLER", "Name of the handler, task or subscriber.", autocompletion=completion.handlers),
     data: str | None = DATA,
-    subject: str | None = value("SUBJECT", "Subject to publish to, if the handler's has wildcards."),
+    subject: str | None = value("SUBJECT", "Subject to publish to; required if the handler's subject has wildcards."),
     count: int = value("N", "Number of events, each with its own ID.", default=1, min=1),
     rate: float | None = value("N", "Events per second [default: no limit]", min=0.001),
     dry_run: bool = switch("--dry-run", "Show what would be published."),
@@ -155,7 +155,7 @@ def replay_trace(
     service: dlq_options.Connecting = None,
     how: dlq_options.Reaching,
 ) -> None:
-    """Publish the messages that started a trace again, as a new trace.
+    """Republish the messages that started a trace, as a new trace.
 
     natsgen finds them in the streams and publishes the same bytes with new IDs. Everything that they caused happens
     again.

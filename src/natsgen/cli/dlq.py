@@ -13,7 +13,7 @@ def list_letters(
     *,
     filters: dlq_options.Filters,
     ids: bool = switch("--ids", "List each dead letter, the newest last."),
-    limit: int = value("N", "Number of the newest that --ids lists.", default=LIST_LIMIT, min=1),
+    limit: int = value("N", "List at most this many with --ids, the newest.", default=LIST_LIMIT, min=1),
     how: dlq_options.Reaching,
 ) -> None:
     """Count dead letters by service, handler and reason, or list them.

@@ -68,7 +68,7 @@ class Filters:
 
     service: str | None = value(
         "NAME",
-        "Only dead letters of this service. Its .env has the connection settings.",
+        "Only dead letters of this service. Also uses the connection settings in its .env.",
         autocompletion=completion.services,
     )
     handler: str | None = value("NAME", "Only dead letters of this handler.", autocompletion=completion.handlers)
@@ -79,7 +79,7 @@ class Filters:
     )
     correlation: str | None = value("ID", "Only dead letters with this correlation ID.")
     since: str | None = value(
-        "TIME", "Only dead letters since this time: 2026-03-01T12:00:00Z, or 2h for two hours ago."
+        "TIME", "Only dead letters since this time, such as 2026-03-01T12:00:00Z, or 2h for two hours ago."
     )
     until: str | None = value("TIME", "Only dead letters until this time.")
 
@@ -108,7 +108,7 @@ class Filters:
 class Which(Filters):
     """The options of a command that changes dead letters."""
 
-    ids: list[int] | None = argument("[ID]...", "IDs of dead letters.", None, min=1)
+    ids: list[int] | None = argument("ID", "IDs of dead letters.", None, min=1)
     everything: bool = switch("--all", "All dead letters.")
     yes: bool = switch("--yes", "Do not ask.", "-y")
     dry_run: bool = switch("--dry-run", "Show which dead letters are affected; change nothing.")

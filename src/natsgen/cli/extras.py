@@ -12,8 +12,8 @@ from natsgen.cli.options import argument
 if TYPE_CHECKING:
     from natsgen.services.extras import Changed, Extra
 
-NAMES = argument("NAME...", "Names of extras.", autocompletion=completion.extras)
-DEPLOYS = argument("NAME...", "catalog, kubernetes, monitoring.", autocompletion=completion.deploys)
+NAMES = argument("NAME", "Names of one or more extras.", autocompletion=completion.extras)
+DEPLOYS = argument("NAME", "One or more of catalog, kubernetes, monitoring.", autocompletion=completion.deploys)
 
 
 def extras(
@@ -77,7 +77,7 @@ def add_deploy(service: options.Service, how: options.Writing, name: list[str] =
     """Add deployment files to a service, in services/SERVICE/deploy/.
 
     The files follow the source of the service: add-handler, remove-handler and the like update them and keep your
-    edits, natsgen update merges newer versions, and natsgen repair updates them after you edited a handler. Files in an
+    edits, natsgen update merges newer versions, and natsgen repair updates them after you edit a handler. Files in an
     overlay are yours. This also records the name in the service's answers, and changes nothing else.
 
     \b

@@ -126,15 +126,15 @@ def publisher(
     name: Text = NAME,
     subject: Texts = value("SUBJECT", "Subject to publish to; creates one publisher each (repeatable)."),
     interval: Text = value("SECONDS", "Interval between messages, for PUBLISH_INTERVAL [default: 2]"),
-    core: bool = switch("--core", "Publish by core NATS instead of to a stream."),
+    core: bool = switch("--core", "Publish with core NATS instead of to a stream."),
     common: _Common,
     how: options.Writing,
 ) -> None:
     """Create a publisher: a service that publishes on an interval.
 
-    This creates services/NAME/ and compose/NAME.yml. The service publishes messages with gapless sequence numbers to
-    the stream of each subject and awaits the acknowledgements, or publishes by core NATS with --core. If the server is
-    down, it waits. An existing service is never changed.
+    This creates services/NAME/ and compose/NAME.yml. The service publishes messages, numbered without gaps, to the
+    stream of each subject, and waits for the acknowledgements. With --core, it publishes with core NATS instead. If the
+    server is down, it waits. An existing service is never changed.
 
     \b
     Examples:
@@ -156,7 +156,7 @@ def subscriber(
     common: _Common,
     how: options.Writing,
 ) -> None:
-    """Create a subscriber: a service that subscribes by core NATS.
+    """Create a subscriber: a service that subscribes with core NATS.
 
     This creates services/NAME/ and compose/NAME.yml. The service receives messages only while it runs, and records
     their age. With --queue-group, one member of the group receives each message. For messages that must not be lost,

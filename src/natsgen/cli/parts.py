@@ -66,8 +66,9 @@ def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]
 def add_handler() -> None:
     """Add a handler and its test to a service.
 
-    This creates exactly two files, so branches that each add a handler merge without a conflict. The worker discovers
-    the handler when it starts. Only files of add-deploy change with it.
+    This creates two files, so branches that each add a handler merge without a conflict. The first handler also brings
+    the package that handlers need. If the service has deployment files, natsgen updates them too. The worker discovers
+    the handler when it starts.
 
     \b
     Examples:
@@ -81,7 +82,8 @@ def add_handler() -> None:
 def add_action() -> None:
     """Add an action and its test to a service.
 
-    This creates exactly two files, so branches that each add an action merge without a conflict. The service answers on
+    This creates two files, so branches that each add an action merge without a conflict. The first action also brings
+    the package that actions need. If the service has deployment files, natsgen updates them too. The service answers on
     vVERSION.SERVICE.ACTION after a restart. A new version of an existing action gets its own file, and the service
     answers both versions.
 
@@ -97,9 +99,9 @@ def add_action() -> None:
 def add_route() -> None:
     """Add a route and its test to a gateway.
 
-    This creates exactly two files, so branches that each add a route merge without a conflict. The gateway discovers
-    the route when it starts. A call returns the action's reply. Publishing returns 202 after the stream has stored the
-    event.
+    This creates two files, so branches that each add a route merge without a conflict. If the gateway has
+    deployment files, natsgen updates them too. The gateway discovers the route when it starts. A call returns the
+    action's reply. Publishing returns 202 after the stream has stored the event.
 
     \b
     Examples:
@@ -113,7 +115,8 @@ def add_route() -> None:
 def add_publisher() -> None:
     """Add a publisher and its test to a service.
 
-    This creates exactly two files, so branches that each add a publisher merge without a conflict. The service
+    This creates two files, so branches that each add a publisher merge without a conflict. The first publisher also
+    brings the package that publishers need. If the service has deployment files, natsgen updates them too. The service
     discovers the publisher when it starts.
 
     \b
@@ -127,8 +130,9 @@ def add_publisher() -> None:
 def add_subscriber() -> None:
     """Add a subscriber of core NATS, and its test, to a service.
 
-    This creates exactly two files, so branches that each add a subscriber merge without a conflict. The subscriber
-    receives messages only while the service runs. For messages that must not be lost, add a handler.
+    This creates two files, so branches that each add a subscriber merge without a conflict. The first subscriber also
+    brings the package that subscribers need. If the service has deployment files, natsgen updates them too. The
+    subscriber receives messages only while the service runs. For messages that must not be lost, add a handler.
 
     \b
     Examples:
@@ -141,7 +145,8 @@ def add_subscriber() -> None:
 def add_task() -> None:
     """Add a task and its test to a service.
 
-    This creates exactly two files, so branches that each add a task merge without a conflict. The service discovers the
+    This creates two files, so branches that each add a task merge without a conflict. The first task also brings the
+    package that tasks need. If the service has deployment files, natsgen updates them too. The service discovers the
     task when it starts. Any service can enqueue it as QUEUE.TASK, even before that.
 
     \b
@@ -189,9 +194,16 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
     return commands.with_parameters(remove, parameters)
 
 
-_STAYS = "Its consumers and schedules stay on the NATS server; natsgen prints the commands that delete them."
-remove_handler = removing(HANDLERS, _STAYS, "billing order_cancelled")
-remove_task = removing(TASKS, _STAYS, "mailer send_email")
+remove_handler = removing(
+    HANDLERS,
+    "The handler's consumers stay on the NATS server; natsgen prints the commands that delete them.",
+    "billing order_cancelled",
+)
+remove_task = removing(
+    TASKS,
+    "The task's consumers and schedules stay on the NATS server; natsgen prints the commands that delete them.",
+    "mailer send_email",
+)
 remove_action = removing(
     ACTIONS,
     'When no instance has the action, callers get the error "no responders".',
@@ -199,7 +211,7 @@ remove_action = removing(
 )
 remove_route = removing(
     ROUTES,
-    "The gateway then answers its requests with 404, or with 405 if another route has the same path.",
+    "The gateway then answers the route's requests with 404, or with 405 if another route has the same path.",
     "api greet",
 )
 remove_publisher = removing(PUBLISHERS, "Published messages stay in their stream.", "billing heart_beat")

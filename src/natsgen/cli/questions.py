@@ -15,7 +15,7 @@ def questions(
     kind: str = argument("KIND", "worker, service, gateway, publisher or subscriber.", _WORKER, show_default=True),
     template: str | None = options.TEMPLATE,
     json_schema: bool = switch("--json-schema", "Print the JSON Schema of a --data-file (draft 2020-12)."),
-    backstage: bool = switch("--backstage", "Print a Backstage software template that asks them."),
+    backstage: bool = switch("--backstage", "Print a Backstage software template that asks these questions."),
 ) -> None:
     """List the questions that natsgen new asks.
 

@@ -10,7 +10,7 @@ def repair(service: options.Service, how: options.Writing) -> None:
 
     A merge can leave packages missing or outdated: for example, one branch removes the last action with its package
     while another adds an action. This command adds missing packages and updates unmodified files of outdated packages.
-    It also updates the files of add-deploy after you edited a handler, and keeps your edits of these files. It changes
+    It also updates deployment files after you edit a handler, and keeps your edits to these files. It changes
     nothing else.
 
     \b

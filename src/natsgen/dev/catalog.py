@@ -202,7 +202,7 @@ class Source:
 
 
 def _received(service: str, folder: str, part: Mapping[str, Any]) -> End:
-    """Return a part of which the source alone does not tell the subject."""
+    """Return the end of a part whose subject only the running code knows."""
     return End(
         service,
         part["name"],

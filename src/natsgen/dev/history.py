@@ -58,7 +58,7 @@ class Record(Stored):
         payload: its beginning.
         size: bytes of the whole payload.
         life: what happened to it, in the order in which it was seen.
-        outcomes: the latest of it by handler.
+        outcomes: the latest outcome by handler.
         weight: the approximate bytes of memory that it uses.
     """
 

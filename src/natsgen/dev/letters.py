@@ -12,7 +12,7 @@ from natsgen.dlq.connection import Connection, Stop
 from natsgen.dlq.letters import Summary
 from natsgen.dlq.selection import Chosen, Selection
 
-MOST = 500  # that are listed, the newest
+MOST = 500  # dead letters that are listed, the newest
 
 
 async def listed(connection: Connection) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def subject_of(part: Part, subject: str | None = None) -> str:
     """
     found = subject or part.subject
     if "*" in found or ">" in found:
-        raise InputError(f"{part.name} takes {found}: say on which of these subjects, with --subject")
+        raise InputError(f"{part.name} receives {found}: specify one of these subjects with --subject")
     return found
 
 
@@ -73,7 +73,7 @@ async def call(connection: Connection, part: Part, payload: bytes) -> Reply:
             part.subject, payload, timeout=part.timeout + CALL_MARGIN, headers={CORRELATION: str(uuid4())}
         )
     except nats.errors.NoRespondersError as error:
-        raise NatsError(f"nobody answers on {part.subject}: does the service run?") from error
+        raise NatsError(f"nobody answers on {part.subject}: is the service running?") from error
     except (nats.errors.TimeoutError, TimeoutError) as error:
         raise NatsError(f"{part.subject} did not answer within {part.timeout + CALL_MARGIN:g} s") from error
     found: dict[str, Any] = message.headers or {}

@@ -202,7 +202,7 @@ async def _run(options: Options, servers: Servers, console: Console, file: Path,
 
 
 async def _connect(options: Options, servers: Servers) -> Client:
-    """Return the connection of the page, to another's server with the credentials of a service.
+    """Return the page's connection; with `--server`, it uses the credentials of the first service.
 
     Raises:
         InputError: a credential is invalid.

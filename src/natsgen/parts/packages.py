@@ -98,7 +98,7 @@ PACKAGES: tuple[Package, ...] = (
     ),
     Package(
         "subscribers",
-        "subscribes by core NATS",
+        "subscribes with core NATS",
         ("src/domain/subscribers", "tests/subscribers", _PUBSUB, "src/pubsub/subscribers"),
         ("requests",),
     ),
@@ -147,7 +147,7 @@ PACKAGES: tuple[Package, ...] = (
         "the common code of the extras for JetStream",
         ("src/toolkit/connection.py", *_TOOLKIT),
     ),
-    Package("requests", "requests and replies by core NATS", ("src/requests",)),
+    Package("requests", "requests and replies with core NATS", ("src/requests",)),
     _deploy("catalog", "the service and its API in Backstage's catalog", "catalog-info.yaml"),
     _deploy("kubernetes", "Kubernetes manifests, with Kustomize and KEDA", "base/kustomization.yaml"),
     _deploy(

@@ -1,4 +1,4 @@
-"""Publishers: coroutines that publish on an interval, to a stream or by core NATS."""
+"""Publishers: coroutines that publish on an interval, to a stream or with core NATS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Publisher(subjects.SubjectPart):
     Attributes:
         subject: the subject that it publishes to.
         interval: seconds between messages; None for the setting `PUBLISH_INTERVAL`.
-        core: whether it publishes by core NATS; otherwise it publishes to a stream.
+        core: whether it publishes with core NATS; otherwise it publishes to a stream.
     """
 
     interval: float | None = None
@@ -39,7 +39,7 @@ class Publisher(subjects.SubjectPart):
     def story(self, service: str) -> str:
         """Return what it publishes."""
         every = "" if self.interval is None else f" every {self.interval:g} s"
-        return f"publishes to {self.subject}{every}, {'by core NATS' if self.core else 'by JetStream'}"
+        return f"publishes to {self.subject}{every}, {'with core NATS' if self.core else 'with JetStream'}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FoundPublisher(FoundPart):
     def remark(self, service: str) -> str:
         """Return how it publishes."""
         every, core = self.options.get("every"), self.options.get("core")
-        how = "publisher" if core is None or core.literal is False else "publisher by core NATS"
+        how = "publisher" if core is None or core.literal is False else "publisher with core NATS"
         return how + (f", every {every.text} s" if every else "")
 
 
@@ -67,7 +67,7 @@ PUBLISHERS = PartKind(
             keyword="every",
             help="Interval between messages [default: PUBLISH_INTERVAL]",
         ),
-        Option("core", Flag("core"), help="Publish by core NATS instead of to a stream."),
+        Option("core", Flag("core"), help="Publish with core NATS instead of to a stream."),
     ),
     found=FoundPublisher,
     decorator="publishes",

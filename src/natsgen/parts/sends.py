@@ -35,7 +35,7 @@ class Sent:
 
     @property
     def is_core(self) -> bool:
-        """Return whether it is sent by core NATS, over `nats` of `src.requests.nats`."""
+        """Return whether it is sent with core NATS, over `nats` of `src.requests.nats`."""
         return isinstance(self.call.func, ast.Attribute) and ast.unparse(self.call.func.value) == "nats"
 
     @property

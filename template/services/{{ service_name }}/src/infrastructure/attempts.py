@@ -157,7 +157,7 @@ class Attempts:
             await self._note(_key(message), 0 if handled else message.attempt)
 
     async def uncount(self, message: Message) -> None:
-        """Have this delivery not count, because the handler was not called or the worker cut it short.
+        """Do not count this delivery, because the handler was not called or the worker cut it short.
 
         This is sent and not awaited. If it is lost, the message has one attempt less.
         """

@@ -1,4 +1,4 @@
-"""Keeps the worker registered in Consul, and its TTL check true.
+"""Keeps the worker registered in Consul, and its TTL check up to date.
 
 Consul's absence never stops consumption: every failure here is logged and tried again.
 """

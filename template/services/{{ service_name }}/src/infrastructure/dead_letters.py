@@ -70,7 +70,7 @@ class DeadLetters:
                 message.source.hold(len(message.data))  # it takes room, so that fewer messages are requested
 
     async def stored(self, message: Message, reason: Reason, error: BaseException | None) -> None:
-        """Do what a subclass wants between a letter and the end of its original."""
+        """Do what a subclass needs after a letter is stored and before its original is settled."""
 
     async def stop(self) -> None:
         """Give back the messages whose letters could not be stored."""

@@ -1,4 +1,4 @@
-"""Decides what becomes of every message: the one place where messages are settled."""
+"""Decides the outcome of every message: the one place where messages are settled."""
 
 from __future__ import annotations
 

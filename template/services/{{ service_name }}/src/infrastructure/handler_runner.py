@@ -39,8 +39,8 @@ class HandlerRunner:
     Attributes:
         buffer: messages received: those that wait, and those that are being handled.
         pull: the pull consumer of the subscription's messages.
-        replays: that of replayed messages.
-        pulls: all of them.
+        replays: the pull consumer of replayed messages.
+        pulls: both.
     """
 
     def __init__(self, subscription: Subscription, nats: NatsClient, delivery: Delivery) -> None:
@@ -167,7 +167,7 @@ class HandlerRunner:
         if self._nats.connections == self._alive_connection:
             for pull in self.pulls:
                 pull.drop_arrivals()
-            self._nats.reconnect("what waits here was delivered again")
+            self._nats.reconnect("the server has redelivered the waiting messages")
         expired = [self.buffer.take() for _ in range(len(self.buffer))]  # all of them before anything is awaited
         logger.warning("waiting messages dropped: the server delivers them again", messages=len(expired))
         for message in expired:
@@ -222,7 +222,7 @@ class HandlerRunner:
                 await message.in_progress()
 
     async def _give_back_if_stuck(self) -> None:
-        """Give waiting messages to other replicas if no handler has returned for long; one that hangs never does."""
+        """Give waiting messages to other replicas if no handler has returned for a long time."""
         limit = STUCK_AFTER * self._ack_wait
         if self.buffer and self.buffer.age(max) > limit:
             if not self._stuck:

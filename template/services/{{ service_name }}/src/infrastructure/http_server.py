@@ -18,7 +18,7 @@ Answer = tuple[int, str, bytes]  # status, content type and body
 
 
 def endpoints(worker: Worker) -> dict[str, Callable[[], Answer]]:
-    """Return what answers each path, whatever server is asked."""
+    """Return the function that answers each path; the server of a gateway calls it too."""
     settings = worker.settings
 
     def readiness() -> Answer:

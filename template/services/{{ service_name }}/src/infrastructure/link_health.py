@@ -53,7 +53,7 @@ async def until_silent(client: Client) -> None:
 
 
 class Refusals:
-    """What the server refused in the last `REFUSED_FOR` seconds, because the permissions of the service's user end."""
+    """What the server refused in the last `REFUSED_FOR` seconds, because the service's user lacks permissions."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
@@ -68,7 +68,7 @@ class Refusals:
         return self._latest_ack > time.monotonic() - 1.5 * ack_wait - ACK_MARGIN
 
     def note(self, error: str) -> str:
-        """Note a refusal, log it unless it is known, and return whether it is of a `publish` or a `subscription`."""
+        """Note a refusal, log it unless it is known, and return whether it is about a `publish` or a `subscription`."""
         if (found := REFUSAL.search(error)) is None:
             return ""
         (kind, subject), now = found.groups(), time.monotonic()

@@ -11,7 +11,7 @@ from src.infrastructure.message import Message
 
 
 class MessageBuffer(deque[Message]):
-    """A queue of waiting messages that can be looked through, which asyncio.Queue cannot.
+    """A queue of waiting messages that can be iterated, unlike asyncio.Queue.
 
     Attributes:
         running: messages that are being handled.

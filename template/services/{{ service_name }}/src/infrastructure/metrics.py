@@ -19,7 +19,7 @@ leave_out_created()  # those metrics double the series and say only when the pro
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
 BOUNDS = [*map(str, BUCKETS), "+Inf"]
 
-READY = Gauge("worker_ready", "1 while every consumer pulls")
+READY = Gauge("worker_ready", "1 while the service is ready")
 CONNECTED = Gauge("worker_nats_connected", "1 while connected to NATS")
 CONNECTIONS = Counter("worker_nats_connections", "Connects and reconnects to NATS")
 LOOP_LAG = Gauge("worker_loop_lag_seconds", "How late the event loop was in the last second")
@@ -28,7 +28,7 @@ LOOP_LAG = Gauge("worker_loop_lag_seconds", "How late the event loop was in the 
 LABELS = ["handler"]
 PREFIX = "worker_messages_"
 UNNAMED = re.compile(f"^{PREFIX}|^worker_|_total$")  # what names in `/stats` leave out
-RETRIED = Counter(PREFIX + "retried", "Deliveries that ended with another attempt to come", LABELS)
+RETRIED = Counter(PREFIX + "retried", "Deliveries after which the message is tried again", LABELS)
 HELD = Counter(PREFIX + "held", "Deliveries of messages that another worker was handling", LABELS)
 RELEASED = Counter(PREFIX + "released", "Deliveries given back without being handled", LABELS)
 DUPLICATES = Counter(PREFIX + "duplicate", "Deliveries of messages that had been handled before", LABELS)
@@ -37,7 +37,7 @@ BUFFERED = Gauge(PREFIX + "buffered", "Messages fetched and not started", LABELS
 IN_FLIGHT = Gauge(PREFIX + "in_flight", "Messages being handled", LABELS)
 ACK_WAIT = Gauge("worker_ack_wait_seconds", "The consumer's `ack_wait`", LABELS)
 OLDEST = Gauge("worker_oldest_handler_seconds", "How long the handler that began first has run", LABELS)
-WITHOUT_PAYLOAD = Counter("worker_dead_letters_without_payload", "Dead letters that only point to it", LABELS)
+WITHOUT_PAYLOAD = Counter("worker_dead_letters_without_payload", "Dead letters that point to the original", LABELS)
 DEAD_LETTERS = Counter("worker_dead_letters", "Messages given up", ["handler", "reason"])
 
 COUNTS = (RETRIED, HELD, RELEASED, DUPLICATES, PENDING, BUFFERED, IN_FLIGHT, WITHOUT_PAYLOAD)
@@ -78,7 +78,7 @@ class HandlerMetrics:
 
 
 class MessageCollector(Collector):
-    """What grows with every message. prometheus-client's own counters take a lock, and several times as long."""
+    """Collects what changes with every message. prometheus-client's counters take a lock, and several times as long."""
 
     def collect(self) -> list[Metric]:
         """Return the metrics of all handlers."""

@@ -142,7 +142,7 @@ class NatsClient:
             raise
 
     def observed(self, handles: Handles, **operation: str) -> Handles:
-        """Return what handles or sends messages unchanged; the extra `otel` returns something that makes spans of it.
+        """Return what handles or sends messages, unchanged; the extra `otel` wraps it in spans.
 
         Args:
             handles: a coroutine function whose first argument is an `Incoming`, or a method of nats-py that sends; or a

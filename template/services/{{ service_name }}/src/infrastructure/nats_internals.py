@@ -21,7 +21,7 @@ class TolerantClient(Client):
     """nats-py's client, which also accepts a message whose subject or headers are not valid UTF-8.
 
     The server stores and delivers such messages. In nats-py, each of them ends the read loop, at every delivery.
-    Nor does it send anything without TLS to a server whose address is `tls://...`, as nats-py does.
+    Unlike nats-py, it sends nothing without TLS to a server whose address is `tls://...`.
     """
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:

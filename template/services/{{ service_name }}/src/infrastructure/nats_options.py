@@ -36,7 +36,7 @@ def connect_options(settings: Settings, url: str) -> dict[str, Any]:
     server = urlsplit(url)
     scheme = server.scheme
     schemes = {urlsplit(other).scheme for other in settings.nats_urls}
-    if schemes & {"tls", "wss"} or settings.NATS_TLS_CA or settings.NATS_TLS_CERT:  # then no server goes without
+    if schemes & {"tls", "wss"} or settings.NATS_TLS_CA or settings.NATS_TLS_CERT:  # then no server is used without TLS
         scheme = {"nats": "tls", "ws": "wss"}.get(scheme, scheme)
     options: dict[str, Any] = {
         "servers": [f"{scheme}://{server.netloc.rpartition('@')[2]}"],

@@ -30,7 +30,7 @@ RETRY_FOR = 10.0  # seconds that a publish is repeated while the stream does not
 RETRY_PAUSE = 0.25  # seconds between two attempts
 TRANSIENT = (NotConnected, ConnectionClosedError, TimeoutError, NoStreamResponseError, ServiceUnavailableError)
 
-declared: set[str] = set()  # subjects that the service says to publish to; the worker makes sure of their streams
+declared: set[str] = set()  # subjects that the service declares; the worker ensures that streams store them
 
 Payload = BaseModel | Mapping[str, Any] | bytes
 
@@ -96,7 +96,7 @@ class Publication(Awaitable[PubAck]):
 
 
 class Publications(Incoming):
-    """Something being handled that publishes, and knows whether all of it has been confirmed.
+    """A message or request being handled, with what it published and whether that was confirmed.
 
     Attributes:
         unconfirmed: publications that have no confirmation yet; None if there was none in this attempt.
@@ -182,7 +182,7 @@ own_channel: ContextVar[NatsClient | None] = ContextVar("own_channel", default=N
 
 
 def publish_over(nats: NatsClient | None) -> None:
-    """Set the connection that `publish` uses. The worker does this at start, and takes it back at stop."""
+    """Set the connection that `publish` uses. The worker does this at start, and removes it at stop."""
     global _channel
     _channel = nats
 

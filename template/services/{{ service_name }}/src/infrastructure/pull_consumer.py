@@ -84,7 +84,7 @@ class PullConsumer:
             return "not connected to NATS"
         if self._connections != self._nats.connections:
             return "not pulling on the new connection yet"
-        return self._problem or self._on_hold or ("" if self.consumer else "the consumer is not there yet")
+        return self._problem or self._on_hold or ("" if self.consumer else "the consumer does not exist yet")
 
     async def run(self) -> None:
         """Pull until `stop` is called.
@@ -163,7 +163,7 @@ class PullConsumer:
             self._connections = connections
         if self.consumer is None:
             consumer = await self._provision()
-            await self.look(consumer)  # before there are messages, in case that somebody deletes the consumer soon
+            await self.look(consumer)  # before there are messages, in case somebody deletes the consumer soon
             self.consumer = consumer
             self._forget_requests()
         if self._pending and now - self._last_frame > 2 * self.HEARTBEAT:

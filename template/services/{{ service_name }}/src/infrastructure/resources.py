@@ -37,7 +37,7 @@ class SharedResources:
         self._closing = asyncio.Event()
 
     async def open(self, open_resources: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
-        """Open the resources, however often that takes. One task opens and closes them, as some libraries demand."""
+        """Open the resources, however many attempts that takes. Some libraries need one task to open and close them."""
         opened, self._closing = asyncio.Event(), asyncio.Event()
         self._task = asyncio.create_task(self._keep_open(open_resources, opened), name="resources")
         await opened.wait()
@@ -69,7 +69,7 @@ class SharedResources:
         self.value = None
 
     async def check(self) -> None:
-        """Call the resources' `ready` again and again, if they have it; what it raises makes the service unready."""
+        """Call the resources' `ready` repeatedly, if they have it; what it raises makes the service unready."""
         if (ready := getattr(self.value, "ready", None)) is None:
             return
         while True:

@@ -185,7 +185,7 @@ def check_options(function: Callable[..., object], options: Mapping[str, object]
     names = [field.name for field in fields(known)[3:] if field.init] if is_dataclass(known) else list(kinds)
     for name, value in options.items():
         if name not in names:
-            raise ConfigurationError(f"{where}: no option {name}; there are {', '.join(names)}")
+            raise ConfigurationError(f"{where}: unknown option {name}; use one of {', '.join(names)}")
         try:
             TypeAdapter(kinds[name]).validate_python(value, strict=True)
         except ValidationError as error:

@@ -33,7 +33,7 @@ PARTS = ("handlers", "actions", "publishers", "subscribers", "tasks")
 
 
 class Readiness(NamedTuple):
-    """Whether the worker works, and what it does or why not."""
+    """Whether the worker is ready, and its state or the reason why it is not."""
 
     ready: bool
     reason: str
@@ -50,7 +50,7 @@ class Component(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Return why not all of them work, in a few words; empty while they do."""
+        """Return why a part does not work, in a few words; empty while all of them work."""
 
     @property
     def in_flight(self) -> int:
@@ -178,7 +178,7 @@ class Worker:
             port: the port of `/readyz`, for the registration in Consul.
 
         Returns:
-            The work, which lasts until `stop`. If it ends before, its exception says why.
+            The task that works until `stop`. If it ends earlier, its exception says why.
         """
         if self.settings.CONSUL_ENABLED:
             from src.infrastructure.consul_client import ConsulClient  # loads py-consul only where it is used
@@ -212,8 +212,8 @@ class Worker:
         """Stop in order: wait for running handlers, give back the rest, close the connection.
 
         Args:
-            hurry: when it is done, running handlers are not waited for any longer.
-            limit: seconds that they have; `GRACEFUL_SHUTDOWN_TIMEOUT` by default.
+            hurry: ends the wait for running handlers when it is done.
+            limit: seconds that running handlers have; `GRACEFUL_SHUTDOWN_TIMEOUT` by default.
         """
         limit = self.settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
         await self.leave()
@@ -251,7 +251,7 @@ class Worker:
 
 
 def connection_for(settings: Settings) -> NatsClient:
-    """Return a connection, which traces what goes over it if the service has the extra `otel`."""
+    """Return a connection, with tracing if the service has the extra `otel`."""
     has_otel = (DOMAIN.parent / "telemetry" / "__init__.py").exists()
     kind: type[NatsClient] = import_module("src.telemetry").TracedClient if has_otel else NatsClient
     return kind(settings)

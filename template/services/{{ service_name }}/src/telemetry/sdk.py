@@ -46,7 +46,7 @@ class Sdk(NamedTuple):
     measures: Measures
 
     async def flush(self, limit: float) -> None:
-        """Export what there is, for `limit` seconds at most; a collector that does not answer delays nothing more."""
+        """Export what is left, for `limit` seconds at most, even if the collector does not answer."""
         steps = (self.tracing.force_flush, self.metering.force_flush)
         threads = [threading.Thread(target=step, name="telemetry", daemon=True) for step in steps]
         for thread in threads:

@@ -25,11 +25,11 @@ from src.pubsub.publishers.publisher import Publisher, Tick
 from src.pubsub.publishers.settings import PublisherSettings, settings
 from src.utils.logging import logger
 
-PUBLISHED = prometheus.Counter("worker_published", "Messages of publishers, confirmed", ["publisher"])
+PUBLISHED = prometheus.Counter("worker_published", "Messages sent and confirmed", ["publisher"])
 FAILURES = prometheus.Counter("worker_publisher_failures", "Messages that could not be created or sent", ["publisher"])
 REPEATS = prometheus.Counter("worker_publisher_repeats", "Attempts without a confirmation", ["publisher"])
 SECONDS = prometheus.Histogram(
-    "worker_publish_duration_seconds", "Time until confirmed", ["publisher"], buckets=BUCKETS
+    "worker_publish_duration_seconds", "Time until a message is confirmed", ["publisher"], buckets=BUCKETS
 )
 
 TRANSIENT = (nats.errors.Error, NoStream, NotConnected, TimeoutError, OSError)

@@ -27,8 +27,8 @@ LABEL = ["subscriber"]
 RECEIVED = prometheus.Counter("worker_heard", "Messages that arrived", LABEL)
 FAILURES = prometheus.Counter("worker_subscriber_failures", "Messages not handled, and why", [*LABEL, "reason"])
 WAITING = prometheus.Gauge("worker_subscriber_waiting", "Messages received and not started", LABEL)
-SECONDS = prometheus.Histogram("worker_subscriber_duration_seconds", "Duration", LABEL, buckets=BUCKETS)
-AGE = prometheus.Histogram("worker_subscriber_latency_seconds", "Age of messages", LABEL, buckets=BUCKETS)
+SECONDS = prometheus.Histogram("worker_subscriber_duration_seconds", "Duration of calls", LABEL, buckets=BUCKETS)
+AGE = prometheus.Histogram("worker_subscriber_latency_seconds", "Age of received messages", LABEL, buckets=BUCKETS)
 
 RECENT = 1_000  # ages of which `/stats` shows percentiles
 
