@@ -100,6 +100,7 @@ def test_actionlint_finds_nothing(shop: Path, tmp_path_factory: pytest.TempPathF
         ("services/notes/x", []),
         ("README.md", []),
         ("services/billing-archive/x", []),
+        ("services/billing/données.json", ["billing"]),
         (".github/workflows/services.yml", ["billing", "shipping"]),
     ],
 )
@@ -110,6 +111,14 @@ def test_only_services_that_changed_are_tested(shop: Path, path: str, services: 
     commit(shop)
 
     assert changed(shop) == services
+
+
+def test_a_service_that_a_file_left_is_tested(shop: Path) -> None:
+    (shop / "services/billing/x").write_text("the same\n")
+    commit(shop)
+    (shop / "services/billing/x").rename(shop / "services/shipping/x")
+    commit(shop)
+    assert changed(shop) == ["billing", "shipping"]
 
 
 def test_all_services_are_tested_where_nothing_is_known_of_before(shop: Path) -> None:

@@ -14,11 +14,12 @@ if ! git rev-parse --quiet --verify "${base:-none}^{commit}" >/dev/null; then
   services
   exit
 fi
-changed=$(git diff --name-only "$base...HEAD")
+changed=$(git diff --name-only --no-renames "$base...HEAD") # a file that moved has left its service
 if printf '%s\n' "$changed" | grep -Eq '^(\.ci/changed-services\.sh|\.github/workflows/services\.yml|\.gitlab-ci\.yml)$'; then
   services
   exit
 fi
+# git puts a name with unusual characters in quotes
 services | while read -r name; do
-  printf '%s\n' "$changed" | grep -Eq "^(services/$name/|compose/$name\.(yml|override\.yml|env)\$)" && printf '%s\n' "$name"
+  printf '%s\n' "$changed" | grep -Eq "^\"?(services/$name/|compose/$name\.(yml|override\.yml|env)\$)" && printf '%s\n' "$name"
 done || true
