@@ -24,6 +24,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     natsgen(workspace, "new", "worker", "mail", "--queue", "email")
     natsgen(workspace, "add-handler", "mail", "orders.order.created")
     natsgen(workspace, "add-action", "mail", "greet")
+    natsgen(workspace, "add-action", "mail", "greet", "--version", "2")
     natsgen(workspace, "add-subscriber", "mail", "events.test")
     natsgen(workspace, "add-publisher", "mail", "beats.beat")
     folder = workspace / "services" / "mail"
@@ -42,6 +43,7 @@ def test_each_kind_is_told_with_its_subject_and_durable(catalog: Catalog) -> Non
         ("handler", "order_created", "orders.order.created", "mail-order_created"),
         ("task", "process_email", "queue.email.normal.process_email", "mail-process_email"),
         ("action", "greet", "v1.mail.greet", ""),
+        ("action", "greet_v2", "v2.mail.greet", ""),
         ("subscriber", "events_test", "events.test", ""),
     }
     assert "beats.beat" in catalog.publishes
@@ -70,7 +72,13 @@ def test_what_only_the_code_tells_is_in_the_document_and_code_that_fails_is_said
     command = ["asyncapi", "mail", "--workspace", str(source.folder.parents[1])]
     assert main(command) == 0
     out, err = capsys.readouterr()
-    assert json.loads(out)["operations"]["mail.handler.created"]["x-nats-durable"] == "mail-created"
+    document = json.loads(out)
+    assert document["operations"]["mail.handler.created"]["x-nats-durable"] == "mail-created"
+    versions = {name: one["channel"]["$ref"] for name, one in document["operations"].items() if ".action." in name}
+    assert versions == {
+        "mail.action.greet": "#/channels/v1.mail.greet",
+        "mail.action.greet_v2": "#/channels/v2.mail.greet",
+    }
     assert "late_handler.py:" in err
     handler.write_text("raise LookupError(7)")
     assert main(command) == 1

@@ -196,9 +196,9 @@ class Board:
 
     def _parts_of(self, name: str, seen: Seen) -> Iterator[dict[str, Any]]:
         catalog, found = seen.catalog, seen.figures
-        actions = {one.get("action"): one for one in found.stats.get("actions", [])}
+        actions = {one.get("subject"): one for one in found.stats.get("actions", [])}
         for part in catalog.parts:
-            stats = found.stats.get("subscriptions", {}).get(part.name) or actions.get(part.name) or {}
+            stats = found.stats.get("subscriptions", {}).get(part.name) or actions.get(part.subject) or {}
             errors = stats.get("dead_letters") or stats.get("errors") or {}
             yield {
                 "service": name,

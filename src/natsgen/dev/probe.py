@@ -59,7 +59,10 @@ def registered(kind: str) -> Iterator[tuple[str, Any]]:
         import_module(f"src.domain.{kind}.{file.stem}")
     if files:
         for part in import_module(REGISTRIES[kind]).registered():
-            yield getattr(part, "handler", None) or part.name, part
+            if kind == "actions":
+                yield part.function.__name__, part  # all versions of an action have one name
+            else:
+                yield getattr(part, "handler", None) or part.name, part
 
 
 def told(kind: str, name: str, part: Any) -> dict[str, Any]:
@@ -106,11 +109,21 @@ def schema_in(module: str, annotation: str, is_sent: bool) -> Any:
     """Return the JSON schema of an annotation in a module; None if it has none."""
     try:
         found = eval(annotation, {"Any": Any, **vars(import_module(module))})
-        return (
-            import_module("pydantic").TypeAdapter(found).json_schema(mode="serialization" if is_sent else "validation")
-        )
+        options = {"mode": "serialization", "schema_generator": for_sent()} if is_sent else {}
+        return import_module("pydantic").TypeAdapter(found).json_schema(**options)
     except Exception:
         return None
+
+
+def for_sent() -> Any:
+    """Return pydantic's generator of schemas, with the fields that have a default value: they are sent as well."""
+
+    class Generator(import_module("pydantic.json_schema").GenerateJsonSchema):  # type: ignore[misc]
+        def field_is_required(self, field: Any, total: bool) -> bool:
+            is_sent = field["type"] != "typed-dict-field" and field.get("serialization_exclude_if") is None
+            return is_sent or bool(super().field_is_required(field, total))
+
+    return Generator
 
 
 def annotation_of(kind: str, part: Any) -> Any:
