@@ -185,15 +185,19 @@ def test_only_literals_are_facts(tmp_path: Path) -> None:
         "async def handle_two(event): ...\n"
         '@subscriber("a.d", publishes=SUBJECTS)\n'
         "async def handle_three(event): ...\n"
+        '@subscriber("a.e", publishes="c.d")\n'
+        "async def handle_wrong(event): ...\n"
+        '@subscriber("a.f", publishes={["c.d"]})\n'
+        "async def handle_wrong_too(event): ...\n"
     )
     found = facts.of_source(tmp_path / "billing")
     assert [(one["name"], one["stream"], one["prefetch"]) for one in found["consumers"]] == [
         ("one", "S", 7),
-        ("three", "A", 500),
+        *((name, "A", 500) for name in ("three", "wrong", "wrong_too")),
     ]
     assert (found["consumers"][0]["deliver"], found["consumers"][0]["ack_wait"]) == ("new", 2.5)
     assert found["publishes"] == [{"subject": "c.d", "stream": "C"}]
-    assert found["unknown"] == ["handler three", "handler two"]
+    assert found["unknown"] == [f"handler {name}" for name in ("three", "two", "wrong", "wrong_too")]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,9 @@ def _published_by(part: FoundPart) -> list[dict[str, Any]]:
         return []
     try:
         subjects = ast.literal_eval(given.source)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError):
+        subjects = None
+    if not isinstance(subjects, list | tuple):
         return [{"subject": None}]
     return [_publication(subject, None) for subject in subjects if isinstance(subject, str)]
 

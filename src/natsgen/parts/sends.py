@@ -56,9 +56,9 @@ def sent_in(tree: ast.AST) -> Iterator[Sent]:
             # other objects have a `call` and a `request` as well
             if verb != CALLS or sent.is_core or (source.called_name(call) == "call" and _is_subject(subject)):
                 yield sent
-        declared = keywords.get("publishes")
-        if isinstance(declared, ast.List | ast.Tuple):
-            yield from (Sent(PUBLISHES, subject, call) for subject in declared.elts)
+        if declared := keywords.get("publishes"):
+            subjects = declared.elts if isinstance(declared, ast.List | ast.Tuple) else [declared]
+            yield from (Sent(PUBLISHES, subject, call) for subject in subjects)
 
 
 def _is_subject(node: ast.expr) -> bool:
