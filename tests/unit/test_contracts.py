@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from natsgen.cli import main
 from natsgen.contracts import compatibility
+from natsgen.contracts.models import SchemaReader, Type
+from natsgen.contracts.modules import Modules
+from natsgen.dev import probe
 from tests.update import world
 
 TEMPLATE = Path(__file__).parents[2] / "template" / "services" / "{{ service_name }}"
@@ -323,12 +329,157 @@ def test_a_git_revision_and_a_committed_document_are_compared(
     assert f"{file} differs from the services" in out
     assert run(workspace, *static, "--diff", "HEAD") == 1
     assert "breaking  billing.invoice.*  data.number is integer, expected string" in capsys.readouterr().out
+    (workspace / "services/mailer/link").symlink_to("/etc/hostname")
+    world.commit(workspace, "a link that leads out")
+    assert run(workspace, *static, "--diff", "HEAD") == 0
+    assert run(workspace, *static, "--diff", "HEAD", "--check") == 2
     for wrong in ("--option", "no-such-revision", str(tmp_path / "none.json")):
         assert run(workspace, *static, "--diff", wrong) == 2, wrong
     for content in ("[]", "no JSON", '{"operations": {"one": {"channel": {"$ref": "#/channels/x"}}}}'):
         file.write_text(content)
         assert run(workspace, *static, "--diff", str(file)) == 2, content
     assert run(workspace, "asyncapi") == 2
+
+
+MODELS = """
+from enum import Enum, IntEnum, StrEnum, auto
+from typing import Annotated, Generic, Literal, Optional, TypeVar, Union
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+T = TypeVar("T")
+MOST = 90
+
+class Currency(StrEnum):
+    EUR = "EUR"
+    USD = "USD"
+
+class Level(IntEnum):
+    LOW = -1
+    HIGH = 1
+
+class Base(BaseModel):
+    kind: str
+    note: str = ""
+
+class Created(Base):
+    kind: Literal["created"] = "created"
+    note: str
+
+class Price(BaseModel):
+    net: int = Field(gt=0)
+
+    @computed_field
+    @property
+    def gross(self) -> float:
+        return self.net * 1.2
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+
+class Place(BaseModel):
+    latitude: Annotated[float, Field(ge=-90, le=MOST)]
+    name: str = Field(min_length=1, max_length=None)
+    pair: tuple[int, "Base"]
+    level: Level = Level.LOW
+    only: Literal[Currency.EUR]
+    some: Literal[Currency.EUR, Currency.USD]
+    count: Literal[-1, 1]
+    parent: Optional["Place"] = None
+"""
+
+
+@pytest.mark.parametrize("annotation", ["Created", "Price", "Page[Price]", "Place", "Union[Created, Place, None]"])
+@pytest.mark.parametrize("sends", [True, False])
+def test_the_source_of_a_model_tells_what_pydantic_does(
+    annotation: str, sends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "src/domain/models.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(MODELS)
+    code = ModuleType("planted_models")
+    monkeypatch.setitem(sys.modules, code.__name__, code)
+    exec(MODELS, code.__dict__)
+    reader = SchemaReader(Modules(tmp_path))
+    of_source = reader.schema(Type("src.domain.models", ast.parse(annotation, mode="eval").body), sends=sends)
+    of_code = probe.schema_in(code.__name__, annotation, sends)
+    assert reader.unread == {}
+    assert compatibility.problems(of_source, of_code, (of_source, of_code)) == []
+    assert compatibility.problems(of_code, of_source, (of_code, of_source)) == []
+
+
+def test_names_are_resolved_in_packages_and_two_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name, text in {
+        "orders/__init__.py": "from .events import Created\n",
+        "orders/events.py": "from ..lines import Line\nfrom . import lines\n"
+        "class Created(BaseModel):\n    one: Line\n    other: lines.Line\n",
+        "orders/lines.py": "class Line(BaseModel):\n    a: int\n",
+        "lines.py": "class Line(BaseModel):\n    b: str\n",
+        "handlers.py": "from src.domain import orders\n",
+    }.items():
+        file = tmp_path / "src/domain" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    reader = SchemaReader(Modules(tmp_path))
+    found = reader.schema(Type("src.domain.handlers", ast.parse("orders.Created", mode="eval").body), sends=True)
+    one, other = (found["$defs"]["Created"]["properties"][name] for name in ("one", "other"))
+    assert [*compatibility.target(found, one["$ref"])["properties"]] == ["b"]
+    assert [*compatibility.target(found, other["$ref"])["properties"]] == ["a"]
+
+
+UNUSUAL = r"""
+from ..... import nothing
+from pydantic import BaseModel, Field
+
+SUBJECTS = ["a.b"]
+Json = dict[str, "Json"]
+declared = publisher(subject="billing.invoice.sent")
+
+class Loop(Loop):
+    a: int
+
+class Unusual(BaseModel):
+    discriminator: str
+    one: Literal[()]
+    two: tuple[()]
+    three: Literal[b"x"]
+    four: Json
+    five: Loop
+    six: Annotated[int, Field(ge="1", max_length=None)]
+
+@subscriber("shop.order.created", publishes=SUBJECTS, more=nothing)
+async def handle_unusual(event: Unusual) -> None:
+    await declared.publish(event)
+"""
+
+
+def test_unusual_source_is_described_or_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workspace / "services/billing/src/domain/handlers/unusual_handler.py").write_text(UNUSUAL)
+    deep = f"@subscriber('a.b', one={'-' * 2_000}1)\nasync def handle_deep(event: bytes) -> None: ...\n"
+    (workspace / "services/billing/src/domain/handlers/deep_handler.py").write_text(deep)
+    assert run(workspace, "map", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    ends = {(end["subject"], end["part"]) for flow in found["flows"] for end in (*flow["senders"], *flow["receivers"])}
+    assert ends >= {("shop.order.created", "unusual"), ("billing.invoice.sent", "unusual")}
+    unread = "\n".join(found["unread"])
+    assert "the subject is an expression: SUBJECTS" in unread
+    assert "deep_handler.py: an expression cannot be read" in unread
+    assert "Unusual, which is too large" in unread
+    assert run(workspace, "asyncapi", "--all", "--static") == 0
+    described = json.loads(capsys.readouterr().out)
+    assert "billing.handler.unusual" in described["operations"]
+
+
+def test_subjects_that_differ_only_in_a_wildcard_have_channels_of_their_own(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "@listens('{}')\nasync def hear_{}(message: Message) -> None: ...\n"
+    folder = workspace / "services/mailer/src/domain/subscribers"
+    folder.mkdir()
+    for name, subject in (("any", "api.any"), ("wide", "api.*")):
+        (folder / f"{name}_subscriber.py").write_text(text.format(subject, name))
+    assert run(workspace, "asyncapi", "mailer", "--static") == 0
+    channels = json.loads(capsys.readouterr().out)["channels"]
+    assert {one["address"] for one in channels.values()} >= {"api.any", "api.*"}
 
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -355,6 +506,10 @@ OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
         ),
         ({"type": "integer", "minimum": 1}, {"type": "integer"}, "has the minimum of anything, expected 1"),
         ({"type": "integer", "maximum": 5}, {"type": "integer", "maximum": 4}, ""),
+        ({"type": "number", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}, ""),
+        ({"type": "number", "minimum": 0}, {"type": "number", "exclusiveMinimum": 0}, ""),
+        ({"type": "integer", "minimum": 1}, {"type": "integer", "exclusiveMinimum": 0}, ""),
+        ({"type": "number", "exclusiveMaximum": 1}, {"type": "number", "maximum": 1}, "the exclusiveMaximum"),
         ({"type": "string", "format": "uuid"}, {"type": "string"}, "has the format of anything, expected uuid"),
         ({"enum": ["a"]}, {"const": "b"}, 'can be "b", expected "a"'),
         ({"$ref": "#/$defs/M", "$defs": {"M": {"properties": {"m": {"$ref": "#/$defs/M"}}}}}, OBJECT, ""),
@@ -367,3 +522,12 @@ def test_a_reader_accepts_what_a_writer_sends_or_says_why_not(
     found = compatibility.problems(reader, writer)
     assert problem in "; ".join(found)
     assert bool(found) == bool(problem)
+
+
+def test_models_that_contain_each_other_many_times_are_compared_at_once() -> None:
+    def chain(kind: str) -> compatibility.Schema:
+        inner = {f"M{n}": {"properties": {name: {"$ref": f"#/$defs/M{n + 1}"} for name in "ab"}} for n in range(60)}
+        return {"$ref": "#/$defs/M0", "$defs": {**inner, "M60": {"type": kind}}}
+
+    found = compatibility.problems(chain("integer"), chain("string"))
+    assert f"{'.'.join('a' * 60)} is string, expected integer" in found

@@ -83,6 +83,8 @@ def asyncapi(
     from natsgen.services import listing
     from natsgen.workspace import SERVICES, Workspace
 
+    if diff is not None and (check or to is not None):
+        raise InputError("use --diff without --check and --output")
     place = how.place
     names = wanted_services(place, service or [], all_services=all_services)
     alone = len(names) == 1 and not all_services

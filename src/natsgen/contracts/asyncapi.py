@@ -23,6 +23,8 @@ QUEUE_OF_ACTIONS = "q"  # as in the NATS micro service protocol
 
 _ADDRESS = {"*": "any", ">": "rest"}
 _RAW = {"bytes": "application/octet-stream", "str": "text/plain"}
+_BY_NAME = ("properties", "patternProperties")  # keywords whose value has schemas by the names of fields
+_DATA = ("const", "default", "enum", "examples")  # keywords whose value is no schema
 _HEADERS = ("Nats-Msg-Id", "Correlation-Id", "Causation-Id", "traceparent")
 _ERROR = {
     "type": "object",
@@ -106,8 +108,8 @@ class _Document:
         operation.update({f"x-nats-{key}": value for key, value in _facts(end) if value not in ("", None)})
         self.operations[name] = operation
 
-    def _reply(self, channel: str, name: str, end: End, receives: bool) -> dict[str, Any]:
-        self._channel(channel, None)
+    def _reply(self, key: str, name: str, end: End, receives: bool) -> dict[str, Any]:
+        channel = self._channel(key, None)
         text = end.reply.text if end.reply else ""
         schema = end.reply_schema or {}
         if text != "bytes":
@@ -123,8 +125,12 @@ class _Document:
         }
 
     def _channel(self, key: str, address: str | None) -> str:
-        self.channels.setdefault(key, {"address": address, "messages": {}})
-        return key
+        """Return the key of a channel, with a number where one of another address has it: `api.>` and `api.rest`."""
+        number, found = 1, key
+        while self.channels.setdefault(found, {"address": address, "messages": {}})["address"] != address:
+            number += 1
+            found = f"{key}.{number}"
+        return found
 
     def _message(
         self, channel: str, name: str, end: End, text: str, schema: Schema | None, receives: bool
@@ -203,7 +209,12 @@ def _converted(value: Any, names: Mapping[str, str]) -> Any:
         return [_converted(one, names) for one in value]
     if not isinstance(value, Mapping):
         return value
-    found = {key: _converted(one, names) for key, one in value.items()}
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        if key in _BY_NAME and isinstance(one, Mapping):
+            found[key] = {name: _converted(inner, names) for name, inner in one.items()}
+        else:
+            found[key] = one if key in _DATA else _converted(one, names)
     if isinstance(reference := found.get("$ref"), str):
         found["$ref"] = f"#/components/schemas/{names.get(reference.removeprefix('#/$defs/'), reference)}"
     if isinstance(found.get("discriminator"), Mapping):

@@ -42,6 +42,7 @@ def load(file: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(reading.read_text(file))
         for one in found["operations"].values():
+            one["action"]
             for part in (one, one.get("reply", one)):
                 compatibility.target(found, part["channel"]["$ref"])["address"]
                 compatibility.target(found, part["messages"][0]["$ref"])["$ref"]
@@ -67,8 +68,16 @@ def checked_out(root: Path, revision: str) -> Iterator[Path]:
             f"--diff: {messages.quote(revision)} is neither a file nor a revision with services"
         ) from error
     with scratch.folder() as folder, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder, filter=_inside)
         yield folder
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Return a file to extract; None for a link that leads out of the folder."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
 
 
 def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:

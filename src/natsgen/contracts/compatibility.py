@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 Schema = Mapping[str, Any]
 Problem = tuple[str, str]  # the path of a field, and what is wrong with it
 
 _SAME = ("format", "pattern", "multipleOf")
-_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
-_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
+_BOUNDS = (
+    *(("minimum", "exclusiveMinimum", 1), ("minLength", "", 1), ("minItems", "", 1)),
+    *(("maximum", "exclusiveMaximum", -1), ("maxLength", "", -1), ("maxItems", "", -1)),
+)
+_MOST = 100  # problems of one pair of schemas; further ones say nothing new, and can be billions
 _TELLING = ("type", "properties", "anyOf", "oneOf", "enum", "const")
 
 
@@ -60,7 +64,7 @@ class _Comparison:
         key = id(reader), id(writer)
         if key not in self._known:
             self._known[key] = []  # while it is compared
-            self._known[key] = list(self._problems(reader, writer))
+            self._known[key] = list(islice(self._problems(reader, writer), _MOST))
         return self._known[key]
 
     def _problems(self, reader: Schema, writer: Schema) -> Iterator[Problem]:
@@ -121,12 +125,19 @@ def _limits(reader: Schema, writer: Schema) -> Iterator[str]:
     for key in _SAME:
         if key in reader and reader[key] != writer.get(key):
             yield f"has the {key} {writer.get(key, 'of anything')}, expected {reader[key]}"
-    for key in _LEAST:
-        if key in reader and not writer.get(key, float("-inf")) >= reader[key]:
+    for plain, exclusive, sign in _BOUNDS:
+        if _bound(writer, plain, exclusive, sign) < _bound(reader, plain, exclusive, sign):
+            key = plain if plain in reader else exclusive
             yield f"has the {key} {writer.get(key, 'of anything')}, expected {reader[key]}"
-    for key in _MOST:
-        if key in reader and not writer.get(key, float("inf")) <= reader[key]:
-            yield f"has the {key} {writer.get(key, 'of anything')}, expected {reader[key]}"
+
+
+def _bound(schema: Schema, plain: str, exclusive: str, sign: int) -> tuple[float, bool]:
+    """Return a lower bound, or an upper one with the other sign, and whether a value has to differ from it."""
+    found = [(sign * schema[plain], False)] if plain in schema else []
+    if exclusive in schema:
+        is_whole = schema.get("type") == "integer"
+        found.append((sign * schema[exclusive] + is_whole, not is_whole))
+    return max(found, default=(float("-inf"), False))
 
 
 def _values(schema: Schema) -> list[Any]:

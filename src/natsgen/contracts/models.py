@@ -32,6 +32,7 @@ _LIMITS = {
     **{"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"},
     **{"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern", "multiple_of": "multipleOf"},
 }
+_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 _ENUMS = {"Enum", "StrEnum", "IntEnum"}
 _NO_FIELDS = {"BaseModel", "Generic", "TypedDict", "ABC", "Protocol", "object"}
 """Classes outside of the service from which a model inherits no fields."""
@@ -71,6 +72,7 @@ class SchemaReader:
     modules: Modules
     unread: dict[str, None] = field(default_factory=dict)
     _definitions: dict[str, Schema] = field(default_factory=dict)
+    _classes: dict[str, ast.ClassDef] = field(default_factory=dict)
     _sends: bool = False
     _steps: int = 0
 
@@ -81,18 +83,17 @@ class SchemaReader:
             one: the annotation.
             sends: whether the service sends it; fields with a default value are then always there.
         """
-        self._definitions, self._sends, self._steps = {}, sends, 0
+        self._definitions, self._classes, self._sends, self._steps = {}, {}, sends, 0
+        text = one.text
         try:
             found = self._of(one.module, one.node, {})
-        except _TooLarge:
-            self.unread[f"{one.module}: {one.text}, which is too large"] = None
+        except (_TooLarge, RecursionError):
+            self.unread[f"{one.module}: {text}, which is too large"] = None
             return {}
         return {**found, "$defs": self._definitions} if self._definitions else found
 
     def _of(self, module: str, node: ast.expr, known: Mapping[str, Schema]) -> Schema:
-        self._steps += 1
-        if self._steps > _STEPS:
-            raise _TooLarge
+        self._step()
         match node:
             case ast.Constant(value=None):
                 return {"type": "null"}
@@ -110,6 +111,11 @@ class SchemaReader:
             case ast.Name() | ast.Attribute():
                 return self._named(module, node, known)
         return self._unknown(module, node)
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _STEPS:
+            raise _TooLarge
 
     def _named(self, module: str, node: ast.Name | ast.Attribute, known: Mapping[str, Schema]) -> Schema:
         match self.modules.resolve(module, node):
@@ -142,11 +148,13 @@ class SchemaReader:
             return self._class(found[0], found[1], [(ast.unparse(one), self._of(module, one, known)) for one in inner])
         name = self._outside(module, value)
         if name == "Literal":
-            return _values([getattr(one, "value", None) for one in inner])
+            return self._values(module, inner)
+        if not inner:
+            return self._unknown(module, value)
         if name == "Annotated":
             limits = {name: one for each in inner[1:] for name, one in _keywords(each).items()}
-            return self._of(module, inner[0], known) | _limits(limits)
-        if name in _TUPLES and not isinstance(inner[-1], ast.Constant):
+            return self._of(module, inner[0], known) | self._limits(module, limits)
+        if name in _TUPLES and getattr(inner[-1], "value", None) is not ...:
             items = [self._of(module, one, known) for one in inner]
             return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
         if name in ("Optional", "Union"):
@@ -162,6 +170,8 @@ class SchemaReader:
     def _class(self, module: str, node: ast.ClassDef, arguments: list[tuple[str, Schema]]) -> Schema:
         name = "_".join([node.name, *(text for text, _ in arguments), *([""] if arguments else [])])
         name = re.sub(r"\W", "_", name)
+        while self._classes.setdefault(name, node) is not node:
+            name += "_"  # as another module has a class of that name
         if name not in self._definitions:
             self._definitions[name] = {}
             known = dict(zip(_parameters(node), (schema for _, schema in arguments), strict=False))
@@ -171,18 +181,15 @@ class SchemaReader:
     def _model(self, module: str, node: ast.ClassDef, known: Mapping[str, Schema]) -> Schema:
         bases = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]
         if _ENUMS & {self._outside(module, base) for base in bases}:
-            values = [one.value for one in node.body if isinstance(one, ast.Assign)]
-            known_values = [one.value for one in values if isinstance(one, ast.Constant)]
-            return _values(known_values) if len(known_values) == len(values) else {}
+            return self._values(module, [one.value for one in node.body if isinstance(one, ast.Assign)])
         model: Schema = {"type": "object", "properties": {}, "required": []}
         settings: dict[str, ast.expr] = {}
         for where, one, names in reversed([*self._lineage(module, node, known)]):
             if one is None:
                 return {}  # it inherits fields that are not known
             settings.update(_settings(one))
-            for statement in one.body:
-                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                    self._add_field(model, where, statement, statement.target.id, settings, names)
+            for name, annotated in _fields(one, sends=self._sends):
+                self._add_field(model, where, annotated, name, settings, names)
         extra = getattr(settings.get("extra"), "value", None)
         return {**model, "additionalProperties": extra == "allow"} if extra in ("allow", "forbid") else model
 
@@ -190,6 +197,7 @@ class SchemaReader:
         self, module: str, node: ast.ClassDef, known: Mapping[str, Schema]
     ) -> Iterator[tuple[str, ast.ClassDef | None, Mapping[str, Schema]]]:
         """Yield a class and its bases, each with the schemas of its type variables; None for an unknown base."""
+        self._step()
         yield module, node, known
         for base in node.bases:
             inner = base.slice if isinstance(base, ast.Subscript) else ast.Tuple([])
@@ -219,7 +227,9 @@ class SchemaReader:
         if isinstance(alias, ast.Call) and alias.args:
             alias = alias.args[0]  # the first of AliasChoices
         wire = str(alias.value) if isinstance(alias, ast.Constant) else self._generated(module, name, settings)
-        model["properties"][wire] = self._of(module, node.annotation, known) | _limits(options)
+        model["properties"][wire] = self._of(module, node.annotation, known) | self._limits(module, options)
+        if wire in model["required"]:
+            model["required"].remove(wire)  # of a field that a base class has as well
         if self._sends or not options.keys() & {"default", "default_factory"}:
             model["required"].append(wire)
 
@@ -233,6 +243,31 @@ class SchemaReader:
         self._unknown(module, generator)
         return name
 
+    def _values(self, module: str, nodes: list[ast.expr]) -> Schema:
+        """Return the schema of literals and members of enumerations."""
+        values = []
+        for node in nodes:
+            values.append(self._value(module, node))
+            if type(values[-1]) not in _NAMES:
+                return self._unknown(module, node)
+        kinds = {_NAMES[type(value)] for value in values}
+        kind = {"type": kinds.pop()} if len(kinds) == 1 else {}
+        return {**kind, "const": values[0]} if len(values) == 1 else {**kind, "enum": values}
+
+    def _value(self, module: str, node: ast.expr) -> Any:
+        """Return the value of a literal, a constant, or a member of an enumeration; `...` if it is unknown."""
+        match self.modules.resolve(module, node):
+            case (_, ast.expr() as member):
+                node = member
+        try:
+            return ast.literal_eval(node)
+        except (ValueError, TypeError):
+            return ...
+
+    def _limits(self, module: str, options: Mapping[str, ast.expr]) -> Schema:
+        found = {_LIMITS[name]: self._value(module, node) for name, node in options.items() if name in _LIMITS}
+        return {key: one for key, one in found.items() if isinstance(one, str if key == "pattern" else int | float)}
+
     def _unknown(self, module: str, node: ast.expr) -> Schema:
         self.unread[f"{module}: {ast.unparse(node)}"] = None
         return {}
@@ -241,13 +276,6 @@ class SchemaReader:
 def _any_of(schemas: list[Schema]) -> Schema:
     flat = [one for schema in schemas for one in (schema["anyOf"] if schema.keys() == {"anyOf"} else [schema])]
     return flat[0] if len(flat) == 1 else {"anyOf": flat}
-
-
-def _values(values: list[Any]) -> Schema:
-    kinds = {type(value) for value in values}
-    names = {str: "string", int: "integer", bool: "boolean", type(None): "null"}
-    kind = {"type": names[kinds.pop()]} if len(kinds) == 1 and kinds <= names.keys() else {}
-    return {**kind, "const": values[0]} if len(values) == 1 else {**kind, "enum": values}
 
 
 def _parameters(node: ast.ClassDef) -> list[str]:
@@ -259,6 +287,17 @@ def _parameters(node: ast.ClassDef) -> list[str]:
             case ast.Subscript(value=ast.Name(id="Generic"), slice=name):
                 return [ast.unparse(name)]
     return []
+
+
+def _fields(node: ast.ClassDef, *, sends: bool) -> Iterator[tuple[str, ast.AnnAssign]]:
+    """Yield the fields of a model with their names; also the computed ones, which are only sent."""
+    for one in node.body:
+        match one:
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name, one
+            case ast.FunctionDef(name=name, returns=ast.expr() as result, decorator_list=decorators) if sends:
+                if any("computed_field" in ast.unparse(decorator) for decorator in decorators):
+                    yield name, ast.AnnAssign(target=ast.Name(name), annotation=result, value=None, simple=1)
 
 
 def _settings(node: ast.ClassDef) -> dict[str, ast.expr]:
@@ -293,8 +332,3 @@ def _options(node: ast.AnnAssign) -> dict[str, ast.expr]:
     if isinstance(default := found.get("default"), ast.Constant) and default.value is ...:
         del found["default"]
     return found
-
-
-def _limits(options: Mapping[str, ast.expr]) -> Schema:
-    found = {_LIMITS[name]: value for name, value in options.items() if name in _LIMITS}
-    return {key: value.value for key, value in found.items() if isinstance(value, ast.Constant)}

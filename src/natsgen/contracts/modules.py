@@ -27,14 +27,17 @@ class Modules:
     def __init__(self, service: Path) -> None:
         self._service = service
         self._trees: dict[str, ast.Module | None] = {}
+        self._packages: set[str] = set()
         self._names: dict[str, dict[str, ast.AST]] = {}
 
     def tree(self, module: str) -> ast.Module | None:
         """Return a module; None if it does not exist or cannot be parsed."""
         if module not in self._trees:
-            path = PurePosixPath(*module.split("."))
-            found = (self._parsed(file) for file in (path.with_suffix(".py"), path / "__init__.py"))
-            self._trees[module] = next((tree for tree in found if tree), None)
+            path = module.replace(".", "/")
+            tree = self._parsed(PurePosixPath(f"{path}.py"))
+            if tree is None and (tree := self._parsed(PurePosixPath(path, "__init__.py"))):
+                self._packages.add(module)
+            self._trees[module] = tree
         return self._trees[module]
 
     def find(self, module: str, name: str, depth: int = 0) -> Found | None:
@@ -87,7 +90,8 @@ class Modules:
         if isinstance(node, ast.Import):
             tree = self.tree(name)
             return (name, tree) if tree else (name, name)
-        above = module.split(".")[: -node.level] if node.level else []
+        steps = node.level - (module in self._packages)  # from a package, one dot leads to itself
+        above = module.split(".")[: -steps or None] if node.level else []
         origin = ".".join([*above, *([node.module] if node.module else [])])
         if found := self.find(origin, name, depth):
             return found

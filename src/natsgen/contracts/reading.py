@@ -120,8 +120,8 @@ class _Reader:
             path = PurePosixPath(file.relative_to(self._folder))
             try:
                 found = [*self._ends(path)]
-            except RecursionError:
-                self._unread.append(f"{self._place(path)}: an expression is too long")
+            except (RecursionError, ValueError):  # of `ast.unparse` as well
+                self._unread.append(f"{self._place(path)}: an expression cannot be read")
                 continue
             for end in found:
                 key = (end.part, end.kind, end.subject)
@@ -189,12 +189,11 @@ class _Reader:
         only = next(iter(parts.values())) if len(parts) == 1 else None
         for sent in sends.sent_in(tree):
             part, function = owners.get(sent.call, only), functions.get(sent.call)
-            publisher = self._publisher(module, sent)
-            where, call = publisher or (module, sent.call)
-            named = call.args[0] if publisher else sent.subject
+            where, call, named = self._publisher(module, sent) or (module, sent.call, sent.subject)
             subject = self._task(where, named) if sent.verb == sends.ENQUEUES else self._modules.text(where, named)
             if subject is None:
-                if sent.verb != sends.PUBLISHES or part is None or "publishes" not in part.options:
+                is_told = part is not None and "publishes" in part.options and not sent.is_declared
+                if sent.verb != sends.PUBLISHES or not is_told:
                     self._skip(path, sent.call.lineno, f"the subject is an expression: {ast.unparse(named)}")
                 continue
             core = next((one.value for one in call.keywords if one.arg == "core"), None)
@@ -213,13 +212,14 @@ class _Reader:
                 )
             )
 
-    def _publisher(self, module: str, sent: Sent) -> tuple[str, ast.Call] | None:
-        """Return the `publisher(...)`, and its module, over which something is published."""
+    def _publisher(self, module: str, sent: Sent) -> tuple[str, ast.Call, ast.expr] | None:
+        """Return the `publisher(...)`, with its module and subject, over which something is published."""
         if sent.verb != sends.PUBLISHES or not isinstance(sent.call.func, ast.Attribute):
             return None
         match self._modules.resolve(module, sent.call.func.value):
-            case (where, ast.Call(args=[_, *_]) as call) if source.called_name(call) in sends.PUBLISHERS:
-                return where, call
+            case (where, ast.Call() as call) if source.called_name(call) in sends.PUBLISHERS:
+                subject = _argument(call, 0, "subject")
+                return (where, call, subject) if subject else None
         return None
 
     def _task(self, module: str, node: ast.expr) -> str | None:

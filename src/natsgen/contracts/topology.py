@@ -18,6 +18,7 @@ OF_WORKERS = ("dlq.>", "replay.>")
 
 _TAKES = {PUBLISHES: ("handler", "subscriber", "task"), CALLS: ("action",), ENQUEUES: ("task",)}
 _UNTAKEN = {PUBLISHES: "nobody consumes", CALLS: "nobody answers", ENQUEUES: "nobody runs"}
+_MOST = 20  # cycles; where everything sends to everything, there are more than anybody reads
 _SUBJECT = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?")
 
 
@@ -148,7 +149,7 @@ def _cycles(pairs: Sequence[tuple[End, End]]) -> Iterator[Finding]:
     """Yield cycles of parts: a part that sends what it receives, perhaps by way of others."""
     edges = {(one.who, other.who): (one, other) for one, other in pairs if one.part}
     left = dict(edges)
-    while left:
+    for _ in range(_MOST):
         sorter: TopologicalSorter[str] = TopologicalSorter()
         for one, other in left:
             sorter.add(other, one)
