@@ -445,6 +445,57 @@ async def test_a_worker_that_stops_has_what_has_come_heard(run_worker: Any, plai
     assert heard == [0, 1, 2]
 
 
+async def test_listening_again_and_again_leaves_nothing_behind_on_the_connection(
+    calls: Nats, client: NatsClient
+) -> None:
+    async def hear(context: Context) -> None: ...
+
+    for _ in range(3):
+        await calls.unsubscribe(await calls.subscribe("audit.login", hear))
+
+    assert len(client.finishing) == 1
+    assert not client.listeners
+
+
+async def test_a_second_signal_ends_the_wait_for_what_listens(run_worker: Any, plain: Client) -> None:
+    hearing = asyncio.Event()
+
+    async def hear(context: Context) -> None:
+        hearing.set()
+        await asyncio.Event().wait()
+
+    async with run_worker() as worker:
+        await service_nats.subscribe("audit.login", hear)
+        await plain.publish("audit.login", b"1")
+        await hearing.wait()
+        hurry = asyncio.get_running_loop().create_future()
+        hurry.set_result(None)
+        async with asyncio.timeout(20):
+            await worker.stop(hurry, limit=60)
+
+
+async def test_what_listens_has_the_seconds_that_handlers_have_left(
+    run_worker: Any, jetstream: JetStreamContext
+) -> None:
+    handling = asyncio.Event()
+    limits: list[float] = []
+
+    async def handle(event: Any) -> None:
+        handling.set()
+        await asyncio.Event().wait()
+
+    async def finish(connection: NatsClient, limit: float, hurry: asyncio.Future[None] | None) -> None:
+        limits.append(limit)
+
+    async with run_worker(Subscription("tested", "orders.order.created", handle)) as worker:
+        worker.nats.finishing.add(finish)
+        await jetstream.publish("orders.order.created", b"1")
+        await handling.wait()
+        await worker.stop(limit=0.5)
+
+    assert limits[0] == 0
+
+
 async def test_what_listens_before_there_is_a_connection_hears_when_there_is_one(
     service_settings: Settings, plain: Client
 ) -> None:

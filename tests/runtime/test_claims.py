@@ -50,7 +50,7 @@ async def test_a_message_of_another_worker_comes_again_and_a_handled_one_does_no
 ) -> None:
     message._raw.data = message.data = b"{}"
 
-    nats: Any = SimpleNamespace(finishing=[])
+    nats: Any = SimpleNamespace(finishing=set())
     delivery = delivery_of(unwanted, StoredInbox(Answering(claim), InboxSettings(), nats).of)  # type: ignore[arg-type]
     delivery.buffer.running.add(message)
 

@@ -41,7 +41,7 @@ class Pool:
     async def open(self) -> AsyncIterator[Pool]:
         if self.failures:
             self.failures -= 1
-            raise ConnectionError("the database is away")
+            raise self.kind("the database is away")
         self.log.append("opened")
         yield self
         self.log.append("closed")
@@ -116,11 +116,12 @@ async def test_resources_stay_open_until_every_handler_has_ended_when_one_part_f
     assert pool.log == ["opened", "closed"]
 
 
+@pytest.mark.parametrize("kind", [ConnectionError, asyncio.CancelledError])  # the latter of something that it awaits
 async def test_resources_that_cannot_be_opened_are_tried_again_and_the_worker_says_why_it_is_not_ready(
-    service_settings: Settings, jetstream: JetStreamContext
+    service_settings: Settings, kind: type[BaseException]
 ) -> None:
     pool = Pool()
-    pool.failures = 1
+    pool.failures, pool.kind = 1, kind
 
     async def handle(event: Any) -> None: ...
 
@@ -128,6 +129,25 @@ async def test_resources_that_cannot_be_opened_are_tried_again_and_the_worker_sa
         await until(lambda: "the database is away" in worker.readiness().reason, "the condition", limit=30)
         assert not worker.readiness().ready
         await until(lambda: worker.readiness().ready, "the condition", limit=30)
+
+
+async def test_the_first_messages_are_handled_at_once_although_the_resources_took_longer_than_ack_wait(
+    service_settings: Settings, jetstream: JetStreamContext
+) -> None:
+    pool = Pool()
+    pool.failures = 1  # which takes a second
+    deliveries: list[int] = []
+
+    async def handle(event: Any, message: Message) -> None:
+        deliveries.append(message.deliveries)
+
+    await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
+    await jetstream.publish("orders.order.created", b"1")
+    async with worker_with(service_settings, pool, subscription(handle, ack_wait=1)) as worker:
+        await until(lambda: bool(deliveries), "the message is handled")
+        assert worker.nats.connections == 1
+
+    assert deliveries == [1]
 
 
 async def test_a_resource_that_is_not_ready_makes_the_worker_unready_with_its_reason(

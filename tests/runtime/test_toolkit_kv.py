@@ -52,6 +52,14 @@ async def test_kv_put_get_delete(bucket: Bucket) -> None:
     await opened.delete("never")
 
 
+async def test_reading_leaves_nothing_behind_on_the_connection(bucket: Bucket, client: NatsClient) -> None:
+    await put(bucket, "a", b"1")
+    before = set(client.listeners)
+
+    assert await keys_of(bucket) == ["a"]
+    assert client.listeners == before
+
+
 async def test_kv_revisions(bucket: Bucket) -> None:
     opened = await bucket.open()
     first = await opened.create("a", b"1")

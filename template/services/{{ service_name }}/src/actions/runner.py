@@ -16,8 +16,7 @@ from src.actions.stats import IN_FLIGHT, WAITING, ActionStats
 from src.domain.events import current
 from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import describe
-from src.infrastructure.handler_runner import until
-from src.infrastructure.nats_client import NatsClient, size_of
+from src.infrastructure.nats_client import NatsClient, size_of, until
 from src.infrastructure.resources import with_resources
 from src.requests.errors import ActionError
 from src.requests.replies import (

@@ -44,7 +44,7 @@ class StoredInbox:
     """The inboxes of all handlers, in one store."""
 
     def __init__(self, store: Store, settings: InboxSettings, nats: NatsClient) -> None:
-        nats.finishing.append(self._close)
+        nats.finishing.add(self._close)
         self._store = store
         self._settings = settings
         self._handlers: list[StoredHandlerInbox] = []
@@ -64,6 +64,6 @@ class StoredInbox:
         self._handlers.append(inbox)
         return inbox
 
-    async def _close(self, limit: float) -> None:
+    async def _close(self, *_: object) -> None:
         await asyncio.gather(*(inbox.close() for inbox in self._handlers))
         await self._store.close()

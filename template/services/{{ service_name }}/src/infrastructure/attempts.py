@@ -11,6 +11,7 @@ alone from then on: only a message that was alone in its last attempt can become
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any
@@ -22,11 +23,10 @@ from nats.js.kv import KeyValue
 from src.infrastructure.dead_letters import Reason
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.message import Message
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_client import NatsClient, until
 from src.utils.logging import logger
 
 KEPT_FOR = 7 * 24 * 3600.0  # seconds that a count is kept after the latest attempt
-LOOK = 0.01  # seconds between looks whether all other handlers have ended
 TIME_LIMIT = 2.0  # seconds for one request; a server that elects a leader never answers it
 
 UNKNOWN, ENDED, BESIDE, ALONE = "", "ended", "beside", "alone"  # what is known of the latest attempt
@@ -125,22 +125,13 @@ class Attempts:
             self._connections = 0  # open the bucket again: it may have been deleted
             raise
 
-    async def wait_turn(self) -> None:
-        """Let other tasks run, and wait for a message that runs alone."""
-        await asyncio.sleep(0)
-        async with self.alone_lock:
-            pass
-
     async def _isolate(self, message: Message) -> bool:
         """Wait until nothing else is handled; return whether that is so."""
         self.running -= 1  # this message
         try:
             message.alone = await self.alone_lock.acquire()
-            for _ in range(round(self.ALONE_LIMIT / LOOK)):
-                if self.running <= 0:
-                    return True
-                await asyncio.sleep(LOOK)
-            return False
+            await until(lambda: self.running <= 0, time.monotonic() + self.ALONE_LIMIT)
+            return self.running <= 0
         finally:
             self.running += 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,14 +13,13 @@ from src.infrastructure import metrics
 from src.infrastructure.delivery import Delivery
 from src.infrastructure.message import ACK, Message
 from src.infrastructure.message_buffer import MessageBuffer
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_client import NatsClient, until
 from src.infrastructure.provisioning import Consumer, consumer_for, replay_consumer_for
 from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
 YIELD_AFTER = 0.003  # seconds of work without a pause, after which other tasks get their turn
-LOOK = 0.02  # seconds between looks whether what the stop waits for is there
 CANCEL_LIMIT = 1.0  # seconds that a cancelled handler has to clean up
 STUCK_AFTER = 2.0  # times `ack_wait` without a handler that returns, after which waiting messages are given back
 WATCH_EVERY = 10.0  # seconds between looks at the consumer's progress
@@ -51,7 +49,6 @@ class HandlerRunner:
         self.buffer = MessageBuffer()
         self._nats = nats
         self._ack_wait = subscription.ack_wait  # or the consumer's, if that is shorter
-        self._alive_at = time.monotonic()  # when the server was last told
         self._stuck = ""
         self._tasks: list[asyncio.Task[None]] = []
         self.pull = PullConsumer(nats, self.provide, self.receive, subscription.prefetch)
@@ -91,7 +88,8 @@ class HandlerRunner:
             ConfigurationError: the consumer cannot be as the subscription wants it.
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
-        self._alive_connection = self._nats.connections  # over which the server was told
+        self._alive_at = time.monotonic()  # when the server was last told
+        self._alive_connection = self._nats.connections  # over which it was told
         self.delivery.buffer = self.buffer
         works = [self._handle_messages] * self.subscription.concurrency
         works += [*(pull.run for pull in self.pulls), self._keep_alive, self._watch]
@@ -146,7 +144,9 @@ class HandlerRunner:
                 await self.handle_next()
                 continue
             if self.buffer:
-                await self.delivery.attempts.wait_turn()
+                await asyncio.sleep(0)  # other tasks run
+                async with self.delivery.attempts.alone_lock:
+                    pass
             else:
                 self._pause("")
                 await self.buffer.arrival()
@@ -244,9 +244,3 @@ class HandlerRunner:
                 if pull.consumer:
                     await pull.look(pull.consumer)
             metrics.PENDING.labels(self.name).set(sum(pull.waiting for pull in self.pulls if pull is not self.replays))
-
-
-async def until(done: Callable[[], object], deadline: float, hurry: asyncio.Future[None] | None) -> None:
-    """Return when `done` returns something true, at the deadline on the monotonic clock, or when `hurry` is done."""
-    while not done() and time.monotonic() < deadline and not (hurry and hurry.done()):  # noqa: ASYNC110
-        await asyncio.sleep(LOOK)

@@ -20,11 +20,13 @@ from src.config import Settings
 from src.infrastructure.errors import ConfigurationError, NotConnected, TooLarge, describe
 from src.infrastructure.link_health import REFUSED_FOR, Refusals, until_silent
 from src.infrastructure.metrics import CONNECTIONS
-from src.infrastructure.nats_internals import TolerantClient, abort, flush, send
+from src.infrastructure.nats_internals import TolerantClient, abort, flush, send, succeeds
 from src.infrastructure.nats_options import connect_options, server_urls
 from src.utils.logging import logger
 
 Handles = TypeVar("Handles")
+
+LOOK = 0.02  # seconds between looks at what nothing announces
 
 
 class NatsClient:
@@ -39,7 +41,8 @@ class NatsClient:
         listeners: functions that are called after every connect.
         refusals: what the server refuses.
         connections: how many connections there have been. A changed number means that the server forgot everything.
-        finishing: functions that the worker awaits, with the seconds they have, before it closes the connection.
+        finishing: functions that the worker awaits before it closes the connection, with the connection, the seconds
+            that they have, and a future that ends the wait when it is done.
     """
 
     PUBLISH_TIMEOUT = 5.0  # seconds that the server has to confirm a publish or an ack, or to answer
@@ -55,9 +58,8 @@ class NatsClient:
         self.connections = 0
         self._lost: asyncio.Future[str] | None = None  # why the connection is lost, when it is
         self.listeners: set[Callable[[], None]] = set()
-        self.finishing: list[Callable[[float], Coroutine[Any, Any, None]]] = []
+        self.finishing: set[Callable[..., Coroutine[Any, Any, None]]] = set()
         self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque(maxlen=self.MOST_UNSENT)
-        self._announced: list[str] = []
         self._told = ""  # why the latest attempt to connect failed
         self.refusals = Refusals()
         self._keeper: asyncio.Task[None] | None = None
@@ -112,17 +114,13 @@ class NatsClient:
         Raises:
             NotConnected: there is no connection in time.
         """
-        until = time.monotonic() + limit
-        while not self.connected:
-            if time.monotonic() >= until:
-                raise NotConnected(f"{what}: not connected to NATS")
-            await asyncio.sleep(0.05)
+        await until(lambda: self.connected, time.monotonic() + limit)
+        if not self.connected:
+            raise NotConnected(f"{what}: not connected to NATS")
 
     async def flushed(self, limit: float) -> bool:
         """Return whether the server has everything sent so far within `limit` seconds."""
-        flushing = asyncio.create_task(flush(self.client))  # not cancelled: a late answer would end the read loop
-        _, late = await asyncio.wait([flushing], timeout=limit)
-        return not late and flushing.exception() is None
+        return await succeeds(flush(self.client), limit)
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
         """Publish to a stream and return its confirmation.
@@ -207,7 +205,6 @@ class NatsClient:
             finally:
                 silent.cancel()
             logger.warning("disconnected from NATS", reason=reason)
-            self._announced = [uri.netloc for uri in self.client.discovered_servers]
             await self._discard(self.client)
             await asyncio.sleep(random.uniform(0, self.FIRST_WAIT))  # a fleet does not come back in one moment
             await self._connect()
@@ -223,7 +220,7 @@ class NatsClient:
         while True:
             try:
                 settings = self.settings.refreshed()
-                for url in server_urls(settings, self._announced):
+                for url in server_urls(settings, [uri.netloc for uri in self.client.discovered_servers]):
                     if (error := await self._connect_to(url, settings)) is None:
                         return
             except (OSError, ValueError) as failure:
@@ -277,6 +274,12 @@ class NatsClient:
         await asyncio.wait([closing], timeout=0.2)
         abort(client)
         await asyncio.wait([closing], timeout=self.CLOSE_LIMIT)
+
+
+async def until(done: Callable[[], object], deadline: float, hurry: asyncio.Future[None] | None = None) -> None:
+    """Return when `done` returns something true, at the deadline on the monotonic clock, or when `hurry` is done."""
+    while not done() and time.monotonic() < deadline and not (hurry and hurry.done()):  # noqa: ASYNC110
+        await asyncio.sleep(LOOK)
 
 
 def size_of(data: bytes, headers: Mapping[str, str]) -> int:

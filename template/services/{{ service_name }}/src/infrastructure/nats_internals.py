@@ -6,7 +6,7 @@ Written for nats-py 2.16, which `pyproject.toml` pins: check each name here befo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import nats.errors
@@ -82,6 +82,16 @@ async def unsubscribe(subscription: Subscription) -> None:
     await client._send_unsubscribe(subscription._id)
     await flush(client)
     client._remove_sub(subscription._id)
+
+
+async def succeeds(step: Coroutine[Any, Any, None], limit: float) -> bool:
+    """Return whether a step that the server confirms ends well within `limit` seconds.
+
+    It is not cancelled: a late answer would end nats-py's read loop.
+    """
+    task = asyncio.create_task(step)
+    _, late = await asyncio.wait([task], timeout=limit)
+    return not late and task.exception() is None
 
 
 async def flush(client: Client) -> None:

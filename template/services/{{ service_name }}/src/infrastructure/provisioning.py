@@ -180,10 +180,9 @@ async def _streams_with(nats: NatsClient, subject: str) -> list[str]:
 
 
 async def _stream(nats: NatsClient, name: str) -> StreamInfo | None:
-    try:
+    with suppress(NotFoundError):
         return await nats.jetstream.stream_info(name)
-    except NotFoundError:
-        return None
+    return None
 
 
 async def ensure_stream(nats: NatsClient, name: str, subjects: list[str], **options: Any) -> StreamInfo:

@@ -19,7 +19,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from src.infrastructure.errors import describe
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe, unsubscribe
+from src.infrastructure.nats_internals import subscribe, succeeds, unsubscribe
 from src.infrastructure.provisioning import Consumer
 from src.utils.logging import logger
 
@@ -131,13 +131,12 @@ class PullConsumer:
     async def stop(self) -> None:
         """End the subscription. Messages still arrive meanwhile; none does when this returns."""
         self._ended = True
+        self._nats.listeners.discard(self._wake.set)
         self._wake.set()
         if self._subscription is None or not self._nats.connected or self._connections != self._nats.connections:
             return
-        ending = asyncio.ensure_future(unsubscribe(self._subscription))  # not cancelled, as in NatsClient.flushed
-        _, late = await asyncio.wait([ending], timeout=self.STOP_LIMIT)
-        if late or ending.exception():
-            logger.warning("subscription not ended in time", error=str(late or ending.exception()))
+        if not await succeeds(unsubscribe(self._subscription), self.STOP_LIMIT):
+            logger.warning("the server did not confirm the end of a subscription")
 
     def _due(self) -> int:
         """Return how many messages to request now.

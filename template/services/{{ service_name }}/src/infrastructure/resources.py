@@ -59,7 +59,9 @@ class SharedResources:
                     self.trouble = ""
                     opened.set()
                     await self._closing.wait()
-                except Exception as error:
+                except (Exception, asyncio.CancelledError) as error:
+                    if self._task and self._task.cancelling():
+                        raise
                     self.trouble = f"opening the resources: {describe(error)}"
                     logger.error("resources not opened: trying again", error=describe(error), exc_info=error)
                     with suppress(TimeoutError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -216,11 +217,13 @@ class Worker:
             limit: seconds that running handlers have; `GRACEFUL_SHUTDOWN_TIMEOUT` by default.
         """
         limit = self.settings.GRACEFUL_SHUTDOWN_TIMEOUT if limit is None else limit
+        deadline = time.monotonic() + limit
         await self.leave()
         if in_flight := sum(part.in_flight for part in self._parts()):
             logger.info("waiting for handlers; a second signal ends the wait", in_flight=in_flight, seconds=limit)
         await _wait_for((part.stop(limit, hurry) for part in self._parts()), limit + self.STOP_MARGIN)
-        await _wait_for((finish(limit) for finish in self.nats.finishing), limit + self.STOP_MARGIN)
+        left = max(deadline - time.monotonic(), 0)
+        await _wait_for((finish(self.nats, left, hurry) for finish in self.nats.finishing), left + self.STOP_MARGIN)
         if self.working:
             self.working.cancel()
             await asyncio.wait([self.working], timeout=self.STOP_MARGIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +12,7 @@ from nats.aio.msg import Msg
 
 from src.domain.events import current
 from src.infrastructure.errors import describe
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_client import NatsClient, until
 from src.requests.request import Context
 from src.requests.subscriptions import CoreSubscription
 from src.utils.logging import logger
@@ -78,12 +79,12 @@ class Listener:
         self._waiting.clear()
         await self.subscription.end()
 
-    async def drain(self, limit: float) -> None:
-        """Unsubscribe, and handle the messages sent so far within `limit` seconds."""
+    async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
+        """Unsubscribe, and handle the messages sent so far within `limit` seconds or until `hurry` is done."""
         await self.subscription.end()
         self._ended = True
         if self._task:
-            await asyncio.wait([self._task], timeout=limit)
+            await until(self._task.done, time.monotonic() + limit, hurry)
             self._task.cancel()
 
     async def _work(self) -> None:

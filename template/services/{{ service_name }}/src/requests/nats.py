@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 import nats.errors as nats_errors
@@ -148,8 +147,7 @@ class Nats:
             The listener, for `unsubscribe`. Without a connection, it subscribes as soon as there is one.
         """
         connection = self._given or channel(subject)
-        if connection not in (listener.subscription.nats for listener in self._listeners):
-            connection.finishing.append(partial(self.stop_listening, connection))
+        connection.finishing.add(self.stop_listening)
         listener = Listener(connection, subject, callback, queue or "")
         self._listeners.add(listener)
         await listener.subscription.start()
@@ -160,11 +158,13 @@ class Nats:
         self._listeners.discard(listener)
         await listener.end()
 
-    async def stop_listening(self, connection: NatsClient, limit: float) -> None:
-        """End all listeners of a connection; they handle what has arrived for up to `limit` seconds."""
+    async def stop_listening(
+        self, connection: NatsClient, limit: float, hurry: asyncio.Future[None] | None = None
+    ) -> None:
+        """End all listeners of a connection; each handles what has arrived, as `Listener.stop` does."""
         ending = {listener for listener in self._listeners if listener.subscription.nats is connection}
         self._listeners -= ending
-        await asyncio.gather(*(listener.drain(limit) for listener in ending))
+        await asyncio.gather(*(listener.stop(limit, hurry) for listener in ending))
 
     async def connection(self, what: str, limit: float = CONNECT_LIMIT) -> NatsClient:
         """Return the connection, once it is connected.

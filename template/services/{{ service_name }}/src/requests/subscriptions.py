@@ -12,7 +12,7 @@ from nats.aio.subscription import Subscription
 
 from src.infrastructure.errors import describe
 from src.infrastructure.nats_client import NatsClient
-from src.infrastructure.nats_internals import subscribe, unsubscribe
+from src.infrastructure.nats_internals import subscribe, succeeds, unsubscribe
 from src.utils.logging import logger
 
 CONFIRM_LIMIT = 5.0  # seconds that the server has to confirm a subscription
@@ -63,9 +63,7 @@ class CoreSubscription:
         subscription, self._subscription = self._subscription, None
         if subscription is None or self._client is not self.nats.client or not self.nats.connected:
             return
-        leaving = asyncio.create_task(unsubscribe(subscription))
-        await asyncio.wait([leaving], timeout=END_LIMIT)  # not cancelled: nats-py fails if the answer comes late
-        if not leaving.done() or leaving.exception():
+        if not await succeeds(unsubscribe(subscription), END_LIMIT):
             logger.warning("the server did not confirm the end of a subscription", subject=self.subject)
 
     def _renew(self) -> None:

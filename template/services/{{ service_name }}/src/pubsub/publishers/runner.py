@@ -15,9 +15,8 @@ import prometheus_client as prometheus
 
 from src.domain.events import Envelope
 from src.infrastructure.errors import ConfigurationError, NoStream, NotConnected, describe
-from src.infrastructure.handler_runner import until
 from src.infrastructure.metrics import BUCKETS
-from src.infrastructure.nats_client import NatsClient
+from src.infrastructure.nats_client import NatsClient, until
 from src.infrastructure.provisioning import stream_for
 from src.infrastructure.publishing import Elsewhere, wire
 from src.infrastructure.resources import with_resources
@@ -90,15 +89,14 @@ class PublisherRunner:
             ConfigurationError: no stream captures the subject, and none may be created.
         """
         self._running = asyncio.current_task()
-        clock = asyncio.get_running_loop().time
         await self._repeat(self._provide)
-        due = clock()
+        due = time.monotonic()
         while not self._stopping.is_set():
             self.in_flight = 1
             await self._publish_next()
             self.in_flight = 0
-            due = max(due + self._every, clock())
-            await self._stopped_within(due - clock())
+            due = max(due + self._every, time.monotonic())
+            await self._stopped_within(due - time.monotonic())
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Create no more messages, and wait for the current one's confirmation for `limit` seconds or until `hurry`."""
@@ -127,7 +125,9 @@ class PublisherRunner:
                     return
         except ConfigurationError:
             raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and self._running and self._running.cancelling():
+                raise
             self._failed += 1
             self._last_error = describe(error)
             FAILURES.labels(publisher.name).inc()

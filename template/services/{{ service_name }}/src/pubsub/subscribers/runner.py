@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -86,11 +85,6 @@ class SubscriberRunner(Listener):
     async def run(self) -> None:
         """Receive messages until `stop` is called."""
         await self.subscription.run()
-
-    async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
-        """Stop receiving, and handle received messages within `limit` seconds or until `hurry` is done."""
-        draining = asyncio.create_task(self.drain(limit))
-        await asyncio.wait([draining, hurry] if hurry else [draining], return_when=asyncio.FIRST_COMPLETED)
 
     def receive(self, raw: Msg) -> None:
         """Queue a message, and count it."""
