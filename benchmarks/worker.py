@@ -62,6 +62,9 @@ round.
 
 {ratios}
 
+At 64 KB, the server often disconnects *nats-py push* as a slow consumer, because more than 64 MiB wait in its
+connection. That rate, and natsgen's ratio to it, therefore vary by orders of magnitude.
+
 ### One message at a low rate
 
 From publication to handler at 200 messages a second, in milliseconds.

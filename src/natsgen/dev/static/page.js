@@ -298,7 +298,7 @@ async function drawMessages() {
   });
   for (const row of $("rows").children) row.classList.toggle("chosen", row.dataset.key === String(view.message));
   $("no-rows").hidden = list.length > 0;
-  $("no-rows").textContent = view.filter ? "No message fits the filter." : "No messages yet. Send one in the tab Send.";
+  $("no-rows").textContent = view.filter ? "No message matches the filter." : "No messages yet. Send one in the tab Send.";
   if (view.message) refreshMessage();
 }
 
