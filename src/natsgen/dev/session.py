@@ -177,7 +177,7 @@ def _servers(options: Options, folder: Path, console: Console, parts: ExitStack)
         server = parts.enter_context(NatsServer(data))
         started.append(server)
         url = server.url
-        kept = f"streams are kept in {data}" if options.data else "streams are deleted at the end without --data-dir"
+        kept = f"streams are kept in {data}" if options.data else "without --data-dir, streams are deleted at the end"
         console.say(f"NATS {server.monitor('/varz')['version']} with JetStream runs; {kept}", url=url)
     return Servers(url, consul.http_port if consul else None), started
 
