@@ -27,8 +27,12 @@ LABEL_MAX_LENGTH = 63
 LABEL_VALUE_MAX_LENGTH = 200
 WORKSPACE_MAX_LENGTH = 63  # part of Compose's container names, which become DNS labels
 
-# Names of files and Compose services that every workspace has: a service with such a name would shadow them.
-RESERVED_SERVICES = frozenset({"compose", "consul", "infrastructure", "nats", "redis"})
+# Names of files in compose/ and of Compose services that a workspace may have: a service with such a name would shadow
+# them.
+RESERVED_SERVICES = frozenset(
+    {"compose", "consul", "infrastructure", "nats", "redis"}
+    | {"grafana", "jaeger", "monitoring", "prometheus", "telemetry"}
+)
 
 # Unquoted words that YAML 1.1 reads as booleans or null.
 YAML_WORDS = frozenset({"false", "n", "no", "null", "off", "on", "true", "y", "yes"})
@@ -256,7 +260,7 @@ def free(name: str, taken: Collection[str]) -> str:
 
 def _service_taken_by(name: str) -> str:
     if name in RESERVED_SERVICES:
-        return "every workspace already uses this name"
+        return "natsgen uses this name in compose/"
     if keyword.iskeyword(name):
         return "it is a Python keyword"
     if name in YAML_WORDS:

@@ -57,7 +57,9 @@ def test_a_name_without_a_single_usable_letter_or_with_a_look_alike_is_refused(n
         naming.service(name)
 
 
-@pytest.mark.parametrize("name", ["class", "email", "concurrent", "infrastructure", "redis", "nats", "consul"])
+@pytest.mark.parametrize(
+    "name", ["class", "email", "concurrent", "infrastructure", "redis", "nats", "consul", "monitoring", "jaeger"]
+)
 def test_a_name_that_something_else_has_is_refused_with_a_free_one(name: str) -> None:
     with pytest.raises(InputError, match=f"try '{name}-worker'$"):
         naming.service(name)
