@@ -32,6 +32,14 @@ RECORD = PurePosixPath("deploy/facts.json")
 DEFAULTS: Mapping[str, int] = {"concurrency": 1, "prefetch": 500, "max_ack_pending": 10_000, "ack_wait": 30}
 """The runtime's defaults of a subscription's options."""
 
+_FORMS: Mapping[str, Mapping[str, Any]] = {
+    "consumers": {
+        **dict.fromkeys(("kind", "name", "subject", "stream", "durable", "deliver"), str),
+        **{"concurrency": int, "prefetch": int, "max_ack_pending": int, "ack_wait": int | float},
+    },
+    "publishes": {"subject": str, "stream": str},
+}
+
 
 def of_source(service: Path, without: Collection[PurePosixPath] = (), added: Tree | None = None) -> Facts:
     """Return the facts in the source of a service.
@@ -42,29 +50,28 @@ def of_source(service: Path, without: Collection[PurePosixPath] = (), added: Tre
         added: files below it to read as well.
     """
     name = service.name
-    consumers: list[dict[str, Any]] = []
-    publishes: list[dict[str, Any]] = []
+    known: dict[str, list[dict[str, Any]]] = {key: [] for key in _FORMS}
     unknown: list[str] = []
 
-    def sort(part: FoundPart, found: list[dict[str, Any]], into: list[dict[str, Any]]) -> None:
+    def sort(part: FoundPart, found: list[dict[str, Any]], key: str) -> None:
         """Keep what is known completely: an expression has its value only at run time."""
-        if all(value is not None for one in found for value in one.values()):
-            into.extend(found)
+        if all(_has_form(one, key) for one in found):
+            known[key].extend(found)
         else:
             unknown.append(f"{part.kind.noun} {part.name}")
 
     for part in _parts(HANDLERS, service, without, added or {}):
-        sort(part, [_of_handler(part, name)], consumers)
-        sort(part, _published_by(part), publishes)
+        sort(part, [_of_handler(part, name)], "consumers")
+        sort(part, _published_by(part), "publishes")
     for part in _parts(TASKS, service, without, added or {}):
         assert isinstance(part, FoundTask)
-        sort(part, [_of_task(part, name, priority) for priority in PRIORITIES], consumers)
+        sort(part, [_of_task(part, name, priority) for priority in PRIORITIES], "consumers")
     for part in _parts(PUBLISHERS, service, without, added or {}):
         if _option(part, "core", default=False) is False:
-            sort(part, [_publication(part.first.literal if part.first else None, part)], publishes)
+            sort(part, [_publication(part.first.literal if part.first else None, part)], "publishes")
     files = {path for kind in KINDS.values() for path in kind.paths_in(service)} - {*without} | {*(added or {})}
     kinds = sorted(kind.question for kind in KINDS.values() if any(kind.holds(path) for path in files))
-    return {"kinds": kinds, "consumers": consumers, "publishes": publishes, "unknown": sorted({*unknown})}
+    return {"kinds": kinds, **known, "unknown": sorted({*unknown})}
 
 
 def recorded(service: Path) -> Facts | None:
@@ -80,17 +87,14 @@ def _is_valid(found: Any) -> bool:
     """Return whether a record has the form of facts: a merge of branches, or an editor, may have broken it."""
     if not isinstance(found, dict) or found.keys() != {"kinds", "consumers", "publishes", "unknown"}:
         return False
-    numbers = {"concurrency": int, "prefetch": int, "max_ack_pending": int, "ack_wait": int | float}
-    texts = dict.fromkeys(("kind", "name", "subject", "stream", "durable", "deliver"), str)
-    forms = (("consumers", {**texts, **numbers}), ("publishes", {"subject": str, "stream": str}))
-    return all(isinstance(found[key], list) for key in ("kinds", "unknown")) and all(
-        isinstance(found[key], list)
-        and all(
-            isinstance(one, dict) and all(isinstance(one.get(field), kind) for field, kind in form.items())
-            for one in found[key]
-        )
-        for key, form in forms
+    return all(isinstance(value, list) for value in found.values()) and all(
+        _has_form(one, key) for key in _FORMS for one in found[key]
     )
+
+
+def _has_form(one: Any, key: str) -> bool:
+    """Return whether an entry of the facts `key` has all values, each of its type."""
+    return isinstance(one, dict) and all(isinstance(one.get(field), kind) for field, kind in _FORMS[key].items())
 
 
 def _parts(kind: PartKind, service: Path, without: Collection[PurePosixPath], added: Tree) -> Iterator[FoundPart]:
@@ -136,7 +140,7 @@ def _published_by(part: FoundPart) -> list[dict[str, Any]]:
         subjects = None
     if not isinstance(subjects, list | tuple):
         return [{"subject": None}]
-    return [_publication(subject, None) for subject in subjects if isinstance(subject, str)]
+    return [_publication(subject, None) for subject in subjects]
 
 
 def _publication(subject: Any, part: FoundPart | None) -> dict[str, Any]:
