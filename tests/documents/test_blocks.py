@@ -35,7 +35,7 @@ NOT_RUN = {
     "docs/loki.md / Logs in Loki / 2": "there is no Loki; tests/smoke/test_pubsub.py checks the lines",
     "docs/production/monitoring.md / Monitoring / 1": "tests/template/test_monitoring.py adds it to services",
     "docs/production/monitoring.md / On your machine / 1": "tests/smoke/test_containers.py starts Prometheus",
-    "docs/production/monitoring.md / On your machine / 2": "as above",
+    "docs/production/monitoring.md / On your machine / 2": "tests/smoke/test_containers.py adds a service, and does it",
     "docs/production/monitoring.md / Limits of your own / 1": "tests/template/test_monitoring.py has promtool do it",
     "docs/template-authors.md / Use a template / 1": "tests/update/test_new_template.py has it with other addresses",
     "docs/template-authors.md / Use a template / 2": "as above",

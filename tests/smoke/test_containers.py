@@ -154,6 +154,19 @@ async def test_prometheus_finds_the_worker_and_fires_an_alert(fleet: Fleet, jets
     wait_until(lambda: not unhealthy(), limit=90, what="all rules to be evaluated without an error")
 
 
+def test_prometheus_takes_the_files_of_another_service_and_sees_nothing_else_of_it(fleet: Fleet) -> None:
+    project, workspace = fleet.prometheus, fleet.prometheus.project_directory.parent
+    natsgen = [sys.executable, "-m", "natsgen", "add-deploy", "shipping", "monitoring", "--workspace", str(workspace)]
+    subprocess.run([*natsgen, "--no-input"], check=True, capture_output=True)
+
+    project.compose("up", "--detach", "--wait", "--force-recreate", "prometheus", limit=120)
+
+    jobs = lambda: {one["labels"]["job"] for one in fleet.of_prometheus("targets")["activeTargets"]}  # noqa: E731
+    wait_until(lambda: jobs() == {*SUBJECTS}, limit=60, what="the targets of both services")
+    container = json.loads(run(["docker", "inspect", project.container("prometheus").id], limit=20).output)[0]
+    assert {one["Type"] for one in container["Mounts"] if not one["Destination"].startswith("/etc/")} == {"volume"}
+
+
 def test_the_services_come_back_to_consul_after_it_was_killed(fleet: Fleet) -> None:
     project = fleet.projects["billing"]
     project.compose("kill", "consul")
