@@ -35,6 +35,7 @@ SERVICES = {
     "mailer": ("worker", "mailer", "--queue", "emails", "--deploy", "monitoring"),
     "full": (*FULL, "--dedup", "none", "--data", "extras=[]"),
 }
+ONLINE = "https://github.com/natsgen/natsgen/blob/main"
 PROMTOOL_SECONDS = 120.0
 TSC_SECONDS = 120.0
 METRIC = re.compile(r"([A-Za-z_:][\w:]*)\{")
@@ -111,8 +112,8 @@ def test_each_alert_is_tried_and_explained(monitored: Monitored, service: str) -
     assert {test["name"] for test in tests} == {"a quiet hour", *alerts}
     for name, rule in alerts.items():
         assert rule["labels"]["severity"] in ("critical", "warning")
-        assert rule["annotations"].keys() == {"summary", "description", "runbook"}
-        page, _, anchor = rule["annotations"]["runbook"].partition("#")
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+        page, _, anchor = rule["annotations"]["runbook_url"].removeprefix(f"{ONLINE}/").partition("#")
         assert anchor in anchors(ROOT / page)
         assert f"| `{name}` |" in (DOCS / "production/runbook.md").read_text()
 
