@@ -119,7 +119,8 @@ def test_it_runs_as_a_pod_by_its_manifest(image: str, service: Path, tmp_path: P
             *("run", "--detach", "--read-only", "--network", network, "--volume", volume, *environment),
             *(*limits, *unprivileged, *dropped, image),
         )
-        wait_until(lambda: probe("livenessProbe") == 200, limit=60, what="the pod to live, without NATS")
+        wait_until(lambda: probe("startupProbe") == 200, limit=60, what="the pod to start, without NATS")
+        assert probe("livenessProbe") == 200
         assert probe("readinessProbe") == 503
         server = ("nats:2.15-alpine", "-js", "--user", "billing", "--pass", "s3cret")
         nats = docker("run", "--detach", "--network", network, "--network-alias", "nats.nats", *server)

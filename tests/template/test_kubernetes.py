@@ -184,7 +184,7 @@ def dangling(built: list[Document]) -> Iterator[str]:
         yield f"mounts {mounted}"
     selectors = [deployment["spec"]["selector"]["matchLabels"]]
     selectors += [one["labelSelector"]["matchLabels"] for one in pod["spec"]["topologySpreadConstraints"]]
-    used = [container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")]
+    used = [container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
     for one in built:
         spec = one.get("spec", {})
         if one["kind"] == "Service":

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+import yaml
 
 from natsgen.answers import answers, answers_file, questions
 from natsgen.answers.given_answers import GivenAnswers
@@ -27,6 +28,7 @@ QUESTIONS = questions.read(TEMPLATE.folder)
 BILLING = PurePosixPath("services/billing")
 BASE = BILLING / "deploy/kubernetes/base"
 SCALED = BILLING / "deploy/kubernetes/components/keda/scaled-object.yaml"
+NACK = BILLING / "deploy/kubernetes/components/nack"
 OVERLAY = BILLING / "deploy/kubernetes/overlays/production/kustomization.yaml"
 CREATED, PAID = (BILLING / f"src/domain/handlers/order_{what}_handler.py" for what in ("created", "paid"))
 
@@ -114,6 +116,26 @@ def test_the_owner_may_edit_the_catalog(shop: Path) -> None:
     assert (shop / entities).read_text() == edited
 
 
+def test_what_is_not_known_is_said_in_the_files(shop: Path) -> None:
+    edit(shop, CREATED, '.created")', '.created", concurrency=MOST)')
+    do("add-handler", "billing", "orders.order.paid")
+    for path in (SCALED, NACK / "consumers.yaml"):
+        assert "# an option of the handler order_created is not a literal" in (shop / path).read_text()
+
+
+def test_services_do_not_share_the_names_of_their_resources() -> None:
+    one = rendered(handlers={"eu_order_created": "orders.a"}, deploy=["kubernetes"])
+    other = rendered(service_name="billing-eu", handlers={"order_created": "eu.a"}, deploy=["kubernetes"])
+
+    def names(files: Tree) -> set[tuple[str, str]]:
+        texts = [file.content.decode() for path, file in files.items() if path.parts[-2] == "nack"]
+        found = [one for text in texts for one in yaml.safe_load_all(text) if "metadata" in one]
+        return {(one["kind"], one["metadata"]["name"]) for one in found}
+
+    assert names(one)
+    assert names(one).isdisjoint(names(other))
+
+
 def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(shop, SCALED, 'consumer: "billing-order_created"', "consumer: another")
     before = tree.read(shop)
@@ -189,6 +211,8 @@ def test_only_literals_are_facts(tmp_path: Path) -> None:
         "async def handle_wrong(event): ...\n"
         '@subscriber("a.f", publishes={["c.d"]})\n'
         "async def handle_wrong_too(event): ...\n"
+        '@subscriber("a.g", concurrency="4")\n'
+        "async def handle_four(event): ...\n"
     )
     found = facts.of_source(tmp_path / "billing")
     assert [(one["name"], one["stream"], one["prefetch"]) for one in found["consumers"]] == [
@@ -197,7 +221,7 @@ def test_only_literals_are_facts(tmp_path: Path) -> None:
     ]
     assert (found["consumers"][0]["deliver"], found["consumers"][0]["ack_wait"]) == ("new", 2.5)
     assert found["publishes"] == [{"subject": "c.d", "stream": "C"}]
-    assert found["unknown"] == [f"handler {name}" for name in ("three", "two", "wrong", "wrong_too")]
+    assert found["unknown"] == [f"handler {name}" for name in ("four", "three", "two", "wrong", "wrong_too")]
 
 
 @pytest.mark.parametrize(
