@@ -149,6 +149,8 @@ def test_a_dry_run_shows_the_diff_that_the_update_makes(installed: Releases, sho
     before = files_of(shop.root)
     done = installed[THIRD].run("update", "--all", "--dry-run", cwd=shop.root)
     assert done.returncode == 0
+    assert f"billing  would be updated  {FIRST} -> {THIRD}" in done.stderr
+    assert " would be updated, 0 current, 0 conflicting, 0 failed" in done.stderr
     assert files_of(shop.root) == before
     other = tmp_path / "other"
     shutil.copytree(shop.root, other)

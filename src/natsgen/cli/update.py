@@ -87,7 +87,7 @@ def carry_out(how: options.Writing, names: Sequence[str], wanted: Options) -> No
 
     with progress.bar("updating") as show:
         results = fleet.update(how.writer, names, wanted, show)
-    lines = list(_lines(results)) if results else [output.no_services(how.place.root)]
+    lines = list(_lines(results, dry_run=how.dry_run)) if results else [output.no_services(how.place.root)]
     if how.dry_run and not how.as_json:
         changes = [result.plan.change for result in results if result.plan is not None]
         files = {path for change in changes for path in (*change.before, *change.after)}
@@ -105,21 +105,22 @@ def _whole(how: options.Writing, services: Sequence[Mapping[str, Any]]) -> dict[
     return {"workspace": how.place.root, "dry_run": how.dry_run, "services": services}
 
 
-def _lines(results: Sequence[Result]) -> Iterator[str]:
+def _lines(results: Sequence[Result], *, dry_run: bool) -> Iterator[str]:
     from natsgen.update import fleet
 
-    yield from output.columns([_row(result) for result in results])
+    would = {fleet.UPDATED: f"would be {fleet.UPDATED}"} if dry_run else {}
+    yield from output.columns([_row(result, would.get(result.status, result.status)) for result in results])
     yield from (line for result in results for line in output.section(f"{result.service}:", [*_details(result)]))
     yield ""
     statuses = [result.status for result in results]
     known = (fleet.UPDATED, fleet.CURRENT, fleet.CONFLICTING, fleet.FAILED)
-    yield ", ".join(f"{statuses.count(status)} {status}" for status in known)
+    yield ", ".join(f"{statuses.count(status)} {would.get(status, status)}" for status in known)
 
 
-def _row(result: Result) -> tuple[str, str, str]:
+def _row(result: Result, status: str) -> tuple[str, str, str]:
     if result.before == result.after or not result.after:
-        return result.service, result.status, result.before
-    return result.service, result.status, f"{result.before} -> {result.after}"
+        return result.service, status, result.before
+    return result.service, status, f"{result.before} -> {result.after}"
 
 
 def _details(result: Result) -> Iterator[str]:

@@ -136,7 +136,7 @@ PACKAGES: tuple[Package, ...] = (
     _extra("cloudevents", "the envelope CloudEvent of CloudEvents 1.0", "src/domain/cloud_events.py", needs=()),
     Package(
         "otel",
-        "traces and metrics by OpenTelemetry",
+        "OpenTelemetry traces and metrics",
         ("src/telemetry",),
         question=EXTRAS,
         shared=("compose/telemetry.yml",),
