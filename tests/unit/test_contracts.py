@@ -318,6 +318,7 @@ def test_a_git_revision_and_a_committed_document_are_compared(
     file = workspace / "asyncapi.json"
     document(workspace, file)
     world.commit(workspace, "as it was")
+    described = file.read_text()
     static = ("asyncapi", "--all", "--static")
     assert run(workspace, *static, "--check", "--output", str(file)) == 0
     assert run(workspace, *static, "--diff", "HEAD") == 0
@@ -335,7 +336,8 @@ def test_a_git_revision_and_a_committed_document_are_compared(
     assert run(workspace, *static, "--diff", "HEAD", "--check") == 2
     for wrong in ("--option", "no-such-revision", str(tmp_path / "none.json")):
         assert run(workspace, *static, "--diff", wrong) == 2, wrong
-    for content in ("[]", "no JSON", '{"operations": {"one": {"channel": {"$ref": "#/channels/x"}}}}'):
+    broken = described.replace('"required": [', '"required": 5, "other": [')
+    for content in ("[]", "{}", "no JSON", broken, '{"operations": {"one": {"channel": {"$ref": "#/channels/x"}}}}'):
         file.write_text(content)
         assert run(workspace, *static, "--diff", str(file)) == 2, content
     assert run(workspace, "asyncapi") == 2
@@ -343,11 +345,12 @@ def test_a_git_revision_and_a_committed_document_are_compared(
 
 MODELS = """
 from enum import Enum, IntEnum, StrEnum, auto
-from typing import Annotated, Generic, Literal, Optional, TypeVar, Union
+from typing import Annotated, Generic, Literal, NewType, Optional, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 T = TypeVar("T")
 MOST = 90
+OrderId = NewType("OrderId", str)
 
 class Currency(StrEnum):
     EUR = "EUR"
@@ -367,6 +370,8 @@ class Created(Base):
 
 class Price(BaseModel):
     net: int = Field(gt=0)
+    cost: int = Field(exclude=True)
+    order: OrderId
 
     @computed_field
     @property

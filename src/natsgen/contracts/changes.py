@@ -41,14 +41,11 @@ def load(file: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads(reading.read_text(file))
-        for one in found["operations"].values():
-            one["action"]
-            for part in (one, one.get("reply", one)):
-                compatibility.target(found, part["channel"]["$ref"])["address"]
-                compatibility.target(found, part["messages"][0]["$ref"])["$ref"]
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} cannot be read as JSON: {getattr(error, 'strerror', None) or error}") from error
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
+    try:
+        between(found, found)  # reads everything that a comparison reads
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError) as error:
         raise InputError(f"{file} is not a document of natsgen asyncapi") from error
     return found
 
@@ -103,7 +100,7 @@ def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
 def _operations(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Return the operations by their names and subjects."""
     found = {}
-    for name, one in document.get("operations", {}).items():
+    for name, one in document["operations"].items():
         channel = compatibility.target(document, one["channel"]["$ref"])
         found[name, str(channel["address"])] = one
     return found

@@ -101,7 +101,7 @@ def alternatives(schema: Schema, root: Schema) -> list[Schema]:
     left, seen = [schema], set()
     while left:
         one = left.pop(0)
-        if id(one) in seen:
+        if id(one) in seen or not isinstance(one, Mapping):  # `true` accepts anything, as {} does
             continue
         seen.add(id(one))
         parts = one.get("anyOf") or one.get("oneOf") or one.get("allOf")
@@ -150,7 +150,7 @@ def _types(schema: Schema) -> set[str]:
 
 
 def _joined(names: set[str]) -> str:
-    return " or ".join(sorted(names)) or "anything"
+    return " or ".join(sorted(map(str, names))) or "anything"
 
 
 def _shown(values: list[Any]) -> str:

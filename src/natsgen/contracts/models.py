@@ -123,6 +123,8 @@ class SchemaReader:
                 return self._class(where, one, [])
             case (_, ast.Call(func=ast.Name(id="TypeVar"))):
                 return {}
+            case (where, ast.Call(func=ast.Name(id="NewType"), args=[_, inner])):
+                return self._of(where, inner, {})
             case (where, ast.expr() as alias):
                 return self._of(where, alias, {})
         name = self._outside(module, node)
@@ -223,6 +225,8 @@ class SchemaReader:
         if name.startswith("_") or name == "model_config" or "ClassVar" in ast.unparse(node.annotation):
             return
         options = _options(node)
+        if self._sends and getattr(options.get("exclude"), "value", None) is True:
+            return
         alias = options.get("serialization_alias" if self._sends else "validation_alias") or options.get("alias")
         if isinstance(alias, ast.Call) and alias.args:
             alias = alias.args[0]  # the first of AliasChoices
