@@ -77,6 +77,8 @@ def test_what_comes_and_goes_leaves_the_tree_as_it_was(shop: Path, capsys: pytes
     do("add-deploy", "billing", "kubernetes", "--json")
     assert json.loads(capsys.readouterr().out)["deploy"] == ["kubernetes"]
     assert tree.read(shop) == with_deploy
+    do("add-deploy", "billing", "kubernetes")
+    assert "Changed nothing in billing: its deploys are kubernetes" in capsys.readouterr().out
     do("add-handler", "billing", "orders.order.paid")
     assert {path for path in with_deploy if tree.read(shop)[path] != with_deploy[path]} >= {SCALED}
     assert "billing-order_paid" in (shop / SCALED).read_text()
@@ -105,6 +107,19 @@ def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.C
     assert (shop / OVERLAY).read_text() == "# mine\n"
 
 
+def test_after_a_merge_with_conflicts_the_message_says_what_to_do(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = shop / BILLING / facts.RECORD
+    record.write_text("<<<<<<< ours\n" + record.read_text())
+    before = tree.read(shop)
+    for words in (["check", "billing"], ["repair", "billing"], ["add-handler", "billing", "orders.order.paid"]):
+        assert main(words) == 1
+        told = capsys.readouterr()
+        assert "deploy/facts.json is not valid, for example after a merge" in told.out + told.err
+    assert tree.read(shop) == before
+
+
 def test_the_owner_may_edit_the_catalog(shop: Path) -> None:
     do("add-deploy", "billing", "catalog")
     entities = BILLING / "deploy/catalog/catalog-info.yaml"
@@ -123,17 +138,15 @@ def test_what_is_not_known_is_said_in_the_files(shop: Path) -> None:
         assert "# an option of the handler order_created is not a literal" in (shop / path).read_text()
 
 
-def test_services_do_not_share_the_names_of_their_resources() -> None:
-    one = rendered(handlers={"eu_order_created": "orders.a"}, deploy=["kubernetes"])
-    other = rendered(service_name="billing-eu", handlers={"order_created": "eu.a"}, deploy=["kubernetes"])
-
-    def names(files: Tree) -> set[tuple[str, str]]:
-        texts = [file.content.decode() for path, file in files.items() if path.parts[-2] == "nack"]
-        found = [one for text in texts for one in yaml.safe_load_all(text) if "metadata" in one]
-        return {(one["kind"], one["metadata"]["name"]) for one in found}
-
-    assert names(one)
-    assert names(one).isdisjoint(names(other))
+def test_each_resource_has_a_name_of_its_own() -> None:
+    handlers = {"eu_order_created": "orders.a", "one": "A_B.c", "other": "a-b.c"}
+    files = rendered(handlers=handlers, deploy=["kubernetes"])
+    files |= rendered(service_name="billing-eu", handlers={"order_created": "eu.a"}, deploy=["kubernetes"])
+    texts = [file.content.decode() for path, file in files.items() if path.parts[-2] == "nack"]
+    resources = [one for text in texts for one in yaml.safe_load_all(text) if "metadata" in one]
+    names = [(one["kind"], one["metadata"]["name"]) for one in resources]
+    assert ("Consumer", "billing.eu.order.created-events") in names
+    assert len({*names}) == len(names)
 
 
 def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,12 +158,17 @@ def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.Capture
 
 
 @pytest.mark.slow
-def test_an_edited_file_is_removed_only_by_force(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_files_of_the_owner_it_is_removed_only_by_force(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    staging = shop / BILLING / "deploy/kubernetes/overlays/staging/kustomization.yaml"
+    staging.parent.mkdir()
+    staging.write_text("# mine\n")
+    assert main(["remove-deploy", "billing", "kubernetes"]) == 1
+    assert "is not the template's; use --force to remove it anyway" in capsys.readouterr().err
     (shop / OVERLAY).write_text("# mine\n")
     assert main(["remove-deploy", "billing", "kubernetes"]) == 1
     assert f"{OVERLAY.relative_to(BILLING)} was edited; use --force to remove it anyway" in capsys.readouterr().err
     do("remove-deploy", "billing", "kubernetes", "--force")
-    assert not (shop / BILLING / "deploy").exists()
+    assert [path for path in (shop / BILLING / "deploy").rglob("*") if path.is_file()] == [staging]
 
 
 @pytest.mark.slow

@@ -133,7 +133,8 @@ def _tell(how: options.Writing, question: str, service: str, changed: Changed, v
     change = changed.change
     files = change.added or change.removed
     document = {"service": service, question: changed.asked, **options.paths(change), "notes": changed.notes}
-    story = f"Changed the answers of {service}: its {NOUNS[question]}s are {', '.join(changed.asked) or 'none'}"
+    did = "Changed the answers of" if change.after else "Changed nothing in"
+    story = f"{did} {service}: its {NOUNS[question]}s are {', '.join(changed.asked) or 'none'}"
     if files:
         what = listed(parts.packages_of(service, files)) or "files"
         story = f"{verb} {what} ({messages.counted(len(files), 'file')}) in services/{service}"

@@ -88,7 +88,7 @@ def remove(site: ServiceTarget, names: Sequence[str], question: str = packages.E
         refused = {name: why for name, why in leaving.staying.items() if name in unwanted}
         if refused:
             name, why = next(iter(refused.items()))
-            forced = "; use --force to remove it anyway" if "edited" in why else ""
+            forced = "" if why.endswith("imports it") else "; use --force to remove it anyway"
             raise ConflictError(f"the package {name} was not removed, and nothing was changed: {why}{forced}")
         change = _new_answers(site, memory, {question: after}) if after != sorted(before) else Change()
         change = edit.with_packages(site, change, leaving.files)

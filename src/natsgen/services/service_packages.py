@@ -89,6 +89,16 @@ class ServicePackages:
         return facts.of_source(self.folder)
 
     @property
+    def why_deploys_are_unknown(self) -> str:
+        """Return why nothing can say from which facts the deployment files were rendered; "" if it can."""
+        if not (self.folder / facts.RECORD).is_file() or facts.recorded(self.folder) is not None:
+            return ""
+        return (
+            f"{self._place / facts.RECORD} is not valid, for example after a merge with conflicts: take one side of "
+            f"{self._place}/deploy/, such as by git checkout --ours, then run natsgen repair {self.service}"
+        )
+
+    @property
     def are_deploys_outdated(self) -> bool:
         """Return whether the source has changed since the deployment files were rendered."""
         return bool(self.found.intersection(packages.DEPLOY_NAMES)) and self.facts != self.source_facts
@@ -175,10 +185,12 @@ class ServicePackages:
             repaired: files of the service as they will be, instead of those in the workspace.
 
         Raises:
-            ConflictError: the owner edited a part of a file that would change.
+            ConflictError: the owner edited a part of a file that would change, or the record of the facts is invalid.
             TemplateError: the template cannot be rendered with the answers.
         """
         deploys = self.found.intersection(packages.DEPLOY_NAMES)
+        if deploys and (why := self.why_deploys_are_unknown):
+            raise ConflictError(f"nothing was changed: {why}")
         if not deploys or self.facts == wanted:
             return Change()
         base, theirs = self._of_deploys(deploys, self.facts), self._of_deploys(deploys, wanted)

@@ -229,7 +229,9 @@ def _repairable(found: Comparison, version: str) -> Iterator[str]:
     service, command = found.packages.service, f"natsgen repair {found.packages.service}"
     for name, needed_by in found.missing.items():
         yield f"the package {name} is missing, and {needed_by}: {command} adds it"
-    if found.packages.are_deploys_outdated:
+    if why := found.packages.why_deploys_are_unknown:
+        yield why
+    elif found.packages.are_deploys_outdated:
         yield f"the files in deploy/ do not match the source, such as its handlers: {command} updates them"
     since: dict[str, str] = {}
     lacking: set[str] = set()
