@@ -153,7 +153,7 @@ def test_an_edit_in_the_same_place_is_refused(shop: Path, capsys: pytest.Capture
     edit(shop, SCALED, 'consumer: "billing-order_created"', "consumer: another")
     before = tree.read(shop)
     assert main(["add-handler", "billing", "orders.order.changed"]) == 1
-    assert f"{SCALED}: your edits are where the file must change" in capsys.readouterr().err
+    assert f"{SCALED}: you edited lines that must change with the source" in capsys.readouterr().err
     assert tree.read(shop) == before
 
 

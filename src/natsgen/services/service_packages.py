@@ -201,8 +201,8 @@ class ServicePackages:
         if merged.conflicts:
             path = merged.conflicts[0].path
             raise ConflictError(
-                f"{path}: your edits are where the file must change for the source, so nothing was changed: undo them "
-                f"(natsgen diff {self.service} shows them), and make them again afterwards, if possible in an overlay"
+                f"{path}: you edited lines that must change with the source, so nothing was changed: undo your edits "
+                f"(natsgen diff {self.service} shows them), and repeat them afterwards, if possible in an overlay"
             )
         return change_between(found, line_ends.as_on_disk({**ours, **merged.after}, found))
 
