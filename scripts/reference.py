@@ -224,8 +224,9 @@ def metrics_page() -> str:
     text = f"""{WRITTEN}
 # Metrics
 
-`/metrics` has these metrics for Prometheus, beside those of the Python process and your own `prometheus_client`
-metrics. Durations and latencies are in seconds. The [runbook](../production/runbook.md) says what to alert on.
+`/metrics` has these metrics for Prometheus, in addition to those of the Python process and your own
+`prometheus_client` metrics. Durations and latencies are in seconds. The [runbook](../production/runbook.md) says what
+to alert on.
 """
     files = sorted(SOURCE.rglob("*.py"), key=lambda path: ("infrastructure" not in path.parts, str(path)))
     return text + tables("metric | type | labels | meaning", metrics_in, files)

@@ -13,8 +13,8 @@ class SubscriberSettings(ServiceSettings):
     QUEUE_GROUP: str = Field(
         default=SERVICE.get("queue_group", ""),
         pattern=r"^[A-Za-z0-9_-]*$",
-        description="Queue group of the subscribers, of which one gets each message, unless a subscriber has its own "
-        "`queue=`; if empty, every instance gets every message",
+        description="Queue group of subscribers without their own `queue=`: one member receives each message; if "
+        "empty, every instance receives every message",
     )
 
 
