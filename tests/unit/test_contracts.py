@@ -284,12 +284,19 @@ CHANGES = {
     ),
     "fewer values are accepted": (BILL, '"EUR", "USD"', '"EUR"', 'can be "USD", expected "EUR"'),
     "a subject is removed": (BILL, "billing.invoice.written", "billing.invoice.paid", "no longer sends it"),
+    "another model on a wider subject": (
+        MAIL,
+        'billing.invoice.*")\nasync def handle_invoice_written(events: list[Event[Invoice]]',
+        'billing.>")\nasync def handle_invoice_written(events: list[Event[str]]',
+        "data is object, expected string",
+    ),
     "an action is removed": (PLACE, '@action("place")', '@action("put")', "no longer receives it"),
     "a reply lacks a field": (PLACE, "order_id: str\n\nclass Currency", "pass\n\nclass Currency", "result.order_id is"),
 }
 FINE = {
     "a new field": (PLACE, "    total: float\n", "    total: float\n    tax: float = 0.0\n", "data.tax is new"),
     "an optional field": (MAIL, "number: int", "number: int\n    note: str = ''", "data.note is new"),
+    "a wider subject": (MAIL, "billing.invoice.*", "billing.>", "mailer.handler.invoice_written receives it"),
     "a longer time": (BILL, "ack_wait=60.0", "ack_wait=90.0", "x-nats-ack-wait is 90.0, was 60.0"),
     "another name of a handler": (
         MAIL,

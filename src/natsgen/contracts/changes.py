@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from natsgen import messages
+from natsgen import messages, naming
 from natsgen.contracts import compatibility
 from natsgen.errors import GitError, InputError
 from natsgen.files import git, reading, scratch
@@ -85,16 +85,23 @@ def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     added = {key: one for key, one in after.items() if key not in before}
     for key, one in gone.items():
         subject, does = key[1], one["action"]
-        twin = next((other for other in added if other[1] == subject and added[other]["action"] == does), None)
-        others = [other for (_, where), other in after.items() if where == subject and other["action"] == does]
-        if twin:  # it has another name
-            found += _changed(subject, old, one, new, added.pop(twin))
+        others = [other for other in after if after[other]["action"] == does and _covers(other[1], subject)]
+        twins = [other for other in others if other in added]  # it has another name, or a wider subject
+        if twins:
+            twin = min(twins, key=lambda other: other[1] != subject)
+            found += _changed(subject, old, one, new, after[twin])
+            if twin[1] == subject:
+                del added[twin]
         else:
             found.append(Change(subject, f"{key[0]} no longer {does}s it", not others))
     found += [Change(key[1], f"{key[0]} {one['action']}s it", False) for key, one in added.items()]
     for key in before.keys() & after.keys():
         found += _changed(key[1], old, before[key], new, after[key])
     return sorted(found, key=lambda one: (one.subject, not one.is_breaking, one.text))
+
+
+def _covers(wider: str, subject: str) -> bool:
+    return wider == subject or (">" not in subject and naming.matches(wider, subject))
 
 
 def _operations(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
