@@ -48,6 +48,26 @@ async def test_what_waited_while_the_process_stood_still_is_not_handled_twice(
     assert [number for number, times in starts.items() if times > 1 and number != 4] == []
 
 
+async def test_what_comes_after_an_outage_longer_than_ack_wait_is_not_dropped(
+    run_worker: RunWorker, jetstream: JetStreamContext
+) -> None:
+    deliveries: list[int] = []
+
+    async def handle(event: Any, message: Message) -> None:
+        deliveries.append(message.deliveries)
+
+    await jetstream.add_stream(name="ORDERS", subjects=["orders.>"])
+    async with run_worker(subscription(handle, ack_wait=30)) as worker:
+        worker.runners[0]._alive_at -= 31  # as if there had been no connection since
+        worker.nats.reconnect("the outage is over")
+        await until(lambda: worker.nats.connections == 2 and worker.readiness().ready, "it pulls again")
+        for _ in range(3):
+            await jetstream.publish("orders.order.created", b"1")
+        await until(lambda: len(deliveries) == 3, "every message is handled", limit=10)
+
+    assert deliveries == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     "limits",
     [

@@ -144,8 +144,7 @@ class Attempts:
             message: the message.
             handled: whether the handler succeeded; if the ack is lost, the message starts again at its first attempt.
         """
-        if message.deliveries > 1 or not handled:
-            await self._note(_key(message), 0 if handled else message.attempt)
+        await self._note(_key(message), 0 if handled else message.attempt)
 
     async def uncount(self, message: Message) -> None:
         """Do not count this delivery, because the handler was not called or the worker cut it short.

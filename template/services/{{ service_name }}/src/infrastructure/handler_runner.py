@@ -90,6 +90,8 @@ class HandlerRunner:
         """
         self._alive_at = time.monotonic()  # when the server was last told
         self._alive_connection = self._nats.connections  # over which it was told
+        # also before a new connection brings messages, which would be dropped with those that expired meanwhile
+        self._nats.listeners.add(lambda: asyncio.create_task(self._tell_alive()))
         self.delivery.buffer = self.buffer
         works = [self._handle_messages] * self.subscription.concurrency
         works += [*(pull.run for pull in self.pulls), self._keep_alive, self._watch]
@@ -105,8 +107,7 @@ class HandlerRunner:
         self.delivery.stopping = True
         # The subscriptions end first: messages given back before that would come straight back to this worker.
         await asyncio.gather(*(pull.stop() for pull in self.pulls))
-        if self.buffer or self.buffer.running:
-            await until(lambda: self._nats.connected, deadline, hurry)
+        await until(lambda: self._nats.connected or not (self.buffer or self.buffer.running), deadline, hurry)
         await self._give_back_buffer()
         await until(lambda: not self.buffer.running, deadline, hurry)
         if self.buffer.running:
@@ -212,14 +213,17 @@ class HandlerRunner:
         while True:
             # the consumer's `ack_wait` may be shorter than the subscription's
             await asyncio.sleep(self._ack_wait / 3 if self.pull.consumer else 0.1)
-            # while acks are refused, the keep-alives below show when they are permitted again
-            if not self._nats.refusals.acks_within(self._ack_wait):
-                await self._drop_expired()
-            if self._nats.connected:
-                self._alive_at, self._alive_connection = time.monotonic(), self._nats.connections
-            await self._give_back_if_stuck()
-            for message in [*self.buffer.running, *self.buffer, *self.delivery.dead_letters.unsaved]:
-                await message.in_progress()
+            await self._tell_alive()
+
+    async def _tell_alive(self) -> None:
+        # while acks are refused, the keep-alives below show when they are permitted again
+        if not self._nats.refusals.acks_within(self._ack_wait):
+            await self._drop_expired()
+        if self._nats.connected:
+            self._alive_at, self._alive_connection = time.monotonic(), self._nats.connections
+        await self._give_back_if_stuck()
+        for message in [*self.buffer.running, *self.buffer, *self.delivery.dead_letters.unsaved]:
+            await message.in_progress()
 
     async def _give_back_if_stuck(self) -> None:
         """Give waiting messages to other replicas if no handler has returned for a long time."""

@@ -57,7 +57,7 @@ class NatsClient:
         self.jetstream: JetStreamContext = self.client.jetstream(prefix=settings.js_api_prefix)
         self.connections = 0
         self._lost: asyncio.Future[str] | None = None  # why the connection is lost, when it is
-        self.listeners: set[Callable[[], None]] = set()
+        self.listeners: set[Callable[[], object]] = set()
         self.finishing: set[Callable[..., Coroutine[Any, Any, None]]] = set()
         self._unsent: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque(maxlen=self.MOST_UNSENT)
         self._told = ""  # why the latest attempt to connect failed

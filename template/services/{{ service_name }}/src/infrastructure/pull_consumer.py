@@ -133,9 +133,8 @@ class PullConsumer:
         self._ended = True
         self._nats.listeners.discard(self._wake.set)
         self._wake.set()
-        if self._subscription is None or not self._nats.connected or self._connections != self._nats.connections:
-            return
-        if not await succeeds(unsubscribe(self._subscription), self.STOP_LIMIT):
+        current = self._nats.connected and self._connections == self._nats.connections
+        if self._subscription and current and not await succeeds(unsubscribe(self._subscription), self.STOP_LIMIT):
             logger.warning("the server did not confirm the end of a subscription")
 
     def _due(self) -> int:
