@@ -9,14 +9,16 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from natsgen import naming
-from natsgen.dlq import archive, headers, selection
+from natsgen.dlq import archive, connection, headers, selection
 from natsgen.dlq.archive import whole_file
 from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
-from natsgen.dlq.connection import Stop, without_secrets
+from natsgen.dlq.connection import Connection, Stop, without_secrets
 from natsgen.dlq.letters import Letter, summary_of
 from natsgen.dlq.payload import DUMP_MAX, decode
 from natsgen.dlq.selection import Selection, groups
@@ -255,6 +257,29 @@ async def test_an_error_stops_the_rest_and_what_has_begun_is_settled() -> None:
     with pytest.raises(NatsError, match="lost"):
         await each(range(1_000), work, tally, Stop(), number=lambda one: one)
     assert tally.done == len(begun) - 1 <= IN_FLIGHT
+
+
+async def test_work_ends_although_one_cancellation_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`asyncio.wait_for` of Python 3.11 returns its result instead if both come at once."""
+
+    async def nothing(*_: Any) -> Any:
+        return SimpleNamespace(client=SimpleNamespace(close=nothing))
+
+    async def work(_: Connection) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    settings: Any = None
+    monkeypatch.setattr(connection, "connect", nothing)
+    monkeypatch.setattr(connection, "CLOSE_LIMIT", 0.05)
+    task = asyncio.create_task(connection.with_connection(settings, work))
+    await asyncio.sleep(0.01)
+    task.cancel()
+
+    ended, _ = await asyncio.wait({task}, timeout=5)
+    assert ended == {task}
+    assert task.cancelled()
 
 
 async def test_a_wish_to_stop_ends_it_between_two() -> None:

@@ -163,8 +163,9 @@ async def with_connection(settings: Settings, work: Callable[[Connection], Corou
             raise failed.result()  # also the cause if the work failed
         return await task
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        while not task.done():  # a cancellation is lost if nats-py's `asyncio.wait_for` has a result at the same time
+            task.cancel()
+            await asyncio.wait({task}, timeout=CLOSE_LIMIT)
         failed.cancel()
         await asyncio.wait({asyncio.create_task(connection.client.close())}, timeout=CLOSE_LIMIT)
 

@@ -151,7 +151,8 @@ def _is_end(statuses: list[Msg]) -> bool:
 
 async def _await_arrival(arrival: asyncio.Event, connection: Connection) -> None:
     try:
-        await asyncio.wait_for(arrival.wait(), REQUEST_LIMIT)
+        async with asyncio.timeout(REQUEST_LIMIT):
+            await arrival.wait()
     except TimeoutError as error:
         raise NatsError(f"NATS at {connection.server} sent no dead letters for {REQUEST_LIMIT:g} s") from error
     arrival.clear()
