@@ -99,9 +99,8 @@ def add_action() -> None:
 def add_route() -> None:
     """Add a route and its test to a gateway.
 
-    This creates two files, so branches that each add a route merge without a conflict. If the gateway has
-    deployment files, natsgen updates them too. The gateway discovers the route when it starts. A call returns the
-    action's reply. Publishing returns 202 after the stream has stored the event.
+    This creates two files, so branches that each add a route merge without a conflict. The gateway discovers the route
+    when it starts. A call returns the action's reply. Publishing returns 202 after the stream has stored the event.
 
     \b
     Examples:
