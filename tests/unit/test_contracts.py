@@ -391,6 +391,8 @@ class Page(BaseModel, Generic[T]):
 class Place(BaseModel):
     latitude: Annotated[float, Field(ge=-90, le=MOST)]
     name: str = Field(min_length=1, max_length=None)
+    title: Optional[str] = Field(max_length=9)
+    tags: list[str] = Field(min_length=1)
     pair: tuple[int, "Base"]
     level: Level = Level.LOW
     only: Literal[Currency.EUR]

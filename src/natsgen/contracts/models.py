@@ -28,10 +28,18 @@ _SETS = ("set", "Set", "frozenset", "FrozenSet")
 _LISTS = ("list", "List", "Sequence", "Iterable", "Collection", "tuple", "Tuple", *_SETS)
 _TUPLES = ("tuple", "Tuple")
 _MAPPINGS = ("dict", "Dict", "Mapping", "MutableMapping")
-_LIMITS = {
+_OF_NUMBERS = {
     **{"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"},
-    **{"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern", "multiple_of": "multipleOf"},
+    "multiple_of": "multipleOf",
 }
+_LIMITS = {
+    **dict.fromkeys(("integer", "number"), _OF_NUMBERS),
+    "string": {"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern"},
+    "array": {"min_length": "minItems", "max_length": "maxItems"},
+    "object": {"min_length": "minProperties", "max_length": "maxProperties"},
+}
+"""The arguments of `Field(...)` that limit values, by the type of the values, with their keywords."""
+
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 _ENUMS = {"Enum", "StrEnum", "IntEnum"}
 _NO_FIELDS = {"BaseModel", "Generic", "TypedDict", "ABC", "Protocol", "object"}
@@ -155,7 +163,7 @@ class SchemaReader:
             return self._unknown(module, value)
         if name == "Annotated":
             limits = {name: one for each in inner[1:] for name, one in _keywords(each).items()}
-            return self._of(module, inner[0], known) | self._limits(module, limits)
+            return self._limited(module, self._of(module, inner[0], known), limits)
         if name in _TUPLES and getattr(inner[-1], "value", None) is not ...:
             items = [self._of(module, one, known) for one in inner]
             return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
@@ -231,7 +239,7 @@ class SchemaReader:
         if isinstance(alias, ast.Call) and alias.args:
             alias = alias.args[0]  # the first of AliasChoices
         wire = str(alias.value) if isinstance(alias, ast.Constant) else self._generated(module, name, settings)
-        model["properties"][wire] = self._of(module, node.annotation, known) | self._limits(module, options)
+        model["properties"][wire] = self._limited(module, self._of(module, node.annotation, known), options)
         if wire in model["required"]:
             model["required"].remove(wire)  # of a field that a base class has as well
         if self._sends or not options.keys() & {"default", "default_factory"}:
@@ -268,9 +276,14 @@ class SchemaReader:
         except (ValueError, TypeError):
             return ...
 
-    def _limits(self, module: str, options: Mapping[str, ast.expr]) -> Schema:
-        found = {_LIMITS[name]: self._value(module, node) for name, node in options.items() if name in _LIMITS}
-        return {key: one for key, one in found.items() if isinstance(one, str if key == "pattern" else int | float)}
+    def _limited(self, module: str, schema: Schema, options: Mapping[str, ast.expr]) -> Schema:
+        """Return a schema with the limits among the options that its type has."""
+        if "anyOf" in schema:
+            return {**schema, "anyOf": [self._limited(module, one, options) for one in schema["anyOf"]]}
+        limits = _LIMITS.get(schema.get("type", ""), {})
+        found = {limits[name]: self._value(module, node) for name, node in options.items() if name in limits}
+        known = {key: one for key, one in found.items() if isinstance(one, str if key == "pattern" else int | float)}
+        return {**schema, **known}
 
     def _unknown(self, module: str, node: ast.expr) -> Schema:
         self.unread[f"{module}: {ast.unparse(node)}"] = None
