@@ -97,6 +97,7 @@ def test_the_deployment_fits_the_image(workspace: Path, service: str) -> None:
     (deployment,) = (one for one in documents(base) if one["kind"] == "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
+    assert deployment["spec"]["replicas"] == (1 if service == "beat" else 2)
     names = [one.partition("=")[0] for one in settings["literals"]] + [one["name"] for one in container["env"]]
     known = reference.settings_page()
     assert [name for name in names if f"| `{name}` |" not in known] == []
