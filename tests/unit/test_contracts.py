@@ -223,6 +223,7 @@ def test_what_is_not_known_is_said_and_hostile_source_is_only_shown(
     replace(workspace, MAIL, "billing.invoice.*", "billing.<script>.\\x1b[31m")
     replace(workspace, ROUTE, "class OrderRequest", "raise SystemExit(9)\nclass OrderRequest")
     (workspace / "services/mailer/src/domain/broken.py").write_text("def (")
+    (workspace / "services/mailer/src/domain/two.words.py").touch()
     aliases = "\n".join(f"A{n} = tuple[A{n + 1}, A{n + 1}]" for n in range(60))
     replace(workspace, MAIL, "class Invoice(BaseModel):\n", f"{aliases}\nclass Invoice(BaseModel):\n    one: A0\n")
     endless = "class Item(BaseModel):\n    left: Item | None\n    right: Item | None\n"
@@ -233,7 +234,8 @@ def test_what_is_not_known_is_said_and_hostile_source_is_only_shown(
     text = " ".join(out.split())
     assert "the subject is an expression: chosen" in text
     assert "no schema of src.domain.handlers.invoice_written_handler: Event[Invoice], which is too large" in text
-    assert "broken.py: the file cannot be parsed" in text
+    assert "broken.py: line 1: " in text
+    assert "two.words.py: it is not a module of the service" in text
     assert "\x1b" not in out
     for form in ("html", "mermaid"):
         run(workspace, "map", "--format", form)

@@ -22,9 +22,13 @@ class Modules:
 
     Args:
         service: the service's folder.
+
+    Attributes:
+        problems: why files could not be read, by their paths in the service's folder.
     """
 
     def __init__(self, service: Path) -> None:
+        self.problems: dict[PurePosixPath, str] = {}
         self._service = service
         self._trees: dict[str, ast.Module | None] = {}
         self._packages: set[str] = set()
@@ -103,7 +107,8 @@ class Modules:
             return None
         try:
             return source.read(self._service / path, lambda tree: (tree,))[0]
-        except ValueError:
+        except ValueError as error:
+            self.problems[path] = str(error)
             return None
 
 

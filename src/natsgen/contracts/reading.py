@@ -141,7 +141,8 @@ class _Reader:
         module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
         tree = self._modules.tree(module)
         if tree is None:
-            self._unread.append(f"{self._place(path)}: the file cannot be parsed")
+            why = self._modules.problems.get(path, "it is not a module of the service")
+            self._unread.append(f"{self._place(path)}: {why}")
             return
         parts = _parts_in(path, tree)
         for function, part in parts.items():
