@@ -55,8 +55,9 @@ the files byte for byte before it measures. The Typer program is minimal: it has
 Copier renders natsgen's template from a plain folder, because it would clone a git repository first. If Copier finds
 git, it runs git for every file, so the table also shows Copier without git. Cookiecutter renders an equivalent of
 natsgen's template, with the same files and variables; it copies plain Python without rendering it
-(`_copy_without_render`). Copier and cookiecutter neither wait until their files are on disk, nor undo a run that fails
-halfway. natsgen does both, within the time that the table shows.
+(`_copy_without_render`). Copier and cookiecutter do not wait until their files are on disk, and leave some of them
+behind if they are killed. natsgen waits, and its next command completes or reverts the interrupted one; the table
+includes the time for that.
 
 `natsgen new worker` renders with Copier, which takes most of the time: to import Copier, and to compile hundreds of
 small templates, one for every part of every path. `add-handler` renders its two files without Copier, and `list` only
