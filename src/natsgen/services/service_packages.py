@@ -91,7 +91,8 @@ class ServicePackages:
     @property
     def why_deploys_are_unknown(self) -> str:
         """Return why nothing can say from which facts the deployment files were rendered; "" if it can."""
-        if not (self.folder / facts.RECORD).is_file() or facts.recorded(self.folder) is not None:
+        record = self.folder / facts.RECORD
+        if not self._deploys or not record.is_file() or facts.recorded(self.folder) is not None:
             return ""
         return (
             f"{self._place / facts.RECORD} is not valid, for example after a merge with conflicts: take one side of "
@@ -101,7 +102,7 @@ class ServicePackages:
     @property
     def are_deploys_outdated(self) -> bool:
         """Return whether the source has changed since the deployment files were rendered."""
-        return bool(self.found.intersection(packages.DEPLOY_NAMES)) and self.facts != self.source_facts
+        return bool(self._deploys) and self.facts != self.source_facts
 
     @cached_property
     def missing(self) -> Mapping[str, str]:
@@ -188,12 +189,11 @@ class ServicePackages:
             ConflictError: the owner edited a part of a file that would change, or the record of the facts is invalid.
             TemplateError: the template cannot be rendered with the answers.
         """
-        deploys = self.found.intersection(packages.DEPLOY_NAMES)
-        if deploys and (why := self.why_deploys_are_unknown):
+        if why := self.why_deploys_are_unknown:
             raise ConflictError(f"nothing was changed: {why}")
-        if not deploys or self.facts == wanted:
+        if not self._deploys or self.facts == wanted:
             return Change()
-        base, theirs = self._of_deploys(deploys, self.facts), self._of_deploys(deploys, wanted)
+        base, theirs = self._of_deploys(self.facts), self._of_deploys(wanted)
         found = tree.read_files(self._workspace, {*base, *theirs})
         ours = line_ends.as_rendered(found, base, theirs)
         ours = {**ours, **{path: file for path, file in (repaired or {}).items() if path in base}}
@@ -206,14 +206,18 @@ class ServicePackages:
             )
         return change_between(found, line_ends.as_on_disk({**ours, **merged.after}, found))
 
-    def _of_deploys(self, deploys: Collection[str], known: Facts) -> Tree:
+    @property
+    def _deploys(self) -> frozenset[str]:
+        return self.found.intersection(packages.DEPLOY_NAMES)
+
+    def _of_deploys(self, known: Facts) -> Tree:
         """Render the deployment files of the template for some facts."""
         made = render.render(self._template, self._answers, self._workspace.root.name, self.found, known)
         written_once = questions.read(self._template.folder).is_written_once
         return {
             path: file
             for path, file in made.items()
-            if self.packages_of(path).intersection(deploys) and not written_once(path)
+            if self.packages_of(path) & self._deploys and not written_once(path)
         }
 
     def leaving(
