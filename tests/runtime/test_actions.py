@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -223,6 +224,10 @@ async def awaits_what_is_cancelled(request: bytes) -> None:
     await cancelled
 
 
+async def ends_the_process(request: bytes) -> None:
+    sys.exit(SECRET)
+
+
 async def returns_something_else(request: bytes) -> GreetResponse:
     return {"message": SECRET}  # type: ignore[return-value]
 
@@ -247,6 +252,7 @@ async def refuses_with_too_much(request: bytes) -> str:
         raises_a_validation_error,
         raises_a_time_out_of_its_own,
         awaits_what_is_cancelled,
+        ends_the_process,
         returns_something_else,
         returns_what_json_cannot_hold,
         returns_too_much,

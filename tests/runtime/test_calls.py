@@ -270,12 +270,14 @@ async def test_a_listener_that_fails_hears_the_next_message(calls: Nats, plain: 
             raise ValueError("not so")
         if context.payload == 2:
             raise asyncio.CancelledError
+        if context.payload == 3:
+            raise SystemExit
 
     await calls.subscribe("audit.login", hear)
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         await plain.publish("audit.login", b"%d" % number)
 
-    await eventually(lambda: heard == [1, 2, 3], "three messages")
+    await eventually(lambda: heard == [1, 2, 3, 4], "four messages")
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING", 2), ("MAX_BYTES", 2)])

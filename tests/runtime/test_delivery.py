@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
+from nats.js import JetStreamContext
 
 from src.batch import BatchDelivery
 from src.infrastructure.dead_letters import DeadLetters, Reason
@@ -18,7 +19,7 @@ from src.infrastructure.errors import Reject, Retry
 from src.infrastructure.message import Message
 from src.infrastructure.publishing import publish_over
 from src.infrastructure.subscription import Backoff, Subscription
-from tests.runtime.conftest import Counts, until
+from tests.runtime.conftest import Counts, RunWorker, until
 
 BACKOFF = Backoff(initial=4, factor=2, maximum=60, jitter=0)
 
@@ -279,6 +280,28 @@ async def test_what_is_invalid_in_a_batch_does_not_reach_the_handler_nor_hold_up
     said, _ = await deliver_batch(handle, [b"{", b'{"n": 0}'])
 
     assert said == ["dead letter invalid", "0 +TERM invalid", "1 +ACK"]
+
+
+async def test_messages_that_another_task_took_are_no_empty_batch(
+    run_worker: RunWorker, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    deliver = BatchDelivery.deliver_batch
+
+    async def noted(self: BatchDelivery, messages: Sequence[Message]) -> None:
+        sizes.append(len(messages))
+        await deliver(self, messages)
+
+    async def handle(numbers: list[int]) -> None: ...
+
+    monkeypatch.setattr(BatchDelivery, "deliver_batch", noted)
+    async with run_worker(Subscription("tested", "orders.order.created", handle, concurrency=3, batch_wait=0.1)):
+        for _ in range(3):
+            await jetstream.publish("orders.order.created", b"1")
+        await until(lambda: sum(sizes) == 3, "the messages are handled")
+        await asyncio.sleep(0.2)  # twice as long as a batch waits
+
+    assert 0 not in sizes
 
 
 async def test_a_batch_handler_may_settle_some_of_its_messages() -> None:

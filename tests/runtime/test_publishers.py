@@ -105,18 +105,19 @@ async def test_a_publisher_gets_the_resources_that_it_asks_for(
     assert (await stored(jetstream))[0] == {"number": 7}
 
 
-async def test_a_publisher_fails_once_if_something_that_it_awaits_was_cancelled(run: RunPublisher) -> None:
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit])  # the former of what it awaits
+async def test_a_publisher_that_fails_is_called_again(run: RunPublisher, error: type[BaseException]) -> None:
     called: list[int] = []
 
     async def made(tick: Tick) -> dict[str, int]:
         called.append(tick.sequence)
         if len(called) == 1:
-            raise asyncio.CancelledError
+            raise error
         return {"number": tick.sequence}
 
     async with run(publisher(made)) as worker:
         await until(lambda: stats(worker)["sequence"] >= 1, "a message")
-        assert (stats(worker)["failed"], stats(worker)["last_error"]) == (1, "CancelledError: ")
+        assert (stats(worker)["failed"], stats(worker)["last_error"]) == (1, f"{error.__name__}: ")
 
 
 async def test_the_interval_is_the_setting_unless_the_publisher_has_its_own(run: RunPublisher) -> None:

@@ -153,7 +153,7 @@ class ActionRunner:
         except ActionError as error:
             context.error = error
             self._fail(raw, error.code, error.message, error.details)
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
             context.error = error
             if limit.expired():  # whatever the action then raised
                 self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")

@@ -100,7 +100,7 @@ class BatchRunner(HandlerRunner):
                     await self.buffer.arrival()
         except TimeoutError:
             pass
-        if not self.delivery.stopping:
+        if self.buffer and not self.delivery.stopping:
             messages = [self.buffer.start() for _ in range(min(size, len(self.buffer)))]
             self.delivery.attempts.running += 1
             try:

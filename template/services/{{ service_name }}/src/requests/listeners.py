@@ -97,11 +97,8 @@ class Listener:
         current.set(context)
         try:
             await self._callback(context)
-        except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) and task.cancelling():
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
+            if isinstance(error, asyncio.CancelledError) and self._task and self._task.cancelling():
                 raise
-            context.error = error
-            logger.error("listener failed: an awaited operation was cancelled")
-        except Exception as error:
             context.error = error
             logger.error("listener failed", error=describe(error), exc_info=error)

@@ -125,7 +125,7 @@ class PublisherRunner:
                     return
         except ConfigurationError:
             raise
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
             if isinstance(error, asyncio.CancelledError) and self._running and self._running.cancelling():
                 raise
             self._failed += 1
