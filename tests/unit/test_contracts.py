@@ -498,6 +498,19 @@ def test_subjects_that_differ_only_in_a_wildcard_have_channels_of_their_own(
     assert {one["address"] for one in channels.values()} >= {"api.any", "api.*"}
 
 
+def test_a_function_may_answer_several_versions_of_an_action(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replace(workspace, PLACE, '@action("place")', '@action("place")\n@action("place", version=2)')
+    replace(workspace, ROUTE, "v1.orders.place", "v2.orders.place")
+    assert run(workspace, "map", "--check") == 0
+    capsys.readouterr()
+    assert run(workspace, "asyncapi", "orders", "--static") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {one["address"] for one in document["channels"].values()} >= {"v1.orders.place", "v2.orders.place"}
+    assert sum(one["action"] == "receive" for one in document["operations"].values()) == 2
+
+
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ class _Document:
 
     def add(self, end: End) -> None:
         """Add an operation, with its channel and messages."""
-        name, receives = _id(end), end.kind in RECEIVERS
+        name = _numbered(_id(end), lambda one: one not in self.operations)
+        receives = end.kind in RECEIVERS
         channel = self._channel(_key(end.subject), end.subject)
         operation: dict[str, Any] = {
             "action": "receive" if receives else "send",
@@ -126,11 +128,8 @@ class _Document:
 
     def _channel(self, key: str, address: str | None) -> str:
         """Return the key of a channel, with a number where one of another address has it: `api.>` and `api.rest`."""
-        number, found = 1, key
-        while self.channels.setdefault(found, {"address": address, "messages": {}})["address"] != address:
-            number += 1
-            found = f"{key}.{number}"
-        return found
+        new: dict[str, Any] = {"address": address, "messages": {}}
+        return _numbered(key, lambda one: self.channels.setdefault(one, new)["address"] == address)
 
     def _message(
         self, channel: str, name: str, end: End, text: str, schema: Schema | None, receives: bool
@@ -159,10 +158,12 @@ class _Document:
     def _name_for(self, name: str, model: str, models: Mapping[str, Schema]) -> str:
         """Return a name for a model that no other one has; a model is known again by itself and those inside it."""
         closure = json.dumps({one: models[one] for one in sorted(_inside(model, models, set()))}, sort_keys=True)
-        number = 1
-        while self._closures.setdefault(found := name + (f".{number}" if number > 1 else ""), closure) != closure:
-            number += 1
-        return found
+        return _numbered(name, lambda one: self._closures.setdefault(one, closure) == closure)
+
+
+def _numbered(name: str, fits: Callable[[str], bool]) -> str:
+    """Return the name, or the name with the first number with which it fits."""
+    return name if fits(name) else next(one for number in count(2) if fits(one := f"{name}.{number}"))
 
 
 def _id(end: End) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -145,7 +145,7 @@ class _Reader:
             self._unread.append(f"{self._place(path)}: {why}")
             return
         parts = _parts_in(path, tree)
-        for function, part in parts.items():
+        for function, part in parts:
             if part.kind.noun in RECEIVERS and (end := self._receiver(path, module, part, function)):
                 yield end
         yield from self._senders(path, module, tree, parts)
@@ -183,11 +183,11 @@ class _Reader:
         )
 
     def _senders(
-        self, path: PurePosixPath, module: str, tree: ast.Module, parts: Mapping[Function, FoundPart]
+        self, path: PurePosixPath, module: str, tree: ast.Module, parts: Sequence[tuple[Function, FoundPart]]
     ) -> Iterator[End]:
         functions = {node: one for one in ast.walk(tree) if isinstance(one, Function) for node in ast.walk(one)}
-        owners = {node: part for function, part in parts.items() for node in ast.walk(function)}
-        only = next(iter(parts.values())) if len(parts) == 1 else None
+        owners = {node: part for function, part in parts for node in ast.walk(function)}
+        only = parts[0][1] if len({function for function, _ in parts}) == 1 else None
         for sent in sends.sent_in(tree):
             part, function = owners.get(sent.call, only), functions.get(sent.call)
             where, call, named = self._publisher(module, sent) or (module, sent.call, sent.subject)
@@ -333,11 +333,11 @@ class _Reader:
         self._unread.append(f"{self._place(path, line)}: {why}")
 
 
-def _parts_in(path: PurePosixPath, tree: ast.Module) -> dict[Function, FoundPart]:
-    """Return the parts in a module by their functions."""
+def _parts_in(path: PurePosixPath, tree: ast.Module) -> list[tuple[Function, FoundPart]]:
+    """Return the parts in a module with their functions; one function may answer several versions of an action."""
     functions = {node.lineno: node for node in ast.walk(tree) if isinstance(node, Function)}
     kinds = [kind for kind in KINDS.values() if kind.folder == path.parent and path.name.endswith(kind.suffix)]
-    return {functions[part.line]: part for kind in kinds for part in kind.found.all_in(tree)}
+    return [(functions[part.line], part) for kind in kinds for part in kind.found.all_in(tree)]
 
 
 def _stream(verb: str, subject: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -138,14 +139,16 @@ class Source:
         answer = self._ask({"types": [*types]})
         schemas = dict(zip(types, answer["schemas"], strict=True))
         parts = {(part["kind"], part["name"]): part for part in answer["parts"]}
+        ends = Counter((end.kind, end.part) for end in read.receivers)
 
         def told(end: End) -> End:
             part = parts.pop((end.kind, end.part), {})
+            is_sure = end.kind == "task" or ends[end.kind, end.part] > 1  # of several versions, the code told one
             schema, reply = (schemas.get(key) if key else None for key in _types(end))
             return replace(
                 end,
                 service=answer["service"],
-                subject=end.subject if end.kind == "task" else part.get("subject", end.subject),
+                subject=end.subject if is_sure else part.get("subject", end.subject),
                 durable=part.get("durable", end.durable),
                 schema=schema or end.schema,
                 reply_schema=reply or end.reply_schema,
