@@ -119,7 +119,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
         await asyncio.wait([hurry, serving], return_when=asyncio.FIRST_COMPLETED)
         self.force_exit = True
-        await asyncio.wait([serving])
+        await asyncio.wait([serving], timeout=LAST_RESPONSES)  # since Python 3.12, it waits for open connections
         if (cut_short := self.server_state.tasks) and not hurry.done():
             await asyncio.wait(set(cut_short), timeout=LAST_RESPONSES)
 
