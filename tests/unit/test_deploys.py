@@ -107,6 +107,12 @@ def test_the_files_keep_edits_and_follow_the_source(shop: Path, capsys: pytest.C
     assert (shop / OVERLAY).read_text() == "# mine\n"
 
 
+def test_a_repair_says_which_part_it_cannot_read(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(shop, CREATED, "async def", "<<<<<<< ours\nasync def")
+    do("repair", "billing")
+    assert f"the files in deploy/ leave out {CREATED.relative_to(BILLING)}: line " in capsys.readouterr().err
+
+
 def test_after_a_merge_with_conflicts_the_message_says_what_to_do(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

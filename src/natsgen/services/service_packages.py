@@ -89,10 +89,15 @@ class ServicePackages:
         return facts.of_source(self.folder)
 
     @property
+    def deploys(self) -> frozenset[str]:
+        """Return the deployment files that the service has, by the names of their packages."""
+        return self.found.intersection(packages.DEPLOY_NAMES)
+
+    @property
     def why_deploys_are_unknown(self) -> str:
         """Return why nothing can say from which facts the deployment files were rendered; "" if it can."""
         record = self.folder / facts.RECORD
-        if not self._deploys or not record.is_file() or facts.recorded(self.folder) is not None:
+        if not self.deploys or not record.is_file() or facts.recorded(self.folder) is not None:
             return ""
         return (
             f"{self._place / facts.RECORD} is not valid, for example after a merge with conflicts: take one side of "
@@ -102,7 +107,7 @@ class ServicePackages:
     @property
     def are_deploys_outdated(self) -> bool:
         """Return whether the source has changed since the deployment files were rendered."""
-        return bool(self._deploys) and self.facts != self.source_facts
+        return bool(self.deploys) and self.facts != self.source_facts
 
     @cached_property
     def missing(self) -> Mapping[str, str]:
@@ -191,7 +196,7 @@ class ServicePackages:
         """
         if why := self.why_deploys_are_unknown:
             raise ConflictError(f"nothing was changed: {why}")
-        if not self._deploys or self.facts == wanted:
+        if not self.deploys or self.facts == wanted:
             return Change()
         base, theirs = self._of_deploys(self.facts), self._of_deploys(wanted)
         found = tree.read_files(self._workspace, {*base, *theirs})
@@ -206,10 +211,6 @@ class ServicePackages:
             )
         return change_between(found, line_ends.as_on_disk({**ours, **merged.after}, found))
 
-    @property
-    def _deploys(self) -> frozenset[str]:
-        return self.found.intersection(packages.DEPLOY_NAMES)
-
     def _of_deploys(self, known: Facts) -> Tree:
         """Render the deployment files of the template for some facts."""
         made = render.render(self._template, self._answers, self._workspace.root.name, self.found, known)
@@ -217,7 +218,7 @@ class ServicePackages:
         return {
             path: file
             for path, file in made.items()
-            if self.packages_of(path) & self._deploys and not written_once(path)
+            if self.packages_of(path) & self.deploys and not written_once(path)
         }
 
     def leaving(

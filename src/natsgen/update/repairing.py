@@ -13,6 +13,7 @@ from natsgen.answers import answers_file
 from natsgen.errors import ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import File
+from natsgen.parts.kinds import KINDS
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import drift, unfinished
@@ -80,3 +81,7 @@ def _notes(found: Comparison) -> Iterator[str]:
     for file in found.files:
         if found.packages.packages_of(file.path) and file.how != drift.MISSING and not file.is_unedited:
             yield (f"{file.path} was edited, so it was not changed; see natsgen diff {found.packages.service}")
+    for kind in KINDS.values() if found.packages.deploys else ():
+        for part in kind.files_in(found.packages.folder):
+            if part.error:
+                yield f"the files in deploy/ leave out {part.path}: {part.error}"
