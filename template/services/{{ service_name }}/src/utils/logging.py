@@ -18,7 +18,6 @@ from typing import Any, Literal, TextIO
 
 import structlog
 from pydantic_core import to_json
-from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
@@ -48,10 +47,8 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
         structlog.stdlib.add_log_level,
         _format_arguments,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        CallsiteParameterAdder({CallsiteParameter.MODULE, CallsiteParameter.FUNC_NAME}),
         structlog.processors.StackInfoRenderer(),
         _add_incoming,
-        partial(_order_keys, service),
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
@@ -69,7 +66,7 @@ def configure_logging(service: str, level: str, form: Literal["auto", "json", "c
         ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[
-                ProcessorFormatter.remove_processors_meta,
+                partial(_order_keys, service),
                 structlog.processors.format_exc_info,
                 *last,
                 lambda _, __, line: redacted(str(line)),
@@ -154,14 +151,16 @@ def _format_arguments(logger: Any, name: str, event: EventDict) -> EventDict:
 
 def _order_keys(service: str, _: Any, __: str, event: EventDict) -> EventDict:
     """Rename the keys as dashboards expect them, and put the most important ones first."""
+    record: logging.LogRecord = event.pop("_record")
+    del event["_from_structlog"]
     first = {
         "timestamp": event.pop("timestamp"),
         "level": event.pop("level").upper(),
         "logger": event.pop("logger"),
         "message": event.pop("event", ""),
         "service": service,
-        "module": event.pop("module", None),
-        "function": event.pop("func_name", None),
+        "module": record.module,
+        "function": record.funcName,
     }
     return {**first, **{f"{key}_" if key in first else key: value for key, value in event.items()}}
 
