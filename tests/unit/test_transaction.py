@@ -165,6 +165,12 @@ def test_what_exists_is_a_conflict_and_is_left_alone(shop: Workspace) -> None:
     assert tree.read(shop.root) == dict(sorted(BEFORE.items()))
 
 
+def test_files_that_exist_are_counted(shop: Workspace) -> None:
+    add(shop)
+    with pytest.raises(ConflictError, match=r"compose/billing\.yml and 2 more exist already: nothing was changed"):
+        transaction.check(shop, Change(after=FILES))
+
+
 def test_every_single_failing_operation_leaves_the_workspace_as_it_was_or_complete(
     shop: Workspace, tmp_path: Path
 ) -> None:

@@ -62,8 +62,8 @@ def check(workspace: Workspace, change: Change) -> None:
         places.check(path)
     tree.require_checked_out(workspace, change.added)
     if taken := [path for path in change.added if os.path.lexists(workspace.path(path))]:
-        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        raise ConflictError(f"{workspace.root / taken[0]}{more} exists already: nothing was changed")
+        exist = f"and {len(taken) - 1} more exist" if len(taken) > 1 else "exists"
+        raise ConflictError(f"{workspace.root / taken[0]} {exist} already: nothing was changed")
     for path, file in change.before.items():
         target = workspace.path(path)
         if target.is_symlink() or not target.is_file():
