@@ -218,7 +218,7 @@ class _Reader:
         if sent.verb != sends.PUBLISHES or not isinstance(sent.call.func, ast.Attribute):
             return None
         match self._modules.resolve(module, sent.call.func.value):
-            case (where, ast.Call() as call) if source.called_name(call) in sends.PUBLISHERS:
+            case (where, ast.Call() as call) if source.called_name(call) in sends.TOOLKIT_PUBLISHERS:
                 subject = _argument(call, 0, "subject")
                 return (where, call, subject) if subject else None
         return None
@@ -238,7 +238,7 @@ class _Reader:
     def _payload(self, module: str, call: ast.Call, function: Function | None) -> Type | None:
         """Return the type of what a call sends."""
         name = source.called_name(call)
-        if name in sends.PUBLISHERS:
+        if name in sends.TOOLKIT_PUBLISHERS:
             return _typed(module, _argument(call, 9, "model"))
         if name == "publishes":
             return _typed(module, function.returns if function else None)

@@ -10,10 +10,10 @@ from natsgen.parts import source
 
 PUBLISHES, CALLS, ENQUEUES = "publishes", "calls", "enqueues"
 
-PUBLISHERS = ("publisher", "Publisher")  # what declares a publisher of the toolkit
+TOOLKIT_PUBLISHERS = ("publisher", "Publisher")  # the names whose calls declare a publisher
 
 _VERBS = {
-    **dict.fromkeys(("publish", "publish_to_stream", *PUBLISHERS, "publishes", "Outgoing"), PUBLISHES),
+    **dict.fromkeys(("publish", "publish_to_stream", *TOOLKIT_PUBLISHERS, "publishes", "Outgoing"), PUBLISHES),
     **dict.fromkeys(("call", "request"), CALLS),
     "enqueue": ENQUEUES,
 }
