@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from natsgen import naming
-from natsgen.dlq import archive, connection, headers, selection
+from natsgen.dlq import archive, cancelling, command, headers, selection
 from natsgen.dlq.archive import whole_file
 from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
-from natsgen.dlq.connection import Connection, Stop, without_secrets
+from natsgen.dlq.command import Stop
+from natsgen.dlq.connection import Connection, without_secrets
 from natsgen.dlq.letters import Letter, summary_of
 from natsgen.dlq.payload import DUMP_MAX, decode
 from natsgen.dlq.selection import Selection, groups
@@ -271,9 +272,9 @@ async def test_work_ends_although_one_cancellation_is_lost(monkeypatch: pytest.M
         await asyncio.Event().wait()
 
     settings: Any = None
-    monkeypatch.setattr(connection, "connect", nothing)
-    monkeypatch.setattr(connection, "CLOSE_LIMIT", 0.05)
-    task = asyncio.create_task(connection.with_connection(settings, work))
+    monkeypatch.setattr(command, "connect", nothing)
+    monkeypatch.setattr(cancelling, "AGAIN_AFTER", 0.05)
+    task = asyncio.create_task(command.with_connection(settings, work))
     await asyncio.sleep(0.01)
     task.cancel()
 

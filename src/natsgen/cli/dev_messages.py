@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from natsgen.dev.catalog import Source
-    from natsgen.dlq.connection import Connection, Stop
+    from natsgen.dlq.command import Stop
+    from natsgen.dlq.connection import Connection
     from natsgen.dlq.settings import Settings
 
 TAIL_PAYLOAD = 200  # characters of a payload in a line of `tail`
@@ -57,7 +58,7 @@ def publish(
       natsgen publish billing order_created --count 1000 --rate 100
     """
     from natsgen.dev import samples, sending
-    from natsgen.dlq import connection
+    from natsgen.dlq import command
 
     source, settings = _service(how, service)
     part = source.catalog().part(handler, "handler", "task", "subscriber")
@@ -78,7 +79,7 @@ def publish(
             stored = await sending.publish(connection, part, payload, where)
             sent.append({"stream": stored.stream, "sequence": stored.sequence} if stored else {})
 
-    connection.run(settings, work, progress_text=lambda: f"{len(sent)} of {count} were published")
+    command.run(settings, work, progress_text=lambda: f"{len(sent)} of {count} were published")
     place = f", as {sent[-1]['stream']}:{sent[-1]['sequence']}" if sent[-1] else "; no stream stores it"
     document = {"subject": where, "published": len(sent), "first": sent[0], "last": sent[-1]}
     how.end(document, [f"published {len(sent)} on {where}{place}"])
@@ -101,14 +102,14 @@ def call(
       natsgen call greeter greet --data '{"name": "Ada"}'
     """
     from natsgen.dev import samples, sending
-    from natsgen.dlq import connection
+    from natsgen.dlq import command
 
     source, settings = _service(how, service)
     part = source.catalog().part(action, "action")
     given = samples.sample(part) if data is None else samples.parsed(_text(data))
     source.check(part, samples.text(given))
     payload = b"" if given is None else json.dumps(given).encode()
-    reply = connection.run(settings, lambda connection, _: sending.call(connection, part, payload))
+    reply = command.run(settings, lambda connection, _: sending.call(connection, part, payload))
     try:
         answer: Any = json.loads(reply.payload)
     except ValueError:
@@ -133,7 +134,7 @@ def tail(
       natsgen tail
       natsgen tail --subject 'orders.>' --json
     """
-    from natsgen.dlq import connection
+    from natsgen.dlq import command
 
     async def work(connection: Connection, _: Stop) -> None:
         seen = 0
@@ -146,7 +147,7 @@ def tail(
                 if seen == count:
                     return
 
-    connection.run(how.settings(service), work)
+    command.run(how.settings(service), work)
 
 
 def replay_trace(
@@ -165,9 +166,9 @@ def replay_trace(
       natsgen replay-trace 018f2c6e-7c1e-7b6a-9a51-3c1df1b0a001
     """
     from natsgen.dev import traces
-    from natsgen.dlq import connection
+    from natsgen.dlq import command
 
-    fresh, sent = connection.run(how.settings(service), lambda connection, _: traces.replay(connection, correlation))
+    fresh, sent = command.run(how.settings(service), lambda connection, _: traces.replay(connection, correlation))
     places = [{"stream": one.stream, "sequence": one.sequence, "subject": one.subject} for one in sent]
     subjects = ", ".join(one.subject for one in sent)
     how.end({"correlation_id": fresh, "published": places}, [f"published {subjects} with the correlation ID {fresh}"])

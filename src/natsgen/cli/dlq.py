@@ -50,13 +50,13 @@ def show(
       natsgen dlq show 17 --raw > payload
     """
     from natsgen.cli import dlq_letter
-    from natsgen.dlq import connection, reading
+    from natsgen.dlq import command, reading
     from natsgen.dlq.payload import is_text
     from natsgen.errors import LetterError
 
     if raw and how.as_json:
         raise InputError("specify --raw or --json, not both; the JSON document has the payload in base64")
-    found = connection.run(how.settings(service), lambda server, _: reading.letter_with_payload(server, number))
+    found = command.run(how.settings(service), lambda server, _: reading.letter_with_payload(server, number))
     if not raw:
         how.end(dlq_letter.letter_document(found), dlq_letter.letter_lines(found))
     elif found.payload is None:

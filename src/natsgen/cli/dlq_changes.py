@@ -12,7 +12,8 @@ from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from natsgen.dlq.bulk import Tally, Target
-    from natsgen.dlq.connection import Connection, Stop
+    from natsgen.dlq.command import Stop
+    from natsgen.dlq.connection import Connection
     from natsgen.dlq.selection import Chosen
     from natsgen.dlq.settings import Settings
 
@@ -37,7 +38,7 @@ def replay(
       natsgen dlq replay 17 --to-subject orders.order.created
     """
     from natsgen import messages
-    from natsgen.dlq import bulk, connection
+    from natsgen.dlq import bulk, command
     from natsgen.dlq.selection import plain_subject
 
     if rate is not None and not math.isfinite(rate):
@@ -51,7 +52,7 @@ def replay(
         target = await bulk.target_for(server, subject)
         return target, await bulk.subjects_without_consumer(server, chosen.letters, target)
 
-    target, unattended = connection.run(settings, look)
+    target, unattended = command.run(settings, look)
     warnings = [
         f"no consumer for {one}: replays wait there until a worker with that handler runs" for one in unattended
     ]
@@ -131,7 +132,7 @@ def _change(
         typer.Exit: with exit code 1, if some dead letters failed.
     """
     from natsgen.cli import dlq_story
-    from natsgen.dlq import bulk, connection
+    from natsgen.dlq import bulk, command
     from natsgen.dlq.letters import STREAM
 
     tally = bulk.Tally(len(chosen.letters))
@@ -141,7 +142,7 @@ def _change(
         if ask and not which.yes:
             dlq_options.confirm(counts, f"{deed.verb} {all_letters} at {chosen.server}?")
         with progress.bar(deed.doing) as show:
-            connection.run(
+            command.run(
                 settings,
                 lambda server, stop: work(server, stop, tally, show),
                 progress_text=lambda: (

@@ -33,7 +33,7 @@ def export(
       natsgen dlq export --service billing | jq .subject
     """
     from natsgen.cli import dlq_story
-    from natsgen.dlq import archive, connection
+    from natsgen.dlq import archive, command
     from natsgen.dlq.bulk import Tally
 
     if how.as_json and file == STANDARD:
@@ -44,7 +44,7 @@ def export(
         chosen = dlq_options.choose(settings, wanted)
         tally = Tally(len(chosen.letters))
         with progress.bar("exporting") as show:
-            connection.run(settings, lambda server, _: archive.export(server, chosen.letters, tally, write, show))
+            command.run(settings, lambda server, _: archive.export(server, chosen.letters, tally, write, show))
     for line in dlq_story.failure_lines(tally, "exported without its payload: dead letter"):
         output.note(line)
     written = tally.done + len(tally.failed)
@@ -74,7 +74,7 @@ def import_(
       natsgen dlq export | natsgen dlq import - --server nats://other:4222
     """
     from natsgen.cli import dlq_story
-    from natsgen.dlq import archive, connection
+    from natsgen.dlq import archive, command
     from natsgen.dlq.bulk import Tally
 
     settings = how.settings(service)
@@ -82,7 +82,7 @@ def import_(
         tally = Tally(sum(1 for _ in archive.records(content, name)))
         if not dry_run and tally.total:
             content.seek(0)
-            connection.run(
+            command.run(
                 settings,
                 lambda server, stop: archive.import_(server, stop, archive.records(content, name), tally, show),
                 progress_text=lambda: (

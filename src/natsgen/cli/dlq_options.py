@@ -140,7 +140,7 @@ def confirm(counts: Sequence[str], question: str) -> None:
 def choose(settings: Settings, wanted: Selection, ids: Sequence[int] = ()) -> Chosen:
     """Find the chosen dead letters, with a progress bar."""
     from natsgen.cli import progress
-    from natsgen.dlq import connection, selection
+    from natsgen.dlq import command, selection
 
     with progress.bar("reading") as show:
-        return connection.run(settings, lambda server, _: selection.choose(server, wanted, ids, show))
+        return command.run(settings, lambda server, _: selection.choose(server, wanted, ids, show))

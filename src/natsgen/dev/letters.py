@@ -8,7 +8,8 @@ from typing import Any
 from natsgen.dev.readable import payload_of
 from natsgen.dlq import bulk, reading, selection
 from natsgen.dlq.bulk import Tally
-from natsgen.dlq.connection import Connection, Stop
+from natsgen.dlq.command import Stop
+from natsgen.dlq.connection import Connection
 from natsgen.dlq.letters import Summary
 from natsgen.dlq.selection import Chosen, Selection
 

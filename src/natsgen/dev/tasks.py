@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from natsgen.dlq.cancelling import cancel
+
 T = TypeVar("T")
 
 
@@ -17,13 +19,8 @@ async def ended(*tasks: asyncio.Task[None]) -> None:
 
 
 async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it has ended, and raise what it failed with.
-
-    A cancellation can be lost: `asyncio.wait_for` of Python 3.11 returns its result instead if both come at once.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=1.0)
+    """Cancel a task, wait until it has ended, and raise what it failed with."""
+    await cancel(task)
     await ended(task)
 
 
@@ -34,6 +31,5 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     stopping.cancel()
     if working.done():
         return working.result()
-    working.cancel()
-    await asyncio.wait({working})
+    await cancel(working)
     return None

@@ -19,7 +19,8 @@ from typing import BinaryIO
 from natsgen import messages, naming
 from natsgen.dlq import headers, reading
 from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
-from natsgen.dlq.connection import Connection, Stop
+from natsgen.dlq.command import Stop
+from natsgen.dlq.connection import Connection
 from natsgen.dlq.headers import Headers
 from natsgen.dlq.letters import FAILED_AT, MESSAGE_ID, PAYLOAD, PREFIX, STREAM, WITH_ORIGINAL, Letter, Summary, as_time
 from natsgen.errors import ConflictError, GoneError, InputError, LetterError, NatsError

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from natsgen import naming
 from natsgen.dlq import headers, reading
-from natsgen.dlq.connection import ApiError, Connection, Stop
+from natsgen.dlq.command import Stop
+from natsgen.dlq.connection import ApiError, Connection
 from natsgen.dlq.letters import STREAM, Letter, Summary
 from natsgen.errors import GoneError, LetterError, NatsError, StoppedError
 
