@@ -1,8 +1,8 @@
-"""Makes a release of the template and of natsgen: `make release VERSION=1.2.3`.
+"""Release the template and natsgen: `make release VERSION=1.2.3`.
 
-Adds copier.yml, template/ and includes/, as they are committed, as one commit with the tag v1.2.3 to the history in
-src/natsgen/template.bundle; sets the version; dates the section of the changelog. It refuses what would break an update
-of the services that there are, and then changes nothing. Committing, tagging and building is left to the person.
+It adds copier.yml, template/ and includes/, as committed, to the history in src/natsgen/template.bundle, as one commit
+with the tag v1.2.3; sets the version; and dates the section of the changelog. If the template would break the update of
+existing services, it changes nothing. You commit, tag and build.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _AUTHOR = {
 
 
 class ReleaseError(NatsgenError):
-    """The release would be wrong; the message says why, and nothing was changed."""
+    """Raised when the release would be wrong. The message says why; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ class Place:
 
     @classmethod
     def at(cls, root: Path) -> Place:
+        """Return the place for a repository."""
         return cls(root, root / "src" / "natsgen" / BUNDLE)
 
 
 def main() -> int:
-    """Makes the release that the command line names; returns the exit code."""
+    """Make the release that the command line names, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("version", help="such as 1.2.3")
     options = parser.parse_args()
@@ -67,24 +68,29 @@ def main() -> int:
     except NatsgenError as error:
         print(f"release: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"natsgen {options.version}: the template is in {BUNDLE}, the version is set. What is left:")
+    print(f"natsgen {options.version}: the template is in {BUNDLE}, and the version is set. Next:")
     print(f"  git commit -am 'Release {options.version}' && git tag v{options.version}")
     print("  make dist")
     return 0
 
 
 def release(place: Place, version: str, date: datetime.date) -> None:
-    """Makes a release.
+    """Make a release.
+
+    Args:
+        place: the repository.
+        version: the new version, such as 1.2.3.
+        date: the date of the release, for the changelog.
 
     Raises:
-        ReleaseError: it would be wrong.
-        GitError: git refuses, or there is none.
+        ReleaseError: the release would be wrong.
+        GitError: git fails, or is not installed.
     """
     if not re.fullmatch(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", version):
-        raise ReleaseError(f"{version!r} is no version: it takes three numbers, such as 1.2.3")
+        raise ReleaseError(f"invalid version {version!r}: use three numbers, such as 1.2.3")
     changed = git.uncommitted(place.root, map(PurePosixPath, PARTS))
     if changed:
-        raise ReleaseError(f"commit the template first: {', '.join(map(str, changed))}")
+        raise ReleaseError(f"the template has uncommitted changes: commit {', '.join(map(str, changed))}")
     changelog = dated(_read(place.root / "CHANGELOG.md"), version, date)
     texts = {place.root / "CHANGELOG.md": changelog, **dict(_with_version(place.root, version))}
     with tempfile.TemporaryDirectory(prefix="natsgen-release-") as folder:
@@ -92,7 +98,7 @@ def release(place: Place, version: str, date: datetime.date) -> None:
         _open(place.bundle, history)
         newest = _newest(history)
         if newest and not versions.is_newer(f"v{version}", newest):
-            raise ReleaseError(f"{version} is not newer than {newest}, which is released")
+            raise ReleaseError(f"version {version} is not newer than {newest}, the newest release")
         problems = list(
             release_rules.breaking(_questions_of(history, newest), _load(_read(place.root / "copier.yml")), version)
         )
@@ -107,7 +113,7 @@ def release(place: Place, version: str, date: datetime.date) -> None:
 
 
 def add(place: Place, history: Path, version: str) -> None:
-    """Adds the template, as the repository's index has it, as a commit and a tag to a bare repository."""
+    """Add the template, as in the repository's index, to a bare repository, as a commit and a tag."""
     listed = git.run("ls-files", "-z", "--", *PARTS, folder=place.root).stdout
     names = history / "names"
     names.write_bytes(listed)
@@ -124,19 +130,19 @@ def add(place: Place, history: Path, version: str) -> None:
 
 
 def dated(changelog: str, version: str, date: datetime.date) -> str:
-    """The changelog with its unreleased section as the one of this version, and a new empty one above.
+    """Return the changelog with its unreleased section as that of this version, below a new empty one.
 
     Raises:
-        ReleaseError: nothing is said about the release, or it is there already.
+        ReleaseError: the unreleased section is missing or empty, or the version already has a section.
     """
     if f"## [{version}]" in changelog:
-        raise ReleaseError(f"CHANGELOG.md has a section for {version} already")
+        raise ReleaseError(f"CHANGELOG.md already has a section for {version}")
     if UNRELEASED not in changelog:
         raise ReleaseError(f"CHANGELOG.md has no section {UNRELEASED}")
     before, after = changelog.split(UNRELEASED, 1)
     said = after.split("\n## ", 1)[0]
     if not re.search(r"^- ", said, re.MULTILINE):
-        raise ReleaseError(f"CHANGELOG.md says nothing under {UNRELEASED}: write there what this release changes")
+        raise ReleaseError(f"CHANGELOG.md has no entry under {UNRELEASED}: add what this release changes")
     return f"{before}{UNRELEASED}\n\n## [{version}] - {date.isoformat()}{after}"
 
 
@@ -159,7 +165,7 @@ def _questions_of(history: Path, version: str) -> Mapping[str, Any]:
 def _load(text: str) -> Mapping[str, Any]:
     document = yaml.safe_load(text)
     if not isinstance(document, dict):
-        raise ReleaseError("copier.yml is no mapping")
+        raise ReleaseError("copier.yml is not a mapping")
     return document
 
 

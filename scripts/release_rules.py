@@ -1,4 +1,4 @@
-"""What a new template may not do to the services that there are: for `make release`."""
+"""Check for `make release` that a new template does not break the update of existing services."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from typing import Any
 
 from natsgen.update import migrations
 
-# What would run programs on a person's machine; Copier asks for --trust, and natsgen never gives it.
+# Each runs programs on the user's machine: Copier asks for --trust, and natsgen never gives it.
 UNTRUSTED = ("_tasks", "_migrations", "_jinja_extensions")
 FIXED = ("_subdirectory", "_answers_file")
-"""Where natsgen finds things in every version."""
+"""Where natsgen finds the template and the answers, in every version."""
 
 
 def breaking(old: Mapping[str, Any], new: Mapping[str, Any], version: str) -> Iterator[str]:
-    """What in a new copier.yml would break the update of a service that was made with the old one.
+    """Yield what in a new copier.yml would break the update of a service that was created with the old one.
 
     Args:
-        old: the last release's; empty if there is none.
-        new: the one to be released.
-        version: of the new one; its migrations may do what a merge cannot.
+        old: copier.yml of the last release; empty if there is none.
+        new: copier.yml of the new release.
+        version: the version of the new release; its migrations may do what a merge cannot.
     """
     for key in UNTRUSTED:
         if new.get(key):
-            yield f"copier.yml has {key}, which runs code on the machine of whoever makes or updates a service"
+            yield f"copier.yml has {key}, which runs code on the user's machine: remove it"
     if not old:
         return
     for key in FIXED:
         if old.get(key) != new.get(key):
-            yield f"copier.yml changes {key}, by which natsgen finds things"
+            yield f"copier.yml changes {key}, on which natsgen relies in every version: restore it"
     migrated = any(one.version == f"v{version}" for one in migrations.MIGRATIONS)
     for key, question in _questions(old).items():
         if key not in _questions(new):
             if not migrated:
-                yield f"the question {key} is gone, and services have answers to it: keep it, or migrate the answers"
+                yield f"the question {key} was removed, but services answered it: keep it, or migrate the answers"
         elif not migrated:
             yield from _narrower(key, question, _questions(new)[key])
     for key, question in _questions(new).items():
         if key not in _questions(old) and "default" not in question:
-            yield f"the question {key} has no default, and no service that there is has an answer to it"
+            yield f"the new question {key} has no default, and no service has an answer to it: add a default"
 
 
 def _narrower(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """What answers that were right are no longer."""
+    """Yield how a question no longer accepts the answers that it did."""
     if old.get("type") != new.get("type"):
-        yield f"the question {key} changes its type, from {old.get('type')} to {new.get('type')}"
+        yield f"the question {key} changes its type from {old.get('type')} to {new.get('type')}"
     if "default" in old and "default" not in new:
         yield f"the question {key} loses its default"
     if new.get("choices") and (lost := _values(old.get("choices")) - _values(new["choices"])):
-        yield f"the question {key} no longer takes {', '.join(sorted(lost))}"
+        yield f"the question {key} no longer accepts {', '.join(sorted(lost))}"
 
 
 def _values(choices: Any) -> set[str]:

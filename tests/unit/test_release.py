@@ -91,11 +91,11 @@ def test_earlier_releases_stay(repository: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("dedup:", "more: {type: str}\ndedup:", "the question more has no default"),
-        ("dedup: {type: str, choices: [none, redis], default: none}", "", "the question dedup is gone"),
-        ("dedup: {type: str", "dedup: {type: yaml", "the question dedup changes its type, from str to yaml"),
+        ("dedup:", "more: {type: str}\ndedup:", "the new question more has no default"),
+        ("dedup: {type: str, choices: [none, redis], default: none}", "", "the question dedup was removed"),
+        ("dedup: {type: str", "dedup: {type: yaml", "the question dedup changes its type from str to yaml"),
         (", default: none", "", "the question dedup loses its default"),
-        ("[none, redis]", "[none]", "the question dedup no longer takes redis"),
+        ("[none, redis]", "[none]", "the question dedup no longer accepts redis"),
         ("dedup:", "_tasks: [ls]\ndedup:", "copier.yml has _tasks"),
         ("dedup:", "_migrations: [{command: ls}]\ndedup:", "copier.yml has _migrations"),
         ("dedup:", "_jinja_extensions: [a.b]\ndedup:", "copier.yml has _jinja_extensions"),
@@ -124,7 +124,7 @@ def test_a_version_that_is_not_newer_is_refused(repository: Path, version: str) 
 
 @pytest.mark.parametrize("version", ["", "1", "v1.0.0", "1.0.0rc1", "01.0.0"])
 def test_what_is_no_version_is_refused(repository: Path, version: str) -> None:
-    with pytest.raises(ReleaseError, match="is no version"):
+    with pytest.raises(ReleaseError, match="invalid version"):
         release_as(repository, version)
 
 
@@ -132,8 +132,8 @@ def test_what_is_no_version_is_refused(repository: Path, version: str) -> None:
     ("changelog", "message"),
     [
         ("# Changelog\n", "has no section"),
-        ("## [Unreleased]\n\n## [0.0.1]\n- old\n", "says nothing under"),
-        ("## [Unreleased]\n- more\n## [0.1.0]\n", "has a section for 0.1.0 already"),
+        ("## [Unreleased]\n\n## [0.0.1]\n- old\n", "has no entry under"),
+        ("## [Unreleased]\n- more\n## [0.1.0]\n", "already has a section for 0.1.0"),
     ],
 )
 def test_a_changelog_that_does_not_tell_of_it_is_refused(repository: Path, changelog: str, message: str) -> None:
@@ -145,7 +145,7 @@ def test_a_changelog_that_does_not_tell_of_it_is_refused(repository: Path, chang
 
 def test_an_uncommitted_template_is_refused(repository: Path) -> None:
     (repository / "template/new").write_text("new")
-    with pytest.raises(ReleaseError, match="commit the template first: template/new"):
+    with pytest.raises(ReleaseError, match="uncommitted changes: commit template/new"):
         release_as(repository, "0.1.0")
 
 
