@@ -1,4 +1,4 @@
-"""Writes the reference pages that follow from the code: `make docs` does so first.
+"""Write the reference pages that follow from the code: `make docs` does so first.
 
 The commands' help becomes `docs/reference/cli.md`; `config.py` and the packages' settings become
 `docs/reference/settings.md`; the Prometheus objects become `docs/reference/metrics.md`; the navigation becomes
@@ -45,26 +45,23 @@ FROM_THE_SERVICE = {
     "socket.gethostname": "the host name",
     "1024 * 1024": "`1048576`",
 }
-"""Defaults that are no literals, by their source."""
+"""Defaults that are not literals, by their source."""
 
 
 def main() -> None:
     """Write all pages."""
-    for _ in range(2):  # llms.txt quotes the other pages
-        for path, text in pages().items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    for path, text in pages():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
-def pages() -> dict[Path, str]:
-    """Return the text of each page by its path."""
+def pages() -> Iterator[tuple[Path, str]]:
+    """Yield the path and the text of each page; last llms.txt, which quotes the pages as they are in the files."""
     folder = ROOT / "docs" / "reference"
-    return {
-        folder / "cli.md": cli_page(),
-        folder / "settings.md": settings_page(),
-        folder / "metrics.md": metrics_page(),
-        ROOT / "docs" / "llms.txt": llms_text(),
-    }
+    yield folder / "cli.md", cli_page()
+    yield folder / "settings.md", settings_page()
+    yield folder / "metrics.md", metrics_page()
+    yield ROOT / "docs" / "llms.txt", llms_text()
 
 
 def llms_text() -> str:

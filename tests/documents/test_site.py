@@ -17,7 +17,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "examples").glob("*/*.md"), *DOCS.r
 IN_REPOSITORY = re.compile(r"https://github\.com/natsgen/natsgen/(?:blob|tree)/main/([^)\s#]+)")
 
 
-@pytest.mark.parametrize(("file", "text"), reference.pages().items(), ids=lambda one: getattr(one, "stem", ""))
+@pytest.mark.parametrize(("file", "text"), tuple(reference.pages()), ids=lambda one: getattr(one, "stem", ""))
 def test_generated_pages_are_current(file: Path, text: str) -> None:
     assert file.read_text() == text, f"{file.relative_to(ROOT)} is stale: run .venv/bin/python -m scripts.reference"
 
