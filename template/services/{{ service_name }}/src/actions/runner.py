@@ -15,7 +15,7 @@ from src.actions.settings import ActionSettings, settings
 from src.actions.stats import IN_FLIGHT, WAITING, ActionStats
 from src.domain.events import current
 from src.infrastructure.decoding import decoder_for
-from src.infrastructure.errors import describe
+from src.infrastructure.errors import describe, is_cancelled
 from src.infrastructure.nats_client import NatsClient, size_of, until
 from src.infrastructure.resources import with_resources
 from src.requests.errors import ActionError
@@ -157,7 +157,7 @@ class ActionRunner:
             context.error = error
             if limit.expired():  # whatever the action then raised
                 self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
-            elif self._stopping and (task := asyncio.current_task()) and task.cancelling():
+            elif self._stopping and is_cancelled():
                 self._fail(raw, TOO_SLOW, CUT_SHORT)
             else:
                 logger.error("action failed", error=describe(error), exc_info=error)

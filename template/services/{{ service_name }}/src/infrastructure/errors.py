@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from src.config import redacted
 
 
@@ -42,3 +44,9 @@ def describe(error: BaseException | None) -> str:
     """Return the error's type and text, without secrets, for one log field."""
     # JSON does not allow lone surrogates
     return redacted(f"{type(error).__name__}: {error}").encode(errors="replace").decode()
+
+
+def is_cancelled() -> bool:
+    """Return whether the current task was cancelled, and not only something that it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from src.infrastructure.errors import describe
+from src.infrastructure.errors import describe, is_cancelled
 from src.utils.logging import logger
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,7 +34,6 @@ class SharedResources:
         self.trouble = ""
         self.middleware: Sequence[Middleware] = ()
         self._task: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
 
     async def open(self, open_resources: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
         """Open the resources, however many attempts that takes. Some libraries need one task to open and close them."""
@@ -44,8 +43,8 @@ class SharedResources:
 
     async def close(self) -> None:
         """Close the resources; call this after the last handler has ended."""
-        self._closing.set()
         if self._task:
+            self._closing.set()
             await self._task
 
     async def _keep_open(
@@ -60,7 +59,7 @@ class SharedResources:
                     opened.set()
                     await self._closing.wait()
                 except (Exception, asyncio.CancelledError) as error:
-                    if self._task and self._task.cancelling():
+                    if is_cancelled():
                         raise
                     self.trouble = f"opening the resources: {describe(error)}"
                     logger.error("resources not opened: trying again", error=describe(error), exc_info=error)
@@ -80,7 +79,7 @@ class SharedResources:
                     await ready()
                 self.trouble = ""
             except (Exception, asyncio.CancelledError) as error:
-                if (task := asyncio.current_task()) and task.cancelling():
+                if is_cancelled():
                     raise
                 if not self.trouble:
                     logger.warning("resources not ready", error=describe(error))

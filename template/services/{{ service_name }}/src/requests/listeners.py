@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from nats.aio.msg import Msg
 
 from src.domain.events import current
-from src.infrastructure.errors import describe
+from src.infrastructure.errors import describe, is_cancelled
 from src.infrastructure.nats_client import NatsClient, until
 from src.requests.request import Context
 from src.requests.subscriptions import CoreSubscription
@@ -98,7 +98,7 @@ class Listener:
         try:
             await self._callback(context)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
-            if isinstance(error, asyncio.CancelledError) and self._task and self._task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
             context.error = error
             logger.error("listener failed", error=describe(error), exc_info=error)

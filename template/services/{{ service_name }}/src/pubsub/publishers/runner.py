@@ -14,7 +14,7 @@ import nats.errors
 import prometheus_client as prometheus
 
 from src.domain.events import Envelope
-from src.infrastructure.errors import ConfigurationError, NoStream, NotConnected, describe
+from src.infrastructure.errors import ConfigurationError, NoStream, NotConnected, describe, is_cancelled
 from src.infrastructure.metrics import BUCKETS
 from src.infrastructure.nats_client import NatsClient, until
 from src.infrastructure.provisioning import stream_for
@@ -126,7 +126,7 @@ class PublisherRunner:
         except ConfigurationError:
             raise
         except (Exception, asyncio.CancelledError, SystemExit) as error:
-            if isinstance(error, asyncio.CancelledError) and self._running and self._running.cancelling():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
             self._failed += 1
             self._last_error = describe(error)
