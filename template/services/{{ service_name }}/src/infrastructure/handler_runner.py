@@ -88,10 +88,9 @@ class HandlerRunner:
             ConfigurationError: the consumer cannot be as the subscription wants it.
             Exception: one of the tasks ended, which would go unnoticed otherwise.
         """
-        self._alive_at = time.monotonic()  # when the server was last told
-        self._alive_connection = self._nats.connections  # over which it was told
-        # also before a new connection brings messages, which would be dropped with those that expired meanwhile
-        self._nats.listeners.add(lambda: asyncio.create_task(self._tell_alive()))
+        # when the server was last told, and over which connection
+        self._alive_at, self._alive_connection = time.monotonic(), self._nats.connections
+        self._nats.listeners.add(self._tell_now)
         self.delivery.buffer = self.buffer
         works = [self._handle_messages] * self.subscription.concurrency
         works += [*(pull.run for pull in self.pulls), self._keep_alive, self._watch]
@@ -112,6 +111,7 @@ class HandlerRunner:
         await until(lambda: not self.buffer.running, deadline, hurry)
         if self.buffer.running:
             logger.warning("handlers did not finish in time", handler=self.name, handlers=len(self.buffer.running))
+        self._nats.listeners.discard(self._tell_now)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -214,6 +214,10 @@ class HandlerRunner:
             # the consumer's `ack_wait` may be shorter than the subscription's
             await asyncio.sleep(self._ack_wait / 3 if self.pull.consumer else 0.1)
             await self._tell_alive()
+
+    def _tell_now(self) -> None:
+        """Tell it before a new connection brings messages, which would be dropped with those that expired meanwhile."""
+        self._telling = asyncio.create_task(self._tell_alive())
 
     async def _tell_alive(self) -> None:
         # while acks are refused, the keep-alives below show when they are permitted again
