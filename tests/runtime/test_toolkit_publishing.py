@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from nats.js import JetStreamContext
+from nats.js.api import PubAck
 from nats.js.errors import APIError
 from pydantic import BaseModel, ValidationError
 
@@ -113,13 +114,15 @@ async def test_batch_is_bounded_in_flight(run_worker: Any, jetstream: JetStreamC
         ahead += 1
         most = max(most, ahead)
 
-        def confirmed(_: Any) -> None:
+        async def confirmed() -> PubAck:
             nonlocal ahead
-            ahead -= 1
+            try:
+                return await publication
+            finally:
+                ahead -= 1
 
         publication = publish(subject, data, **options)
-        publication.on_confirmed(confirmed)
-        return publication
+        return asyncio.ensure_future(confirmed())
 
     async with run_worker(subscription(idle)):
         assert all(

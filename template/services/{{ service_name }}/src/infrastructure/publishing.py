@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Generator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from hashlib import sha256
@@ -90,10 +90,6 @@ class Publication(Awaitable[PubAck]):
             self.failure_seen = True
             raise
 
-    def on_confirmed(self, then: Callable[[Publication], object]) -> None:
-        """Call `then` when the stream has confirmed it."""
-        self._task.add_done_callback(lambda task: task.cancelled() or task.exception() or then(self))
-
 
 class Publications(Incoming):
     """A message or request being handled, with what it published and whether that was confirmed.
@@ -140,11 +136,15 @@ class Publications(Incoming):
         identity = message_id or id_of(data, subject) or self.derived_id(subject, payload)
         sent = {"Nats-Msg-Id": identity, "Correlation-Id": identity, **following(self), **own, **(headers or {})}
         task = asyncio.ensure_future(_publish_until_confirmed(self._nats, subject, payload, sent))
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it
         publication = Publication(task)
-        self.unconfirmed = self.unconfirmed or set()
-        self.unconfirmed.add(publication)
-        publication.on_confirmed(self.unconfirmed.discard)
+        unconfirmed = self.unconfirmed = self.unconfirmed or set()
+        unconfirmed.add(publication)
+
+        def ended(task: asyncio.Task[PubAck]) -> None:
+            if not task.cancelled() and task.exception() is None:  # asks for the error, since nobody may await it
+                unconfirmed.discard(publication)
+
+        task.add_done_callback(ended)
         return publication
 
     async def all_published(self) -> None:
