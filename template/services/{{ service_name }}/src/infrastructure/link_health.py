@@ -53,7 +53,7 @@ async def until_silent(client: Client) -> None:
 
 
 class Refusals:
-    """What the server refused in the last `REFUSED_FOR` seconds, because the service's user lacks permissions."""
+    """The refusals of the last `REFUSED_FOR` seconds: the service's user lacks permissions for them."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}

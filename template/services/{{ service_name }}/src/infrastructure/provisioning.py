@@ -168,15 +168,13 @@ async def _ensure_consumer(
 
 
 async def _raw_config(nats: NatsClient, consumer: Consumer) -> dict[str, Any]:
-    config: dict[str, Any] = (await nats.ask(f"CONSUMER.INFO.{consumer.stream}.{consumer.durable}"))["config"]
-    return config
+    return dict((await nats.ask(f"CONSUMER.INFO.{consumer.stream}.{consumer.durable}"))["config"])
 
 
 async def _streams_with(nats: NatsClient, subject: str) -> list[str]:
-    found = await nats.ask("STREAM.NAMES", {"subject": subject})
+    names = (await nats.ask("STREAM.NAMES", {"subject": subject}))["streams"]
     # a wildcard may match the worker's own dead letters, and buckets
-    names: list[str] = found["streams"] or []
-    return [name for name in names if name != DLQ and not name.startswith(("KV_", "OBJ_"))]
+    return [name for name in names or () if name != DLQ and not name.startswith(("KV_", "OBJ_"))]
 
 
 async def _stream(nats: NatsClient, name: str) -> StreamInfo | None:

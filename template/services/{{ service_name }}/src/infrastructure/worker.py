@@ -34,7 +34,7 @@ PARTS = ("handlers", "actions", "publishers", "subscribers", "tasks")
 
 
 class Readiness(NamedTuple):
-    """Whether the worker is ready, and its state or the reason why it is not."""
+    """The worker's readiness: whether it is ready, and its state or the reason why it is not."""
 
     ready: bool
     reason: str
