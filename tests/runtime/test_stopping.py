@@ -60,6 +60,7 @@ async def test_what_has_not_started_is_given_back_and_what_runs_is_finished(
         await stopping
 
     assert (stats.handled, stats.released) == (1, 19)
+    assert not worker.nats.listeners
 
 
 AT_EXIT = """
