@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import natsgen
 from natsgen.cli import main
 from natsgen.files import tree
 
@@ -135,7 +136,7 @@ def test_handlers_and_actions_come_to_one_service(here: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert main(["list"]) == 0
     assert capsys.readouterr().out == (
-        "greeter  worker  v0.1.0\n"
+        f"greeter  worker  v{natsgen.__version__}\n"
         "  order_paid  orders.order.paid  greeter-order_paid\n"
         "  greet       v1.greeter.greet   action\n"
     )

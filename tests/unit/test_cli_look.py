@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import natsgen
 from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.services import listing
@@ -182,8 +183,10 @@ def test_show_tells_one_service_in_full(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert main(["show", "billing", *place]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("billing  worker  v0.1.0\n  order_created  orders.order.created  billing-order_created\n")
-    for line in ("Answers:", "Settings:", "Files that differ from the template (v0.1.0):"):
+    assert out.startswith(
+        f"billing  worker  v{natsgen.__version__}\n  order_created  orders.order.created  billing-order_created\n"
+    )
+    for line in ("Answers:", "Settings:", f"Files that differ from the template (v{natsgen.__version__}):"):
         assert f"\n{line}\n" in out
     assert out.endswith("  changed  services/billing/src/main.py\n")
     assert main(["show", "billing", "--json", *place]) == 0

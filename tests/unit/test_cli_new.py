@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+import natsgen
 from natsgen.cli import main
 from natsgen.cli.new import next_commands
 from natsgen.files import tree
@@ -64,7 +65,7 @@ def test_every_option_ends_up_in_the_answers(here: Path, tmp_path: Path) -> None
     )  # fmt: skip
     assert code == 0
     assert stored_answers(here / "deep/er") == {
-        "_commit": "v0.1.0",
+        "_commit": f"v{natsgen.__version__}",
         "_src_path": "https://github.com/natsgen/natsgen.git",
         "service_name": "billing",
         "handlers": {"order_created": "orders.order.created", "orders_all": "orders.>"},

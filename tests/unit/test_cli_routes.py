@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import natsgen
 from natsgen.cli import main
 from natsgen.files import tree
 
@@ -132,7 +133,7 @@ def test_a_gateway_may_have_handlers_and_actions_as_well(here: Path, capsys: pyt
     capsys.readouterr()
     assert main(["list", "api"]) == 0
     assert capsys.readouterr().out == (
-        "api  gateway  v0.1.0\n"
+        f"api  gateway  v{natsgen.__version__}\n"
         "  order_paid  orders.order.paid  api-order_paid\n"
         "  hello       v1.api.hello       action\n"
         "  greet       POST /greet        calls v1.greeter.greet\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import natsgen
 from natsgen.cli import main
 from natsgen.files import tree
 
@@ -44,7 +45,7 @@ def test_a_worker_with_queues_has_a_task_each(here: Path, capsys: pytest.Capture
     )
     assert main(["list"]) == 0
     assert capsys.readouterr().out == (
-        "mailer  worker  v0.1.0\n"
+        f"mailer  worker  v{natsgen.__version__}\n"
         "  build_report    queue.reports.*.build_report   task\n"
         "  process_emails  queue.emails.*.process_emails  task\n"
     )

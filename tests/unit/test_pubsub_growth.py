@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import natsgen
 from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
@@ -155,7 +156,7 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
     capsys.readouterr()
     assert main(["list"]) == 0
     assert capsys.readouterr().out == (
-        "beat  service  v0.1.0\n"
+        f"beat  service  v{natsgen.__version__}\n"
         "  a_b          a.b          publisher with core NATS, every 5 s\n"
         "  events_test  events.test  publisher\n"
         "  a_all        a.>          subscriber in the group g\n"
