@@ -1,14 +1,15 @@
 """Release the template and natsgen: `make release VERSION=1.2.3`.
 
-It adds copier.yml, template/ and includes/, as committed, to the history in src/natsgen/template.bundle, as one commit
-with the tag v1.2.3; sets the version; and dates the section of the changelog. If the template would break the update of
-existing services, it changes nothing. You commit, tag and build.
+It adds copier.yml, template/ and includes/, as committed, to the history in src/natsgen/template.bundle.xz, as one
+commit with the tag v1.2.3; sets the version; and dates the section of the changelog. If the template would break the
+update of existing services, it changes nothing. You commit, tag and build.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import lzma
 import re
 import sys
 import tempfile
@@ -22,7 +23,7 @@ import yaml
 from natsgen.errors import NatsgenError
 from natsgen.files import git
 from natsgen.rendering import versions
-from natsgen.update.releases import BUNDLE
+from natsgen.update.releases import BUNDLE, unpacked
 from scripts import release_rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +47,7 @@ class Place:
 
     Attributes:
         root: the repository.
-        bundle: the history of the releases.
+        bundle: the history of the releases, compressed.
     """
 
     root: Path
@@ -69,6 +70,7 @@ def main() -> int:
         print(f"release: {error}", file=sys.stderr)
         return error.exit_code
     print(f"natsgen {options.version}: the template is in {BUNDLE}, and the version is set. Next:")
+    print(f"  git add src/natsgen/{BUNDLE}")
     print(f"  git commit -am 'Release {options.version}' && git tag v{options.version}")
     print("  make dist")
     return 0
@@ -106,8 +108,10 @@ def release(place: Place, version: str, date: datetime.date) -> None:
             raise ReleaseError("; ".join(problems))
         add(place, history, version)
         draft = Path(folder, "draft.bundle")
+        # git compresses each object alone; all of them together take two thirds
+        git.run_bare(history, "-c", "pack.compression=0", "repack", "-a", "-d", "-F", "--quiet", "--window=250")
         git.run_bare(history, "bundle", "create", "--quiet", draft, "HEAD", "main", "--tags")
-        place.bundle.write_bytes(draft.read_bytes())
+        place.bundle.write_bytes(lzma.compress(draft.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
     for file, text in texts.items():
         file.write_text(text, encoding="utf-8")
 
@@ -148,7 +152,7 @@ def dated(changelog: str, version: str, date: datetime.date) -> str:
 
 def _open(bundle: Path, history: Path) -> None:
     if bundle.is_file():
-        git.run("clone", "--quiet", "--bare", bundle, history, folder=history.parent)
+        git.run("clone", "--quiet", "--bare", unpacked(bundle, history.parent), history, folder=history.parent)
     else:
         git.run("init", "--quiet", "--bare", "--initial-branch=main", history, folder=history.parent)
 

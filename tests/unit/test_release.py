@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from natsgen.files import tree
 from natsgen.update import releases
+from natsgen.update.releases import Releases
 from scripts import release
 from scripts.release import Place, ReleaseError
 from tests.update import world
@@ -49,6 +51,10 @@ def release_as(repository: Path, version: str) -> None:
     release.release(Place.at(repository), version, world.TODAY)
 
 
+def released(repository: Path, folder: Path) -> AbstractContextManager[Releases]:
+    return releases.of(str(releases.unpacked(Place.at(repository).bundle, folder)), folder)
+
+
 def everything(root: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and ".git" not in path.parts}
 
@@ -56,7 +62,7 @@ def everything(root: Path) -> dict[Path, bytes]:
 def test_a_release_is_laid_out_as_it_was_committed(repository: Path, tmp_path: Path) -> None:
     (repository / "template/litter").write_text("ignored by git")
     release_as(repository, "0.1.0")
-    with releases.of(str(Place.at(repository).bundle), tmp_path) as found:
+    with released(repository, tmp_path) as found:
         assert found.versions == ("v0.1.0",)
         laid_out = tree.read(found.template("v0.1.0").folder)
     assert [str(path) for path in laid_out] == [
@@ -82,7 +88,7 @@ def test_earlier_releases_stay(repository: Path, tmp_path: Path) -> None:
     (repository / "CHANGELOG.md").write_text("## [Unreleased]\n- more\n")
     world.commit(repository)
     release_as(repository, "0.10.0")
-    with releases.of(str(Place.at(repository).bundle), tmp_path) as found:
+    with released(repository, tmp_path) as found:
         assert found.versions == ("v0.1.0", "v0.10.0")
         texts = [(found.template(one).folder / "includes/part.jinja").read_text() for one in found.versions]
     assert texts == ["part", "other"]
@@ -153,5 +159,5 @@ def test_the_repositorys_own_template_would_be_accepted(tmp_path: Path) -> None:
     root = world.template_repository(tmp_path / "repository")
     world.make_release(root, "v0.1.0")
     listed = subprocess.run(["git", "ls-files", *release.PARTS], cwd=root, check=True, capture_output=True, text=True)
-    with releases.of(str(Place.at(root).bundle), tmp_path) as found:
+    with released(root, tmp_path) as found:
         assert len(tree.read(found.template("v0.1.0").folder)) == listed.stdout.count("\n")

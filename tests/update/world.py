@@ -16,7 +16,7 @@ from pathlib import Path
 import natsgen
 from natsgen.parts.kinds import KINDS
 from natsgen.rendering import template_source
-from natsgen.update.releases import BUNDLE
+from natsgen.update.releases import BUNDLE, unpacked
 from scripts import release
 from tests.harness_tools.forked_natsgen import ForkedNatsgen
 
@@ -195,7 +195,7 @@ def install(template: Path, target: Path) -> Installed:
 
 def mapped(natsgen: Installed) -> dict[str, str]:
     """The environment in which plain Copier finds the releases of a natsgen at their stable address, offline."""
-    bundle = natsgen.package / BUNDLE
+    bundle = unpacked(natsgen.package / BUNDLE, natsgen.root)
     mapping = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{bundle}.insteadOf",

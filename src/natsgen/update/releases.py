@@ -16,7 +16,7 @@ from natsgen.files import git, scratch
 from natsgen.rendering import addresses, template_source, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 
-BUNDLE = "template.bundle"
+BUNDLE = "template.bundle.xz"
 # The user's configuration must not change the content of a release.
 _ANY_CODE = range(256)
 _AS_RELEASED = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
@@ -119,8 +119,23 @@ def bundled() -> Iterator[Releases]:
     """Provide natsgen's own releases: those in the bundle, and the current template."""
     bundle = Path(natsgen.__file__).parent / BUNDLE
     with scratch.folder() as folder:
-        history = _mirror(str(bundle), folder / "history", _AS_RELEASED) if bundle.is_file() else None
+        history = _mirror(str(unpacked(bundle, folder)), folder / "history", _AS_RELEASED) if bundle.is_file() else None
         yield Releases(REPOSITORY, folder, history, template_source.bundled())
+
+
+def unpacked(bundle: Path, folder: Path) -> Path:
+    """Decompress natsgen's bundle into a folder, and return the path that git can clone.
+
+    Raises:
+        TemplateError: this Python cannot decompress it.
+    """
+    try:
+        import lzma
+    except ImportError as error:
+        raise TemplateError(f"this Python has no module lzma, which natsgen needs to read {bundle}") from error
+    plain = folder / bundle.stem
+    plain.write_bytes(lzma.decompress(bundle.read_bytes()))
+    return plain
 
 
 @contextmanager
