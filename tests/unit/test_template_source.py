@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import os
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 import natsgen
 from natsgen.errors import TemplateError
+from natsgen.files import git, tree
+from natsgen.files.tree import File
 from natsgen.rendering import template_source
+from natsgen.update import releases
+from scripts.release import PARTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -24,6 +29,18 @@ def test_the_source_is_the_same_on_every_machine() -> None:
 def test_the_version_is_the_packages() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert project["version"] == natsgen.__version__
+
+
+def test_each_version_is_one_template() -> None:
+    """What changes after a release belongs to the next version: services record the version that they have."""
+    names = git.run("ls-files", "-z", "--", *PARTS, folder=REPOSITORY).stdout.decode().split("\0")[:-1]
+    files = [(PurePosixPath(name), REPOSITORY / name) for name in names]
+    here = {path: File(file.read_bytes(), os.access(file, os.X_OK)) for path, file in files}
+    with releases.bundled() as found:
+        assert found.newest == f"v{natsgen.__version__}", "natsgen's version is older than its newest release"
+        folder = found.template(found.newest).folder
+        released = here if folder == REPOSITORY else tree.read(folder)
+    assert tree.differences(released, here) == [], f"{found.newest} is released: set the next version"
 
 
 def test_a_package_without_its_template_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
