@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -29,7 +30,10 @@ _REQUIRED = commands.REQUIRED
 
 
 def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]]:
-    """Return a decorator that replaces a function by the command that adds a part, and keeps its docstring as help."""
+    """Return a decorator that replaces a function by the command that adds a part.
+
+    The function's docstring becomes the help; the sentences that all kinds share go before its second paragraph.
+    """
     parameters: dict[str, tuple[Any, Any]] = {
         "service": (options.Gateway if kind.for_gateways else options.Service, _REQUIRED),
         "text": (str, argument(*kind.argument)),
@@ -56,19 +60,33 @@ def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]
         _tell_added(how, service, done)
 
     def decorate(function: Callable[[], None]) -> Callable[..., None]:
-        add.__doc__ = function.__doc__
+        summary, _, rest = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
+        add.__doc__ = f"{summary}\n\n{_about_adding(kind)} {rest}"
         return commands.with_parameters(add, parameters)
 
     return decorate
+
+
+def _about_adding(kind: PartKind) -> str:
+    """Return the sentences of the help that are the same for all kinds."""
+    files = f"This creates two files, so branches that each add {_a(kind)} merge without a conflict."
+    if kind.for_gateways:
+        return files
+    return (
+        f"{files} The first {kind.noun} also brings the package that {kind.question} need. "
+        "If the service has deployment files, natsgen updates them too."
+    )
+
+
+def _a(kind: PartKind) -> str:
+    return f"{'an' if kind.noun[0] in 'aeiou' else 'a'} {kind.noun}"
 
 
 @adding(HANDLERS)
 def add_handler() -> None:
     """Add a handler and its test to a service.
 
-    This creates two files, so branches that each add a handler merge without a conflict. The first handler also brings
-    the package that handlers need. If the service has deployment files, natsgen updates them too. The worker discovers
-    the handler when it starts.
+    The worker discovers the handler when it starts.
 
     \b
     Examples:
@@ -82,10 +100,8 @@ def add_handler() -> None:
 def add_action() -> None:
     """Add an action and its test to a service.
 
-    This creates two files, so branches that each add an action merge without a conflict. The first action also brings
-    the package that actions need. If the service has deployment files, natsgen updates them too. The service answers on
-    vVERSION.SERVICE.ACTION after a restart. A new version of an existing action gets its own file, and the service
-    answers both versions.
+    The service answers on vVERSION.SERVICE.ACTION after a restart. A new version of an existing action gets its own
+    file, and the service answers both versions.
 
     \b
     Examples:
@@ -99,8 +115,8 @@ def add_action() -> None:
 def add_route() -> None:
     """Add a route and its test to a gateway.
 
-    This creates two files, so branches that each add a route merge without a conflict. The gateway discovers the route
-    when it starts. A call returns the action's reply. Publishing returns 202 after the stream has stored the event.
+    The gateway discovers the route when it starts. A call returns the action's reply. Publishing returns 202 after the
+    stream has stored the event.
 
     \b
     Examples:
@@ -114,9 +130,7 @@ def add_route() -> None:
 def add_publisher() -> None:
     """Add a publisher and its test to a service.
 
-    This creates two files, so branches that each add a publisher merge without a conflict. The first publisher also
-    brings the package that publishers need. If the service has deployment files, natsgen updates them too. The service
-    discovers the publisher when it starts.
+    The service discovers the publisher when it starts.
 
     \b
     Examples:
@@ -129,9 +143,7 @@ def add_publisher() -> None:
 def add_subscriber() -> None:
     """Add a subscriber of core NATS, and its test, to a service.
 
-    This creates two files, so branches that each add a subscriber merge without a conflict. The first subscriber also
-    brings the package that subscribers need. If the service has deployment files, natsgen updates them too. The
-    subscriber receives messages only while the service runs. For messages that must not be lost, add a handler.
+    The subscriber receives messages only while the service runs. For messages that must not be lost, add a handler.
 
     \b
     Examples:
@@ -144,9 +156,7 @@ def add_subscriber() -> None:
 def add_task() -> None:
     """Add a task and its test to a service.
 
-    This creates two files, so branches that each add a task merge without a conflict. The first task also brings the
-    package that tasks need. If the service has deployment files, natsgen updates them too. The service discovers the
-    task when it starts. Any service can enqueue it as QUEUE.TASK, even before that.
+    The service discovers the task when it starts. Any service can enqueue it as QUEUE.TASK, even before that.
 
     \b
     Examples:
@@ -163,7 +173,6 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
         consequence: the consequence of the removal, in one or two sentences.
         example: the service and the part of an example.
     """
-    article = "an" if kind.noun[0] in "aeiou" else "a"
     place = "gateway" if kind.for_gateways else "service"
     line = f"natsgen remove-{kind.noun} {example}"
     named = argument(
@@ -180,7 +189,7 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
         _tell_removed(how, service, done)
 
     remove.__doc__ = (
-        f"Remove {article} {kind.noun} and its test from a {place}.\n\n"
+        f"Remove {_a(kind)} and its test from a {place}.\n\n"
         f"natsgen refuses to delete edited files unless --force is given. {consequence}\n\n"
         f"\b\nExamples:\n  {line}\n  {line} --dry-run\n"
     )
