@@ -22,6 +22,7 @@ from typing import Any
 import nats
 
 from natsgen.errors import DONE, FAILED, INTERRUPTED
+from natsgen.files.workspace import MARKER
 from natsgen.harness.commands import run
 from natsgen.harness.environment import cache_folder
 from natsgen.harness.errors import HarnessError, WaitTimeout
@@ -32,7 +33,6 @@ from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.programs import need_program
 from natsgen.harness.reaper import temporary_folder
 from natsgen.harness.waiting import wait_until
-from natsgen.workspace import MARKER
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import nats
 import pytest
 from jsonschema import Draft202012Validator
 
-from natsgen import naming
 from natsgen.cli import main
 from natsgen.contracts import changes, compatibility
 from natsgen.harness.commands import run
@@ -23,6 +22,7 @@ from natsgen.harness.environment import environment_for
 from natsgen.harness.nats_server import NatsServer
 from natsgen.harness.programs import need_program
 from natsgen.harness.service import GeneratedService
+from natsgen.parts import naming
 from tests.harness_tools import node
 from tests.harness_tools.nats_admin import connections
 from tests.harness_tools.readiness import wait_ready

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from natsgen import naming
 from natsgen.errors import InputError
-from natsgen.parts import packages, routes, tasks
+from natsgen.parts import naming, packages, routes, tasks
 from natsgen.parts.actions import ACTIONS
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.publishers import PUBLISHERS

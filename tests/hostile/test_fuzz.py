@@ -25,6 +25,7 @@ from natsgen.cli import main
 from natsgen.contracts import reading
 from natsgen.errors import NatsgenError
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kinds import KINDS
 from natsgen.rendering import render, template_rules, template_source
@@ -33,7 +34,6 @@ from natsgen.services import declared, listing
 from natsgen.services.writer import Writer
 from natsgen.transaction import hashes
 from natsgen.update import unfinished
-from natsgen.workspace import Workspace
 from tests.hostile import fuzz_inputs, oracle
 from tests.hostile.cases import HANDLER, SERVICE
 from tests.hostile.places import Place, make_place

@@ -15,8 +15,8 @@ from natsgen.cli import main
 from natsgen.errors import InputError
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
-from natsgen.naming import names_for
 from natsgen.parts.actions import ACTIONS as ACTION_KIND
+from natsgen.parts.naming import names_for
 from natsgen.parts.routes import METHODS, without_names
 from natsgen.parts.routes import ROUTES as ROUTE_KIND
 from natsgen.parts.tasks import TASKS as TASK_KIND

@@ -20,6 +20,7 @@ from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.files import tree
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts import packages
 from natsgen.parts.actions import Action
 from natsgen.parts.handlers import HANDLERS, Handler
@@ -30,7 +31,6 @@ from natsgen.services.edit import ServiceTarget
 from natsgen.services.writer import Writer
 from natsgen.transaction import transaction
 from natsgen.transaction.change import change_between
-from natsgen.workspace import Workspace
 
 OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
 Snapshot = dict[str, tuple[str, int]]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import natsgen
+from natsgen.files.workspace import Workspace
 from natsgen.rendering.template_source import TemplateSource
-from natsgen.workspace import Workspace
 
 LIMIT = 300.0  # seconds for a command, which takes one unless the machine is busy
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -13,8 +13,8 @@ import pytest
 import natsgen
 from natsgen.cli import main
 from natsgen.files import tree
+from natsgen.files.workspace import Workspace
 from natsgen.services import listing
-from natsgen.workspace import Workspace
 
 HANDLER = '@subscriber("{subject}")\nasync def handle_{name}(event): ...\n'
 

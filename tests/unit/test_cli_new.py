@@ -20,8 +20,8 @@ import natsgen
 from natsgen.cli import main
 from natsgen.cli.new import next_commands
 from natsgen.files import tree
+from natsgen.files.workspace import Workspace
 from natsgen.transaction import hashes, state
-from natsgen.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 WORKER = ["new", "worker", "billing", "--subject", "orders.order.created"]

@@ -17,11 +17,11 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts import facts
 from natsgen.rendering import render, template_source
 from natsgen.update import planning
 from natsgen.update.planning import Task
-from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)

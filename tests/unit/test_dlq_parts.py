@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from natsgen import naming
 from natsgen.dlq import archive, cancelling, command, headers, selection
 from natsgen.dlq.archive import whole_file
 from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
@@ -24,6 +23,7 @@ from natsgen.dlq.letters import Letter, summary_of
 from natsgen.dlq.payload import DUMP_MAX, decode
 from natsgen.dlq.selection import Selection, groups
 from natsgen.errors import ConflictError, GoneError, InputError, LetterError, NatsError, StoppedError
+from natsgen.parts import naming
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RECORD = {

@@ -16,9 +16,9 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts import packages
 from natsgen.rendering import render, template_source
-from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)

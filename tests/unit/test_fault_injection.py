@@ -16,8 +16,8 @@ import pytest
 
 from natsgen.errors import NatsgenError
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.rendering import render
-from natsgen.workspace import Workspace
 from tests.unit import breakable
 from tests.unit.breakable import Command, Snapshot, counted, fresh_copy, recover, snapshot
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from natsgen.answers import questions
 from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import tree
+from natsgen.files.workspace import Workspace
 from natsgen.rendering import template_source
 from natsgen.services import init_workspace
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
-from natsgen.workspace import Workspace
 
 ASKED = questions.read(template_source.bundled().folder)
 ALL = "".join(f"{entry}\n" for entry in init_workspace.IGNORED)

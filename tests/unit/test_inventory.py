@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from natsgen.errors import InputError, ServiceError
+from natsgen.files.workspace import Workspace
 from natsgen.services import listing
-from natsgen.workspace import Workspace
 
 
 def make(workspace: Workspace, name: str, answers: str = "_commit: v0.1.0\n") -> Path:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.errors import InputError, TemplateError
-from natsgen.parts import handlers
+from natsgen.parts import handlers, naming
 from natsgen.parts.handlers import HANDLERS
 from natsgen.rendering import render, template_source
 

@@ -16,6 +16,7 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import commands, documents, parts, templates
 from natsgen.errors import ConflictError, InputError
 from natsgen.files import tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts.kind import FoundPart, Option, Part, PartKind
 from natsgen.parts.kinds import KINDS, is_owners
 from natsgen.parts.rules import Name, Number
@@ -24,7 +25,6 @@ from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create, edit, listing
 from natsgen.services.edit import ServiceTarget
 from natsgen.services.writer import Writer
-from natsgen.workspace import Workspace
 
 FILE = '''"""A probe."""
 

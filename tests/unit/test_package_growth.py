@@ -15,10 +15,10 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts import package_imports, packages
 from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render, template_source
-from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)

@@ -9,6 +9,7 @@ import pytest
 from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts.actions import Action
 from natsgen.parts.handlers import Handler
 from natsgen.parts.routes import Route
@@ -16,7 +17,6 @@ from natsgen.rendering import render, template_source
 from natsgen.services import describe, edit
 from natsgen.services.describe import ServiceReport
 from natsgen.services.edit import ServiceTarget
-from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)

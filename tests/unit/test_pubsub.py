@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natsgen import naming
 from natsgen.errors import InputError
-from natsgen.parts import publishers, subscribers
+from natsgen.parts import naming, publishers, subscribers
 from natsgen.parts.kinds import KINDS
 from natsgen.parts.publishers import PUBLISHERS, Publisher
 from natsgen.parts.subscribers import SUBSCRIBERS, Subscriber

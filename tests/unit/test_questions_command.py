@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from natsgen import naming
 from natsgen.answers import json_schema
 from natsgen.cli import main
 from natsgen.errors import FAILED, WRONG_INPUT, InputError, NatsgenError
+from natsgen.parts import naming
 from natsgen.parts.kinds import KINDS
 from natsgen.parts.publishers import INTERVAL
 from natsgen.services import create

@@ -8,10 +8,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natsgen import naming
 from natsgen.answers import answers, questions
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import InputError, TemplateError
+from natsgen.parts import naming
 from natsgen.parts.handlers import Handler
 from natsgen.rendering import render, template_source
 from natsgen.rendering.template_source import TemplateSource

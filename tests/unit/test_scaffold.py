@@ -11,13 +11,13 @@ from natsgen.answers.answers import Answers
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, NatsgenError, UnsafePathError
 from natsgen.files import tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts.handlers import Handler
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import create
 from natsgen.services.create import Outcome
 from natsgen.services.writer import Writer
-from natsgen.workspace import Workspace
 
 BILLING = Answers(
     {"service_name": "billing", "bounded_context": "orders", "description": "Bills", "workspace": "shop"},

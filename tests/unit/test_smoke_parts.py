@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import naming
 from natsgen.answers import questions
 from natsgen.errors import GitError, InputError
 from natsgen.files import tree
 from natsgen.harness.docker_engine import Availability
+from natsgen.parts import naming
 from natsgen.rendering import template_source
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.smoke import gates, matrix, run, steps, template_at, traffic, updating

@@ -11,12 +11,12 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.errors import ConflictError, InputError
 from natsgen.files import tree
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts.handlers import Handler
 from natsgen.parts.tasks import TASKS, Task
 from natsgen.rendering import render, template_source
 from natsgen.services import edit
 from natsgen.services.edit import Added, Removed, ServiceTarget
-from natsgen.workspace import Workspace
 
 TEMPLATE = template_source.bundled()
 QUESTIONS = questions.read(TEMPLATE.folder)

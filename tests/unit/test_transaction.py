@@ -19,10 +19,10 @@ import pytest
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
 from natsgen.files import tree
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import Workspace
 from natsgen.transaction import hashes, state, transaction
 from natsgen.transaction.change import Change
 from natsgen.transaction.state import Area
-from natsgen.workspace import Workspace
 
 OPERATIONS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
 FILES: Tree = {
@@ -43,7 +43,7 @@ from pathlib import Path, PurePosixPath
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change
 from natsgen.files.tree import File
-from natsgen.workspace import Workspace
+from natsgen.files.workspace import Workspace
 
 left = int(sys.argv[2])
 

@@ -4,9 +4,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from natsgen import workspace as workspaces
 from natsgen.errors import InputError, UnsafePathError
-from natsgen.workspace import Workspace
+from natsgen.files import workspace as workspaces
+from natsgen.files.workspace import Workspace
 
 
 def test_without_any_sign_the_current_folder_is_the_workspace(tmp_path: Path) -> None:

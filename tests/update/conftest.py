@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen.workspace import Workspace
+from natsgen.files.workspace import Workspace
 from tests.update import world
 from tests.update.world import FIRST, FOURTH, SECOND, THIRD, Installed
 

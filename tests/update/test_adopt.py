@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from natsgen.files.workspace import Workspace
 from natsgen.harness.commands import run
 from natsgen.harness.environment import environment_for
 from natsgen.parts.handlers import Handler
 from natsgen.update import handwritten
 from natsgen.update.handwritten import Registered
-from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING, files_of
 from tests.update.world import CHECKOUT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen.workspace import Workspace
+from natsgen.files.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING, HANDLER, files_of
 from tests.update.world import FIRST, THIRD, Edit, Installed

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from natsgen.workspace import Workspace
+from natsgen.files.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING, files_of
 from tests.update.world import FIRST, SECOND, THIRD, Edit, Installed

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from natsgen.files import tree
+from natsgen.files.workspace import Workspace
 from natsgen.parts.kinds import KINDS
-from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import files_of
 from tests.update.world import FOURTH, MARK, THIRD, Installed

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from natsgen.files.workspace import Workspace
 from natsgen.transaction import transaction
-from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import files_of
 from tests.update.world import SECOND, THIRD, Installed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from natsgen.workspace import Workspace
+from natsgen.files.workspace import Workspace
 from tests.update import world
 from tests.update.test_update import BILLING
 from tests.update.world import FIRST, SECOND, Installed

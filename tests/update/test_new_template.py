@@ -9,7 +9,7 @@ import pytest
 
 from natsgen.answers import answers_file
 from natsgen.files import tree
-from natsgen.workspace import Workspace
+from natsgen.files.workspace import Workspace
 from tests.update import world
 from tests.update.world import CHECKOUT, COMPOSE, SERVICE, Edit
 

@@ -12,6 +12,7 @@ from natsgen.errors import ConflictError, InputError
 from natsgen.files import file_merge, git, merging
 from natsgen.files.file_merge import Names
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import Workspace
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 from natsgen.transaction import transaction
@@ -19,7 +20,6 @@ from natsgen.transaction.change import Change
 from natsgen.update import migrations, parallel, planning
 from natsgen.update.migrations import Migration, State
 from natsgen.update.planning import Task
-from natsgen.workspace import Workspace
 from tests.update import world
 
 NAMES = Names("yours", "old", "new")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from natsgen.answers import answers_file
+from natsgen.files.workspace import Workspace
 from natsgen.rendering import trust
-from natsgen.workspace import Workspace
 from tests.update import world
 from tests.update.world import CHECKOUT
 

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError
-from natsgen.parts import packages
+from natsgen.parts import naming, packages
 from natsgen.parts.kind import Part
 from natsgen.parts.kinds import KINDS, kind_of
 from natsgen.parts.subscribers import refuse_shared

@@ -14,7 +14,7 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import NatsgenError, ServiceError
 from natsgen.files import reading
-from natsgen.workspace import ANSWERS_FILE
+from natsgen.files.workspace import ANSWERS_FILE
 
 
 @dataclass(frozen=True)

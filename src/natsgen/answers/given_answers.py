@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.answers import yaml_text
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError
-from natsgen.parts import packages
+from natsgen.parts import naming, packages
 from natsgen.parts.kind import Part
 from natsgen.parts.kinds import KINDS
 from natsgen.parts.publishers import INTERVAL

@@ -12,10 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from natsgen import naming
 from natsgen.answers.answers import FRAMEWORKS
 from natsgen.answers.questions import Question, Questionnaire
-from natsgen.parts import packages
+from natsgen.parts import naming, packages
 from natsgen.parts.kind import PartKind
 from natsgen.parts.kinds import KINDS
 from natsgen.parts.rules import matching

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.answers.given_answers import FLAGS, GivenAnswers
 from natsgen.answers.questions import Question, Questionnaire
 from natsgen.errors import InputError
 from natsgen.files import reading
+from natsgen.files.workspace import MARKER
+from natsgen.parts import naming
 from natsgen.parts.kinds import KINDS
-from natsgen.workspace import MARKER
 
 TABLE = "defaults"
 TEMPLATE = "template"

@@ -12,11 +12,11 @@ import typer
 from natsgen import messages
 from natsgen.cli import next_steps, options, output, templates
 from natsgen.cli.options import argument, switch
-from natsgen.workspace import SERVICES
+from natsgen.files.workspace import SERVICES
 
 if TYPE_CHECKING:
+    from natsgen.files.workspace import Workspace
     from natsgen.update.adoption import Adoption
-    from natsgen.workspace import Workspace
 
 
 def adopt(

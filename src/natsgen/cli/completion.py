@@ -19,7 +19,7 @@ def is_wanted() -> bool:
 
 def services(context: typer.Context, incomplete: str) -> list[str]:
     """Return the services that match the typed prefix."""
-    from natsgen import workspace as workspaces
+    from natsgen.files import workspace as workspaces
     from natsgen.services import listing
 
     with suppress(Exception):
@@ -53,7 +53,7 @@ def parts_of(question: str) -> Callable[[typer.Context, str], list[str]]:
     """Return the function that completes names of parts, in the service on the command line."""
 
     def names(context: typer.Context, incomplete: str) -> list[str]:
-        from natsgen import workspace as workspaces
+        from natsgen.files import workspace as workspaces
         from natsgen.parts.kinds import KINDS
         from natsgen.services import listing
 

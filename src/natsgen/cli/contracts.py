@@ -80,8 +80,8 @@ def asyncapi(
     """
     from natsgen.contracts import asyncapi as documents
     from natsgen.contracts import changes, topology
+    from natsgen.files.workspace import SERVICES, Workspace
     from natsgen.services import listing
-    from natsgen.workspace import SERVICES, Workspace
 
     if diff is not None and (check or to is not None):
         raise InputError("use --diff without --check and --output")
@@ -133,7 +133,7 @@ def _read(root: Path, names: Sequence[str], *, static: bool) -> list[Surface]:
         ServiceError: a service's environment cannot be created, or its code cannot be imported.
     """
     from natsgen.contracts import reading
-    from natsgen.workspace import SERVICES
+    from natsgen.files.workspace import SERVICES
 
     folders = [root / SERVICES / name for name in names]
     if static:

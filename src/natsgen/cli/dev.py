@@ -48,8 +48,8 @@ def dev(
         )
     if server and data_dir:
         raise InputError("specify --server or --data-dir, not both; --data-dir is for the server that natsgen starts")
-    from natsgen import workspace as workspaces
     from natsgen.dev import session
+    from natsgen.files import workspace as workspaces
 
     session.run(
         session.Options(

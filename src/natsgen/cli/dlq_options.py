@@ -48,7 +48,7 @@ class Reaching(options.Reading):
         """
         from natsgen.dev import running
         from natsgen.dlq import settings
-        from natsgen.workspace import SERVICES
+        from natsgen.files.workspace import SERVICES
 
         root = self.place.root
         dev = None if self.server is not None else running.find(root)

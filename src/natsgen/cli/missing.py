@@ -110,8 +110,8 @@ def completed(
     Raises:
         InputError: an answer is missing, and natsgen cannot prompt.
     """
-    from natsgen import naming
     from natsgen.answers.given_answers import GivenAnswers, from_texts
+    from natsgen.parts import naming
 
     missing = [] if "service_name" in given.values else ["NAME"]
     known = [question for question in asked.questions if question in asks]

@@ -14,9 +14,9 @@ from natsgen.errors import InputError
 
 if TYPE_CHECKING:
     from natsgen.answers.answers import Answers
+    from natsgen.files.workspace import Workspace
     from natsgen.parts.kind import Part
     from natsgen.services.create import Outcome
-    from natsgen.workspace import Workspace
 
     Read = Callable[[Sequence[str]], Sequence[Part]]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from natsgen.workspace import Workspace
+    from natsgen.files.workspace import Workspace
 
 
 def to_install(workspace: Workspace, service: str, here: Path) -> str:

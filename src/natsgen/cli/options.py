@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from natsgen import workspace as workspaces
 from natsgen.cli import completion, output
 from natsgen.errors import FAILED
+from natsgen.files import workspace as workspaces
 
 if TYPE_CHECKING:
     from natsgen.services.writer import Writer

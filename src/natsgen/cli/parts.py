@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from natsgen import messages
 from natsgen.cli import commands, completion, next_steps, options, output, templates
 from natsgen.cli.options import argument, switch, value
+from natsgen.files.workspace import SERVICES
 from natsgen.parts.actions import ACTIONS
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import Leftover, PartKind
@@ -20,7 +21,6 @@ from natsgen.parts.routes import ROUTES
 from natsgen.parts.rules import Flag
 from natsgen.parts.subscribers import SUBSCRIBERS
 from natsgen.parts.tasks import TASKS
-from natsgen.workspace import SERVICES
 
 if TYPE_CHECKING:
     from natsgen.services.edit import Added, Removed

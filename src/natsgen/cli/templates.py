@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from natsgen.cli import consent, output
+from natsgen.files.workspace import MARKER
 from natsgen.rendering import template_source
-from natsgen.workspace import MARKER
 
 if TYPE_CHECKING:
     from natsgen.cli.options import Writing
+    from natsgen.files.workspace import Workspace
     from natsgen.rendering.template_source import TemplateSource
     from natsgen.services.edit import ServiceTarget
-    from natsgen.workspace import Workspace
 
 OPTION = "--template"
 

@@ -11,8 +11,8 @@ from natsgen.errors import InputError
 from natsgen.transaction.change import Change
 
 if TYPE_CHECKING:
+    from natsgen.files.workspace import Workspace
     from natsgen.update.fleet import Options, Result
-    from natsgen.workspace import Workspace
 
 INLINE, REFUSE = "inline", "refuse"
 

@@ -11,10 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from natsgen import naming
 from natsgen.contracts.models import Schema
 from natsgen.contracts.reading import RECEIVERS, End, Surface
 from natsgen.files import reading
+from natsgen.parts import naming
 from natsgen.parts.sends import CALLS
 
 VERSION = "3.1.0"  # of AsyncAPI

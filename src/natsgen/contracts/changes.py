@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.contracts import compatibility
 from natsgen.errors import GitError, InputError
 from natsgen.files import git, reading, scratch
-from natsgen.workspace import SERVICES
+from natsgen.files.workspace import SERVICES
+from natsgen.parts import naming
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from natsgen.contracts.models import Schema, SchemaReader, Type
 from natsgen.contracts.modules import Modules
+from natsgen.files.workspace import SERVICES
 from natsgen.parts import sends, source
 from natsgen.parts.handlers import FoundHandler, stream_for
 from natsgen.parts.kind import FoundPart
@@ -17,7 +18,6 @@ from natsgen.parts.kinds import KINDS
 from natsgen.parts.sends import Sent
 from natsgen.parts.source import Function, Value
 from natsgen.parts.tasks import TASKS, FoundTask, stream_of
-from natsgen.workspace import SERVICES
 
 OWNERS = (PurePosixPath("src/domain"), PurePosixPath("src/web/routes"))
 """The folders of the owner's code."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from natsgen import naming
 from natsgen.contracts import compatibility
 from natsgen.contracts.reading import End, Surface
+from natsgen.parts import naming
 from natsgen.parts.sends import CALLS, ENQUEUES, PUBLISHES
 
 OF_WORKERS = ("dlq.>", "replay.>")

@@ -14,12 +14,12 @@ from natsgen.contracts import reading
 from natsgen.contracts.reading import End, Surface
 from natsgen.dev import environment
 from natsgen.errors import InputError, ServiceError
+from natsgen.files.workspace import SERVICES
 from natsgen.harness.environment import environment_for
 from natsgen.harness.errors import HarnessError, last_lines
 from natsgen.messages import did_you_mean, join_names, quote
 from natsgen.parts.handlers import stream_for
 from natsgen.parts.sends import ENQUEUES
-from natsgen.workspace import SERVICES
 
 PROBE = Path(__file__).with_name("probe.py")
 PROBE_SECONDS = 60.0  # for imports on a machine that starts five services at once

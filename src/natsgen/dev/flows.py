@@ -8,8 +8,8 @@ from typing import Any
 
 from nats.js.api import StreamInfo
 
-from natsgen import naming
 from natsgen.dev.catalog import Catalog, Part
+from natsgen.parts import naming
 
 SUBJECTS = 200  # beside those that services declare
 _OWN = ("dlq.", "replay.")

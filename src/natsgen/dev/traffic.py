@@ -17,12 +17,12 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import StreamInfo
 
-from natsgen import naming
 from natsgen.dev.history import History
 from natsgen.dev.traces import is_readable, read
 from natsgen.dlq import connection
 from natsgen.dlq.settings import Settings
 from natsgen.errors import NatsError
+from natsgen.parts import naming
 
 ANSWERS = "$JS.ACK.>"
 LOOK_EVERY = 1.0  # seconds between two looks for new streams

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.dlq import headers, reading
 from natsgen.dlq.bulk import IN_FLIGHT, Tally, each
 from natsgen.dlq.command import Stop
@@ -24,6 +24,7 @@ from natsgen.dlq.connection import Connection
 from natsgen.dlq.headers import Headers
 from natsgen.dlq.letters import FAILED_AT, MESSAGE_ID, PAYLOAD, PREFIX, STREAM, WITH_ORIGINAL, Letter, Summary, as_time
 from natsgen.errors import ConflictError, GoneError, InputError, LetterError, NatsError
+from natsgen.parts import naming
 from natsgen.transaction import fsops
 
 KEYS = ("id", "subject", "stored", "headers", "payload")

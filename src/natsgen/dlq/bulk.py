@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from natsgen import naming
 from natsgen.dlq import headers, reading
 from natsgen.dlq.command import Stop
 from natsgen.dlq.connection import ApiError, Connection
 from natsgen.dlq.letters import STREAM, Letter, Summary
 from natsgen.errors import GoneError, LetterError, NatsError, StoppedError
+from natsgen.parts import naming
 
 IN_FLIGHT = 100
 """Letters processed concurrently: enough for a distant server, few enough to settle quickly after an interrupt."""

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.dlq import reading
 from natsgen.dlq.bulk import IN_FLIGHT
 from natsgen.dlq.connection import Connection
 from natsgen.dlq.letters import ALL, PREFIX, REASONS, STREAM, Summary, as_time
 from natsgen.errors import InputError
+from natsgen.parts import naming
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _AGO = re.compile(r"([0-9]{1,6})([smhdw])")

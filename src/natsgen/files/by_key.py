@@ -12,7 +12,7 @@ from typing import Any
 
 from natsgen.files import requirements
 from natsgen.files.tree import File
-from natsgen.workspace import SERVICES
+from natsgen.files.workspace import SERVICES
 
 PROJECT = "pyproject.toml"
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from natsgen.errors import UnsafePathError
-from natsgen.workspace import COMPOSE, MARKER, SERVICES
+from natsgen.files.workspace import COMPOSE, MARKER, SERVICES
 
 NAMED_FILES = frozenset(
     PurePosixPath(path)

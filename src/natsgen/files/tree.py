@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from natsgen.errors import ServiceError
 from natsgen.files import git, reading
-from natsgen.workspace import Workspace
+from natsgen.files.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from natsgen import naming
-from natsgen.parts import subjects
+from natsgen.parts import naming, subjects
 from natsgen.parts.kind import FoundPart, Leftover, Option, PartKind
 from natsgen.parts.rules import CONCURRENCY, Flag, Name, Text, pattern
 from natsgen.parts.source import Function

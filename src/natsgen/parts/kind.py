@@ -10,10 +10,10 @@ from typing import Any, ClassVar, TypeVar
 
 from natsgen import messages
 from natsgen.errors import InputError
+from natsgen.files.workspace import SERVICES
 from natsgen.parts import source
 from natsgen.parts.rules import Name, Rule
 from natsgen.parts.source import Function, Value
-from natsgen.workspace import SERVICES
 
 _Self = TypeVar("_Self", bound="Part")
 

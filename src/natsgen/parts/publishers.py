@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from natsgen import naming
-from natsgen.parts import subjects
+from natsgen.parts import naming, subjects
 from natsgen.parts.kind import FoundPart, Option, PartKind
 from natsgen.parts.rules import Flag, Name, Number, sent_subject
 

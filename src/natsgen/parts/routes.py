@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from natsgen import messages, naming
-from natsgen.parts import sends, source
+from natsgen import messages
+from natsgen.parts import naming, sends, source
 from natsgen.parts.kind import FoundPart, Option, Part, PartKind
 from natsgen.parts.rules import KEYWORDS, Choice, Name, Text, matching, sent_subject
 from natsgen.parts.source import Function, Value, joined

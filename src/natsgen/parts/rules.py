@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.errors import InputError
-from natsgen.naming import RESERVED_FIRST_TOKENS, SUBJECT_MAX_LENGTH, TOKEN
+from natsgen.parts import naming
+from natsgen.parts.naming import RESERVED_FIRST_TOKENS, SUBJECT_MAX_LENGTH, TOKEN
 
 NAME_MAX_LENGTH = 64
 KEYWORDS = frozenset(word for word in keyword.kwlist if word.islower())

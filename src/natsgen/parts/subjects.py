@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from natsgen import messages, naming
+from natsgen import messages
+from natsgen.parts import naming
 from natsgen.parts.kind import Part
 from natsgen.parts.rules import refuse_twice, subject_schema
 

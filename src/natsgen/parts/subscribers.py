@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.errors import InputError
-from natsgen.parts import subjects
+from natsgen.parts import naming, subjects
 from natsgen.parts.kind import FoundPart, Option, PartFile, PartKind
 from natsgen.parts.rules import Name, Text, pattern
 from natsgen.parts.source import Value

@@ -6,8 +6,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.errors import InputError
+from natsgen.parts import naming
 from natsgen.parts.kind import FoundPart, Leftover, Option, Part, PartFile, PartKind
 from natsgen.parts.rules import CONCURRENCY, Choice, Name, Number, pattern
 from natsgen.parts.source import Value, joined

@@ -16,13 +16,13 @@ from natsgen.answers import questions
 from natsgen.errors import TemplateError
 from natsgen.files import scratch, tree
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import ANSWERS_FILE
 from natsgen.parts import facts, packages
 from natsgen.parts.facts import Facts
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
 from natsgen.rendering import cached_jinja, copier_worker, limits, template_rules
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
-from natsgen.workspace import ANSWERS_FILE
 
 _SUFFIX = ".jinja"
 _END_YIELD = "{% endyield %}"

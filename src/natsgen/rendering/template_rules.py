@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from natsgen.answers.questions import FILES
 from natsgen.errors import TemplateError
 from natsgen.files import git, places, reading
+from natsgen.files.workspace import COMPOSE, SERVICES
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
-from natsgen.workspace import COMPOSE, SERVICES
 
 if TYPE_CHECKING:
     import yaml

@@ -10,12 +10,12 @@ from natsgen import messages
 from natsgen.answers.answers import Answers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError
+from natsgen.files.workspace import COMPOSE, SERVICES, Workspace
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
-from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 
 @dataclass(frozen=True)

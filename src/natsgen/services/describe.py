@@ -14,6 +14,7 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError, TemplateError
 from natsgen.files import by_key, line_ends, reading
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import ANSWERS_FILE, SERVICES, Workspace
 from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
@@ -21,7 +22,6 @@ from natsgen.services import declared, listing
 from natsgen.services.declared import Setting
 from natsgen.services.listing import Service
 from natsgen.services.service_packages import ServicePackages
-from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 
 @dataclass(frozen=True)

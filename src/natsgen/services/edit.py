@@ -18,6 +18,7 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError, InputError, ServiceError, TemplateError
 from natsgen.files import line_ends, tree
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import SERVICES
 from natsgen.parts import facts, packages
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import Part, PartFile, PartKind
@@ -29,7 +30,6 @@ from natsgen.services.listing import GATEWAY
 from natsgen.services.service_packages import Leaving, ServicePackages
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
-from natsgen.workspace import SERVICES
 
 
 @dataclass(frozen=True)

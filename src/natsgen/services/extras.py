@@ -15,12 +15,12 @@ from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import by_key, line_ends, tree
 from natsgen.files.tree import File
+from natsgen.files.workspace import ANSWERS_FILE, SERVICES, Workspace
 from natsgen.parts import packages
 from natsgen.rendering import render
 from natsgen.services import edit, listing
 from natsgen.services.edit import ServiceTarget
 from natsgen.transaction.change import Change, change_between
-from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from natsgen.answers.questions import Questionnaire
 from natsgen.errors import ConflictError
 from natsgen.files import reading, tree
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import MARKER, Workspace
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
-from natsgen.workspace import MARKER, Workspace
 
 IGNORED = (".env", ".venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".natsgen/")
 """Files that services and natsgen create while they run; `.env` may contain secrets."""

@@ -7,14 +7,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.errors import InputError, ServiceError
 from natsgen.files import reading
+from natsgen.files.workspace import ANSWERS_FILE, SERVICES, Workspace
+from natsgen.parts import naming
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import FoundPart, PartFile, PartKind
 from natsgen.parts.kinds import KINDS, kind_of
 from natsgen.parts.routes import ROUTES
-from natsgen.workspace import ANSWERS_FILE, SERVICES, Workspace
 
 GATEWAY = "gateway"  # the kind of a service with a web framework
 

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from natsgen.errors import TemplateError
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import ANSWERS_FILE, COMPOSE, SERVICES
 from natsgen.parts.kinds import is_owners
-from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES
 
 
 def places_of(service: str) -> tuple[PurePosixPath, PurePosixPath]:

@@ -11,9 +11,9 @@ from natsgen.errors import ServiceError
 from natsgen.files import requirements, scratch, tree
 from natsgen.files.requirements import Pinned
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import SERVICES
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
-from natsgen.workspace import SERVICES
 
 PROJECT, RUNTIME, DEVELOPMENT = "pyproject.toml", "requirements.txt", "requirements-dev.txt"
 GROUP = "dev"

@@ -14,13 +14,13 @@ from natsgen.errors import ConflictError
 from natsgen.files import line_ends, merging, reading, tree
 from natsgen.files.file_merge import Names
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import SERVICES, Workspace
 from natsgen.parts import facts, package_imports, packages
 from natsgen.parts.facts import Facts
 from natsgen.parts.kinds import is_owners
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.transaction.change import Change, change_between
-from natsgen.workspace import SERVICES, Workspace
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from natsgen.files.workspace import Workspace
 from natsgen.services import listing
 from natsgen.transaction import transaction
 from natsgen.transaction.change import Change
-from natsgen.workspace import Workspace
 
 
 @dataclass(frozen=True)

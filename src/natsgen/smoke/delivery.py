@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from natsgen import naming
+from natsgen.parts import naming
 from natsgen.parts.handlers import Handler
 from natsgen.parts.tasks import PRIORITIES, Task, stream_of
 from natsgen.smoke import traffic

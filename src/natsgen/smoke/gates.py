@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
+from natsgen.files.workspace import COMPOSE
 from natsgen.services import declared
 from natsgen.smoke.steps import CheckFailed, Step
 from natsgen.smoke.work import ENGINE_SECONDS, Work, need_program
-from natsgen.workspace import COMPOSE
 
 LINT_SECONDS = 60.0
 TYPES_SECONDS = 300.0

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from natsgen.files import tree
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import SERVICES
 from natsgen.parts import packages
 from natsgen.parts.actions import Action
 from natsgen.parts.handlers import Handler
@@ -22,7 +23,6 @@ from natsgen.smoke.gates import ENVIRONMENT, GENERATE, Gates
 from natsgen.smoke.running import Running
 from natsgen.smoke.steps import CheckFailed, Step
 from natsgen.smoke.work import ONE_AT_A_TIME, Work
-from natsgen.workspace import SERVICES
 
 ADD = "add"
 

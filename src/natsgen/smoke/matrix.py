@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.answers.questions import Question, Questionnaire
 from natsgen.errors import InputError, TemplateError
-from natsgen.parts import handlers, tasks
+from natsgen.parts import handlers, naming, tasks
 from natsgen.parts.packages import DEPLOY, DEPLOY_NAMES, EXTRA_NAMES, EXTRAS
 from natsgen.smoke import covering
 

@@ -11,11 +11,11 @@ from natsgen import messages
 from natsgen.answers import answers_file, questions
 from natsgen.files import tree
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import COMPOSE, SERVICES, Workspace
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
 from natsgen.smoke.steps import CheckFailed, LeftOut
 from natsgen.smoke.work import Work, need_program
-from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 FIRST, SECOND = "v1.0.0", "v2.0.0"
 UPDATE_SECONDS = 120.0

@@ -15,6 +15,7 @@ from typing import Any
 from natsgen.answers import answers
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
+from natsgen.files.workspace import COMPOSE, SERVICES, Workspace
 from natsgen.harness.commands import Completed, run
 from natsgen.harness.docker_engine import Availability
 from natsgen.harness.environment import environment_for
@@ -26,7 +27,6 @@ from natsgen.services import create
 from natsgen.services.writer import Writer
 from natsgen.smoke.matrix import Sample
 from natsgen.smoke.steps import CheckFailed, LeftOut, Stopping
-from natsgen.workspace import COMPOSE, SERVICES, Workspace
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "DOCKER_HOST", "DOCKER_CONFIG")
 """The only variables of this process's environment that commands see, so that no other can affect a result."""

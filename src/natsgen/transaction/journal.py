@@ -17,9 +17,9 @@ from typing import Any
 from natsgen.errors import TransactionError, UnsafePathError
 from natsgen.files import places
 from natsgen.files.tree import File
+from natsgen.files.workspace import Workspace
 from natsgen.transaction import fsops, hashes, state
 from natsgen.transaction.state import Area
-from natsgen.workspace import Workspace
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

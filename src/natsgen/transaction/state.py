@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from natsgen.errors import GitError, TransactionError, UnsafePathError
 from natsgen.files import git, reading
 from natsgen.files.tree import File
+from natsgen.files.workspace import Workspace
 from natsgen.transaction import fsops
-from natsgen.workspace import Workspace
 
 FORMER = ".natsgen"
 """The folder in the workspace that once contained the state. A clone may contain one, so it is ignored."""

@@ -16,11 +16,11 @@ from pathlib import PurePosixPath
 
 from natsgen.errors import ConflictError, NatsgenError, TransactionError
 from natsgen.files import places, reading, tree
+from natsgen.files.workspace import Workspace
 from natsgen.transaction import fsops, hashes, lock, state
 from natsgen.transaction.change import Change
 from natsgen.transaction.journal import Journal, Move, read_journal, write_journal
 from natsgen.transaction.state import Area
-from natsgen.workspace import Workspace
 
 
 @contextmanager

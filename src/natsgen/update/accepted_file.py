@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from natsgen.errors import ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import File
-from natsgen.workspace import SERVICES, Workspace
+from natsgen.files.workspace import SERVICES, Workspace
 
 FILE = ".natsgen-accepted"
 REMOVED = "removed"

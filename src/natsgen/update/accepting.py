@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from natsgen import messages
 from natsgen.errors import InputError
 from natsgen.files import tree
+from natsgen.files.workspace import SERVICES, Workspace
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import accepted_file, drift
-from natsgen.workspace import SERVICES, Workspace
 
 
 @dataclass(frozen=True)

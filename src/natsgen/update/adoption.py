@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from natsgen import messages, naming
+from natsgen import messages
 from natsgen.answers import answers, answers_file, workspace_defaults
 from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import InputError, NatsgenError, ServiceError
 from natsgen.files import git, reading, requirements, tree
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import ANSWERS_FILE, COMPOSE, SERVICES, Workspace
+from natsgen.parts import naming
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import declared, ownership
@@ -28,7 +30,6 @@ from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import handwritten, keeping
 from natsgen.update.handwritten import Handwritten
-from natsgen.workspace import ANSWERS_FILE, COMPOSE, SERVICES, Workspace
 
 _OWN_SETTINGS = PurePosixPath("src/domain/settings.py")
 _TESTS = PurePosixPath("tests/test_handlers.py")

@@ -17,6 +17,7 @@ from natsgen.errors import NatsgenError, UntrustedTemplateError
 from natsgen.files import by_key, file_merge, line_ends, tree
 from natsgen.files.file_merge import Names
 from natsgen.files.tree import File, Tree
+from natsgen.files.workspace import SERVICES, Workspace
 from natsgen.parts.packages import BY_NAME
 from natsgen.rendering import render, versions
 from natsgen.rendering.template_source import TemplateSource
@@ -26,7 +27,6 @@ from natsgen.transaction import diff
 from natsgen.update import accepted_file, parallel, planning, unfinished
 from natsgen.update.planning import Task
 from natsgen.update.sources import Sources
-from natsgen.workspace import SERVICES, Workspace
 
 CHANGED, MISSING, LACKING, LEFT_OVER = "changed", "missing", "lacking", "left over"
 

@@ -16,6 +16,7 @@ from natsgen.answers import answers_file, questions, workspace_defaults
 from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import ConflictError, InputError, NatsgenError, ServiceError, UntrustedTemplateError
 from natsgen.files import git
+from natsgen.files.workspace import Workspace
 from natsgen.rendering import versions
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing, ownership
@@ -25,7 +26,6 @@ from natsgen.update import parallel, planning, unfinished
 from natsgen.update.planning import Plan, Task
 from natsgen.update.releases import Releases
 from natsgen.update.sources import Sources
-from natsgen.workspace import Workspace
 
 UPDATED, CURRENT, CONFLICTING, FAILED = "updated", "current", "conflicting", "failed"
 

@@ -12,6 +12,7 @@ from natsgen.files import git, line_ends, merging, tree
 from natsgen.files.file_merge import Names
 from natsgen.files.merging import Conflict
 from natsgen.files.tree import Tree
+from natsgen.files.workspace import Workspace
 from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import ownership
@@ -19,7 +20,6 @@ from natsgen.services.service_packages import ServicePackages
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import migrations
 from natsgen.update.migrations import State
-from natsgen.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from natsgen.answers import answers_file
 from natsgen.errors import ServiceError
 from natsgen.files import tree
 from natsgen.files.tree import File
+from natsgen.files.workspace import Workspace
 from natsgen.parts.kinds import KINDS
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change, change_between
 from natsgen.update import drift, unfinished
 from natsgen.update.drift import Comparison
-from natsgen.workspace import Workspace
 
 
 @dataclass(frozen=True)

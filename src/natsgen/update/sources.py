@@ -9,11 +9,11 @@ from pathlib import Path
 from natsgen.answers import questions
 from natsgen.answers.answers_file import AnswersFile
 from natsgen.errors import NatsgenError, ServiceError, TemplateError
+from natsgen.files.workspace import ANSWERS_FILE, Workspace
 from natsgen.rendering import addresses, trust
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.update import releases
 from natsgen.update.releases import Releases
-from natsgen.workspace import ANSWERS_FILE, Workspace
 
 _NAME = "service_name"
 

@@ -12,13 +12,13 @@ from natsgen.errors import ConflictError, ServiceError
 from natsgen.files import file_merge, places, reading, tree
 from natsgen.files.merging import Conflict
 from natsgen.files.tree import File
+from natsgen.files.workspace import Workspace
 from natsgen.services import ownership
 from natsgen.services.writer import Writer
 from natsgen.transaction import fsops, state
 from natsgen.transaction.change import Change, change_between
 from natsgen.transaction.hashes import digest_of
 from natsgen.update.planning import Plan
-from natsgen.workspace import Workspace
 
 
 @dataclass(frozen=True)
