@@ -85,6 +85,7 @@ def test_it_is_small_and_the_sdist_builds_the_same_bytes_elsewhere(built: Path, 
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path / "source", filter="data")
     (source,) = (tmp_path / "source").iterdir()
+    assert {file.name for file in source.iterdir() if file.is_dir()} == {"src", "template", "includes"}
     for file in source.rglob("*"):
         os.utime(file, (0, 0), follow_symlinks=False)
     build(source, tmp_path)
