@@ -10,6 +10,7 @@ from typing import Any
 
 from natsgen.contracts.models import Schema, SchemaReader, Type
 from natsgen.contracts.modules import Modules
+from natsgen.contracts.payloads import Payloads, argument, typed
 from natsgen.files.workspace import SERVICES
 from natsgen.parts import sends, source
 from natsgen.parts.handlers import FoundHandler, stream_for
@@ -22,7 +23,6 @@ from natsgen.parts.tasks import TASKS, FoundTask, stream_of
 OWNERS = (PurePosixPath("src/domain"), PurePosixPath("src/web/routes"))
 """The folders of the owner's code."""
 
-_DEPTH = 10  # expressions that another expression leads to
 RECEIVERS = ("handler", "task", "action", "subscriber")
 """The kinds of parts that receive messages."""
 
@@ -111,6 +111,7 @@ class _Reader:
         self._service = folder.name
         self._modules = Modules(folder)
         self._schemas = SchemaReader(self._modules)
+        self._payloads = Payloads(self._modules)
         self._defaults = {kind: dict(self._defaults_of(*place)) for kind, place in _DECLARED.items()}
         self._unread: list[str] = []
 
@@ -206,8 +207,8 @@ class _Reader:
                     sent.verb,
                     subject,
                     self._place(path, sent.call.lineno),
-                    type=None if sent.is_declared else self._payload(where, call, function),
-                    reply=_typed(where, _argument(call, 9, "response")) if sent.verb == sends.CALLS else None,
+                    type=None if sent.is_declared else self._payloads.of_call(where, call, function),
+                    reply=typed(where, argument(call, 9, "response")) if sent.verb == sends.CALLS else None,
                     stream="" if is_core else _stream(sent.verb, subject),
                     is_constant=isinstance(named, ast.Constant) and not sent.is_declared,
                 )
@@ -219,7 +220,7 @@ class _Reader:
             return None
         match self._modules.resolve(module, sent.call.func.value):
             case (where, ast.Call() as call) if source.called_name(call) in sends.TOOLKIT_PUBLISHERS:
-                subject = _argument(call, 0, "subject")
+                subject = argument(call, 0, "subject")
                 return (where, call, subject) if subject else None
         return None
 
@@ -234,75 +235,6 @@ class _Reader:
                     return about.text if about and about.is_text else None
         queue, _, task = (self._modules.text(module, node) or "").partition(".")
         return f"queue.{queue}.*.{task}" if task else None
-
-    def _payload(self, module: str, call: ast.Call, function: Function | None) -> Type | None:
-        """Return the type of what a call sends."""
-        name = source.called_name(call)
-        if name in sends.TOOLKIT_PUBLISHERS:
-            return _typed(module, _argument(call, 9, "model"))
-        if name == "publishes":
-            return _typed(module, function.returns if function else None)
-        first = 0 if name == "enqueue" and isinstance(call.func, ast.Attribute) else 1
-        data = _argument(call, first, "data", "payload")
-        return self._type(module, data, function) if data else None
-
-    def _type(self, module: str, node: ast.expr, function: Function | None, depth: int = 0) -> Type | None:
-        """Return the type of an expression in a function, as far as the source tells."""
-        if depth > _DEPTH:
-            return None
-        match node:
-            case ast.Await(value=value):
-                return self._type(module, value, function, depth + 1)
-            case ast.Constant(value=str() | bytes() as value):
-                return Type(module, ast.Name(type(value).__name__))
-            case ast.Name(id=name) if function:
-                for one in function.args.args:
-                    if one.arg == name:
-                        return _typed(module, one.annotation)
-                for statement in ast.walk(function):
-                    match statement:
-                        case ast.AnnAssign(target=ast.Name(id=own), annotation=annotation) if own == name:
-                            return _typed(module, annotation)
-                        case ast.Assign(targets=[ast.Name(id=own)], value=value) if own == name:
-                            return self._type(module, value, function, depth + 1)
-            case ast.Call(func=called):
-                return self._result(module, node, called, function, depth)
-        return None
-
-    def _result(
-        self, module: str, call: ast.Call, called: ast.expr, function: Function | None, depth: int
-    ) -> Type | None:
-        """Return the type of what a call returns: a model, an envelope around one, or what an annotation says."""
-        name = source.called_name(call)
-        if isinstance(called, ast.Attribute):
-            if name in ("model_validate", "model_validate_json", "model_construct"):
-                return Type(module, called.value)
-            if name in ("model_copy", "binary"):
-                return self._type(module, called.value, function, depth + 1)
-            if name == "new":
-                return self._envelope(module, call, called.value, function, depth)
-        if name == "read" and len(call.args) == 2:  # of a gateway with Django
-            return Type(module, call.args[1])
-        match self._modules.resolve(module, called.value if isinstance(called, ast.Subscript) else called):
-            case (_, ast.ClassDef()):
-                return Type(module, called)
-            case (where, ast.FunctionDef() | ast.AsyncFunctionDef() as other):
-                return _typed(where, other.returns)
-        return None
-
-    def _envelope(
-        self, module: str, call: ast.Call, envelope: ast.expr, function: Function | None, depth: int
-    ) -> Type | None:
-        match self._modules.resolve(module, envelope):
-            case (_, ast.ClassDef(body=body)):
-                new = next((one for one in body if isinstance(one, ast.FunctionDef) and one.name == "new"), None)
-                names = [one.arg for one in new.args.args] if new else []
-                if "data" in names:
-                    data = _argument(call, names.index("data") - 1, "data")
-                    inner = self._type(module, data, function, depth + 1) if data else None
-                    is_here = inner is not None and inner.module == module
-                    return Type(module, ast.Subscript(envelope, inner.node if inner and is_here else ast.Name("Any")))
-        return Type(module, envelope) if isinstance(envelope, ast.Subscript) else None
 
     def _with_schemas(self, end: End) -> End:
         schema = self._schemas.schema(end.type, sends=end.is_sent) if end.type else None
@@ -345,22 +277,3 @@ def _stream(verb: str, subject: str) -> str:
     if verb == sends.ENQUEUES:
         return stream_of(subject.split(".")[1])
     return stream_for(subject) if verb == sends.PUBLISHES else ""
-
-
-def _typed(module: str, annotation: ast.expr | None) -> Type | None:
-    """Return an annotation without `Annotated` and `None`, which a publisher returns to send nothing."""
-    match annotation:
-        case None | ast.Constant(value=None):
-            return None
-        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
-            return _typed(module, inner)
-        case ast.BinOp(op=ast.BitOr(), left=left, right=ast.Constant(value=None)):
-            return _typed(module, left)
-    return Type(module, annotation)
-
-
-def _argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:
-    """Return an argument of a call, by its position or one of its names."""
-    if position < len(call.args):
-        return call.args[position]
-    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)
