@@ -46,37 +46,37 @@ class Fact:
 
 @dataclass
 class Screen:
-    """What is told, and what has been found."""
+    """Prints the story, and keeps what was found."""
 
     coloured: bool
     facts: list[Fact] = field(default_factory=list)
     chapters: int = 0
 
     def chapter(self, title: str) -> None:
-        """Begins the next chapter."""
+        """Begin the next chapter."""
         self.chapters += 1
         self.say("")
         self.say(self._in("1", f"{self.chapters}. {title}"))
 
     def say(self, text: str) -> None:
-        """A line."""
+        """Print a line."""
         print(text, flush=True)
 
     def command(self, line: str) -> None:
-        """A line as a person would type it."""
+        """Print a command as a person would type it."""
         self.say(self._in("36", f"   $ {line}"))
 
     def show(self, lines: Iterable[str]) -> None:
-        """Text of somebody else, as it is."""
+        """Print the output of a program, indented."""
         for line in lines:
             self.say(f"     {line}".rstrip())
 
     def check(self, claim: str, holds: bool, found: object) -> None:
-        """Notes a fact for the summary."""
+        """Record a fact for the summary."""
         self.facts.append(Fact(claim, holds, found))
 
     def summary(self) -> bool:
-        """Tells what was checked; whether all of it holds."""
+        """Print what was checked, and return whether all of it holds."""
         self.say("")
         self.say(self._in("1", "What was shown, each line checked:"))
         for fact in self.facts:
@@ -142,7 +142,7 @@ class Natsgen:
 
 
 def main() -> int:
-    """Tells the story; the exit code: 0 as promised, 1 not, 130 interrupted."""
+    """Run the demonstration, and return the exit code: 0 if all holds, 1 if not, 130 if interrupted."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # so that the clean-up runs
     try:

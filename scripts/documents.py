@@ -22,7 +22,7 @@ class Document:
     order: tuple[str, ...]
 
     def write_section(self, name: str, text: str) -> None:
-        """Puts `text` in the place of the section `name`, and keeps the rest."""
+        """Replace the section `name` by `text`, and keep the rest."""
         sections = self._sections()
         sections[name] = text.strip()
         found = [one for one in self.order if one in sections]
@@ -31,7 +31,7 @@ class Document:
         self.file.write_text("\n".join([self.head, *parts]), encoding="utf-8")
 
     def section(self, name: str) -> str:
-        """The text of the section `name`; empty if it is not there."""
+        """Return the text of the section `name`; "" if it does not exist."""
         return self._sections().get(name, "")
 
     def _sections(self) -> dict[str, str]:
