@@ -28,7 +28,8 @@ SAMPLE_SECONDS = 0.05
 WARM_UP = 1_000
 """Messages acknowledged before the time counts."""
 
-PUBLISHED_AT_ONCE = 500
+CONFIRMED_EVERY = 1_000
+"""Messages of a load; more at once might be more than the server buffers."""
 
 Entered = TypeVar("Entered")
 
@@ -65,9 +66,9 @@ def payload(subject: str, number: int, size: int = 0, text: str = "") -> bytes:
         "aggregateId": "42",
         "data": {"number": number, "text": text},
     }
-    missing = size - len(json.dumps(event, separators=(",", ":")))
-    event["data"] = {"number": number, "text": text + "x" * max(missing, 0)}
-    return json.dumps(event, separators=(",", ":")).encode()
+    encoded = json.dumps(event, separators=(",", ":"))
+    end = len('"}}')
+    return f"{encoded[:-end]}{'x' * (size - len(encoded))}{encoded[-end:]}".encode()
 
 
 class Arena:
@@ -84,19 +85,23 @@ class Arena:
         self.jetstream: JetStreamContext = client.jetstream(timeout=30)
 
     async def fill(self, wanted: Load) -> None:
-        """Makes the stream and publishes its messages; kept in memory, so that no disk is measured."""
+        """Makes the stream and publishes its messages; kept in memory, so that no disk is measured.
+
+        Raises:
+            RuntimeError: the stream has not all of them.
+        """
         await self.jetstream.add_stream(
             StreamConfig(name=wanted.name, subjects=[f"{wanted.name.lower()}.>"], storage=StorageType.MEMORY)
         )
-        for first in range(0, wanted.count, PUBLISHED_AT_ONCE):
-            numbers = range(first, min(first + PUBLISHED_AT_ONCE, wanted.count))
-            subjects = [wanted.subjects[number % len(wanted.subjects)] for number in numbers]
-            await asyncio.gather(
-                *(
-                    self.jetstream.publish(subject, payload(subject, number, wanted.size), timeout=30)
-                    for number, subject in zip(numbers, subjects, strict=True)
-                )
-            )
+        for number in range(wanted.count):
+            subject = wanted.subjects[number % len(wanted.subjects)]
+            event = payload(subject, number, wanted.size)
+            if number % CONFIRMED_EVERY and number < wanted.count - 1:
+                await self.client.publish(subject, event)
+            else:  # a confirmation counts for those before it too
+                await self.jetstream.publish(subject, event, timeout=30)
+        if (stored := (await self.jetstream.stream_info(wanted.name)).state.messages) != wanted.count:
+            raise RuntimeError(f"{wanted.name} has {stored} messages instead of {wanted.count}")
 
     async def forget_consumers(self, stream: str) -> None:
         """Has the next contestant begin at the stream's first message, and know none of the messages."""
@@ -124,18 +129,25 @@ class Arena:
     async def rate(self, stream: str, count: int, *, longest: float, patience: float = 60.0) -> float:
         """Messages acknowledged in a second, from the first `WARM_UP` on until `count` or for `longest` seconds.
 
+        Of a contestant that takes longer than that for `WARM_UP`, they are what counts: it stands still, such as a slow
+        consumer that the server disconnects until its messages are delivered again.
+
         Raises:
             TimeoutError: nothing was acknowledged within `patience` seconds.
         """
         begun: tuple[float, int] | None = None
-        deadline = time.perf_counter() + patience
+        idle = time.perf_counter()
+        deadline = idle + patience
         while True:
             done, now = await self.acknowledged(stream), time.perf_counter()
             if begun is None:
+                idle = idle if done else now
                 if done >= WARM_UP:
                     begun = (now, done)
                 elif now > deadline:
                     raise TimeoutError(f"only {done} messages of {stream} acknowledged in {patience:g} s")
+                elif now - idle >= longest:
+                    return done / (now - idle)
             elif done >= count or now - begun[0] >= longest:
                 return (done - begun[1]) / (now - begun[0])
             await asyncio.sleep(SAMPLE_SECONDS)

@@ -112,7 +112,7 @@ def emptied(redis: RedisServer, start: Start) -> Start:
 def rival(
     script: str, python: Path, settings: Mapping[str, str], url: str, load: Load, folder: Path
 ) -> Iterator[ManagedProcess]:
-    """One of the scripts in `benchmarks/rivals`; entering it starts it."""
+    """One of the scripts in `benchmarks/rivals`; entering it starts it, and it is killed: no figure is of its end."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     told = {"BENCH_URL": url, "BENCH_STREAM": load.name, "BENCH_SUBJECTS": ",".join(load.subjects)}
     with ManagedProcess(
@@ -121,4 +121,7 @@ def rival(
         log_folder=folder,
         environment={**kept, **IMPORTABLE, **told, **settings},
     ) as process:
-        yield process
+        try:
+            yield process
+        finally:
+            process.kill()

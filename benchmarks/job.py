@@ -41,6 +41,9 @@ PACED_SECONDS = 2.0 if QUICK else 6.0
 PLOT = Path("docs/performance-job.svg")
 WORKER, BARE, FASTSTREAM, TASKIQ = "natsgen", "nats-py", "FastStream", "Taskiq on Redis streams"
 BACKLOG = load("JOB", 150, 60_000)
+TASKS = max(BACKLOG.count // 6, 2 * WARM_UP)
+"""Of Taskiq, which takes longer to enqueue one than the others take to handle it."""
+
 PACED = load("PACED", 150, 0)
 
 TEXT = """\
@@ -104,7 +107,7 @@ def _taskiq(
     python: Path, told: Mapping[str, str], url: str, wanted: Load, folder: Path
 ) -> AbstractContextManager[ManagedProcess]:
     """Taskiq, whose tasks are enqueued in Redis first."""
-    events = "\n".join(payload(wanted.subjects[0], number, wanted.size).decode() for number in range(wanted.count // 3))
+    events = "\n".join(payload(wanted.subjects[0], number, wanted.size).decode() for number in range(TASKS))
     subprocess.run(
         [python, HERE / "rivals" / "job_taskiq.py", "enqueue"],
         input=events,
@@ -123,9 +126,10 @@ async def _in_turn(starts: Mapping[str, Start], folder: Path, rounds: int, say: 
         for number in range(rounds):
             for name in rotated(list(starts), number):
                 found = measured[name]
+                most = TASKS if name == TASKIQ else BACKLOG.count // 3
                 await _forget(here)
                 async with running(starts[name](here.server.url, BACKLOG, folder)) as contestant:
-                    await _throughput(here, _process(contestant), found)
+                    await _throughput(here, _process(contestant), most, found)
                 if name != TASKIQ:  # which is not fed by NATS
                     await _forget(here)
                     async with running(starts[name](here.server.url, PACED, folder)):
@@ -153,13 +157,13 @@ def _process(contestant: object) -> ManagedProcess:
     return process
 
 
-async def _throughput(here: Arena, process: ManagedProcess, found: Figures) -> None:
+async def _throughput(here: Arena, process: ManagedProcess, most: int, found: Figures) -> None:
     async with asyncio.timeout(60):
         while await _done(here) < WARM_UP:  # noqa: ASYNC110 (the server is asked)
             await asyncio.sleep(0.05)
     began, first, used = time.perf_counter(), await _done(here), _processor_seconds(process.pid)
     done = first
-    while time.perf_counter() - began < LONGEST and done < BACKLOG.count // 3:
+    while time.perf_counter() - began < LONGEST and done < most:
         await asyncio.sleep(0.05)
         done = await _done(here)
     handled = done - first

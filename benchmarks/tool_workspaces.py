@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.tool_commands import Command, execute
+from natsgen.workspace import ANSWERS_FILE
+from tests.update.world import CHECKOUT, Installed
 
 SERVICE, SUBJECT = "billing", "orders.order.created"
 ADDED_SUBJECT = "orders.order.cancelled"
@@ -31,18 +33,19 @@ def with_one_service(workspace: Path, environment: Mapping[str, str]) -> Path:
 def with_handlers(workspace: Path, environment: Mapping[str, str], count: int) -> Path:
     """Makes a workspace with one service of so many handlers; returns the service's folder."""
     service = with_one_service(workspace, environment)
+    imported = Installed(CHECKOUT.root, environment)  # whose commands do not import natsgen each
     for number in range(1, count):
-        execute(natsgen("add-handler", SERVICE, f"orders.item.event{number}"), workspace, environment)
+        imported.do("add-handler", SERVICE, f"orders.item.event{number}", cwd=workspace)
     return service
 
 
 def with_services(workspace: Path, service: Path, count: int) -> Path:
-    """Makes a workspace with so many copies of a service, which takes less time than making each; returns it."""
+    """Makes a workspace with so many copies of a service, of the files that `natsgen list` reads; returns it."""
+    answers = (service / ANSWERS_FILE).read_text()
     for number in range(count):
         copy = workspace / "services" / f"{SERVICE}-{number}"
-        shutil.copytree(service, copy)
-        answers = copy / ".copier-answers.yml"
-        answers.write_text(answers.read_text().replace(f"service_name: {SERVICE}", f"service_name: {copy.name}"))
+        shutil.copytree(service / "src/domain", copy / "src/domain")
+        (copy / ANSWERS_FILE).write_text(answers.replace(f"service_name: {SERVICE}", f"service_name: {copy.name}"))
     return workspace
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from benchmarks import worker
-from benchmarks.arena import payload, rotated
+from benchmarks.arena import WARM_UP, Arena, payload, rotated
 from benchmarks.figures import ratio, spread
 from benchmarks.worker import BARE, Measured, section
 from benchmarks.worker_latency import Latencies
@@ -66,3 +67,15 @@ def test_a_payload_has_its_size_and_is_an_event(size: int) -> None:
 
 def test_nobody_is_always_first() -> None:
     assert [rotated(["a", "b", "c"], number)[0] for number in range(4)] == ["a", "b", "c", "a"]
+
+
+def test_who_stands_still_before_the_warm_up_is_over_is_not_waited_for() -> None:
+    class Stalled(Arena):
+        def __init__(self) -> None:
+            self.asked = 0
+
+        async def acknowledged(self, _: str) -> int:
+            self.asked += 1
+            return 0 if self.asked < 3 else WARM_UP // 2
+
+    assert 0 < asyncio.run(Stalled().rate("S64K", 8 * WARM_UP, longest=0.2)) <= WARM_UP / 2 / 0.2
