@@ -10,7 +10,7 @@ import pytest
 
 from natsgen.cli import main
 from natsgen.files import tree
-from natsgen.parts import packages
+from natsgen.parts import facts, packages
 from tests.update import world
 from tests.update.world import REPOSITORY
 
@@ -87,6 +87,16 @@ def checked(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
     capsys.readouterr()
     code = main(["check", "billing", "--json"])
     return code, json.loads(capsys.readouterr().out)["services"][0]["repairable"]
+
+
+def test_deployment_files_follow_an_edited_handler_with_the_services_own_version(shop: Path) -> None:
+    do("add-deploy", "billing", "kubernetes")
+    handler = shop / BILLING / "src/domain/handlers/a_b_handler.py"
+    handler.write_text(handler.read_text().replace('"a.b"', '"a.b", concurrency=4'))
+
+    do("repair", "billing")
+
+    assert json.loads((shop / BILLING / facts.RECORD).read_text())["consumers"][0]["concurrency"] == 4
 
 
 @pytest.mark.parametrize("branches", [("remove", "add"), pytest.param(("add", "remove"), marks=pytest.mark.slow)])

@@ -43,8 +43,8 @@ def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Ac
     """
     workspace = writer.workspace
     with writer.session_of(service):
-        found = drift.compare(workspace, service)
-        differing = [file.path for file in found.files]
+        with drift.compared(workspace, service) as found:
+            differing = [file.path for file in found.files]
         wanted = tuple(dict.fromkeys(_path(workspace, service, text, here, differing) for text in paths))
         wanted = wanted or tuple(differing)
         there = tree.read_files(workspace, wanted)

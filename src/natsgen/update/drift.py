@@ -7,6 +7,7 @@ update, because a merge sees no difference between the two versions there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -157,14 +158,15 @@ class Comparison:
     files: tuple[DriftedFile, ...]
 
 
-def compare(workspace: Workspace, service: str) -> Comparison:
-    """Compare one service with its version of the template; change nothing.
+@contextmanager
+def compared(workspace: Workspace, service: str) -> Iterator[Comparison]:
+    """Provide a comparison of one service with its version of the template, whose files are there until the end.
 
     Raises:
         NatsgenError: the service cannot be compared; the message says why.
     """
     with Sources(workspace) as sources:
-        return _comparison(workspace, _look_up(workspace, service, sources))
+        yield _comparison(workspace, _look_up(workspace, service, sources))
 
 
 def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:

@@ -61,9 +61,9 @@ def repair(writer: Writer, service: str) -> Repaired:
             raise ServiceError(
                 f"{service} has an unfinished update; run natsgen update --continue {service} or --abort first"
             )
-        found = drift.compare(workspace, service)
-        change = _change(workspace, found)
-        change = change.with_other(found.packages.redeployed(found.packages.source_facts, change.after))
+        with drift.compared(workspace, service) as found:
+            change = _change(workspace, found)
+            change = change.with_other(found.packages.redeployed(found.packages.source_facts, change.after))
         writer.write(change, f"repair {service}")
     touched = {name for path in (*change.before, *change.after) for name in found.packages.packages_of(path)}
     return Repaired(change, tuple(found.missing), tuple(sorted(touched & found.packages.found)), tuple(_notes(found)))
