@@ -38,8 +38,10 @@ def test_each_version_is_one_template() -> None:
     here = {path: File(file.read_bytes(), os.access(file, os.X_OK)) for path, file in files}
     with releases.bundled() as found:
         assert found.newest == f"v{natsgen.__version__}", "natsgen's version is older than its newest release"
-        folder = found.template(found.newest).folder
-        released = here if folder == REPOSITORY else tree.read(folder)
+        try:
+            released = tree.read(found.at(found.newest).folder)
+        except TemplateError:
+            return  # it is not released yet
     assert tree.differences(released, here) == [], f"{found.newest} is released: set the next version"
 
 

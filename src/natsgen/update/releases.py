@@ -29,7 +29,7 @@ class Releases:
         url: its `_src_path`.
         folder: an empty folder, for the checked-out versions.
         history: a bare repository with a tag for each version; None if there is none yet.
-        current: a version without a tag: natsgen's own unreleased template, or a folder that is not in git.
+        current: a template whose version needs no tag: that of this natsgen, or a folder that is not in git.
     """
 
     def __init__(self, url: str, folder: Path, history: Path | None, current: TemplateSource | None = None) -> None:
@@ -37,9 +37,9 @@ class Releases:
         self._folder = folder
         self._history = history
         tags = git.run_bare(history, "tag", "--list").stdout.decode().split() if history else []
-        self._current = current if current is not None and current.commit not in tags else None
-        self.versions = versions.ordered([*tags, *([self._current.commit] if self._current else [])])
-        """The tags, oldest first."""
+        self._current = current
+        self.versions = versions.ordered({*tags, *([current.commit] if current else [])})
+        """The versions, oldest first."""
 
     @property
     def newest(self) -> str:
