@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.tool_commands import Command, execute
-from natsgen.workspace import ANSWERS_FILE
+from natsgen.files.workspace import ANSWERS_FILE
 from tests.update.world import CHECKOUT, Installed
 
 SERVICE, SUBJECT = "billing", "orders.order.created"
