@@ -173,6 +173,6 @@ def test_a_workflow_may_come_later_and_is_never_overwritten(tmp_path: Path, caps
     assert (tmp_path / "natsgen.toml").read_text() == before
     capsys.readouterr()
     assert main(["init", "--ci", "github", "--workspace", str(tmp_path)]) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "exist already" in capsys.readouterr().err
     assert main(["init", "--ci", "githb", "--workspace", str(tmp_path)]) == 2
     assert "did you mean 'github'?" in capsys.readouterr().err
