@@ -61,8 +61,8 @@ includes the time for that.
 
 `natsgen new worker` renders with Copier, which takes most of the time: to import Copier, and to compile hundreds of
 small templates, one for every part of every path. `add-handler` renders its two files without Copier, and `list` only
-reads. `natsgen --help` can take less time than a program that does nothing, because natsgen skips Python's garbage
-collection at exit."""
+reads; its workspaces hold only the files that it reads. `natsgen --help` can take less time than a program that does
+nothing, because natsgen skips Python's garbage collection at exit."""
 
 
 @dataclass(frozen=True)

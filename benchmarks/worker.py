@@ -112,7 +112,7 @@ class Measured:
 
 
 def measure(rounds: int, say: Say) -> Measured:
-    """Measures all of it; about a minute a round and contestant."""
+    """Measures all of it; two or three minutes a round."""
     with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
         folder = Path(name)
         worker = Worker(generate(folder / "workspace"))
