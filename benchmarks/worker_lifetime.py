@@ -24,7 +24,7 @@ MANY = load("MANY", 150, 200_000)
 BACKLOGS = {"1,000": load("FEW", 150, 1_000), "100,000": load("BACKLOG", 150, 100_000)}
 """Messages that wait while a slow handler works."""
 
-HANDLED_OF_BACKLOG = 50 if QUICK else 300
+HANDLED_OF_BACKLOG = 50 if QUICK else 100
 MEGABYTE = 1_048_576
 IMPORTED = """
 import sys
