@@ -1,8 +1,8 @@
 """Release the template and natsgen: `make release VERSION=1.2.3`.
 
-It adds copier.yml, template/ and includes/, as committed, to the history in src/natsgen/template.bundle.xz, as one
-commit with the tag v1.2.3; sets the version; and dates the section of the changelog. If the template would break the
-update of existing services, it changes nothing. You commit, tag and build.
+It adds copier.yml, template/ and includes/, as committed, to the history in src/natsgen/update/template.bundle.xz, as
+one commit with the tag v1.2.3; sets the version; and dates the section of the changelog. If the template would break
+the update of existing services, it changes nothing. You commit, tag and build.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> int:
     except NatsgenError as error:
         print(f"release: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"natsgen {options.version}: the template is in {BUNDLE}, and the version is set. Next:")
+    print(f"natsgen {options.version}: the template is in src/natsgen/{BUNDLE}, and the version is set. Next:")
     print(f"  git add src/natsgen/{BUNDLE}")
     print(f"  git commit -am 'Release {options.version}' && git tag v{options.version}")
     print("  make dist")

@@ -32,7 +32,7 @@ def repository(tmp_path: Path) -> Path:
     root = tmp_path / "repository"
     (root / "template/services/{{ service_name }}").mkdir(parents=True)
     (root / "includes").mkdir()
-    (root / "src/natsgen").mkdir(parents=True)
+    (root / "src/natsgen/update").mkdir(parents=True)
     (root / "copier.yml").write_text(COPIER_YML)
     (root / "includes/part.jinja").write_text("part")
     (root / "template/services/{{ service_name }}/run.sh").write_text("#!/bin/sh\n")

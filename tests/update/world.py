@@ -114,7 +114,7 @@ def template_repository(root: Path) -> Path:
         else:
             root.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / part)
-    (root / "src/natsgen").mkdir(parents=True)
+    (root / "src/natsgen/update").mkdir(parents=True)
     shutil.copy(REPOSITORY / "src/natsgen/__init__.py", root / "src/natsgen")
     shutil.copy(REPOSITORY / "pyproject.toml", root)
     (root / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n\n- everything\n")
@@ -178,10 +178,11 @@ CHECKOUT = Installed(REPOSITORY / "src")
 def install(template: Path, target: Path) -> Installed:
     """Lays out a natsgen with the template, the version and the releases of a repository."""
     package = Path(natsgen.__file__).parent
-    shutil.copytree(package, target / "natsgen", ignore=shutil.ignore_patterns(BUNDLE))  # with what is compiled
+    own_releases = shutil.ignore_patterns(Path(BUNDLE).name)
+    shutil.copytree(package, target / "natsgen", ignore=own_releases)  # with what is compiled
     shutil.copy(template / "src/natsgen/__init__.py", target / "natsgen")
     if (template / "src/natsgen" / BUNDLE).exists():
-        shutil.copy(template / "src/natsgen" / BUNDLE, target / "natsgen")
+        shutil.copy(template / "src/natsgen" / BUNDLE, target / "natsgen" / BUNDLE)
     for part in release.PARTS:
         source = template / part
         place = target / "natsgen/_template" / part

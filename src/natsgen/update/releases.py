@@ -16,7 +16,7 @@ from natsgen.files import git, scratch
 from natsgen.rendering import addresses, template_source, versions
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 
-BUNDLE = "template.bundle.xz"
+BUNDLE = "update/template.bundle.xz"  # in the package
 # The user's configuration must not change the content of a release.
 _ANY_CODE = range(256)
 _AS_RELEASED = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
