@@ -216,7 +216,7 @@ class HandlerRunner:
             await self._tell_alive()
 
     def _tell_now(self) -> None:
-        """Tell it before a new connection brings messages, which would be dropped with those that expired meanwhile."""
+        """Tell the server before a new connection brings messages; else they would be dropped with expired ones."""
         self._telling = asyncio.create_task(self._tell_alive())
 
     async def _tell_alive(self) -> None:
