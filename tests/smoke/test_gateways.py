@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -446,6 +447,50 @@ async def test_it_leaves_consul_before_its_requests_end(
 
     assert (await running).status == 200
     assert await asyncio.to_thread(gateway.process.wait, 10) == 0
+
+
+FAILS_TO_START = """
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter
+
+@asynccontextmanager
+async def lifespan(_):
+    while not Path("registered").exists():
+        await asyncio.sleep(0.05)
+    raise RuntimeError("no database")
+    yield
+
+router = APIRouter(lifespan=lifespan)
+"""
+
+
+@pytest.mark.consul
+@pytest.mark.parametrize("framework", ["fastapi"], indirect=True)
+def test_an_application_that_fails_to_start_is_gone_from_consul(
+    folder: Path, nats_server: NatsServer, consul_agent: ConsulAgent, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(folder, tmp_path / "greeter")
+    (copy / "src/web/routes/failing_route.py").write_text(FAILS_TO_START)
+    in_consul = {"CONSUL_ENABLED": "true", "CONSUL_HOST": LOOPBACK, "CONSUL_PORT": str(consul_agent.http_port)}
+    python = environment_for(copy / "requirements.txt")
+    settings = {"NATS_URL": nats_server.url, **in_consul}
+    registered = lambda: consul_agent.api.service_instances("greeter")  # noqa: E731
+    gateway = GeneratedService(copy, python=python, log_folder=tmp_path, settings=settings)
+    gateway.launch()
+    try:
+        gateway.process.wait_for_line("registered in Consul", limit=60)
+        wait_until(lambda: registered() != [], limit=30, what="Consul to know the gateway")
+        (copy / "registered").touch()
+
+        assert gateway.process.wait(30) == 2
+        wait_until(lambda: registered() == [], limit=10, what="Consul to forget the gateway")
+        assert "the application could not start" in gateway.process.tail()
+        assert "http server started" not in gateway.process.tail()
+    finally:
+        gateway.kill()
 
 
 def test_the_readme_lists_every_setting(folder: Path, framework: str) -> None:

@@ -43,7 +43,8 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     port, app.internal_port = listening[0].getsockname()[1], listening[-1].getsockname()[1]
     working = worker.start(port)
     serving = await server.start(listening)
-    logger.info("http server started", host=settings.HTTP_HOST, port=port, internal_port=app.internal_port)
+    if server.started:
+        logger.info("http server started", host=settings.HTTP_HOST, port=port, internal_port=app.internal_port)
     with suppress(asyncio.CancelledError):  # see `src.main.run`
         await asyncio.wait([working, serving, stop], return_when=asyncio.FIRST_COMPLETED)
 
@@ -94,22 +95,17 @@ class Server(uvicorn.Server):
         )
 
     async def start(self, listening: list[socket.socket]) -> asyncio.Task[None]:
-        """Start the application, and return when it answers.
+        """Start the application, and return when it answers or has failed to start.
 
         Returns:
-            The task that serves until `stop`.
-
-        Raises:
-            ConfigurationError: the application failed to start; the log says why.
+            The task that serves until `stop`. If it has failed, its exception says why.
         """
         if settings.LOG_LEVEL != "DEBUG":
             # the gateway logs requests; a line for each malformed one could flood the log
             logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         serving = asyncio.create_task(self._serve_on(listening), name="http")
-        while not self.started:
+        while not (self.started or serving.done()):
             await asyncio.wait([serving], timeout=0.01)
-            if serving.done():
-                serving.result()
         for one in listening:
             one.listen(BACKLOG)  # uvicorn uses one number for this and for the connections accepted at once
         return serving
