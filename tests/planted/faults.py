@@ -70,6 +70,8 @@ FAULTS = (
     in_worker("message", 'TERM = b"+TERM"', 'TERM = b"+ACK"', *DELIVERY, "acknowledging"),
     in_worker("message", 'IN_PROGRESS = b"+WPI"', 'IN_PROGRESS = b"+ACK"', *DELIVERY, "acknowledging"),
     in_worker("message", 'return f"{self.handler}:{identity}"\n', 'return "same"\n', "dead_letters"),
+    # Consul
+    in_worker("consul_client", "while self._task.cancel()", "if self._task.cancel()", "consul_client"),
     # subscriptions
     in_worker("subscription", "self.maximum)", "self.initial)", "subscriptions", "handler_api", "outcomes"),
     in_worker("worker", "if other.name == subscription.handler or", "if False and", "task_queue"),

@@ -51,8 +51,8 @@ class ConsulClient:
 
     async def deregister(self) -> None:
         """Remove the instance from Consul; this takes no longer than `STOP_LIMIT` and a moment."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        while self._task.cancel():  # until it ends: aiohttp swallows a cancellation that comes with its own timeout
+            await asyncio.wait([self._task], timeout=0.1)
         try:
             async with asyncio.timeout(self.STOP_LIMIT):
                 await self._client.agent.service.deregister(self.service_id)
