@@ -72,7 +72,7 @@ class Delivery:
         self, subscription: Subscription, attempts: Attempts, dead_letters: DeadLetters, inbox: Inbox | None
     ) -> None:
         self.subscription = subscription
-        self.metrics = metrics.HandlerMetrics(subscription.handler)
+        self.metrics = metrics.HandlerMetrics(subscription.handler, subscription.ack_wait)
         self.dead_letters = dead_letters
         self.stopping = False
         self.last_error = ""

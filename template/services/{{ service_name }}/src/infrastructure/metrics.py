@@ -8,15 +8,13 @@ from bisect import bisect_left
 from itertools import accumulate
 
 from prometheus_client import REGISTRY, Counter, Gauge, Metric, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Sample
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 # they double the series, and say only when the process started
 disable_created_metrics()  # type: ignore[no-untyped-call, unused-ignore]
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
-BOUNDS = [*map(str, BUCKETS), "+Inf"]
 
 READY = Gauge("worker_ready", "1 while the service is ready")
 CONNECTED = Gauge("worker_nats_connected", "1 while connected to NATS")
@@ -44,15 +42,21 @@ COUNTS = (RETRIED, HELD, RELEASED, DUPLICATES, PENDING, BUFFERED, IN_FLIGHT, WIT
 class HandlerMetrics:
     """The metrics of one handler.
 
+    Args:
+        handler: its name.
+        ack_wait: its `ack_wait`. A bucket ends there, which shows how many calls take longer.
+
     Attributes:
         received, handled: numbers of messages.
+        bounds: where the buckets end, in seconds.
         durations: how many calls of the handler took how long, by bucket.
         seconds: how long all calls took.
     """
 
-    def __init__(self, handler: str) -> None:
+    def __init__(self, handler: str, ack_wait: float) -> None:
         self.received = self.handled = 0
-        self.durations = [0] * (len(BUCKETS) + 1)
+        self.bounds = sorted({*BUCKETS, float(ack_wait)})
+        self.durations = [0] * (len(self.bounds) + 1)
         self.seconds = 0.0
         self._handler = handler
         by_handler[handler] = self
@@ -61,7 +65,7 @@ class HandlerMetrics:
 
     def took(self, seconds: float) -> None:
         """Count a call of the handler."""
-        self.durations[bisect_left(BUCKETS, seconds)] += 1
+        self.durations[bisect_left(self.bounds, seconds)] += 1
         self.seconds += seconds
 
     def values(self) -> dict[str, object]:
@@ -86,7 +90,8 @@ class MessageCollector(Collector):
         for handler, one in by_handler.items():
             received.add_metric([handler], one.received)
             handled.add_metric([handler], one.handled)
-            took.add_metric([handler], [*zip(BOUNDS, accumulate(one.durations), strict=True)], one.seconds)
+            bounds = [*map(str, one.bounds), "+Inf"]
+            took.add_metric([handler], [*zip(bounds, accumulate(one.durations), strict=True)], one.seconds)
         return [received, handled, took]
 
 
