@@ -68,7 +68,7 @@ async def main(blocks: dict[str, str]) -> dict[str, dict[str, str]]:
     configure_logging(settings.SERVICE_NAME, "WARNING", "json")
     worker = Worker(settings)
     worker.register()
-    working = worker.start(port=0)
+    working = worker.start()
     await until(lambda: worker.readiness().ready or working.done(), worker.readiness)
     found = {name: await said_by(name, text) for name, text in blocks.items()}
     await until(lambda: all(counted(worker)), worker.stats)

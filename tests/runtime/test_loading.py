@@ -36,7 +36,8 @@ async def main():
     worker.register()
     http = HttpServer(worker)
     await http.start()
-    worker.start(http.port)
+    worker.start()
+    worker.announce(http.port)
     while not worker.readiness().ready:
         await asyncio.sleep(0.02)
     async with aiohttp.ClientSession() as session:

@@ -449,48 +449,85 @@ async def test_it_leaves_consul_before_its_requests_end(
     assert await asyncio.to_thread(gateway.process.wait, 10) == 0
 
 
-FAILS_TO_START = """
+STARTING = """
 import asyncio
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter
 
+async def wait_for(name):
+    while not Path(name).exists():
+        await asyncio.sleep(0.05)
+
 @asynccontextmanager
 async def lifespan(_):
-    while not Path("registered").exists():
-        await asyncio.sleep(0.05)
-    raise RuntimeError("no database")
-    yield
+    Path("starting").touch()
+    try:
+        await wait_for("go-on")
+        if Path("fail").exists():
+            raise RuntimeError("no database")
+        yield
+        await wait_for("never")
+    finally:
+        Path("closed").touch()
 
 router = APIRouter(lifespan=lifespan)
 """
 
 
-@pytest.mark.consul
-@pytest.mark.parametrize("framework", ["fastapi"], indirect=True)
-def test_an_application_that_fails_to_start_is_gone_from_consul(
+@pytest.fixture
+def starting(
     folder: Path, nats_server: NatsServer, consul_agent: ConsulAgent, tmp_path: Path
-) -> None:
+) -> Iterator[GeneratedService]:
+    """A gateway whose application waits in its start for a file `go-on`, and in its end for ever."""
     copy = shutil.copytree(folder, tmp_path / "greeter")
-    (copy / "src/web/routes/failing_route.py").write_text(FAILS_TO_START)
+    (copy / "src/web/routes/starting_route.py").write_text(STARTING)
     in_consul = {"CONSUL_ENABLED": "true", "CONSUL_HOST": LOOPBACK, "CONSUL_PORT": str(consul_agent.http_port)}
+    settings = {"NATS_URL": nats_server.url, "GRACEFUL_SHUTDOWN_TIMEOUT": "1", **in_consul}
     python = environment_for(copy / "requirements.txt")
-    settings = {"NATS_URL": nats_server.url, **in_consul}
-    registered = lambda: consul_agent.api.service_instances("greeter")  # noqa: E731
     gateway = GeneratedService(copy, python=python, log_folder=tmp_path, settings=settings)
     gateway.launch()
     try:
-        gateway.process.wait_for_line("registered in Consul", limit=60)
-        wait_until(lambda: registered() != [], limit=30, what="Consul to know the gateway")
-        (copy / "registered").touch()
-
-        assert gateway.process.wait(30) == 2
-        wait_until(lambda: registered() == [], limit=10, what="Consul to forget the gateway")
-        assert "the application could not start" in gateway.process.tail()
-        assert "http server started" not in gateway.process.tail()
+        wait_until((copy / "starting").exists, limit=60, what="the application to start")
+        yield gateway
     finally:
         gateway.kill()
+
+
+@pytest.mark.consul
+@pytest.mark.parametrize("framework", ["fastapi"], indirect=True)
+def test_an_application_that_fails_to_start_is_never_in_consul(starting: GeneratedService) -> None:
+    (starting.folder / "fail").touch()
+    starting.process.wait_for_line("connected to NATS", limit=30)
+    (starting.folder / "go-on").touch()
+
+    assert starting.process.wait(30) == 2
+    assert "the application could not start" in starting.process.tail()
+    assert "registered in Consul" not in starting.process.tail()
+    assert "http server started" not in starting.process.tail()
+
+
+@pytest.mark.consul
+@pytest.mark.parametrize("framework", ["fastapi"], indirect=True)
+def test_a_signal_ends_a_gateway_whose_application_starts(starting: GeneratedService) -> None:
+    starting.process.signal(signal.SIGTERM)
+
+    assert starting.process.wait(10) == 0
+    assert (starting.folder / "closed").exists()
+    assert "registered in Consul" not in starting.process.tail()
+    assert "Traceback" not in starting.process.tail()
+
+
+@pytest.mark.consul
+@pytest.mark.parametrize("framework", ["fastapi"], indirect=True)
+def test_a_signal_ends_a_gateway_whose_application_does_not_end(starting: GeneratedService) -> None:
+    (starting.folder / "go-on").touch()
+    starting.process.wait_for_line("registered in Consul", limit=30)
+    starting.process.signal(signal.SIGTERM)
+
+    assert starting.process.wait(20) == 0
+    assert "deregistered from Consul" in starting.process.tail()
 
 
 def test_the_readme_lists_every_setting(folder: Path, framework: str) -> None:

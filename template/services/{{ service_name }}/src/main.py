@@ -63,7 +63,8 @@ async def work() -> None:
     logger.info("worker starting", version=VERSION, event_loop=type(asyncio.get_running_loop()).__module__)
     await http.start()
     gc.freeze()  # keeps the collector from scanning imported objects
-    working = worker.start(http.port)
+    working = worker.start()
+    worker.announce(http.port)
     with suppress(asyncio.CancelledError):  # see `run`
         await asyncio.wait([working, stop], return_when=asyncio.FIRST_COMPLETED)
 

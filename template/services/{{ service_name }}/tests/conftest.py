@@ -207,7 +207,7 @@ def run_service(nats_url: str) -> RunService:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(domain, "own_settings", domain.own_settings.model_copy(update=own))
             worker.register()
-        working = worker.start(port=0)
+        working = worker.start()
         deadline = time.monotonic() + LIMIT
         while not worker.readiness().ready and not working.done():
             assert time.monotonic() < deadline, f"not ready in {LIMIT} s: {worker.readiness().reason}"

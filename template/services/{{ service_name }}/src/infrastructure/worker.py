@@ -95,7 +95,7 @@ class Worker:
             mend = "natsgen repair" if dedup == SERVICE["dedup"] else f"natsgen answers SERVICE set dedup={dedup}"
             inbox = load_package("src.inbox", f"DEDUP={dedup}", mend)
             self._inbox = inbox.inbox_for(dedup, self.nats)
-        self._consul: Any = None  # the ConsulClient, once started
+        self._consul: Any = None  # the ConsulClient, once announced
         self._open_resources: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
         self._prepared = False
         metrics.READY.set_function(lambda: self.readiness().ready)
@@ -172,23 +172,25 @@ class Worker:
             found.setdefault(component.kind, []).extend(component.stats())
         return found
 
-    def start(self, port: int) -> asyncio.Task[None]:
+    def start(self) -> asyncio.Task[None]:
         """Start to work in the background.
-
-        Args:
-            port: the port of `/readyz`, for the registration in Consul.
 
         Returns:
             The task that works until `stop`. If it ends earlier, its exception says why.
+        """
+        self.working = asyncio.create_task(self.run(), name="worker")
+        return self.working
+
+    def announce(self, port: int) -> None:
+        """Register in Consul in the background, if that is enabled.
+
+        Args:
+            port: the port that answers `/readyz`.
         """
         if self.settings.CONSUL_ENABLED:
             from src.infrastructure.consul_client import ConsulClient  # loads py-consul only where it is used
 
             self._consul = ConsulClient(self.settings, self.readiness, port)
-        else:
-            logger.info("not registering in Consul: CONSUL_ENABLED is off")
-        self.working = asyncio.create_task(self.run(), name="worker")
-        return self.working
 
     async def run(self) -> None:
         """Connect, and work until `stop` is called.

@@ -45,10 +45,12 @@ class Gateway:
 
     Attributes:
         internal_port: the port that answers `INTERNAL_PATHS`.
+        lifespan: the task in which the server starts and stops the application; None until then.
     """
 
     def __init__(self, worker: Worker, application: Application, route_of: Callable[[Scope], str]) -> None:
         self.internal_port = settings.HTTP_INTERNAL_PORT
+        self.lifespan: asyncio.Task[Any] | None = None
         self._worker = worker
         self._application = application
         self._route_of = route_of
@@ -57,8 +59,9 @@ class Gateway:
         self._observed = worker.nats.observed(self._exchange, kind="http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; anything but HTTP goes to the application unchanged."""
+        """Answer one request; the lifespan goes to the application unchanged."""
         if scope["type"] != "http":
+            self.lifespan = asyncio.current_task()
             await self._application(scope, receive, send)
         elif scope["path"] not in self._endpoints or self._hides(scope):
             await self._observed(Exchange(scope), scope, receive, send)

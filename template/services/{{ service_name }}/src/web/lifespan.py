@@ -26,7 +26,8 @@ async def lifespan() -> AsyncIterator[None]:
         yield
         return
     configure_logging(settings.SERVICE_NAME, settings.LOG_LEVEL, settings.LOG_FORMAT)
-    worker.start(settings.HTTP_PORT).add_done_callback(_ended)
+    worker.start().add_done_callback(_ended)
+    worker.announce(settings.HTTP_PORT)
     try:
         yield
     finally:

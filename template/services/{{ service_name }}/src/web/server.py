@@ -41,9 +41,10 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     if web_settings.HTTP_INTERNAL_PORT != settings.HTTP_PORT:
         listening.append(listen("HTTP_INTERNAL_PORT", web_settings.HTTP_INTERNAL_PORT))
     port, app.internal_port = listening[0].getsockname()[1], listening[-1].getsockname()[1]
-    working = worker.start(port)
-    serving = await server.start(listening)
+    working = worker.start()
+    serving = await server.start(listening, working, stop)
     if server.started:
+        worker.announce(port)
         logger.info("http server started", host=settings.HTTP_HOST, port=port, internal_port=app.internal_port)
     with suppress(asyncio.CancelledError):  # see `src.main.run`
         await asyncio.wait([working, serving, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -52,7 +53,8 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
     clock = asyncio.get_running_loop().time
     deadline = clock() + web_settings.HTTP_DRAIN_TIME + settings.GRACEFUL_SHUTDOWN_TIMEOUT
     await worker.leave()  # unready from now on
-    await asyncio.wait([hurry, serving], timeout=web_settings.HTTP_DRAIN_TIME, return_when=asyncio.FIRST_COMPLETED)
+    drain = web_settings.HTTP_DRAIN_TIME if server.started else 0
+    await asyncio.wait([hurry, serving], timeout=drain, return_when=asyncio.FIRST_COMPLETED)
     await server.stop(serving, hurry)
     await worker.stop(hurry, max(deadline - clock(), 0))
     for task in (working, serving):
@@ -94,8 +96,8 @@ class Server(uvicorn.Server):
             )
         )
 
-    async def start(self, listening: list[socket.socket]) -> asyncio.Task[None]:
-        """Start the application, and return when it answers or has failed to start.
+    async def start(self, listening: list[socket.socket], *ends: asyncio.Future[None]) -> asyncio.Task[None]:
+        """Start the application, and return when it answers, has failed to start, or one of `ends` is done.
 
         Returns:
             The task that serves until `stop`. If it has failed, its exception says why.
@@ -104,16 +106,23 @@ class Server(uvicorn.Server):
             # the gateway logs requests; a line for each malformed one could flood the log
             logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         serving = asyncio.create_task(self._serve_on(listening), name="http")
-        while not (self.started or serving.done()):
-            await asyncio.wait([serving], timeout=0.01)
+        while not (self.started or serving.done() or any(end.done() for end in ends)):
+            await asyncio.wait([serving, *ends], timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
         for one in listening:
             one.listen(BACKLOG)  # uvicorn uses one number for this and for the connections accepted at once
         return serving
 
     async def stop(self, serving: asyncio.Task[None], hurry: asyncio.Future[None]) -> None:
-        """Answer the requests that have arrived, within `GRACEFUL_SHUTDOWN_TIMEOUT` or until `hurry` is done."""
+        """Answer the requests that have arrived, within `GRACEFUL_SHUTDOWN_TIMEOUT` or until `hurry` is done.
+
+        An application that still starts is cancelled; one that does not end in time is left behind.
+        """
         self.should_exit = True
-        await asyncio.wait([hurry, serving], return_when=asyncio.FIRST_COMPLETED)
+        if app.lifespan and not self.started:
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would log the cancellation
+            app.lifespan.cancel()
+        limit = settings.GRACEFUL_SHUTDOWN_TIMEOUT + LAST_RESPONSES
+        await asyncio.wait([hurry, serving], timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         self.force_exit = True
         await asyncio.wait([serving], timeout=LAST_RESPONSES)  # since Python 3.12, it waits for open connections
         if (cut_short := self.server_state.tasks) and not hurry.done():
@@ -128,4 +137,5 @@ class Server(uvicorn.Server):
         try:
             await self.serve(sockets=listening)
         except SystemExit as error:  # uvicorn would end the process
-            raise ConfigurationError("the application could not start; the log says why") from error
+            if not self.should_exit:
+                raise ConfigurationError("the application could not start; the log says why") from error
