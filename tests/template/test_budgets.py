@@ -20,7 +20,7 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_640  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_093  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
+ALL_LINES = 6_092  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
@@ -45,7 +45,7 @@ PACKAGE_LINES = {
     "tasks": 568,
     "tenancy": 75,
     "toolkit": 8,
-    "web": 718,
+    "web": 717,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
 

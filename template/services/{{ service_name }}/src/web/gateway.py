@@ -12,20 +12,10 @@ from src.infrastructure.errors import describe
 from src.infrastructure.http_server import endpoints
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
+from src.web import problems
 from src.web.asgi import JSON, Application, Receive, Scope, Send, respond
 from src.web.exchange import Exchange
 from src.web.metrics import IN_FLIGHT, count
-from src.web.problems import (
-    BODY_TOO_LARGE,
-    BODY_TOO_LATE,
-    EXPECTED,
-    NOT_ALLOWED,
-    NOT_FOUND,
-    STOPPED,
-    TOO_MANY_BODIES,
-    Problem,
-    problem_of,
-)
 from src.web.settings import settings
 
 CLIENT_LEFT = 499  # the counted status if the client disconnects before there is a response
@@ -68,7 +58,8 @@ class Gateway:
         elif scope["method"] in ("GET", "HEAD"):
             await respond(send, *self._endpoints[scope["path"]]())
         else:
-            await respond(send, NOT_ALLOWED.status, JSON, NOT_ALLOWED.body, [(b"allow", b"GET, HEAD")])
+            problem = problems.NOT_ALLOWED
+            await respond(send, problem.status, JSON, problem.body, [(b"allow", b"GET, HEAD")])
 
     def _hides(self, scope: Scope) -> bool:
         return scope["path"] in INTERNAL_PATHS and (scope["server"] or ("", None))[1] != self.internal_port
@@ -80,7 +71,7 @@ class Gateway:
         send = self._sending(exchange, send)
         try:
             if problem := await self._answer(exchange, scope, receive, send):
-                close = [(b"connection", b"close")] if problem is BODY_TOO_LATE else None
+                close = [(b"connection", b"close")] if problem is problems.BODY_TOO_LATE else None
                 await respond(send, problem.status, JSON, problem.body, close)
         finally:
             self._body_bytes -= exchange.body_bytes
@@ -91,11 +82,11 @@ class Gateway:
             _log(exchange, seconds)
             current.reset(token)
 
-    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> problems.Problem | None:
         """Answer with the application; return the problem to answer with if it did not."""
         try:
             if self._hides(scope):
-                return NOT_FOUND
+                return problems.NOT_FOUND
             # read first, so that every route rejects a large body alike; the server drops the rest
             body = await self._read_body(exchange, receive)
             if not isinstance(body, bytes):
@@ -104,13 +95,13 @@ class Gateway:
         except asyncio.CancelledError:
             if exchange.status or not self._worker.stopping:
                 raise
-            return STOPPED  # it has taken longer than the process has to stop
+            return problems.STOPPED  # it has taken longer than the process has to stop
         except Exception as error:
-            problem = problem_of(error)
+            problem = problems.problem_of(error)
             return None if exchange.status else problem
         return None
 
-    async def _read_body(self, exchange: Exchange, receive: Receive) -> bytes | Problem | None:
+    async def _read_body(self, exchange: Exchange, receive: Receive) -> bytes | problems.Problem | None:
         """Return the whole body of a request, or the problem with it; None if the client left."""
         body = bytearray()
         try:
@@ -124,13 +115,13 @@ class Gateway:
                     exchange.body_bytes += len(part)
                     self._body_bytes += len(part)
                     if len(body) > settings.HTTP_MAX_BODY:
-                        return BODY_TOO_LARGE
+                        return problems.BODY_TOO_LARGE
                     if self._body_bytes > max(MOST_BODIES, settings.HTTP_MAX_BODY):
-                        return TOO_MANY_BODIES
+                        return problems.TOO_MANY_BODIES
                     if not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError:
-            return BODY_TOO_LATE
+            return problems.BODY_TOO_LATE
 
     def _sending(self, exchange: Exchange, send: Send) -> Send:
         """Return a `send` that adds the headers of all responses."""
@@ -162,7 +153,7 @@ def _log(exchange: Exchange, seconds: float) -> None:
     error = exchange.error
     if error:
         fields["error"] = describe(error)
-    if error and not isinstance(error, EXPECTED):
+    if error and not isinstance(error, problems.EXPECTED):
         logger.error("request failed", **fields, exc_info=error)
     else:
         (logger.info if exchange.status >= 500 else logger.debug)("request answered", **fields)

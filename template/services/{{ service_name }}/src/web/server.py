@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -14,6 +15,7 @@ import uvicorn
 from src.config import VERSION, settings
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.http_server import cannot_listen
+from src.infrastructure.nats_client import until
 from src.utils.logging import logger
 from src.web.app import app
 from src.web.connections import BoundedConnection
@@ -50,13 +52,12 @@ async def serve(stop: asyncio.Future[None], hurry: asyncio.Future[None]) -> None
         await asyncio.wait([working, serving, stop], return_when=asyncio.FIRST_COMPLETED)
 
     logger.info("gateway stopping")
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + web_settings.HTTP_DRAIN_TIME + settings.GRACEFUL_SHUTDOWN_TIMEOUT
+    deadline = time.monotonic() + web_settings.HTTP_DRAIN_TIME + settings.GRACEFUL_SHUTDOWN_TIMEOUT
     await worker.leave()  # unready from now on
-    drain = web_settings.HTTP_DRAIN_TIME if server.started else 0
-    await asyncio.wait([hurry, serving], timeout=drain, return_when=asyncio.FIRST_COMPLETED)
+    if server.started:
+        await until(serving.done, time.monotonic() + web_settings.HTTP_DRAIN_TIME, hurry)
     await server.stop(serving, hurry)
-    await worker.stop(hurry, max(deadline - clock(), 0))
+    await worker.stop(hurry, max(deadline - time.monotonic(), 0))
     for task in (working, serving):
         if task.done() and not task.cancelled():
             task.result()  # raises the error that ended it
@@ -106,8 +107,7 @@ class Server(uvicorn.Server):
             # the gateway logs requests; a line for each malformed one could flood the log
             logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         serving = asyncio.create_task(self._serve_on(listening), name="http")
-        while not (self.started or serving.done() or any(end.done() for end in ends)):
-            await asyncio.wait([serving, *ends], timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
+        await until(lambda: self.started or any(end.done() for end in (serving, *ends)), math.inf)
         for one in listening:
             one.listen(BACKLOG)  # uvicorn uses one number for this and for the connections accepted at once
         return serving
@@ -121,8 +121,7 @@ class Server(uvicorn.Server):
         if app.lifespan and not self.started:
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would log the cancellation
             app.lifespan.cancel()
-        limit = settings.GRACEFUL_SHUTDOWN_TIMEOUT + LAST_RESPONSES
-        await asyncio.wait([hurry, serving], timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        await until(serving.done, time.monotonic() + settings.GRACEFUL_SHUTDOWN_TIMEOUT + LAST_RESPONSES, hurry)
         self.force_exit = True
         await asyncio.wait([serving], timeout=LAST_RESPONSES)  # since Python 3.12, it waits for open connections
         if (cut_short := self.server_state.tasks) and not hurry.done():
