@@ -16,6 +16,7 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from natsgen.harness.nats_server import NatsServer
 from src.config import Settings
@@ -103,6 +104,15 @@ async def test_task_queue_enqueue(run_worker: Any, jetstream: JetStreamContext, 
     config = (await jetstream.stream_info("QUEUE_EMAILS")).config
     assert (config.retention, config.subjects, config.max_msgs) == ("workqueue", ["queue.emails.>"], -1)
     assert await stream_messages(jetstream) == 0
+
+
+async def test_task_queue_says_once_what_it_created(run_worker: Any, outbox: Enqueued) -> None:
+    """The consumers of all priorities need the stream at the same time."""
+    with capture_logs() as lines:
+        async with run_worker(sending(outbox)):
+            pass
+
+    assert [line["stream"] for line in lines if line["event"] == "stream created"].count("QUEUE_EMAILS") == 1
 
 
 async def test_task_queue_enqueue_by_name_from_another_service(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,6 +60,7 @@ class TaskRunner(HandlerRunner):
     def __init__(self, subscription: TaskSubscription, nats: NatsClient, delivery: Delivery) -> None:
         super().__init__(subscription, nats, delivery)
         self.buffer = PriorityBuffer()
+        self._creating = asyncio.Lock()  # the stream, which the consumers of all priorities need at once
         for priority in PRIORITIES:
             if priority != PLAIN:
                 provide = partial(self._provide_for, priority)
@@ -76,7 +78,8 @@ class TaskRunner(HandlerRunner):
         return consumer
 
     async def _provide_for(self, priority: Priority) -> Consumer:
-        await ensure_queue(self._nats, self.subscription.task.queue)
+        async with self._creating:
+            await ensure_queue(self._nats, self.subscription.task.queue)
         subscription: Subscription = self.subscription
         if priority != PLAIN:
             subject = subject_of(self.subscription.task.queue, priority, self.name)
