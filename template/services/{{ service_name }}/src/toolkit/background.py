@@ -20,8 +20,10 @@ class Background:
 
     def __init__(self, name: str) -> None:
         self._process = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -65,13 +67,12 @@ class Background:
 
     def stop(self) -> None:
         """Cancel running coroutines, and end the thread."""
-        try:
-            asyncio.run_coroutine_threadsafe(_cancel_all(self.STOP_LIMIT), self._loop).result(2 * self.STOP_LIMIT)
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(self.STOP_LIMIT)
-            if not self._thread.is_alive():
-                self._loop.close()
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(self.STOP_LIMIT)
+
+    def _work(self) -> None:
+        with self._runner:  # cancels what still runs, and closes the loop
+            self._runner.run(self._stopping.wait())
 
 
 def _would_block_a_loop() -> bool:
@@ -81,12 +82,3 @@ def _would_block_a_loop() -> bool:
     except RuntimeError:
         return False
     return "ipykernel" not in sys.modules or threading.current_thread() is not threading.main_thread()
-
-
-async def _cancel_all(limit: float) -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=limit)
-    await asyncio.get_running_loop().shutdown_asyncgens()

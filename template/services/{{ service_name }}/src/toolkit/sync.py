@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -126,11 +126,7 @@ class SyncNats:
             NotConnected: there is no connection in time.
             nats.errors.Error: the server does not answer or rejects it.
         """
-
-        async def confirmed() -> PubAck:
-            return await publish(subject, data, headers=headers, message_id=message_id)
-
-        return self.run(confirmed)
+        return self.run(publish, subject, data, headers=headers, message_id=message_id)
 
     def subscribe(self, subject: str, handler: Callable[[Context], object], queue: str | None = None) -> Listener:
         """Call `handler(context)` in a thread with each message, one by one, as `nats.subscribe` does."""
@@ -140,8 +136,8 @@ class SyncNats:
 
         return self.run(nats.subscribe, subject, handle, queue)
 
-    def run(self, function: Callable[..., Coroutine[Any, Any, Result]], *args: Any, **kwargs: Any) -> Result:
-        """Call a coroutine function over this connection, and return its result unchanged."""
+    def run(self, function: Callable[..., Awaitable[Result]], *args: Any, **kwargs: Any) -> Result:
+        """Call a function over this connection, await what it returns, and return the result unchanged."""
 
         async def over_own_connection() -> Result:
             own_channel.set(self._connection)
