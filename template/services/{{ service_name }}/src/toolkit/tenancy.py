@@ -26,10 +26,11 @@ HEADER = "Tenant-Id"
 SCOPE = "tenants"  # the prefix of every tenant's names, so that they cannot equal other names
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-SUBJECT = re.compile(r"[^\s.*>\x00-\x20\x7f]+(\.[^\s.*>\x00-\x20\x7f]+)*")
-PATTERN = re.compile(r"([^\s.*>\x00-\x20\x7f]+|\*)(\.([^\s.*>\x00-\x20\x7f]+|\*))*(\.>)?|>")
+TOKEN = r"[^\s.*>\x00-\x20\x7f\ud800-\udfff]+"  # without surrogates, which UTF-8 does not have
+SUBJECT = re.compile(rf"{TOKEN}(\.{TOKEN})*")
+PATTERN = re.compile(rf"({TOKEN}|\*)(\.({TOKEN}|\*))*(\.>)?|>")
 KEY = re.compile(r"[-/_=A-Za-z0-9]+(\.[-/_=A-Za-z0-9]+)*")
-OBJECT = re.compile(r"[^\\\x00-\x1f\x7f]+")
+OBJECT = re.compile(r"[^\\\x00-\x1f\x7f\ud800-\udfff]+")
 MAX_LENGTH = 1024  # bytes of a whole name
 
 
@@ -38,7 +39,7 @@ class TenancySettings(ServiceSettings):
 
     TENANT: str = Field(
         default="",
-        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$",
+        pattern=f"^({ID.pattern})?$",
         description="Tenant of this instance; if empty, each message or request names its tenant",
     )
 
@@ -119,11 +120,7 @@ class Tenant:
 
     def _scoped(self, kind: str, separator: str, name: str, allowed: re.Pattern[str], takes: str) -> str:
         scoped = separator.join((SCOPE, self.id, name))
-        try:
-            size = len(scoped.encode())
-        except UnicodeEncodeError:  # it contains a surrogate
-            size = MAX_LENGTH + 1
-        if not allowed.fullmatch(name) or size > MAX_LENGTH:
+        if not allowed.fullmatch(name) or len(scoped.encode()) > MAX_LENGTH:
             raise ValueError(
                 f"{kind} {name[:80]!r} of tenant {self.id}: use {takes}, and at most {MAX_LENGTH} bytes in all"
             )
