@@ -15,6 +15,11 @@ Headers = list[tuple[bytes, bytes]]
 JSON = "application/json"
 
 
+def path_of(route: Any) -> str:
+    """Return the template of a route's path, such as `/orders/{id}`; empty if there is none."""
+    return getattr(route, "path", "")
+
+
 async def respond(send: Send, status: int, content_type: str, body: bytes, more: Headers | None = None) -> None:
     """Send a whole response."""
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), *(more or [])]

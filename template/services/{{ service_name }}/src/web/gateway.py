@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from src.domain.events import current
@@ -13,7 +13,7 @@ from src.infrastructure.http_server import endpoints
 from src.infrastructure.worker import Worker
 from src.utils.logging import logger
 from src.web import problems
-from src.web.asgi import JSON, Application, Receive, Scope, Send, respond
+from src.web.asgi import JSON, Application, Receive, Scope, Send, path_of, respond
 from src.web.exchange import Exchange
 from src.web.metrics import IN_FLIGHT, count
 from src.web.settings import settings
@@ -30,20 +30,18 @@ class Gateway:
     Args:
         worker: the worker, with the connection to NATS.
         application: the framework's application, with the routes.
-        route_of: returns the template of the path that answered a request's scope, such as `/orders/{id}`; empty if
-            none did.
+            It sets the `route` of a request's scope, whose `path` is such as `/orders/{id}`.
 
     Attributes:
         internal_port: the port that answers `INTERNAL_PATHS`.
         lifespan: the task in which the server starts and stops the application; None until then.
     """
 
-    def __init__(self, worker: Worker, application: Application, route_of: Callable[[Scope], str]) -> None:
+    def __init__(self, worker: Worker, application: Application) -> None:
         self.internal_port = settings.HTTP_INTERNAL_PORT
         self.lifespan: asyncio.Task[Any] | None = None
         self._worker = worker
         self._application = application
-        self._route_of = route_of
         self._body_bytes = 0
         self._endpoints = endpoints(worker)
         self._observed = worker.nats.observed(self._exchange, kind="http")
@@ -77,7 +75,7 @@ class Gateway:
             self._body_bytes -= exchange.body_bytes
             IN_FLIGHT.dec()
             exchange.status = exchange.status or CLIENT_LEFT
-            exchange.route, seconds = self._route_of(scope), time.perf_counter() - started
+            exchange.route, seconds = path_of(scope.get("route")), time.perf_counter() - started
             count(exchange, seconds)
             _log(exchange, seconds)
             current.reset(token)

@@ -28,8 +28,4 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def _route_of(scope: Scope) -> str:
-    return str(scope.get("route", ""))  # `urls.view_of` sets it
-
-
-app = Gateway(worker, application, _route_of)
+app = Gateway(worker, application)

@@ -34,7 +34,7 @@ def view_of(routes: Sequence[Route]) -> View:
 
     async def view(request: HttpRequest, **values: str) -> HttpResponseBase:
         route = by_method.get(request.method or "")
-        cast(Scope, cast(ASGIRequest, request).scope)["route"] = (route or routes[0]).path
+        cast(Scope, cast(ASGIRequest, request).scope)["route"] = route or routes[0]  # for the gateway
         try:
             request.get_host()
             if route is None:

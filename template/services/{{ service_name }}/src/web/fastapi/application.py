@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from src.config import DESCRIPTION, VERSION, settings
 from src.infrastructure.errors import ConfigurationError
-from src.web.asgi import Scope
+from src.web.asgi import path_of
 from src.web.discovery import refuse_twins, route_modules, specificity
 from src.web.fastapi.errors import RESPONSES, add_error_handlers
 from src.web.gateway import Gateway
@@ -42,11 +42,7 @@ def routers() -> list[APIRouter]:
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     )
-    return sorted(found, key=lambda router: min((specificity(_path_of(route)) for route in router.routes), default=()))
-
-
-def _path_of(route: object) -> str:
-    return str(getattr(route, "path", ""))
+    return sorted(found, key=lambda router: min((specificity(path_of(route)) for route in router.routes), default=()))
 
 
 application = FastAPI(
@@ -63,8 +59,4 @@ for one in routers():
     application.include_router(one)
 
 
-def _route_of(scope: Scope) -> str:
-    return _path_of(scope.get("route"))
-
-
-app = Gateway(worker, application, _route_of)
+app = Gateway(worker, application)
