@@ -208,9 +208,10 @@ def add(worker: Worker, parts: tuple[Any, ...], changed: dict[str, Any]) -> None
         elif module == "src.actions.action":
             actions.append(part)
         elif module == "src.tasks.task":
-            from src.tasks.runner import subscribe
+            from src.tasks.execution import TaskDeadLetters
+            from src.tasks.runner import TaskRunner
 
-            subscribe(worker, part)
+            worker.subscribe(part.subscription, TaskRunner, letters=TaskDeadLetters)
         elif hasattr(part, "run"):
             worker.components.append(part)
         else:

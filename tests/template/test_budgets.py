@@ -20,12 +20,12 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_640  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_092  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
+ALL_LINES = 6_059  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
 PACKAGE_LINES = {
-    "actions": 396,
+    "actions": 387,
     "batch": 87,
     "batches": 96,
     "cloudevents": 146,
@@ -41,11 +41,11 @@ PACKAGE_LINES = {
     "schemas": 29,
     "streams": 5,
     "subscribers": 185,
-    "sync": 197,
-    "tasks": 568,
-    "tenancy": 75,
+    "sync": 188,
+    "tasks": 559,
+    "tenancy": 72,
     "toolkit": 8,
-    "web": 717,
+    "web": 712,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
 

@@ -18,18 +18,8 @@ from src.infrastructure.decoding import decoder_for
 from src.infrastructure.errors import describe, is_cancelled
 from src.infrastructure.nats_client import NatsClient, size_of, until
 from src.infrastructure.resources import with_resources
+from src.requests import replies
 from src.requests.errors import ActionError
-from src.requests.replies import (
-    INTERNAL,
-    INTERNAL_MESSAGE,
-    INVALID,
-    TOO_SLOW,
-    UNAVAILABLE,
-    encoder_for,
-    error_headers,
-    error_reply,
-    problems_of,
-)
 from src.requests.request import Context
 from src.requests.subscriptions import CoreSubscription
 from src.utils.logging import logger
@@ -66,7 +56,7 @@ class ActionRunner:
         self._nats = nats
         takes_nothing = action.request_type is None
         self._decode = None if takes_nothing else decoder_for(action.request_type, action.where)
-        self._encode = encoder_for(action.response_type, action.where)
+        self._encode = replies.encoder_for(action.response_type, action.where)
         self._function = with_resources(action.function)
         self._observed = nats.observed(self._answer, kind="server", destination=self.subject)
         self._waiting: deque[tuple[Msg, float]] = deque()  # with the deadline, by the loop's time
@@ -107,7 +97,7 @@ class ActionRunner:
         self.counts.received()
         deadline = asyncio.get_running_loop().time() + self.action.timeout
         if self._stopping:
-            self._fail(raw, UNAVAILABLE, STOPPING)
+            self._fail(raw, replies.UNAVAILABLE, STOPPING)
         elif self.running < self.action.concurrency:
             self._start(raw, deadline)
         elif self.waiting < self.action.max_waiting and self._waiting_bytes + len(raw.data) <= MAX_BYTES:
@@ -117,7 +107,7 @@ class ActionRunner:
             if not self._overloaded:  # logged once, not for each request
                 logger.warning("rejecting requests: too many wait", action=self.action.name, waiting=self.waiting)
             self._overloaded = True
-            self._fail(raw, UNAVAILABLE, "too many requests wait")
+            self._fail(raw, replies.UNAVAILABLE, "too many requests wait")
 
     async def stop(self, limit: float, hurry: asyncio.Future[None] | None = None) -> None:
         """Answer the received requests, within `limit` seconds or until `hurry` is done.
@@ -127,14 +117,14 @@ class ActionRunner:
         self._stopping = True
         await until(lambda: not self._running, time.monotonic() + limit, hurry)
         while self._waiting:
-            self._fail(self._waiting.popleft()[0], UNAVAILABLE, STOPPING)
+            self._fail(self._waiting.popleft()[0], replies.UNAVAILABLE, STOPPING)
         if self._running:
             logger.warning("actions did not finish in time", action=self.action.name, requests=self.running)
             for task in self._running:
                 task.cancel()
             await asyncio.wait(self._running, timeout=CANCEL_LIMIT)
         for raw in self._running.values():  # of actions that do not react to being cancelled
-            self._fail(raw, TOO_SLOW, CUT_SHORT)
+            self._fail(raw, replies.TOO_SLOW, CUT_SHORT)
 
     def _start(self, raw: Msg, deadline: float) -> None:
         task = asyncio.create_task(self._observed(Context(raw, self.action.name), deadline))
@@ -156,12 +146,12 @@ class ActionRunner:
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             context.error = error
             if limit.expired():  # whatever the action then raised
-                self._fail(raw, TOO_SLOW, f"not done within {self.action.timeout:g} s")
+                self._fail(raw, replies.TOO_SLOW, f"not done within {self.action.timeout:g} s")
             elif self._stopping and is_cancelled():
-                self._fail(raw, TOO_SLOW, CUT_SHORT)
+                self._fail(raw, replies.TOO_SLOW, CUT_SHORT)
             else:
                 logger.error("action failed", error=describe(error), exc_info=error)
-                self._fail(raw, INTERNAL, INTERNAL_MESSAGE)
+                self._fail(raw, replies.INTERNAL, replies.INTERNAL_MESSAGE)
         finally:
             self.counts.took(time.perf_counter() - started)
 
@@ -172,19 +162,19 @@ class ActionRunner:
         try:
             return [self._decode(context.message.data), *given]
         except ValueError as error:
-            raise ActionError(INVALID, "the request is invalid", problems_of(error)) from error
+            raise ActionError(replies.INVALID, "the request is invalid", replies.problems_of(error)) from error
 
     def _fail(self, raw: Msg, code: str, message: str, details: Any = None) -> None:
         """Answer a request with an error, and count it."""
         try:
-            payload = error_reply(code, message, details)
+            payload = replies.error_reply(code, message, details)
         except ValueError as error:
             logger.error("the details of an error are not JSON data", action=self.action.name, error=describe(error))
-            code, message = INTERNAL, INTERNAL_MESSAGE
-            payload = error_reply(code, message)
+            code, message = replies.INTERNAL, replies.INTERNAL_MESSAGE
+            payload = replies.error_reply(code, message)
         self.counts.failed(code, message)
         logger.info("request refused", action=self.action.name, code=code, error=message)
-        headers = error_headers(code, message)
+        headers = replies.error_headers(code, message)
         if correlation_id := (raw.headers or {}).get("Correlation-Id"):
             headers["Correlation-Id"] = correlation_id
         self._reply(raw, payload, headers)
@@ -197,14 +187,15 @@ class ActionRunner:
         if size > self._nats.client.max_payload > 0:  # the server would close the connection
             logger.error("the answer is larger than the server accepts", action=self.action.name, bytes=size)
             if headers is None:
-                self.counts.failed(INTERNAL, TOO_LARGE)
-            payload, headers = error_reply(INTERNAL, TOO_LARGE), error_headers(INTERNAL, TOO_LARGE)
+                self.counts.failed(replies.INTERNAL, TOO_LARGE)
+            payload = replies.error_reply(replies.INTERNAL, TOO_LARGE)
+            headers = replies.error_headers(replies.INTERNAL, TOO_LARGE)
         self._nats.answer(raw.reply, payload, headers)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         raw = self._running.pop(task)
         if task.cancelled():  # before it had started
-            self._fail(raw, UNAVAILABLE, STOPPING)
+            self._fail(raw, replies.UNAVAILABLE, STOPPING)
         elif error := task.exception():
             logger.error("a request was not answered", action=self.action.name, exc_info=error)
         self._start_next()
@@ -216,5 +207,5 @@ class ActionRunner:
             if deadline > asyncio.get_running_loop().time():
                 self._start(raw, deadline)
                 return
-            self._fail(raw, TOO_SLOW, f"not started within {self.action.timeout:g} s")
+            self._fail(raw, replies.TOO_SLOW, f"not started within {self.action.timeout:g} s")
         self._overloaded = False

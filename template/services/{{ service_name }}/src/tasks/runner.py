@@ -18,16 +18,9 @@ from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import Consumer, consumer_for
 from src.infrastructure.pull_consumer import PullConsumer
 from src.infrastructure.subscription import Subscription
-from src.infrastructure.worker import Worker
-from src.tasks.execution import TaskDeadLetters
 from src.tasks.names import PLAIN, PRIORITIES, Priority, subject_of
 from src.tasks.queue import ensure_queue, keep_schedule
-from src.tasks.task import Task, TaskSubscription
-
-
-def subscribe(worker: Worker, task: Task[Any, ..., Any]) -> None:
-    """Add one task to the worker."""
-    worker.subscribe(task.subscription, TaskRunner, letters=TaskDeadLetters)
+from src.tasks.task import TaskSubscription
 
 
 class PriorityBuffer(MessageBuffer):

@@ -13,19 +13,10 @@ from pydantic_core import to_json
 from src.infrastructure.decoding import place_of, signature_of
 from src.infrastructure.errors import ConfigurationError
 from src.infrastructure.subscription import AtLeastOne, Backoff, Count, Seconds, Subscription, check_options
+from src.tasks import names
 from src.tasks.enqueueing import EnqueueOptions, put_into_queue
 from src.tasks.errors import InvalidTask
 from src.tasks.execution import run_task
-from src.tasks.names import (
-    PLAIN,
-    Priority,
-    checked_id,
-    checked_priority,
-    problems_of,
-    queue_and_task,
-    stream_of,
-    subject_of,
-)
 from src.tasks.schedules import Schedule
 from src.tasks.ticket import Ticket
 
@@ -51,7 +42,7 @@ class Options(TypedDict, total=False):
         schedule: when the server enqueues it.
     """
 
-    priority: Priority
+    priority: names.Priority
     concurrency: Count
     timeout: Seconds | None
     max_attempts: Count
@@ -93,10 +84,10 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         self.where = place_of(function)
         check_options(function, options, Options)
         policy: dict[str, Any] = {**options}
-        self.priority: Priority = checked_priority(policy.pop("priority", "normal"))
+        self.priority: names.Priority = policy.pop("priority", names.PLAIN)
         self.result_ttl: float | None = policy.pop("result_ttl", None)
         self.schedule: Schedule | None = policy.pop("schedule", None)
-        problems = problems_of(queue, name)
+        problems = names.problems_of(queue, name)
         if signature_of(function).takes_list:
             problems.append("its payload is a list; put the list into a model")
         if problems:
@@ -112,9 +103,9 @@ class Task(Generic[PayloadT, Rest, ResultT]):
 
         self.subscription = TaskSubscription(
             handler=name,
-            subject=subject_of(queue, PLAIN, name),
+            subject=names.subject_of(queue, names.PLAIN, name),
             function=run,
-            stream=stream_of(queue),
+            stream=names.stream_of(queue),
             prefetch=policy.pop("prefetch", None) or policy.get("concurrency", 1),
             task=self,
             **policy,
@@ -163,7 +154,7 @@ class Task(Generic[PayloadT, Rest, ResultT]):
         """
         if self.schedule is None:
             return None
-        target = subject_of(self.queue, self.priority, self.name)
+        target = names.subject_of(self.queue, self.priority, self.name)
         return self.encode(self.schedule.payload), self.schedule.headers(target)
 
 
@@ -226,7 +217,7 @@ async def enqueue(
     """
     if isinstance(task, Task):
         return await task.enqueue(payload, **options)
-    return await put_into_queue(*queue_and_task(task), encoded(payload), _unchanged, options)
+    return await put_into_queue(*names.queue_and_task(task), encoded(payload), _unchanged, options)
 
 
 def ticket_for(task: Task[Any, ..., Any] | str, task_id: str) -> Ticket[Any]:
@@ -240,8 +231,8 @@ def ticket_for(task: Task[Any, ..., Any] | str, task_id: str) -> Ticket[Any]:
         ValueError: the name or the id is invalid.
     """
     if isinstance(task, Task):
-        return Ticket(task.queue, task.name, checked_id(task_id), task.read)
-    return Ticket(*queue_and_task(task), checked_id(task_id), _unchanged)
+        return Ticket(task.queue, task.name, names.checked_id(task_id), task.read)
+    return Ticket(*names.queue_and_task(task), names.checked_id(task_id), _unchanged)
 
 
 def encoded(payload: Any) -> bytes:

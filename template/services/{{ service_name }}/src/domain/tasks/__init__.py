@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from src.infrastructure.worker import Worker
-from src.tasks.runner import subscribe
+from src.tasks.execution import TaskDeadLetters
+from src.tasks.runner import TaskRunner
 from src.tasks.task import registered
 
 
@@ -14,4 +15,4 @@ def register(worker: Worker) -> None:
         ConfigurationError: an option of a task is invalid.
     """
     for task in registered():
-        subscribe(worker, task)
+        worker.subscribe(task.subscription, TaskRunner, letters=TaskDeadLetters)
