@@ -51,7 +51,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def waiting(self) -> int:
+    def in_flight(self) -> int:
         """Return the number of messages that have arrived and not started."""
         return len(self._waiting)
 

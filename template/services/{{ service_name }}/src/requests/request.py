@@ -42,13 +42,9 @@ class Context(Incoming):
         return decode_untyped(self.message.data)
 
     @cached_property
-    def _correlation_id(self) -> str:
-        return self.headers.get("Correlation-Id") or str(uuid4())
-
-    @property
     def correlation_id(self) -> str:
         """Return the `Correlation-Id` header, or an id created when first asked for."""
-        return self._correlation_id
+        return self.headers.get("Correlation-Id") or str(uuid4())
 
     def log_fields(self) -> dict[str, object]:
         """Return the subject, and the action if there is one."""

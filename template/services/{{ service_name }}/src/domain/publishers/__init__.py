@@ -13,5 +13,4 @@ def register(worker: Worker) -> None:
     Raises:
         ConfigurationError: a publisher is invalid.
     """
-    for publisher in registered():
-        worker.components.append(PublisherRunner(publisher, worker.nats))
+    worker.components.extend(PublisherRunner(publisher, worker.nats) for publisher in registered())

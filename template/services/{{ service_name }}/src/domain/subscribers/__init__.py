@@ -15,5 +15,4 @@ def register(worker: Worker) -> None:
     """
     runners = [SubscriberRunner(subscriber, worker.nats) for subscriber in registered()]
     refuse_clashes(runners)
-    for runner in runners:
-        worker.components.append(runner)
+    worker.components.extend(runners)

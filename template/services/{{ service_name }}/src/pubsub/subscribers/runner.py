@@ -55,17 +55,12 @@ class SubscriberRunner(Listener):
         self._counts = {"heard": 0, "invalid": 0, "failed": 0}
         self._ages = Ages()
         self._last_error = ""
-        WAITING.labels(subscriber.name).set_function(lambda: self.waiting)
+        WAITING.labels(subscriber.name).set_function(lambda: self.in_flight)
 
     @property
     def trouble(self) -> str:
         """Return why no messages arrive; empty while they do."""
         return self.subscription.trouble
-
-    @property
-    def in_flight(self) -> int:
-        """Return the number of messages that have not started."""
-        return self.waiting
 
     def stats(self) -> list[dict[str, Any]]:
         """Return the counts, for `/stats`."""
@@ -76,7 +71,7 @@ class SubscriberRunner(Listener):
             "received": self.received,
             **self._counts,
             "dropped": self.dropped,
-            "waiting": self.waiting,
+            "waiting": self.in_flight,
             "latency_seconds": self._ages.summary(),
             "last_error": self._last_error,
         }
