@@ -130,11 +130,7 @@ class SyncNats:
 
     def subscribe(self, subject: str, handler: Callable[[Context], object], queue: str | None = None) -> Listener:
         """Call `handler(context)` in a thread with each message, one by one, as `nats.subscribe` does."""
-
-        async def handle(context: Context) -> None:
-            await asyncio.to_thread(handler, context)
-
-        return self.run(nats.subscribe, subject, handle, queue)
+        return self.run(nats.subscribe, subject, lambda context: asyncio.to_thread(handler, context), queue)
 
     def run(self, function: Callable[..., Awaitable[Result]], *args: Any, **kwargs: Any) -> Result:
         """Call a function over this connection, await what it returns, and return the result unchanged."""
@@ -149,15 +145,12 @@ class SyncNats:
         """Call an asynchronous generator function over this connection, and yield what it yields."""
         generator, ended = function(*args, **kwargs), object()
 
-        async def next_value() -> Any:
-            return await anext(generator, ended)
-
         async def close() -> None:
             with suppress(RuntimeError, AttributeError):  # it is already being cancelled, or has nothing to close
                 await generator.aclose()  # type: ignore[attr-defined]
 
         try:
-            while (value := self.run(next_value)) is not ended:
+            while (value := self.run(anext, generator, ended)) is not ended:
                 yield self.blocking(value)
         finally:  # the garbage collector may call this in any thread, so it does not wait
             if self._background:
