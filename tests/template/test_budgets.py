@@ -20,7 +20,7 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_640  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_059  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
+ALL_LINES = 6_047  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
@@ -36,12 +36,12 @@ PACKAGE_LINES = {
     "messages": 34,
     "objects": 147,
     "otel": 468,
-    "publishers": 209,
-    "requests": 339,
+    "publishers": 208,
+    "requests": 336,
     "schemas": 29,
     "streams": 5,
-    "subscribers": 185,
-    "sync": 188,
+    "subscribers": 181,
+    "sync": 184,
     "tasks": 559,
     "tenancy": 72,
     "toolkit": 8,
