@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, cast
 
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
 
-from src.infrastructure.attempts import Attempts
-from src.infrastructure.dead_letters import DeadLetters, Reason
-from src.infrastructure.delivery import Delivery, Inbox
+from src.infrastructure.dead_letters import Reason
+from src.infrastructure.delivery import Delivery
 from src.infrastructure.message import Message
 from src.infrastructure.publishing import Publications
-from src.infrastructure.subscription import Subscription
 from src.telemetry.processing import Processing
 from src.telemetry.spans import Scope, context_in, fail
 
@@ -30,12 +29,10 @@ class TracedDelivery(Delivery):
     scope: Scope
     service: str
 
-    def __init__(
-        self, subscription: Subscription, attempts: Attempts, dead_letters: DeadLetters, inbox: Inbox | None
-    ) -> None:
-        super().__init__(subscription, attempts, dead_letters, inbox)
-        durable = subscription.durable_for(self.service)
-        self._processing = Processing(self.scope, SpanKind.CONSUMER, subscription.subject, durable)
+    @cached_property
+    def _processing(self) -> Processing:
+        durable = self.subscription.durable_for(self.service)
+        return Processing(self.scope, SpanKind.CONSUMER, self.subscription.subject, durable)
 
     async def deliver(self, message: Message) -> None:
         """Handle one message and settle it, in a span that continues its trace."""
