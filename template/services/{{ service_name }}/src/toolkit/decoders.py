@@ -89,8 +89,6 @@ def _decoding(decoder: Decoder, strict: bool, annotation: Any, where: str) -> Re
 
 
 def _validator_for(annotation: Any) -> Decoder:
-    if annotation is Any:
-        return lambda value: value
     try:
         return TypeAdapter(annotation).validate_python
     except PydanticSchemaGenerationError:  # a class unknown to pydantic, such as a Protobuf message
