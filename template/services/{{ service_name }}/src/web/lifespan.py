@@ -16,11 +16,14 @@ worker.register()
 
 
 @asynccontextmanager
-async def lifespan() -> AsyncIterator[None]:
+async def lifespan(_: object = None) -> AsyncIterator[None]:
     """Run the worker while the application serves, unless `src.web.server` does that already.
 
     `python -m src.main` starts and stops both in the order that loses no request. Other servers
     (`uvicorn src.web.app:app`) know only the application.
+
+    Args:
+        _: the application, which FastAPI passes.
     """
     if worker.working:
         yield

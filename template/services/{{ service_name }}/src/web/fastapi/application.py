@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
@@ -15,12 +12,6 @@ from src.web.discovery import refuse_twins, route_modules, specificity
 from src.web.fastapi.errors import RESPONSES, add_error_handlers
 from src.web.gateway import Gateway
 from src.web.lifespan import lifespan, worker
-
-
-@asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    async with lifespan():
-        yield
 
 
 def routers() -> list[APIRouter]:
@@ -49,7 +40,7 @@ application = FastAPI(
     title=settings.SERVICE_NAME,
     version=VERSION,
     description=DESCRIPTION,
-    lifespan=_lifespan,
+    lifespan=lifespan,
     responses=RESPONSES,
     redirect_slashes=False,
     telemetry={"tracing": False},  # the gateway makes the spans, if the service has the extra `otel`
