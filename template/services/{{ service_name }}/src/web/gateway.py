@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, MutableMapping
+from functools import partial
 from typing import Any
 
 from src.domain.events import current
@@ -66,7 +67,7 @@ class Gateway:
         token = current.set(exchange)
         started = time.perf_counter()
         IN_FLIGHT.inc()
-        send = self._sending(exchange, send)
+        send = partial(self._send, exchange, send)
         try:
             if problem := await self._answer(exchange, scope, receive, send):
                 close = [(b"connection", b"close")] if problem is problems.BODY_TOO_LATE else None
@@ -121,19 +122,15 @@ class Gateway:
         except TimeoutError:
             return problems.BODY_TOO_LATE
 
-    def _sending(self, exchange: Exchange, send: Send) -> Send:
-        """Return a `send` that adds the headers of all responses."""
-
-        async def send_with_headers(message: Mapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                headers = [*message.get("headers", ()), (b"x-correlation-id", exchange.correlation_id.encode())]
-                if self._worker.stopping:  # the client's next request goes to another instance
-                    headers.append((b"connection", b"close"))
-                message = {**message, "headers": headers}
-            await send(message)
-
-        return send_with_headers
+    async def _send(self, exchange: Exchange, send: Send, message: Mapping[str, Any]) -> None:
+        """Send a message of the application, with the headers of all responses."""
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+            headers = [*message.get("headers", ()), (b"x-correlation-id", exchange.correlation_id.encode())]
+            if self._worker.stopping:  # the client's next request goes to another instance
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        await send(message)
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
