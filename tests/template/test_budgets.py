@@ -20,7 +20,7 @@ from tests.template import source
 FILES = 48  # of a default worker, with its compose files
 PYTHON_FILES = 30  # of these, in src/
 LOADED_LINES = 2_640  # lines of the template's code that a default worker loads; the goal is 2,000, so only lower it
-ALL_LINES = 6_047  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
+ALL_LINES = 6_038  # of a service with every kind of part, every extra but otel, Redis; goal 5,500, so only lower it
 FILE_LINES = 200  # lines of code in any file
 README_LINES = 150
 
@@ -29,13 +29,13 @@ PACKAGE_LINES = {
     "batch": 87,
     "batches": 96,
     "cloudevents": 146,
-    "decoders": 56,
+    "decoders": 54,
     "handlers": 6,
     "inbox": 370,
     "kv": 131,
     "messages": 34,
     "objects": 147,
-    "otel": 468,
+    "otel": 465,
     "publishers": 208,
     "requests": 336,
     "schemas": 29,
@@ -45,7 +45,7 @@ PACKAGE_LINES = {
     "tasks": 559,
     "tenancy": 72,
     "toolkit": 8,
-    "web": 712,
+    "web": 705,
 }
 """Lines of code of each package, with what it shares with others; web with both frameworks, inbox with both stores."""
 
