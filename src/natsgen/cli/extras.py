@@ -10,7 +10,7 @@ from natsgen.cli import completion, options, output, parts, templates
 from natsgen.cli.options import argument
 
 if TYPE_CHECKING:
-    from natsgen.services.extras import Changed, Extra
+    from natsgen.services.extras import Extra
 
 NAMES = argument("NAME", "Names of one or more extras.", autocompletion=completion.extras)
 DEPLOYS = argument("NAME", "One or more of catalog, kubernetes, monitoring.", autocompletion=completion.deploys)
@@ -54,7 +54,7 @@ def add_extra(service: options.Service, how: options.Writing, name: list[str] = 
       natsgen add-extra billing kv
       natsgen add-extra billing kv objects --dry-run
     """
-    _add("extras", service, name, how)
+    _change("extras", service, name, how, "Added")
 
 
 def remove_extra(
@@ -70,7 +70,7 @@ def remove_extra(
       natsgen remove-extra billing kv
       natsgen remove-extra billing kv objects --dry-run
     """
-    _remove("extras", service, name, how, force=force)
+    _change("extras", service, name, how, "Removed", force=force)
 
 
 def add_deploy(service: options.Service, how: options.Writing, name: list[str] = DEPLOYS) -> None:
@@ -85,7 +85,7 @@ def add_deploy(service: options.Service, how: options.Writing, name: list[str] =
       natsgen add-deploy billing kubernetes
       natsgen add-deploy billing kubernetes --dry-run
     """
-    _add("deploy", service, name, how)
+    _change("deploy", service, name, how, "Added")
 
 
 def remove_deploy(
@@ -100,36 +100,24 @@ def remove_deploy(
       natsgen remove-deploy billing kubernetes
       natsgen remove-deploy billing kubernetes --dry-run
     """
-    _remove("deploy", service, name, how, force=force)
+    _change("deploy", service, name, how, "Removed", force=force)
 
 
-def _add(question: str, service: str, typed: Sequence[str], how: options.Writing) -> None:
-    from natsgen.services import extras as packages
-
-    with templates.target(how, service) as site:
-        changed = packages.add(site, _names(question, typed), question)
-    _tell(how, question, service, changed, "Added")
-
-
-def _remove(question: str, service: str, typed: Sequence[str], how: options.Writing, *, force: bool) -> None:
-    from natsgen.services import extras as packages
-
-    with templates.target(how, service) as site:
-        changed = packages.remove(site, _names(question, typed), question, force=force)
-    _tell(how, question, service, changed, "Removed")
-
-
-def _names(question: str, typed: Sequence[str]) -> list[str]:
-    """Return the typed names, which spaces or commas separate."""
+def _change(
+    question: str, service: str, typed: Sequence[str], how: options.Writing, verb: str, *, force: bool = False
+) -> None:
+    """Add or remove the typed names, which spaces or commas separate, and report it; `verb` is Added or Removed."""
     from natsgen.answers import given_answers
-
-    return list(given_answers.from_names(question, typed, "NAME").values[question])
-
-
-def _tell(how: options.Writing, question: str, service: str, changed: Changed, verb: str) -> None:
     from natsgen.parts.packages import NOUNS
+    from natsgen.services import extras as packages
     from natsgen.services.service_packages import listed
 
+    with templates.target(how, service) as site:
+        names = given_answers.from_names(question, typed, "NAME").values[question]
+        if verb == "Added":
+            changed = packages.add(site, names, question)
+        else:
+            changed = packages.remove(site, names, question, force=force)
     change = changed.change
     files = change.added or change.removed
     document = {"service": service, question: changed.asked, **options.paths(change), "notes": changed.notes}

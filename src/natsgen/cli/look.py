@@ -58,7 +58,8 @@ def show(service: options.Service, how: options.Reading) -> None:
 
 
 def _service_lines(service: Service) -> Iterator[str]:
-    yield f"{service.name}  {service.kind}  {service.version or 'version unknown'}{_because(service.error)}"
+    because = f"  ({output.printable(service.error)})" if service.error else ""
+    yield f"{service.name}  {service.kind}  {service.version or 'version unknown'}{because}"
     rows = [_row(service.name, part) for file in service.files for part in file.parts]
     yield from (f"  {line}" for line in output.columns(rows))
     failed = [output.printable(f"{file.path}: {file.error}") for file in service.files if file.error]
@@ -68,10 +69,6 @@ def _service_lines(service: Service) -> Iterator[str]:
 def _row(service: str, part: FoundPart) -> tuple[str, str, str]:
     about = part.about(service)
     return part.name, about.shown if about else "(no subject)", part.remark(service)
-
-
-def _because(error: str) -> str:
-    return f"  ({output.printable(error)})" if error else ""
 
 
 def _readable(default: str) -> str:

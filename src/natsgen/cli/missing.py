@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from natsgen import messages
@@ -25,7 +24,6 @@ class Requirement:
     """A required answer of a command that creates a service, besides the name.
 
     Attributes:
-        command: the command as typed.
         option: the option for the answer.
         questions: the template's questions, one of which needs an answer.
         name: a service name to propose.
@@ -33,7 +31,6 @@ class Requirement:
         reason: the explanation in the prompt.
     """
 
-    command: str
     option: str
     questions: tuple[str, ...]
     name: str
@@ -41,60 +38,49 @@ class Requirement:
     reason: str
 
 
-WORKER = Requirement(
-    "natsgen new worker",
-    "--subject",
-    ("handlers", "actions", "tasks"),
-    "billing",
-    "orders.order.created",
-    f"The worker handles the events of this subject ({WILDCARDS}).",
-)
-SERVICE = Requirement(
-    "natsgen new service",
-    "--action",
-    ("actions",),
-    "greeter",
-    "greet",
-    f"The service answers requests for this action ({SEVERAL}).",
-)
-GATEWAY = Requirement(
-    "natsgen new gateway",
-    "--framework",
-    ("framework",),
-    "api",
-    "fastapi",
-    "The web framework of the gateway: fastapi or django.",
-)
-PUBLISHER = Requirement(
-    "natsgen new publisher",
-    "--subject",
-    ("publishers",),
-    "beat",
-    "events.test",
-    f"The service publishes to this subject ({SEVERAL}).",
-)
-CORE_PUBLISHER = replace(PUBLISHER, command="natsgen new publisher --core")
-SUBSCRIBER = Requirement(
-    "natsgen new subscriber",
-    "--subject",
-    ("subscribers",),
-    "ear",
-    "events.test",
-    f"The service subscribes to this subject ({WILDCARDS}).",
-)
-
-BY_KIND = {
-    "worker": WORKER,
-    "service": SERVICE,
-    "gateway": GATEWAY,
-    "publisher": PUBLISHER,
-    "subscriber": SUBSCRIBER,
+REQUIREMENTS = {
+    "worker": Requirement(
+        option="--subject",
+        questions=("handlers", "actions", "tasks"),
+        name="billing",
+        value="orders.order.created",
+        reason=f"The worker handles the events of this subject ({WILDCARDS}).",
+    ),
+    "service": Requirement(
+        option="--action",
+        questions=("actions",),
+        name="greeter",
+        value="greet",
+        reason=f"The service answers requests for this action ({SEVERAL}).",
+    ),
+    "gateway": Requirement(
+        option="--framework",
+        questions=("framework",),
+        name="api",
+        value="fastapi",
+        reason="The web framework of the gateway: fastapi or django.",
+    ),
+    "publisher": Requirement(
+        option="--subject",
+        questions=("publishers",),
+        name="beat",
+        value="events.test",
+        reason=f"The service publishes to this subject ({SEVERAL}).",
+    ),
+    "subscriber": Requirement(
+        option="--subject",
+        questions=("subscribers",),
+        name="ear",
+        value="events.test",
+        reason=f"The service subscribes to this subject ({WILDCARDS}).",
+    ),
 }
 """The required answers by the kind of service: by the command after `natsgen new`."""
 
 
 def completed(
     given: GivenAnswers,
+    command: str,
     asked: Requirement,
     read: Callable[[Sequence[str]], Sequence[Part]] | None,
     asks: Collection[str],
@@ -103,6 +89,7 @@ def completed(
 
     Args:
         given: the given answers.
+        command: the command as typed after `natsgen new`, for messages.
         asked: the required answer.
         read: converts the texts of the option to parts; None if the option is the framework.
         asks: the template's questions; an answer that they do not include is not required.
@@ -119,7 +106,7 @@ def completed(
         missing.append(asked.option)
     if missing and not output.can_ask():
         raise InputError(
-            f"missing {' and '.join(missing)}: use, for example, {asked.command} {asked.name} {asked.option} "
+            f"missing {' and '.join(missing)}: use, for example, natsgen new {command} {asked.name} {asked.option} "
             f"{asked.value}"
         )
     if "NAME" in missing:
@@ -133,8 +120,7 @@ def completed(
         if read is None:
             found = GivenAnswers({"framework": _ask(what, asked.value, asked.reason, _framework)}, {})
         else:
-            rule = partial(from_texts, asked.option, read)
-            found = _ask(what, asked.value, asked.reason, lambda line: rule(line.split()))
+            found = _ask(what, asked.value, asked.reason, lambda line: from_texts(asked.option, read, line.split()))
         given = found.over(given)
     return given
 

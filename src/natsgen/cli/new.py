@@ -83,7 +83,7 @@ def worker(contents: _Contents, common: _Common, how: options.Writing, name: Tex
       natsgen new worker billing --subject orders.order.created --dry-run
       natsgen new worker billing --template ../our-template@1.2.0
     """
-    _with_contents(missing.WORKER, name, contents, common, how)
+    _with_contents("worker", name, contents, common, how)
 
 
 def service(contents: _Contents, common: _Common, how: options.Writing, name: Text = NAME) -> None:
@@ -99,7 +99,7 @@ def service(contents: _Contents, common: _Common, how: options.Writing, name: Te
       natsgen new service greeter --action greet --action farewell --version 2
       natsgen new service billing --action quote --subject orders.order.created
     """
-    _with_contents(missing.SERVICE, name, contents, common, how)
+    _with_contents("service", name, contents, common, how)
 
 
 def gateway(contents: _Contents, common: _Common, how: options.Writing, name: Text = NAME) -> None:
@@ -118,7 +118,7 @@ def gateway(contents: _Contents, common: _Common, how: options.Writing, name: Te
       natsgen new gateway api --framework fastapi \\
         --route "GET /hi/{name}=v1.api.hi" --action hi
     """
-    _with_contents(missing.GATEWAY, name, contents, common, how)
+    _with_contents("gateway", name, contents, common, how)
 
 
 def publisher(
@@ -143,9 +143,9 @@ def publisher(
     """
     from natsgen.parts import publishers
 
-    asked = missing.CORE_PUBLISHER if core else missing.PUBLISHER
-    read = partial(publishers.from_subjects, core=core)
-    _create(asked, common, how, {"--subject": (read, subject)}, {"NAME": name, "interval": interval})
+    parts = {"--subject": (partial(publishers.from_subjects, core=core), subject)}
+    flags = {"NAME": name, "interval": interval}
+    _create("publisher", common, how, parts, flags, typed="publisher --core" if core else "publisher")
 
 
 def subscriber(
@@ -170,7 +170,7 @@ def subscriber(
     from natsgen.parts import subscribers
 
     parts = {"--subject": (subscribers.from_subjects, subject)}
-    _create(missing.SUBSCRIBER, common, how, parts, {"NAME": name, "queue-group": queue_group})
+    _create("subscriber", common, how, parts, {"NAME": name, "queue-group": queue_group})
 
 
 app = commands.group(
@@ -179,9 +179,7 @@ app = commands.group(
 )
 
 
-def _with_contents(
-    asked: missing.Requirement, name: str | None, contents: _Contents, common: _Common, how: options.Writing
-) -> None:
+def _with_contents(kind: str, name: str | None, contents: _Contents, common: _Common, how: options.Writing) -> None:
     from natsgen.parts import actions, handlers, routes, tasks
 
     number = actions.ACTIONS.parse(version=contents.version).get("version")
@@ -192,31 +190,34 @@ def _with_contents(
         "--action": (partial(actions.from_names, version=1 if number is None else number), contents.action),
     }
     flags = {"NAME": name, "framework": contents.framework, "dedup": contents.dedup}
-    _create(asked, common, how, parts, flags, has_version=number is not None)
+    _create(kind, common, how, parts, flags, has_version=number is not None)
 
 
 def _create(
-    asked: missing.Requirement,
+    kind: str,
     common: _Common,
     how: options.Writing,
     parts: Mapping[str, tuple[Read, Texts]],
     flags: Mapping[str, str | None],
     *,
+    typed: str = "",
     has_version: bool = False,
 ) -> None:
     """Create the service, and report it.
 
     Args:
-        asked: the required answer of the command.
+        kind: the kind of the service.
         common: the options for every kind of service.
         how: the options of a command that changes a workspace.
         parts: for each option that gives parts, the function that converts its texts, and the texts.
         flags: the texts of other options that answer questions, by name.
+        typed: the command after `natsgen new`, if it is not the kind.
         has_version: whether `--version` is given, which requires `--action`.
     """
     from natsgen.answers import answers, given_answers, questions, workspace_defaults
     from natsgen.services import create
 
+    asked = missing.REQUIREMENTS[kind]
     inside = given_answers.from_names("extras", common.extras or [], "--with")
     inside = inside.over(given_answers.from_names("deploy", common.deploy or [], "--deploy"))
     for option, (read, texts) in parts.items():
@@ -230,10 +231,10 @@ def _create(
         network = given.values.get("network")
         defaults = workspace_defaults.read(how.place.root, questionnaire, strict=common.template is None)
         # the default framework in natsgen.toml is for gateways only
-        given = given.over(defaults if asked is missing.GATEWAY else defaults.without("framework"))
+        given = given.over(defaults if kind == "gateway" else defaults.without("framework"))
         answers.refuse_unasked(given, questionnaire, template.url)
         reader = parts[asked.option][0] if asked.option in parts else None
-        given = missing.completed(given, asked, reader, questionnaire.questions)
+        given = missing.completed(given, typed or kind, asked, reader, questionnaire.questions)
         if has_version and given.sources.get("actions") != "--action":
             raise InputError("--version requires --action")
         complete = answers.complete(given, questionnaire, how.place.root)
@@ -265,8 +266,8 @@ def _tell(how: options.Writing, answers: Answers, done: Outcome) -> None:
     story += ["  run its image with NATS and Consul, and wait until it is healthy:", f"    {run}"]
     document = {
         "service": name,
-        "created": [str(path) for path in added],
-        "kept": [str(path) for path in done.kept],
+        "created": added,
+        "kept": done.kept,
         "answers": answers.as_data(),
         "next": commands_after,
     }

@@ -180,8 +180,7 @@ def _give_up_on_standard_output(error: OSError) -> NoReturn:
 
 
 def _in_red(text: str) -> str:
-    coloured = _is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return f"\x1b[1;31m{text}\x1b[0m" if coloured else text
+    return f"\x1b[1;31m{text}\x1b[0m" if can_animate() and not os.environ.get("NO_COLOR") else text
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

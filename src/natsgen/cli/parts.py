@@ -240,8 +240,7 @@ def _tell_added(how: options.Writing, service: str, done: Added) -> None:
     run = next_steps.to_run(how.place, service, here)
     story = [
         f"Added the {part.kind.noun} {part.name} to {service} in {how.place.root}",
-        *_files(service, change.added, "with"),
-        *_redeployed(service, change),
+        *_files(service, change, change.added, "with"),
         f"  it {part.story(service)}",
         "",
         "Next, from here:",
@@ -250,10 +249,12 @@ def _tell_added(how: options.Writing, service: str, done: Added) -> None:
         f"  run it; a service discovers its {part.kind.question} when it starts:",
         f"    {run}",
     ]
-    facts = {"service": service, part.kind.noun: part.name, **part.facts(service)}
-    facts |= {
-        "created": list(map(str, change.added)),
-        "changed": list(map(str, change.replaced)),
+    facts = {
+        "service": service,
+        part.kind.noun: part.name,
+        **part.facts(service),
+        "created": change.added,
+        "changed": change.replaced,
         "next": (test, run),
         "notes": done.notes,
     }
@@ -267,13 +268,13 @@ def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
     commands = [_deletion(one) for one in sorted(left, key=lambda one: one.what, reverse=True)]
     abouts = [about.text for part in file.parts if (about := part.about(service))]
     facts: dict[str, object] = {"service": service, kind.noun: file.name}
-    facts |= {"removed": list(map(str, done.change.removed)), "changed": list(map(str, done.change.replaced))}
+    facts |= {"removed": done.change.removed, "changed": done.change.replaced}
     if kind.leaves:
         facts |= {what: [_leftover(one) for one in left if one.what == what] for what in kind.leaves}
     else:
         facts[kind.abouts] = abouts
     story = [f"Removed the {kind.noun} {file.name} from {service} in {how.place.root}"]
-    story += [*_files(service, done.change.removed, "and"), *_redeployed(service, done.change)]
+    story += _files(service, done.change, done.change.removed, "and")
     if commands:
         story += ["", f"These stay on the server. Delete them when no running worker has this {kind.noun}:"]
         story += [f"  {output.printable(command)}" for command in commands]
@@ -293,24 +294,17 @@ def _leftover(left: Leftover) -> dict[str, str]:
     return {"stream": left.stream, "subject" if left.what == "schedules" else "durable": left.name}
 
 
-def _redeployed(service: str, change: Change) -> Iterator[str]:
-    """Yield the line about deployment files that are added, changed or removed."""
-    if paths := {path for path in (*change.before, *change.after) if path.is_relative_to(_deploys_of(service))}:
-        yield f"  and changed {messages.counted(len(paths), 'file')} in {_deploys_of(service)}/"
-
-
-def _deploys_of(service: str) -> PurePosixPath:
-    return PurePosixPath(SERVICES, service, "deploy")
-
-
-def _files(service: str, paths: Sequence[PurePosixPath], word: str) -> Iterator[str]:
-    """Yield the lines about added or removed files: the part's files, and a count for the packages."""
+def _files(service: str, change: Change, paths: Sequence[PurePosixPath], word: str) -> Iterator[str]:
+    """Yield the lines about added or removed files: the part's files, and counts for packages and deployment files."""
     from natsgen.services import service_packages
 
     place = PurePosixPath(SERVICES, service)
+    deploys = place / "deploy"
     of_part = [path for path in paths if is_owners(path.relative_to(place))]
     yield from (f"  {path}" for path in of_part)
-    if more := [path for path in paths if path not in of_part and not path.is_relative_to(_deploys_of(service))]:
+    if more := [path for path in paths if path not in of_part and not path.is_relative_to(deploys)]:
         names = packages_of(service, more)
         count = messages.counted(len(more), "file")
         yield f"  {word} {service_packages.listed(names)} ({count})" if names else f"  {word} {count} more"
+    if redeployed := {path for path in (*change.before, *change.after) if path.is_relative_to(deploys)}:
+        yield f"  and changed {messages.counted(len(redeployed), 'file')} in {deploys}/"

@@ -7,12 +7,10 @@ from natsgen.cli import missing, options, output, templates
 from natsgen.cli.options import argument, switch
 from natsgen.errors import InputError
 
-_WORKER = "worker"
-
 
 def questions(
     how: options.Reading,
-    kind: str = argument("KIND", "worker, service, gateway, publisher or subscriber.", _WORKER, show_default=True),
+    kind: str = argument("KIND", "worker, service, gateway, publisher or subscriber.", "worker", show_default=True),
     template: str | None = options.TEMPLATE,
     json_schema: bool = switch("--json-schema", "Print the JSON Schema of a --data-file (draft 2020-12)."),
     backstage: bool = switch("--backstage", "Print a Backstage software template that asks these questions."),
@@ -32,13 +30,13 @@ def questions(
     from natsgen.answers import json_schema as schemas
     from natsgen.answers import questions as asked
 
-    if kind not in missing.BY_KIND:
-        raise InputError(f"KIND: {messages.invalid_choice(kind, missing.BY_KIND)}")
+    if kind not in missing.REQUIREMENTS:
+        raise InputError(f"KIND: {messages.invalid_choice(kind, missing.REQUIREMENTS)}")
     if how.as_json + json_schema + backstage > 1:
         raise InputError("use only one of --json, --json-schema and --backstage")
     with templates.for_new(template, how.place) as source:
         questionnaire = asked.read(source.folder)
-    found = schemas.schema(questionnaire, missing.BY_KIND[kind].questions)
+    found = schemas.schema(questionnaire, missing.REQUIREMENTS[kind].questions)
     if json_schema:
         output.document({"$schema": schemas.DRAFT, "title": f"Answers for natsgen new {kind}", **found})
     elif backstage:
