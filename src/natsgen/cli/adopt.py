@@ -58,12 +58,9 @@ def adopt(
 
 def _ask(would_be: Adoption) -> None:
     """Ask before replacing files; any answer but yes ends the command."""
-    what = (
-        f"This replaces {len(would_be.differing)} files of {would_be.service} by the template's; git keeps the old "
-        "ones."
-    )
-    reason = "\n".join([what, *would_be.notes])
-    if not output.confirm("Replace them (yes or no)?", reason):
+    files = f"{len(would_be.differing)} files of {would_be.service}"
+    reason = [f"This replaces {files} by the template's; git keeps the old ones.", *would_be.notes]
+    if not output.confirm("Replace them (yes or no)?", "\n".join(reason)):
         raise typer.Abort
 
 
@@ -73,27 +70,25 @@ def _story(place: Workspace, done: Adoption, *, replaced: bool, verbose: bool) -
     yield from _differences(done, replaced=replaced, verbose=verbose)
     yield ""
     yield "Next, from here:"
-    for what, command in _next(place, done, replaced=replaced):
+    for what, command in _next(place, done.service, replaced=replaced).items():
         yield f"  {what}:"
         yield f"    {command}"
 
 
-def _next(place: Workspace, done: Adoption, *, replaced: bool) -> Iterator[tuple[str, str]]:
-    here, service = Path.cwd(), done.service
+def _next(place: Workspace, service: str, *, replaced: bool) -> dict[str, str]:
+    here = Path.cwd()
+    folder = next_steps.seen_from(here, place.root / SERVICES / service)
     if not replaced:
-        yield "see what differs from the template", f"natsgen diff {service}"
-        yield (
-            "commit this, then replace its infrastructure with the template's",
-            f"natsgen adopt {next_steps.seen_from(here, place.root / SERVICES / service)} --replace",
-        )
-        return
-    yield (
-        "see what changed, and commit it",
-        f"git diff -- {next_steps.seen_from(here, place.root / SERVICES / service)}",
-    )
-    yield "pin its dependencies", f"natsgen lock {service}"
-    yield "install", next_steps.to_install(place, service, here)
-    yield "test", next_steps.to_test(place, service, here)
+        return {
+            "see what differs from the template": f"natsgen diff {service}",
+            "commit this, then replace its infrastructure with the template's": f"natsgen adopt {folder} --replace",
+        }
+    return {
+        "see what changed, and commit it": f"git diff -- {folder}",
+        "pin its dependencies": f"natsgen lock {service}",
+        "install": next_steps.to_install(place, service, here),
+        "test": next_steps.to_test(place, service, here),
+    }
 
 
 def _differences(done: Adoption, *, replaced: bool, verbose: bool) -> Iterator[str]:

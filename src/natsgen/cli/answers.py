@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from natsgen.answers.answers_file import AnswersFile
     from natsgen.answers.questions import Questionnaire
 
-_NO_CHANGE = "service_name"
-
 
 def answers(
     service: options.Service,
@@ -66,7 +64,7 @@ def _given(pairs: list[str], memory: AnswersFile, questionnaire: Questionnaire, 
 
     given = given_answers.from_pairs(pairs, questionnaire, "set")
     for key in given.values:
-        if key == _NO_CHANGE:
+        if key == "service_name":
             raise InputError("service_name: a service cannot be renamed; create a new one and move your code")
         if kind := KINDS.get(key):
             raise InputError(f"{key}: use natsgen add-{kind.noun} and remove-{kind.noun}")

@@ -56,10 +56,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "publish": ("dev_messages:publish", "Publish an event to a handler, checked against its model."),
     "call": ("dev_messages:call", "Call an action and print its reply."),
     "tail": ("dev_messages:tail", "Show messages as they are published, until Ctrl-C."),
-    "replay-trace": (
-        "dev_messages:replay_trace",
-        "Republish the messages that started a trace, as a new trace.",
-    ),
+    "replay-trace": ("dev_messages:replay_trace", "Republish the messages that started a trace, as a new trace."),
     "dlq": ("dlq:app", "Read, replay, purge, export and import dead letters."),
     "update": ("update:update", "Update services to a newer template."),
     "answers": ("answers:answers", "Show or change the answers that a service was created with."),

@@ -148,7 +148,6 @@ def _change(
                 progress_text=lambda: (
                     f"{tally.done:,} of {all_letters} were {deed.done_in_part}; run the command again to {deed.rest}"
                 ),
-                notify=output.note,
             )
     for line in dlq_story.failure_lines(tally, "kept dead letter"):
         output.note(line)

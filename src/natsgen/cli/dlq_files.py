@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,7 +40,7 @@ def export(
         raise InputError("--json needs --output FILE, because the dead letters go to standard output")
     wanted = filters.selection()
     settings = how.settings(filters.service)
-    with _writer(file) as write:
+    with nullcontext(output.result_bytes) if file == STANDARD else archive.whole_file(Path(file)) as write:
         chosen = dlq_options.choose(settings, wanted)
         tally = Tally(len(chosen.letters))
         with progress.bar("exporting") as show:
@@ -89,7 +89,6 @@ def import_(
                     f"{tally.done + tally.gone:,} of {tally.total:,} dead letters are in the stream; run the command "
                     "again to import the others"
                 ),
-                notify=output.note,
             )
     for line in dlq_story.failure_lines(tally, "not imported: line"):
         output.note(line)
@@ -101,17 +100,6 @@ def import_(
     else:
         there = f"; {tally.gone:,} already existed" if tally.gone else ""
         how.end(document, [f"{dlq_story.counted(tally.done)} imported{there}"], failed=bool(failed))
-
-
-@contextmanager
-def _writer(file: str) -> Iterator[Callable[[bytes], object]]:
-    from natsgen.dlq.archive import whole_file
-
-    if file == STANDARD:
-        yield output.result_bytes
-        return
-    with whole_file(Path(file)) as write:
-        yield write
 
 
 @contextmanager

@@ -36,13 +36,20 @@ def letter_lines(found: LetterWithPayload) -> Iterator[str]:
         "payload": f"{size} bytes" + (", with the original message" if short.is_with_original else ""),
     }
     yield from (f"  {line}" for line in output.columns(list(facts.items())))
-    if command := _correlation_command(short.correlation):
+    if short.correlation and output.printable(short.correlation) == short.correlation:
+        command = f"{output.PROGRAM} dlq list --ids --correlation {shlex.quote(short.correlation)}"
         yield f"  all dead letters with this correlation ID: {command}"
     yield from output.section("Stack:", _stack(letter.headers))
     yield from output.section("Headers of the message:", _header_lines(letter.original_headers()))
-    others = [(name, value) for name, value in letter.own_headers() if name != _STACK]
-    yield from output.section("Headers of the dead letter:", _header_lines(tuple(others)))
-    yield from _payload_lines(found)
+    others = tuple((name, value) for name, value in letter.own_headers() if name != _STACK)
+    yield from output.section("Headers of the dead letter:", _header_lines(others))
+    if found.payload is None:
+        yield from output.section("Payload:", [found.problem])
+        return
+    decoded = decode(found.payload)
+    yield from ("", f"Payload ({decoded.kind}):", *(f"  {output.printable(line)}" for line in decoded.lines))
+    if decoded.rest:
+        yield f"  and {decoded.rest:,} more bytes; --raw writes all of them"
 
 
 def letter_document(found: LetterWithPayload) -> dict[str, Any]:
@@ -77,21 +84,5 @@ def _stack(found: Headers) -> list[str]:
     return text.replace("\\n", "\n").rstrip("\n").split("\n") if text else []
 
 
-def _correlation_command(correlation: str) -> str:
-    if not correlation or output.printable(correlation) != correlation:
-        return ""
-    return f"{output.PROGRAM} dlq list --ids --correlation {shlex.quote(correlation)}"
-
-
 def _header_lines(found: Headers) -> list[str]:
     return [f"{name}: {value}" for name, value in found]
-
-
-def _payload_lines(found: LetterWithPayload) -> Iterator[str]:
-    if found.payload is None:
-        yield from output.section("Payload:", [found.problem])
-        return
-    decoded = decode(found.payload)
-    yield from ("", f"Payload ({decoded.kind}):", *(f"  {output.printable(line)}" for line in decoded.lines))
-    if decoded.rest:
-        yield f"  and {decoded.rest:,} more bytes; --raw writes all of them"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from natsgen import messages
 from natsgen.cli import output
 from natsgen.dlq.bulk import Tally
 from natsgen.dlq.letters import STREAM, Summary, shown_time
-from natsgen.dlq.selection import Chosen, Group, groups
+from natsgen.dlq.selection import Chosen, groups
 
 FAILURES_SHOWN = 10
 _ERROR_SHOWN = 100  # characters of an error in a list
@@ -26,24 +27,15 @@ def nothing(chosen: Chosen) -> str:
 
 def counted(number: int) -> str:
     """Return a number with its noun, such as "2 dead letters"."""
-    return "1 dead letter" if number == 1 else f"{number:,} dead letters"
+    return messages.counted(number, "dead letter")
 
 
 def count_lines(letters: Sequence[Summary]) -> list[str]:
     """Return a table of the numbers of dead letters by group."""
-    found = groups(letters)
     rows = [("SERVICE", "HANDLER", "REASON", "LETTERS", "OLDEST", "NEWEST")]
-    rows += [
-        (
-            one.service or "-",
-            one.handler,
-            one.reason or "-",
-            f"{one.count:,}",
-            shown_time(one.oldest),
-            shown_time(one.newest),
-        )
-        for one in found
-    ]
+    for one in groups(letters):
+        times = shown_time(one.oldest), shown_time(one.newest)
+        rows.append((one.service or "-", one.handler, one.reason or "-", f"{one.count:,}", *times))
     return list(output.columns(rows))
 
 
@@ -76,7 +68,17 @@ def list_document(chosen: Chosen, *, ids: bool, limit: int) -> dict[str, Any]:
 
 def group_documents(letters: Sequence[Summary]) -> list[dict[str, Any]]:
     """Return the numbers of dead letters by group, for JSON."""
-    return [_group_document(one) for one in groups(letters)]
+    return [
+        {
+            "service": one.service or None,
+            "handler": one.handler,
+            "reason": one.reason or None,
+            "count": one.count,
+            "oldest": one.oldest.isoformat(),
+            "newest": one.newest.isoformat(),
+        }
+        for one in groups(letters)
+    ]
 
 
 def summary_document(letter: Summary) -> dict[str, Any]:
@@ -106,17 +108,6 @@ def failure_lines(tally: Tally, what: str) -> Iterator[str]:
 def failure_documents(tally: Tally, key: str = "id") -> list[dict[str, Any]]:
     """Return the failures with their reasons, for JSON."""
     return [{key: number, "error": why} for number, why in tally.failed.items()]
-
-
-def _group_document(group: Group) -> dict[str, Any]:
-    return {
-        "service": group.service or None,
-        "handler": group.handler,
-        "reason": group.reason or None,
-        "count": group.count,
-        "oldest": group.oldest.isoformat(),
-        "newest": group.newest.isoformat(),
-    }
 
 
 def _short(text: str) -> str:

@@ -58,7 +58,6 @@ Workspace = Annotated[
 ]
 Service = Annotated[str, service_argument("Name of the service.")]
 Gateway = Annotated[str, service_argument("Name of the gateway.", "GATEWAY")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print a diff of what would change; write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 OneOfAll = Annotated[str | None, service_argument("Only this service [default: all]")]
 Services = Annotated[list[str] | None, service_argument("Services to work on.")]
@@ -109,7 +108,7 @@ class Reading:
 class Writing(Reading):
     """The options of a command that changes a workspace."""
 
-    dry_run: DryRun = False
+    dry_run: bool = switch("--dry-run", "Print a diff of what would change; write nothing.")
 
     @property
     def writer(self) -> Writer:

@@ -62,13 +62,14 @@ def smoke(
         jobs = [run.Job(sample.name, sample, source, questionnaire, step or ()) for sample in samples]
         _check_names("--step", "step", step or [], run.step_names(jobs, chosen))
         results = run.run(jobs, _tell, folder, backend=chosen, side_by_side=side_by_side or 0)
+    source_option = ["--template", template] if template else []
     report = Report(
         template=template or f"natsgen {source.commit}",
         backend=chosen,
         samples=samples,
         results=results,
         seconds=time.monotonic() - began,
-        repeat=_repeat(template, matrix, backend),
+        repeat=[output.PROGRAM, "smoke", *source_option, "--matrix", matrix, "--backend", backend],
         strict=strict,
         folder=folder if keep else None,
     )
@@ -93,9 +94,3 @@ def _check_names(option: str, noun: str, wanted: Sequence[str], known: Sequence[
     for name in wanted:
         if name not in known:
             raise messages.unknown(f"{option}: unknown {noun}", name, known)
-
-
-def _repeat(template: str | None, matrix: str, backend: str) -> list[str]:
-    """Return the command that repeats the run, with the options for samples and backend."""
-    given = ["--template", template] if template else []
-    return [output.PROGRAM, "smoke", *given, "--matrix", matrix, "--backend", backend]

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from natsgen.rendering.template_source import TemplateSource
     from natsgen.services.edit import ServiceTarget
 
-OPTION = "--template"
-
 
 @contextmanager
 def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]:
@@ -35,19 +33,18 @@ def for_new(given: str | None, workspace: Workspace) -> Iterator[TemplateSource]
     from natsgen.answers import workspace_defaults
 
     of_all = workspace_defaults.template(workspace.root)
-    wanted = of_all if given is None else given
-    if wanted is None:
+    if given is not None:
+        wanted, here, where = given, Path.cwd(), "--template"
+    elif of_all is not None:
+        wanted, here, where = of_all, workspace.root, f"{MARKER}: {workspace_defaults.TEMPLATE}"
+    else:
         yield template_source.bundled()
         return
     from natsgen.rendering import addresses, trust
     from natsgen.update import sources
 
     if given is None:
-        named = addresses.read(wanted, workspace.root, workspace.root)
-        trust.need(named.url, workspace.root, str(workspace.root / MARKER))
-    here, where = (
-        (Path.cwd(), OPTION) if given is not None else (workspace.root, f"{MARKER}: {workspace_defaults.TEMPLATE}")
-    )
+        trust.need(addresses.read(wanted, here, here).url, here, str(here / MARKER))
     with sources.named(wanted, here, workspace.root, where) as template:
         if given is not None:  # naming a template on the command line accepts it
             consent.remember(template.url, workspace.root)

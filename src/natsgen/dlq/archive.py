@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -203,15 +204,8 @@ async def import_(
             f"no stream {STREAM} at {connection.server}: start a worker, which creates it, or run nats stream add "
             f"{STREAM} --subjects 'dlq.>,replay.>' --defaults"
         )
-
-    await each(
-        records,
-        lambda record: _publish(connection, record),
-        tally,
-        stop,
-        number=lambda record: record.line,
-        progress=progress,
-    )
+    publish = partial(_publish, connection)
+    await each(records, publish, tally, stop, number=lambda record: record.line, progress=progress)
 
 
 def message_id(record: Record) -> str:

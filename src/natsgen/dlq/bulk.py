@@ -143,7 +143,6 @@ async def purge(
         NatsError: an error stopped it; `tally` has its progress.
         StoppedError: the user stopped it.
     """
-
     await each(letters, lambda one: remove(connection, one), tally, stop, number=lambda one: one.id, progress=progress)
 
 

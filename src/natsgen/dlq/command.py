@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import nats.errors
 
+from natsgen.cli import output
 from natsgen.dlq.cancelling import cancel
 from natsgen.dlq.connection import Connection, connect
 from natsgen.dlq.settings import Settings
@@ -47,7 +48,6 @@ def run(
     work: Callable[[Connection, Stop], Coroutine[Any, Any, _Result]],
     *,
     progress_text: Callable[[], str] = lambda: "",
-    notify: Callable[[str], None] = lambda _: None,
 ) -> _Result:
     """Connect, run `work` to its end, and disconnect.
 
@@ -55,30 +55,25 @@ def run(
         settings: how to connect.
         work: the work. The first signal stops it gracefully if it supports that; the next one at once.
         progress_text: returns the progress of the work, which is added to an error's message.
-        notify: receives a message about the effect of the first signal.
 
     Raises:
         NatsError: NATS cannot be reached or rejects a request.
         StoppedError: the user stopped it.
     """
     try:
-        return asyncio.run(_run(settings, work, notify))
+        return asyncio.run(_run(settings, work))
     except (NatsError, StoppedError) as error:
         kind = type(error) if isinstance(error, StoppedError) else NatsError
         raise kind("; ".join(filter(None, (str(error), progress_text())))) from error
 
 
-async def _run(
-    settings: Settings,
-    work: Callable[[Connection, Stop], Coroutine[Any, Any, _Result]],
-    notify: Callable[[str], None],
-) -> _Result:
+async def _run(settings: Settings, work: Callable[[Connection, Stop], Coroutine[Any, Any, _Result]]) -> _Result:
     stop = Stop()
     task = asyncio.create_task(with_connection(settings, lambda connection: work(connection, stop)))
 
     def interrupt() -> None:
         if stop.is_graceful and not stop.is_requested:
-            notify("stopping after the messages in flight; interrupt again to stop at once")
+            output.note("stopping after the messages in flight; interrupt again to stop at once")
             stop.request()
         else:
             task.cancel()

@@ -45,10 +45,6 @@ class ApiError(NatsError):
         return self.code == _NOT_FOUND
 
 
-class NoStreamError(NatsError):
-    """Raised when no stream captures a subject."""
-
-
 @dataclass(frozen=True)
 class Acknowledged:
     """A publish acknowledgement; `duplicate` if the stream already had the message."""
@@ -59,7 +55,10 @@ class Acknowledged:
 
 
 class Connection:
-    """A connected client. All methods raise `NatsError` if the server does not answer or rejects a request."""
+    """A connected client.
+
+    All methods raise `NatsError` if the server does not answer or rejects a request, or no stream captures a subject.
+    """
 
     def __init__(self, client: Client, failed: asyncio.Future[NatsError]) -> None:
         self.client = client
@@ -89,15 +88,11 @@ class Connection:
         return document
 
     async def publish(self, subject: str, payload: bytes, headers: Headers) -> Acknowledged:
-        """Publish to a stream, and return its acknowledgement.
-
-        Raises:
-            NoStreamError: no stream captures the subject.
-        """
+        """Publish to a stream, and return its acknowledgement."""
         try:
             answer = json.loads(await self._request(subject, payload, Outgoing(headers)))
         except nats.errors.NoRespondersError as error:
-            raise NoStreamError(f"no stream captures {subject} at {self.server}") from error
+            raise NatsError(f"no stream captures {subject} at {self.server}") from error
         except ValueError as error:
             raise NatsError(f"the answer on {subject} is not a publish acknowledgement") from error
         if not isinstance(answer, dict) or not ("error" in answer or answer.get("stream")):

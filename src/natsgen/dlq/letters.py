@@ -107,19 +107,15 @@ class Letter:
 
     def replay_headers(self, *, to_handler: bool) -> Headers:
         """Return the headers of its replay: with its origin for its handler, else the original's headers."""
+        kept = self.original_headers()
         if to_handler:
             kept = tuple(
                 (name, value)
                 for name, value in self.headers
                 if not headers.is_of(name, "Nats-") and name.lower() not in OF_THE_FAILURE
             )
-        else:
-            kept = self.original_headers()
-        return (*kept, (MESSAGE_ID, self.replay_id()))
-
-    def replay_id(self) -> str:
-        """Return an ID that all replays of this letter share, so that a stream stores a repeated replay once."""
-        return f"replay.{self.id}.{int(self.stored.timestamp())}"
+        # All replays of this letter share the ID, so that a stream stores a repeated replay once.
+        return (*kept, (MESSAGE_ID, f"replay.{self.id}.{int(self.stored.timestamp())}"))
 
 
 def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, str], size: int) -> Summary:
