@@ -45,9 +45,8 @@ def questions(
         output.result(yaml.safe_dump(catalog.software_template(kind, found), sort_keys=False, width=120))
     else:
         rows = [(one.key, one.help) for one in questionnaire.questions.values()]
-        document = {"questions": [{"key": key, **_facts(form)} for key, form in found["properties"].items()]}
-        how.end(document, output.columns(rows))
-
-
-def _facts(form: dict[str, object]) -> dict[str, object]:
-    return {"help": form.get("description", ""), "default": form.get("default")}
+        facts = [
+            {"key": key, "help": form.get("description", ""), "default": form.get("default")}
+            for key, form in found["properties"].items()
+        ]
+        how.end({"questions": facts}, output.columns(rows))

@@ -81,9 +81,8 @@ def of_service(workspace: Workspace, service: str) -> Iterator[tuple[TemplateSou
     try:
         memory = answers_file.read(listing.require_service(workspace, service))
     except (InputError, ServiceError):
-        yield own, own.commit
-        return
-    if not memory.source or (memory.source, memory.commit) == (own.url, own.commit):
+        memory = None
+    if memory is None or not memory.source or (memory.source, memory.commit) == (own.url, own.commit):
         yield own, own.commit
         return
     from natsgen.update.sources import Sources

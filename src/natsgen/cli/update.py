@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from natsgen.files.workspace import Workspace
     from natsgen.update.fleet import Options, Result
 
-INLINE, REFUSE = "inline", "refuse"
-
 
 def update(
     how: options.Writing,
@@ -55,9 +53,9 @@ def update(
         _end_unfinished(how, service or [], go_on=go_on)
         return
     names = wanted_services(how.place, service or [], all_services=all_services)
-    if conflicts not in (None, REFUSE, INLINE):
-        raise InputError(f"--conflicts: invalid value {conflicts!r} (choose {REFUSE} or {INLINE})")
-    carry_out(how, names, fleet.Options(to=to, inline=conflicts == INLINE))
+    if conflicts not in (None, "refuse", "inline"):
+        raise InputError(f"--conflicts: invalid value {conflicts!r} (choose refuse or inline)")
+    carry_out(how, names, fleet.Options(to=to, inline=conflicts == "inline"))
 
 
 def wanted_services(place: Workspace, named: Sequence[str], *, all_services: bool) -> tuple[str, ...]:

@@ -120,7 +120,8 @@ class Letter:
 
 def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, str], size: int) -> Summary:
     """Return the summary of a letter from its headers by name."""
-    service, handler = place_of(subject)
+    tokens = subject.split(".")
+    service, handler = (tokens[1], tokens[2]) if len(tokens) == 3 else ("", subject)
     kind, text = found.get("Dlq-Error-Type", ""), found.get("Dlq-Error", "")
     return Summary(
         id=number,
@@ -134,12 +135,6 @@ def summary_of(number: int, subject: str, stored: datetime, found: Mapping[str, 
         is_with_original=found.get(PAYLOAD) == WITH_ORIGINAL,
         size=size,
     )
-
-
-def place_of(subject: str) -> tuple[str, str]:
-    """Return the service and handler in a letter's subject; "" and the whole subject if it has another form."""
-    tokens = subject.split(".")
-    return (tokens[1], tokens[2]) if len(tokens) == 3 else ("", subject)
 
 
 def as_time(text: str) -> datetime:

@@ -35,16 +35,14 @@ async def last_sequence(connection: Connection) -> int | None:
 
 
 async def summaries(
-    connection: Connection, subject: str, last: int, counted: Callable[[int], None] = lambda _: None
+    connection: Connection, subject: str, last: int, progress: Callable[[int, int], None]
 ) -> AsyncIterator[list[Summary]]:
     """Yield the letters on `subject` up to the sequence `last`, oldest first, in batches.
 
-    A temporary consumer sends only the headers. `counted` receives the number of letters before the first batch.
+    A temporary consumer sends only the headers. `progress` receives the number of letters read and the total.
     """
-    name, pending = await _consumer(connection, subject)
-    counted(pending)
-    if not pending:
-        return
+    name, total = await _consumer(connection, subject)
+    read, pending = 0, total
     arrived: list[Msg] = []
     arrival = asyncio.Event()
 
@@ -70,6 +68,8 @@ async def summaries(
                 is_over = _is_end([message for message in batch if message.subject == inbox])
                 if letters:
                     received += len(letters)
+                    read += len(letters)
+                    progress(read, total)
                     pending = letters[-1].metadata.num_pending
                     found = [_summary(message) for message in letters]
                     yield [letter for letter in found if letter.id <= last]
@@ -162,13 +162,8 @@ def _summary(message: Msg) -> Summary:
     found = message.headers or {}
     metadata = message.metadata
     size = found.get("Nats-Msg-Size", "")
-    return summary_of(
-        metadata.sequence.stream,
-        message.subject,
-        metadata.timestamp,
-        found,
-        int(size) if size.isdecimal() else 0,
-    )
+    number, size_in_bytes = metadata.sequence.stream, int(size) if size.isdecimal() else 0
+    return summary_of(number, message.subject, metadata.timestamp, found, size_in_bytes)
 
 
 _STREAM, _SEQUENCE, _SUBJECT, _STORED_AT = "Dlq-Stream", "Dlq-Sequence", "Dlq-Subject", "Dlq-Stored-At"

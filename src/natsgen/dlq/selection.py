@@ -155,11 +155,8 @@ async def choose(
     if ids:
         letters = await _by_ids(connection, selection, sorted(set(ids)))
     elif last is not None:
-        read, totals = 0, [0]
-        async for batch in reading.summaries(connection, selection.subject, last, totals.append):
+        async for batch in reading.summaries(connection, selection.subject, last, progress):
             letters += [letter for letter in batch if selection.matches(letter)]
-            read += len(batch)
-            progress(read, totals[-1])
     return Chosen(connection.server, selection, last is not None, letters)
 
 
