@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from natsgen.services.edit import Added, Removed
     from natsgen.transaction.change import Change
 
-_REQUIRED = commands.REQUIRED
-
 
 def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]]:
     """Return a decorator that replaces a function by the command that adds a part.
@@ -35,7 +33,7 @@ def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]
     The function's docstring becomes the help; the sentences that all kinds share go before its second paragraph.
     """
     parameters: dict[str, tuple[Any, Any]] = {
-        "service": (options.Gateway if kind.for_gateways else options.Service, _REQUIRED),
+        "service": (options.Gateway if kind.for_gateways else options.Service, commands.REQUIRED),
         "text": (str, argument(*kind.argument)),
     }
     if kind.proposal:
@@ -48,7 +46,7 @@ def adding(kind: PartKind) -> Callable[[Callable[[], None]], Callable[..., None]
             parameters[option.key] = (bool, switch(f"--{'no-' if is_on else ''}{option.key}", option.help))
         else:
             parameters[option.key] = (str | None, value(option.rule.metavar, option.help))
-    parameters["how"] = (options.Writing, _REQUIRED)
+    parameters["how"] = (options.Writing, commands.REQUIRED)
 
     def add(service: str, text: str, how: options.Writing, name: str | None = None, **given: Any) -> None:
         from natsgen.services import edit
@@ -194,10 +192,10 @@ def removing(kind: PartKind, consequence: str, example: str) -> Callable[..., No
         f"\b\nExamples:\n  {line}\n  {line} --dry-run\n"
     )
     parameters = {
-        "service": (options.Gateway if kind.for_gateways else options.Service, _REQUIRED),
+        "service": (options.Gateway if kind.for_gateways else options.Service, commands.REQUIRED),
         "part": (str, named),
         "force": (options.Force, False),
-        "how": (options.Writing, _REQUIRED),
+        "how": (options.Writing, commands.REQUIRED),
     }
     return commands.with_parameters(remove, parameters)
 
@@ -265,7 +263,7 @@ def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
     """Report a removed part, the consequences, and what to delete on the NATS server."""
     file, kind = done.file, done.file.kind
     left = [one for part in file.parts for one in part.on_server(service)]
-    commands = [_deletion(one) for one in sorted(left, key=lambda one: one.what, reverse=True)]
+    deletions = [_deletion(one) for one in sorted(left, key=lambda one: one.what, reverse=True)]
     abouts = [about.text for part in file.parts if (about := part.about(service))]
     facts: dict[str, object] = {"service": service, kind.noun: file.name}
     facts |= {"removed": done.change.removed, "changed": done.change.replaced}
@@ -275,12 +273,12 @@ def _tell_removed(how: options.Writing, service: str, done: Removed) -> None:
         facts[kind.abouts] = abouts
     story = [f"Removed the {kind.noun} {file.name} from {service} in {how.place.root}"]
     story += _files(service, done.change, done.change.removed, "and")
-    if commands:
+    if deletions:
         story += ["", f"These stay on the server. Delete them when no running worker has this {kind.noun}:"]
-        story += [f"  {output.printable(command)}" for command in commands]
+        story += [f"  {output.printable(command)}" for command in deletions]
     elif kind.goodbye and abouts:
         story += ["", *(output.printable(kind.goodbye.format(service=service, about=about)) for about in abouts)]
-    how.report(done.change, {**facts, "next": commands, "notes": done.notes}, story, done.notes)
+    how.report(done.change, {**facts, "next": deletions, "notes": done.notes}, story, done.notes)
 
 
 def _deletion(left: Leftover) -> str:

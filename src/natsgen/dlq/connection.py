@@ -23,8 +23,6 @@ CONNECT_LIMIT = 6.0  # seconds for all servers together
 CONNECT_ATTEMPT = 2  # seconds for one of them
 PING_INTERVAL = 3  # seconds; a server that is silent for twice as long counts as lost
 
-_NOT_FOUND = 404
-
 
 class ApiError(NatsError):
     """Raised when JetStream rejects a request.
@@ -42,7 +40,7 @@ class ApiError(NatsError):
     @property
     def is_not_found(self) -> bool:
         """Return whether the requested object does not exist."""
-        return self.code == _NOT_FOUND
+        return self.code == 404
 
 
 @dataclass(frozen=True)

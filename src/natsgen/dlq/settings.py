@@ -54,7 +54,8 @@ def read(server: str | None, environment: Mapping[str, str], folder: Path | None
     user, password = sources.value("NATS_USER"), sources.value("NATS_PASSWORD")
     cert, key = sources.file("NATS_TLS_CERT"), sources.file("NATS_TLS_KEY")
     creds, seed = sources.file("NATS_CREDS_FILE"), sources.file("NATS_NKEY_SEED_FILE")
-    for one, other, names in ((cert, key, "NATS_TLS_CERT and NATS_TLS_KEY"), (user, password, _USER_AND_PASSWORD)):
+    pairs = ((cert, key, "NATS_TLS_CERT and NATS_TLS_KEY"), (user, password, "NATS_USER and NATS_PASSWORD"))
+    for one, other, names in pairs:
         if (one is None) != (other is None):
             raise InputError(f"set both or neither of {names}")
     credentials = {
@@ -72,9 +73,6 @@ def read(server: str | None, environment: Mapping[str, str], folder: Path | None
         tls_cert=cert,
         tls_key=key,
     )
-
-
-_USER_AND_PASSWORD = "NATS_USER and NATS_PASSWORD"
 
 
 class _Sources:
