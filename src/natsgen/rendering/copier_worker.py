@@ -11,18 +11,19 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from natsgen.rendering import limits, template_rules
+from natsgen.rendering import cached_jinja, limits, template_rules
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 
 def contain(environment: SandboxedEnvironment) -> None:
-    """Remove the filters that read the machine's environment and files, and limit the `**` operator."""
+    """Remove the filters that read the machine's environment and files, limit `**`, and compile each source once."""
     for name in template_rules.FORBIDDEN_FILTERS:
         environment.filters.pop(name, None)
     environment.intercepted_binops = frozenset({"**"})
     environment.binop_table = {**environment.binop_table, "**": limits.power}
+    cached_jinja.compile_once(environment)
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from natsgen.parts import facts, packages
 from natsgen.parts.facts import Facts
 from natsgen.parts.kind import Part, PartKind
 from natsgen.parts.kinds import KINDS
-from natsgen.rendering import cached_jinja, copier_worker, limits, template_rules
+from natsgen.rendering import copier_worker, limits, template_rules
 from natsgen.rendering.template_source import REPOSITORY, TemplateSource
 
 _SUFFIX = ".jinja"
@@ -94,7 +94,7 @@ def render_part(template: TemplateSource, data: Mapping[str, Any], part: Part) -
     paths = kind.paths(data["service_name"], part.name)
     rendered: Tree = {}
     if not questions.read(template.folder).changes_jinja:
-        with _limits(template), cached_jinja.compiling_once():
+        with _limits(template):
             rendered = _render_yielded_files(template.folder, {**only, kind.noun: part.name}, kind)
     if paths[0] not in rendered:
         rendered = render(template, only)  # Copier's error is the most precise
@@ -140,7 +140,7 @@ def _run_copier(template: Path, target: Path, data: Mapping[str, Any]) -> None:
     try:
         # Without git on PATH, Copier renders the folder as it is. With git, it would clone a checkout at its latest
         # tag, follow a GIT_DIR in the environment, and run git once for every file.
-        with local.env(PATH=""), warnings.catch_warnings(), cached_jinja.compiling_once():
+        with local.env(PATH=""), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are for the template's authors
             with copier_worker.worker_class()(
                 src_path=str(template),
