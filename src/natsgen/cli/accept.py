@@ -29,8 +29,8 @@ def accept(
 
     if bool(path) == all_files:
         raise InputError(f"specify files or --all{', not both' if path else ''}")
-    found = accepting.accept(how.writer, service, path or [], Path.cwd())
-    story = [f"Accepted in {service}", *(f"  {output.printable(str(one))}" for one in found.paths)]
-    if not found.paths:
+    accepted, change = accepting.accept(how.writer, service, path or [], Path.cwd())
+    story = [f"Accepted in {service}", *(f"  {output.printable(str(one))}" for one in accepted)]
+    if not accepted:
         story = [f"No file of {service} differs from its template"]
-    how.report(found.change, {"service": service, "accepted": found.paths}, story)
+    how.report(change, {"service": service, "accepted": accepted}, story)

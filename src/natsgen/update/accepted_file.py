@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from natsgen.errors import ServiceError
@@ -67,9 +67,3 @@ def digest(made: File | None, there: File | None) -> str:
     changed = [line for line in lines if line.startswith(("+", "-")) and line not in ("--- \n", "+++ \n")]
     mode = "" if made.executable == there.executable else f"executable: {there.executable}"
     return hashlib.sha256("".join([*changed, mode]).encode()).hexdigest()[:32]
-
-
-def merged(accepted: Accepted, new: Iterable[tuple[PurePosixPath, str]], still: Iterable[PurePosixPath]) -> Accepted:
-    """Return the accepted changes with new ones added, and without those of files that are no longer modified."""
-    kept = {path: accepted[path] for path in still if path in accepted}
-    return {**kept, **{path: frozenset({one}) for path, one in new}}

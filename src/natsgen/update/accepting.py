@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from natsgen import messages
@@ -15,20 +14,7 @@ from natsgen.transaction.change import Change, change_between
 from natsgen.update import accepted_file, drift
 
 
-@dataclass(frozen=True)
-class Acceptance:
-    """The accepted files.
-
-    Attributes:
-        paths: their paths in the workspace.
-        change: the change of the record.
-    """
-
-    paths: tuple[PurePosixPath, ...]
-    change: Change
-
-
-def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Acceptance:
+def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> tuple[tuple[PurePosixPath, ...], Change]:
     """Accept the changes of files, so that a check lists them but does not fail.
 
     Args:
@@ -36,6 +22,9 @@ def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Ac
         service: the service's name.
         paths: the files, relative to `here`, the service's folder or the workspace; all modified files if empty.
         here: the current folder.
+
+    Returns:
+        The accepted files, by their paths in the workspace, and the change of the record.
 
     Raises:
         InputError: the service does not exist, or a file is not modified.
@@ -48,13 +37,14 @@ def accept(writer: Writer, service: str, paths: Sequence[str], here: Path) -> Ac
         wanted = tuple(dict.fromkeys(_path(workspace, service, text, here, differing) for text in paths))
         wanted = wanted or tuple(differing)
         there = tree.read_files(workspace, wanted)
-        new = [(path, accepted_file.digest(found.made.get(path), there.get(path))) for path in wanted]
+        new = {path: frozenset({accepted_file.digest(found.made.get(path), there.get(path))}) for path in wanted}
         record = accepted_file.place(service)
         before = tree.read_files(workspace, [record])
         known = accepted_file.read(workspace, service)
-        change = change_between(before, {record: accepted_file.write(accepted_file.merged(known, new, differing))})
+        kept = {path: known[path] for path in differing if path in known}
+        change = change_between(before, {record: accepted_file.write({**kept, **new})})
         writer.write(change, f"accept {service}")
-    return Acceptance(wanted, change)
+    return wanted, change
 
 
 def _path(
