@@ -36,6 +36,12 @@ def is_owners_part(service: str, path: PurePosixPath) -> bool:
     return path.is_relative_to(folder) and is_owners(path.relative_to(folder))
 
 
+def without_owners(service: str, files: Tree) -> Tree:
+    """Return the files without the service's parts and its answers file, which no merge changes."""
+    own = answers_file(service)
+    return {path: file for path, file in files.items() if path != own and not is_owners_part(service, path)}
+
+
 def belongs_to(service: str, path: PurePosixPath) -> bool:
     """Return whether a file in the workspace belongs to the service."""
     return any(path.is_relative_to(place) for place in places_of(service))

@@ -139,9 +139,7 @@ def _compare(
     tests = PurePosixPath(SERVICES, name) / _TESTS
     kept_tests = PurePosixPath(SERVICES, name) / _KEPT_TESTS
     handlers = {PurePosixPath(SERVICES, name) / one.file: one for one in written.handlers}
-    templates = {
-        path: file for path, file in rendered.items() if path != own and not ownership.is_owners_part(name, path)
-    }
+    templates = ownership.without_owners(name, rendered)
     there = tree.read_files(workspace, {*templates, *handlers, tests, kept_tests, own})
     owned = {
         path: file for path, file in templates.items() if not (questionnaire.is_written_once(path) and path in there)

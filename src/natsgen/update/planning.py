@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -84,9 +84,9 @@ def plan(workspace: Workspace, task: Task) -> Plan:
     ours = migrations.run(steps, State(task.service, task.answers, there)).files
 
     merged = merging.merge(
-        _mergeable(task, base.files, theirs, ours),
-        _mergeable(task, theirs, base.files, ours),
-        _mergeable(task, ours, {}, ours),
+        _mergeable(task, base.files, {*theirs, *ours}),
+        _mergeable(task, theirs, {*base.files, *ours}),
+        _mergeable(task, ours, ours),
         Names("yours", task.old.commit, task.new.commit if task.new != task.old else "the new answers"),
     )
     own = ownership.answers_file(task.service)
@@ -104,12 +104,9 @@ def plan(workspace: Workspace, task: Task) -> Plan:
 
 def templates_own(service: str, rendered: Tree, template: TemplateSource) -> Tree:
     """Return the rendered files that the template owns: without parts, answers and files that are written once."""
-    wanted = questions.read(template.folder)
-    own = ownership.answers_file(service)
+    is_written_once = questions.read(template.folder).is_written_once
     return {
-        path: file
-        for path, file in rendered.items()
-        if path != own and not ownership.is_owners_part(service, path) and not wanted.is_written_once(path)
+        path: file for path, file in ownership.without_owners(service, rendered).items() if not is_written_once(path)
     }
 
 
@@ -121,19 +118,16 @@ def _there(workspace: Workspace, service: str, paths: set[PurePosixPath], *, who
     return tree.read_files(workspace, sorted(paths))
 
 
-def _mergeable(task: Task, tree: Tree, other: Tree, ours: Tree) -> Tree:
+def _mergeable(task: Task, tree: Tree, elsewhere: Collection[PurePosixPath]) -> Tree:
     """Return the files of a tree to merge: without the owner's, the answers, and the workspace's own.
 
     A file that is written once belongs to the workspace if it exists, or if the older template had it, because the
-    owner has then removed it.
+    owner has then removed it: if it is `elsewhere`, in one of the other trees.
     """
-    own = ownership.answers_file(task.service)
     return {
         path: file
-        for path, file in tree.items()
-        if path != own
-        and not ownership.is_owners_part(task.service, path)
-        and not (_is_written_once(task, path) and (path in other or path in ours))
+        for path, file in ownership.without_owners(task.service, tree).items()
+        if path not in elsewhere or not _is_written_once(task, path)
     }
 
 
