@@ -100,8 +100,8 @@ FAULTS = (
     in_tool("files/merging", "if ours == base:", "if True:", "update/test_conflicts", "update/test_update"),
     in_tool("files/merging", "result.left_out.append(path)", "result.after[path] = theirs", "update/test_update"),
     in_tool("files/merging", "result.conflicts.append(Conflict(path, why))", "pass", "update/test_conflicts"),
-    in_tool("files/merging", "if merged.file != before:", "if False:", "update/test_update", "update/test_conflicts"),
-    in_tool("files/merging", "if merged.conflicts:", "if False:", "update/test_conflicts"),
+    in_tool("files/merging", "if merged != ours:", "if False:", "update/test_update", "update/test_conflicts"),
+    in_tool("files/merging", "if conflicts:", "if False:", "update/test_conflicts"),
     # the map and AsyncAPI
     in_tool(
         "contracts/topology",

@@ -82,8 +82,8 @@ def test_a_configured_conflict_style_does_not_count(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "merge.conflictStyle")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "diff3")
-    merged = file_merge.merge(PurePosixPath("a.txt"), File(b"mine\n"), File(b"old\n"), File(b"new\n"), NAMES)
-    assert merged.file.content == b"<<<<<<< yours\nmine\n=======\nnew\n>>>>>>> new\n"
+    merged, _ = file_merge.merge(PurePosixPath("a.txt"), File(b"mine\n"), File(b"old\n"), File(b"new\n"), NAMES)
+    assert merged.content == b"<<<<<<< yours\nmine\n=======\nnew\n>>>>>>> new\n"
 
 
 def test_a_git_of_another_repository_in_the_environment_does_not_count(

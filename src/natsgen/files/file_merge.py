@@ -26,39 +26,29 @@ class Names:
     theirs: str
 
 
-@dataclass(frozen=True)
-class MergedFile:
-    """The result.
-
-    Attributes:
-        file: the merged file, with conflict markers where both sides changed the same lines; for a binary file, the
-            owner's file.
-        conflicts: the number of conflicts; 1 for a binary file.
-    """
-
-    file: File
-    conflicts: int
-
-
-def merge(path: PurePosixPath, ours: File, base: File, theirs: File, names: Names) -> MergedFile:
+def merge(path: PurePosixPath, ours: File, base: File, theirs: File, names: Names) -> tuple[File, int]:
     """Merge the change from `base` to `theirs` into `ours`, the file at `path` in the workspace.
+
+    Returns:
+        The merged file, with conflict markers where both sides changed the same lines, and the number of conflicts. A
+        binary file that both sides changed stays the owner's, with 1 conflict.
 
     Raises:
         GitError: git fails, or is not installed.
     """
     executable = ours.executable if base.executable == theirs.executable else theirs.executable
     if ours.content in (base.content, theirs.content):
-        return MergedFile(File(theirs.content, executable), 0)
+        return File(theirs.content, executable), 0
     if base.content == theirs.content:
-        return MergedFile(File(ours.content, executable), 0)
+        return File(ours.content, executable), 0
     if any(b"\0" in file.content[:_LOOK_FOR_NUL] for file in (ours, base, theirs)):
-        return MergedFile(File(ours.content, executable), 1)
+        return File(ours.content, executable), 1
     sides = (ours.content, base.content, theirs.content)
     content, conflicts = _merge_text(*sides, names)
     merged = by_key.merge(path, *sides) if by_key.is_shared(path) else None
     if merged is not None and (conflicts or not by_key.is_same(path, content, merged)):
         content, conflicts = merged, 0
-    return MergedFile(File(content, executable), conflicts)
+    return File(content, executable), conflicts
 
 
 def has_markers(content: bytes) -> bool:

@@ -89,15 +89,12 @@ def merge(base: Tree, theirs: Tree, ours: Tree, names: Names) -> Merge:
     Raises:
         GitError: git fails, or is not installed.
     """
-    result = Merge()
-    result.renamed = _renamed(base, theirs, ours)
-    for path in sorted({*base, *theirs}):
-        if path in result.renamed or path in result.renamed.values():
-            continue
-        _merge_path(result, path, (base.get(path), theirs.get(path), ours.get(path)), names)
+    result = Merge(renamed=_renamed(base, theirs, ours))
+    for path in sorted({*base, *theirs} - {*result.renamed, *result.renamed.values()}):
+        _merge_path(result, path, base.get(path), theirs.get(path), ours.get(path), names)
     for old, new in result.renamed.items():
         result.after[old] = None
-        _merge_contents(result, new, (base[old], theirs[new], ours[old]), names, before=None)
+        result.after[new] = _merged(result, new, base[old], theirs[new], ours[old], names)
     return result
 
 
@@ -109,10 +106,9 @@ def _renamed(base: Tree, theirs: Tree, ours: Tree) -> dict[PurePosixPath, PurePo
 
 
 def _merge_path(
-    result: Merge, path: PurePosixPath, sides: tuple[File | None, File | None, File | None], names: Names
+    result: Merge, path: PurePosixPath, base: File | None, theirs: File | None, ours: File | None, names: Names
 ) -> None:
-    base, theirs, ours = sides
-    if theirs in (base, ours) or (theirs is None and ours is None):
+    if theirs in (base, ours):
         return  # the template did not change it, or the owner has the change already
     if ours == base:
         result.after[path] = theirs
@@ -121,26 +117,20 @@ def _merge_path(
     elif theirs is None:
         why = f"removed in {names.theirs}, but changed here"
         result.conflicts.append(Conflict(path, why))
-    elif base is None:
-        if ours.content == theirs.content:
-            return
-        nothing = File(b"", theirs.executable)
-        _merge_contents(result, path, (nothing, theirs, ours), names, before=ours)
-    else:
-        _merge_contents(result, path, (base, theirs, ours), names, before=ours)
+    elif base is not None or ours.content != theirs.content:
+        merged = _merged(result, path, base or File(b"", theirs.executable), theirs, ours, names)
+        if merged != ours:
+            result.after[path] = merged
 
 
-def _merge_contents(
-    result: Merge, path: PurePosixPath, sides: tuple[File, File, File], names: Names, before: File | None
-) -> None:
-    base, theirs, ours = sides
-    merged = file_merge.merge(path, ours, base, theirs, names)
-    if merged.file != before:
-        result.after[path] = merged.file
-    if merged.conflicts:
-        has_markers = file_merge.has_markers(merged.file.content)
-        places = messages.counted(merged.conflicts, "place")
+def _merged(result: Merge, path: PurePosixPath, base: File, theirs: File, ours: File, names: Names) -> File:
+    """Return the merged file, and add its conflicts to the result."""
+    merged, conflicts = file_merge.merge(path, ours, base, theirs, names)
+    if conflicts:
+        has_markers = file_merge.has_markers(merged.content)
+        places = messages.counted(conflicts, "place")
         why = (
             f"changed here and in {names.theirs}, in {places}" if has_markers else "binary file, changed on both sides"
         )
         result.conflicts.append(Conflict(path, why, has_markers))
+    return merged

@@ -6,10 +6,10 @@ update, because a merge sees no difference between the two versions there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import PurePosixPath
 
 from natsgen.answers import answers_file
@@ -91,7 +91,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The inputs of a check: a service, its template, the newest version if it is newer, and the older versions."""
+    """The inputs of a check: a service, its template, the newest version if newer, and the older ones, newest first."""
 
     memory: AnswersFile
     template: TemplateSource
@@ -211,16 +211,24 @@ def _conflicting(workspace: Workspace, wanted: _Wanted) -> Iterator[PurePosixPat
 def _comparison(workspace: Workspace, wanted: _Wanted) -> Comparison:
     service, answers = wanted.service, wanted.memory.values
     held = ServicePackages(workspace, wanted.template, service, answers)
-    rendered = render.render(wanted.template, answers, workspace.root.name, held.wanted, held.facts)
-    made = planning.templates_own(service, rendered, wanted.template)
+
+    @cache
+    def made_by(template: TemplateSource) -> Tree:
+        rendered = render.render(template, answers, workspace.root.name, held.wanted, held.facts)
+        return planning.templates_own(service, rendered, template)
+
+    def older(path: PurePosixPath) -> Iterator[tuple[str, File]]:
+        """Yield the older versions that contain the file; rendered on demand, as most services have not drifted."""
+        yield from ((one.commit, made_by(one)[path]) for one in wanted.older if path in made_by(one))
+
+    made = made_by(wanted.template)
     there = line_ends.as_rendered(tree.read_files(workspace, made), made)
-    older = _Older(workspace, wanted, held)
     files = [
-        _drifted(path, file, there.get(path), older)
+        _drifted(path, file, there.get(path), older(path))
         for path, file in made.items()
         if not by_key.is_unmodified(path, there.get(path), file)
     ]
-    left_over = (_left_over(workspace, path, older) for path in held.not_made(made))
+    left_over = (_left_over(workspace, path, older(path)) for path in held.not_made(made))
     folder = PurePosixPath(SERVICES, service)
     missing = {name: why for name, why in held.missing.items() if folder / BY_NAME[name].marker in made}
     return Comparison(held, missing, made, (*files, *(file for file in left_over if file)))
@@ -250,39 +258,19 @@ def _repairable(found: Comparison, version: str) -> Iterator[str]:
         yield f"the package {name} lacks some of its files: {command} adds them"
 
 
-class _Older:
-    """The service rendered with older versions, only on demand, because most services have not drifted."""
-
-    def __init__(self, workspace: Workspace, wanted: _Wanted, held: ServicePackages) -> None:
-        self._workspace = workspace
-        self._wanted = wanted
-        self._held = held
-        self._rendered: dict[str, Tree] = {}
-
-    def newest_first(self, path: PurePosixPath) -> Iterator[tuple[str, File]]:
-        """Yield the versions that contain the file, each with the file."""
-        for template in self._wanted.older:
-            if template.commit not in self._rendered:
-                values, held = self._wanted.memory.values, self._held
-                rendered = render.render(template, values, self._workspace.root.name, held.wanted, held.facts)
-                self._rendered[template.commit] = planning.templates_own(held.service, rendered, template)
-            if path in self._rendered[template.commit]:
-                yield template.commit, self._rendered[template.commit][path]
-
-
-def _drifted(path: PurePosixPath, made: File, there: File | None, older: _Older) -> DriftedFile:
+def _drifted(path: PurePosixPath, made: File, there: File | None, older: Iterable[tuple[str, File]]) -> DriftedFile:
     if there is None:
         return DriftedFile(path, MISSING)
-    for version, file in older.newest_first(path):
+    for version, file in older:
         if file != made and _lacks(path, there, file, made):
             return DriftedFile(path, LACKING, version, is_unedited=there == file)
     return DriftedFile(path, CHANGED)
 
 
-def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> DriftedFile | None:
+def _left_over(workspace: Workspace, path: PurePosixPath, older: Iterable[tuple[str, File]]) -> DriftedFile | None:
     """Return a file that only an older version of the template renders; None if it is the owner's."""
     found = tree.read_files(workspace, [path])
-    for version, file in older.newest_first(path):
+    for version, file in older:
         if file == line_ends.as_rendered(found, {path: file}).get(path):
             return DriftedFile(path, LEFT_OVER, version, is_unedited=True)
     return None
@@ -290,5 +278,5 @@ def _left_over(workspace: Workspace, path: PurePosixPath, older: _Older) -> Drif
 
 def _lacks(path: PurePosixPath, there: File, old: File, made: File) -> bool:
     """Return whether the file lacks the template's change from `old` to `made`, and the change would merge cleanly."""
-    merged = file_merge.merge(path, there, old, made, Names("", "", ""))
-    return not merged.conflicts and merged.file != there
+    merged, conflicts = file_merge.merge(path, there, old, made, Names("", "", ""))
+    return not conflicts and merged != there
