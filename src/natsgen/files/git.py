@@ -97,27 +97,7 @@ def own_folder(root: Path) -> Path:
     """
     said = run("rev-parse", "--path-format=absolute", "--git-path", "natsgen", "--show-prefix", folder=root).stdout
     place, inside = os.fsdecode(said).removesuffix("\n").rsplit("\n", 1)
-    return Path(place, _folder_name(inside))
-
-
-def _folder_name(inside: str) -> str:
-    return hashlib.sha256(os.fsencode(inside)).hexdigest()[:16] if inside else "root"
-
-
-def prefix(root: Path) -> PurePosixPath:
-    """Return the path of a folder in its repository.
-
-    Raises:
-        GitError: the folder is not in a repository.
-    """
-    try:
-        said = run("rev-parse", "--show-prefix", folder=root).stdout
-    except GitError as error:
-        raise GitError(
-            f"{root} is not in a git repository, without which an update cannot be undone: commit it to one first "
-            f"({error})"
-        ) from error
-    return PurePosixPath(os.fsdecode(said).removesuffix("\n") or ".")
+    return Path(place, hashlib.sha256(os.fsencode(inside)).hexdigest()[:16] if inside else "root")
 
 
 def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
@@ -136,7 +116,14 @@ def uncommitted(root: Path, paths: Iterable[PurePosixPath]) -> tuple[PurePosixPa
     wanted = tuple(paths)
     if not wanted:
         return ()
-    inside = prefix(root)
+    try:
+        said = run("rev-parse", "--show-prefix", folder=root).stdout
+    except GitError as error:
+        raise GitError(
+            f"{root} is not in a git repository, without which an update cannot be undone: commit it to one first "
+            f"({error})"
+        ) from error
+    inside = PurePosixPath(os.fsdecode(said).removesuffix("\n") or ".")
     options = ("--porcelain", "--no-renames", "--untracked-files=all", "--ignore-submodules=none")
     found = [PurePosixPath(entry[3:]) for entry in _entries(root, wanted, "status", *options)]
     return tuple(path.relative_to(inside) if path.is_relative_to(inside) else path for path in found)

@@ -52,7 +52,8 @@ class Move:
         source, target = self.source(area), self.target(area)
         if not self.leaves:
             return os.path.lexists(source)
-        return not os.path.lexists(target) or _is_half_moved(source, target)
+        # a file with both its old and its new name is half moved
+        return not os.path.lexists(target) or (os.path.lexists(source) and fsops.is_same(source, target))
 
     def is_begun(self, area: Area) -> bool:
         """Return whether there is something to undo."""
@@ -142,8 +143,3 @@ def read_journal(area: Area) -> Journal | None:
             f"{area.journal} is damaged ({error}), so the interrupted command can be neither finished nor undone: "
             f"copy what you need from {area.staged.parent}, then remove {area.folder}"
         ) from error
-
-
-def _is_half_moved(source: Path, target: Path) -> bool:
-    """Return whether a file has both its old and its new name, because the move was interrupted."""
-    return os.path.lexists(source) and os.path.lexists(target) and fsops.is_same(source, target)

@@ -186,7 +186,10 @@ def _apply(writer: Writer, plan: Plan, options: Options) -> Result:
         plan = planning.plan(workspace, plan.task)
         transaction.check(workspace, plan.change)
     task = plan.task
-    _refuse_uncommitted_elsewhere(workspace, plan)
+    # a template may contain files outside the service's folder
+    elsewhere = [path for path in plan.change.before if not ownership.belongs_to(task.service, path)]
+    if found := git.uncommitted(workspace.root, elsewhere):
+        raise ServiceError(_uncommitted(found))
     if not plan.change.before and not plan.change.after:
         return Result(task.service, CURRENT, task.old.commit, task.new.commit)
     status = CONFLICTING if plan.conflicts else UPDATED
@@ -195,10 +198,3 @@ def _apply(writer: Writer, plan: Plan, options: Options) -> Result:
             unfinished.remember(workspace, plan)
         transaction.apply(workspace, plan.change, f"update {task.service} to {task.new.commit}")
     return Result(task.service, status, task.old.commit, task.new.commit, plan)
-
-
-def _refuse_uncommitted_elsewhere(workspace: Workspace, plan: Plan) -> None:
-    """Refuse uncommitted files outside the service's folder, which a template may contain."""
-    replaced = [path for path in plan.change.before if not ownership.belongs_to(plan.task.service, path)]
-    if found := git.uncommitted(workspace.root, replaced):
-        raise ServiceError(_uncommitted(found))

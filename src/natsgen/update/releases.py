@@ -110,7 +110,9 @@ class Releases:
         target = self._folder / name
         if not target.exists():
             target.mkdir()
-            _check_out(self._history, revision, target, index=self._folder / f"{name}.index")
+            variables = {**_AS_RELEASED, "GIT_INDEX_FILE": str(self._folder / f"{name}.index")}
+            places = (f"--git-dir={self._history}", f"--work-tree={target}", "-c", "core.autocrlf=false")
+            git.run(*places, "checkout", "--force", revision, "--", ".", folder=target, variables=variables)
         return TemplateSource(target, self.url, name)
 
 
@@ -172,9 +174,3 @@ def _mirror(address: str, target: Path, variables: dict[str, str]) -> Path:
         said = " ".join(done.stderr.decode(errors="replace").split())
         raise GitError(git.without_secrets(f"the template {address} cannot be read: {said}"))
     return target
-
-
-def _check_out(history: Path, revision: str, target: Path, index: Path) -> None:
-    variables = {**_AS_RELEASED, "GIT_INDEX_FILE": str(index)}
-    places = (f"--git-dir={history}", f"--work-tree={target}", "-c", "core.autocrlf=false")
-    git.run(*places, "checkout", "--force", revision, "--", ".", folder=target, variables=variables)

@@ -70,11 +70,10 @@ def names(workspace: Workspace) -> tuple[str, ...]:
 
 def remember(workspace: Workspace, plan: Plan) -> None:
     """Record what a plan will change."""
-    own = ownership.answers_file(plan.task.service)
-    after = plan.change.after.get(own)
-    digest = digest_of(after.content) if after else _digest_of_answers(workspace, plan.task.service)
-    files = {path: plan.change.before.get(path) for path in {*plan.change.before, *plan.change.after}}
     task = plan.task
+    after = plan.change.after.get(ownership.answers_file(task.service))
+    digest = digest_of(after.content) if after else _digest_of_answers(workspace, task.service)
+    files = {path: plan.change.before.get(path) for path in {*plan.change.before, *plan.change.after}}
     forget(workspace, task.service)
     file = _file(workspace, task.service)
     state.make_folder(file.parent)
