@@ -36,7 +36,7 @@ def parse(text: str) -> Pinned:
     """Parse the text of a requirements file."""
     from packaging.utils import canonicalize_name
 
-    head, *blocks = _BLOCK.split(text) if _BLOCK.match(text) is None else ["", *_BLOCK.split(text)]
+    head, *blocks = _BLOCK.split(text)
     packages: dict[str, str] = {}
     for block in blocks:
         if found := _NAME.match(block):

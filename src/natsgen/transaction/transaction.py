@@ -39,7 +39,9 @@ def session(workspace: Workspace, notify: Callable[[str], None]) -> Iterator[Non
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
         with lock.exclusive(workspace.root):
-            _warn_about_former(workspace, notify)
+            former = workspace.root / state.FORMER
+            if os.path.lexists(former):
+                notify(f"{former} is ignored, because natsgen no longer uses it: remove it unless it is yours")
             for area in state.areas(workspace):
                 _recover(area, notify)
             yield
@@ -110,12 +112,6 @@ def _area(workspace: Workspace, title: str) -> Area:
         return state.area(workspace)
     except OSError as error:
         raise _as_natsgen_error(error, title) from error
-
-
-def _warn_about_former(workspace: Workspace, notify: Callable[[str], None]) -> None:
-    former = workspace.root / state.FORMER
-    if os.path.lexists(former):
-        notify(f"{former} is ignored, because natsgen no longer uses it: remove it unless it is yours")
 
 
 def _plan(workspace: Workspace, change: Change, title: str) -> Journal:

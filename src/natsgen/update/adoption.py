@@ -181,7 +181,7 @@ def _notes(service: Path, rendered: Tree, *, replace: bool) -> Iterator[str]:
     folder = PurePosixPath(SERVICES, service.name)
     if not replace and (more := sorted(_requirements(service) - _pinned(rendered, folder))):
         yield f"requirements.txt: move {', '.join(more)} to pyproject.toml"
-    mine = _settings(service / declared.CONFIG_FILE)
+    mine = _settings(service)
     config = rendered.get(folder / declared.CONFIG_FILE)
     theirs = set(_SETTING.findall(config.content.decode() if config else ""))
     if more := sorted(mine - theirs):
@@ -207,8 +207,8 @@ def _names(text: str) -> set[str]:
     return {*requirements.parse(text).packages} - keeping.REPLACED
 
 
-def _settings(config: Path) -> set[str]:
+def _settings(service: Path) -> set[str]:
     try:
-        return {setting.name for setting in declared.settings_of(config.parents[1])}
+        return {setting.name for setting in declared.settings_of(service)}
     except ValueError:
         return set()

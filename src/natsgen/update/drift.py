@@ -262,7 +262,10 @@ def _drifted(path: PurePosixPath, made: File, there: File | None, older: Iterabl
     if there is None:
         return DriftedFile(path, MISSING)
     for version, file in older:
-        if file != made and _lacks(path, there, file, made):
+        if file == made:
+            continue
+        merged, conflicts = file_merge.merge(path, there, file, made, Names("", "", ""))
+        if merged != there and not conflicts:  # it lacks the template's change, which would merge cleanly
             return DriftedFile(path, LACKING, version, is_unedited=there == file)
     return DriftedFile(path, CHANGED)
 
@@ -274,9 +277,3 @@ def _left_over(workspace: Workspace, path: PurePosixPath, older: Iterable[tuple[
         if file == line_ends.as_rendered(found, {path: file}).get(path):
             return DriftedFile(path, LEFT_OVER, version, is_unedited=True)
     return None
-
-
-def _lacks(path: PurePosixPath, there: File, old: File, made: File) -> bool:
-    """Return whether the file lacks the template's change from `old` to `made`, and the change would merge cleanly."""
-    merged, conflicts = file_merge.merge(path, there, old, made, Names("", "", ""))
-    return not conflicts and merged != there

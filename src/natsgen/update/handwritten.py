@@ -184,9 +184,6 @@ def _place_of_import(before: Sequence[Any]) -> int:
 def _context(service: Path) -> str:
     try:
         settings = {setting.name: setting.default for setting in declared.settings_of(service)}
-    except ValueError:
-        return ""
-    try:
         found = ast.literal_eval(settings.get("BOUNDED_CONTEXT", ""))
     except (ValueError, SyntaxError):
         return ""
