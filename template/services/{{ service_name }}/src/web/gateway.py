@@ -30,8 +30,7 @@ class Gateway:
 
     Args:
         worker: the worker, with the connection to NATS.
-        application: the framework's application, with the routes.
-            It sets the `route` of a request's scope, whose `path` is such as `/orders/{id}`.
+        application: the framework's application. It sets the `route` of a request's scope, which has a `path`.
 
     Attributes:
         internal_port: the port that answers `INTERNAL_PATHS`.
