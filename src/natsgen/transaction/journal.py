@@ -103,21 +103,11 @@ class Journal:
     title: str
     moves: tuple[Move, ...]
 
-    def to_file(self) -> File:
-        document = {"title": self.title, "moves": [move.to_document() for move in self.moves]}
-        return File(json.dumps(document, indent=1).encode())
-
-    @classmethod
-    def from_document(cls, document: Any) -> Journal:
-        title = str(document["title"])
-        if not title.isprintable():
-            raise ValueError("its title contains unprintable characters")
-        return cls(title, tuple(Move.from_document(move) for move in document["moves"]))
-
 
 def write_journal(area: Area, journal: Journal) -> None:
     """Write the journal of a transaction; it is complete and on disk when this returns."""
-    fsops.write(area.journal_draft, journal.to_file())
+    document = {"title": journal.title, "moves": [move.to_document() for move in journal.moves]}
+    fsops.write(area.journal_draft, File(json.dumps(document, indent=1).encode()))
     area.journal_draft.rename(area.journal)
     fsops.sync(area.folder)
     fsops.sync(area.folder.parent)
@@ -131,10 +121,13 @@ def read_journal(area: Area) -> Journal | None:
     """
 
     def checked(document: Any) -> Journal:
-        journal = Journal.from_document(document)
-        for move in journal.moves:
+        title = str(document["title"])
+        if not title.isprintable():
+            raise ValueError("its title contains unprintable characters")
+        moves = tuple(Move.from_document(move) for move in document["moves"])
+        for move in moves:
             move.check(area)
-        return journal
+        return Journal(title, moves)
 
     try:
         return state.read_document(area.journal, checked)

@@ -89,7 +89,10 @@ def apply(workspace: Workspace, change: Change, title: str) -> None:
     for path in {*change.before, *change.after}:
         places.check(path)
     journal = _plan(workspace, change, title)
-    area = _area(workspace, title)
+    try:
+        area = state.area(workspace)
+    except OSError as error:
+        raise _as_natsgen_error(error, title) from error
     try:
         _stage(area, change, journal)
         write_journal(area, journal)
@@ -105,13 +108,6 @@ def apply(workspace: Workspace, change: Change, title: str) -> None:
 
 class _ChangedMeanwhile(OSError):
     """Raised when a file was modified while it was moved out; undoing restores the modified file."""
-
-
-def _area(workspace: Workspace, title: str) -> Area:
-    try:
-        return state.area(workspace)
-    except OSError as error:
-        raise _as_natsgen_error(error, title) from error
 
 
 def _plan(workspace: Workspace, change: Change, title: str) -> Journal:
