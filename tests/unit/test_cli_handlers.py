@@ -100,6 +100,23 @@ def test_the_diffs_of_dry_runs_applied_are_what_the_commands_do(here: Path, caps
     assert tree.read(here) == applied
 
 
+@pytest.mark.parametrize(
+    ("arguments", "stream"),
+    [
+        ('"orders.order.created", stream=None', "ORDERS"),
+        ('"orders.order.created", stream="SALES"', "SALES"),
+        ('"*.order.created"', "<stream>"),
+    ],
+)
+def test_removing_names_the_stream_of_the_consumer(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: str, stream: str
+) -> None:
+    file = here / FOLDER / "order_created_handler.py"
+    file.write_text(file.read_text().replace('"orders.order.created"', arguments))
+    assert main(["remove-handler", "billing", "order_created", "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["consumers"][0]["stream"] == stream
+
+
 def test_removing_says_what_stays_on_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["remove-handler", "billing", "order-created"]) == 0
     captured = capsys.readouterr()

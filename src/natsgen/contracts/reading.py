@@ -276,4 +276,4 @@ def _stream(verb: str, subject: str) -> str:
     """Return the stream that stores what is sent; "" for none."""
     if verb == sends.ENQUEUES:
         return stream_of(subject.split(".")[1])
-    return stream_for(subject) if verb == sends.PUBLISHES else ""
+    return (stream_for(subject) or "") if verb == sends.PUBLISHES else ""

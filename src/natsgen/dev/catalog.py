@@ -213,7 +213,7 @@ def _received(service: str, folder: str, part: Mapping[str, Any]) -> End:
         part["subject"],
         f"{SERVICES}/{folder}/{part['file']}",
         schema=part["schema"],
-        stream=stream_for(part["subject"]) if "durable" in part else "",
+        stream=(stream_for(part["subject"]) or "") if "durable" in part else "",
         durable=part.get("durable", ""),
         options=part.get("options", {}),
     )

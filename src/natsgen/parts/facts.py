@@ -14,8 +14,7 @@ from typing import Any
 
 from natsgen.files import reading
 from natsgen.files.tree import Tree
-from natsgen.parts import source
-from natsgen.parts.handlers import HANDLERS
+from natsgen.parts.handlers import HANDLERS, stream_for
 from natsgen.parts.kind import FoundPart, PartKind
 from natsgen.parts.kinds import KINDS
 from natsgen.parts.publishers import PUBLISHERS
@@ -110,7 +109,7 @@ def _parts(kind: PartKind, service: Path, without: Collection[PurePosixPath], ad
 def _of_handler(part: FoundPart, service: str) -> dict[str, Any]:
     subject = part.first.literal if part.first else None
     durable = _option(part, "durable", default=f"{service}-{part.name}")
-    stream = _option(part, "stream", default=_stream_of(subject))
+    stream = _option(part, "stream", default=stream_for(subject))
     numbers = {key: _option(part, key, default=default) for key, default in DEFAULTS.items()}
     deliver = _option(part, "deliver", default="all")
     return _consumer(part, subject, stream, durable) | {"deliver": deliver, **numbers}
@@ -144,17 +143,11 @@ def _published_by(part: FoundPart) -> list[dict[str, Any]]:
 
 
 def _publication(subject: Any, part: FoundPart | None) -> dict[str, Any]:
-    stream = _stream_of(subject) if part is None else _option(part, "stream", default=_stream_of(subject))
+    stream = stream_for(subject) if part is None else _option(part, "stream", default=stream_for(subject))
     return {"subject": subject, "stream": stream}
 
 
 def _option(part: FoundPart, key: str, default: Any) -> Any:
     """Return the value of an option; None if it is an expression."""
-    value: source.Value | None = part.options.get(key)
-    return default if value is None or value.source == "None" else value.literal
-
-
-def _stream_of(subject: Any) -> str | None:
-    """Return the name of the stream that the worker creates for a subject; None if it creates none."""
-    first = subject.split(".")[0] if isinstance(subject, str) else "*"
-    return None if first in ("*", ">") else first.upper()
+    value = part.option(key)
+    return value.literal if value else default

@@ -64,8 +64,8 @@ class FoundHandler(FoundPart):
 
     def durable_in(self, service: str) -> str:
         """Return the name of its JetStream consumer, or its expression."""
-        given = self.options.get("durable")
-        return given.text if given and given.source != "None" else f"{service}-{self.name}"
+        given = self.option("durable")
+        return given.text if given else f"{service}-{self.name}"
 
     def remark(self, service: str) -> str:
         """Return the name of its consumer."""
@@ -77,10 +77,9 @@ class FoundHandler(FoundPart):
 
     def on_server(self, service: str) -> tuple[Leftover, ...]:
         """Return its consumer, with the stream as the worker names it."""
-        named = self.options.get("stream")
-        found = stream_for(self.first.text) if self.first and self.first.literal else "<stream>"
-        stream = named.text if named is not None else found
-        return (Leftover("consumers", stream, self.durable_in(service)),)
+        named = self.option("stream")
+        stream = named.text if named else stream_for(self.first.literal if self.first else None)
+        return (Leftover("consumers", stream or "<stream>", self.durable_in(service)),)
 
 
 HANDLERS = PartKind(
@@ -109,9 +108,10 @@ HANDLERS = PartKind(
 )
 
 
-def stream_for(subject: str) -> str:
-    """Return the name of the stream that a worker creates for a subject."""
-    return subject.split(".")[0].upper()
+def stream_for(subject: object) -> str | None:
+    """Return the name of the stream that a worker creates for a subject; None if it creates none."""
+    first = subject.split(".")[0] if isinstance(subject, str) else "*"
+    return None if first in ("*", ">") else first.upper()
 
 
 def from_subjects(texts: Sequence[str]) -> tuple[Handler, ...]:

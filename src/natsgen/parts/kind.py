@@ -85,8 +85,8 @@ class Part:
                 raise InputError(f"{the_part} needs a {one.name}, as text")
         checked = {option.key: option.rule.check(given[option.key]) for option in kind.options if option.key in given}
         part = cls(kind.name.check(name), **checked)
-        if problem := part.problem():
-            raise InputError(f"{the_part} {problem}")
+        if kind.either and [getattr(part, key) for key in kind.either].count(None) != len(kind.either) - 1:
+            raise InputError(f"{the_part} needs either {' or '.join(kind.either)}, with a subject")
         return part
 
     def to_answer(self) -> Any:
@@ -96,10 +96,6 @@ class Part:
         given = {key: value for key, value in given.items() if value != default[key]}
         first = self.kind.options[0].key
         return given[first] if self.kind.may_be_short and list(given) == [first] else given
-
-    def problem(self) -> str:
-        """Return what is wrong with the combination of its options; "" if nothing is."""
-        return ""
 
     @property
     def does(self) -> str:
@@ -183,6 +179,11 @@ class FoundPart:
         keys = {option.keyword or option.key: option.key for option in self.kind.options}
         options = {keys.get(keyword, keyword): value.literal for keyword, value in self.options.items()}
         return {self.kind.options[0].key: self.first.literal, **options}
+
+    def option(self, name: str) -> Value | None:
+        """Return one of the decorator's other arguments; None if it is not given, or is `None`."""
+        given = self.options.get(name)
+        return None if given is None or given.source == "None" else given
 
     def about(self, service: str) -> Value | None:
         """Return its subject or request."""

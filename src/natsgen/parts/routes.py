@@ -63,10 +63,6 @@ class Route(Part):
         checked = None if name is None else messages.located("--name", ROUTES.name.check, name)
         return messages.located("ROUTE", partial(from_text, name=checked), text)
 
-    def problem(self) -> str:
-        """Return what is wrong with the combination of its options."""
-        return "" if (self.call is None) != (self.publish is None) else "needs either call or publish, with a subject"
-
     @property
     def subject(self) -> str:
         """Return the subject that it calls or publishes to."""

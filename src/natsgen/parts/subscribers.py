@@ -11,7 +11,6 @@ from natsgen.errors import InputError
 from natsgen.parts import naming, subjects
 from natsgen.parts.kind import FoundPart, Option, PartFile, PartKind
 from natsgen.parts.rules import Name, Text, pattern
-from natsgen.parts.source import Value
 
 GROUP = pattern("queue group", "[A-Za-z0-9_-]*", 128, "letters, digits, _ and -")
 
@@ -115,6 +114,6 @@ def _subscribers_in(there: Sequence[PartFile]) -> Iterator[Subscriber]:
     """Yield the subscribers in files whose subject and queue group are literals."""
     for file in there:
         for part in file.parts:
-            queue = part.options.get("queue", Value("None", None))
-            if part.first and part.first.is_text and (queue.is_text or queue.source == "None"):
-                yield Subscriber(part.name, part.first.text, queue.text if queue.is_text else None)
+            queue = part.option("queue")
+            if part.first and part.first.is_text and (queue is None or queue.is_text):
+                yield Subscriber(part.name, part.first.text, queue.text if queue else None)

@@ -6,10 +6,11 @@ new parts. No other file changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from natsgen import messages
 from natsgen.answers import answers_file
@@ -27,7 +28,7 @@ from natsgen.rendering import render
 from natsgen.rendering.template_source import TemplateSource
 from natsgen.services import listing, service_packages
 from natsgen.services.listing import GATEWAY
-from natsgen.services.service_packages import Leaving, ServicePackages
+from natsgen.services.service_packages import ServicePackages
 from natsgen.services.writer import Writer
 from natsgen.transaction.change import Change
 
@@ -152,12 +153,14 @@ def remove(site: ServiceTarget, kind: PartKind, text: str, *, force: bool) -> Re
     with site.session_of(site.service) as folder:
         file = _file_of(kind, site.service, text, kind.files_in(folder))
         change = _removal(site, file)
+        answers = site.answers().as_data()
         if not force:
-            _refuse_edited(site, file, change)
-        leaving = _leaving_with(site, kind, change)
-        removed = _inside(site, change.removed)
+            _refuse_edited(site, answers, file, change)
+        held = site.packages()
+        removed = [path.relative_to(PurePosixPath(SERVICES, site.service)) for path in change.removed]
+        leaving = held.leaving((*kind.needs, packages.BATCH), answers, removed)
         change = with_packages(site, change, leaving.files)
-        change = change.with_other(site.packages().redeployed(facts.of_source(folder, removed)))
+        change = change.with_other(held.redeployed(facts.of_source(folder, removed)))
         notes = (*_notes_without(site, file), *leaving.notes())
         site.write(change, f"remove-{kind.noun} {site.service} {file.name}")
     return Removed(file, change, notes)
@@ -255,22 +258,11 @@ def _removal(site: ServiceTarget, file: PartFile) -> Change:
     )
 
 
-def _leaving_with(site: ServiceTarget, kind: PartKind, change: Change) -> Leaving:
-    """Return the packages to remove with a part."""
-    gone = _inside(site, change.removed)
-    return site.packages().leaving((*kind.needs, packages.BATCH), site.answers().as_data(), gone)
-
-
-def _inside(site: ServiceTarget, paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
-    """Return paths of the workspace relative to the service's folder."""
-    return [path.relative_to(PurePosixPath(SERVICES, site.service)) for path in paths]
-
-
-def _refuse_edited(site: ServiceTarget, file: PartFile, change: Change) -> None:
+def _refuse_edited(site: ServiceTarget, answers: Mapping[str, Any], file: PartFile, change: Change) -> None:
     """Refuse to remove files that differ from what natsgen creates."""
     made: Tree = {}
     with suppress(InputError, TemplateError):  # no command creates such a file
-        made = render.render_part(site.template, site.answers().as_data(), file.regenerated())
+        made = render.render_part(site.template, answers, file.regenerated())
     edited = [
         path
         for path, file in change.before.items()
