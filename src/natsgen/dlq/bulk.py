@@ -38,7 +38,7 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        """The number of items that need no more work."""
+        """Return the number of items that need no more work."""
         return self.done + self.gone + len(self.failed)
 
 

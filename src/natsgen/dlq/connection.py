@@ -66,7 +66,7 @@ class Connection:
 
     @property
     def max_payload(self) -> int:
-        """The server's limit for one message in bytes, headers included."""
+        """Return the server's limit for one message in bytes, headers included."""
         return self.client.max_payload
 
     async def api(self, verb: str, request: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Selection:
 
     @property
     def subject(self) -> str:
-        """A subject that matches all selected letters, and possibly others."""
+        """Return a subject that matches all selected letters, and possibly others."""
         if self.service is None and self.handler is None:
             return ALL
         return f"{PREFIX}{self.service or '*'}.{self.handler or '*'}"

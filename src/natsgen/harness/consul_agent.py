@@ -52,12 +52,12 @@ class ConsulAgent(FixedPortServer):
 
     @property
     def http_port(self) -> int:
-        """The port of the HTTP API. Raises `HarnessError` before the first start."""
+        """Return the port of the HTTP API. Raises `HarnessError` before the first start."""
         return self.ports[0]
 
     @property
     def api(self) -> ConsulApi:
-        """The HTTP API, with the token if there is one. Raises `HarnessError` before the first start."""
+        """Return the HTTP API, with the token if there is one. Raises `HarnessError` before the first start."""
         return ConsulApi(LOOPBACK, self.http_port, self.token)
 
     def _spawn(self, ports: Ports) -> ManagedProcess:

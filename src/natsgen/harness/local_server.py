@@ -25,14 +25,14 @@ class LocalServer(ABC):
 
     @property
     def process(self) -> ManagedProcess:
-        """The running (or last) process. Raises `HarnessError` before the first start."""
+        """Return the running (or last) process. Raises `HarnessError` before the first start."""
         if self._process is None:
             raise HarnessError(f"{self.name} has not been started")
         return self._process
 
     @property
     def started(self) -> bool:
-        """Whether it has been started at least once; it may have ended since."""
+        """Return whether it has been started at least once; it may have ended since."""
         return self._process is not None
 
     @abstractmethod

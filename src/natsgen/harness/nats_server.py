@@ -40,17 +40,17 @@ class NatsServer(FixedPortServer):
 
     @property
     def port(self) -> int:
-        """The port for clients. Raises `HarnessError` before the first start."""
+        """Return the port for clients. Raises `HarnessError` before the first start."""
         return self.ports[0]
 
     @property
     def monitor_port(self) -> int:
-        """The port of the monitoring endpoints. Raises `HarnessError` before the first start."""
+        """Return the port of the monitoring endpoints. Raises `HarnessError` before the first start."""
         return self.ports[1]
 
     @property
     def url(self) -> str:
-        """The address for clients. Raises `HarnessError` before the first start."""
+        """Return the address for clients. Raises `HarnessError` before the first start."""
         if not self._url:
             raise HarnessError(f"{self.name} has no address before its first start")
         return self._url

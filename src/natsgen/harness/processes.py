@@ -75,12 +75,12 @@ class ManagedProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, which is also the id of its group."""
+        """Return the process id, which is also the id of its group."""
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, negative for a signal; None while the process runs."""
+        """Return the exit code, negative for a signal; None while the process runs."""
         with self._lock:
             if self._process.returncode is None and self._process.poll() is not None:
                 # Remaining children keep the group's number in use. Without any the number is free, and the kernel
@@ -91,7 +91,7 @@ class ManagedProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process has not ended (a frozen one has not)."""
+        """Return whether the process has not ended (a frozen one has not)."""
         return self.returncode is None
 
     def check_alive(self) -> None:

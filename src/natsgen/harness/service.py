@@ -49,7 +49,7 @@ class GeneratedService(LocalServer):
 
     @property
     def port(self) -> int:
-        """The port of the HTTP endpoints in this run. Raises `HarnessError` until the service listens."""
+        """Return the port of the HTTP endpoints in this run. Raises `HarnessError` until the service listens."""
         if self._port is None:
             raise HarnessError(f"{self.name} does not serve HTTP yet")
         return self._port

@@ -178,12 +178,12 @@ class Sample:
 
     @property
     def service(self) -> str:
-        """The service's name."""
+        """Return the service's name."""
         return str(self.answers["service_name"])
 
     @property
     def kind(self) -> str:
-        """The kind of service, such as `worker`."""
+        """Return the kind of service, such as `worker`."""
         return self.shape.kind
 
 

@@ -38,12 +38,12 @@ class Report:
 
     @property
     def failures(self) -> list[Result]:
-        """The steps that found something wrong."""
+        """Return the steps that found something wrong."""
         return self._of(Verdict.FAILED)
 
     @property
     def left_out(self) -> dict[str, list[Result]]:
-        """The steps that were skipped on this machine, by reason."""
+        """Return the steps that were skipped on this machine, by reason."""
         found: dict[str, list[Result]] = {}
         for result in self._of(Verdict.LEFT_OUT):
             found.setdefault(result.message, []).append(result)
@@ -51,7 +51,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether no step failed."""
+        """Return whether no step failed."""
         return not self.failures and not (self.strict and self.left_out)
 
     def lines(self) -> Iterator[str]:

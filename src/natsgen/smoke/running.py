@@ -97,17 +97,17 @@ class Running:
 
     @property
     def name(self) -> str:
-        """The service's name."""
+        """Return the service's name."""
         return self.work.service
 
     @property
     def url(self) -> str:
-        """The address of the NATS server."""
+        """Return the address of the NATS server."""
         return self.nats.url
 
     @property
     def inbox(self) -> str:
-        """The answer to `dedup`: the kind of inbox."""
+        """Return the answer to `dedup`: the kind of inbox."""
         return str(self.work.answers.get("dedup", NO_INBOX))
 
     def parts(self, kind: type[AnyPart]) -> list[AnyPart]:

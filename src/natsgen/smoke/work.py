@@ -61,12 +61,12 @@ class Work:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The workspace; its folder's name becomes that of the compose project and its network."""
+        """Return the workspace; its folder's name becomes that of the compose project and its network."""
         return Workspace((self.root / f"smoke-{self.run_id}-{self.sample.name}").resolve())
 
     @cached_property
     def answers(self) -> Mapping[str, Any]:
-        """The sample's answers, with names unique where they are global to the engine."""
+        """Return the sample's answers, with names unique where they are global to the engine."""
         unique = {
             key: f"{self.sample.answers[key]}-{self.run_id}-{self.sample.name}"
             for key in ("network", "registry")
@@ -76,22 +76,22 @@ class Work:
 
     @property
     def service(self) -> str:
-        """The service's name."""
+        """Return the service's name."""
         return self.sample.service
 
     @property
     def folder(self) -> Path:
-        """The service's folder."""
+        """Return the service's folder."""
         return self.workspace.root / SERVICES / self.service
 
     @property
     def compose_file(self) -> Path:
-        """The service's compose file."""
+        """Return the service's compose file."""
         return self.workspace.root / COMPOSE / f"{self.service}.yml"
 
     @property
     def bytecode(self) -> Path:
-        """Where Python writes bytecode: outside the service's folder, and shared by all samples of a run."""
+        """Return where Python writes bytecode: outside the service's folder, and shared by all samples of a run."""
         return self.root.parent / "shared" / "bytecode"
 
     def generate(self) -> str:
