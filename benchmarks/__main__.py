@@ -14,7 +14,7 @@ QUICK = {"update": ("--services", "5")}
 
 
 def main() -> int:
-    """Runs each part, which writes its own section; exit code 1 if one failed."""
+    """Run each part, which writes its own section; exit code 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, help="how often each is measured, instead of a part's own number")
     parser.add_argument("--quick", action="store_true", help="one round of few messages; writes nothing")

@@ -78,7 +78,7 @@ Measured = Mapping[int, Mapping[str, list[Figures]]]
 
 
 def measure(rounds: int, say: Say) -> Measured:
-    """The figures of each contestant by the number of open requests, a value for each round."""
+    """Return the figures of each contestant by the number of open requests, a value for each round."""
     with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
         folder = Path(name)
         worker = Worker(generate(folder / "workspace", "--data", "actions={greet: {}}"))
@@ -115,7 +115,7 @@ async def _in_turn(
 
 
 async def _answers(port: int) -> None:
-    """Returns when somebody answers.
+    """Return when somebody answers.
 
     Raises:
         TimeoutError: nobody does.
@@ -137,7 +137,7 @@ def _service(worker: Worker, url: str, folder: Path) -> GeneratedService:
 
 
 def section(measured: Measured, rounds: int) -> str:
-    """The section in Markdown."""
+    """Return the section in Markdown."""
     rows = []
     for outstanding, found in measured.items():
         rates = {name: [one.rate for one in each] for name, each in found.items()}

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,23 +52,27 @@ class Load:
 
 
 def load(name: str, size: int, count: int, handlers: int = 1) -> Load:
-    """A load for `handlers` handlers, a subject each; `QUICK` leaves a tenth of the messages."""
+    """Return a load for `handlers` handlers, a subject each; `QUICK` leaves a tenth of the messages."""
     count = max(count // 10, min(count, 4 * WARM_UP)) if QUICK else count
     return Load(name, size, count, tuple(f"{name.lower()}.item.event{number}" for number in range(handlers)))
 
 
 def payload(subject: str, number: int, size: int = 0, text: str = "") -> bytes:
-    """An event in the envelope that generated workers take, filled up to `size` bytes."""
+    """Return an event in the envelope that generated workers take, filled up to `size` bytes."""
+    data = {"number": number, "text": text}
     event = {
         "id": f"{number:08}",
         "type": subject,
         "timestamp": "2024-01-15T10:00:00Z",
         "aggregateId": "42",
-        "data": {"number": number, "text": text},
+        "data": data,
     }
-    encoded = json.dumps(event, separators=(",", ":"))
-    end = len('"}}')
-    return f"{encoded[:-end]}{'x' * (size - len(encoded))}{encoded[-end:]}".encode()
+    data["text"] = text + "x" * (size - len(_encoded(event)))
+    return _encoded(event)
+
+
+def _encoded(event: Mapping[str, object]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode()
 
 
 class Arena:
@@ -85,7 +89,7 @@ class Arena:
         self.jetstream: JetStreamContext = client.jetstream(timeout=30)
 
     async def fill(self, wanted: Load) -> None:
-        """Makes the stream and publishes its messages; kept in memory, so that no disk is measured.
+        """Make the stream and publish its messages; kept in memory, so that no disk is measured.
 
         Raises:
             RuntimeError: the stream has not all of them.
@@ -104,18 +108,18 @@ class Arena:
             raise RuntimeError(f"{wanted.name} has {stored} messages instead of {wanted.count}")
 
     async def forget_consumers(self, stream: str) -> None:
-        """Has the next contestant begin at the stream's first message, and know none of the messages."""
+        """Have the next contestant begin at the stream's first message, and know none of the messages."""
         await self.forget_stream("KV_inbox_bench")
         for consumer in await self.jetstream.consumers_info(stream):
             await self.jetstream.delete_consumer(stream, consumer.name)
 
     async def forget_stream(self, name: str) -> None:
-        """Deletes a stream if it is there."""
+        """Delete a stream if it is there."""
         with suppress(NotFoundError):
             await self.jetstream.delete_stream(name)
 
     async def acknowledged(self, stream: str) -> int:
-        """Messages that all consumers of a stream have acknowledged, once for each."""
+        """Return the messages that all consumers of a stream have acknowledged, once for each."""
         try:
             consumers = await self.jetstream.consumers_info(stream)
         except NotFoundError:
@@ -127,7 +131,7 @@ class Arena:
         )
 
     async def rate(self, stream: str, count: int, *, longest: float, patience: float = 60.0) -> float:
-        """Messages acknowledged in a second, from the first `WARM_UP` on until `count` or for `longest` seconds.
+        """Return the messages acknowledged a second, from the first `WARM_UP` until `count` or for `longest` seconds.
 
         Of a contestant that takes longer than that for `WARM_UP`, they are what counts: it stands still, such as a slow
         consumer that the server disconnects until its messages are delivered again.
@@ -153,7 +157,7 @@ class Arena:
             await asyncio.sleep(SAMPLE_SECONDS)
 
     async def until(self, stream: str, count: int, limit: float = 120.0) -> None:
-        """Returns when so many messages have been acknowledged.
+        """Return when so many messages have been acknowledged.
 
         Raises:
             TimeoutError: they were not, within `limit` seconds.
@@ -165,7 +169,7 @@ class Arena:
 
 @asynccontextmanager
 async def arena(folder: Path) -> AsyncIterator[Arena]:
-    """An arena whose server keeps its files in `folder`."""
+    """Provide an arena whose server keeps its files in `folder`."""
     with NatsServer(folder, configuration="jetstream { max_memory_store: 4GB }") as server:
         client = await nats.connect(server.url)
         try:
@@ -176,7 +180,7 @@ async def arena(folder: Path) -> AsyncIterator[Arena]:
 
 @asynccontextmanager
 async def running(contestant: AbstractContextManager[Entered]) -> AsyncIterator[Entered]:
-    """A contestant while it runs; starting and stopping it takes a while, in which the benchmark goes on."""
+    """Provide a contestant while it runs; starting and stopping it takes a while, in which the benchmark goes on."""
     entered = await asyncio.to_thread(contestant.__enter__)
     try:
         yield entered
@@ -185,6 +189,6 @@ async def running(contestant: AbstractContextManager[Entered]) -> AsyncIterator[
 
 
 def rotated(things: Sequence[str], round_number: int) -> list[str]:
-    """The same things, beginning with another in every round: nobody is always first."""
+    """Return the same things, beginning with another in every round: nobody is always first."""
     start = round_number % len(things)
     return [*things[start:], *things[:start]]

@@ -62,7 +62,7 @@ class Worker:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def service(self, url: str, load: Load, folder: Path, name: str = "worker") -> GeneratedService:
-        """The service, to be started; its logs are in `folder`, and its copy, which keeps its bytecode between runs."""
+        """Return the service, not started; its logs and its copy, which keeps its bytecode, are in `folder`."""
         copy = folder / f"{name}-service"
         if not copy.exists():
             shutil.copytree(self.generated, copy)
@@ -92,7 +92,7 @@ class Worker:
 
     @property
     def python(self) -> Path:
-        """The interpreter with the service's requirements."""
+        """Return the interpreter with the service's requirements."""
         return environment_for(self.generated / "requirements.txt")
 
 

@@ -20,21 +20,21 @@ class Spread:
     most: float
 
     def text(self, form: str = ",.2f") -> str:
-        """The median, with the range behind it; `form` is how one number is shown."""
+        """Return the median, with the range behind it; `form` is how one number is shown."""
         return f"{self.median:{form}} ({self.least:{form}} to {self.most:{form}})"
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The spread of at least one value."""
+    """Return the spread of at least one value."""
     return Spread(statistics.median(values), min(values), max(values))
 
 
 def ratio(mine: Sequence[float], others: Sequence[float]) -> Spread:
-    """The spread of `mine / others`, round by round; infinite in a round in which the other came to nothing."""
+    """Return the spread of `mine / others`, round by round; infinite in a round in which the other came to nothing."""
     return spread([one / other if other else math.inf for one, other in zip(mine, others, strict=True)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; every column but the first is aligned to the right."""
+    """Return a Markdown table; every column but the first is aligned to the right."""
     lines = [f"| {' | '.join(head)} |", "|---|" + "--:|" * (len(head) - 1)]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

@@ -139,7 +139,7 @@ async def _in_turn(starts: Mapping[str, Start], folder: Path, rounds: int, say: 
 
 
 async def _forget(here: Arena) -> None:
-    """Has the next contestant begin anew, and publish to an empty stream."""
+    """Have the next contestant begin anew, and publish to an empty stream."""
     for wanted in (BACKLOG, PACED):
         await here.forget_consumers(wanted.name)
     await here.jetstream.purge_stream(PACED.name)
@@ -178,7 +178,7 @@ def _processor_seconds(pid: int) -> float:
 
 
 async def _latency(here: Arena, rate: float) -> float:
-    """Milliseconds from publication to effect that 99 of 100 events stay below, at `rate` events a second."""
+    """Return the milliseconds from publication to effect that 99 % of events stay below, at `rate` events a second."""
     took: list[float] = []
 
     async def receive(message: Msg) -> None:

@@ -41,23 +41,23 @@ class Requester(asyncio.Protocol):
         self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Subscribes to the answers."""
+        """Subscribe to the answers."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.write(CONNECT)
 
     def begin(self) -> None:
-        """Sends the first requests."""
+        """Send the first requests."""
         self._write(self._request * self._outstanding)
 
     def end(self) -> None:
-        """Sends no more."""
+        """Send no more."""
         self._ended = True
         if self._transport:
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Counts the answers, and sends as many requests."""
+        """Count the answers, and send as many requests."""
         data = self._rest + data
         if NOBODY in data:  # which has the form of an answer within
             self.end()
@@ -77,7 +77,7 @@ class Requester(asyncio.Protocol):
 
 @asynccontextmanager
 async def requesting(port: int, subject: str, payload: bytes, outstanding: int) -> AsyncIterator[Requester]:
-    """Requests while it is entered."""
+    """Send requests while it is entered."""
     _, requester = await asyncio.get_running_loop().create_connection(
         lambda: Requester(subject, payload, outstanding), "127.0.0.1", port
     )
@@ -89,7 +89,7 @@ async def requesting(port: int, subject: str, payload: bytes, outstanding: int) 
 
 
 async def figures(requester: Requester, pid: int, seconds: float) -> Figures:
-    """What the responder `pid` does in so many seconds, after a warm-up.
+    """Return what the responder `pid` does in so many seconds, after a warm-up.
 
     Raises:
         TimeoutError: it does not answer.
@@ -106,6 +106,6 @@ async def figures(requester: Requester, pid: int, seconds: float) -> Figures:
 
 
 def _processor(pid: int) -> float:
-    """Seconds of processor that a process has used."""
+    """Return the seconds of processor that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

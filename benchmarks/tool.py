@@ -80,14 +80,14 @@ class Figures:
     versions: Mapping[str, str]
 
     def of_one_service(self) -> Spread:
-        """The seconds that one more service costs `natsgen list`, between the fewest services and the most."""
+        """Return the seconds that one more service costs `natsgen list`, between the fewest services and the most."""
         fewest, most = self.seconds[listing(SERVICES[0])], self.seconds[listing(SERVICES[-1])]
         more = SERVICES[-1] - SERVICES[0]
         return spread([(long - short) / more for long, short in zip(most, fewest, strict=True)])
 
 
 def main() -> int:
-    """Measures everything and prints the tables."""
+    """Measure everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each command is run (default {ROUNDS})")
     parser.add_argument("--write", action="store_true", help=f"write {PERFORMANCE.file} and {PLOT} too")
@@ -102,14 +102,14 @@ def main() -> int:
 
 
 def measure(rounds: int) -> Figures:
-    """Measures every command in that many rounds."""
+    """Measure every command in that many rounds."""
     python = environment_for(REQUIREMENTS)
     with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as folder:
         return Figures(rounds, take_turns(prepare(Path(folder), python), rounds), _versions(python))
 
 
 def section(figures: Figures) -> str:
-    """The part of the report about the tool, in Markdown."""
+    """Return the part of the report about the tool, in Markdown."""
     seconds = figures.seconds
     ratios = [(f"{one} / {other}", ratio(seconds[one], seconds[other]).text(), goal) for one, other, goal in RATIOS]
     times = [(name, _milliseconds(spread(each)).text(",.0f")) for name, each in seconds.items()]
@@ -131,7 +131,7 @@ def section(figures: Figures) -> str:
 
 
 def draw(figures: Figures, file: Path) -> None:
-    """Draws the commands beside each other, and `natsgen list` against the number of services."""
+    """Draw the commands beside each other, and `natsgen list` against the number of services."""
     data = {
         "commands": [
             (name, figures.seconds[name]) for name in (EMPTY, HELP, ADD, NEW, COPIER_WITHOUT_GIT, COPIER, COOKIECUTTER)

@@ -37,7 +37,7 @@ class Measured:
     restore: Callable[[], None] = nothing_to_restore
 
     def run(self) -> float:
-        """Runs the command once, and returns what it took in seconds."""
+        """Run the command once, and return what it took in seconds."""
         began = time.perf_counter()
         execute(self.command, self.folder, self.environment)
         took = time.perf_counter() - began
@@ -46,7 +46,7 @@ class Measured:
 
 
 def take_turns(commands: Sequence[Measured], rounds: int) -> dict[str, list[float]]:
-    """Runs each command once a round; returns the seconds of every round by the command's name."""
+    """Run each command once a round; return the seconds of every round by the command's name."""
     for one in commands:  # only warms up: bytecode, the disk's cache
         one.run()
     seconds: dict[str, list[float]] = {one.name: [] for one in commands}
@@ -59,7 +59,7 @@ def take_turns(commands: Sequence[Measured], rounds: int) -> dict[str, list[floa
 
 
 def execute(command: Command, folder: Path, environment: Mapping[str, str]) -> str:
-    """Runs a command to its end; returns its standard output.
+    """Run a command to its end; return its standard output.
 
     Raises:
         SystemExit: it failed; a figure of it would mean nothing.

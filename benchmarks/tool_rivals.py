@@ -26,18 +26,18 @@ _SERVICE = "services/{{ service_name }}/"
 
 
 def copier(template: Path, answers: Mapping[str, Any]) -> Command:
-    """The command line of Copier that renders the template in `template` into the folder where it is run."""
+    """Return the command line of Copier that renders the template in `template` into the folder where it is run."""
     data = [part for key, value in answers.items() for part in ("--data", f"{key}={_as_yaml(value)}")]
     return [sys.executable, "-m", "copier", "copy", "--defaults", "--quiet", *data, template, "."]
 
 
 def cookiecutter(python: Path, template: Path) -> Command:
-    """The command line of cookiecutter that renders what `make_cookiecutter` made into the folder where it is run."""
+    """Return the command line of cookiecutter that renders the result of `make_cookiecutter` in the current folder."""
     return [python, "-m", "cookiecutter", "--no-input", template]
 
 
 def make_plain(source: Path, target: Path) -> Path:
-    """Copies natsgen's template from its checkout into a folder that is no checkout; returns that."""
+    """Copy natsgen's template from its checkout into a folder that is no checkout; return that."""
     target.mkdir(parents=True)
     shutil.copy(source / "copier.yml", target)
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache", ".venv")
@@ -47,7 +47,7 @@ def make_plain(source: Path, target: Path) -> Path:
 
 
 def make_cookiecutter(plain: Path, target: Path, answers: Mapping[str, Any]) -> Path:
-    """Makes a cookiecutter template that renders what Copier renders of `plain` with these answers; returns it.
+    """Make a cookiecutter template that renders what Copier renders of `plain` with these answers; return it.
 
     Args:
         plain: natsgen's template, as `make_plain` copied it.
@@ -85,13 +85,13 @@ def make_cookiecutter(plain: Path, target: Path, answers: Mapping[str, Any]) -> 
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """What a tool made in a folder, without the answers file, which is each tool's own."""
+    """Return what a tool made in a folder, without the answers file, which is each tool's own."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != ANSWERS_FILE)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def _path(path: Path) -> Path | None:
-    """Where a file of natsgen's template is in cookiecutter's; None if the worker does not have it."""
+    """Return where a file of natsgen's template is in cookiecutter's; None if the worker does not have it."""
     text = _HANDLER.sub(r"\1", path.as_posix()).removesuffix(".jinja")
     if "_copier_conf" in text or any(part in text for part in _BRANCHES):
         return None
@@ -102,7 +102,7 @@ def _path(path: Path) -> Path | None:
 
 
 def _patterns(rendered: set[Path], copied: set[Path]) -> Iterator[str]:
-    """What cookiecutter shall copy as it is: whole folders where it may, so that it has little to compare."""
+    """Return what cookiecutter copies as it is: whole folders where it may, so that it has little to compare."""
     mixed = {parent for path in rendered for parent in path.parents}
     for path in copied:
         topmost = next((parent for parent in reversed(path.parents) if parent not in mixed), None)
@@ -110,5 +110,5 @@ def _patterns(rendered: set[Path], copied: set[Path]) -> Iterator[str]:
 
 
 def _as_yaml(value: Any) -> str:
-    """An answer as `--data` takes it."""
+    """Return an answer as `--data` takes it."""
     return value if isinstance(value, str) else json.dumps(value)

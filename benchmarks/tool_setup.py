@@ -40,12 +40,12 @@ app()
 
 
 def listing(count: int) -> str:
-    """The name of `natsgen list` in a workspace with so many services."""
+    """Return the name of `natsgen list` in a workspace with so many services."""
     return f"natsgen list, {count:,} {'service' if count == 1 else 'services'}"
 
 
 def prepare(folder: Path, python: Path) -> list[Measured]:
-    """Makes in `folder` what the commands need.
+    """Make in `folder` what the commands need.
 
     Args:
         folder: an empty one.
@@ -77,13 +77,13 @@ def prepare(folder: Path, python: Path) -> list[Measured]:
 
 
 def person_in(folder: Path) -> dict[str, str]:
-    """A person's environment without the person's own defaults, in which everything is compiled once, as installed."""
+    """Return an environment without a person's own defaults, in which everything is compiled once, as installed."""
     own = {name: value for name, value in os.environ.items() if name == "PYTHONPATH" or not name.startswith("PYTHON")}
     return {**own, "HOME": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 def new_workers(folder: Path, python: Path, environment: Mapping[str, str]) -> list[Measured]:
-    """What makes a worker, natsgen first, each in a folder of its own."""
+    """Return what makes a worker, natsgen first, each in a folder of its own."""
     plain = tool_rivals.make_plain(template_source.bundled().folder, folder / "plain")
     answers = _answers(folder / "answers" / WORKSPACE, environment)
     equivalent = tool_rivals.make_cookiecutter(plain, folder / "equivalent", answers)
@@ -109,7 +109,7 @@ def new_workers(folder: Path, python: Path, environment: Mapping[str, str]) -> l
 
 
 def _answers(place: Path, environment: Mapping[str, str]) -> dict[str, object]:
-    """What natsgen answers the template's questions with, in a workspace like `place`."""
+    """Return what natsgen answers the template's questions with, in a workspace like `place`."""
     place.mkdir(parents=True)
     said = json.loads(execute(natsgen(*NEW_WORKER, "--dry-run", "--json"), place, environment))
     answers: dict[str, object] = said["answers"]

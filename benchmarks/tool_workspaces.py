@@ -19,19 +19,19 @@ ADD_HANDLER = ("add-handler", SERVICE, ADDED_SUBJECT)
 
 
 def natsgen(*arguments: str) -> Command:
-    """The command line of natsgen as this Python has it."""
+    """Return the command line of natsgen as this Python has it."""
     return [sys.executable, "-m", "natsgen", *arguments]
 
 
 def with_one_service(workspace: Path, environment: Mapping[str, str]) -> Path:
-    """Makes a workspace with one service of one handler; returns the service's folder."""
+    """Make a workspace with one service of one handler; return the service's folder."""
     workspace.mkdir()
     execute(natsgen(*NEW_WORKER), workspace, environment)
     return workspace / "services" / SERVICE
 
 
 def with_handlers(workspace: Path, environment: Mapping[str, str], count: int) -> Path:
-    """Makes a workspace with one service of so many handlers; returns the service's folder."""
+    """Make a workspace with one service of so many handlers; return the service's folder."""
     service = with_one_service(workspace, environment)
     imported = Installed(CHECKOUT.root, environment)  # whose commands do not import natsgen each
     for number in range(1, count):
@@ -40,7 +40,7 @@ def with_handlers(workspace: Path, environment: Mapping[str, str], count: int) -
 
 
 def with_services(workspace: Path, service: Path, count: int) -> Path:
-    """Makes a workspace with so many copies of a service, of the files that `natsgen list` reads; returns it."""
+    """Make a workspace with so many copies of a service, of the files that `natsgen list` reads; return it."""
     answers = (service / ANSWERS_FILE).read_text()
     for number in range(count):
         copy = workspace / "services" / f"{SERVICE}-{number}"
@@ -50,12 +50,12 @@ def with_services(workspace: Path, service: Path, count: int) -> Path:
 
 
 def forget_added(service: Path) -> None:
-    """Takes back what the measured `add-handler` made."""
+    """Take back what the measured `add-handler` made."""
     (service / "src/domain/handlers/order_cancelled_handler.py").unlink()
     (service / "tests/handlers/test_order_cancelled_handler.py").unlink()
 
 
 def forget_all(folder: Path) -> None:
-    """Empties a folder."""
+    """Empty a folder."""
     for entry in folder.iterdir():
         shutil.rmtree(entry)

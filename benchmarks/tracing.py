@@ -32,7 +32,7 @@ LONGEST = 4.0  # seconds that one is measured at most
 
 @contextmanager
 def collector() -> Iterator[str]:
-    """A collector that takes what it gets, and reads none of it."""
+    """Provide a collector that takes what it gets, and reads none of it."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -52,7 +52,7 @@ def collector() -> Iterator[str]:
 
 
 async def measure(starts: Mapping[str, Start], folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Microseconds of CPU time that each takes for a message, in every round; other load hardly changes these."""
+    """Return the CPU time of each for a message in microseconds, in every round; other load hardly changes it."""
     costs: dict[str, list[float]] = {title: [] for title in starts}
     async with arena(folder / LOAD.name) as here:
         await here.fill(LOAD)
@@ -66,7 +66,7 @@ async def measure(starts: Mapping[str, Start], folder: Path, rounds: int) -> dic
 
 
 async def cost(here: Arena, service: GeneratedService) -> float:
-    """Microseconds of CPU time for a message, of all threads of a worker, among the messages after the first ones."""
+    """Return the CPU time for a message in microseconds, of all threads of a worker, after the first messages."""
     await here.until(LOAD.name, WARM_UP)
     began, before = cpu_seconds(service.process.pid), await here.acknowledged(LOAD.name)
     ended = time.monotonic() + LONGEST
@@ -76,7 +76,7 @@ async def cost(here: Arena, service: GeneratedService) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of CPU time that a process has taken."""
+    """Return the seconds of CPU time that a process has taken."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def measure(services: int, by_copier: int) -> Figures:
-    """Updates a fleet with both; both results are compared before anything is told.
+    """Update a fleet with both; both results are compared before anything is told.
 
     Raises:
         SystemExit: an update fails, or the two do not make the same files.
@@ -86,7 +86,7 @@ def measure(services: int, by_copier: int) -> Figures:
 
 
 def section(figures: Figures) -> str:
-    """The part of the report about updates, in Markdown."""
+    """Return the part of the report about updates, in Markdown."""
     ratio = figures.natsgen / figures.copier
     rows = [
         (f"natsgen update --all, {figures.services} services", f"{figures.natsgen * 1000:,.0f}"),
@@ -120,7 +120,7 @@ def _releases(folder: Path) -> dict[str, Installed]:
 
 
 def _nothing(root: Path) -> None:
-    """What the first release changes."""
+    """Return what the first release changes."""
 
 
 def _made(natsgen: Installed, folder: Path) -> Path:

@@ -112,7 +112,7 @@ class Measured:
 
 
 def measure(rounds: int, say: Say) -> Measured:
-    """Measures all of it; two or three minutes a round."""
+    """Measure all of it; two or three minutes a round."""
     with tempfile.TemporaryDirectory(prefix="natsgen-bench-") as name:
         folder = Path(name)
         worker = Worker(generate(folder / "workspace"))
@@ -179,7 +179,7 @@ def _measure_publishing(worker: Worker, folder: Path, rounds: int, say: Say) -> 
 
 
 def section(measured: Measured, rounds: int) -> str:
-    """The section in Markdown."""
+    """Return the section in Markdown."""
     return TEXT.format(
         rounds=rounds,
         rates=_rates(measured.rates),

@@ -30,7 +30,7 @@ class Latencies:
 def measure_latency(
     starts: Mapping[str, Start], record: Path, folder: Path, rounds: int, say: Say
 ) -> dict[str, Latencies]:
-    """The latencies of contestants that note each message in the file `record`."""
+    """Return the latencies of contestants that note each message in the file `record`."""
 
     async def measure() -> dict[str, Latencies]:
         async with arena(folder / QUIET.name) as here:
@@ -68,11 +68,11 @@ def _stamped(subject: str, number: int) -> bytes:
 
 
 def forget_recorded(record: Path) -> None:
-    """Empties the file, which is there from then on."""
+    """Empty the file, which is there from then on."""
     record.write_text("")
 
 
 def recorded(record: Path) -> list[tuple[int, int]]:
-    """What a recording handler noted: when each message was sent and when it came, in nanoseconds."""
+    """Return what a recording handler noted: when each message was sent and when it came, in nanoseconds."""
     lines = (line.split() for line in record.read_text().splitlines())
     return [(int(sent), int(handled)) for sent, handled in lines]

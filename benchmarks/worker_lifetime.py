@@ -53,7 +53,7 @@ class Memory:
 
 
 def imports_of(worker: Worker) -> str:
-    """The modules of other people's packages that the worker imports, for `BENCH_IMPORTS`."""
+    """Return the modules of other people's packages that the worker imports, for `BENCH_IMPORTS`."""
     settings = {**os.environ, **worker.settings_for("nats://127.0.0.1")}
     return run([worker.python, "-c", IMPORTED], limit=60, folder=worker.generated, environment=settings).output.strip()
 
@@ -61,7 +61,7 @@ def imports_of(worker: Worker) -> str:
 def measure_starts(
     starts: Mapping[str, Start], record: Path, folder: Path, rounds: int, say: Say
 ) -> dict[str, list[float]]:
-    """Seconds from the start of a process until it has handled the message that waits; they note it in `record`."""
+    """Return the seconds from the start of a process to its first handled message, which it notes in `record`."""
 
     async def measure() -> dict[str, list[float]]:
         seconds: dict[str, list[float]] = {name: [] for name in starts}
@@ -89,7 +89,7 @@ def _first_handled(record: Path) -> int:
 
 
 def measure_stops(worker: Worker, folder: Path, rounds: int, say: Say) -> list[float]:
-    """Seconds from SIGTERM to the end of an idle worker's process."""
+    """Return the seconds from SIGTERM to the end of an idle worker's process."""
 
     async def measure() -> list[float]:
         seconds = []
@@ -109,7 +109,7 @@ def measure_stops(worker: Worker, folder: Path, rounds: int, say: Say) -> list[f
 
 
 def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memory:
-    """What the worker holds when idle, when it has handled `MANY`, and while a slow handler has much before it."""
+    """Return what the worker holds when idle, after `MANY`, and while many messages wait for a slow handler."""
 
     async def measure() -> Memory:
         memory = Memory()
@@ -141,6 +141,6 @@ def measure_memory(worker: Worker, folder: Path, rounds: int, say: Say) -> Memor
 
 
 def resident(pid: int) -> float:
-    """A process's resident megabytes, from the system: to ask the worker for its metrics would take memory too."""
+    """Return a process's resident megabytes, as the system says: asking the worker would take memory too."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / MEGABYTE

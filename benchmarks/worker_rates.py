@@ -37,14 +37,14 @@ Rates = dict[str, list[float]]
 
 
 def measure_rates(worker: Worker, rivals: Path, folder: Path, rounds: int, say: Say) -> dict[str, Rates]:
-    """The rates with each of the `LOADS`; `rivals` is the rivals' interpreter."""
+    """Return the rates with each of the `LOADS`; `rivals` is the rivals' interpreter."""
     starts: dict[str, Start] = {WORKER: worker.service}
     starts |= {name: partial(rival, script, rivals, settings) for name, (script, settings) in RIVALS.items()}
     return {title: measure_load(starts, wanted, folder, rounds, say) for title, wanted in LOADS.items()}
 
 
 def measure_load(starts: Mapping[str, Start], wanted: Load, folder: Path, rounds: int, say: Say) -> Rates:
-    """The rates of contestants with one load, on a server of its own."""
+    """Return the rates of contestants with one load, on a server of its own."""
 
     async def measure() -> Rates:
         async with arena(folder / wanted.name) as here:
@@ -57,7 +57,7 @@ def measure_load(starts: Mapping[str, Start], wanted: Load, folder: Path, rounds
 async def _in_turn(
     here: Arena, wanted: Load, starts: Mapping[str, Start], folder: Path, rounds: int, say: Say
 ) -> Rates:
-    """Has each contestant consume the load in every round, one after the other."""
+    """Have each contestant consume the load in every round, one after the other."""
     rates: Rates = {name: [] for name in starts}
     for number in range(rounds):
         for name in rotated(list(starts), number):

@@ -9,8 +9,7 @@ from natsgen.update import migrations
 
 # Each runs programs on the user's machine: Copier asks for --trust, and natsgen never gives it.
 UNTRUSTED = ("_tasks", "_migrations", "_jinja_extensions")
-FIXED = ("_subdirectory", "_answers_file")
-"""Where natsgen finds the template and the answers, in every version."""
+FIXED = ("_subdirectory", "_answers_file")  # natsgen finds the template and the answers there, in every version
 
 
 def breaking(old: Mapping[str, Any], new: Mapping[str, Any], version: str) -> Iterator[str]:

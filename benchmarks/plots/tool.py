@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def draw_commands(axes: Any, commands: Sequence[tuple[str, Sequence[float]]]) -> None:
-    """A bar for each command, the first one on top, with its range."""
+    """Draw a bar for each command, the first one on top, with its range."""
     upwards = commands[::-1]
     names = [name for name, _ in upwards]
     medians, ranges = spreads([seconds for _, seconds in upwards])
@@ -41,7 +41,7 @@ def draw_commands(axes: Any, commands: Sequence[tuple[str, Sequence[float]]]) ->
 
 
 def draw_list(axes: Any, by_count: Sequence[tuple[int, Sequence[float]]]) -> None:
-    """A point for each number of services, with its range."""
+    """Draw a point for each number of services, with its range."""
     medians, ranges = spreads([seconds for _, seconds in by_count])
     counts = [count for count, _ in by_count]
     axes.errorbar(counts, medians, yerr=ranges, marker="o", markersize=4, capsize=2, color=OURS)
@@ -52,7 +52,7 @@ def draw_list(axes: Any, by_count: Sequence[tuple[int, Sequence[float]]]) -> Non
 
 
 def spreads(each: Sequence[Sequence[float]]) -> tuple[list[float], list[list[float]]]:
-    """The medians in milliseconds, and how far the range goes below and above each."""
+    """Return the medians in milliseconds, and how far the range goes below and above each."""
     medians = [1000 * statistics.median(seconds) for seconds in each]
     below = [median - min(seconds) * 1000 for median, seconds in zip(medians, each, strict=True)]
     above = [max(seconds) * 1000 - median for median, seconds in zip(medians, each, strict=True)]

@@ -1,4 +1,4 @@
-"""What the histogram of a handler's durations can tell."""
+"""Tests of the histogram of a handler's durations."""
 
 from __future__ import annotations
 

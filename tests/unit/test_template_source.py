@@ -32,7 +32,7 @@ def test_the_version_is_the_packages() -> None:
 
 
 def test_each_version_is_one_template() -> None:
-    """What changes after a release belongs to the next version: services record the version that they have."""
+    """Check that what changes after a release has the next version, because services record their version."""
     names = git.run("ls-files", "-z", "--", *PARTS, folder=REPOSITORY).stdout.decode().split("\0")[:-1]
     files = [(PurePosixPath(name), REPOSITORY / name) for name in names]
     here = {path: File(file.read_bytes(), os.access(file, os.X_OK)) for path, file in files}
