@@ -47,6 +47,13 @@ def test_changed_and_missing_files_are_told(installed: Releases, shop: Workspace
     ]
 
 
+def test_a_renamed_folder_is_told_as_that(installed: Releases, shop: Workspace) -> None:
+    (shop.root / BILLING).rename(shop.root / "services" / "invoicing")
+    code, service = check(installed[FIRST], shop.root)
+    assert (code, service["files"]) == (1, [])
+    assert "contains the answers of 'billing', not of 'invoicing'" in service["error"]
+
+
 def test_a_change_that_never_arrived_is_told(installed: Releases, shop: Workspace) -> None:
     old = (shop.root / BILLING / "src/config.py").read_bytes()
     installed[SECOND].do("update", "billing", cwd=shop.root)

@@ -180,6 +180,14 @@ def test_wrong_input_is_told(installed: Releases, shop: Workspace, arguments: li
     assert message in done.stderr
 
 
+def test_an_older_version_is_refused(installed: Releases, shop: Workspace) -> None:
+    installed[SECOND].do("update", "billing", cwd=shop.root)
+    world.commit(shop.root)
+    done = installed[SECOND].run("update", "billing", "--to", FIRST, cwd=shop.root)
+    assert done.returncode == 1
+    assert "downgrading to v0.1.0 is not supported: revert the commit of the update" in done.stdout + done.stderr
+
+
 def test_without_a_repository_it_says_so(installed: Releases, shop: Workspace) -> None:
     shutil.rmtree(shop.root / ".git")
     done = installed[THIRD].run("update", "billing", cwd=shop.root)

@@ -14,7 +14,7 @@ from natsgen.answers.given_answers import GivenAnswers
 from natsgen.answers.questions import Questionnaire
 from natsgen.errors import NatsgenError, ServiceError
 from natsgen.files import reading
-from natsgen.files.workspace import ANSWERS_FILE
+from natsgen.files.workspace import ANSWERS_FILE, no_answers_file
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read(service: Path) -> AnswersFile:
     try:
         raw = yaml_text.load(reading.read_text(file, reading.ANSWERS_LIMIT))
     except FileNotFoundError as error:
-        raise ServiceError(f"{service} has no {ANSWERS_FILE}: it was not created by natsgen") from error
+        raise no_answers_file(service) from error
     except OSError as error:
         raise ServiceError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from natsgen.errors import InputError, UnsafePathError
+from natsgen.errors import InputError, ServiceError, UnsafePathError
 
 MARKER = "natsgen.toml"
 SERVICES = "services"
@@ -89,3 +89,11 @@ def find(given: Path | None, start: Path) -> Workspace:
         if (folder / SERVICES).is_dir() or (folder / COMPOSE).is_dir():
             return Workspace(folder)
     return Workspace(git or upwards[0])
+
+
+def no_answers_file(service: Path) -> ServiceError:
+    """Return the error for the folder of a service that has no answers file."""
+    return ServiceError(
+        f"{service} has no {ANSWERS_FILE}: it was not created by natsgen, or the file is lost; restore the file from "
+        f"git, or run natsgen adopt {service}"
+    )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from natsgen import messages
-from natsgen.errors import InputError, ServiceError
+from natsgen.errors import InputError
 from natsgen.files import reading
-from natsgen.files.workspace import ANSWERS_FILE, SERVICES, Workspace
+from natsgen.files.workspace import ANSWERS_FILE, SERVICES, Workspace, no_answers_file
 from natsgen.parts import naming
 from natsgen.parts.handlers import HANDLERS
 from natsgen.parts.kind import FoundPart, PartFile, PartKind
@@ -66,7 +66,7 @@ def require_service(workspace: Workspace, name: str) -> Path:
     if naming.words_of(name) and folder.is_symlink():
         workspace.path(PurePosixPath(SERVICES, name, ANSWERS_FILE))  # raises UnsafePathError
     if name in workspace.services():
-        raise ServiceError(f"{folder} has no {ANSWERS_FILE}: it was not created by natsgen")
+        raise no_answers_file(folder)
     others = messages.available(known) if known else "there are none; natsgen new creates one"
     raise InputError(
         f"unknown service {messages.quote(name)} in {workspace.root}{messages.did_you_mean(name, known)} ({others})"

@@ -171,6 +171,7 @@ def compared(workspace: Workspace, service: str) -> Iterator[Comparison]:
 
 def _look_up(workspace: Workspace, name: str, sources: Sources) -> _Wanted:
     memory = answers_file.read(listing.require_service(workspace, name))
+    answers_file.require_matching_name(memory)
     known = sources.of(memory)
     template = known.template(memory.commit)
     older = [known.template(one) for one in reversed(known.versions) if versions.is_newer(memory.commit, one)]

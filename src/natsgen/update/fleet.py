@@ -127,7 +127,9 @@ def _prepare(workspace: Workspace, name: str, options: Options, sources: Sources
         return Result(name, CURRENT, memory.commit, wanted)
     old = known.template(memory.commit)
     if versions.is_newer(memory.commit, wanted):
-        raise ServiceError(f"already at {memory.commit}; downgrading to {wanted} is not supported")
+        raise ServiceError(
+            f"already at {memory.commit}; downgrading to {wanted} is not supported: revert the commit of the update"
+        )
     new = known.template(wanted)
     answers = {**_answers_to_new_questions(workspace, memory, new), **options.answers}
     return Task(name, old, new, memory.values, answers)
