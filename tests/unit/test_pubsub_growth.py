@@ -172,6 +172,22 @@ def test_the_list_has_both_and_the_portrait_what_is_published(capsys: pytest.Cap
     assert shown["changed"] == []
 
 
+def test_the_list_takes_an_option_that_is_none_for_one_that_is_missing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for noun, option in (("publisher", "every"), ("subscriber", "queue")):
+        file = here / f"services/beat/src/domain/{noun}s/events_test_{noun}.py"
+        text = file.read_text()
+        assert text.count('("events.test")') == 1
+        file.write_text(text.replace('("events.test")', f'("events.test", {option}=None)'))
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == (
+        f"beat  service  v{natsgen.__version__}\n"
+        "  events_test  events.test  publisher\n"
+        "  events_test  events.test  subscriber\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

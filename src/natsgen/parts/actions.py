@@ -83,7 +83,7 @@ class FoundAction(FoundPart):
 
     def about(self, service: str) -> Value:
         """Return the subject that it answers on, without a prefix; a literal only if all its parts are literals."""
-        return self.option("subject") or joined(f"v{{}}.{service}.{{}}", self.version, self.first)
+        return self.given("subject") or joined(f"v{{}}.{service}.{{}}", self.version, self.first)
 
     def key(self, service: str) -> Hashable:
         """Return its own name and its version."""

@@ -149,5 +149,5 @@ def _publication(subject: Any, part: FoundPart | None) -> dict[str, Any]:
 
 def _option(part: FoundPart, key: str, default: Any) -> Any:
     """Return the value of an option; None if it is an expression."""
-    value = part.option(key)
+    value = part.given(key)
     return value.literal if value else default

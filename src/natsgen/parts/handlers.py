@@ -64,7 +64,7 @@ class FoundHandler(FoundPart):
 
     def durable_in(self, service: str) -> str:
         """Return the name of its JetStream consumer, or its expression."""
-        given = self.option("durable")
+        given = self.given("durable")
         return given.text if given else f"{service}-{self.name}"
 
     def remark(self, service: str) -> str:
@@ -77,7 +77,7 @@ class FoundHandler(FoundPart):
 
     def on_server(self, service: str) -> tuple[Leftover, ...]:
         """Return its consumer, with the stream as the worker names it."""
-        named = self.option("stream")
+        named = self.given("stream")
         stream = named.text if named else stream_for(self.first.literal if self.first else None)
         return (Leftover("consumers", stream or "<stream>", self.durable_in(service)),)
 

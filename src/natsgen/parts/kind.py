@@ -180,10 +180,10 @@ class FoundPart:
         options = {keys.get(keyword, keyword): value.literal for keyword, value in self.options.items()}
         return {self.kind.options[0].key: self.first.literal, **options}
 
-    def option(self, name: str) -> Value | None:
+    def given(self, name: str) -> Value | None:
         """Return one of the decorator's other arguments; None if it is not given, or is `None`."""
-        given = self.options.get(name)
-        return None if given is None or given.source == "None" else given
+        value = self.options.get(name)
+        return None if value is None or value.source == "None" else value
 
     def about(self, service: str) -> Value | None:
         """Return its subject or request."""

@@ -47,7 +47,7 @@ class FoundPublisher(FoundPart):
 
     def remark(self, service: str) -> str:
         """Return how it publishes."""
-        every, core = self.options.get("every"), self.options.get("core")
+        every, core = self.given("every"), self.given("core")
         how = "publisher" if core is None or core.literal is False else "publisher with core NATS"
         return how + (f", every {every.text} s" if every else "")
 

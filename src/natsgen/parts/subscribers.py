@@ -53,7 +53,7 @@ class FoundSubscriber(FoundPart):
 
     def remark(self, service: str) -> str:
         """Return its group."""
-        queue = self.options.get("queue")
+        queue = self.given("queue")
         return f"subscriber in the group {queue.text}" if queue and queue.text else "subscriber"
 
 
@@ -114,6 +114,6 @@ def _subscribers_in(there: Sequence[PartFile]) -> Iterator[Subscriber]:
     """Yield the subscribers in files whose subject and queue group are literals."""
     for file in there:
         for part in file.parts:
-            queue = part.option("queue")
+            queue = part.given("queue")
             if part.first and part.first.is_text and (queue is None or queue.is_text):
                 yield Subscriber(part.name, part.first.text, queue.text if queue else None)

@@ -98,7 +98,7 @@ class FoundTask(FoundPart):
     @property
     def recurs(self) -> bool:
         """Return whether it has a schedule."""
-        return self.option("schedule") is not None
+        return self.given("schedule") is not None
 
     def answer(self) -> dict[str, object] | None:
         """Return the answer that a command would have created it from; None if its function has another name."""
