@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -301,6 +302,21 @@ async def ignore(_: object) -> None:
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_closing_before_the_first_connection_leaves_no_error_behind(service_settings: Settings) -> None:
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    client = NatsClient(service_settings.model_copy(update={"NATS_URL": "nats://127.0.0.1:1"}))
+    connecting = asyncio.create_task(client.connect())
+    await until(lambda: ":" in client.trouble, "an attempt has failed")
+
+    connecting.cancel()
+    await asyncio.wait([connecting])
+    await client.close()
+
+    gc.collect()
+    assert unhandled == []
 
 
 async def test_waiting_for_a_connection_does_not_take_a_lost_one_for_it(

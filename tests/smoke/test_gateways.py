@@ -23,7 +23,7 @@ from natsgen.harness.commands import run
 from natsgen.harness.consul_agent import ConsulAgent
 from natsgen.harness.environment import environment_for
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.ports import LOOPBACK, free_port
+from natsgen.harness.ports import LOOPBACK, Ports, free_port, start_on_free_ports
 from natsgen.harness.processes import ManagedProcess
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
@@ -309,8 +309,10 @@ async def test_connections_are_fewer_than_files_and_what_is_too_much_is_no_flood
 
 
 async def test_the_public_port_does_not_show_the_inside(start: Start) -> None:
-    port, internal = free_port(), free_port()
-    gateway = start(HTTP_PORT=str(port), HTTP_INTERNAL_PORT=str(internal))
+    def start_on(ports: Ports) -> tuple[GeneratedService, int]:
+        return start(HTTP_PORT=str(ports[0]), HTTP_INTERNAL_PORT=str(ports[1])), ports[1]
+
+    gateway, internal = start_on_free_ports(2, start_on)
     inside: Any = type("Gateway", (), {"port": internal})()
 
     for path in ("/metrics", "/stats", "/docs", "/openapi.json"):

@@ -19,7 +19,6 @@ from natsgen.cli import main
 from natsgen.files import tree
 from natsgen.harness.commands import run
 from natsgen.harness.nats_server import NatsServer
-from natsgen.harness.ports import free_port
 from natsgen.harness.service import GeneratedService
 from natsgen.harness.waiting import wait_until
 from tests.documents.test_site import DOCS, anchors
@@ -225,9 +224,8 @@ def test_files_follow_the_kinds_of_parts_and_shared_ones_go_with_the_last_servic
 
 @pytest.mark.slow
 async def test_rules_and_dashboards_name_what_a_running_service_exposes(monitored: Monitored, tmp_path: Path) -> None:
-    port = str(free_port())
     with NatsServer(tmp_path / "nats") as server:
-        settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false", "HTTP_PORT": port, "HTTP_INTERNAL_PORT": port}
+        settings = {"NATS_URL": server.url, "CONSUL_ENABLED": "false"}  # without ports, everything is on one
         folder = monitored.root / "services/full"
         with GeneratedService(folder, python=sys.executable, log_folder=tmp_path, settings=settings) as service:
             wait_ready(service)

@@ -59,7 +59,7 @@ def start_on_free_ports(count: int, start: Callable[[Ports], T]) -> T:
         try:
             return start(_different_ports(count))
         except ProcessDied as error:
-            if ADDRESS_IN_USE not in str(error):
+            if ADDRESS_IN_USE not in str(error).lower():
                 raise
     return start(_different_ports(count))
 

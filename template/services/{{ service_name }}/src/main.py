@@ -48,12 +48,7 @@ async def main() -> None:
     """
     if (Path(__file__).parent / "web" / "server.py").exists():  # a gateway, which has a server of its own
         await import_module("src.web.server").serve(*on_signals())
-    else:
-        await work()
-
-
-async def work() -> None:
-    """Run a worker: its handlers and other parts, and beside them the endpoints for probes and scrapes."""
+        return
     worker = Worker(settings)
     worker.register()
     worker.check()

@@ -142,10 +142,8 @@ class DeadLetters:
 
         Headers that instruct the server (Nats-Expected-..., Nats-TTL, Nats-Rollup) were meant for the original stream.
         """
-        kept = {
-            name: value for name, value in message.headers.items() if not name.lower().startswith(("nats-", "dlq-"))
-        }
-        headers = {name: value for name, value in kept.items() if HEADER_NAME.fullmatch(name)}
+        kept = {name: text for name, text in message.headers.items() if not name.lower().startswith(("nats-", "dlq-"))}
+        headers = {name: text for name, text in kept.items() if HEADER_NAME.fullmatch(name)}
         if dropped := sorted(kept.keys() - headers.keys()):
             headers["Dlq-Dropped-Headers"] = one_line(", ".join(dropped))  # nats-py sends no such names
         headers |= {

@@ -174,14 +174,14 @@ class Delivery:
             raise asyncio.CancelledError from error
         while task and task.cancelling():
             task.uncancel()  # something of the handler's own cancelled it
+        self.last_error = describe(error)
         return error
 
     async def settle(self, message: Message, failure: BaseException | None) -> None:
         """Settle a message whose handler has ended, unless the handler did that itself."""
         by_hand = message.settled
         if failure is not None and by_hand:
-            self.last_error = describe(failure)
-            logger.warning("handler failed after it had settled the message", error=self.last_error, exc_info=failure)
+            logger.warning("handler failed after it had settled the message", error=describe(failure), exc_info=failure)
         if message.given_back or (failure is not None and not by_hand):
             await self.attempts.end(message, handled=False)
             await self._release_claim(message)
@@ -223,7 +223,6 @@ class Delivery:
 
     async def _fail(self, message: Message, error: BaseException) -> None:
         """Give a failed message back with a delay, or make it a dead letter."""
-        self.last_error = describe(error)
         if isinstance(error, Reject):
             await self.give_up(message, Reason.REJECTED, error)
         elif message.attempt >= self.subscription.max_attempts:
@@ -233,7 +232,7 @@ class Delivery:
             delay = self.subscription.backoff.delay(message.attempt) if after is None else after
             logger.warning(
                 "handler failed: trying again",
-                error=self.last_error,
+                error=describe(error),
                 delay_seconds=round(delay, 3),
                 max_attempts=self.subscription.max_attempts,
                 exc_info=None if isinstance(error, Retry) else error,
@@ -243,6 +242,5 @@ class Delivery:
 
     async def give_up(self, message: Message, reason: Reason, error: BaseException | None) -> None:
         """Make a message a dead letter."""
-        if error is not None:
-            self.last_error = describe(error)
+        self.last_error = reason.value if error is None else describe(error)
         await self.dead_letters.give_up(message, reason, error)

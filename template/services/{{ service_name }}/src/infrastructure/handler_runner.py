@@ -123,10 +123,7 @@ class HandlerRunner:
 
     async def provide(self) -> Consumer:
         """Return the subscription's consumer."""
-        consumer = await consumer_for(self._nats, self.subscription, self.pull.progress)
-        self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
-        metrics.ACK_WAIT.labels(self.name).set(self._ack_wait)
-        return consumer
+        return await consumer_for(self._nats, self.subscription, self.pull.progress)
 
     def receive(self, raw: Msg, source: PullConsumer) -> None:
         """Buffer a message that has arrived; skip the delete markers that a server stores where messages were."""
@@ -211,8 +208,10 @@ class HandlerRunner:
     async def _keep_alive(self) -> None:
         """Tell the server in time that waiting and running messages are not lost."""
         while True:
-            # the consumer's `ack_wait` may be shorter than the subscription's
-            await asyncio.sleep(self._ack_wait / 3 if self.pull.consumer else 0.1)
+            if consumer := self.pull.consumer:  # its `ack_wait` may be shorter than the subscription's
+                self._ack_wait = consumer.limit("ack_wait", round(self.subscription.ack_wait * 1e9)) / 1e9
+                metrics.ACK_WAIT.labels(self.name).set(self._ack_wait)
+            await asyncio.sleep(self._ack_wait / 3 if consumer else 0.1)
             await self._tell_alive()
 
     def _tell_now(self) -> None:

@@ -97,7 +97,8 @@ class NatsClient:
             self._keeper.cancel()
         if self.connected and not await self.flushed(self.CLOSE_LIMIT):
             logger.warning("NATS connection closed before everything was sent")
-        await self._discard(self.client)
+        if self.connections:
+            await self._discard(self.client)
 
     def reconnect(self, reason: str) -> None:
         """Replace the connection by a new one."""

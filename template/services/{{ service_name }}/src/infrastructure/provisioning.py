@@ -21,8 +21,14 @@ from src.utils.logging import logger
 # https://github.com/nats-io/nats-server errors.json
 TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10047, 10058})
 DLQ = "DLQ"  # the stream for dead letters and their replays
-LOSE_MESSAGES = ("ack_policy", "max_deliver", "headers_only", "priority_groups", "deliver_subject")
-"""The parts of a consumer's configuration that matter even if the worker takes it as it is."""
+SAFE = {
+    "ack_policy": AckPolicy.EXPLICIT.value,
+    "max_deliver": -1,  # the worker counts: nothing counts what the server gives up
+    "headers_only": None,
+    "priority_groups": None,
+    "deliver_subject": None,  # the worker pulls
+}
+"""What a consumer's configuration must have even if the worker takes it as it is; else messages are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,51 +130,51 @@ async def _ensure_consumer(
     nats: NatsClient, consumer: Consumer, subscription: Subscription, subject: str, start: dict[str, Any]
 ) -> Consumer:
     wanted = {
-        "ack_policy": AckPolicy.EXPLICIT.value,
+        **SAFE,
         "ack_wait": round(subscription.ack_wait * 1e9),
         "max_ack_pending": subscription.max_ack_pending,
-        "max_deliver": -1,  # the worker counts: nothing counts what the server gives up
         "filter_subject": subject,
-        "headers_only": None,
-        "priority_groups": None,
-        "deliver_subject": None,  # the worker pulls
         "backoff": None,  # the server would add it to the worker's delays
     }
     name = f"consumer {consumer.durable} on stream {consumer.stream}"
     try:
-        found = await _raw_config(nats, consumer)
-    except NotFoundError as error:
+        found = (await consumer_info(nats, consumer))["config"]
+    except NotFoundError:
         if nats.settings.STREAM_MODE == "off":
             raise
-        if nats.settings.STREAM_MODE == "verify":
-            raise ConfigurationError(f"{name} is missing, and STREAM_MODE=verify creates none") from error
         found = {}
-    differences = "; ".join(
-        f"{key} is {found.get(key) or 'not set'}, wanted {wanted[key] or 'not set'}"
-        for key in (LOSE_MESSAGES if nats.settings.STREAM_MODE == "off" else wanted)
-        if (found.get(key) or None) != wanted[key]
-    )
-    if not differences:
+    if not (differences := differences_of(found, SAFE if nats.settings.STREAM_MODE == "off" else wanted)):
         return replace(consumer, config=found)
     if nats.settings.STREAM_MODE != "create":
-        raise ConfigurationError(f"{name} does not fit: {differences}; change or delete it")
+        problem = f"does not fit: {differences}; change or delete it" if found else "is missing; create it"
+        raise ConfigurationError(f"{name} {problem}, since STREAM_MODE={nats.settings.STREAM_MODE} does not")
     merged = {"durable_name": consumer.durable, **(found or start), **wanted}
     request = {"stream_name": consumer.stream, "config": {k: v for k, v in merged.items() if v is not None}}
     try:  # the raw configuration, because nats-py would reset what it does not know
-        await nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
+        answer = await nats.ask(f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.durable}", request)
     except APIError as error:
         raise_if_transient(error)
         if not found:  # perhaps another replica was faster
             with suppress(NotFoundError):
-                return replace(consumer, config=await _raw_config(nats, consumer))
+                return replace(consumer, config=(await consumer_info(nats, consumer))["config"])
         raise ConfigurationError(f"{name} is refused: {error.description}; {differences}") from error
     changed = {"changed": differences} if found else {}
     logger.info("consumer provisioned", stream=consumer.stream, durable=consumer.durable, **changed)
-    return replace(consumer, config=found)
+    return replace(consumer, config=answer["config"])
 
 
-async def _raw_config(nats: NatsClient, consumer: Consumer) -> dict[str, Any]:
-    return dict((await nats.ask(f"CONSUMER.INFO.{consumer.stream}.{consumer.durable}"))["config"])
+async def consumer_info(nats: NatsClient, consumer: Consumer) -> dict[str, Any]:
+    """Return what the server says of a consumer, which nats-py would return in part."""
+    return await nats.ask(f"CONSUMER.INFO.{consumer.stream}.{consumer.durable}")
+
+
+def differences_of(config: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return where a consumer's configuration is not as wanted, in words; empty if it is."""
+    return "; ".join(
+        f"{key} is {config.get(key) or 'not set'}, wanted {value or 'not set'}"
+        for key, value in wanted.items()
+        if (config.get(key) or None) != value
+    )
 
 
 async def _streams_with(nats: NatsClient, subject: str) -> list[str]:

@@ -63,9 +63,7 @@ def following(incoming: Incoming | None = None) -> dict[str, str]:
 
     There are none if nothing is.
     """
-    incoming = incoming or current.get()
-    if incoming is None:
-        return {}
+    incoming = incoming or current.get() or Incoming()
     chain = {"Correlation-Id": incoming.correlation_id, "Causation-Id": incoming.causation_id}
     passed_on = {name: incoming.headers.get(name, "") for name in PASSED_ON}
     return {name: value for name, value in {**chain, **passed_on}.items() if value}

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -20,7 +21,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from src.infrastructure.errors import describe
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.nats_internals import subscribe, succeeds, unsubscribe
-from src.infrastructure.provisioning import Consumer
+from src.infrastructure.provisioning import SAFE, Consumer, consumer_info, differences_of
 from src.utils.logging import logger
 
 Provide = Callable[[], Awaitable[Consumer]]
@@ -105,12 +106,18 @@ class PullConsumer:
             self._wake.clear()
 
     async def look(self, consumer: Consumer) -> None:
-        """Ask the server how far the consumer is; it alone knows that of all replicas together."""
+        """Ask the server how far the consumer is, over all replicas, and whether somebody has edited it."""
         with suppress(nats.errors.Error, TimeoutError, OSError):  # the requests fail as well, and report it
-            info = await self._nats.jetstream.consumer_info(consumer.stream, consumer.durable)
-            self.waiting = info.num_pending or 0
-            self._on_hold = "the consumer is paused" if info.paused else ""
-            self.progress = (consumer, info.ack_floor.stream_seq) if info.ack_floor else self.progress
+            info = await consumer_info(self._nats, consumer)
+            self.waiting = info["num_pending"]
+            self._on_hold = "the consumer is paused" if info.get("paused") else ""
+            self.progress = (consumer, info["ack_floor"]["stream_seq"])
+            if differences_of(info["config"], SAFE):
+                self.consumer = None  # provisioning it again undoes the edit, or ends the worker
+            elif info["config"].get("filter_subject") != consumer.config.get("filter_subject"):
+                self._on_hold = "the consumer has another filter"  # perhaps that of a newer version of the service
+            elif self.consumer is consumer:
+                self.consumer = replace(consumer, config=info["config"])
 
     def hold(self, size: int) -> None:
         """Count a message of `size` bytes as not started, so that it takes room."""

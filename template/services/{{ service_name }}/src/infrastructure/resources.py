@@ -14,6 +14,7 @@ from src.utils.logging import logger
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 CallNext = Callable[[], Awaitable[None]]
+OpenResources = Callable[[], AbstractAsyncContextManager[Any]]
 Middleware = Callable[[Any, CallNext], Awaitable[None]]  # of the message, or of a batch's messages, and of what is next
 
 CHECK_EVERY = 5.0  # seconds between calls of `ready`, and the most that one may take
@@ -35,7 +36,7 @@ class SharedResources:
         self.middleware: Sequence[Middleware] = ()
         self._task: asyncio.Task[None] | None = None
 
-    async def open(self, open_resources: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+    async def open(self, open_resources: OpenResources) -> None:
         """Open the resources, however many attempts that takes. Some libraries need one task to open and close them."""
         opened, self._closing = asyncio.Event(), asyncio.Event()
         self._task = asyncio.create_task(self._keep_open(open_resources, opened), name="resources")
@@ -47,9 +48,7 @@ class SharedResources:
             self._closing.set()
             await self._task
 
-    async def _keep_open(
-        self, open_resources: Callable[[], AbstractAsyncContextManager[Any]], opened: asyncio.Event
-    ) -> None:
+    async def _keep_open(self, open_resources: OpenResources, opened: asyncio.Event) -> None:
         pause = 1.0
         async with AsyncExitStack() as stack:
             while not self._closing.is_set():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +24,7 @@ from src.infrastructure.handler_runner import HandlerRunner
 from src.infrastructure.nats_client import NatsClient
 from src.infrastructure.provisioning import ensure_dead_letters, stream_for
 from src.infrastructure.publishing import declared, publish_over
-from src.infrastructure.resources import shared
+from src.infrastructure.resources import OpenResources, shared
 from src.infrastructure.subscription import Subscription
 from src.utils.logging import logger
 
@@ -96,7 +95,7 @@ class Worker:
             inbox = load_package("src.inbox", f"DEDUP={dedup}", mend)
             self._inbox = inbox.inbox_for(dedup, self.nats)
         self._consul: Any = None  # the ConsulClient, once announced
-        self._open_resources: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
+        self._open_resources: OpenResources = nullcontext
         self._prepared = False
         metrics.READY.set_function(lambda: self.readiness().ready)
         metrics.CONNECTED.set_function(lambda: self.nats.connected)
