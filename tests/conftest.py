@@ -64,7 +64,10 @@ FOR_FULL = (
         for name in ("copier_faults", "update_workflow", "fleet", "git_setups", "line_ends", "team_template")
     ),
     # what a default worker does not have, and connections that are half dead for seconds
-    *(f"runtime/test_{name}.py" for name in ("toolkit_*", "action_services", "standing_still", "loop_lag", "survival")),
+    *(
+        f"runtime/test_{name}.py"
+        for name in ("toolkit_*", "action_services", "existing_consumers", "standing_still", "loop_lag", "survival")
+    ),
     "template/test_kubernetes.py",
     # tests of the benchmarks
     *(f"unit/test_{name}.py" for name in ("*_benchmark", "tool_rivals", "loki_config", "release", "wheel")),

@@ -55,7 +55,7 @@ FAULTS = (
     in_inbox("await asyncio.sleep(self.lease / 6)", "await asyncio.sleep(3600)", "inbox"),
     in_worker("delivery", "task.uncancel()", "break", "claims"),
     # consumers
-    in_worker("pull_consumer", "self.consumer = None  # provisioning", "pass  # provisioning", "existing_consumers"),
+    in_worker("pull_consumer", "self.consumer = None  # provisioning", "pass  # provisioning", "edited_consumers"),
     # attempts
     in_worker("attempts", "if done >= most and latest != BESIDE:", "if done > most and latest != BESIDE:", *DELIVERY),
     in_worker("attempts", "Reason.CRASHED if latest == ALONE else Reason.EXHAUSTED", "Reason.EXHAUSTED", "suspects"),

@@ -124,6 +124,7 @@ async def test_a_start_whose_note_is_not_confirmed_does_not_count(
     for delivery in (2, 3, 4):
         with pytest.raises(nats.errors.TimeoutError):
             await started(attempts, delivered(delivery), most=3)
+        await stored(client)
     monkeypatch.undo()
 
     assert await started(attempts, delivered(5), most=3) == 2

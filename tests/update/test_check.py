@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,19 @@ def test_changed_and_missing_files_are_told(installed: Releases, shop: Workspace
         (str(BILLING / "Dockerfile"), "changed"),
         (str(BILLING / "src/main.py"), "missing"),
     ]
+
+
+def test_what_undoes_every_change_is_told_and_works(installed: Releases, shop: Workspace) -> None:
+    Edit(BILLING / "Dockerfile", "EXPOSE 8080", "EXPOSE 9090").make(shop.root)
+    (shop.root / BILLING / "src/main.py").unlink()
+    told = installed[FIRST].run("check", "billing", cwd=shop.root).stdout
+    assert "1 file modified, 1 file missing" in told
+    assert "natsgen diff billing | git apply --reverse" in told
+
+    changes = installed[FIRST].do("diff", "billing", cwd=shop.root)
+    subprocess.run(["git", "apply", "--reverse"], input=changes, text=True, cwd=shop.root, check=True)
+
+    assert check(installed[FIRST], shop.root)[0] == 0
 
 
 def test_a_renamed_folder_is_told_as_that(installed: Releases, shop: Workspace) -> None:

@@ -82,8 +82,10 @@ def _state(one: Drift) -> tuple[str, str]:
     said = [f"{one.newest} available"] if one.is_behind else []
     if one.conflicting:
         said.append(f"conflicts in {messages.counted(len(one.conflicting), 'file')}")
-    if one.files:
-        said.append(f"{messages.counted(len(one.files), 'file')} modified")
+    missing = sum(file.how == "missing" for file in one.files)
+    for number, how in ((len(one.files) - missing, "modified"), (missing, "missing")):
+        if number:
+            said.append(f"{messages.counted(number, 'file')} {how}")
     if one.unfinished:
         said.append("unfinished update")
     if one.repairable:
@@ -103,7 +105,8 @@ def _details(one: Drift) -> Iterator[str]:
     for file in one.files:
         yield f"{file.path}: {_how(file)}"
     if one.files:
-        yield f"see natsgen diff {one.service}; to keep a change, run natsgen accept {one.service} PATH"
+        yield f"to undo every change, run natsgen diff {one.service} | git apply --reverse"
+        yield f"to keep a change, run natsgen accept {one.service} PATH"
     for file in one.accepted:
         yield f"{file.path}: {file.how} and accepted"
     for path in one.unfinished:
